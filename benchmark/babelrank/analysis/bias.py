@@ -1,0 +1,114 @@
+"""Does the encoder favour some languages? Statistics over the ranks in the multilingual pool."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from babelrank.analysis.settings import Cell, Matrix, as_cells, language_codes, mean_or_none, query_numbers
+from babelrank.ranking.table import RelevantRanks
+
+
+@dataclass(frozen=True)
+class RankDistance:
+    """Rank distance, the language bias of arXiv 2408.10536 (lower is better), over queries with |R| ≥ 2.
+
+    The distance of a query is the difference between the ranks of its worst and its best relevant passage in the pool.
+    With |R| relevant passages it cannot fall below |R| − 1, and it grows with the pool.
+
+    Attributes
+    ----------
+    n
+        Queries with at least two relevant passages, by query language.
+    mean, median
+        Of the distance, by query language.
+    floor
+        Mean of |R| − 1, by query language.
+    normalised
+        Mean of (distance − (|R| − 1)) / (|D| − |R|), by query language: 0 at the floor, 1 if the relevant passages
+        stand at both ends of the pool.
+    """
+
+    n: list[int]
+    mean: list[Cell]
+    median: list[Cell]
+    floor: list[Cell]
+    normalised: list[Cell]
+
+    @property
+    def macro(self) -> dict[str, float | None]:
+        """Means over the query languages, under the names that results give them."""
+        columns = {
+            "rank_distance": self.mean,
+            "rank_distance_median": self.median,
+            "rank_distance_floor": self.floor,
+            "rank_distance_normalised": self.normalised,
+        }
+        return {name: mean_or_none(np.array(values, dtype=float)) for name, values in columns.items()}
+
+
+@dataclass(frozen=True)
+class FavouredLanguages:
+    """Which passage languages come first; rows are query languages, columns passage languages.
+
+    Attributes
+    ----------
+    n
+        Queries with a relevant passage in the column's language, and at least one in another.
+    mean_rank
+        Mean rank in the pool of the best relevant passage of the column's language.
+    share_first
+        Share of those queries for which a passage of the column's language is the best ranked of all relevant ones;
+        passages that share the first rank share the query.
+    """
+
+    n: list[list[int]]
+    mean_rank: Matrix
+    share_first: Matrix
+
+
+def measure_rank_distance(ranks: RelevantRanks) -> RankDistance:
+    """Compute the rank distance by query language."""
+    query, (query_lang, _) = query_numbers(ranks), language_codes(ranks)
+    rank = ranks.table["rank_in_pool"].to_numpy()
+    size = np.bincount(query)
+    worst, best = np.full(len(size), -np.inf), np.full(len(size), np.inf)
+    np.maximum.at(worst, query, rank)
+    np.minimum.at(best, query, rank)
+    lang = np.zeros(len(size), dtype=np.int64)
+    lang[query] = query_lang
+    counted = size >= 2
+    distance, floor, lang = (worst - best)[counted], size[counted] - 1, lang[counted]
+    room = sum(ranks.pool_sizes.values()) - (floor + 1)
+    excess = (distance - floor) / np.where(room == 0, np.nan, room)
+    groups = [lang == i for i in range(len(ranks.languages))]
+    return RankDistance(
+        n=[int(group.sum()) for group in groups],
+        mean=[mean_or_none(distance[group]) for group in groups],
+        median=[float(np.median(distance[group])) if group.any() else None for group in groups],
+        floor=[mean_or_none(floor[group].astype(float)) for group in groups],
+        normalised=[mean_or_none(excess[group]) for group in groups],
+    )
+
+
+def find_favoured(ranks: RelevantRanks) -> FavouredLanguages:
+    """Compare the ranks in the pool of the passage languages, by query language."""
+    size = len(ranks.languages)
+    query, (query_lang, passage_lang) = query_numbers(ranks), language_codes(ranks)
+    count = int(query.max(initial=-1)) + 1
+    best = np.full((count, size), np.inf)  # best rank of each language's relevant passages, by query
+    np.minimum.at(best, (query, passage_lang), ranks.table["rank_in_pool"].to_numpy())
+    lang = np.zeros(count, dtype=np.int64)
+    lang[query] = query_lang
+    present = np.isfinite(best)
+    comparable = present.sum(axis=1) >= 2
+    best, lang, present = best[comparable], lang[comparable], present[comparable]
+    first = best == best.min(axis=1, keepdims=True, initial=np.inf)
+    share = first / first.sum(axis=1, keepdims=True)
+    by_lang = (lang == np.arange(size)[:, None]).astype(float)  # (languages, queries)
+    n = by_lang @ present
+    divisor = np.where(n == 0, np.nan, n)
+    return FavouredLanguages(
+        n=n.astype(int).tolist(),
+        mean_rank=as_cells(by_lang @ np.where(present, best, 0.0) / divisor),
+        share_first=as_cells(by_lang @ share / divisor),
+    )

@@ -1,0 +1,130 @@
+"""The settings of the protocol and their scores: monolingual and cross-lingual pairs, and the multilingual pool.
+
+A setting is a query language with a passage language (xx→xx monolingual, xx→yy cross-lingual) or with the pool of all
+languages (xx→all, multilingual). Its score is the mean over its queries; macro averages weigh settings alike, micro
+averages weigh queries alike.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from babelrank.analysis.measures import MEASURES, RankLists
+from babelrank.ranking.table import RelevantRanks
+
+Cell = float | None  # None where a setting has no queries
+Matrix = list[list[Cell]]
+
+
+@dataclass(frozen=True)
+class PairScores:
+    """Scores of the monolingual and cross-lingual settings; rows are query languages, columns passage languages.
+
+    Attributes
+    ----------
+    n
+        Queries of each setting: those with a relevant passage in the passage language.
+    scores
+        By measure: mean over the setting's queries.
+    """
+
+    n: list[list[int]]
+    scores: dict[str, Matrix]
+
+
+@dataclass(frozen=True)
+class PoolScores:
+    """Scores of the multilingual settings, one per query language.
+
+    Attributes
+    ----------
+    n
+        Queries of each setting.
+    scores
+        By measure: mean over the setting's queries.
+    micro
+        By measure: mean over all queries of all languages, as LAReQA reports its multilingual mAP.
+    """
+
+    n: list[int]
+    scores: dict[str, list[Cell]]
+    micro: dict[str, float]
+
+
+def score_pairs(ranks: RelevantRanks) -> PairScores:
+    """Score every pair of languages."""
+    size = len(ranks.languages)
+    query, query_lang, passage_lang = query_numbers(ranks), *language_codes(ranks)
+    # A list holds one query's relevant passages of one language; its cell is the pair of languages.
+    keys, lists = np.unique(query * size + passage_lang, return_inverse=True)
+    grouped = RankLists.group(
+        ranks.table["rank_in_language"].to_numpy(), ranks.table["grade"].to_numpy(), lists
+    )
+    cell_of_list = np.zeros(len(keys), dtype=np.int64)
+    cell_of_list[lists] = query_lang * size + passage_lang
+    n, means = _means_by_cell(grouped, cell_of_list, size * size)
+    return PairScores(
+        n.reshape(size, size).tolist(), {name: as_cells(values.reshape(size, size)) for name, values in means.items()}
+    )
+
+
+def score_pool(ranks: RelevantRanks) -> PoolScores:
+    """Score every query language against the pool of all languages."""
+    size = len(ranks.languages)
+    query, (query_lang, _) = query_numbers(ranks), language_codes(ranks)
+    grouped = RankLists.group(ranks.table["rank_in_pool"].to_numpy(), ranks.table["grade"].to_numpy(), query)
+    lang_of_list = np.zeros(grouped.count, dtype=np.int64)
+    lang_of_list[query] = query_lang
+    n, means = _means_by_cell(grouped, lang_of_list, size)
+    micro = {name: float(np.nansum(values * n) / n.sum()) for name, values in means.items()}
+    return PoolScores(n.tolist(), {name: as_cells(values[None])[0] for name, values in means.items()}, micro)
+
+
+def macro_averages(pairs: PairScores, pool: PoolScores) -> dict[str, dict[str, float | None]]:
+    """Mean over the settings of each kind: ``monolingual``, ``cross_lingual`` and ``multilingual``, by measure."""
+    diagonal = np.eye(len(pairs.n), dtype=bool)
+    averages: dict[str, dict[str, float | None]] = {"monolingual": {}, "cross_lingual": {}, "multilingual": {}}
+    for name in MEASURES:
+        matrix = np.array(pairs.scores[name], dtype=float)
+        averages["monolingual"][name] = mean_or_none(matrix[diagonal])
+        averages["cross_lingual"][name] = mean_or_none(matrix[~diagonal])
+        averages["multilingual"][name] = mean_or_none(np.array(pool.scores[name], dtype=float))
+    return averages
+
+
+def query_numbers(ranks: RelevantRanks) -> np.ndarray:
+    """Number the queries of a rank table 0, 1, … in order of language and id: int64, one per row."""
+    query_lang, _ = language_codes(ranks)
+    identity = ranks.table["query_id"].factorize()[0]
+    numbers: np.ndarray = np.unique(query_lang * (identity.max(initial=0) + 1) + identity, return_inverse=True)[1]
+    return numbers
+
+
+def language_codes(ranks: RelevantRanks) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions in `ranks.languages` of each row's query language and passage language."""
+    position = {lang: i for i, lang in enumerate(ranks.languages)}
+    query, passage = (
+        ranks.table[column].map(position).to_numpy(np.int64) for column in ("query_lang", "passage_lang")
+    )
+    return query, passage
+
+
+def as_cells(matrix: np.ndarray) -> Matrix:
+    """Turn an array into nested lists, with None for NaN."""
+    return [[None if np.isnan(value) else float(value) for value in row] for row in matrix]
+
+
+def mean_or_none(values: np.ndarray) -> float | None:
+    """Mean of what is not NaN; None if nothing is left."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else None
+
+
+def _means_by_cell(lists: RankLists, cell_of_list: np.ndarray, cells: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    n = np.bincount(cell_of_list, minlength=cells)
+    divisor = np.where(n == 0, np.nan, n)
+    means = {
+        name: np.bincount(cell_of_list, weights=measure(lists), minlength=cells) / divisor
+        for name, measure in MEASURES.items()
+    }
+    return n, means

@@ -1,0 +1,93 @@
+"""Downloading and checking collections, file by file, against their pinned SHA-256."""
+
+import hashlib
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+
+import httpx
+
+from babelrank.data.catalog import Source, source_folder
+from babelrank.errors import DataError
+from babelrank.files import atomic_write
+
+_TIMEOUT = httpx.Timeout(30, connect=10)  # seconds
+
+
+class FileState(StrEnum):
+    """What a local file is, compared with the published one."""
+
+    WHOLE = "whole"
+    MISSING = "missing"
+    DIFFERS = "differs"
+
+
+def verify(source: Source, data: Path | None = None) -> dict[str, FileState]:
+    """Compare each language's local file with its pinned SHA-256."""
+    folder = source_folder(source, data)
+    return {lang: _state(folder / f"{lang}.json", pinned) for lang, pinned in source.sha256.items()}
+
+
+def fetch(
+    source: Source,
+    data: Path | None = None,
+    *,
+    mirror: str | None = None,
+    on_file: Callable[[str], None] = lambda _: None,
+) -> list[str]:
+    """Download the files that are missing or differ; return their languages.
+
+    Parameters
+    ----------
+    mirror
+        URL of a folder that holds ``<collection>/<language>.json``, in place of the source's own.
+    on_file
+        Called with each language after it is on disk.
+
+    Raises
+    ------
+    DataError
+        No network, no such file, a file that is not the published one, or a folder that cannot be written. Files
+        that came through before stay: the next call goes on from there.
+    """
+    base = f"{mirror.rstrip('/')}/{source.name}" if mirror else source.url
+    folder = source_folder(source, data)
+    wanted = [lang for lang, state in verify(source, data).items() if state is not FileState.WHOLE]
+    with httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as client:
+        for lang in wanted:
+            content = _download(client, f"{base}/{lang}.json", source)
+            digest = hashlib.sha256(content).hexdigest()
+            if digest != source.sha256[lang]:
+                raise DataError(
+                    f"{base}/{lang}.json: its SHA-256 is {digest}, expected {source.sha256[lang]}; nothing was kept of it."
+                )
+            try:
+                atomic_write(folder / f"{lang}.json", content)
+            except OSError as error:
+                raise DataError(f"{folder}: cannot be written ({error.strerror}). --data DIR names another.") from error
+            on_file(lang)
+    return wanted
+
+
+def _download(client: httpx.Client, url: str, source: Source) -> bytes:
+    try:
+        response = client.get(url)
+        response.raise_for_status()
+    except httpx.HTTPStatusError as error:
+        raise DataError(f"{url}: the server answered {error.response.status_code}.") from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise DataError(
+            f"{url}: cannot be reached ({error}). Without a network, --data DIR (or BABELRANK_DATA) names a folder that "
+            f"holds {source.name}/ in LAReQA's layout, and --mirror URL another place to download from."
+        ) from error
+    return response.content
+
+
+def _state(path: Path, pinned: str) -> FileState:
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return FileState.MISSING
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+    return FileState.WHOLE if digest == pinned else FileState.DIFFERS

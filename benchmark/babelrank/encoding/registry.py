@@ -1,0 +1,65 @@
+"""Finding adapters by entry point, and the one that a model needs."""
+
+from importlib.metadata import entry_points
+
+from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
+from babelrank.errors import EncoderError, unknown_choice
+
+ENTRY_POINT_GROUP = "babelrank.adapters"
+_FALLBACK = "sentence-transformers"  # loads any Hub name or model folder that no other adapter recognises
+
+
+def adapter_names() -> list[str]:
+    """Return the names of the installed adapters."""
+    return sorted({point.name for point in entry_points(group=ENTRY_POINT_GROUP)})
+
+
+def load_adapter(name: str) -> Adapter:
+    """Import one adapter.
+
+    Raises
+    ------
+    EncoderError
+        There is none of that name, or it cannot be imported.
+    """
+    found = entry_points(group=ENTRY_POINT_GROUP, name=name)
+    if not found:
+        raise EncoderError(unknown_choice("adapter", name, adapter_names()))
+    point = next(iter(found))
+    try:
+        adapter = point.load()
+    except ImportError as error:
+        raise EncoderError(f"adapter {name!r} ({point.value}) cannot be imported: {error}.") from error
+    if not isinstance(adapter, Adapter):
+        raise EncoderError(f"adapter {name!r}: {point.value} is a {type(adapter).__name__}, not a babelrank Adapter.")
+    return adapter
+
+
+def find_adapter(model: str) -> Adapter:
+    """Return the adapter that recognises `model`, or the one that loads any sentence-transformers model."""
+    for name in adapter_names():
+        adapter = load_adapter(name)
+        if adapter.recognises(model):
+            return adapter
+    return load_adapter(_FALLBACK)
+
+
+def load_encoder(model: str, options: EncoderOptions | None = None, *, adapter: str | None = None) -> Encoder:
+    """Load a model by name or folder.
+
+    Parameters
+    ----------
+    model
+        Such as ``use-multilingual-v3``, ``intfloat/multilingual-e5-small`` or ``./checkpoint``.
+    options
+        What differs from the model's own configuration.
+    adapter
+        Its adapter's name; found by the model's name if not given.
+
+    Raises
+    ------
+    EncoderError
+        The adapter or the model is unknown, or the model cannot be loaded.
+    """
+    chosen = load_adapter(adapter) if adapter else find_adapter(model)
+    return chosen.load(model, options or EncoderOptions())

@@ -1,0 +1,28 @@
+"""Errors that a user can act on: what was wrong, where, and what would be valid."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class BabelrankError(Exception):
+    """Base of every error that babelrank raises on purpose; the command line prints it and exits with 2."""
+
+
+class DataError(BabelrankError):
+    """A collection is missing, damaged, or not what its pinned checksum says."""
+
+
+class EncoderError(BabelrankError):
+    """A model cannot be loaded, or returned something that is not a representation of its input."""
+
+
+class ReportError(BabelrankError):
+    """A report cannot be written, read, or told apart from another."""
+
+
+def unknown_choice(kind: str, given: str, choices: Iterable[str]) -> str:
+    """Say that `given` is no known `kind`, which one may have been meant, and which there are."""
+    known = sorted(choices)
+    close = get_close_matches(given, known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"unknown {kind} {given!r}.{hint} Known: {', '.join(known) or 'none'}."

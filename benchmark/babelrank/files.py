@@ -1,0 +1,28 @@
+"""Writing files so that a reader sees the old content or the new, never a part."""
+
+import os
+from pathlib import Path
+from uuid import uuid4
+
+PART_SUFFIX = ".part"  # of temporary files; one that an interrupted process left behind is not read by anything
+
+
+def atomic_write(path: Path, content: bytes | str) -> None:
+    """Write `content` to `path`, by way of a temporary file beside it; make the folder if need be.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written or the disk is full; `path` is then as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}{PART_SUFFIX}")
+    try:
+        with temporary.open("xb") as handle:
+            handle.write(content.encode("utf-8") if isinstance(content, str) else content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

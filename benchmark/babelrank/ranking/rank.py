@@ -1,0 +1,137 @@
+"""Representations -> ranks of the relevant passages: one pass over the scores gives every setting.
+
+For a block of queries the whole pool is scored once. Each relevant passage is then ranked among its own language's
+passages (monolingual and cross-lingual settings) and among all (multilingual setting) by counting what outscores it: no
+sort, no loop over language pairs.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from babelrank.data.collection import Collection
+from babelrank.encoding.encode import Representations
+from babelrank.ranking.counting import count_ranks
+from babelrank.ranking.scores import Scorer
+from babelrank.ranking.table import RelevantRanks
+
+# Bytes of scores that one thread holds at a time: a block that stays near the processor between product and counting.
+_BLOCK_BYTES = 4 << 20
+_MAX_BLOCK_BYTES = 512 << 20  # for all threads together
+
+
+@dataclass(frozen=True)
+class TopPassages:
+    """The best passages of the pool for each query: the multilingual setting's run.
+
+    Attributes
+    ----------
+    passages
+        int64, shape (queries, k): positions in the pool, best first; equal scores in the pool's order.
+    scores
+        float32, shape (queries, k).
+    """
+
+    passages: np.ndarray
+    scores: np.ndarray
+
+
+def rank(
+    collection: Collection, representations: Representations, *, threads: int | None = None
+) -> RelevantRanks:
+    """Rank every relevant passage of every query, in its language and in the pool.
+
+    Parameters
+    ----------
+    threads
+        By default one per available core.
+
+    Returns
+    -------
+    RelevantRanks
+        One row per judgement of `collection.qrels`, in its order.
+    """
+    qrels = collection.qrels
+    judged = len(qrels)
+    passages = qrels["passage"].to_numpy(np.int64)
+    bounds = collection.pool_bounds
+    passage_langs = np.searchsorted(bounds, passages, side="right") - 1
+    starts = np.searchsorted(qrels["query"].to_numpy(), np.arange(len(collection.queries) + 1)).astype(np.int64)
+    in_language, in_pool, tied = np.empty(judged), np.empty(judged), np.empty(judged, dtype=np.bool_)
+
+    def count(begin: int, end: int, scores: np.ndarray) -> None:
+        window = slice(starts[begin], starts[end])
+        count_ranks(
+            scores,
+            bounds,
+            starts[begin : end + 1] - starts[begin],
+            passages[window],
+            passage_langs[window],
+            in_language[window],
+            in_pool[window],
+            tied[window],
+        )
+
+    _for_each_block(Scorer(representations), count, threads)
+    queries, candidates = collection.queries.loc[qrels["query"]], collection.passages.loc[passages]
+    table = pd.DataFrame(
+        {
+            "query_lang": queries["lang"].to_numpy(),
+            "query_id": queries["id"].to_numpy(),
+            "passage_lang": candidates["lang"].to_numpy(),
+            "passage_id": candidates["id"].to_numpy(),
+            "grade": qrels["grade"].to_numpy(np.int32),
+            "rank_in_language": in_language,
+            "rank_in_pool": in_pool,
+        }
+    )
+    return RelevantRanks(table, languages=collection.languages, pool_sizes=collection.pool_sizes, tied=int(tied.sum()))
+
+
+def top_passages(representations: Representations, k: int = 100, *, threads: int | None = None) -> TopPassages:
+    """Return each query's `k` best passages of the whole pool."""
+    scorer = Scorer(representations)
+    queries, pool = scorer.shape
+    k = min(k, pool)
+    best = TopPassages(np.empty((queries, k), dtype=np.int64), np.empty((queries, k), dtype=np.float32))
+
+    def select(begin: int, end: int, scores: np.ndarray) -> None:
+        # A partition finds the k-th best score; what lies above it is in, what equals it comes in by position.
+        threshold = -np.partition(-scores, k - 1, axis=1)[:, k - 1]
+        for row, limit, query in zip(scores, threshold, range(begin, end), strict=True):
+            inside = np.flatnonzero(row >= limit)
+            order = inside[np.argsort(-row[inside], kind="stable")][:k]
+            best.passages[query], best.scores[query] = order, row[order]
+
+    _for_each_block(scorer, select, threads)
+    return best
+
+
+def _for_each_block(scorer: Scorer, consume, threads: int | None) -> None:  # noqa: ANN001
+    """Score all queries, block by block, and hand (begin, end, scores) to `consume` in the thread that scored them.
+
+    Each thread multiplies with one BLAS thread and consumes its block while it is still in the cache; threads never
+    wait for one another.
+    """
+    queries, pool = scorer.shape
+    workers = threads or _available_cores()
+    rows = max(1, min(_BLOCK_BYTES, _MAX_BLOCK_BYTES // workers) // (4 * max(pool, 1)))
+    blocks = iter(range(0, queries, rows))
+
+    def work() -> None:
+        buffer = np.empty((rows, pool), dtype=np.float32)
+        while (begin := next(blocks, None)) is not None:
+            end = min(begin + rows, queries)
+            consume(begin, end, scorer.block(begin, end, buffer))
+
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as executor:
+        for future in [executor.submit(work) for _ in range(workers)]:
+            future.result()
+
+
+def _available_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
