@@ -1,0 +1,1 @@
+"""Encoders behind the harness's protocol, each found by its entry point."""

@@ -6,10 +6,12 @@ Prompts, maximum length, similarity and dtype are the model's own unless given.
 import hashlib
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions, Similarity
 from babelrank.errors import EncoderError, unknown_choice
 
@@ -20,6 +22,8 @@ NAME = "sentence-transformers"
 _DTYPES = ("float32", "bfloat16", "float16")
 _HUB_NAME = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?")
 _MODEL_FILES = ("modules.json", "config.json")  # a sentence-transformers folder, a plain transformers one
+_HUB_TIMEOUT = 10.0  # seconds
+_NO_LIMIT = 2**31  # tokenizers that know no maximum length say infinity, or 10³⁰
 # Names under which models keep the prompt of a role; the first that is not empty counts.
 _QUERY_PROMPTS = ("query",)
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
@@ -30,7 +34,7 @@ class SentenceTransformersEncoder:
 
     def __init__(self, model: "SentenceTransformer", name: str, fingerprint: str, options: EncoderOptions) -> None:
         if options.max_length is not None:
-            model.max_seq_length = options.max_length
+            _set_max_length(model, name, options.max_length)
         self._model = model
         self._batch_size = options.batch_size
         self._query_prompt = _prompt(model, options.query_prompt, _QUERY_PROMPTS)
@@ -45,9 +49,10 @@ class SentenceTransformersEncoder:
             settings={
                 "query_prompt": self._query_prompt,
                 "document_prompt": self._document_prompt,
-                "max_length": model.max_seq_length,
+                "max_length": _max_length(model),
                 "dtype": str(model.dtype).removeprefix("torch."),
             },
+            device=str(model.device),
         )
 
     def encode_query(self, texts: Sequence[str]) -> np.ndarray:
@@ -83,11 +88,32 @@ def _similarity(model: "SentenceTransformer") -> Similarity:
         ) from error
 
 
+def _max_length(model: "SentenceTransformer") -> int | None:
+    """Return the tokens after which a text is cut; None if it never is."""
+    length = model.max_seq_length
+    return int(length) if length is not None and length < _NO_LIMIT else None
+
+
+def _set_max_length(model: "SentenceTransformer", name: str, max_length: int) -> None:
+    """Have the model cut texts after `max_length` tokens; refuse a length at which it would fail, or not cut."""
+    where = f"{name}: --max-length {max_length}"
+    try:
+        model.max_seq_length = max_length
+        special = model.tokenizer.num_special_tokens_to_add()
+    except AttributeError as error:
+        raise EncoderError(f"{where}: the model does not cut texts.") from error
+    positions = getattr(getattr(model[0], "config", None), "max_position_embeddings", None)
+    if max_length <= special:
+        raise EncoderError(f"{where} leaves no room for a text; the model adds {special} tokens of its own.")
+    if positions is not None and max_length > positions:
+        raise EncoderError(f"{where} is more than the {positions} tokens that the model can take.")
+
+
 def _load(model: str, options: EncoderOptions) -> SentenceTransformersEncoder:
     if options.dtype is not None and options.dtype not in _DTYPES:
         raise EncoderError(unknown_choice("dtype", options.dtype, _DTYPES))
-    folder = Path(model).expanduser()
-    if folder.is_dir():
+    folder = _folder(model)
+    if folder is not None:
         _require_model_folder(folder)
         if options.revision is not None:
             raise EncoderError(f"{folder}: --revision is for models on the Hub, this is a folder.")
@@ -97,9 +123,18 @@ def _load(model: str, options: EncoderOptions) -> SentenceTransformersEncoder:
         fingerprint = revision = _hub_commit(model, options.revision)
     else:
         raise EncoderError(f"{model!r}: no such folder, and not a name on the Hub (ORGANISATION/MODEL).")
-    return SentenceTransformersEncoder(
-        _load_model(str(folder) if revision is None else model, revision, options), name, fingerprint, options
-    )
+    loaded = _load_model(str(folder) if revision is None else model, revision, options)
+    if options.dtype is not None and str(loaded.dtype) != f"torch.{options.dtype}":
+        raise EncoderError(f"{name}: --dtype {options.dtype}: the model knows {loaded.dtype} only.")
+    return SentenceTransformersEncoder(loaded, name, fingerprint, options)
+
+
+def _folder(model: str) -> Path | None:
+    try:
+        folder = Path(model).expanduser()
+        return folder if folder.is_dir() else None
+    except (OSError, RuntimeError):  # a name too long for any folder, or the home of a user that does not exist
+        return None
 
 
 def _load_model(source: str, revision: str | None, options: EncoderOptions) -> "SentenceTransformer":
@@ -143,23 +178,27 @@ def folder_digest(folder: Path) -> str:
 
 
 def _hub_commit(model: str, revision: str | None) -> str:
-    """Resolve a revision to a commit, from the Hub or the local cache."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+    """Resolve a revision to a commit: by the Hub, or by the local cache if the Hub cannot be reached."""
+    from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
 
     at = f"{model}@{revision}" if revision else model
-    for name in _MODEL_FILES:
-        try:
-            return Path(hf_hub_download(model, name, revision=revision)).parent.name
-        except LocalEntryNotFoundError as error:
-            raise EncoderError(
-                f"{at}: no such folder here, not in the local cache, and the Hub cannot be reached."
-            ) from error
-        except EntryNotFoundError:
-            continue
-        except Exception as error:  # unknown repository, unknown revision, no access, …: the library's words say which
-            raise EncoderError(f"{at}: no such folder here, and the Hub says: {error}") from error
-    raise EncoderError(f"{at}: not a model; the repository holds neither {' nor '.join(_MODEL_FILES)}.")
+    try:
+        commit = str(HfApi().model_info(model, revision=revision, timeout=_HUB_TIMEOUT).sha)
+        # What is asked for by branch or tag lets the cache note its commit; without, the model is lost when offline.
+        with suppress(EntryNotFoundError):
+            hf_hub_download(model, _MODEL_FILES[0], revision=revision)
+        return commit
+    except HfHubHTTPError as error:  # the Hub answered: unknown repository or revision, no access, …
+        raise EncoderError(f"{at}: no such folder here, and the Hub says: {error}") from error
+    except Exception as error:  # no network, or offline by choice: several libraries' own errors
+        for name in _MODEL_FILES:
+            cached = try_to_load_from_cache(model, name, revision=revision)
+            if isinstance(cached, str):
+                return Path(cached).parent.name
+        raise EncoderError(
+            f"{at}: no such folder here, not in the local cache, and the Hub cannot be reached ({error})."
+        ) from error
 
 
 ADAPTER = Adapter(name=NAME, models="Hub name or folder of a dense sentence-transformers model", load=_load)

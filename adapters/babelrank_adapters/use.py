@@ -3,12 +3,13 @@
 Yang et al. 2020, arXiv 1907.04307. Covers 16 languages; Greek, Hindi and Vietnamese are not among them.
 """
 
-import os
 from collections.abc import Sequence
 from importlib.metadata import version
 
 import numpy as np
+
 from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions
+from babelrank.environment import available_cores
 from babelrank.errors import EncoderError, unknown_choice
 
 MODEL = "use-multilingual-v3"
@@ -27,7 +28,7 @@ class UseEncoder:
         self._query_prompt = options.query_prompt or ""
         self._document_prompt = options.document_prompt or ""
         # More threads than cores make its small matrix products several times slower.
-        self._model = USE(threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+        self._model = USE(threads=available_cores())
         self.info = EncoderInfo(
             name=MODEL,
             adapter="use",

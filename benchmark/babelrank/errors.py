@@ -22,7 +22,7 @@ class ReportError(BabelrankError):
 
 def unknown_choice(kind: str, given: str, choices: Iterable[str]) -> str:
     """Say that `given` is no known `kind`, which one may have been meant, and which there are."""
-    known = sorted(choices)
+    known = sorted(map(str, choices))
     close = get_close_matches(given, known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return f"unknown {kind} {given!r}.{hint} Known: {', '.join(known) or 'none'}."

@@ -1,0 +1,1 @@
+"""Ranks of the relevant passages in, measures by setting and language bias out."""

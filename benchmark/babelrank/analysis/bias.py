@@ -13,7 +13,7 @@ class RankDistance:
     """Rank distance, the language bias of arXiv 2408.10536 (lower is better), over queries with |R| ≥ 2.
 
     The distance of a query is the difference between the ranks of its worst and its best relevant passage in the pool.
-    With |R| relevant passages it cannot fall below |R| − 1, and it grows with the pool.
+    With |R| relevant passages it cannot fall below |R| − 1 unless some of them tie, and it grows with the pool.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class RankDistance:
         Mean of |R| − 1, by query language.
     normalised
         Mean of (distance − (|R| − 1)) / (|D| − |R|), by query language: 0 at the floor, 1 if the relevant passages
-        stand at both ends of the pool.
+        stand at both ends of the pool, below 0 if they tie.
     """
 
     n: list[int]

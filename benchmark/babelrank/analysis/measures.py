@@ -52,17 +52,20 @@ class RankLists:
 
     def total(self, values: np.ndarray) -> np.ndarray:
         """Sum of `values` (one per judgement) over each list: float64, shape (count,)."""
-        return np.bincount(self.lists, weights=values, minlength=self.count)
+        sums: np.ndarray = np.bincount(self.lists, weights=values, minlength=self.count)
+        return sums
 
 
 def average_precision(lists: RankLists) -> np.ndarray:
     """AP, uncut: mean over the relevant passages, sorted by rank, of i / rank_i (ir-measures: AP)."""
-    return lists.total(lists.positions / lists.ranks) / lists.sizes
+    precision: np.ndarray = lists.total(lists.positions / lists.ranks) / lists.sizes
+    return precision
 
 
 def recall_at(lists: RankLists, k: int) -> np.ndarray:
     """R@k: share of the relevant passages with a rank of at most k."""
-    return lists.total(lists.ranks <= k) / lists.sizes
+    recall: np.ndarray = lists.total(lists.ranks <= k) / lists.sizes
+    return recall
 
 
 def reciprocal_rank_at(lists: RankLists, k: int) -> np.ndarray:
@@ -77,7 +80,8 @@ def ndcg_at(lists: RankLists, k: int) -> np.ndarray:
     order = np.lexsort((-lists.grades, lists.lists))
     positions = lists.positions
     ideal = lists.total(np.where(positions <= k, lists.grades[order] / np.log2(positions + 1), 0.0))
-    return gained / ideal
+    ndcg: np.ndarray = gained / ideal
+    return ndcg
 
 
 # Measures by the name under which they are reported; each maps rank lists to one value per list. The mean over queries

@@ -48,7 +48,7 @@ class PoolScores:
 
     n: list[int]
     scores: dict[str, list[Cell]]
-    micro: dict[str, float]
+    micro: dict[str, Cell]
 
 
 def score_pairs(ranks: RelevantRanks) -> PairScores:
@@ -57,9 +57,7 @@ def score_pairs(ranks: RelevantRanks) -> PairScores:
     query, query_lang, passage_lang = query_numbers(ranks), *language_codes(ranks)
     # A list holds one query's relevant passages of one language; its cell is the pair of languages.
     keys, lists = np.unique(query * size + passage_lang, return_inverse=True)
-    grouped = RankLists.group(
-        ranks.table["rank_in_language"].to_numpy(), ranks.table["grade"].to_numpy(), lists
-    )
+    grouped = RankLists.group(ranks.table["rank_in_language"].to_numpy(), ranks.table["grade"].to_numpy(), lists)
     cell_of_list = np.zeros(len(keys), dtype=np.int64)
     cell_of_list[lists] = query_lang * size + passage_lang
     n, means = _means_by_cell(grouped, cell_of_list, size * size)
@@ -76,7 +74,7 @@ def score_pool(ranks: RelevantRanks) -> PoolScores:
     lang_of_list = np.zeros(grouped.count, dtype=np.int64)
     lang_of_list[query] = query_lang
     n, means = _means_by_cell(grouped, lang_of_list, size)
-    micro = {name: float(np.nansum(values * n) / n.sum()) for name, values in means.items()}
+    micro = {name: float(np.nansum(values * n) / n.sum()) if n.any() else None for name, values in means.items()}
     return PoolScores(n.tolist(), {name: as_cells(values[None])[0] for name, values in means.items()}, micro)
 
 
@@ -93,7 +91,7 @@ def macro_averages(pairs: PairScores, pool: PoolScores) -> dict[str, dict[str, f
 
 
 def query_numbers(ranks: RelevantRanks) -> np.ndarray:
-    """Number the queries of a rank table 0, 1, … in order of language and id: int64, one per row."""
+    """Return a number for each row's query: 0, 1, … in order of language and id; int64."""
     query_lang, _ = language_codes(ranks)
     identity = ranks.table["query_id"].factorize()[0]
     numbers: np.ndarray = np.unique(query_lang * (identity.max(initial=0) + 1) + identity, return_inverse=True)[1]
@@ -103,9 +101,7 @@ def query_numbers(ranks: RelevantRanks) -> np.ndarray:
 def language_codes(ranks: RelevantRanks) -> tuple[np.ndarray, np.ndarray]:
     """Return the positions in `ranks.languages` of each row's query language and passage language."""
     position = {lang: i for i, lang in enumerate(ranks.languages)}
-    query, passage = (
-        ranks.table[column].map(position).to_numpy(np.int64) for column in ("query_lang", "passage_lang")
-    )
+    query, passage = (ranks.table[column].map(position).to_numpy(np.int64) for column in ("query_lang", "passage_lang"))
     return query, passage
 
 

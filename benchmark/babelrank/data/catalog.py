@@ -1,7 +1,7 @@
 """The collections there are: where each comes from, under which licence, and how it is loaded by name."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +12,7 @@ from babelrank.data.lareqa import CANDIDATES, load_lareqa
 from babelrank.errors import DataError, unknown_choice
 
 # MLQA-R was later removed from the repository's main branch; this commit holds both sets.
-_LAREQA = (
-    "https://raw.githubusercontent.com/google-research-datasets/lareqa/354d67d1cd066854cdfbf5ad0e6105528976141d"
-)
+_LAREQA = "https://raw.githubusercontent.com/google-research-datasets/lareqa/354d67d1cd066854cdfbf5ad0e6105528976141d"
 DATA_VARIABLE = "BABELRANK_DATA"
 DEFAULT_CANDIDATES = "sentence"
 
@@ -54,17 +52,17 @@ SOURCES = {
             citation="Roy et al. 2020, LAReQA, arXiv 2004.05484",
             url=f"{_LAREQA}/xquad-r",
             sha256={
-            "ar": "c52922d3b8ac1ae03ed5ac38647ad59870dca3dda2beefe18ecdc30729acb69d",
-            "de": "16fb0f4bf4916154b585a20c24c66074591c9718a1affe764ff4697572328949",
-            "el": "163fd43ee785a30eb534ae2061e9eaa766a7ee4e8ffce5e4b422480c150f64b6",
-            "en": "7b0954f39297c27a31fef610f0883337dd2907fa8699151dc922afdd0fa12ffe",
-            "es": "f8e836b2d91009c4363e04315f7ede363eedbbb49c67dda60de6c4aa782f58de",
-            "hi": "ea45ba8ae4513d1533b222bebdc02a90bc319c055d3aeea68584a053d2e92872",
-            "ru": "7f4dff853538b9a5fcc28c070b8bb983a5c5d190ac747b8e005a1ada9cab18f1",
-            "th": "c3a041864c3a9fb0b4dd91cfdf99cf36b411b3e704c58a303c97bc6dc786cfe4",
-            "tr": "f3e8c13002bbce154a4578f535f7533cb70f3da08840e6b62735935baec7bd94",
-            "vi": "e35926bf5cc6fc6ecbdfca49467aabeb454f08d152d7818143a906bd31dde995",
-            "zh": "80c2cde7b9c2fb134c303cbb52f2ba396ead9eb0014aec43993543d2ba9e93ed",
+                "ar": "c52922d3b8ac1ae03ed5ac38647ad59870dca3dda2beefe18ecdc30729acb69d",
+                "de": "16fb0f4bf4916154b585a20c24c66074591c9718a1affe764ff4697572328949",
+                "el": "163fd43ee785a30eb534ae2061e9eaa766a7ee4e8ffce5e4b422480c150f64b6",
+                "en": "7b0954f39297c27a31fef610f0883337dd2907fa8699151dc922afdd0fa12ffe",
+                "es": "f8e836b2d91009c4363e04315f7ede363eedbbb49c67dda60de6c4aa782f58de",
+                "hi": "ea45ba8ae4513d1533b222bebdc02a90bc319c055d3aeea68584a053d2e92872",
+                "ru": "7f4dff853538b9a5fcc28c070b8bb983a5c5d190ac747b8e005a1ada9cab18f1",
+                "th": "c3a041864c3a9fb0b4dd91cfdf99cf36b411b3e704c58a303c97bc6dc786cfe4",
+                "tr": "f3e8c13002bbce154a4578f535f7533cb70f3da08840e6b62735935baec7bd94",
+                "vi": "e35926bf5cc6fc6ecbdfca49467aabeb454f08d152d7818143a906bd31dde995",
+                "zh": "80c2cde7b9c2fb134c303cbb52f2ba396ead9eb0014aec43993543d2ba9e93ed",
             },
         ),
         Source(
@@ -74,13 +72,13 @@ SOURCES = {
             citation="Roy et al. 2020, LAReQA, arXiv 2004.05484",
             url=f"{_LAREQA}/mlqa-r",
             sha256={
-            "ar": "2132fbc03208535c0fe01f2e2c5121d06f9c2aa799af93b0a719dbc105bdf137",
-            "de": "ce9454dc5aa6f2d85c23cd6e49cb367fbb7c4c6e62d7f71e355c6b5dae4d0886",
-            "en": "fedd9a5cc0848dda80caf84aa36f482adaae230526a3f6e9e86926a93ef3b1e4",
-            "es": "70ecba276b8c96a692b120693a595d076ce94ad21d4b28311538a9fcbfe0f9d7",
-            "hi": "4dd0fb3c06f737a5481d705bc1dcac7876712a5815c9265908fbb3a0696cb654",
-            "vi": "9d3baff6ba03e6793b25594217265ea59a136b9733833dca8a9582a84a78ff85",
-            "zh": "57f01d2fff50cf3392805635b01445339f225ad5bf28ba8443b12f8dbd1e69dc",
+                "ar": "2132fbc03208535c0fe01f2e2c5121d06f9c2aa799af93b0a719dbc105bdf137",
+                "de": "ce9454dc5aa6f2d85c23cd6e49cb367fbb7c4c6e62d7f71e355c6b5dae4d0886",
+                "en": "fedd9a5cc0848dda80caf84aa36f482adaae230526a3f6e9e86926a93ef3b1e4",
+                "es": "70ecba276b8c96a692b120693a595d076ce94ad21d4b28311538a9fcbfe0f9d7",
+                "hi": "4dd0fb3c06f737a5481d705bc1dcac7876712a5815c9265908fbb3a0696cb654",
+                "vi": "9d3baff6ba03e6793b25594217265ea59a136b9733833dca8a9582a84a78ff85",
+                "zh": "57f01d2fff50cf3392805635b01445339f225ad5bf28ba8443b12f8dbd1e69dc",
             },
         ),
         Source(
@@ -112,6 +110,14 @@ class CollectionSpec:
         if self.languages:
             parts.append(",".join(self.languages))
         return ":".join(parts)
+
+
+def find_sources(names: Sequence[str] | None) -> list[Source]:
+    """Return the sources of that name, or all that can be downloaded if none is named."""
+    for name in names or ():
+        if name not in SOURCES:
+            raise DataError(unknown_choice("collection", name, SOURCES))
+    return [SOURCES[name] for name in names] if names else [s for s in SOURCES.values() if not s.ships_with_package]
 
 
 def parse_spec(text: str) -> CollectionSpec:
@@ -168,6 +174,11 @@ def load_collection(spec: str, data: Path | None = None) -> Collection:
 def data_folder(data: Path | None = None) -> Path:
     """Return the folder that holds the collections: the one given, ``BABELRANK_DATA``, or the user's data folder."""
     return data or Path(os.environ.get(DATA_VARIABLE) or user_data_path("babelrank"))
+
+
+def is_users_folder(data: Path | None = None) -> bool:
+    """Tell whether the user named the folder that `data_folder` returns."""
+    return data is not None or bool(os.environ.get(DATA_VARIABLE))
 
 
 def source_folder(source: Source, data: Path | None = None) -> Path:

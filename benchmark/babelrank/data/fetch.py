@@ -33,7 +33,7 @@ def fetch(
     data: Path | None = None,
     *,
     mirror: str | None = None,
-    on_file: Callable[[str], None] = lambda _: None,
+    on_file: Callable[[Path], None] = lambda _: None,
 ) -> list[str]:
     """Download the files that are missing or differ; return their languages.
 
@@ -42,7 +42,7 @@ def fetch(
     mirror
         URL of a folder that holds ``<collection>/<language>.json``, in place of the source's own.
     on_file
-        Called with each language after it is on disk.
+        Called with each file once it is on disk.
 
     Raises
     ------
@@ -55,17 +55,18 @@ def fetch(
     wanted = [lang for lang, state in verify(source, data).items() if state is not FileState.WHOLE]
     with httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as client:
         for lang in wanted:
+            target = folder / f"{lang}.json"
             content = _download(client, f"{base}/{lang}.json", source)
             digest = hashlib.sha256(content).hexdigest()
             if digest != source.sha256[lang]:
                 raise DataError(
-                    f"{base}/{lang}.json: its SHA-256 is {digest}, expected {source.sha256[lang]}; nothing was kept of it."
+                    f"{base}/{lang}.json: its SHA-256 is {digest}, not {source.sha256[lang]}; nothing of it was kept."
                 )
             try:
-                atomic_write(folder / f"{lang}.json", content)
+                atomic_write(target, content)
             except OSError as error:
                 raise DataError(f"{folder}: cannot be written ({error.strerror}). --data DIR names another.") from error
-            on_file(lang)
+            on_file(target)
     return wanted
 
 
@@ -77,8 +78,8 @@ def _download(client: httpx.Client, url: str, source: Source) -> bytes:
         raise DataError(f"{url}: the server answered {error.response.status_code}.") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DataError(
-            f"{url}: cannot be reached ({error}). Without a network, --data DIR (or BABELRANK_DATA) names a folder that "
-            f"holds {source.name}/ in LAReQA's layout, and --mirror URL another place to download from."
+            f"{url}: cannot be reached ({error}). Without a network, --data DIR (or BABELRANK_DATA) names a folder "
+            f"that holds {source.name}/ in LAReQA's layout, and --mirror URL another place to download from."
         ) from error
     return response.content
 

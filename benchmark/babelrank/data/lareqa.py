@@ -177,9 +177,7 @@ def _answer_sentence(qa: Any, breaks: Sequence[Sequence[int]], length: int, wher
         raise DataError(f"{where}: has no answer.")
     start = _field(answers[0], "answer_start", int, f"{where}.answers[0]")
     if not 0 <= start < length:
-        raise DataError(
-            f"{where}.answers[0]: answer_start {start} lies outside its paragraph of {length} characters."
-        )
+        raise DataError(f"{where}.answers[0]: answer_start {start} lies outside its paragraph of {length} characters.")
     for i, (begin, end) in enumerate(breaks):
         if begin <= start < end:
             return i

@@ -1,0 +1,1 @@
+"""Texts in, representations out: each text once, kept on disk."""

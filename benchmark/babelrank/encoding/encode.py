@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -13,9 +14,11 @@ from babelrank.encoding.protocol import Encoder, EncoderInfo, Role, Similarity
 from babelrank.encoding.store import Shelf, default_store, text_key
 from babelrank.errors import EncoderError
 
-# Texts per call of the encoder and per segment on disk: large enough that the encoder's own batching loses nothing at
-# the seams, small enough that an interruption costs seconds.
-CHUNK = 1024
+# Texts per call of the encoder and per segment on disk. A chunk should be large enough that the encoder's own batching
+# loses nothing at the seams and small enough that an interruption costs seconds: its size follows the encoder's speed.
+FIRST_CHUNK = 256
+_SMALLEST_CHUNK = 64
+_CHUNK_SECONDS = (2.0, 10.0)
 
 
 class Progress(Protocol):
@@ -55,7 +58,7 @@ def encode(
     collection: Collection,
     *,
     store: Path | None = None,
-    progress: Progress = lambda role, done, total: None,
+    progress: Progress | None = None,
 ) -> Representations:
     """Encode a collection, reading from the store what is there and adding what is not.
 
@@ -64,7 +67,7 @@ def encode(
     store
         Folder of the store; by default the user's cache folder.
     progress
-        Called after each chunk.
+        Called before the first chunk and after each.
 
     Raises
     ------
@@ -80,7 +83,7 @@ def encode(
     for role, (texts, function) in sides.items():
         shelf = Shelf(root, encoder.info, role)
         vectors[role], counts[role.value], seconds[role.value] = _encode_role(
-            shelf, texts, function, encoder.info, lambda done, total, role=role: progress(role, done, total)
+            shelf, texts, function, encoder.info, partial(progress or _ignore, role)
         )
     return Representations(vectors[Role.QUERY], vectors[Role.DOCUMENT], encoder.info.similarity, counts, seconds)
 
@@ -97,19 +100,33 @@ def _encode_role(
     missing = [text for key, text in distinct.items() if key not in rows]
     missing.sort(key=len, reverse=True)  # alike lengths together waste no padding; the longest first shows memory early
     parts = [stored.reshape(-1, info.dimension)]
-    seconds, done = 0.0, 0
-    for start in range(0, len(missing), CHUNK):
-        chunk = missing[start : start + CHUNK]
+    seconds, done, size = 0.0, 0, FIRST_CHUNK
+    while done < len(missing):
+        progress(done, len(missing))
+        chunk = missing[done : done + size]
         began = time.perf_counter()
         vectors = check_vectors(function(chunk), chunk, info)
-        seconds += time.perf_counter() - began
+        elapsed = time.perf_counter() - began
         _store(shelf, chunk, vectors)
-        rows.update(zip(map(text_key, chunk), range(len(stored) + done, len(stored) + done + len(chunk)), strict=True))
+        rows.update((text_key(text), row) for row, text in enumerate(chunk, start=len(stored) + done))
         parts.append(vectors)
         done += len(chunk)
-        progress(done, len(missing))
+        seconds += elapsed
+        size = _next_size(size, elapsed)
+    progress(done, len(missing))
     matrix = np.concatenate(parts)
     return matrix[[rows[text_key(text)] for text in texts]], len(missing), seconds
+
+
+def _ignore(*_: object) -> None:
+    pass
+
+
+def _next_size(size: int, elapsed: float) -> int:
+    shortest, longest = _CHUNK_SECONDS
+    if elapsed < shortest:
+        return size * 2
+    return max(size // 2, _SMALLEST_CHUNK) if elapsed > longest else size
 
 
 def _store(shelf: Shelf, texts: list[str], vectors: np.ndarray) -> None:

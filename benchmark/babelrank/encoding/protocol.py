@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from babelrank.errors import EncoderError
+from babelrank.errors import EncoderError, unknown_choice
 
 
 class Similarity(StrEnum):
@@ -16,6 +16,19 @@ class Similarity(StrEnum):
     COSINE = "cosine"
     DOT = "dot"
     EUCLIDEAN = "euclidean"  # the negative distance
+
+
+def parse_similarity(name: str | None) -> Similarity | None:
+    """Read a similarity as a user writes it; None stays None.
+
+    Raises
+    ------
+    EncoderError
+        It is unknown.
+    """
+    if name is not None and name not in set(Similarity):
+        raise EncoderError(unknown_choice("similarity", name, Similarity))
+    return None if name is None else Similarity(name)
 
 
 class Role(StrEnum):
@@ -45,6 +58,8 @@ class EncoderInfo:
         Number of weights; None if it cannot be known.
     similarity
         The score that the model was trained for.
+    device
+        Where it runs; no part of its identity.
     """
 
     name: str
@@ -54,6 +69,7 @@ class EncoderInfo:
     parameters: int | None = None
     similarity: Similarity = Similarity.COSINE
     settings: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
 
 
 class Encoder(Protocol):
@@ -99,6 +115,12 @@ class EncoderOptions:
     revision: str | None = None
     similarity: Similarity | None = None
     trust_remote_code: bool = False
+
+    @property
+    def overrides(self) -> dict[str, str | int]:
+        """What was asked for that changes the vectors or the scores, by option."""
+        names = ("query_prompt", "document_prompt", "max_length", "dtype", "revision", "similarity")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
     def reject_unsupported(self, adapter: str, *names: str) -> None:
         """Refuse what an adapter cannot honour, rather than ignore it.

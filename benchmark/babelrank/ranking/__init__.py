@@ -1,0 +1,1 @@
+"""Representations in, ranks of the relevant passages out."""

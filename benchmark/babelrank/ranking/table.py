@@ -56,6 +56,7 @@ class RelevantRanks:
             sink,
             compression="zstd",
             compression_level=19,
+            write_page_checksum=True,
         )
         atomic_write(path, sink.getvalue().to_pybytes())
 
@@ -69,14 +70,12 @@ def read_ranks(path: Path) -> RelevantRanks:
         The file is missing, damaged, or of another format.
     """
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
+        table = pq.read_table(path, page_checksum_verification=True)
+        metadata = dict(json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}")))
+        if metadata.get("format") != _FORMAT or list(table.column_names) != list(COLUMNS):
+            raise ReportError(f"{path}: not a rank table of format {_FORMAT}.")
+        frame = table.to_pandas()
+        frame[_TEXT_COLUMNS] = frame[_TEXT_COLUMNS].astype("str")
+        return RelevantRanks(frame, tuple(metadata["languages"]), dict(metadata["pool_sizes"]), int(metadata["tied"]))
+    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:  # damage shows in many ways
         raise ReportError(f"{path}: no readable rank table ({error}).") from error
-    metadata = json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
-    if metadata.get("format") != _FORMAT or list(table.column_names) != list(COLUMNS):
-        raise ReportError(f"{path}: not a rank table of format {_FORMAT}.")
-    frame = table.to_pandas()
-    frame[_TEXT_COLUMNS] = frame[_TEXT_COLUMNS].astype("str")
-    return RelevantRanks(
-        frame, tuple(metadata["languages"]), dict(metadata["pool_sizes"]), int(metadata["tied"])
-    )

@@ -1,0 +1,1 @@
+"""Analysis in; results.json, report.md, heatmaps and the leaderboard out."""

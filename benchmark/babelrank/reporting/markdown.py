@@ -1,0 +1,160 @@
+"""Results -> Markdown. What comes out of a results file is escaped: it may have been written by anyone."""
+
+import json
+import re
+import shlex
+import unicodedata
+from functools import cache
+from typing import Any
+
+import jinja2
+
+from babelrank.analysis.measures import MEASURES
+from babelrank.analysis.settings import Cell
+from babelrank.data.catalog import SOURCES, Source
+from babelrank.reporting.heatmaps import HEATMAPS
+from babelrank.reporting.languages import language_name
+from babelrank.reporting.names import default_name
+from babelrank.reporting.results import CollectionResults, ModelResults, Results
+from babelrank.reporting.summary import NO_VALUE, bias_row, show_rank, show_score, summary_rows
+
+# What Markdown takes for its own: GitHub's, with tables, formulas, short codes, and links made of bare addresses.
+_SPECIAL = re.compile(
+    r"[\\`*\[\]<>|~&$]"
+    r"|(?<![^\W_])_|_(?![^\W_])"  # an underscore within a word is none
+    r"|:(?=//|[\w+-]+:)|@(?=[\w-]+\.\w)|(?<=www)\.",
+    re.IGNORECASE,
+)
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_FOLDER_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class Markdown(str):
+    """Text that is Markdown already, and is not escaped again."""
+
+    __slots__ = ()
+
+
+def escape(text: object) -> Markdown:
+    """Turn anything into one line of Markdown that shows it as it is."""
+    return text if isinstance(text, Markdown) else Markdown(_SPECIAL.sub(r"\\\g<0>", " ".join(str(text).split())))
+
+
+def code(text: object) -> Markdown:
+    """Show a text as code, also inside a table."""
+    visible = "".join(
+        character if unicodedata.category(character)[0] != "C" else f"\\u{ord(character):04x}"
+        for character in str(text)
+    )
+    ticks = "`" * (_longest_run(visible) + 1)
+    pad = " " if visible.startswith("`") or visible.endswith("`") else ""
+    return Markdown(f"{ticks}{pad}{visible}{pad}{ticks}".replace("|", "\\|"))
+
+
+def fence(text: str, language: str = "") -> Markdown:
+    """Show lines as a block of code, whatever is in them."""
+    ticks = "`" * max(3, _longest_run(text) + 1)
+    return Markdown(f"{ticks}{language}\n{text}\n{ticks}")
+
+
+def render_markdown(results: Results) -> str:
+    """Return a report.md: it follows from `results` alone."""
+    return render_template(
+        "report.md.j2",
+        results=results,
+        model=results.model,
+        settings={key: json.dumps(value, ensure_ascii=False) for key, value in results.model.settings.items()},
+        command=fence(reproducing_command(results), "sh"),
+        is_folder=_is_folder(results.model),
+    )
+
+
+def reproducing_command(results: Results) -> str:
+    """Return the command line that gives these results again, in as many lines as it takes."""
+    model = results.model
+    options = dict(model.options)
+    if _COMMIT.fullmatch(model.fingerprint):
+        options["revision"] = model.fingerprint  # a branch may have moved on
+    parts = [
+        ["babelrank", "submit", f"./{model.submitted_as}" if _is_folder(model) else model.submitted_as],
+        ["--adapter", model.adapter],
+        *(["--collection", name] for name in results.collections),
+        *([f"--{key.replace('_', '-')}", str(value)] for key, value in options.items()),
+    ]
+    if default_name(model.submitted_as, options) != model.name:
+        parts.append(["--name", model.name])
+    return " \\\n  ".join(map(shlex.join, parts))
+
+
+def render_template(template: str, **values: Any) -> str:
+    """Fill in one of the templates beside this module."""
+    return _templates().get_template(template).render(values)
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("babelrank.reporting", ""),
+        autoescape=False,  # noqa: S701  that is for HTML; `finalize` does it for Markdown
+        finalize=escape,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        code=code,
+        count=lambda value: f"{value:,}",
+        language=language_name,
+        languages=lambda codes: ", ".join(map(language_name, codes)),
+        parameters=_show_parameters,
+        rank=show_rank,
+        score=show_score,
+        bold=lambda text: Markdown(f"**{escape(text)}**"),
+        seconds=_show_seconds,
+    )
+    environment.globals.update(
+        MEASURES=list(MEASURES),
+        HEATMAPS=HEATMAPS,
+        NO_VALUE=NO_VALUE,
+        bias_row=bias_row,
+        common_n=_common_n,
+        source_of=source_of,
+        summary_rows=summary_rows,
+    )
+    return environment
+
+
+def source_of(collection: str) -> Source | None:
+    """Return what the catalog says about a collection, if anything."""
+    return SOURCES.get(collection.split(":")[0])
+
+
+def _common_n(collection: CollectionResults) -> int | None:
+    """Return the number of queries that all settings have; None if they differ."""
+    numbers = {n for row in (*collection.pairs.n, collection.pool.n) for n in row}
+    return numbers.pop() if len(numbers) == 1 else None
+
+
+def _is_folder(model: ModelResults) -> bool:
+    return _FOLDER_DIGEST.fullmatch(model.fingerprint) is not None
+
+
+def _show_parameters(number: int | None) -> str:
+    if number is None:
+        return NO_VALUE
+    for unit, letter in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if number >= unit:
+            return f"{number / unit:.3g} {letter}" if number < 1000 * unit else f"{number / unit:,.0f} {letter}"
+    return str(number)
+
+
+def _show_seconds(value: Cell) -> str:
+    if value is None:
+        return NO_VALUE
+    return f"{value:.2f} s" if value < 10 else f"{value:,.1f} s" if value < 100 else f"{value:,.0f} s"
+
+
+def _longest_run(text: str) -> int:
+    """Return the length of the longest run of backticks."""
+    return max(map(len, re.findall(r"`+", text)), default=0)

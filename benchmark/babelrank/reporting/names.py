@@ -1,0 +1,113 @@
+"""What a model may be called, and the folder name that follows from it."""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+
+from slugify import slugify
+
+from babelrank.errors import ReportError
+
+MAX_LENGTH = 120  # characters: what a table's column and a figure's title can still show
+# What HTML, Markdown tables, shells or paths would take for their own.
+_FORBIDDEN = frozenset("<>&\"'`|\\")
+_BAD_STARTS = ("/", ".", "-")  # an absolute path, a hidden folder, a command-line option
+_READABLE = re.compile(r"[\w.+-]{1,24}", re.ASCII)
+_DIGEST = 8  # hex digits: enough to tell a few thousand names apart
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it can stand in a path, a Markdown table and a page.
+
+    Raises
+    ------
+    ReportError
+        Says which character is in the way, and what is allowed.
+    """
+    problem = find_problem(name)
+    if problem:
+        raise ReportError(
+            f"model name {name if len(name) <= MAX_LENGTH else name[:40] + '…'!r} {problem}. "
+            f"Allowed: 1 to {MAX_LENGTH} letters, digits, spaces and punctuation other than < > & \" ' ` | \\, "
+            "not beginning with / . or -, and no '..' between slashes. --name NAME sets it."
+        )
+    return name
+
+
+def slug(name: str) -> str:
+    """Return a model's folder name: lower-case ASCII letters, digits, hyphens and dots, such as ``org-model-v1.5``.
+
+    Raises
+    ------
+    ReportError
+        The name is not a valid one (see `check_name`).
+    """
+    plain = slugify(check_name(name), regex_pattern=r"[^a-z0-9.]+")
+    plain = re.sub(r"\.[.-]+|-\.", "-", plain).strip(".-")
+    if plain and len(plain) <= MAX_LENGTH:
+        return plain
+    # Nothing that ASCII could spell, or too much of it (a Chinese character becomes a syllable): add a digest.
+    return f"{plain[: MAX_LENGTH - _DIGEST - 1].strip('.-') or 'model'}-{_digest(name)}"
+
+
+def collection_stem(collection: str) -> str:
+    """Return how a collection's files begin: ``mlqa-r:sentence+context:de,en`` -> ``mlqa-r.sentence-context.de-en``."""
+    return ".".join(slugify(part) for part in collection.split(":"))
+
+
+def default_name(name: str, overrides: Mapping[str, object]) -> str:
+    """Return the name under which a model is reported if the user gives none.
+
+    Parameters
+    ----------
+    name
+        Of the model, as its encoder tells it.
+    overrides
+        Settings that differ from the model's own configuration. They are part of the name, sorted, so that two
+        submissions of one model do not fall into one folder: ``e5 [dtype=float16, max_length=128]``. A prompt, with
+        characters that no name can have, is shown by its words and a digest.
+    """
+    if not overrides:
+        return name
+    full = f"{name} [{', '.join(f'{key}={_readable(overrides[key])}' for key in sorted(overrides))}]"
+    return full if len(full) <= MAX_LENGTH else f"{name} [{_digest(full)}]"
+
+
+def public_label(model: str) -> str:
+    """Return a MODEL argument as a report may show it: a folder's own name, without the path to it; else unchanged."""
+    folder = Path(model).expanduser()
+    return folder.resolve().name if folder.is_dir() or folder.is_absolute() else model
+
+
+def find_problem(name: str) -> str | None:
+    """Say in a few words what is wrong with a model's name; None if nothing is."""
+    if not name:
+        return "is empty"
+    if len(name) > MAX_LENGTH:
+        return f"has {len(name)} characters"
+    for place, character in enumerate(name, start=1):
+        # "C": control, format (such as marks that turn the direction of text), surrogate, unassigned; line separators.
+        if unicodedata.category(character)[0] == "C" or unicodedata.category(character) in {"Zl", "Zp"}:
+            return f"contains the control character U+{ord(character):04X} at position {place}"
+        if character in _FORBIDDEN:
+            return f"contains {character} at position {place}"
+    if name.startswith(_BAD_STARTS):
+        return f"begins with {name[0]!r}"
+    if ".." in name.split("/"):
+        return "contains '..' as a path segment"
+    if name != name.strip():
+        return "begins or ends with a space"
+    return None
+
+
+def _readable(value: object) -> str:
+    text = str(value)
+    if _READABLE.fullmatch(text):
+        return text
+    return f"{slugify(text, max_length=16) or 'empty'}-{_digest(text)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]

@@ -1,0 +1,341 @@
+"""The folder of a report: results.json, rank tables, heatmaps and report.md, written whole or not at all."""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from babelrank.errors import ReportError, unknown_choice
+from babelrank.files import PART_SUFFIX, atomic_write
+from babelrank.ranking.table import RelevantRanks
+from babelrank.reporting.heatmaps import HEATMAPS
+from babelrank.reporting.markdown import render_markdown
+from babelrank.reporting.names import collection_stem, find_problem, slug
+from babelrank.reporting.results import (
+    FILE_NAME,
+    CollectionResults,
+    Environment,
+    ModelResults,
+    RanksFile,
+    Results,
+    dump,
+    parse,
+    read_results,
+)
+
+REPORT_NAME = "report.md"
+_LOCK_NAME = ".lock"
+_LOCK_SECONDS = 60  # a report is written within seconds
+# What makes two submissions one model. Names do not: a folder can be renamed.
+_IDENTITY = ("adapter", "fingerprint", "dimension", "similarity", "settings")
+
+
+def check_writable(reports: Path, model: ModelResults) -> None:
+    """Find out, before the hours of encoding, whether the model's report could be written; change nothing.
+
+    Raises
+    ------
+    ReportError
+        The folder cannot be made or written, or holds a report of another model, schema version, or none that can be
+        read.
+    """
+    folder = reports / slug(model.name)
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir():
+        raise ReportError(f"{existing}: is a file where a report needs a folder. --out DIR names another.")
+    if existing == folder:
+        _check_identity(folder, _read_earlier(folder), model)
+    with _writing(reports):
+        # Beside the report, or where the folder of all reports would have to be made.
+        beside = reports if existing == folder else existing
+        Path(tempfile.mkdtemp(prefix=".", suffix=PART_SUFFIX, dir=beside)).rmdir()
+
+
+def write_report(reports: Path, results: Results, ranks: Mapping[str, RelevantRanks]) -> Path:
+    """Write a model's report, or add to the one it has.
+
+    Collections that were evaluated earlier stay; those of the same name are replaced. Files that are no part of a
+    report are left in its folder.
+
+    Parameters
+    ----------
+    reports
+        Folder of all reports; made if need be.
+    results
+        One model's results on some collections.
+    ranks
+        The rank tables of the same collections.
+
+    Returns
+    -------
+    Path
+        The report's folder, ``reports/<slug>``.
+
+    Raises
+    ------
+    ReportError
+        The folder cannot be written, the disk is full, or the report that is there is of another model or schema
+        version. What was there before is then as it was.
+    """
+    if set(ranks) != set(results.collections):
+        raise ReportError(
+            f"rank tables of {', '.join(sorted(ranks)) or 'nothing'}, but results of "
+            f"{', '.join(sorted(results.collections)) or 'nothing'}."
+        )
+    folder = reports / slug(results.model.name)
+    fresh = _sibling(folder, "new")
+    with lock_reports(reports):
+        _recover(folder)
+        try:
+            earlier = _read_earlier(folder) if folder.exists() else None
+            if earlier is None:
+                fresh.mkdir()
+            else:
+                _check_identity(folder, earlier, results.model)
+                shutil.copytree(folder, fresh, symlinks=True)
+            stored = {
+                name: _store_ranks(fresh, name, results.collections[name], table) for name, table in ranks.items()
+            }
+            merged = _merge(earlier, replace(results, collections=stored))
+            _check_rank_files(fresh, folder, merged)
+            content = dump(merged)
+            atomic_write(fresh / FILE_NAME, content)
+            # What is drawn must follow from the file, which rounds.
+            for name, drawn in render_report(parse(content, FILE_NAME)).items():
+                atomic_write(fresh / name, drawn)
+            _swap(fresh, folder)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+    return folder
+
+
+def render_report(results: Results) -> dict[str, str | bytes]:
+    """Return what a report shows, by file name: report.md and the heatmaps. Both follow from `results` alone.
+
+    The heatmaps' bytes depend on the version of matplotlib, too.
+    """
+    from babelrank.reporting.plots import render_heatmap, shared_scale
+
+    files: dict[str, str | bytes] = {REPORT_NAME: render_markdown(results)}
+    for name, collection in results.collections.items():
+        for heatmap in HEATMAPS:
+            scale = shared_scale(heatmap, [collection])
+            files[heatmap.file_name(name)] = render_heatmap(results, name, heatmap, scale, "svg")
+    return files
+
+
+def check_reports(reports: Path) -> list[str]:
+    """Return the paths in `reports` that do not follow from their results.json.
+
+    These are a report.md that differs, a heatmap that is missing, and a rank table that is missing or is not the one of
+    which results.json has the digest. What is in a heatmap is not compared: matplotlib's versions draw differently.
+
+    Raises
+    ------
+    ReportError
+        A results.json cannot be read.
+    """
+    stale = []
+    for folder, results in read_reports(reports).items():
+        page = folder / REPORT_NAME
+        if not page.is_file() or page.read_bytes() != render_markdown(results).encode():
+            stale.append(page)
+        for name, collection in results.collections.items():
+            figures = [folder / heatmap.file_name(name) for heatmap in HEATMAPS]
+            stale += [path for path in figures if not path.is_file()]
+            if collection.ranks and _digest(folder / collection.ranks.file) != collection.ranks.sha256:
+                stale.append(folder / collection.ranks.file)
+    return [str(path) for path in stale]
+
+
+def refresh_reports(reports: Path) -> list[Path]:
+    """Draw every report anew from its results.json, as after a change of the templates; return the files that changed.
+
+    Raises
+    ------
+    ReportError
+        A results.json cannot be read, or a folder cannot be written.
+    """
+    changed = []
+    with lock_reports(reports):
+        for folder, results in read_reports(reports).items():
+            for name, drawn in render_report(results).items():
+                content = drawn if isinstance(drawn, bytes) else drawn.encode()
+                path = folder / name
+                if not path.is_file() or path.read_bytes() != content:
+                    atomic_write(path, content)
+                    changed.append(path)
+    return changed
+
+
+def read_reports(reports: Path) -> dict[Path, Results]:
+    """Return the results of every report by its folder, sorted; hidden folders and plain files are no reports.
+
+    Raises
+    ------
+    ReportError
+        There is no such folder, or the results.json of one cannot be read.
+    """
+    try:
+        folders = sorted(path for path in reports.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError as error:
+        raise ReportError(f"{reports}: not a folder of reports ({error.strerror}).") from error
+    return {folder: read_results(folder / FILE_NAME) for folder in folders}
+
+
+def find_report(model: str, reports: Path) -> Results:
+    """Return a model's results.
+
+    Parameters
+    ----------
+    model
+        Its name, the name of its folder in `reports`, or the path of a report's folder.
+
+    Raises
+    ------
+    ReportError
+        There is no such report, or it cannot be read.
+    """
+    if (Path(model) / FILE_NAME).is_file():
+        return read_results(Path(model) / FILE_NAME)
+    known = {path.parent.name for path in reports.glob(f"[!.]*/{FILE_NAME}")}
+    names = [model] if find_problem(model) else [model, slug(model)]
+    for name in names:
+        if name in known:
+            return read_results(reports / name / FILE_NAME)
+    raise ReportError(f"{reports}: " + unknown_choice("report", model, known))
+
+
+@contextmanager
+def lock_reports(reports: Path) -> Iterator[None]:
+    """Keep other processes from writing reports, or a leaderboard of them.
+
+    Raises
+    ------
+    ReportError
+        The folder cannot be written, or another process does not finish.
+    """
+    with _writing(reports):
+        reports.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(reports / _LOCK_NAME, timeout=_LOCK_SECONDS):
+                yield
+        except Timeout as error:
+            raise ReportError(
+                f"{reports}: another babelrank has been writing here for {_LOCK_SECONDS} s. Try again when it is done."
+            ) from error
+
+
+@contextmanager
+def _writing(reports: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or reports
+        raise ReportError(
+            f"{where}: cannot be written ({error.strerror or error}). --out DIR names another folder."
+        ) from error
+
+
+def _read_earlier(folder: Path) -> Results:
+    try:
+        return read_results(folder / FILE_NAME)
+    except ReportError as error:
+        raise ReportError(
+            f"{error} It stands where the new report would; --name NAME gives that another folder."
+        ) from error
+
+
+def _check_identity(folder: Path, earlier: Results, model: ModelResults) -> None:
+    ours, theirs = _identity(model), _identity(earlier.model)
+    differing = [
+        f"{field} {theirs.get(field, 'not set')!r} there, {ours.get(field, 'not set')!r} now"
+        for field in sorted(ours.keys() | theirs.keys())
+        if (field in ours) != (field in theirs) or ours.get(field) != theirs.get(field)
+    ]
+    if differing:
+        raise ReportError(
+            f"{folder}: holds another model, {earlier.model.name!r}: {'; '.join(differing)}. "
+            "--name NAME gives this one a folder of its own."
+        )
+
+
+def _identity(model: ModelResults) -> dict[str, object]:
+    """Return all that makes a model what it is, flat, as JSON values."""
+    values = {field: asdict(model)[field] for field in _IDENTITY}
+    settings = values.pop("settings")
+    return {**values, "similarity": model.similarity.value, **{f"setting {key}": settings[key] for key in settings}}
+
+
+def _merge(earlier: Results | None, latest: Results) -> Results:
+    if earlier is None:
+        return latest
+    kept = {
+        name: replace(collection, environment=_own_environment(collection, earlier, latest))
+        for name, collection in earlier.collections.items()
+        if name not in latest.collections
+    }
+    return replace(latest, collections={**kept, **latest.collections})
+
+
+def _own_environment(collection: CollectionResults, earlier: Results, latest: Results) -> Environment | None:
+    environment = collection.environment or earlier.environment
+    return None if environment == latest.environment else environment
+
+
+def _store_ranks(folder: Path, name: str, collection: CollectionResults, ranks: RelevantRanks) -> CollectionResults:
+    path = folder / f"{collection_stem(name)}.ranks.parquet"
+    ranks.write(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return replace(collection, ranks=RanksFile(path.name, digest, len(ranks.table), ranks.tied))
+
+
+def _check_rank_files(fresh: Path, folder: Path, results: Results) -> None:
+    for name, collection in results.collections.items():
+        if collection.ranks and _digest(fresh / collection.ranks.file) != collection.ranks.sha256:
+            raise ReportError(
+                f"{folder / collection.ranks.file}: missing, or not what results.json has the digest of. Evaluate "
+                f"{name} again, too, or move the folder away."
+            )
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def _sibling(folder: Path, purpose: str) -> Path:
+    """Return a hidden folder beside a report; under the lock nobody else uses it."""
+    return folder.with_name(f".{folder.name}.{purpose}{PART_SUFFIX}")
+
+
+def _swap(fresh: Path, folder: Path) -> None:
+    """Put `fresh` in the place of `folder`; where the second rename fails, the first is undone."""
+    old = _sibling(folder, "old")
+    if not folder.exists():
+        fresh.rename(folder)
+        return
+    folder.rename(old)
+    try:
+        fresh.rename(folder)
+    except BaseException:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _recover(folder: Path) -> None:
+    """Clear up after a process that died while it wrote: bring the old report back if the new one was not in place."""
+    old = _sibling(folder, "old")
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+    for leftover in (old, _sibling(folder, "new")):
+        shutil.rmtree(leftover, ignore_errors=True)

@@ -1,0 +1,582 @@
+"""results.json: everything that is known about one model, by collection.
+
+Comes in: the analysis of a rank table with what was measured on the way. Goes out: the file, and from it alone the
+report, its figures and the leaderboard. The dataclasses here and in `babelrank.analysis` are the schema.
+"""
+
+import inspect
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+
+from babelrank import environment
+from babelrank.analysis.analyse import Analysis
+from babelrank.analysis.bias import FavouredLanguages, RankDistance
+from babelrank.analysis.measures import MEASURES
+from babelrank.analysis.settings import Cell, Matrix, PairScores
+from babelrank.data.catalog import SOURCES
+from babelrank.data.collection import Collection
+from babelrank.encoding.protocol import EncoderInfo, Similarity
+from babelrank.errors import ReportError
+from babelrank.files import atomic_write
+from babelrank.reporting.names import check_name
+
+SCHEMA_VERSION = 1  # raise it whenever a field is added, dropped, or comes to mean something else
+FILE_NAME = "results.json"
+SETTING_KINDS = ("monolingual", "cross_lingual", "multilingual")
+BIAS_FIGURES = ("rank_distance", "rank_distance_median", "rank_distance_floor", "rank_distance_normalised")
+# Far below what one query changes, far above what the order of a sum does: two machines write the same figures.
+_DECIMALS = 8
+_MAX_ISSUES = 5  # of an invalid file, that are told
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+@dataclass(frozen=True)
+class ModelResults:
+    """The model and all of its settings that change the figures.
+
+    Attributes
+    ----------
+    name
+        What reports call it; its slug names the folder.
+    submitted_as
+        MODEL as given to `babelrank submit`: a name on the Hub, or a folder's name without the path to it.
+    adapter
+        The adapter that wraps it.
+    fingerprint
+        Commit on the Hub, digest of the folder, or package version: changes whenever the weights do.
+    dimension
+        Length of a vector.
+    parameters
+        Number of weights; null if it cannot be known.
+    similarity
+        How a query's vector and a passage's make a score.
+    settings
+        Everything else that changes the vectors (prompts, dtype, maximum length, …), as it was in effect.
+    options
+        Those settings that were given to `babelrank submit`, where the model's own configuration says otherwise or
+        nothing.
+    """
+
+    name: str
+    submitted_as: str
+    adapter: str
+    fingerprint: str
+    dimension: int
+    parameters: int | None
+    similarity: Similarity
+    settings: dict[str, JsonValue]
+    options: dict[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class PoolCells:
+    """Scores of the multilingual settings, one per query language.
+
+    Attributes
+    ----------
+    n
+        Queries of each setting.
+    scores
+        By measure: mean over the setting's queries.
+    """
+
+    n: list[int]
+    scores: dict[str, list[Cell]]
+
+
+@dataclass(frozen=True)
+class RanksFile:
+    """The rank table from which everything about a collection follows: a Parquet file beside results.json.
+
+    Attributes
+    ----------
+    file
+        Its name.
+    sha256
+        Digest of the file (hex).
+    rows
+        Number of (query, relevant passage) rows.
+    tied
+        Rows whose passage has the same score as another of the pool, and so a mid-rank.
+    """
+
+    file: FileName
+    sha256: Digest
+    rows: int
+    tied: int
+
+
+@dataclass(frozen=True)
+class TextsEncoded:
+    """Distinct texts that the encoder saw; texts with a stored representation are not encoded again.
+
+    Attributes
+    ----------
+    query
+        As queries.
+    document
+        As passages.
+    """
+
+    query: int
+    document: int
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Wall-clock time of each phase, in seconds.
+
+    Attributes
+    ----------
+    load
+        Loading the model.
+    encode_query
+        Inside the encoder, with queries.
+    encode_document
+        Inside the encoder, with passages.
+    rank
+        Scoring and ranking, all settings.
+    analyse
+        Measures and bias.
+    """
+
+    load: float
+    encode_query: float
+    encode_document: float
+    rank: float
+    analyse: float
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The machine that evaluated.
+
+    Attributes
+    ----------
+    cpu
+        Name of the processor.
+    cores
+        Cores that the process could use.
+    memory_gib
+        Main memory, in GiB; null if it cannot be known.
+    device
+        Where the encoder ran, such as ``cpu`` or the name of a GPU.
+    """
+
+    cpu: str
+    cores: int
+    memory_gib: float | None
+    device: str
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Software and hardware that evaluated.
+
+    Attributes
+    ----------
+    babelrank
+        Version of the harness.
+    python
+        Version of Python.
+    platform
+        Operating system and architecture.
+    machine
+        Processor, memory, device.
+    packages
+        Versions of the packages that the figures can depend on.
+    """
+
+    babelrank: str
+    python: str
+    platform: str
+    machine: Machine
+    packages: dict[str, str]
+
+
+@dataclass(frozen=True)
+class CollectionResults:
+    """One collection: what was evaluated, and the figures.
+
+    Attributes
+    ----------
+    sha256
+        Digest of the collection's files (hex).
+    candidates
+        What a passage is: ``sentence``, ``sentence+context`` or ``paragraph``.
+    languages
+        ISO 639-1 codes, in the order of all rows and columns.
+    queries
+        Number of queries, by language.
+    passages
+        Number of candidates, by language; they sum to the size of the pool.
+    macro
+        ``monolingual``, ``cross_lingual``, ``multilingual`` -> measure -> mean over settings; ``rank_distance`` and its
+        median, floor and normalised form stand with the multilingual ones.
+    micro
+        ``multilingual`` -> measure -> mean over all queries of all languages, as LAReQA reports it.
+    pairs
+        The monolingual (diagonal) and cross-lingual settings.
+    pool
+        The multilingual settings.
+    rank_distance
+        The language bias of arXiv 2408.10536, by query language.
+    favoured
+        Which passage languages come first, by query language.
+    texts_encoded
+        How many texts the encoder saw.
+    seconds
+        Time by phase.
+    evaluated
+        When, UTC.
+    ranks
+        The rank table; null until the report is written.
+    environment
+        Where this collection was evaluated, if not where the report as a whole says; else null.
+    """
+
+    sha256: Digest
+    candidates: str
+    languages: list[str]
+    queries: dict[str, int]
+    passages: dict[str, int]
+    macro: dict[str, dict[str, Cell]]
+    micro: dict[str, dict[str, Cell]]
+    pairs: PairScores
+    pool: PoolCells
+    rank_distance: RankDistance
+    favoured: FavouredLanguages
+    texts_encoded: TextsEncoded
+    seconds: Seconds
+    evaluated: AwareDatetime
+    ranks: RanksFile | None = None
+    environment: Environment | None = None
+
+
+@dataclass(frozen=True)
+class Results:
+    """Content of a results.json.
+
+    Attributes
+    ----------
+    schema_version
+        Version of this layout.
+    model
+        The model and its settings.
+    collections
+        By specification, such as ``xquad-r`` or ``mlqa-r:paragraph:de,en``.
+    environment
+        Where the latest evaluation ran.
+    """
+
+    # Nothing is coerced, nothing unknown passes, and no NaN stands for a number.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+    model: ModelResults
+    collections: dict[str, CollectionResults]
+    environment: Environment
+    schema_version: int = field(default=SCHEMA_VERSION, kw_only=True)
+
+
+_ADAPTER = TypeAdapter(Results)
+
+
+def model_results(
+    info: EncoderInfo, *, name: str, submitted_as: str, options: Mapping[str, object] | None = None
+) -> ModelResults:
+    """Describe an encoder as results do.
+
+    Parameters
+    ----------
+    name
+        What to call it; see `names.default_name`.
+    submitted_as
+        MODEL, as `names.public_label` gives it.
+    options
+        Settings that the user asked for.
+
+    Raises
+    ------
+    ReportError
+        The name is not a valid one.
+    """
+    return ModelResults(
+        name=check_name(name),
+        submitted_as=submitted_as,
+        adapter=info.adapter,
+        fingerprint=info.fingerprint,
+        dimension=info.dimension,
+        parameters=info.parameters,
+        similarity=info.similarity,
+        settings=_as_json(info.settings),
+        options=_as_json(options or {}),
+    )
+
+
+def collection_results(
+    collection: Collection,
+    analysis: Analysis,
+    *,
+    texts_encoded: Mapping[str, int],
+    seconds: Seconds,
+    evaluated: datetime | None = None,
+) -> CollectionResults:
+    """Put together the results of one collection; `evaluated` is now unless given."""
+    return CollectionResults(
+        sha256=collection.sha256,
+        candidates=collection.candidates,
+        languages=analysis.languages,
+        queries=collection.query_counts,
+        passages=collection.pool_sizes,
+        macro=analysis.macro,
+        micro={"multilingual": dict(analysis.pool.micro)},
+        pairs=analysis.pairs,
+        pool=PoolCells(analysis.pool.n, analysis.pool.scores),
+        rank_distance=analysis.rank_distance,
+        favoured=analysis.favoured,
+        texts_encoded=TextsEncoded(texts_encoded["query"], texts_encoded["document"]),
+        seconds=seconds,
+        evaluated=(evaluated or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0),
+    )
+
+
+def current_environment(device: str = "cpu") -> Environment:
+    """Describe this process's machine and packages; `device` is where the encoder ran."""
+    machine, packages = environment.machine(), environment.package_versions()
+    return Environment(
+        babelrank=packages.pop("babelrank", "unknown"),
+        python=str(machine["python"]),
+        platform=str(machine["system"]),
+        machine=Machine(str(machine["processor"]), int(machine["cores"]), _memory_gib(), device),
+        packages=dict(sorted(packages.items())),
+    )
+
+
+def catalog_order(collection: str) -> tuple[int, str]:
+    """Sort key of collections: as the catalog has them, defaults before variants."""
+    base, known = collection.split(":")[0], list(SOURCES)
+    return known.index(base) if base in known else len(known), collection
+
+
+def dump(results: Results) -> str:
+    """Return the text of a results.json: the same for the same results, with one row of a matrix to a line.
+
+    Raises
+    ------
+    ReportError
+        A figure is NaN or infinite.
+    """
+    document = _ADAPTER.dump_python(results, mode="json")
+    document["collections"] = {
+        name: _rounded(document["collections"][name]) for name in sorted(document["collections"], key=catalog_order)
+    }
+    try:
+        return _lay_out({"schema_version": document.pop("schema_version"), **document}) + "\n"
+    except ValueError as error:
+        raise ReportError(
+            f"the results of {results.model.name!r} hold a NaN or infinity, which is no figure."
+        ) from error
+
+
+def parse(text: str | bytes, source: str) -> Results:
+    """Read and check the text of a results.json; `source` is what errors call it.
+
+    Raises
+    ------
+    ReportError
+        Not JSON, of another schema version, or invalid: names the field.
+    """
+    try:
+        document = json.loads(text, parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise ReportError(f"{source}: not JSON ({error}).") from error
+    _check_version(document, source)
+    try:
+        results = _ADAPTER.validate_json(text)
+    except ValidationError as error:
+        issues = [f"{_place(issue['loc'])}: {issue['msg']}" for issue in error.errors(include_url=False)]
+        more = f"; and {len(issues) - _MAX_ISSUES} more" if len(issues) > _MAX_ISSUES else ""
+        raise ReportError(f"{source}: invalid. {'; '.join(issues[:_MAX_ISSUES])}{more}.") from error
+    try:
+        check_name(results.model.name)
+        for name, collection in results.collections.items():
+            _check_shapes(collection, _place(("collections", name)))
+    except ReportError as error:
+        raise ReportError(f"{source}: invalid. {error}") from error
+    return results
+
+
+def read_results(path: Path) -> Results:
+    """Read a results.json.
+
+    Raises
+    ------
+    ReportError
+        It is missing, not JSON, of another schema version, or invalid.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ReportError(f"{path}: not there. `babelrank submit MODEL` writes it.") from error
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be read ({error.strerror}).") from error
+    return parse(content, str(path))
+
+
+def write_results(path: Path, results: Results) -> None:
+    """Write a results.json; `path` holds the old content or the new, never a part.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    """
+    atomic_write(path, dump(results))
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of results.json, with a description of every field, from the dataclasses' docstrings."""
+    schema = _ADAPTER.json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["properties"]["schema_version"]["const"] = SCHEMA_VERSION
+    schema["required"] = ["schema_version", *schema["required"]]
+    for cls in _schema_classes(Results):
+        section = schema if cls is Results else schema["$defs"][cls.__name__]
+        section["description"], attributes = _read_docstring(cls)
+        for name, description in attributes.items():
+            section["properties"][name]["description"] = description
+    return schema
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _check_version(document: object, source: str) -> None:
+    if not isinstance(document, dict) or "schema_version" not in document:
+        raise ReportError(f"{source}: not the results of a model; it has no schema_version.")
+    version = document["schema_version"]
+    if version == SCHEMA_VERSION and type(version) is int:
+        return
+    newer = isinstance(version, int) and version > SCHEMA_VERSION
+    remedy = (
+        "A newer babelrank wrote it: upgrade, or write to another folder with --out DIR."
+        if newer
+        else "Move the report away and submit the model again, or write to another folder with --out DIR."
+    )
+    raise ReportError(
+        f"{source}: schema version {version!r}, but this babelrank reads version {SCHEMA_VERSION}. {remedy}"
+    )
+
+
+def _check_shapes(collection: CollectionResults, where: str) -> None:
+    """Check what types cannot say: sizes of rows and columns, and that every measure is there."""
+    size = len(collection.languages)
+    favoured, distance = collection.favoured, collection.rank_distance
+    matrices: dict[str, Matrix | list[list[int]]] = {
+        "pairs.n": collection.pairs.n,
+        **{f'pairs.scores["{name}"]': matrix for name, matrix in collection.pairs.scores.items()},
+        **{f"favoured.{item.name}": getattr(favoured, item.name) for item in fields(favoured)},
+    }
+    for name, matrix in matrices.items():
+        if len(matrix) != size or any(len(row) != size for row in matrix):
+            raise ReportError(f"{where}.{name}: expected {size} rows of {size} values, one per language.")
+    rows: dict[str, list[int] | list[Cell]] = {
+        "pool.n": collection.pool.n,
+        **{f'pool.scores["{name}"]': row for name, row in collection.pool.scores.items()},
+        **{f"rank_distance.{item.name}": getattr(distance, item.name) for item in fields(distance)},
+    }
+    for name, row in rows.items():
+        if len(row) != size:
+            raise ReportError(f"{where}.{name}: {len(row)} values, expected {size}, one per language.")
+    keyed: dict[str, tuple[Mapping[str, object], tuple[str, ...]]] = {
+        "queries": (collection.queries, tuple(collection.languages)),
+        "passages": (collection.passages, tuple(collection.languages)),
+        "macro": (collection.macro, SETTING_KINDS),
+        "micro": (collection.micro, ("multilingual",)),
+        "pairs.scores": (collection.pairs.scores, tuple(MEASURES)),
+        "pool.scores": (collection.pool.scores, tuple(MEASURES)),
+    }
+    _check_keys(keyed, where)
+    averages = {f"macro.{kind}": (collection.macro[kind], tuple(MEASURES)) for kind in SETTING_KINDS}
+    averages["macro.multilingual"] = (collection.macro["multilingual"], (*MEASURES, *BIAS_FIGURES))
+    averages["micro.multilingual"] = (collection.micro["multilingual"], tuple(MEASURES))
+    _check_keys(averages, where)
+
+
+def _check_keys(keyed: Mapping[str, tuple[Mapping[str, object], tuple[str, ...]]], where: str) -> None:
+    for name, (mapping, keys) in keyed.items():
+        missing = [key for key in keys if key not in mapping]
+        if missing:
+            raise ReportError(f"{where}.{name}: {', '.join(missing)} missing.")
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """Write where a field stands as one would reach it in Python: ``collections["xquad-r"].pairs.n[0][1]``."""
+    steps = (
+        f".{step}" if isinstance(step, str) and step.isidentifier() else f"[{json.dumps(step)}]" for step in location
+    )
+    return "".join(steps).removeprefix(".")
+
+
+def _as_json(settings: Mapping[str, object]) -> dict[str, JsonValue]:
+    """Turn tuples, enums and the like into what they are after a round trip through a file."""
+    plain: dict[str, JsonValue] = json.loads(json.dumps(dict(settings)))
+    return plain
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, _DECIMALS)
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list) else value
+
+
+def _lay_out(value: Any, indent: str = "") -> str:
+    """Write JSON with an object's fields on a line each, and a list of plain values on one."""
+    inner = f"{indent}  "
+    if isinstance(value, dict) and value:
+        items = [f"{json.dumps(key, ensure_ascii=False)}: {_lay_out(item, inner)}" for key, item in value.items()]
+    elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        items = [_lay_out(item, inner) for item in value]
+    else:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    return f"{opening}\n{inner}" + f",\n{inner}".join(items) + f"\n{indent}{closing}"
+
+
+def _schema_classes(root: type) -> list[type]:
+    """List a dataclass and those that its fields hold."""
+    found = [root]
+    for cls in found:
+        for item in fields(cls):
+            candidates = (item.type, *getattr(item.type, "__args__", ()))
+            found += [c for c in candidates if isinstance(c, type) and is_dataclass(c) and c not in found]
+    return found
+
+
+def _read_docstring(cls: type) -> tuple[str, dict[str, str]]:
+    """Split a dataclass's docstring into what it says of the class and of each attribute."""
+    summary, _, section = (inspect.getdoc(cls) or "").partition("\n\nAttributes\n----------\n")
+    attributes = {}
+    for names, text in re.findall(r"^(\S.*)\n((?:(?: .*)?(?:\n|\Z))+)", section, re.MULTILINE):
+        attributes.update(dict.fromkeys(names.split(", "), " ".join(text.split())))
+    return " ".join(summary.split()), attributes
+
+
+def _memory_gib() -> float | None:
+    try:
+        return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
+    except (AttributeError, ValueError, OSError):
+        return None

@@ -1,0 +1,65 @@
+"""What matters most of a collection's results, in a few rows: for the report and the leaderboard."""
+
+from dataclasses import dataclass
+from itertools import product
+
+from babelrank.analysis.settings import Cell
+from babelrank.reporting.results import BIAS_FIGURES, CollectionResults
+
+NO_VALUE = "–"
+# Of the rank distance, by the name under which macro averages hold it.
+BIAS_LABELS = dict(zip(BIAS_FIGURES, ("mean", "median", "floor", "normalised"), strict=True))
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """Averages over one kind of setting.
+
+    Attributes
+    ----------
+    label
+        ``Mo.``, ``Cr.``, ``Mul.`` or ``Mul. micro``.
+    meaning
+        What it averages over.
+    scores
+        By measure.
+    """
+
+    label: str
+    meaning: str
+    scores: dict[str, Cell]
+
+
+def summary_rows(collection: CollectionResults) -> list[SummaryRow]:
+    """Return the macro averages of the three kinds of setting, and the micro average of the multilingual one."""
+    pairs = collection.pairs.n
+    diagonal = [i == j for i, j in product(range(len(pairs)), repeat=2)]
+    filled = [n > 0 for row in pairs for n in row]
+    monolingual = sum(a and b for a, b in zip(filled, diagonal, strict=True))
+    multilingual = sum(n > 0 for n in collection.pool.n)
+    macro = collection.macro
+    return [
+        SummaryRow("Mo.", f"monolingual, {monolingual} settings", macro["monolingual"]),
+        SummaryRow("Cr.", f"cross-lingual, {sum(filled) - monolingual} settings", macro["cross_lingual"]),
+        SummaryRow("Mul.", f"multilingual, {multilingual} settings", macro["multilingual"]),
+        SummaryRow("Mul. micro", f"multilingual, {sum(collection.pool.n):,} queries", collection.micro["multilingual"]),
+    ]
+
+
+def bias_row(collection: CollectionResults) -> dict[str, str]:
+    """Return the macro rank distance as text: ``mean``, ``median``, ``floor`` in ranks, ``normalised`` from 0 to 1."""
+    macro = collection.macro["multilingual"]
+    return {
+        label: show_score(macro[name], 4) if label == "normalised" else show_rank(macro[name])
+        for name, label in BIAS_LABELS.items()
+    }
+
+
+def show_score(value: Cell, decimals: int = 3) -> str:
+    """Write a score between 0 and 1, or a dash where there is none."""
+    return NO_VALUE if value is None else f"{value:.{decimals}f}"
+
+
+def show_rank(value: Cell) -> str:
+    """Write a rank or a difference of ranks."""
+    return NO_VALUE if value is None else f"{value:,.1f}"

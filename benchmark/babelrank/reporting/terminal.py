@@ -1,0 +1,88 @@
+"""What a submission shows in a terminal: progress while it runs, the summary when it is done."""
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from babelrank.encoding.encode import Progress as EncodingProgress
+from babelrank.encoding.protocol import Role
+from babelrank.reporting.results import CollectionResults, Results
+from babelrank.reporting.summary import bias_row, show_score, summary_rows
+
+_ROLES = {Role.QUERY: "queries", Role.DOCUMENT: "passages"}
+
+
+class ProgressBars:
+    """One bar per collection and role, with texts, rate and time left; messages above them."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeRemainingColumn(),
+            console=console,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def announce(self, message: str) -> None:
+        """Print a line above the bars."""
+        self._progress.console.print(message, markup=False, highlight=False)
+
+    def encoding(self, collection: str) -> EncodingProgress:
+        """Return what moves the bars of one collection."""
+        bars = {}
+
+        def show(role: Role, done: int, total: int) -> None:
+            if role not in bars:
+                bars[role] = self._progress.add_task(f"{collection} {_ROLES[role]}", total=total)
+            self._progress.update(bars[role], completed=done)
+
+        return show
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f} texts/s" if speed else "", style="progress.data.speed")
+
+
+def summary_tables(results: Results) -> Iterator[Table]:
+    """Yield one table per collection: macro averages by setting, then the rank distance."""
+    for name, collection in results.collections.items():
+        yield _summary_table(name, results.model.name, collection)
+
+
+def _summary_table(name: str, model: str, collection: CollectionResults) -> Table:
+    rows, bias = summary_rows(collection), bias_row(collection)
+    measures = list(rows[0].scores)
+    table = Table(
+        "",
+        "macro average over",
+        *(f"{measure} ↑" for measure in measures),
+        title=Text(f"{model} on {name}", style="bold"),
+        title_justify="left",
+        caption="Rank distance ↓ " + ", ".join(f"{label} {value}" for label, value in bias.items()),
+        caption_justify="left",
+        box=box.SIMPLE,
+    )
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for row in rows:
+        table.add_row(row.label, row.meaning, *(show_score(row.scores[measure]) for measure in measures))
+    return table

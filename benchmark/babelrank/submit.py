@@ -1,0 +1,142 @@
+"""The main job: encoder and collections in, report out.
+
+Data flows one way: collection -> representations -> ranks -> analysis -> report.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from babelrank.analysis.analyse import analyse
+from babelrank.data.catalog import is_users_folder, load_collection, parse_spec
+from babelrank.data.collection import Collection
+from babelrank.data.fetch import fetch
+from babelrank.encoding.encode import Progress, Representations, encode
+from babelrank.encoding.protocol import EncoderOptions, Role
+from babelrank.encoding.registry import load_encoder
+from babelrank.ranking.rank import rank, top_passages
+from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.trec import write_qrels, write_run
+from babelrank.reporting.names import check_name, collection_stem, default_name, public_label, slug
+from babelrank.reporting.report import check_writable, write_report
+from babelrank.reporting.results import (
+    CollectionResults,
+    Results,
+    Seconds,
+    collection_results,
+    current_environment,
+    model_results,
+)
+
+TOP_K = 100  # passages per query in an exported run
+
+
+class Observer(Protocol):
+    """Is told how a submission goes."""
+
+    def announce(self, message: str) -> None:
+        """Something began that takes a while, or was decided."""
+
+    def encoding(self, collection: str) -> Progress:
+        """Return what is told how far the encoding of `collection` has come."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a submission left behind: its results, as far as this call made them, and the folder of the report."""
+
+    results: Results
+    folder: Path
+
+
+def submit(
+    model: str,
+    collections: Sequence[str],
+    reports: Path,
+    observer: Observer,
+    *,
+    options: EncoderOptions | None = None,
+    adapter: str | None = None,
+    name: str | None = None,
+    data: Path | None = None,
+    store: Path | None = None,
+    runs: Path | None = None,
+) -> Submission:
+    """Evaluate a model on collections and write its report.
+
+    Parameters
+    ----------
+    model, options, adapter
+        See `load_encoder`.
+    collections
+        Specifications, see `data.catalog.parse_spec`.
+    reports
+        Folder in which the report's folder is made.
+    name
+        What reports call the model; by default its own name with the options that change the figures.
+    data, store
+        Folders of the collections and of the representations.
+    runs
+        Folder for TREC runs of the multilingual setting, with qrels; none by default.
+
+    Raises
+    ------
+    BabelrankError
+        Whatever is wrong with the collections, the model, or the place for the report is found before anything is
+        encoded, where it can be.
+    """
+    options = options or EncoderOptions()
+    if name is not None:
+        check_name(name)
+    for source in {parsed.source.name: parsed.source for parsed in map(parse_spec, collections)}.values():
+        # What a user keeps in a folder of their own is theirs to complete; the default folder is ours.
+        if not source.ships_with_package and not is_users_folder(data):
+            fetch(source, on_file=lambda path: observer.announce(f"downloaded {path}"))
+    loaded = {collection.name: collection for collection in (load_collection(spec, data) for spec in collections)}
+    observer.announce(f"loading {public_label(model)}")
+    began = time.perf_counter()
+    encoder = load_encoder(model, options, adapter=adapter)
+    load_seconds = time.perf_counter() - began
+    described = model_results(
+        encoder.info,
+        name=name or default_name(encoder.info.name, options.overrides),
+        submitted_as=public_label(model),
+        options=options.overrides,
+    )
+    check_writable(reports, described)
+    observer.announce(f"{described.name}: adapter {described.adapter}, {described.similarity}, {described.settings}")
+    evaluated: dict[str, CollectionResults] = {}
+    tables: dict[str, RelevantRanks] = {}
+    for collection in loaded.values():
+        observer.announce(f"{collection.name}: {len(collection.queries):,} queries, {len(collection.passages):,} passages")
+        representations = encode(encoder, collection, store=store, progress=observer.encoding(collection.name))
+        tables[collection.name], evaluated[collection.name] = _evaluate(collection, representations, load_seconds)
+        if runs is not None:
+            _write_runs(runs, collection, representations, slug(described.name))
+    results = Results(described, evaluated, current_environment(encoder.info.device))
+    return Submission(results, write_report(reports, results, tables))
+
+
+def _evaluate(
+    collection: Collection, representations: Representations, load_seconds: float
+) -> tuple[RelevantRanks, CollectionResults]:
+    began = time.perf_counter()
+    ranks = rank(collection, representations)
+    ranked = time.perf_counter()
+    analysis = analyse(ranks)
+    seconds = Seconds(
+        load=load_seconds,
+        encode_query=representations.seconds[Role.QUERY],
+        encode_document=representations.seconds[Role.DOCUMENT],
+        rank=ranked - began,
+        analyse=time.perf_counter() - ranked,
+    )
+    return ranks, collection_results(collection, analysis, texts_encoded=representations.texts_encoded, seconds=seconds)
+
+
+def _write_runs(folder: Path, collection: Collection, representations: Representations, tag: str) -> None:
+    stem = collection_stem(collection.name)
+    write_run(folder / f"{stem}.{tag}.run", collection, top_passages(representations, TOP_K), tag)
+    write_qrels(folder / f"{stem}.qrels", collection)

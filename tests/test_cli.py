@@ -1,0 +1,255 @@
+"""The command line as people type it: what it prints, what it leaves behind, and how it fails."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from babelrank import cli
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+Babelrank = Callable[..., Outcome]
+
+
+@pytest.fixture
+def babelrank(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Babelrank:
+    """Run a command line in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["babelrank", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One store of representations for the module, so that the sample is encoded once."""
+    return tmp_path_factory.mktemp("store")
+
+
+def submit_sample(babelrank: Babelrank, store: Path, *more: object) -> Outcome:
+    return babelrank("submit", "use-multilingual-v3", "--collection", "sample", "--store", store, *more)
+
+
+def test_submit_writes_a_report_and_the_leaderboard(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
+    outcome = submit_sample(babelrank, store)
+    assert outcome.code == 0, outcome.err
+    report = tmp_path / "reports" / "use-multilingual-v3"
+    results = json.loads((report / "results.json").read_text(encoding="utf-8"))
+    assert 0.7 < results["collections"]["sample"]["macro"]["monolingual"]["mAP"] < 0.8
+    assert f"{report / 'report.md'}" in outcome.out
+    assert "0.736" in outcome.out
+    assert "use-multilingual-v3" in (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
+
+
+def test_submit_with_out_leaves_the_leaderboard_alone(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
+    assert submit_sample(babelrank, store, "--out", tmp_path / "elsewhere").code == 0
+    assert (tmp_path / "elsewhere" / "use-multilingual-v3" / "results.json").is_file()
+    assert not (tmp_path / "leaderboard.md").exists()
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_second_submission_encodes_nothing(babelrank: Babelrank, tmp_path: Path) -> None:
+    encoded = []
+    for _ in range(2):
+        assert submit_sample(babelrank, tmp_path / "store").code == 0
+        results = json.loads((tmp_path / "reports/use-multilingual-v3/results.json").read_text(encoding="utf-8"))
+        encoded.append(results["collections"]["sample"]["texts_encoded"])
+    assert encoded == [{"query": 308, "document": 770}, {"query": 0, "document": 0}]
+
+
+def test_a_setting_that_changes_figures_makes_another_report(
+    babelrank: Babelrank, store: Path, tmp_path: Path
+) -> None:
+    assert submit_sample(babelrank, store).code == 0
+    assert submit_sample(babelrank, store, "--query-prompt", "question: ").code == 0
+    assert len([path for path in (tmp_path / "reports").iterdir() if path.is_dir()]) == 2
+
+
+def test_a_name_that_another_model_has_is_refused(babelrank: Babelrank, store: Path) -> None:
+    assert submit_sample(babelrank, store, "--name", "mine").code == 0
+    outcome = submit_sample(babelrank, store, "--name", "mine", "--query-prompt", "question: ")
+    assert outcome.code == 2
+    assert "query_prompt" in outcome.err
+    assert "--name" in outcome.err
+
+
+def test_candidates_and_languages_are_named_in_the_result(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
+    outcome = babelrank(
+        "submit", "use-multilingual-v3", "--store", store, "-c", "sample:paragraph:en,de", "-c", "sample:sentence+context"
+    )
+    assert outcome.code == 0, outcome.err
+    results = json.loads((tmp_path / "reports/use-multilingual-v3/results.json").read_text(encoding="utf-8"))
+    paragraphs, context = (
+        results["collections"][name] for name in ("sample:paragraph:de,en", "sample:sentence+context")
+    )
+    assert (paragraphs["candidates"], paragraphs["languages"], paragraphs["passages"]) == (
+        "paragraph",
+        ["de", "en"],
+        {"de": 14, "en": 14},
+    )
+    assert (context["candidates"], len(context["languages"])) == ("sentence+context", 11)
+
+
+def test_a_run_can_be_exported(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
+    import ir_measures
+
+    assert submit_sample(babelrank, store, "--run", tmp_path / "runs").code == 0
+    run = list(ir_measures.read_trec_run(str(tmp_path / "runs" / "sample.use-multilingual-v3.run")))
+    qrels = list(ir_measures.read_trec_qrels(str(tmp_path / "runs" / "sample.qrels")))
+    assert (len(run), len(qrels)) == (308 * 100, 308 * 11)
+    results = json.loads((tmp_path / "reports/use-multilingual-v3/results.json").read_text(encoding="utf-8"))
+    expected = results["collections"]["sample"]["micro"]["multilingual"]
+    measured = ir_measures.calc_aggregate([ir_measures.R @ 10, ir_measures.RR @ 10], qrels, run)
+    assert measured[ir_measures.R @ 10] == pytest.approx(expected["R@10"], abs=1e-6)
+    assert measured[ir_measures.RR @ 10] == pytest.approx(expected["MRR@10"], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["submit", "use-multilingual-v3", "-c", "xquad"], "Did you mean 'xquad-r'?"),
+        (["submit", "use-multilingual-v3", "-c", "sample:xx"], "unknown language 'xx'"),
+        (["submit", "use-multilingual-v3", "-c", "sample", "--adapter", "uze"], "Did you mean 'use'?"),
+        (["submit", "no/such/model", "-c", "sample"], "no such folder"),
+        (["submit", "use-multilingual-v3", "-c", "sample", "--name", "../x"], "'../x'"),
+        (["submit", "use-multilingual-v3", "-c", "sample", "--name", "<b>x</b>"], "contains <"),
+        (["submit", "use-multilingual-v3", "-c", "sample", "--name", "a\x07b"], "control character U+0007"),
+        (["submit", "use-multilingual-v3", "-c", "sample", "--dtype", "float16"], "does not take --dtype"),
+        (["submit", "use-multilingual-v3", "-c", "sample", "--similarity", "cosin"], "Did you mean 'cosine'?"),
+        (["plot", "nothing"], "unknown report 'nothing'"),
+        (["data", "verify", "xquad"], "Did you mean 'xquad-r'?"),
+    ],
+)
+def test_a_mistake_is_an_error_that_names_it_and_leaves_nothing(
+    babelrank: Babelrank, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    outcome = babelrank(*arguments)
+    assert outcome.code == 2
+    assert said in outcome.err
+    assert "Traceback" not in outcome.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_no_model_is_refused(babelrank: Babelrank, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    outcome = babelrank("submit", tmp_path / "model", "-c", "sample")
+    assert outcome.code == 2
+    assert "modules.json" in outcome.err
+
+
+def test_missing_data_names_the_option_and_the_command(babelrank: Babelrank, tmp_path: Path) -> None:
+    outcome = babelrank("submit", "use-multilingual-v3", "-c", "xquad-r", "--data", tmp_path)
+    assert outcome.code == 2
+    assert "--data" in outcome.err
+    assert "babelrank data fetch xquad-r" in outcome.err
+
+
+def test_damaged_data_is_reported_before_anything_is_encoded(
+    babelrank: Babelrank, tmp_path: Path, real_data: Path
+) -> None:
+    shutil.copytree(real_data / "mlqa-r", tmp_path / "data" / "mlqa-r")
+    path = tmp_path / "data" / "mlqa-r" / "de.json"
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:5000])
+    outcome = babelrank("submit", "use-multilingual-v3", "-c", "mlqa-r", "--data", tmp_path / "data", "--out", "out")
+    assert outcome.code == 2
+    assert str(path) in outcome.err
+    assert not (tmp_path / "out").exists()
+    verified = babelrank("data", "verify", "mlqa-r", "--data", tmp_path / "data")
+    assert verified.code == 1
+    assert "differs" in verified.out
+
+
+def test_verify_accepts_the_published_files(babelrank: Babelrank, real_data: Path) -> None:
+    outcome = babelrank("data", "verify", "--data", real_data)
+    assert outcome.code == 0
+    assert outcome.out.count("whole") == 18
+
+
+def test_list_tells_source_licence_and_state(babelrank: Babelrank, tmp_path: Path) -> None:
+    outcome = babelrank("data", "list", "--data", tmp_path)
+    assert outcome.code == 0
+    for word in ("xquad-r", "mlqa-r", "sample", "CC BY-SA 4.0", "CC BY-NC 4.0", "354d67d", "0 of 11 files"):
+        assert word in outcome.out
+
+
+def test_leaderboard_check_fails_until_it_is_current(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
+    assert submit_sample(babelrank, store).code == 0
+    assert babelrank("leaderboard", "--check").code == 0
+    (tmp_path / "leaderboard.md").write_text("by hand", encoding="utf-8")
+    outcome = babelrank("leaderboard", "--check")
+    assert outcome.code == 1
+    assert "leaderboard.md" in outcome.err
+    assert babelrank("leaderboard").code == 0
+    assert babelrank("leaderboard", "--check").code == 0
+
+
+def test_the_leaderboard_is_found_from_a_folder_below(
+    babelrank: Babelrank, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert submit_sample(babelrank, store).code == 0
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    assert babelrank("leaderboard", "--check").code == 0
+
+
+def test_plot_draws_every_heatmap_as_png_and_svg(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
+    assert submit_sample(babelrank, store).code == 0
+    outcome = babelrank("plot", "use-multilingual-v3", "--out", "figures")
+    assert outcome.code == 0
+    drawn = sorted(path.suffix for path in (tmp_path / "figures").iterdir())
+    assert drawn == [".png"] * 3 + [".svg"] * 3
+
+
+def test_schema_is_json(babelrank: Babelrank) -> None:
+    outcome = babelrank("schema")
+    assert outcome.code == 0
+    assert "collections" in json.loads(outcome.out)["properties"]
+
+
+def test_interruption_says_how_to_go_on(babelrank: Babelrank, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("babelrank.submit.encode", interrupt)
+    outcome = babelrank("submit", "use-multilingual-v3", "-c", "sample")
+    assert outcome.code == 130
+    assert "goes on from there" in outcome.err
+
+
+HEAVY = ("torch", "faiss", "matplotlib", "datasets", "transformers", "sentence_transformers", "pandas", "numba")
+
+
+@pytest.mark.parametrize("code", ["import babelrank", "from babelrank import cli; cli.app(['--help'])"])
+def test_neither_import_nor_help_loads_heavy_libraries(code: str) -> None:
+    script = (
+        "import sys\n"
+        f"try:\n    {code}\nexcept SystemExit:\n    pass\n"
+        f"print('loaded:', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("COV_")}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
+    assert "loaded: []" in done.stdout
