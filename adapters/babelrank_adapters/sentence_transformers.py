@@ -117,13 +117,14 @@ def _load(model: str, options: EncoderOptions) -> SentenceTransformersEncoder:
         _require_model_folder(folder)
         if options.revision is not None:
             raise EncoderError(f"{folder}: --revision is for models on the Hub, this is a folder.")
-        name, fingerprint, revision = folder.resolve().name, folder_digest(folder), None
+        name, fingerprint, revision, source = folder.resolve().name, folder_digest(folder), None, str(folder)
     elif _HUB_NAME.fullmatch(model):
         name = model
-        fingerprint = revision = _hub_commit(model, options.revision)
+        source, revision = _find_on_hub(model, options.revision)
+        fingerprint = revision
     else:
         raise EncoderError(f"{model!r}: no such folder, and not a name on the Hub (ORGANISATION/MODEL).")
-    loaded = _load_model(str(folder) if revision is None else model, revision, options)
+    loaded = _load_model(source, revision, options)
     if options.dtype is not None and str(loaded.dtype) != f"torch.{options.dtype}":
         raise EncoderError(f"{name}: --dtype {options.dtype}: the model knows {loaded.dtype} only.")
     return SentenceTransformersEncoder(loaded, name, fingerprint, options)
@@ -177,10 +178,10 @@ def folder_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _hub_commit(model: str, revision: str | None) -> str:
-    """Resolve a revision to a commit: by the Hub, or by the local cache if the Hub cannot be reached."""
+def _find_on_hub(model: str, revision: str | None) -> tuple[str, str]:
+    """Resolve a revision to what is to be loaded and its commit: by the Hub, or by the local cache without it."""
     from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
 
     at = f"{model}@{revision}" if revision else model
     try:
@@ -188,14 +189,15 @@ def _hub_commit(model: str, revision: str | None) -> str:
         # What is asked for by branch or tag lets the cache note its commit; without, the model is lost when offline.
         with suppress(EntryNotFoundError):
             hf_hub_download(model, _MODEL_FILES[0], revision=revision)
-        return commit
-    except HfHubHTTPError as error:  # the Hub answered: unknown repository or revision, no access, …
+        return model, commit
+    except (HfHubHTTPError, HFValidationError) as error:  # unknown repository or revision, no access, no name, …
         raise EncoderError(f"{at}: no such folder here, and the Hub says: {error}") from error
     except Exception as error:  # no network, or offline by choice: several libraries' own errors
         for name in _MODEL_FILES:
             cached = try_to_load_from_cache(model, name, revision=revision)
             if isinstance(cached, str):
-                return Path(cached).parent.name
+                snapshot = Path(cached).parent  # as a folder, so that no library tries the network again and again
+                return str(snapshot), snapshot.name
         raise EncoderError(
             f"{at}: no such folder here, not in the local cache, and the Hub cannot be reached ({error})."
         ) from error

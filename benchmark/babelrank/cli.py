@@ -147,10 +147,10 @@ def leaderboard(
         console.print(f"{target}", highlight=False, soft_wrap=True)
         return
     stale = ([str(target)] if is_stale(folder, target) else []) + [str(path) for path in check_reports(folder)]
-    for path in stale:
-        errors.print(f"not current: {path}", highlight=False, soft_wrap=True)
+    for name in stale:
+        errors.print(f"not current: {name}", highlight=False, soft_wrap=True)
     if stale:
-        errors.print("`babelrank leaderboard` makes them anew.")
+        errors.print("`babelrank leaderboard` makes pages and heatmaps anew, `babelrank submit` a rank table.")
         raise typer.Exit(1)
     console.print("leaderboard.md and all reports are current.")
 

@@ -110,7 +110,8 @@ def submit(
     evaluated: dict[str, CollectionResults] = {}
     tables: dict[str, RelevantRanks] = {}
     for collection in loaded.values():
-        observer.announce(f"{collection.name}: {len(collection.queries):,} queries, {len(collection.passages):,} passages")
+        sizes = f"{len(collection.queries):,} queries, {len(collection.passages):,} passages"
+        observer.announce(f"{collection.name}: {sizes}")
         representations = encode(encoder, collection, store=store, progress=observer.encoding(collection.name))
         tables[collection.name], evaluated[collection.name] = _evaluate(collection, representations, load_seconds)
         if runs is not None:

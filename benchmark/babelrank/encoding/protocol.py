@@ -3,15 +3,20 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
+from scipy.sparse import csr_array
 
+from babelrank.encoding.vectors import Kind, Vectors
 from babelrank.errors import EncoderError, unknown_choice
 
 
 class Similarity(StrEnum):
-    """How a query's vector and a passage's make a score; higher is nearer."""
+    """How a query's vector and a passage's make a score; higher is nearer.
+
+    Between multi-vectors, the similarity is that of tokens, and a score their MaxSim: the sum over the query's tokens
+    of the similarity to the nearest of the passage's (Khattab & Zaharia 2020, arXiv 2004.12832).
+    """
 
     COSINE = "cosine"
     DOT = "dot"
@@ -58,6 +63,8 @@ class EncoderInfo:
         Number of weights; None if it cannot be known.
     similarity
         The score that the model was trained for.
+    kind
+        What a text becomes: dense, sparse or multi-vector.
     device
         Where it runs; no part of its identity.
     """
@@ -69,21 +76,42 @@ class EncoderInfo:
     parameters: int | None = None
     similarity: Similarity = Similarity.COSINE
     settings: Mapping[str, Any] = field(default_factory=dict)
+    kind: Kind = Kind.DENSE
     device: str = "cpu"
 
 
 class Encoder(Protocol):
-    """Anything that turns texts into vectors. Both methods keep the order of `texts`."""
+    """Anything that turns texts into vectors. Both methods keep the order of `texts`.
+
+    What they return depends on `info.kind`: a floating-point array of shape (len(texts), dimension), a scipy csr_array
+    of that shape, or `MultiVectors`. An encoder may also be one of the two protocols below.
+    """
 
     @property
     def info(self) -> EncoderInfo:
         """Identity and settings."""
 
-    def encode_query(self, texts: Sequence[str]) -> np.ndarray:
-        """Return one vector per query: floating point, shape (len(texts), dimension)."""
+    def encode_query(self, texts: Sequence[str]) -> Vectors:
+        """Return the representations of queries."""
 
-    def encode_document(self, texts: Sequence[str]) -> np.ndarray:
-        """Return one vector per passage: floating point, shape (len(texts), dimension)."""
+    def encode_document(self, texts: Sequence[str]) -> Vectors:
+        """Return the representations of passages."""
+
+
+@runtime_checkable
+class Truncating(Protocol):
+    """An encoder that can tell which texts are longer than it reads."""
+
+    def count_truncated(self, texts: Sequence[str], role: Role) -> int:
+        """Return how many of `texts` are cut at the maximum length, prompt and special tokens included."""
+
+
+@runtime_checkable
+class PoolWeighting(Protocol):
+    """A sparse encoder whose passages weigh differently by the pool in which they are ranked, such as BM25."""
+
+    def weigh(self, documents: csr_array) -> csr_array:
+        """Turn what `encode_document` returned for the passages of a pool into their weights in it; same shape."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +127,13 @@ class EncoderOptions:
     dtype
         ``float32``, ``bfloat16`` or ``float16``: of the weights while encoding.
     device
-        As PyTorch names it, such as ``cpu`` or ``cuda:0``.
+        As PyTorch names it, such as ``cpu`` or ``cuda:0``; several separated by commas.
     revision
         Branch, tag or commit of a model on the Hub.
     trust_remote_code
         Whether code that comes with the model may run.
+    options
+        Settings of one adapter, as text; see `read_options`.
     """
 
     query_prompt: str | None = None
@@ -115,12 +145,13 @@ class EncoderOptions:
     revision: str | None = None
     similarity: Similarity | None = None
     trust_remote_code: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def overrides(self) -> dict[str, str | int]:
         """What was asked for that changes the vectors or the scores, by option."""
         names = ("query_prompt", "document_prompt", "max_length", "dtype", "revision", "similarity")
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
+        return {name: value for name in names if (value := getattr(self, name)) is not None} | dict(self.options)
 
     def reject_unsupported(self, adapter: str, *names: str) -> None:
         """Refuse what an adapter cannot honour, rather than ignore it.
@@ -134,6 +165,24 @@ class EncoderOptions:
             if getattr(self, name) is not None:
                 raise EncoderError(f"adapter {adapter!r} does not take --{name.replace('_', '-')}.")
 
+    def read_options(self, adapter: str, known: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
+        """Parse `options` by the functions in `known`; those that were not given are left out.
+
+        Raises
+        ------
+        EncoderError
+            An option is unknown, or its function raises ValueError.
+        """
+        parsed = {}
+        for name, text in self.options.items():
+            if name not in known:
+                raise EncoderError(f"adapter {adapter!r}: " + unknown_choice("option", name, known))
+            try:
+                parsed[name] = known[name](text)
+            except ValueError as error:
+                raise EncoderError(f"adapter {adapter!r}: --option {name}={text}: {error}.") from error
+        return parsed
+
 
 @dataclass(frozen=True)
 class Adapter:
@@ -145,13 +194,16 @@ class Adapter:
         As `--adapter` takes it.
     models
         How a user names a model for it, in a few words.
-    recognises
-        Whether a model's name is surely this adapter's; must be cheap and load no model.
     load
         Load the model. Raises EncoderError.
+    recognises
+        Whether a model is surely this adapter's; must be cheap and load no weights. No two adapters recognise the same.
+    requires
+        What must be installed, as pip takes it, such as ``babelrank[bm25]``; empty if it comes with babelrank.
     """
 
     name: str
     models: str
     load: Callable[[str, EncoderOptions], Encoder]
-    recognises: Callable[[str], bool] = lambda _: False
+    recognises: Callable[[str, EncoderOptions], bool] = lambda _model, _options: False
+    requires: str = ""

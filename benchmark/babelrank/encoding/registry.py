@@ -35,11 +35,11 @@ def load_adapter(name: str) -> Adapter:
     return adapter
 
 
-def find_adapter(model: str) -> Adapter:
+def find_adapter(model: str, options: EncoderOptions) -> Adapter:
     """Return the adapter that recognises `model`, or the one that loads any sentence-transformers model."""
     for name in adapter_names():
         adapter = load_adapter(name)
-        if adapter.recognises(model):
+        if adapter.recognises(model, options):
             return adapter
     return load_adapter(_FALLBACK)
 
@@ -61,5 +61,6 @@ def load_encoder(model: str, options: EncoderOptions | None = None, *, adapter: 
     EncoderError
         The adapter or the model is unknown, or the model cannot be loaded.
     """
-    chosen = load_adapter(adapter) if adapter else find_adapter(model)
-    return chosen.load(model, options or EncoderOptions())
+    options = options or EncoderOptions()
+    chosen = load_adapter(adapter) if adapter else find_adapter(model, options)
+    return chosen.load(model, options)

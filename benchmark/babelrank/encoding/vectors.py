@@ -1,0 +1,103 @@
+"""The kinds of representation, under one set of operations: dense, sparse and multi-vector.
+
+A row is a text. Everything between the encoder and the making of score blocks treats the three alike.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+import numpy as np
+from scipy.sparse import csr_array, vstack
+
+
+class Kind(StrEnum):
+    """What a text becomes."""
+
+    DENSE = "dense"  # one vector: float32 ndarray of shape (texts, dimension)
+    SPARSE = "sparse"  # a weight per term of a vocabulary: scipy csr_array of shape (texts, vocabulary)
+    MULTI_VECTOR = "multi-vector"  # one vector per token: MultiVectors
+
+
+@dataclass(frozen=True)
+class MultiVectors:
+    """One vector per token, for late interaction.
+
+    Attributes
+    ----------
+    tokens
+        float32, shape (tokens of all texts, dimension).
+    offsets
+        int64, shape (texts + 1,): where each text's tokens begin in `tokens`; no text is without any.
+    """
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+
+    @classmethod
+    def from_list(cls, texts: Sequence[np.ndarray]) -> "MultiVectors":
+        """Join arrays of shape (tokens, dimension), one per text."""
+        offsets = np.concatenate([[0], np.cumsum([len(tokens) for tokens in texts])]).astype(np.int64)
+        return cls(np.concatenate(texts), offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+Vectors: TypeAlias = np.ndarray | csr_array | MultiVectors
+
+
+def count(vectors: Vectors) -> int:
+    """Return the number of texts."""
+    return int(vectors.shape[0]) if isinstance(vectors, csr_array) else len(vectors)
+
+
+def take(vectors: Vectors, rows: np.ndarray) -> Vectors:
+    """Return the representations of texts `rows`, in that order; repeats are allowed."""
+    if not isinstance(vectors, MultiVectors):
+        return vectors[rows]
+    sizes = np.diff(vectors.offsets)[rows]
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    positions = np.arange(offsets[-1]) + np.repeat(vectors.offsets[rows] - offsets[:-1], sizes)
+    return MultiVectors(vectors.tokens[positions], offsets)
+
+
+def concatenate(parts: Sequence[Vectors]) -> Vectors:
+    """Join representations of one kind, text after text."""
+    first = parts[0]
+    if isinstance(first, csr_array):
+        return vstack(parts, format="csr")
+    if isinstance(first, MultiVectors):
+        starts = np.cumsum([0, *(len(part.tokens) for part in parts)])
+        offsets = [part.offsets[:-1] + start for part, start in zip(parts, starts, strict=False)]
+        return MultiVectors(
+            np.concatenate([part.tokens for part in parts]),
+            np.concatenate([*offsets, [starts[-1]]]).astype(np.int64),
+        )
+    joined: np.ndarray = np.concatenate(parts)
+    return joined
+
+
+def to_tensors(vectors: Vectors) -> dict[str, np.ndarray]:
+    """Return the plain arrays that a representation is made of, by name."""
+    if isinstance(vectors, csr_array):
+        return {
+            "indptr": vectors.indptr.astype(np.int64),
+            "indices": vectors.indices.astype(np.int64),
+            "data": vectors.data,
+            "shape": np.array(vectors.shape, dtype=np.int64),
+        }
+    if isinstance(vectors, MultiVectors):
+        return {"tokens": vectors.tokens, "offsets": vectors.offsets}
+    return {"vectors": vectors}
+
+
+def from_tensors(tensors: dict[str, np.ndarray]) -> Vectors:
+    """Undo `to_tensors`."""
+    if "indptr" in tensors:
+        parts = (tensors["data"], tensors["indices"], tensors["indptr"])
+        return csr_array(parts, shape=tuple(tensors["shape"].tolist()))
+    if "offsets" in tensors:
+        return MultiVectors(tensors["tokens"], tensors["offsets"])
+    return tensors["vectors"]
