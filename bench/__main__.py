@@ -4,6 +4,7 @@ usage: python -m bench [SUBJECT ...] [--output FILE]
 """
 
 import argparse
+import os
 import sys
 import time
 from datetime import UTC, datetime
@@ -32,11 +33,12 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := set(arguments.subjects) - set(_SUBJECTS):
         parser.error(f"no such subject: {', '.join(sorted(unknown))}; there are {', '.join(_SUBJECTS)}.")
+    header = _header()
     try:
         rows = [row for subject in arguments.subjects or _SUBJECTS for row in _measure(subject)]
     except BabelrankError as error:
         sys.exit(f"bench: {error}")
-    text = f"{_header()}\n\n{markdown(rows)}\n\n{_NOTES}\n"
+    text = f"{header}\n\n{markdown(rows)}\n\n{_NOTES}\n"
     print(text, end="")
     if arguments.output:
         arguments.output.write_text(text, encoding="utf-8")
@@ -51,12 +53,13 @@ def _measure(subject: str) -> list[Row]:
 
 
 def _header() -> str:
-    """Say when and where: the machine, the load on it before the bench, and the packages."""
+    """Say when and where: the machine, what else it has to do, and the packages."""
     where = machine()
     versions = package_versions() | {name: version(name) for name in _PEERS}
     return (
         f"Measured {datetime.now(UTC):%Y-%m-%d} on {where['processor']}, {where['cores']} cores, {where['system']}, "
-        f"Python {where['python']}: {', '.join(f'{name} {number}' for name, number in versions.items())}."
+        f"load average {os.getloadavg()[0]:.1f} before the start, Python {where['python']}: "
+        f"{', '.join(f'{name} {number}' for name, number in versions.items())}."
     )
 
 

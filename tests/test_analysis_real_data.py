@@ -1,8 +1,7 @@
 """The real collections: their settings, and every figure of every setting against pytrec_eval and ir-measures.
 
 The oracles see what they see in the field: for each query a list of all candidates, sorted by scores that were computed
-one query at a time in float64, and judgements made from the collection's qrels. They share no code with the harness
-beyond the loader.
+in float64, and the judgements of that list. They share no code with the harness beyond the loader and the encoder.
 """
 
 import itertools
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 import pytrec_eval
 from ir_measures import AP, RR, R, nDCG
+from scipy.stats import rankdata
 
 from babelrank.analysis.analyse import Analysis, analyse
 from babelrank.analysis.measures import MEASURES
@@ -30,8 +30,8 @@ IR_MEASURES = {AP: "mAP", R @ 1: "R@1", R @ 10: "R@10", RR @ 10: "MRR@10", nDCG 
 PYTREC_EVAL = {"mAP": "map", "R@1": "recall_1", "R@10": "recall_10", "MRR@10": "recip_rank", "nDCG@10": "ndcg_cut_10"}
 BATCH = 100  # queries whose lists are held at a time
 
-# In float32 a passage may fall on either side of another whose cosine is as near as this. Queries with a relevant passage
-# that has such a neighbour are left out on both sides; the tie rule has tests of its own.
+# In float32 a passage may fall on either side of another whose cosine is as near as this. Queries with a relevant
+# passage that has such a neighbour are left out on both sides; the tie rule has tests of its own.
 NEAR = 5e-7
 
 TOLERANCE = 1e-6
@@ -54,10 +54,6 @@ Cells = dict[tuple[str, str, str], list[float]]  # measure, query language, pass
 @pytest.fixture(scope="module")
 def real_data() -> Path:
     return Path(os.environ.get("BABELRANK_DATA") or Path(__file__).parents[2] / "shared" / "data")
-
-
-def squared(languages):
-    return itertools.product(enumerate(languages), repeat=2)
 
 
 class NgramEncoder:
@@ -154,8 +150,10 @@ def assert_agrees(collection: Collection, analysis: Analysis, oracle: Cells) -> 
         "multilingual": [(lang, "all") for lang in languages],
     }
     for name in MEASURES:
-        ours = {(a, b): analysis.pairs.scores[name][i][j] for (i, a), (j, b) in squared(languages)}
-        ours |= {(lang, "all"): analysis.pool.scores[name][i] for i, lang in enumerate(languages)}
+        ours = dict(
+            zip(itertools.product(languages, repeat=2), itertools.chain(*analysis.pairs.scores[name]), strict=True)
+        )
+        ours |= dict(zip(kinds["multilingual"], analysis.pool.scores[name], strict=True))
         theirs = {cell: np.mean(oracle[name, *cell]) if oracle[name, *cell] else None for cell in ours}
         assert ours == pytest.approx(theirs, rel=0, abs=TOLERANCE), name
         for kind, cells in kinds.items():
@@ -167,10 +165,21 @@ def assert_agrees(collection: Collection, analysis: Analysis, oracle: Cells) -> 
     assert analysis.pool.n == [len(oracle["mAP", lang, "all"]) for lang in languages]
 
 
+def naive_rank_distances(collection: Collection, scores) -> list[float]:
+    """Mean over each language's queries of the worst less the best rank in the sorted pool."""
+    distances = defaultdict(list)
+    for query, judged in collection.qrels.groupby("query"):
+        ranks = rankdata(-scores[query])[judged["passage"]]
+        if len(ranks) > 1:
+            distances[collection.queries["lang"][query]].append(ranks.max() - ranks.min())
+    return [float(np.mean(distances[lang])) for lang in collection.languages]
+
+
 def check_against_oracles(collection: Collection, representations: Representations) -> Analysis:
     collection, analysis, scores = evaluate(collection, representations)
     for oracle in oracle_values(collection, scores):
         assert_agrees(collection, analysis, oracle)
+    assert analysis.rank_distance.mean == pytest.approx(naive_rank_distances(collection, scores))
     return analysis
 
 

@@ -120,8 +120,8 @@ def _load(model: str, options: EncoderOptions) -> SentenceTransformersEncoder:
         name, fingerprint, revision, source = folder.resolve().name, folder_digest(folder), None, str(folder)
     elif _HUB_NAME.fullmatch(model):
         name = model
-        source, revision = _find_on_hub(model, options.revision)
-        fingerprint = revision
+        source, fingerprint = _find_on_hub(model, options.revision)
+        revision = fingerprint
     else:
         raise EncoderError(f"{model!r}: no such folder, and not a name on the Hub (ORGANISATION/MODEL).")
     loaded = _load_model(source, revision, options)

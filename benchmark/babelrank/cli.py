@@ -2,13 +2,14 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from babelrank.errors import BabelrankError
+from babelrank.errors import BabelrankError, EncoderError
 
 app = typer.Typer(
     name="babelrank",
@@ -23,6 +24,7 @@ app.add_typer(data_app, name="data")
 
 DEFAULT_COLLECTIONS = ("xquad-r", "mlqa-r")
 _LEADERBOARD = "leaderboard.md"
+_GIB = 2**30
 _INTERRUPTED = 130  # exit code, as shells have it: 128 + SIGINT
 
 DataOption = Annotated[
@@ -31,6 +33,11 @@ DataOption = Annotated[
 ]
 ReportsOption = Annotated[
     Path | None, typer.Option("--reports", metavar="DIR", help="Folder of the reports, in place of reports/.")
+]
+
+StoreOption = Annotated[
+    Path | None,
+    typer.Option("--store", metavar="DIR", help="Where representations are kept [default: the user's cache]."),
 ]
 
 console = Console()
@@ -76,10 +83,18 @@ def submit(
     device: Annotated[str | None, typer.Option(help="Such as cpu, cuda or cuda:1.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Texts that the model sees at once.")] = 32,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a model on the Hub.")] = None,
-    trust_remote_code: Annotated[bool, typer.Option(help="Let code that comes with the model run.")] = False,
-    store: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where representations are kept [default: the user's cache].")
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A setting of the adapter, see `babelrank adapters`; may be repeated."),
     ] = None,
+    transform: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Applied to the vectors: center, whiten[:k], abtt:k, truncate:k, int8 or binary; may be repeated."
+        ),
+    ] = None,
+    trust_remote_code: Annotated[bool, typer.Option(help="Let code that comes with the model run.")] = False,
+    store: StoreOption = None,
     run: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write the multilingual setting's top 100 here, as TREC runs with qrels."),
@@ -101,6 +116,7 @@ def submit(
         batch_size=batch_size,
         revision=revision,
         trust_remote_code=trust_remote_code,
+        options=_read_pairs(option or ()),
     )
     reports = out or project_root() / "reports"
     try:
@@ -112,6 +128,7 @@ def submit(
                 bars,
                 options=options,
                 adapter=adapter,
+                transforms=transform or (),
                 name=name,
                 data=data,
                 store=store,
@@ -125,6 +142,42 @@ def submit(
     console.print(f"report: {submission.folder / 'report.md'}", highlight=False, soft_wrap=True)
     if out is None:
         write_leaderboard(reports, project_root() / _LEADERBOARD)
+
+
+@app.command()
+def adapters() -> None:
+    """List the adapters: how each names a model, and what it needs installed."""
+    from babelrank.encoding.registry import adapter_names, load_adapter
+
+    for name in adapter_names():
+        adapter = load_adapter(name)
+        needs = f" (needs {adapter.requires})" if adapter.requires else ""
+        console.print(f"{name}: {adapter.models}{needs}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def cache(
+    store: StoreOption = None,
+    limit: Annotated[
+        float | None,
+        typer.Option("--prune", metavar="GIB", min=0, help="Delete what was used longest ago, down to this."),
+    ] = None,
+) -> None:
+    """Show the stored representations by model and role, or prune them."""
+    from datetime import datetime
+
+    from babelrank.encoding.store import default_store, list_shelves, prune
+
+    root = store or default_store()
+    if limit is not None:
+        for shelf in prune(root, int(limit * _GIB)):
+            console.print(f"deleted {shelf.model} ({shelf.role}), {shelf.size / _GIB:.3f} GiB", highlight=False)
+    shelves = list_shelves(root)
+    for shelf in shelves:
+        used = datetime.fromtimestamp(shelf.used).astimezone().strftime("%Y-%m-%d %H:%M")
+        line = f"{shelf.size / _GIB:8.3f} GiB  {used}  {shelf.role:8}  {shelf.model} ({shelf.adapter})"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{sum(shelf.size for shelf in shelves) / _GIB:8.3f} GiB  in {root}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -215,6 +268,20 @@ def fetch_collections(
         console.print(f"{source.name}: {len(fetched)} downloaded, whole in {folder}", highlight=False, soft_wrap=True)
 
 
+@data_app.command("export")
+def export_collection(
+    collection: Annotated[str, typer.Argument(help="As `submit --collection` takes it.")],
+    folder: Annotated[Path, typer.Argument(help="Where queries.jsonl and passages.jsonl go.")],
+    data: DataOption = None,
+) -> None:
+    """Write a collection's texts with their ids, to be encoded elsewhere and submitted as vectors."""
+    from babelrank.data.catalog import load_collection
+    from babelrank.data.export import export_texts
+
+    for path in export_texts(load_collection(collection, data), folder):
+        console.print(str(path), highlight=False, soft_wrap=True)
+
+
 @data_app.command("verify")
 def verify_collections(
     names: Annotated[list[str] | None, typer.Argument(help="Collections; all by default.", metavar="[NAME…]")] = None,
@@ -232,6 +299,13 @@ def verify_collections(
     if damaged:
         errors.print("`babelrank data fetch` brings what is missing or differs.")
         raise typer.Exit(1)
+
+
+def _read_pairs(texts: Sequence[str]) -> dict[str, str]:
+    for text in texts:
+        if "=" not in text:
+            raise EncoderError(f"--option {text}: expected NAME=VALUE.")
+    return dict(text.split("=", 1) for text in texts)
 
 
 def project_root() -> Path:

@@ -5,7 +5,7 @@ Data flows one way: collection -> representations -> ranks -> analysis -> report
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,8 @@ from babelrank.data.fetch import fetch
 from babelrank.encoding.encode import Progress, Representations, encode
 from babelrank.encoding.protocol import EncoderOptions, Role
 from babelrank.encoding.registry import load_encoder
+from babelrank.encoding.store import SIZE_LIMIT, default_store, prune
+from babelrank.encoding.transforms import parse_transform
 from babelrank.ranking.rank import rank, top_passages
 from babelrank.ranking.table import RelevantRanks
 from babelrank.ranking.trec import write_qrels, write_run
@@ -31,6 +33,7 @@ from babelrank.reporting.results import (
 )
 
 TOP_K = 100  # passages per query in an exported run
+_SPARE_SECONDS = 24 * 3600.0  # what another submission may still be at is not pruned
 
 
 class Observer(Protocol):
@@ -59,6 +62,7 @@ def submit(
     *,
     options: EncoderOptions | None = None,
     adapter: str | None = None,
+    transforms: Sequence[str] = (),
     name: str | None = None,
     data: Path | None = None,
     store: Path | None = None,
@@ -70,6 +74,8 @@ def submit(
     ----------
     model, options, adapter
         See `load_encoder`.
+    transforms
+        Applied to the representations, one after another; see `encoding.transforms`.
     collections
         Specifications, see `data.catalog.parse_spec`.
     reports
@@ -88,6 +94,10 @@ def submit(
         encoded, where it can be.
     """
     options = options or EncoderOptions()
+    chosen = [parse_transform(text) for text in transforms]
+    overrides: dict[str, object] = dict(options.overrides)
+    if chosen:
+        overrides["transforms"] = [transform.name for transform in chosen]
     if name is not None:
         check_name(name)
     for source in {parsed.source.name: parsed.source for parsed in map(parse_spec, collections)}.values():
@@ -100,10 +110,12 @@ def submit(
     encoder = load_encoder(model, options, adapter=adapter)
     load_seconds = time.perf_counter() - began
     described = model_results(
-        encoder.info,
-        name=name or default_name(encoder.info.name, options.overrides),
+        replace(encoder.info, settings={**encoder.info.settings, "transforms": overrides["transforms"]})
+        if chosen
+        else encoder.info,
+        name=name or default_name(encoder.info.name, overrides),
         submitted_as=public_label(model),
-        options=options.overrides,
+        options=overrides,
     )
     check_writable(reports, described)
     observer.announce(f"{described.name}: adapter {described.adapter}, {described.similarity}, {described.settings}")
@@ -113,9 +125,13 @@ def submit(
         sizes = f"{len(collection.queries):,} queries, {len(collection.passages):,} passages"
         observer.announce(f"{collection.name}: {sizes}")
         representations = encode(encoder, collection, store=store, progress=observer.encoding(collection.name))
+        for transform in chosen:
+            representations = transform.apply(representations, collection)
         tables[collection.name], evaluated[collection.name] = _evaluate(collection, representations, load_seconds)
         if runs is not None:
             _write_runs(runs, collection, representations, slug(described.name))
+    for shelf in prune(store or default_store(), SIZE_LIMIT, spare_seconds=_SPARE_SECONDS):
+        observer.announce(f"removed {shelf.folder}, used longest ago, since the store was full")
     results = Results(described, evaluated, current_environment(encoder.info.device))
     return Submission(results, write_report(reports, results, tables))
 
@@ -134,7 +150,13 @@ def _evaluate(
         rank=ranked - began,
         analyse=time.perf_counter() - ranked,
     )
-    return ranks, collection_results(collection, analysis, texts_encoded=representations.texts_encoded, seconds=seconds)
+    return ranks, collection_results(
+        collection,
+        analysis,
+        texts_encoded=representations.texts_encoded,
+        texts_truncated=representations.texts_truncated,
+        seconds=seconds,
+    )
 
 
 def _write_runs(folder: Path, collection: Collection, representations: Representations, tag: str) -> None:

@@ -2,16 +2,29 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from babelrank.data.collection import Collection
-from babelrank.encoding.protocol import Encoder, EncoderInfo, Role, Similarity
+from babelrank.encoding.protocol import Encoder, EncoderInfo, PoolWeighting, Role, Similarity, Truncating
 from babelrank.encoding.store import Shelf, default_store, text_key
+from babelrank.encoding.vectors import (
+    Kind,
+    MultiVectors,
+    Vectors,
+    as_float32,
+    concatenate,
+    count,
+    row_of_value,
+    take,
+    values,
+)
 from babelrank.errors import EncoderError
 
 # Texts per call of the encoder and per segment on disk. A chunk should be large enough that the encoder's own batching
@@ -19,6 +32,7 @@ from babelrank.errors import EncoderError
 FIRST_CHUNK = 256
 _SMALLEST_CHUNK = 64
 _CHUNK_SECONDS = (2.0, 10.0)
+_TYPES = {Kind.DENSE: np.ndarray, Kind.SPARSE: csr_array, Kind.MULTI_VECTOR: MultiVectors}
 
 
 class Progress(Protocol):
@@ -34,23 +48,27 @@ class Representations:
 
     Attributes
     ----------
-    queries
-        float32, shape (queries, dimension).
-    passages
-        float32, shape (passages, dimension).
+    queries, passages
+        One row per query and per passage, of one kind; dense ones are float32 of shape (rows, dimension).
     similarity
         How the two are compared.
     texts_encoded
         By role, how many texts the encoder saw; 0 if all came from the store.
     seconds
         By role, time spent inside the encoder.
+    texts_truncated
+        By role, share of the distinct texts that are longer than the encoder reads; None if it cannot tell.
+    passages_in_language
+        The passages as they weigh among those of their own language, where that differs from `passages`.
     """
 
-    queries: np.ndarray
-    passages: np.ndarray
+    queries: Vectors
+    passages: Vectors
     similarity: Similarity
     texts_encoded: dict[str, int]
     seconds: dict[str, float]
+    texts_truncated: dict[str, float | None] = field(default_factory=dict)
+    passages_in_language: Vectors | None = None
 
 
 def encode(
@@ -72,34 +90,40 @@ def encode(
     Raises
     ------
     EncoderError
-        The encoder returned something that is not one finite vector per text, or the store cannot be written.
+        The encoder returned something that is not one finite representation per text, or the store cannot be written.
     """
     root = store or default_store()
     sides = {
         Role.QUERY: (collection.queries["text"].tolist(), encoder.encode_query),
         Role.DOCUMENT: (collection.passages["text"].tolist(), encoder.encode_document),
     }
-    vectors, counts, seconds = {}, {}, {}
+    vectors, counts, seconds, truncated = {}, {}, {}, {}
     for role, (texts, function) in sides.items():
-        shelf = Shelf(root, encoder.info, role)
-        vectors[role], counts[role.value], seconds[role.value] = _encode_role(
-            shelf, texts, function, encoder.info, partial(progress or _ignore, role)
+        distinct = {text_key(text): text for text in texts}
+        encoded, rows, counts[role.value], seconds[role.value] = _encode_distinct(
+            Shelf(root, encoder.info, role), distinct, function, encoder.info, partial(progress or _ignore, role)
         )
-    return Representations(vectors[Role.QUERY], vectors[Role.DOCUMENT], encoder.info.similarity, counts, seconds)
+        vectors[role] = take(encoded, np.array([rows[text_key(text)] for text in texts], dtype=np.int64))
+        truncated[role.value] = _share_truncated(encoder, list(distinct.values()), role)
+    representations = Representations(
+        vectors[Role.QUERY], vectors[Role.DOCUMENT], encoder.info.similarity, counts, seconds, truncated
+    )
+    return _weigh(representations, encoder, collection) if isinstance(encoder, PoolWeighting) else representations
 
 
-def _encode_role(
+def _encode_distinct(
     shelf: Shelf,
-    texts: list[str],
-    function: Callable[[Sequence[str]], np.ndarray],
+    distinct: dict[bytes, str],
+    function: Callable[[Sequence[str]], Vectors],
     info: EncoderInfo,
     progress: Callable[[int, int], None],
-) -> tuple[np.ndarray, int, float]:
-    distinct = {text_key(text): text for text in texts}
+) -> tuple[Vectors, dict[bytes, int], int, float]:
+    """Return vectors, the row of each text by its key, how many texts were encoded now, and the seconds it took."""
     rows, stored = shelf.read()
+    parts = [] if stored is None else [stored]
+    first = 0 if stored is None else count(stored)
     missing = [text for key, text in distinct.items() if key not in rows]
     missing.sort(key=len, reverse=True)  # alike lengths together waste no padding; the longest first shows memory early
-    parts = [stored.reshape(-1, info.dimension)]
     seconds, done, size = 0.0, 0, FIRST_CHUNK
     while done < len(missing):
         progress(done, len(missing))
@@ -108,18 +132,26 @@ def _encode_role(
         vectors = check_vectors(function(chunk), chunk, info)
         elapsed = time.perf_counter() - began
         _store(shelf, chunk, vectors)
-        rows.update((text_key(text), row) for row, text in enumerate(chunk, start=len(stored) + done))
+        rows.update((text_key(text), row) for row, text in enumerate(chunk, start=first + done))
         parts.append(vectors)
         done += len(chunk)
         seconds += elapsed
         size = _next_size(size, elapsed)
-    progress(done, len(missing))
-    matrix = np.concatenate(parts)
-    return matrix[[rows[text_key(text)] for text in texts]], len(missing), seconds
+    if missing:
+        progress(done, len(missing))
+    return concatenate(parts), rows, len(missing), seconds
 
 
-def _ignore(*_: object) -> None:
-    pass
+def _weigh(representations: Representations, encoder: PoolWeighting, collection: Collection) -> Representations:
+    """Weigh the passages in the pool of all languages, and in that of their own."""
+    counts = cast("csr_array", representations.passages)
+    bounds = collection.pool_bounds.tolist()
+    by_language = [encoder.weigh(counts[start:stop]) for start, stop in pairwise(bounds) if stop > start]
+    return replace(representations, passages=encoder.weigh(counts), passages_in_language=concatenate(by_language))
+
+
+def _share_truncated(encoder: Encoder, texts: list[str], role: Role) -> float | None:
+    return encoder.count_truncated(texts, role) / len(texts) if isinstance(encoder, Truncating) else None
 
 
 def _next_size(size: int, elapsed: float) -> int:
@@ -129,7 +161,11 @@ def _next_size(size: int, elapsed: float) -> int:
     return max(size // 2, _SMALLEST_CHUNK) if elapsed > longest else size
 
 
-def _store(shelf: Shelf, texts: list[str], vectors: np.ndarray) -> None:
+def _ignore(*_: object) -> None:
+    pass
+
+
+def _store(shelf: Shelf, texts: list[str], vectors: Vectors) -> None:
     try:
         shelf.add(texts, vectors)
     except OSError as error:
@@ -139,31 +175,42 @@ def _store(shelf: Shelf, texts: list[str], vectors: np.ndarray) -> None:
         ) from error
 
 
-def check_vectors(vectors: object, texts: Sequence[str], info: EncoderInfo) -> np.ndarray:
+def check_vectors(vectors: object, texts: Sequence[str], info: EncoderInfo) -> Vectors:
     """Return `vectors` as float32 if they are what an encoder owes for `texts`.
 
     Raises
     ------
     EncoderError
-        Not an array, not floating point, of another shape than (len(texts), dimension), or not finite.
+        Not of the kind that the encoder announced, not floating point, of another number of rows or dimension, or not
+        finite.
     """
     where = f"encoder {info.name!r}"
-    if not isinstance(vectors, np.ndarray):
-        raise EncoderError(f"{where} returned a {type(vectors).__name__}, expected a NumPy array.")
-    if not np.issubdtype(vectors.dtype, np.floating):
-        raise EncoderError(f"{where} returned {vectors.dtype} values, expected floating point.")
-    if vectors.ndim != 2 or len(vectors) != len(texts):
+    expected = _TYPES[info.kind]
+    if not isinstance(vectors, expected):
+        raise EncoderError(f"{where} returned a {type(vectors).__name__}, expected a {expected.__name__}.")
+    numbers = values(vectors)
+    if not np.issubdtype(numbers.dtype, np.floating):
+        raise EncoderError(f"{where} returned {numbers.dtype} values, expected floating point.")
+    shape = (count(vectors), *_row_shape(vectors)) if numbers.ndim == 2 or info.kind is Kind.SPARSE else numbers.shape
+    if len(shape) != 2 or shape[0] != len(texts):
         raise EncoderError(
-            f"{where} returned shape {vectors.shape} for {len(texts)} texts, expected ({len(texts)}, {info.dimension})."
+            f"{where} returned shape {shape} for {len(texts)} texts, expected ({len(texts)}, {info.dimension})."
         )
-    if vectors.shape[1] != info.dimension:
-        raise EncoderError(f"{where} returned dimension {vectors.shape[1]}, expected {info.dimension}.")
-    vectors = vectors.astype(np.float32, copy=False)
-    broken = ~np.isfinite(vectors).all(axis=1)
-    if broken.any():
-        text = texts[int(broken.argmax())]
+    if shape[1] != info.dimension:
+        raise EncoderError(f"{where} returned dimension {shape[1]}, expected {info.dimension}.")
+    if isinstance(vectors, MultiVectors) and (np.diff(vectors.offsets) < 1).any():
+        empty = texts[int((np.diff(vectors.offsets) < 1).argmax())]
+        raise EncoderError(f"{where} returned no vector at all for {empty[:80]!r}.")
+    vectors = as_float32(vectors)
+    broken = np.flatnonzero(~np.isfinite(values(vectors)).reshape(len(numbers), -1).all(axis=1))
+    if len(broken):
+        texts_broken = {row_of_value(vectors, row) for row in broken.tolist()}
         raise EncoderError(
-            f"{where} returned NaN or infinity for {int(broken.sum())} of {len(texts)} texts, the first of them "
-            f"{text[:80]!r}."
+            f"{where} returned NaN or infinity for {len(texts_broken)} of {len(texts)} texts, the first of them "
+            f"{texts[min(texts_broken)][:80]!r}."
         )
     return vectors
+
+
+def _row_shape(vectors: Vectors) -> tuple[int, ...]:
+    return (vectors.shape[1],) if isinstance(vectors, csr_array) else values(vectors).shape[1:]

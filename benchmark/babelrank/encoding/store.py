@@ -8,8 +8,12 @@ match its name and is deleted when it is met.
 
 import hashlib
 import json
+import os
 import shutil
+import time
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +23,14 @@ from platformdirs import user_cache_path
 from safetensors.numpy import load, save
 
 from babelrank.encoding.protocol import EncoderInfo, Role
+from babelrank.encoding.vectors import Vectors, concatenate, from_tensors, to_tensors
 from babelrank.files import atomic_write
 
 _FORMAT = 1  # raise it when segments change, so that old ones are not read
 _KEY_BYTES = 16
+_KEYS = "keys"
+_DESCRIPTION = "encoder.json"
+SIZE_LIMIT = 50 * 2**30  # bytes that a store may hold after a submission, unless the user says otherwise
 
 
 def default_store() -> Path:
@@ -61,22 +69,19 @@ class Shelf:
         self.folder = root / hashlib.sha256(canonical.encode()).hexdigest()[:32]
         self._description = json.dumps({"model": info.name, **identity}, indent=2, ensure_ascii=False) + "\n"
 
-    def read(self) -> tuple[dict[bytes, int], np.ndarray]:
-        """Return the rows by text key, and the vectors: float32, shape (texts, dimension)."""
+    def read(self) -> tuple[dict[bytes, int], Vectors | None]:
+        """Return the rows by text key, and the representations; None if there are none."""
         segments = [tensors for path in sorted(self.folder.glob("*.safetensors")) if (tensors := _read_segment(path))]
-        rows: dict[bytes, int] = {}
-        start = 0
-        for tensors in segments:
-            packed = tensors["keys"].tobytes()
-            count = len(tensors["keys"])
-            rows.update((packed[i * _KEY_BYTES : (i + 1) * _KEY_BYTES], start + i) for i in range(count))
-            start += count
         if not segments:
-            return rows, np.empty((0, 0), dtype=np.float32)
-        return rows, np.concatenate([tensors["vectors"] for tensors in segments])
+            return {}, None
+        with suppress(OSError):
+            os.utime(self.folder / _DESCRIPTION)  # when a shelf was last used decides what is pruned first
+        packed = b"".join(tensors.pop(_KEYS).tobytes() for tensors in segments)
+        keys = (packed[start : start + _KEY_BYTES] for start in range(0, len(packed), _KEY_BYTES))
+        return {key: row for row, key in enumerate(keys)}, concatenate([from_tensors(tensors) for tensors in segments])
 
-    def add(self, texts: Sequence[str], vectors: np.ndarray) -> None:
-        """Store float32 vectors of shape (len(texts), dimension) as one segment; whole, or not at all.
+    def add(self, texts: Sequence[str], vectors: Vectors) -> None:
+        """Store the float32 representations of `texts` as one segment; whole, or not at all.
 
         Raises
         ------
@@ -84,15 +89,75 @@ class Shelf:
             No space, or no permission to write.
         """
         keys = np.frombuffer(b"".join(map(text_key, texts)), dtype=np.uint8).reshape(len(texts), _KEY_BYTES)
-        content = save({"keys": keys, "vectors": np.ascontiguousarray(vectors, dtype=np.float32)})
-        description = self.folder / "encoder.json"
-        if not description.exists():
-            atomic_write(description, self._description)
+        tensors = {name: np.ascontiguousarray(tensor) for name, tensor in to_tensors(vectors).items()}
+        content = save({_KEYS: keys, **tensors})
+        if not (self.folder / _DESCRIPTION).exists():
+            atomic_write(self.folder / _DESCRIPTION, self._description)
         atomic_write(self.folder / f"{_checksum(content)}.safetensors", content)
 
-    def clear(self) -> None:
-        """Delete the shelf."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+
+@dataclass(frozen=True)
+class ShelfState:
+    """What a shelf holds, for people.
+
+    Attributes
+    ----------
+    folder
+        Its folder.
+    model, adapter, role
+        Whose representations these are.
+    size
+        Bytes on disk.
+    used
+        When it was last written or read, in seconds since the epoch.
+    """
+
+    folder: Path
+    model: str
+    adapter: str
+    role: str
+    size: int
+    used: float
+
+
+def list_shelves(root: Path) -> list[ShelfState]:
+    """Return the shelves of a store, the most recently used first."""
+    shelves = []
+    for description in root.glob(f"*/{_DESCRIPTION}"):
+        try:
+            identity = json.loads(description.read_bytes())
+            files = [path.stat() for path in description.parent.iterdir()]
+        except (OSError, ValueError):  # pruned by another process while we look, or damaged
+            continue
+        shelves.append(
+            ShelfState(
+                folder=description.parent,
+                model=identity.get("model", "?"),
+                adapter=identity.get("adapter", "?"),
+                role=identity.get("role", "?"),
+                size=sum(file.st_size for file in files),
+                used=max(file.st_mtime for file in files),
+            )
+        )
+    return sorted(shelves, key=lambda shelf: shelf.used, reverse=True)
+
+
+def prune(root: Path, limit: int, *, spare_seconds: float = 0.0) -> list[ShelfState]:
+    """Delete the shelves that were used longest ago, until the store holds at most `limit` bytes; return them.
+
+    Parameters
+    ----------
+    spare_seconds
+        Shelves used within so many seconds stay, whatever the limit: another process may be at them.
+    """
+    total, pruned = 0, []
+    for shelf in list_shelves(root):
+        total += shelf.size
+        if total > limit and shelf.used < time.time() - spare_seconds:
+            shutil.rmtree(shelf.folder, ignore_errors=True)
+            total -= shelf.size
+            pruned.append(shelf)
+    return pruned
 
 
 def _checksum(content: bytes) -> str:

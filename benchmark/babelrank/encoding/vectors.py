@@ -6,7 +6,7 @@ A row is a text. Everything between the encoder and the making of score blocks t
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 from scipy.sparse import csr_array, vstack
@@ -69,14 +69,34 @@ def concatenate(parts: Sequence[Vectors]) -> Vectors:
     if isinstance(first, csr_array):
         return vstack(parts, format="csr")
     if isinstance(first, MultiVectors):
-        starts = np.cumsum([0, *(len(part.tokens) for part in parts)])
-        offsets = [part.offsets[:-1] + start for part, start in zip(parts, starts, strict=False)]
-        return MultiVectors(
-            np.concatenate([part.tokens for part in parts]),
-            np.concatenate([*offsets, [starts[-1]]]).astype(np.int64),
-        )
-    joined: np.ndarray = np.concatenate(parts)
-    return joined
+        texts = cast("Sequence[MultiVectors]", parts)
+        sizes = np.concatenate([np.diff(part.offsets) for part in texts])
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        return MultiVectors(np.concatenate([part.tokens for part in texts]), offsets)
+    return np.concatenate(cast("Sequence[np.ndarray]", parts))
+
+
+def as_float32(vectors: Vectors) -> Vectors:
+    """Return the same in single precision."""
+    if isinstance(vectors, MultiVectors):
+        return MultiVectors(vectors.tokens.astype(np.float32, copy=False), vectors.offsets)
+    return vectors.astype(np.float32, copy=False)
+
+
+def values(vectors: Vectors) -> np.ndarray:
+    """Return all numbers of a representation, in the order of its texts."""
+    if isinstance(vectors, csr_array):
+        return np.asarray(vectors.data)
+    return vectors.tokens if isinstance(vectors, MultiVectors) else vectors
+
+
+def row_of_value(vectors: Vectors, value: int) -> int:
+    """Return the text to which the `value`-th row (of an array, or of tokens) or number (if sparse) belongs."""
+    if isinstance(vectors, csr_array):
+        return int(np.searchsorted(vectors.indptr, value, side="right")) - 1
+    return (
+        int(np.searchsorted(vectors.offsets, value, side="right")) - 1 if isinstance(vectors, MultiVectors) else value
+    )
 
 
 def to_tensors(vectors: Vectors) -> dict[str, np.ndarray]:

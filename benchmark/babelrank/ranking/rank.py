@@ -17,7 +17,7 @@ from babelrank.data.collection import Collection
 from babelrank.encoding.encode import Representations
 from babelrank.environment import available_cores
 from babelrank.ranking.counting import count_ranks
-from babelrank.ranking.scores import Scorer
+from babelrank.ranking.scores import Scorer, make_scorer
 from babelrank.ranking.table import RelevantRanks
 
 # Bytes of scores that one thread holds at a time: smaller blocks repeat more of the work that BLAS does per product,
@@ -60,16 +60,37 @@ def rank(collection: Collection, representations: Representations, *, threads: i
     ValueError
         The representations are of another collection: the compiled loop would read beyond the scores.
     """
-    scorer, shape = Scorer(representations), (len(collection.queries), len(collection.passages))
+    queries, similarity = representations.queries, representations.similarity
+    in_language, in_pool, tied = _count(collection, make_scorer(queries, representations.passages, similarity), threads)
+    if representations.passages_in_language is not None:
+        own = make_scorer(queries, representations.passages_in_language, similarity)
+        in_language, _, _ = _count(collection, own, threads)
+    judged_queries = collection.queries.loc[collection.qrels["query"]]
+    judged_passages = collection.passages.loc[collection.qrels["passage"]]
+    table = pd.DataFrame(
+        {
+            "query_lang": judged_queries["lang"].to_numpy(),
+            "query_id": judged_queries["id"].to_numpy(),
+            "passage_lang": judged_passages["lang"].to_numpy(),
+            "passage_id": judged_passages["id"].to_numpy(),
+            "grade": collection.qrels["grade"].to_numpy(np.int32),
+            "rank_in_language": in_language,
+            "rank_in_pool": in_pool,
+        }
+    )
+    return RelevantRanks(table, languages=collection.languages, pool_sizes=collection.pool_sizes, tied=int(tied.sum()))
+
+
+def _count(collection: Collection, scorer: Scorer, threads: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return, for each judgement, the ranks in the language and in the pool, and whether the latter is tied."""
+    shape = (len(collection.queries), len(collection.passages))
     if scorer.shape != shape:
         raise ValueError(f"{scorer.shape} (query, passage) vectors, but {collection.name} has {shape}.")
-    qrels = collection.qrels
-    judged = len(qrels)
-    passages = qrels["passage"].to_numpy(np.int64)
+    passages = collection.qrels["passage"].to_numpy(np.int64)
     bounds = collection.pool_bounds
     passage_langs = np.searchsorted(bounds, passages, side="right") - 1
-    starts = np.searchsorted(qrels["query"].to_numpy(), np.arange(len(collection.queries) + 1)).astype(np.int64)
-    in_language, in_pool, tied = np.empty(judged), np.empty(judged), np.empty(judged, dtype=np.bool_)
+    starts = np.searchsorted(collection.qrels["query"].to_numpy(), np.arange(shape[0] + 1)).astype(np.int64)
+    in_language, in_pool, tied = np.empty(len(passages)), np.empty(len(passages)), np.empty(len(passages), np.bool_)
 
     def count(begin: int, end: int, scores: np.ndarray) -> None:
         window = slice(starts[begin], starts[end])
@@ -85,24 +106,12 @@ def rank(collection: Collection, representations: Representations, *, threads: i
         )
 
     _for_each_block(scorer, count, threads)
-    queries, candidates = collection.queries.loc[qrels["query"]], collection.passages.loc[passages]
-    table = pd.DataFrame(
-        {
-            "query_lang": queries["lang"].to_numpy(),
-            "query_id": queries["id"].to_numpy(),
-            "passage_lang": candidates["lang"].to_numpy(),
-            "passage_id": candidates["id"].to_numpy(),
-            "grade": qrels["grade"].to_numpy(np.int32),
-            "rank_in_language": in_language,
-            "rank_in_pool": in_pool,
-        }
-    )
-    return RelevantRanks(table, languages=collection.languages, pool_sizes=collection.pool_sizes, tied=int(tied.sum()))
+    return in_language, in_pool, tied
 
 
 def top_passages(representations: Representations, k: int = 100, *, threads: int | None = None) -> TopPassages:
     """Return each query's `k` best passages of the whole pool."""
-    scorer = Scorer(representations)
+    scorer = make_scorer(representations.queries, representations.passages, representations.similarity)
     queries, pool = scorer.shape
     k = min(k, pool)
     best = TopPassages(np.empty((queries, k), dtype=np.int64), np.empty((queries, k), dtype=np.float32))

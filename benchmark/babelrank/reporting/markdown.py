@@ -4,7 +4,9 @@ import json
 import re
 import shlex
 import unicodedata
+from dataclasses import fields
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import jinja2
@@ -12,6 +14,7 @@ import jinja2
 from babelrank.analysis.measures import MEASURES
 from babelrank.analysis.settings import Cell
 from babelrank.data.catalog import SOURCES, Source
+from babelrank.encoding.protocol import EncoderOptions
 from babelrank.reporting.heatmaps import HEATMAPS
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.names import default_name
@@ -25,6 +28,7 @@ _SPECIAL = re.compile(
     r"|:(?=//|[\w+-]+:)|@(?=[\w-]+\.\w)|(?<=www)\.",
     re.IGNORECASE,
 )
+_SUBMIT_OPTIONS = frozenset(field.name for field in fields(EncoderOptions))
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _FOLDER_DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -79,11 +83,20 @@ def reproducing_command(results: Results) -> str:
         ["babelrank", "submit", f"./{model.submitted_as}" if _is_folder(model) else model.submitted_as],
         ["--adapter", model.adapter],
         *(["--collection", name] for name in results.collections),
-        *([f"--{key.replace('_', '-')}", str(value)] for key, value in options.items()),
+        *chain.from_iterable(_as_arguments(key, value) for key, value in options.items()),
     ]
     if default_name(model.submitted_as, options) != model.name:
         parts.append(["--name", model.name])
     return " \\\n  ".join(map(shlex.join, parts))
+
+
+def _as_arguments(key: str, value: object) -> list[list[str]]:
+    """Return the arguments that set an option: of `babelrank submit`, or of one adapter."""
+    if isinstance(value, list):
+        return [[f"--{key.removesuffix('s')}", str(item)] for item in value]
+    if key in _SUBMIT_OPTIONS:
+        return [[f"--{key.replace('_', '-')}", str(value)]]
+    return [["--option", f"{key}={value}"]]
 
 
 def render_template(template: str, **values: Any) -> str:
@@ -112,6 +125,7 @@ def _templates() -> jinja2.Environment:
         score=show_score,
         bold=lambda text: Markdown(f"**{escape(text)}**"),
         seconds=_show_seconds,
+        share=lambda value: f"{value:.2%}",
     )
     environment.globals.update(
         MEASURES=list(MEASURES),

@@ -14,7 +14,7 @@ MAX_LENGTH = 120  # characters: what a table's column and a figure's title can s
 # What HTML, Markdown tables, shells or paths would take for their own.
 _FORBIDDEN = frozenset("<>&\"'`|\\")
 _BAD_STARTS = ("/", ".", "-")  # an absolute path, a hidden folder, a command-line option
-_READABLE = re.compile(r"[\w.+-]{1,24}", re.ASCII)
+_READABLE = re.compile(r"[\w.+:-]{1,24}", re.ASCII)
 _DIGEST = 8  # hex digits: enough to tell a few thousand names apart
 
 
@@ -103,7 +103,7 @@ def find_problem(name: str) -> str | None:
 
 
 def _readable(value: object) -> str:
-    text = str(value)
+    text = "+".join(map(str, value)) if isinstance(value, list) else str(value)
     if _READABLE.fullmatch(text):
         return text
     return f"{slugify(text, max_length=16) or 'empty'}-{_digest(text)}"

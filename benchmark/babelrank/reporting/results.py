@@ -24,6 +24,7 @@ from babelrank.analysis.settings import Cell, Matrix, PairScores
 from babelrank.data.catalog import SOURCES
 from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import EncoderInfo, Similarity
+from babelrank.encoding.vectors import Kind
 from babelrank.errors import ReportError
 from babelrank.files import atomic_write
 from babelrank.reporting.names import check_name
@@ -58,6 +59,8 @@ class ModelResults:
         Length of a vector.
     parameters
         Number of weights; null if it cannot be known.
+    kind
+        What a text becomes: ``dense``, ``sparse`` or ``multi-vector``.
     similarity
         How a query's vector and a passage's make a score.
     settings
@@ -73,6 +76,7 @@ class ModelResults:
     fingerprint: str
     dimension: int
     parameters: int | None
+    kind: Kind
     similarity: Similarity
     settings: dict[str, JsonValue]
     options: dict[str, JsonValue]
@@ -130,6 +134,22 @@ class TextsEncoded:
 
     query: int
     document: int
+
+
+@dataclass(frozen=True)
+class TextsTruncated:
+    """Share of the distinct texts that are longer than the encoder reads; null if it cannot tell.
+
+    Attributes
+    ----------
+    query
+        Of the queries.
+    document
+        Of the passages.
+    """
+
+    query: float | None
+    document: float | None
 
 
 @dataclass(frozen=True)
@@ -235,6 +255,8 @@ class CollectionResults:
         Which passage languages come first, by query language.
     texts_encoded
         How many texts the encoder saw.
+    texts_truncated
+        Share of the texts that were cut at the maximum length.
     seconds
         Time by phase.
     evaluated
@@ -257,6 +279,7 @@ class CollectionResults:
     rank_distance: RankDistance
     favoured: FavouredLanguages
     texts_encoded: TextsEncoded
+    texts_truncated: TextsTruncated
     seconds: Seconds
     evaluated: AwareDatetime
     ranks: RanksFile | None = None
@@ -317,6 +340,7 @@ def model_results(
         fingerprint=info.fingerprint,
         dimension=info.dimension,
         parameters=info.parameters,
+        kind=info.kind,
         similarity=info.similarity,
         settings=_as_json(info.settings),
         options=_as_json(options or {}),
@@ -328,6 +352,7 @@ def collection_results(
     analysis: Analysis,
     *,
     texts_encoded: Mapping[str, int],
+    texts_truncated: Mapping[str, float | None],
     seconds: Seconds,
     evaluated: datetime | None = None,
 ) -> CollectionResults:
@@ -345,6 +370,7 @@ def collection_results(
         rank_distance=analysis.rank_distance,
         favoured=analysis.favoured,
         texts_encoded=TextsEncoded(texts_encoded["query"], texts_encoded["document"]),
+        texts_truncated=TextsTruncated(texts_truncated["query"], texts_truncated["document"]),
         seconds=seconds,
         evaluated=(evaluated or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0),
     )
