@@ -5,10 +5,8 @@ in float64, and the judgements of that list. They share no code with the harness
 """
 
 import itertools
-import os
 from collections import defaultdict
 from dataclasses import replace
-from pathlib import Path
 
 import ir_measures
 import numpy as np
@@ -49,11 +47,6 @@ MLQA_R_QUERIES = [
 
 Scores = np.ndarray  # float64, (queries, passages)
 Cells = dict[tuple[str, str, str], list[float]]  # measure, query language, passage language or "all" -> by query
-
-
-@pytest.fixture(scope="module")
-def real_data() -> Path:
-    return Path(os.environ.get("BABELRANK_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
 class NgramEncoder:

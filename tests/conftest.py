@@ -1,0 +1,239 @@
+"""Fixtures that several test files share: real data, real and tiny models, a fake encoder, hand-made collections."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from babelrank.data.collection import Collection
+from babelrank.encoding.protocol import EncoderInfo
+
+ROOT = Path(__file__).resolve().parents[1]
+# Read on import: single tests set the variable to other folders.
+_GIVEN_DATA = os.environ.get("BABELRANK_DATA")
+_SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder with xquad-r/ and mlqa-r/ in LAReQA's layout."""
+    folder = Path(_GIVEN_DATA) if _GIVEN_DATA else _SHARED_DATA
+    if not folder.is_dir():
+        pytest.skip(f"needs XQuAD-R and MLQA-R: BABELRANK_DATA is not set to them, and {folder} is not there")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def me5_small(real_data, tmp_path_factory) -> Path:
+    """multilingual-e5-small as a sentence-transformers folder (222 MB, removed again)."""
+    program = real_data.parent / "models" / "me5-small" / "unpack.py"
+    if not program.is_file():
+        pytest.skip(f"needs multilingual-e5-small: {program} is not there")
+    folder = tmp_path_factory.mktemp("models") / "me5-small"
+    subprocess.run([sys.executable, program, folder], check=True, capture_output=True)
+    yield folder
+    (folder / "model.safetensors").unlink()
+
+
+class FakeEncoder:
+    """Deterministic vectors from a hash of role and text; remembers every call.
+
+    `change` gets each array before it is returned, and the number of the call (from 1), and may replace or refuse it.
+    """
+
+    def __init__(
+        self,
+        dimension: int = 4,
+        *,
+        fingerprint: str = "1",
+        settings: Mapping[str, object] | None = None,
+        name: str = "fake",
+        change: Callable[[np.ndarray, int], object] = lambda vectors, _: vectors,
+    ) -> None:
+        self.info = EncoderInfo(
+            name=name, adapter="fake", fingerprint=fingerprint, dimension=dimension, settings=settings or {}
+        )
+        self.calls: list[tuple[str, list[str]]] = []
+        self._change = change
+
+    @property
+    def texts(self) -> list[str]:
+        """Every text of every call."""
+        return [text for _, texts in self.calls for text in texts]
+
+    def vector(self, role: str, text: str) -> np.ndarray:
+        """Return what the encoder makes of one text, without counting it."""
+        digest = hashlib.sha256(f"{role} {text}".encode("utf-8", "surrogatepass")).digest()
+        return np.random.default_rng(list(digest)).standard_normal(self.info.dimension).astype(np.float32)
+
+    def encode_query(self, texts: Sequence[str]) -> np.ndarray:
+        return self._encode("query", texts)
+
+    def encode_document(self, texts: Sequence[str]) -> np.ndarray:
+        return self._encode("document", texts)
+
+    def _encode(self, role: str, texts: Sequence[str]) -> np.ndarray:
+        self.calls.append((role, list(texts)))
+        return self._change(np.stack([self.vector(role, text) for text in texts]), len(self.calls))
+
+
+@pytest.fixture(scope="session")
+def fake_encoder() -> type[FakeEncoder]:
+    """The class, to be called with what a test needs."""
+    return FakeEncoder
+
+
+def make_collection(queries: Sequence[str], passages: Sequence[str]) -> Collection:
+    """Return an English collection in which passage 0 is relevant to every query."""
+    return Collection(
+        name="hand-made",
+        languages=("en",),
+        queries=pd.DataFrame({"lang": "en", "id": [f"q{i}" for i in range(len(queries))], "text": list(queries)}),
+        passages=pd.DataFrame({"lang": "en", "id": [f"p{i}" for i in range(len(passages))], "text": list(passages)}),
+        qrels=pd.DataFrame({"query": range(len(queries)), "passage": 0, "grade": 1}),
+        candidates="sentence",
+        sha256="0" * 64,
+    )
+
+
+@pytest.fixture(scope="session")
+def collection_of() -> Callable[[Sequence[str], Sequence[str]], Collection]:
+    """See `make_collection`."""
+    return make_collection
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Path:
+    """A randomly initialised BERT of 16 dimensions with e5's prompts, as sentence-transformers saves it."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+
+    root = tmp_path_factory.mktemp("models")
+    plain, folder = root / "plain-bert", root / "tiny"
+    _save_plain_bert(plain)
+    modules = [Transformer(str(plain)), Pooling(16), Normalize()]
+    model = SentenceTransformer(modules=modules, prompts={"query": "query: ", "passage": "passage: "})
+    model.save_pretrained(str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def plain_bert(tiny_model) -> Path:
+    """The same BERT as transformers saves it: config.json, but no modules.json and no prompts."""
+    return tiny_model.with_name("plain-bert")
+
+
+def _save_plain_bert(folder: Path) -> None:
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    letters = "abcdefghijklmnopqrstuvwxyz:?"
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    vocabulary = {token: i for i, token in enumerate([*special, *letters, *(f"##{letter}" for letter in letters)])}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_max_length=64,
+    )
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    fast.save_pretrained(folder)
+
+
+class Site:
+    """A web server on 127.0.0.1 whose answers a test decides.
+
+    Attributes
+    ----------
+    answer
+        Path (with a leading slash, without the query) -> status, headers, body.
+    requests
+        (method, path) of every request so far.
+    """
+
+    def __init__(self, port: int, answer: Callable[[str], tuple[int, Mapping[str, str], bytes]]) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.answer = answer
+        self.requests: list[tuple[str, str]] = []
+
+
+@contextmanager
+def serving(answer: Callable[[str], tuple[int, Mapping[str, str], bytes]]) -> Iterator[Site]:
+    """Serve until the block ends; the port is closed afterwards."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:  # noqa: N802
+            path = self.path.partition("?")[0]
+            site.requests.append((self.command, path))
+            status, headers, body = site.answer(path)
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    site = Site(server.server_port, answer)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield site
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[..., object]:
+    """See `serving`."""
+    return serving
+
+
+def write_json(path: Path, document: object) -> Path:
+    """Write UTF-8 JSON, making the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def json_file() -> Callable[[Path, object], Path]:
+    """See `write_json`."""
+    return write_json
