@@ -133,6 +133,56 @@ def plain_bert(tiny_model) -> Path:
     return tiny_model.with_name("plain-bert")
 
 
+@pytest.fixture(scope="session")
+def sparse_model(plain_bert) -> Path:
+    """A randomly initialised SPLADE over the tokenizer of `plain_bert`."""
+    import torch
+    from sentence_transformers import SparseEncoder
+    from sentence_transformers.sparse_encoder.modules import SpladePooling, Transformer
+    from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
+
+    masked, folder = plain_bert.with_name("masked-bert"), plain_bert.with_name("sparse")
+    torch.manual_seed(1)
+    BertForMaskedLM(BertConfig.from_pretrained(plain_bert)).save_pretrained(masked)
+    AutoTokenizer.from_pretrained(plain_bert).save_pretrained(masked)
+    SparseEncoder(modules=[Transformer(str(masked), transformer_task="fill-mask"), SpladePooling()]).save(str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def multi_vector_model(plain_bert) -> Path:
+    """A randomly initialised ColBERT of 8 dimensions: queries are filled up to 12 tokens, passages skip the colon."""
+    import torch
+    from sentence_transformers import MultiVectorEncoder
+    from sentence_transformers.base.modules import Dense, Normalize, Transformer
+    from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+
+    folder = plain_bert.with_name("multi-vector")
+    expansion = {"strategy": "fixed", "attend": False, "length": 12, "token": "[UNK]"}
+    torch.manual_seed(2)
+    modules = [
+        Transformer(str(plain_bert), query_expansion=expansion, document_length=20),
+        Dense(16, 8, bias=False, activation_function=torch.nn.Identity(), module_input_name="token_embeddings"),
+        MultiVectorMask(skiplist_words=[":"]),
+        Normalize(module_input_name="token_embeddings"),
+    ]
+    MultiVectorEncoder(modules=modules, prompts={"query": "q: ", "document": "d: "}).save(str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def static_model(plain_bert) -> Path:
+    """A Model2Vec model of 8 random dimensions over the tokenizer of `plain_bert`, which reads 10 tokens."""
+    from model2vec import StaticModel
+    from tokenizers import Tokenizer
+
+    folder = plain_bert.with_name("static")
+    tokenizer = Tokenizer.from_file(str(plain_bert / "tokenizer.json"))
+    vectors = np.random.default_rng(3).standard_normal((tokenizer.get_vocab_size(), 8)).astype(np.float32)
+    StaticModel(vectors, tokenizer, max_length=10).save_pretrained(folder)
+    return folder
+
+
 def _save_plain_bert(folder: Path) -> None:
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -191,7 +241,7 @@ def serving(answer: Callable[[str], tuple[int, Mapping[str, str], bytes]]) -> It
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             path = self.path.partition("?")[0]
             site.requests.append((self.command, path))
             status, headers, body = site.answer(path)

@@ -80,9 +80,7 @@ def test_a_second_submission_encodes_nothing(babelrank: Babelrank, tmp_path: Pat
     assert encoded == [{"query": 308, "document": 770}, {"query": 0, "document": 0}]
 
 
-def test_a_setting_that_changes_figures_makes_another_report(
-    babelrank: Babelrank, store: Path, tmp_path: Path
-) -> None:
+def test_a_setting_that_changes_figures_makes_another_report(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
     assert submit_sample(babelrank, store).code == 0
     assert submit_sample(babelrank, store, "--query-prompt", "question: ").code == 0
     assert len([path for path in (tmp_path / "reports").iterdir() if path.is_dir()]) == 2
@@ -98,7 +96,14 @@ def test_a_name_that_another_model_has_is_refused(babelrank: Babelrank, store: P
 
 def test_candidates_and_languages_are_named_in_the_result(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
     outcome = babelrank(
-        "submit", "use-multilingual-v3", "--store", store, "-c", "sample:paragraph:en,de", "-c", "sample:sentence+context"
+        "submit",
+        "use-multilingual-v3",
+        "--store",
+        store,
+        "-c",
+        "sample:paragraph:en,de",
+        "-c",
+        "sample:sentence+context",
     )
     assert outcome.code == 0, outcome.err
     results = json.loads((tmp_path / "reports/use-multilingual-v3/results.json").read_text(encoding="utf-8"))

@@ -241,10 +241,14 @@ BAD_PARAGRAPHS = {
         lambda p: p["qas"][1].update(id="ran"),
         rf"{P}\.qas\[1\]: question id 'ran' stands already at .*data\[0\]\.paragraphs\[0\]\.qas\[0\]",
     ),
-    "empty question": (lambda p: p["qas"][0].update(question=""), rf"{P}\.qas\[0\]: question 'ran' is an empty text"),
-    "blank question": (lambda p: p["qas"][0].update(question=" \n"), rf"{P}\.qas\[0\]: question 'ran' is an empty"),
+    "empty question": (lambda p: p["qas"][0].update(question=""), rf"{P}\.qas\[0\]: question 'ran': an empty text"),
+    "blank question": (lambda p: p["qas"][0].update(question=" \n"), rf"{P}\.qas\[0\]: question 'ran': an empty"),
     "empty sentence": (lambda p: p["sentences"].__setitem__(1, ""), rf"{P}\.sentences\[1\]: an empty text"),
     "blank sentence": (lambda p: p["sentences"].__setitem__(1, "\t"), rf"{P}\.sentences\[1\]: an empty text"),
+    "sentence of another type": (
+        lambda p: p["sentences"].__setitem__(1, 7),
+        rf"{P}\.sentences\[1\] should be a str, is int",
+    ),
     "more sentences than breaks": (
         lambda p: p["sentences"].append("Eve."),
         rf"{P}: 3 sentences but 2 sentence_breaks",
@@ -272,11 +276,20 @@ def test_a_bad_paragraph_is_named_with_file_and_place(load_changed, bad):
         load_changed(change)
 
 
-def test_a_lone_surrogate_is_no_text_that_an_encoder_could_read(load_changed):
-    with pytest.raises(DataError, match=rf"{P}\.qas\[0\].*not valid Unicode"):
-        load_changed(lambda p: p["qas"][0].update(question="Who \ud800 ran?"))
-    with pytest.raises(DataError, match=rf"{P}\.sentences\[1\].*not valid Unicode"):
-        load_changed(lambda p: p["sentences"].__setitem__(1, "Bob \udc00."))
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('"Who ran?"', r"\.qas\[0\]: question 'ran'"),
+        ('"Ann ran. Bob sat."', r"\.context"),
+        ('"Bob sat."', r"\.sentences\[1\]"),
+        ('"sat"', r"\.qas\[1\]\.id"),
+    ],
+)
+def test_half_a_surrogate_pair_is_no_text_that_an_encoder_could_read(tmp_path, text, place):
+    file = tmp_path / "en.json"
+    file.write_text(json.dumps(EN).replace(text, rf'{text[:-1]}\ud800"', 1), encoding="ascii")
+    with pytest.raises(DataError, match=rf"{P}{place}: not valid Unicode at character \d+"):
+        load_lareqa("tiny", {"en": file})
 
 
 def test_an_empty_paragraph_is_no_passage(tmp_path, json_file):
@@ -284,7 +297,7 @@ def test_an_empty_paragraph_is_no_passage(tmp_path, json_file):
     empty = {"context": " ", "sentences": [], "sentence_breaks": [], "qas": []}
     document["data"][1]["paragraphs"].append(empty)
     file = json_file(tmp_path / "en.json", document)
-    with pytest.raises(DataError, match=r"en\.json: data\[1\]\.paragraphs\[1\].*empty text"):
+    with pytest.raises(DataError, match=r"en\.json: data\[1\]\.paragraphs\[1\]\.context: an empty text"):
         load_lareqa("tiny", {"en": file}, candidates="paragraph")
 
 
@@ -349,7 +362,7 @@ def test_a_whole_file_that_is_not_the_published_one_is_refused(files):
 
 
 def test_what_is_wrong_inside_a_damaged_file_is_told_before_its_checksum(files):
-    pinned = {lang: "0" * 64 for lang in files}
+    pinned = dict.fromkeys(files, "0" * 64)
     files["de"].write_bytes(files["de"].read_bytes()[:100])
     with pytest.raises(DataError, match=r"de\.json: not JSON, or cut off"):
         load_lareqa("tiny", files, sha256=pinned)

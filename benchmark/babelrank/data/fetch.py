@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from babelrank.data.catalog import Source, source_folder
+from babelrank.data.catalog import DATA_VARIABLE, Source, source_folder
 from babelrank.errors import DataError
 from babelrank.files import atomic_write
 
@@ -75,13 +75,17 @@ def _download(client: httpx.Client, url: str, source: Source) -> bytes:
         response = client.get(url)
         response.raise_for_status()
     except httpx.HTTPStatusError as error:
-        raise DataError(f"{url}: the server answered {error.response.status_code}.") from error
+        raise DataError(f"{url}: the server answered {error.response.status_code}. {_elsewhere(source)}") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise DataError(
-            f"{url}: cannot be reached ({error}). Without a network, --data DIR (or BABELRANK_DATA) names a folder "
-            f"that holds {source.name}/ in LAReQA's layout, and --mirror URL another place to download from."
-        ) from error
+        raise DataError(f"{url}: cannot be reached ({error}). {_elsewhere(source)}") from error
     return response.content
+
+
+def _elsewhere(source: Source) -> str:
+    return (
+        f"Without a network, --data DIR (or {DATA_VARIABLE}) names a folder that holds {source.name}/ in LAReQA's "
+        "layout, and --mirror URL another place to download from."
+    )
 
 
 def _state(path: Path, pinned: str) -> FileState:

@@ -132,6 +132,8 @@ def _parse(raw: bytes, path: Path) -> Iterator[Paragraph]:
         raise DataError(
             f"{path}: not JSON, or cut off, at line {error.lineno}, column {error.colno} ({error.msg})."
         ) from error
+    except (RecursionError, ValueError) as error:  # of JSON that is nested, or holds a number, beyond Python's limits
+        raise DataError(f"{path}: not JSON that can be read ({error}).") from error
     seen: dict[str, str] = {}
     count = 0
     for a, article in enumerate(_field(document, "data", list, f"{path}")):
@@ -143,14 +145,13 @@ def _parse(raw: bytes, path: Path) -> Iterator[Paragraph]:
 
 
 def _paragraph(raw: Any, key: str, location: str, seen: dict[str, str]) -> Paragraph:
-    context = _field(raw, "context", str, location)
+    context = _check_text(_field(raw, "context", str, location), f"{location}.context")
     sentences = _field(raw, "sentences", list, location)
     breaks = _field(raw, "sentence_breaks", list, location)
     if len(sentences) != len(breaks):
         raise DataError(f"{location}: {len(sentences)} sentences but {len(breaks)} sentence_breaks.")
     for i, (sentence, span) in enumerate(zip(sentences, breaks, strict=True)):
-        if not isinstance(sentence, str) or not sentence.strip():
-            raise DataError(f"{location}.sentences[{i}]: an empty text cannot be a passage.")
+        _check_text(sentence, f"{location}.sentences[{i}]")
         if not _is_span(span, len(context)):
             raise DataError(
                 f"{location}.sentence_breaks[{i}]: {span!r} is no [start, end) within {len(context)} characters."
@@ -159,8 +160,8 @@ def _paragraph(raw: Any, key: str, location: str, seen: dict[str, str]) -> Parag
     for q, qa in enumerate(_field(raw, "qas", list, location)):
         where = f"{location}.qas[{q}]"
         question_id, text = _field(qa, "id", str, where), _field(qa, "question", str, where)
-        if not text.strip():
-            raise DataError(f"{where}: question {question_id!r} is an empty text.")
+        _check_text(question_id, f"{where}.id")
+        _check_text(text, f"{where}: question {question_id!r}")
         if question_id in seen:
             raise DataError(f"{where}: question id {question_id!r} stands already at {seen[question_id]}.")
         seen[question_id] = where
@@ -191,6 +192,19 @@ def _is_span(span: Any, length: int) -> bool:
         and all(type(x) is int for x in span)
         and 0 <= span[0] < span[1] <= length
     )
+
+
+def _check_text(text: Any, where: str) -> str:
+    """Return `text` if it is one that an encoder can read."""
+    if not isinstance(text, str):
+        raise DataError(f"{where} should be a str, is {type(text).__name__}.")
+    if not text.strip():
+        raise DataError(f"{where}: an empty text.")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise DataError(f"{where}: not valid Unicode at character {error.start} (half of a surrogate pair).") from error
+    return text
 
 
 def _field(mapping: Any, name: str, kind: type, location: str) -> Any:

@@ -38,7 +38,10 @@ def load_adapter(name: str) -> Adapter:
 def find_adapter(model: str, options: EncoderOptions) -> Adapter:
     """Return the adapter that recognises `model`, or the one that loads any sentence-transformers model."""
     for name in adapter_names():
-        adapter = load_adapter(name)
+        try:
+            adapter = load_adapter(name)
+        except EncoderError:  # a broken plug-in stands in nobody's way; asked for by name, it says what is wrong
+            continue
         if adapter.recognises(model, options):
             return adapter
     return load_adapter(_FALLBACK)

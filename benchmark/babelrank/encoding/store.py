@@ -165,9 +165,13 @@ def _checksum(content: bytes) -> str:
 
 
 def _read_segment(path: Path) -> dict[str, np.ndarray] | None:
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:  # another process pruned the shelf, or met a damaged segment, while we look
+        return None
     if _checksum(content) != path.stem:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # a store that cannot be written can still be read
+            path.unlink()
         return None
     tensors: dict[str, np.ndarray] = load(content)
     return tensors

@@ -77,10 +77,11 @@ def concatenate(parts: Sequence[Vectors]) -> Vectors:
 
 
 def as_float32(vectors: Vectors) -> Vectors:
-    """Return the same in single precision."""
-    if isinstance(vectors, MultiVectors):
-        return MultiVectors(vectors.tokens.astype(np.float32, copy=False), vectors.offsets)
-    return vectors.astype(np.float32, copy=False)
+    """Return the same in single precision; what is beyond its range becomes infinite."""
+    with np.errstate(over="ignore"):
+        if isinstance(vectors, MultiVectors):
+            return MultiVectors(vectors.tokens.astype(np.float32, copy=False), vectors.offsets)
+        return vectors.astype(np.float32, copy=False)
 
 
 def values(vectors: Vectors) -> np.ndarray:

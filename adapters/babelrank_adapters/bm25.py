@@ -1,0 +1,154 @@
+"""BM25 over words and character n-grams, weighed by bm25s in the pool that is ranked.
+
+Robertson & Zaragoza 2009, doi 10.1561/1500000019; bm25s: Lù 2024, arXiv 2407.03618. A text becomes a count per term, a
+term's column is a hash, so that there is no vocabulary to keep; idf and average length come in when the pool is known.
+"""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import xxhash
+from scipy.sparse import csc_array, csr_array
+
+from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions, Role, Similarity
+from babelrank.encoding.vectors import Kind
+from babelrank.errors import EncoderError, unknown_choice
+from babelrank_adapters.extras import extra
+from babelrank_adapters.option_types import number, one_of, positive_integer
+
+MODEL = "bm25"
+# Columns, one per hash. A million distinct terms collide with a probability of 0.2 % once; and the number still fits a
+# double, as which JSON readers take it.
+DIMENSION = 2**48
+_METHODS = ("lucene", "robertson", "atire", "bm25l", "bm25+")
+_DEFAULTS = {"method": "lucene", "k1": 1.5, "b": 0.75, "delta": 0.5, "ngram": 2}  # bm25s' own, and bigrams
+_DELTA_METHODS = ("bm25l", "bm25+")  # the others have no delta
+# Letters of scripts that put no spaces between words, marks included; punctuation that they share is not \w.
+_SCRIPTS = ("Thai", "Lao", "Khmer", "Myanmar", "Han", "Hiragana", "Katakana")
+_UNSPACED = r"[\w&&[" + "".join(rf"\p{{scx={script}}}" for script in _SCRIPTS) + "]]"
+_TOKENS = 1  # raise it when texts are cut into tokens in another way, so that stored counts are not read
+
+
+class Bm25Encoder:
+    """Queries and passages become term counts; `weigh` makes BM25 weights of the passages' counts.
+
+    A score, the dot product, is then bm25s' own, up to a constant per query for the methods that give a passage without
+    the term a score, too (bm25l, bm25+).
+    """
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._parameters = {name: value for name, value in settings.items() if name != "ngram"}
+        self._tokenise = tokeniser(settings["ngram"])
+        self.info = EncoderInfo(
+            name=MODEL,
+            adapter="bm25",
+            fingerprint=f"bm25s=={version('bm25s')}, tokens {_TOKENS}",
+            dimension=DIMENSION,
+            parameters=0,
+            similarity=Similarity.DOT,
+            settings=settings,
+            kind=Kind.SPARSE,
+        )
+
+    def encode_query(self, texts: Sequence[str]) -> csr_array:
+        """Return term counts as float32, shape (len(texts), 2⁴⁸)."""
+        return self._count(texts)
+
+    def encode_document(self, texts: Sequence[str]) -> csr_array:
+        """Return term counts as float32, shape (len(texts), 2⁴⁸)."""
+        return self._count(texts)
+
+    def _count(self, texts: Sequence[str]) -> csr_array:
+        tokens = [self._tokenise(text) for text in texts]
+        indptr = np.cumsum([0, *map(len, tokens)], dtype=np.int64)
+        columns = np.fromiter(map(column, chain.from_iterable(tokens)), dtype=np.int64, count=indptr[-1])
+        counts = csr_array((np.ones(len(columns), dtype=np.float32), columns, indptr), shape=(len(texts), DIMENSION))
+        counts.sum_duplicates()
+        return counts
+
+    def weigh(self, documents: csr_array) -> csr_array:
+        """Turn counts into BM25 weights with the idf and the average length of `documents`: float32, same shape."""
+        from bm25s import BM25
+
+        if not documents.nnz:  # no average length to divide by
+            return documents
+        columns, compact = np.unique(documents.indices, return_inverse=True)
+        lengths = documents.sum(axis=1).astype(np.int64)
+        tokens = np.split(np.repeat(compact, documents.data.astype(np.int64)), np.cumsum(lengths)[:-1])
+        index = BM25(**self._parameters)
+        index.index(
+            ([ids.tolist() for ids in tokens], {term: term for term in range(len(columns))}),
+            create_empty_token=False,
+            show_progress=False,
+        )
+        parts = (index.scores["data"], index.scores["indices"], index.scores["indptr"])
+        weights = csc_array(parts, shape=(len(tokens), len(columns))).tocsr()
+        return csr_array((weights.data, columns[weights.indices], weights.indptr), shape=documents.shape)
+
+    def count_truncated(self, texts: Sequence[str], role: Role) -> int:  # noqa: ARG002
+        """Return 0: texts are read to their end."""
+        return 0
+
+
+def tokeniser(ngram: int) -> Callable[[str], list[str]]:
+    """Return a function from a text to its terms.
+
+    The text is put into NFKC and lower case. Words are runs of letters, marks, digits and underscores. A run in a
+    script without spaces between words becomes overlapping n-grams of `ngram` user-perceived characters (a Thai
+    consonant keeps the vowels and tones above and below it), or stays whole if it is shorter.
+    """
+    import regex
+
+    runs = regex.compile(rf"(?P<unspaced>{_UNSPACED}+)|[\w--{_UNSPACED}]+", regex.VERSION1)
+    characters = regex.compile(r"\X")
+
+    def tokenise(text: str) -> list[str]:
+        tokens = []
+        for run in runs.finditer(unicodedata.normalize("NFKC", text).lower()):
+            if run["unspaced"] is None:
+                tokens.append(run[0])
+                continue
+            parts = characters.findall(run[0])
+            tokens += ["".join(parts[i : i + ngram]) for i in range(max(1, len(parts) - ngram + 1))]
+        return tokens
+
+    return tokenise
+
+
+def column(token: str) -> int:
+    """Return the column in which a term is counted."""
+    return xxhash.xxh3_64_intdigest(token.encode()) % DIMENSION
+
+
+def _load(model: str, options: EncoderOptions) -> Bm25Encoder:
+    if model != MODEL:
+        raise EncoderError("adapter 'bm25': " + unknown_choice("model", model, [MODEL]))
+    with extra("bm25"):
+        import bm25s  # noqa: F401
+        import regex  # noqa: F401
+    options.reject_unsupported(
+        "bm25", "query_prompt", "document_prompt", "max_length", "dtype", "device", "revision", "similarity"
+    )
+    given = options.read_options(
+        "bm25",
+        {"method": one_of(*_METHODS), "k1": number(), "b": number(0, 1), "delta": number(), "ngram": positive_integer},
+    )
+    settings = _DEFAULTS | given
+    if settings["method"] not in _DELTA_METHODS:
+        if "delta" in given:
+            raise EncoderError(f"adapter 'bm25': --option delta is for the methods {' and '.join(_DELTA_METHODS)}.")
+        del settings["delta"]
+    return Bm25Encoder(settings)
+
+
+ADAPTER = Adapter(
+    name="bm25",
+    models=MODEL,
+    load=_load,
+    recognises=lambda model, _: model == MODEL,
+    requires="babelrank[bm25]",
+)

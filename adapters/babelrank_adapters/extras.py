@@ -1,0 +1,21 @@
+"""Optional parts: imported where they are used, with the way to get them when they are not there."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from babelrank.errors import EncoderError
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Import inside what babelrank's extra `name` brings.
+
+    Raises
+    ------
+    EncoderError
+        A module is not installed; says how to install the extra.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise EncoderError(f"{error}: pip install 'babelrank[{name}]' brings it.") from error

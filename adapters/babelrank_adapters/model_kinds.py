@@ -1,0 +1,75 @@
+"""Which adapter a model's files call for. Each model calls for one at most, so no two adapters recognise the same."""
+
+from collections.abc import Callable
+
+from babelrank.encoding.protocol import EncoderOptions
+from babelrank.errors import EncoderError
+from babelrank_adapters.model_files import ModelFiles, look_for_model
+
+SENTENCE_TRANSFORMERS = "sentence-transformers"
+TRANSFORMERS = "transformers"
+SPARSE = "sparse"
+MULTI_VECTOR = "multi-vector"
+STATIC = "static"
+
+# `model_type` in config_sentence_transformers.json; ColBERT is what PyLate wrote there up to its version 3.
+_MODEL_TYPES = {
+    "SentenceTransformer": SENTENCE_TRANSFORMERS,
+    "SparseEncoder": SPARSE,
+    "MultiVectorEncoder": MULTI_VECTOR,
+    "ColBERT": MULTI_VECTOR,
+}
+_LATE_INTERACTION = ("HF_ColBERT", "ForRetrieval")  # ends of architectures: Stanford's ColBERT, ColPali and its kin
+_MODEL2VEC = "model2vec"
+
+
+def adapter_for(files: ModelFiles) -> str | None:
+    """Return the name of the adapter that a model is made for; None if it is no encoder of texts that we know."""
+    config = files.read_json("config.json")
+    if _is_model2vec(files, config):
+        return STATIC
+    if "modules.json" in files.names:
+        about = files.read_json("config_sentence_transformers.json")
+        return _MODEL_TYPES.get(about.get("model_type") or "SentenceTransformer")
+    if any(name.endswith(_LATE_INTERACTION) for name in config.get("architectures") or []):
+        return MULTI_VECTOR
+    return TRANSFORMERS if config else None
+
+
+def recogniser(adapter: str) -> Callable[[str, EncoderOptions], bool]:
+    """Return the function that tells whether a model is for `adapter`."""
+
+    def recognises(model: str, options: EncoderOptions) -> bool:
+        files = look_for_model(model, options.revision)
+        return files is not None and adapter_for(files) == adapter
+
+    return recognises
+
+
+def require_kind(files: ModelFiles, adapter: str, *others: str) -> None:
+    """Refuse a model that is made for another adapter, to which this one would add untrained parts.
+
+    Parameters
+    ----------
+    others
+        Adapters whose models `adapter` can take, too.
+
+    Raises
+    ------
+    EncoderError
+        The model is for none of these adapters.
+    """
+    kind = adapter_for(files)
+    if kind is None:
+        about = files.read_json("config_sentence_transformers.json")
+        raise EncoderError(f"{files.name}: adapter {adapter!r} does not load a {about.get('model_type', 'model')}.")
+    if kind not in (adapter, *others):
+        raise EncoderError(f"{files.name}: not a model for adapter {adapter!r}; --adapter {kind} loads it.")
+
+
+def _is_model2vec(files: ModelFiles, config: dict[str, object]) -> bool:
+    """Tell whether `StaticModel.save_pretrained` wrote the model; sentence-transformers writes no config.json there."""
+    if config.get("model_type") == _MODEL2VEC:
+        return True
+    first = files.read_json("modules.json").get("0")
+    return bool(config) and isinstance(first, dict) and str(first.get("type")).endswith(".StaticEmbedding")

@@ -1,0 +1,58 @@
+"""Late interaction, such as ColBERT: a vector for each token, compared by MaxSim.
+
+Khattab & Zaharia 2020, arXiv 2004.12832; through sentence-transformers' MultiVectorEncoder, which also loads what
+PyLate and Stanford's ColBERT saved. In what queries and passages differ (lengths, queries filled up with masks, tokens
+that do not count) is the model's own matter.
+"""
+
+import numpy as np
+
+from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions, Similarity
+from babelrank.encoding.vectors import Kind, MultiVectors
+from babelrank_adapters.model_files import find_model, require_safe_weights
+from babelrank_adapters.model_kinds import MULTI_VECTOR, recogniser, require_kind
+from babelrank_adapters.option_types import boolean
+from babelrank_adapters.prompts import choose_prompts
+
+NAME = MULTI_VECTOR
+_OPTIONS = {"allow_pickle": boolean}
+
+
+def _load(model: str, options: EncoderOptions) -> Encoder:
+    given = options.read_options(NAME, _OPTIONS)
+    files = find_model(model, options.revision)
+    require_kind(files, NAME)
+    require_safe_weights(files, allow_pickle=given.get("allow_pickle", False))
+
+    from sentence_transformers import MultiVectorEncoder
+
+    from babelrank_adapters.token_limits import set_token_limit
+    from babelrank_adapters.torch_encoder import TorchEncoder, describe, load_model
+
+    loaded = load_model(MultiVectorEncoder, files, options)
+    set_token_limit(loaded, files.name, options.max_length)
+    prompts = choose_prompts(options, "", loaded.prompts, loaded.default_prompt_name)
+    info = describe(
+        loaded,
+        files,
+        NAME,
+        options,
+        prompts,
+        dimension=loaded.get_embedding_dimension(),
+        # Of tokens. The mean over a query's tokens, which some models take, orders passages as the sum does.
+        similarity=options.similarity or Similarity.DOT,
+        kind=Kind.MULTI_VECTOR,
+    )
+    return TorchEncoder(loaded, info, prompts, options, _to_multi_vectors, convert_to_numpy=True)
+
+
+def _to_multi_vectors(texts: list[np.ndarray]) -> MultiVectors:
+    return MultiVectors.from_list([tokens.astype(np.float32, copy=False) for tokens in texts])
+
+
+ADAPTER = Adapter(
+    name=NAME,
+    models="Hub name or folder of a MultiVectorEncoder of sentence-transformers, or of a ColBERT",
+    load=_load,
+    recognises=recogniser(NAME),
+)

@@ -1,0 +1,151 @@
+"""ONNX Runtime and OpenVINO in the place of PyTorch under a model of sentence-transformers, on the CPU, in float32.
+
+sentence-transformers' own way there, through Optimum, does not install beside transformers 5
+(https://github.com/huggingface/optimum-onnx/issues/114).
+"""
+
+import logging
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Transformer
+
+from babelrank.environment import available_cores
+from babelrank.errors import EncoderError
+from babelrank_adapters.extras import extra
+from babelrank_adapters.model_files import ModelFiles
+
+_TOKENS = ("last_hidden_state", "token_embeddings")  # names under which graphs give the tokens' vectors
+_EXPORTED = "exported"
+# Where models keep their graphs, by runtime; the first that is there counts. OpenVINO reads ONNX, too.
+_ONNX_FILES = ("onnx/model.onnx", "model.onnx")
+_FILES = {
+    "onnx": _ONNX_FILES,
+    "openvino": ("openvino/openvino_model.xml", "openvino_model.xml", *_ONNX_FILES),
+}
+
+Arrays: TypeAlias = Mapping[str, np.ndarray]
+
+
+class Graph(torch.nn.Module):  # type: ignore[misc]  # mypy does not follow torch
+    """Stands in for a transformers model: gives the vectors of tokens, as another runtime computes them.
+
+    Attributes
+    ----------
+    config
+        That of the model it replaces.
+    device
+        Of what it returns.
+    """
+
+    def __init__(self, run: Callable[[Arrays], np.ndarray], inputs: Sequence[str], config: Any) -> None:
+        super().__init__()
+        self.config = config
+        self.device = torch.device("cpu")
+        self._run = run
+        self._inputs = inputs
+
+    def forward(self, **features: Any) -> dict[str, torch.Tensor]:
+        """Return ``last_hidden_state``, shape (texts, tokens, dimension)."""
+        arrays = {name: features[name].numpy() for name in self._inputs if name in features}
+        return {_TOKENS[0]: torch.from_numpy(self._run(arrays))}
+
+
+def replace_torch(model: SentenceTransformer, files: ModelFiles, backend: str) -> dict[str, Any]:
+    """Have `model` run on another runtime, from the graph that comes with it or else from one exported now.
+
+    Returns
+    -------
+    settings
+        Which runtime and which graph that is.
+
+    Raises
+    ------
+    EncoderError
+        The runtime is not installed, or the model cannot run on it.
+    """
+    first = model[0]
+    if not isinstance(first, Transformer):
+        raise EncoderError(f"{files.name}: --option backend={backend}: there is no transformer in the model.")
+    stored = next((name for name in _FILES[backend] if name in files.names), None)
+    with extra(backend), TemporaryDirectory() as scratch:
+        if stored:
+            # Beside a graph lie its weights: model.onnx.data, model.onnx_data, openvino_model.bin.
+            path = files.folder([f"{stored.rpartition('.')[0]}.*"]) / stored
+        else:
+            path = Path(scratch, "model.onnx")
+            _export(model, first, path, f"{files.name}: --option backend={backend}")
+        run, inputs = _OPEN[backend](path)
+    first.model = Graph(run, inputs, first.config)
+    return {"backend": backend, "graph": stored or _EXPORTED}
+
+
+def _export(model: SentenceTransformer, first: Transformer, path: Path, where: str) -> None:
+    """Write the transformer as an ONNX graph for any number of texts and tokens."""
+    import onnxscript  # noqa: F401  what PyTorch's exporter needs; missing, it is an error of the extra
+
+    # More than one text and, of tokens, more than of texts: equal or single lengths would be taken for constants.
+    features = first.preprocess(["an example", "and a longer example to be read"])
+    inputs = {name: value for name, value in features.items() if isinstance(value, torch.Tensor)}
+    dynamic = torch.export.Dim.DYNAMIC
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # of PyTorch to itself
+            torch.onnx.export(
+                model.eval()[0].model,
+                kwargs=inputs,
+                f=str(path),
+                dynamo=True,
+                verbose=False,
+                input_names=list(inputs),
+                output_names=[_TOKENS[0]],
+                dynamic_shapes={name: {0: dynamic, 1: dynamic} for name in inputs},
+            )
+    except Exception as error:  # any of the exporter's own errors
+        raise EncoderError(f"{where}: the model cannot be exported ({type(error).__name__}).") from error
+    finally:
+        logger.setLevel(level)
+
+
+def _open_onnx(path: Path) -> tuple[Callable[[Arrays], np.ndarray], list[str]]:
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = available_cores()
+    session = onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
+    output = _tokens_output([output.name for output in session.get_outputs()])
+
+    def run(arrays: Arrays) -> np.ndarray:
+        return np.asarray(session.run([output], arrays)[0])
+
+    return run, [given.name for given in session.get_inputs()]
+
+
+def _open_openvino(path: Path) -> tuple[Callable[[Arrays], np.ndarray], list[str]]:
+    import openvino
+
+    # Left to itself it computes in bfloat16 where the processor can.
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": available_cores()}
+    model = openvino.Core().compile_model(path, "CPU", settings)
+    output = _tokens_output([output.any_name for output in model.outputs])
+
+    def run(arrays: Arrays) -> np.ndarray:
+        return np.array(model(arrays)[output])
+
+    return run, [given.any_name for given in model.inputs]
+
+
+_OPEN = {"onnx": _open_onnx, "openvino": _open_openvino}
+
+
+def _tokens_output(names: Sequence[str]) -> str:
+    return next((name for name in _TOKENS if name in names), names[0])

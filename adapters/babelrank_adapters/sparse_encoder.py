@@ -1,0 +1,71 @@
+"""Learned sparse encoders, such as SPLADE: a weight for each term of a vocabulary, compared by dot product.
+
+Formal et al. 2021, arXiv 2109.10086; through sentence-transformers' SparseEncoder.
+"""
+
+from typing import TYPE_CHECKING
+
+from scipy.sparse import csr_array
+
+from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
+from babelrank.encoding.vectors import Kind
+from babelrank.errors import EncoderError
+from babelrank_adapters.model_files import ModelFiles, find_model, require_safe_weights
+from babelrank_adapters.model_kinds import SPARSE, TRANSFORMERS, adapter_for, recogniser, require_kind
+from babelrank_adapters.option_types import boolean, positive_integer
+from babelrank_adapters.prompts import choose_prompts
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+NAME = SPARSE
+_OPTIONS = {"max_active_dims": positive_integer, "allow_pickle": boolean}
+_MASKED_LANGUAGE_MODEL = "ForMaskedLM"
+
+
+def _load(model: str, options: EncoderOptions) -> Encoder:
+    given = options.read_options(NAME, _OPTIONS)
+    files = find_model(model, options.revision)
+    require_kind(files, NAME, TRANSFORMERS)
+    _require_trained(files)
+    require_safe_weights(files, allow_pickle=given.get("allow_pickle", False))
+
+    from sentence_transformers import SparseEncoder
+
+    from babelrank_adapters.token_limits import set_token_limit
+    from babelrank_adapters.torch_encoder import TorchEncoder, describe, load_model
+
+    loaded = load_model(SparseEncoder, files, options)
+    loaded.max_active_dims = given.get("max_active_dims", loaded.max_active_dims)
+    set_token_limit(loaded, files.name, options.max_length)
+    prompts = choose_prompts(options, "", loaded.prompts, loaded.default_prompt_name)
+    # The model itself knows the size of its vocabulary only once it has encoded.
+    dimension = len(loaded.encode_document("a", show_progress_bar=False))
+    settings = {"max_active_dims": loaded.max_active_dims} if loaded.max_active_dims else {}
+    info = describe(loaded, files, NAME, options, prompts, dimension=dimension, kind=Kind.SPARSE, settings=settings)
+    return TorchEncoder(loaded, info, prompts, options, _to_csr, save_to_cpu=True)
+
+
+def _to_csr(vectors: "Tensor") -> csr_array:
+    """Turn a sparse tensor of shape (texts, vocabulary) into what SciPy makes of it, indices in order."""
+    vectors = vectors.coalesce()
+    matrix = csr_array((vectors.values().float().numpy(), vectors.indices().numpy()), shape=tuple(vectors.shape))
+    matrix.sort_indices()
+    return matrix
+
+
+def _require_trained(files: ModelFiles) -> None:
+    """Refuse a checkpoint to which SparseEncoder would add a layer of random numbers."""
+    if adapter_for(files) != TRANSFORMERS:
+        return
+    architectures = files.read_json("config.json").get("architectures") or []
+    if not any(name.endswith(_MASKED_LANGUAGE_MODEL) for name in architectures):
+        raise EncoderError(f"{files.name}: no sparse encoder; its architecture is not one {_MASKED_LANGUAGE_MODEL}.")
+
+
+ADAPTER = Adapter(
+    name=NAME,
+    models="Hub name or folder of a SparseEncoder of sentence-transformers, such as SPLADE",
+    load=_load,
+    recognises=recogniser(NAME),
+)

@@ -1,0 +1,142 @@
+"""After how many tokens a model of sentence-transformers cuts texts, and which texts that concerns."""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from babelrank.encoding.protocol import Role
+from babelrank.errors import EncoderError
+
+if TYPE_CHECKING:
+    from sentence_transformers.base.model import BaseModel
+    from torch import nn
+
+_NO_LIMIT = 2**31  # tokenizers that know no maximum length say infinity, or 10³⁰
+_COUNTED_AT_ONCE = 1024  # texts
+
+
+def token_limit(model: "BaseModel", role: Role) -> int | None:
+    """Return the tokens after which a text is cut, special tokens included; None if it never is."""
+    reader = _reader(model, role)
+    limit = getattr(reader, f"{role}_length", None)
+    expansion = getattr(reader, "query_expansion", None) if role is Role.QUERY else None
+    if expansion and expansion["strategy"] == "fixed":  # ColBERT's queries are cut, or padded, to one length
+        limit = expansion["length"]
+    elif expansion and limit is not None:
+        limit = max(limit, expansion["length"])
+    if limit is None:
+        truncation = getattr(getattr(reader, "tokenizer", None), "truncation", None)  # of static embeddings
+        limit = truncation["max_length"] if truncation else getattr(reader, "max_seq_length", None)
+    return int(limit) if limit is not None and limit < _NO_LIMIT else None
+
+
+def limit_settings(model: "BaseModel") -> dict[str, Any]:
+    """Return the limit as `info.settings` has it: one figure, or one for each role if they differ."""
+    limits = {role.value: token_limit(model, role) for role in Role}
+    return {"max_length": limits["query"] if len(set(limits.values())) == 1 else limits}
+
+
+def set_token_limit(model: "BaseModel", name: str, max_length: int | None) -> None:
+    """Have the model cut texts after `max_length` tokens, and never after more than it has positions for.
+
+    A length of its own that a model has for queries or documents is lowered, never raised; that of queries which are
+    filled up to one length stays.
+
+    Raises
+    ------
+    EncoderError
+        At that length the model would fail, or it does not cut.
+    """
+    for reader in {id(reader): reader for role in Role if (reader := _reader(model, role))}.values():
+        positions = _positions(reader)
+        if max_length is not None:
+            _require_possible(reader, f"{name}: --max-length {max_length}", max_length, positions)
+            _cut_after(reader, max_length)
+        elif positions is not None and (getattr(reader, "max_seq_length", None) or 0) > positions:
+            _cut_after(reader, positions)
+
+
+def count_longer(model: "BaseModel", role: Role, prompt: str, texts: Sequence[str]) -> int:
+    """Return how many texts are cut, the prompt and special tokens included.
+
+    What a chat template adds is not counted.
+    """
+    limit = token_limit(model, role)
+    if limit is None:
+        return 0
+    counts = token_counts(_reader(model, role).tokenizer, [prompt + text for text in texts])
+    return sum(count > limit for count in counts)
+
+
+def token_counts(tokenizer: Any, texts: Sequence[str]) -> Iterator[int]:
+    """Yield how many tokens each text has, uncut, with the special tokens that its tokenizer puts around it."""
+    count = next(count for kind, count in _COUNTERS.items() if hasattr(tokenizer, kind))
+    for start in range(0, len(texts), _COUNTED_AT_ONCE):
+        yield from count(tokenizer, list(texts[start : start + _COUNTED_AT_ONCE]))
+
+
+def _reader(model: "BaseModel", role: Role) -> "nn.Module":
+    """Return the module that reads the texts of a role; models with a Router have one for each."""
+    from sentence_transformers.base.modules import Router
+
+    first = model[0]
+    if not isinstance(first, Router):
+        return first
+    route = role.value if role.value in first.sub_modules else first.default_route
+    return first.sub_modules[route][0]
+
+
+def _count_static(tokenizer: Any, texts: list[str]) -> list[int]:
+    whole = copy.deepcopy(tokenizer)
+    whole.no_truncation()
+    return [len(encoding.ids) for encoding in whole.encode_batch_fast(texts, add_special_tokens=False)]
+
+
+def _count_transformers(tokenizer: Any, texts: list[str]) -> list[int]:
+    encoded = tokenizer(texts, truncation=False, padding=False, return_attention_mask=False, verbose=False)
+    return [len(ids) for ids in encoded["input_ids"]]
+
+
+def _count_words(tokenizer: Any, texts: list[str]) -> list[int]:
+    return [len(tokenizer.tokenize(text)) for text in texts]
+
+
+# By what tells them apart: tokenizers of static embeddings, of transformers, and the rest of sentence-transformers'.
+_COUNTERS: dict[str, Callable[[Any, list[str]], list[int]]] = {
+    "no_truncation": _count_static,
+    "convert_tokens_to_ids": _count_transformers,
+    "tokenize": _count_words,
+}
+
+
+def _positions(reader: "nn.Module") -> int | None:
+    """Return how many tokens the model has positions for; None if there is no bound."""
+    from torch import nn
+
+    for module in reader.modules():
+        table = getattr(module, "position_embeddings", None)
+        if isinstance(table, nn.Embedding):
+            # RoBERTa and its kin count positions from the one after padding.
+            return int(table.num_embeddings) - (0 if table.padding_idx is None else table.padding_idx + 1)
+    positions: int | None = getattr(getattr(reader, "config", None), "max_position_embeddings", None)
+    return positions if positions and positions > 0 else None
+
+
+def _require_possible(reader: "nn.Module", where: str, max_length: int, positions: int | None) -> None:
+    try:
+        special = reader.tokenizer.num_special_tokens_to_add()
+    except (AttributeError, TypeError) as error:  # no tokenizer, or one of another library
+        raise EncoderError(f"{where}: the model does not cut texts.") from error
+    if max_length <= special:
+        raise EncoderError(f"{where} leaves no room for a text; the model adds {special} tokens of its own.")
+    if positions is not None and max_length > positions:
+        raise EncoderError(f"{where} is more than the {positions} tokens that the model can take.")
+
+
+def _cut_after(reader: "nn.Module", length: int) -> None:
+    reader.max_seq_length = length
+    reader.tokenizer.model_max_length = length
+    for role in Role:
+        own = getattr(reader, f"{role}_length", None)
+        if own is not None and own > length:
+            setattr(reader, f"{role}_length", length)

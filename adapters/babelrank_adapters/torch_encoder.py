@@ -1,0 +1,226 @@
+"""What the adapters of models in PyTorch share: loading, prompts, batches that fit in memory, several devices."""
+
+import sys
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, TypeVar
+
+import torch
+import transformers
+from sentence_transformers.base.model import BaseModel
+
+from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, Role, Similarity
+from babelrank.encoding.vectors import Kind, Vectors
+from babelrank.errors import EncoderError, unknown_choice
+from babelrank_adapters.batches import BatchSize
+from babelrank_adapters.model_files import ModelFiles
+from babelrank_adapters.prompts import Prompts
+from babelrank_adapters.token_limits import count_longer, limit_settings
+
+_DTYPES = ("auto", "float32", "bfloat16", "float16")
+_LEAVE_SECONDS = 5.0  # for a process to end; it may still be busy if encoding was interrupted
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class TorchEncoder:
+    """A loaded model of sentence-transformers with the prompts of both roles fixed.
+
+    Attributes
+    ----------
+    info
+        Identity and settings.
+    """
+
+    def __init__(
+        self,
+        model: BaseModel,
+        info: EncoderInfo,
+        prompts: Prompts,
+        options: EncoderOptions,
+        convert: Callable[[Any], Vectors],
+        **arguments: Any,
+    ) -> None:
+        """Take a model and what to do with it.
+
+        Parameters
+        ----------
+        convert
+            Turns what the model's encode functions return into `Vectors`.
+        arguments
+            For the model's encode functions.
+        """
+        self.info = info
+        self._model = model
+        self._prompts = prompts
+        self._batches = BatchSize(options.batch_size)
+        self._devices = split_devices(options)
+        self._convert = convert
+        self._arguments = arguments
+        self._functions = {Role.QUERY: model.encode_query, Role.DOCUMENT: model.encode_document}
+
+    def encode_query(self, texts: Sequence[str]) -> Vectors:
+        """Return one representation per text."""
+        return self._encode(texts, Role.QUERY)
+
+    def encode_document(self, texts: Sequence[str]) -> Vectors:
+        """Return one representation per text."""
+        return self._encode(texts, Role.DOCUMENT)
+
+    def count_truncated(self, texts: Sequence[str], role: Role) -> int:
+        """Return how many texts are cut at the maximum length."""
+        return count_longer(self._model, role, self._prompts.of(role), texts)
+
+    def _encode(self, texts: Sequence[str], role: Role) -> Vectors:
+        arguments = self._arguments | ({"pool": self._pool} if len(self._devices) > 1 else {})
+
+        def encode(batch_size: int) -> Vectors:
+            encoded = self._functions[role](
+                list(texts),
+                prompt=self._prompts.of(role),
+                batch_size=batch_size,
+                show_progress_bar=False,
+                **arguments,
+            )
+            return self._convert(encoded)
+
+        return self._batches.run(encode)
+
+    @cached_property
+    def _pool(self) -> dict[str, Any]:
+        """The processes that share the work, one per device; they stop with this encoder, or with Python."""
+        pool: dict[str, Any] = self._model.start_multi_process_pool(self._devices)
+        weakref.finalize(self, _stop, pool)
+        return pool
+
+
+class _Leave:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return sys.exit, (0,)
+
+
+def _stop(pool: dict[str, Any]) -> None:
+    """Stop the processes of a pool; those that are merely terminated leave semaphores behind, of which Python warns."""
+    for _ in pool["processes"]:
+        pool["input"].put(_Leave())
+    for process in pool["processes"]:
+        process.join(_LEAVE_SECONDS)
+    BaseModel.stop_multi_process_pool(pool)
+
+
+def load_model(build: Callable[..., _Model], files: ModelFiles, options: EncoderOptions, **arguments: Any) -> _Model:
+    """Load a model, quietly.
+
+    Parameters
+    ----------
+    build
+        Called as ``SentenceTransformer`` is.
+    arguments
+        More for `build`.
+
+    Raises
+    ------
+    EncoderError
+        It cannot be loaded, or not with such options.
+    """
+    if options.dtype is not None and options.dtype not in _DTYPES:
+        raise EncoderError(unknown_choice("dtype", options.dtype, _DTYPES))
+    devices = split_devices(options)
+    _check_devices(devices)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        model = build(
+            files.location,
+            revision=files.revision,
+            device="cpu" if len(devices) > 1 else next(iter(devices), None),
+            trust_remote_code=options.trust_remote_code,
+            model_kwargs={"dtype": options.dtype} if options.dtype else {},
+            **arguments,
+        )
+    except EncoderError:
+        raise
+    except Exception as error:  # any of several libraries' own errors, none of them a bug of ours
+        hint = (
+            " --trust-remote-code lets the model's own code run, if you trust it."
+            if "trust_remote_code" in str(error)
+            else ""
+        )
+        raise EncoderError(f"{files.location}: cannot be loaded ({type(error).__name__}: {error}).{hint}") from error
+    if options.dtype not in (None, "auto", dtype_of(model)):
+        raise EncoderError(f"{files.name}: --dtype {options.dtype}: the model knows {dtype_of(model)} only.")
+    return model
+
+
+def describe(
+    model: BaseModel,
+    files: ModelFiles,
+    adapter: str,
+    options: EncoderOptions,
+    prompts: Prompts,
+    *,
+    dimension: int,
+    similarity: Similarity | None = None,
+    kind: Kind = Kind.DENSE,
+    settings: Mapping[str, Any] | None = None,
+) -> EncoderInfo:
+    """Return what there is to know of a loaded model.
+
+    Parameters
+    ----------
+    similarity
+        The model's own if None.
+    settings
+        Those beyond prompts, maximum length and dtype.
+
+    Raises
+    ------
+    EncoderError
+        The model's own similarity is none of ours, and none was asked for.
+    """
+    devices = split_devices(options)
+    return EncoderInfo(
+        name=files.name,
+        adapter=adapter,
+        fingerprint=files.fingerprint,
+        dimension=dimension,
+        parameters=sum(weights.numel() for weights in model.parameters()),
+        similarity=similarity or _similarity(model, options),
+        settings={**prompts.settings, **limit_settings(model), "dtype": dtype_of(model), **(settings or {})},
+        kind=kind,
+        device=",".join(devices) if len(devices) > 1 else str(model.device),
+    )
+
+
+def _similarity(model: BaseModel, options: EncoderOptions) -> Similarity:
+    if options.similarity is not None:
+        return options.similarity
+    try:
+        return Similarity(model.similarity_fn_name)
+    except ValueError as error:
+        choices = ", ".join(Similarity)
+        raise EncoderError(
+            f"the model asks for {model.similarity_fn_name!r} similarity, which is not supported; "
+            f"--similarity takes {choices}."
+        ) from error
+
+
+def split_devices(options: EncoderOptions) -> list[str]:
+    """Return the devices that were asked for; none leaves the choice to sentence-transformers."""
+    return [device.strip() for device in options.device.split(",")] if options.device else []
+
+
+def dtype_of(model: BaseModel) -> str:
+    """Return the type of the model's weights, as PyTorch names it."""
+    return str(model.dtype).removeprefix("torch.")
+
+
+def _check_devices(devices: Sequence[str]) -> None:
+    for device in devices:
+        try:
+            torch.empty(0, device=device)
+        except Exception as error:  # RuntimeError or AssertionError, by the kind of device
+            reason = str(error).partition("\n")[0].rstrip(".")
+            raise EncoderError(f"--device {device}: cannot be used ({reason}).") from error

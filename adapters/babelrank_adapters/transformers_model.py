@@ -1,0 +1,93 @@
+"""Raw checkpoints that transformers loads, such as XLM-R, mBERT or LaBSE: a model, and how its tokens are pooled.
+
+They are put together from sentence-transformers' own modules, so the same weights give the same vectors there.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
+from babelrank.errors import EncoderError
+from babelrank_adapters.model_files import find_model, require_safe_weights
+from babelrank_adapters.model_kinds import SENTENCE_TRANSFORMERS, TRANSFORMERS, recogniser, require_kind
+from babelrank_adapters.option_types import boolean, one_of
+from babelrank_adapters.prompts import choose_prompts
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+NAME = TRANSFORMERS
+_POOLER = "pooler"  # a trained layer over the first token, which only some checkpoints hold
+_POOLINGS = {"mean": "mean", "cls": "cls", "last": "lasttoken"}  # as sentence-transformers names them
+_OPTIONS = {"pooling": one_of(*_POOLINGS, _POOLER), "normalize": boolean, "allow_pickle": boolean}
+
+
+def _load(model: str, options: EncoderOptions) -> Encoder:
+    given = options.read_options(NAME, _OPTIONS)
+    pooling, normalize = given.get("pooling", "mean"), given.get("normalize", False)
+    files = find_model(model, options.revision)
+    require_kind(files, NAME, SENTENCE_TRANSFORMERS)
+    require_safe_weights(files, allow_pickle=given.get("allow_pickle", False))
+
+    from babelrank_adapters.token_limits import set_token_limit
+    from babelrank_adapters.torch_encoder import TorchEncoder, describe, load_model
+
+    loaded = load_model(partial(_build, pooling=pooling, normalize=normalize), files, options)
+    set_token_limit(loaded, files.name, options.max_length)
+    own = files.read_json("config_sentence_transformers.json").get("prompts") or {}
+    prompts = choose_prompts(options, files.name, own)
+    settings = {"pooling": pooling, "normalize": normalize}
+    dimension = loaded.get_embedding_dimension()
+    info = describe(loaded, files, NAME, options, prompts, dimension=dimension, settings=settings)
+    return TorchEncoder(loaded, info, prompts, options, lambda vectors: vectors)
+
+
+def _build(
+    location: str,
+    *,
+    revision: str | None,
+    device: str | None,
+    trust_remote_code: bool,
+    model_kwargs: dict[str, Any],
+    pooling: str,
+    normalize: bool,
+) -> "SentenceTransformer":
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+
+    source = {"revision": revision, "trust_remote_code": trust_remote_code}
+    output: dict[str, Any] = {}
+    if pooling == _POOLER:
+        _require_pooler(location, source)
+        output = {
+            "modality_config": {"text": {"method": "forward", "method_output_name": "pooler_output"}},
+            "module_output_name": "sentence_embedding",
+        }
+    first = Transformer(
+        location, model_kwargs=source | model_kwargs, processor_kwargs=source, config_kwargs=source, **output
+    )
+    if first.tokenizer.pad_token is None:  # decoders have none; what is padded is masked
+        first.tokenizer.pad_token = first.tokenizer.eos_token
+    modules = [first]
+    if pooling != _POOLER:
+        modules.append(Pooling(first.get_embedding_dimension(), _POOLINGS[pooling]))
+    if normalize:
+        modules.append(Normalize())
+    return SentenceTransformer(modules=modules, device=device)
+
+
+def _require_pooler(location: str, source: dict[str, Any]) -> None:
+    """Refuse a checkpoint without a trained pooler, for which transformers would make one of random numbers."""
+    from transformers import AutoModel
+
+    _, report = AutoModel.from_pretrained(location, output_loading_info=True, **source)
+    if any("pooler" in name for name in report["missing_keys"]):
+        raise EncoderError(f"{location}: --option pooling=pooler: the checkpoint holds no pooler.")
+
+
+ADAPTER = Adapter(
+    name=NAME,
+    models="Hub name or folder of a transformers checkpoint without modules.json",
+    load=_load,
+    recognises=recogniser(NAME),
+)

@@ -1,0 +1,69 @@
+"""A collection -> its texts as JSON Lines, to be encoded elsewhere; the adapter `embeddings` reads the vectors back."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from babelrank.data.collection import Collection
+from babelrank.errors import DataError
+from babelrank.files import atomic_write
+
+SIDES = ("queries", "passages")
+
+
+def export_texts(collection: Collection, folder: Path) -> list[Path]:
+    """Write ``queries.jsonl`` and ``passages.jsonl``, one text per line in the collection's order.
+
+    A line is ``{"id": "de:…", "lang": "de", "text": "…"}``. An id is that of the collection behind its language, since
+    translations of one question share theirs; no id stands twice in a file.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written.
+    """
+    paths = []
+    for side, table in zip(SIDES, (collection.queries, collection.passages), strict=True):
+        path = folder / f"{side}.jsonl"
+        atomic_write(path, "".join(_lines(table)))
+        paths.append(path)
+    return paths
+
+
+def read_texts(path: Path) -> dict[str, str]:
+    """Read id -> text from a file that `export_texts` wrote.
+
+    Raises
+    ------
+    DataError
+        The file is not there or not such a file, or an id stands twice in it; names the line.
+    """
+    texts: dict[str, str] = {}
+    try:
+        # Not splitlines(): it also breaks lines at characters that may stand in a text, such as U+2028.
+        lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}).") from error
+    for number, line in enumerate(lines, start=1):
+        try:
+            entry = json.loads(line)
+            name, text = str(entry["id"]), str(entry["text"])
+        except (ValueError, LookupError, TypeError) as error:
+            raise DataError(f'{path}:{number}: expected {{"id": …, "lang": …, "text": …}}.') from error
+        if name in texts:
+            raise DataError(f"{path}:{number}: id {name!r} stands twice.")
+        texts[name] = text
+    return texts
+
+
+def _lines(table: pd.DataFrame) -> Iterator[str]:
+    for lang, name, text in table[["lang", "id", "text"]].itertuples(index=False):
+        # ASCII: what is no valid Unicode (a lone surrogate) goes through as an escape, and no line break is in a text.
+        yield json.dumps({"id": f"{lang}:{name}", "lang": lang, "text": text}) + "\n"

@@ -1,0 +1,207 @@
+"""Post-hoc transforms: dense representations in, others out; whatever they learn, they learn from the passages.
+
+Where the score is the cosine, vectors are brought to length 1 first, so that a transform sees what the score sees; the
+score brings them to length 1 again. Under the other similarities vectors are taken as they are.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from babelrank.data.collection import Collection
+from babelrank.encoding.encode import Representations
+from babelrank.encoding.protocol import Similarity
+from babelrank.errors import EncoderError, unknown_choice
+
+# Changes vectors, shape (texts, dimension), given the language of each, shape (texts,).
+Change = Callable[[np.ndarray, np.ndarray], np.ndarray]
+# Learns a change from the passages and their languages.
+Fit = Callable[[np.ndarray, np.ndarray], Change]
+
+_BLOCK = 1 << 16  # rows of which double-precision copies are held
+_NO_VARIANCE = 1e-10  # of the largest: what varies less is rounding of float32, not data
+_INT8_LIMIT = 127  # −128 is left out, so that the range is symmetric
+
+
+@dataclass(frozen=True)
+class Transform:
+    """A transform as a user asked for it; `parse_transform` makes it.
+
+    Attributes
+    ----------
+    name
+        As `parse_transform` reads it, such as ``abtt:3``.
+    fit
+        Learns from the passages what is then done to passages and queries.
+    similarity
+        How the outcome is compared; None for as before.
+    """
+
+    name: str
+    fit: Fit
+    similarity: Similarity | None = None
+
+    def apply(self, representations: Representations, collection: Collection) -> Representations:
+        """Return the representations, transformed; float32.
+
+        Raises
+        ------
+        EncoderError
+            They are not dense, or the transform asks for more than they have.
+        """
+        queries, passages = representations.queries, representations.passages
+        if not (isinstance(queries, np.ndarray) and isinstance(passages, np.ndarray)):
+            raise EncoderError(f"transform {self.name!r}: for dense representations only.")
+        if representations.similarity is Similarity.COSINE:
+            queries, passages = _normalise(queries), _normalise(passages)
+        query_langs, passage_langs = (
+            table["lang"].to_numpy(dtype=object) for table in (collection.queries, collection.passages)
+        )
+        try:
+            change = self.fit(passages, passage_langs)
+            queries, passages = change(queries, query_langs), change(passages, passage_langs)
+        except ValueError as error:
+            raise EncoderError(f"transform {self.name!r}: {error}.") from error
+        return replace(
+            representations,
+            queries=queries.astype(np.float32, copy=False),
+            passages=passages.astype(np.float32, copy=False),
+            similarity=self.similarity or representations.similarity,
+        )
+
+
+def parse_transform(text: str) -> Transform:
+    """Read ``center``, ``whiten``, ``whiten:K``, ``abtt:K``, ``truncate:K``, ``int8`` or ``binary``.
+
+    Raises
+    ------
+    EncoderError
+        It is unknown, or its number is missing, out of place or not a whole number above 0.
+    """
+    name, colon, number = text.partition(":")
+    if name in _PLAIN and not colon:
+        return Transform(name, _PLAIN[name], Similarity.DOT if name == "binary" else None)
+    if name in _NUMBERED and number.isdecimal() and int(number) > 0:
+        return Transform(f"{name}:{int(number)}", partial(_NUMBERED[name], size=int(number)))
+    if name not in _PLAIN | _NUMBERED:
+        raise EncoderError(unknown_choice("transform", name, _PLAIN | _NUMBERED))
+    expected = " or ".join([name] * (name in _PLAIN) + [f"{name}:K, K a whole number above 0"] * (name in _NUMBERED))
+    raise EncoderError(f"transform {text!r}: expected {expected}.")
+
+
+def fit_center(passages: np.ndarray, languages: np.ndarray) -> Change:
+    """Subtract from each vector the mean of the passages in its language.
+
+    What a language's vectors have in common says which language it is, not what is said: Libovický et al. 2020, "On the
+    Language Neutrality of Pre-trained Multilingual Representations", arXiv 2004.05160. A passage and a query in one
+    language lose the same vector.
+    """
+    means = {lang: passages[languages == lang].mean(axis=0, dtype=np.float64) for lang in np.unique(languages)}
+
+    def change(vectors: np.ndarray, languages: np.ndarray) -> np.ndarray:
+        centred = np.empty(vectors.shape)
+        for lang in np.unique(languages):
+            if lang not in means:
+                raise ValueError(f"there are queries but no passages in {lang!r}")
+            centred[languages == lang] = vectors[languages == lang] - means[lang]
+        return centred
+
+    return change
+
+
+def fit_whiten(passages: np.ndarray, _: np.ndarray, size: int | None = None) -> Change:
+    """Subtract the passages' mean, turn to their principal axes, and scale each to variance 1; keep the first `size`.
+
+    Su et al. 2021, "Whitening Sentence Representations for Better Semantics and Faster Retrieval", arXiv 2103.15316.
+    Whitening by ZCA would turn back to the axes there were, which changes no score. Axes along which passages do not
+    vary at all, as when there are fewer passages than dimensions, are left out.
+    """
+    mean, axes, variances = _principal_axes(passages)
+    varying = int((variances > _NO_VARIANCE * variances[0]).sum())
+    if size is not None and size > varying:
+        raise ValueError(f"the passages vary along {varying} axes of {len(mean)} only")
+    if not varying:
+        raise ValueError("the passages' vectors are all the same")
+    kept = slice(size or varying)
+    matrix = axes[:, kept] / np.sqrt(variances[kept])
+    return lambda vectors, _: _multiply(vectors, matrix) - mean @ matrix
+
+
+def fit_abtt(passages: np.ndarray, _: np.ndarray, size: int) -> Change:
+    """Subtract the passages' mean and what lies along their first `size` principal axes.
+
+    Mu & Viswanath 2018, "All-but-the-Top: Simple and Effective Postprocessing for Word Representations", arXiv
+    1702.01417.
+    """
+    mean, axes, _variances = _principal_axes(passages)
+    _require_below(size, len(mean))
+    matrix = np.eye(len(mean)) - axes[:, :size] @ axes[:, :size].T
+    return lambda vectors, _: _multiply(vectors, matrix) - mean @ matrix
+
+
+def fit_truncate(passages: np.ndarray, _: np.ndarray, size: int) -> Change:
+    """Keep the first `size` dimensions.
+
+    Models trained for it put the most into them: Kusupati et al. 2022, "Matryoshka Representation Learning", arXiv
+    2205.13147.
+    """
+    _require_below(size, passages.shape[1])
+    return lambda vectors, _: vectors[:, :size]
+
+
+def fit_int8(passages: np.ndarray, _: np.ndarray) -> Change:
+    """Round to 255 levels per dimension, evenly spaced about 0 up to the largest magnitude among the passages.
+
+    Queries beyond it are clipped. Symmetric uniform quantisation: Krishnamoorthi 2018, arXiv 1806.08342, section 2.2.
+    What comes back is the value that each level stands for, so that scores are those of integer arithmetic.
+    """
+    scale = np.abs(passages).max(axis=0) / _INT8_LIMIT
+    scale = np.where(scale == 0, 1, scale)
+    return lambda vectors, _: np.clip(np.rint(vectors / scale), -_INT8_LIMIT, _INT8_LIMIT) * scale
+
+
+def fit_binary(_passages: np.ndarray, _: np.ndarray) -> Change:
+    """Keep the sign: 1 from 0 upwards, else −1.
+
+    A dot product is then dimension − 2 · Hamming distance (Yamada et al. 2021, arXiv 2106.00882, compares binary
+    queries and passages so); it is exact in float32, where the cosine would tell apart by rounding what is tied.
+    """
+    return lambda vectors, _: np.where(vectors >= 0, 1.0, -1.0)
+
+
+_PLAIN: dict[str, Fit] = {"center": fit_center, "whiten": fit_whiten, "int8": fit_int8, "binary": fit_binary}
+_NUMBERED: dict[str, Callable[..., Change]] = {"whiten": fit_whiten, "abtt": fit_abtt, "truncate": fit_truncate}
+
+
+def _require_below(size: int, dimension: int) -> None:
+    if size >= dimension:
+        raise ValueError(f"the vectors have {dimension} dimensions, so K is at most {dimension - 1}")
+
+
+def _principal_axes(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return mean, axes (columns) and the variance along each, most first: float64."""
+    mean = vectors.mean(axis=0, dtype=np.float64)
+    blocks = (vectors[start : start + _BLOCK] - mean for start in range(0, len(vectors), _BLOCK))
+    covariance = np.sum([block.T @ block for block in blocks], axis=0) / len(vectors)
+    variances, axes = np.linalg.eigh(covariance)
+    return mean, axes[:, ::-1], variances[::-1]
+
+
+def _multiply(vectors: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Return the product, in which equal rows of `vectors` stay equal to the bit.
+
+    A matrix product alone does not promise that, and passages with the same vector would then no longer tie.
+    """
+    rows = np.ascontiguousarray(vectors).view(np.dtype((np.void, vectors.itemsize * vectors.shape[1])))
+    _, first, inverse = np.unique(rows.ravel(), return_index=True, return_inverse=True)
+    product: np.ndarray = vectors[first] @ matrix
+    return product[inverse]
+
+
+def _normalise(vectors: np.ndarray) -> np.ndarray:
+    """Scale each row to length 1; a zero vector stays zero."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: np.ndarray = vectors / np.where(norms == 0, 1, norms)
+    return unit
