@@ -8,6 +8,7 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version
@@ -56,12 +57,13 @@ def main() -> None:
         sys.exit(f"bench: failed, see above: {', '.join(failed)}")
 
 
-def _measure(subject: str) -> list[Row]:
-    print(f"{subject} …", end=" ", file=sys.stderr, flush=True)
+def _measure(subject: str) -> Iterator[Row]:
+    print(f"{subject} …", file=sys.stderr)
     began = time.perf_counter()
-    rows = list(import_module(f"bench.{subject}").measure())
-    print(f"{time.perf_counter() - began:.0f} s", file=sys.stderr)
-    return rows
+    for row in import_module(f"bench.{subject}").measure():
+        print("  " + " | ".join(row.cells), file=sys.stderr)
+        yield row
+    print(f"  {time.perf_counter() - began:.0f} s", file=sys.stderr)
 
 
 def _header() -> str:

@@ -191,7 +191,6 @@ def test_info_says_all_that_changes_the_vectors_and_nothing_else(server):
     assert info.settings == {
         "query_prompt": "",
         "document_prompt": "",
-        "prompt_source": "none",
         "dimensions": 3,
         "input_types": {"query": "query", "document": "passage"},
     }

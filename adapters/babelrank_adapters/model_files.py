@@ -61,15 +61,17 @@ class ModelFiles:
 
         return Path(hf_hub_download(self.location, name, revision=self.revision))
 
-    def read_json(self, name: str) -> dict[str, Any]:
-        """Return what a JSON file says; nothing if there is none of that name, or it holds no object."""
-        path = self.path(name)
+    def read_json(self, name: str) -> Any:
+        """Return what a JSON file says; None if there is none of that name, or it cannot be read."""
         with suppress(OSError, ValueError):
-            content = json.loads(path.read_text(encoding="utf-8")) if path else None
-            # A list, such as modules.json holds, by position.
-            items = {str(i): item for i, item in enumerate(content)} if isinstance(content, list) else content
-            return items if isinstance(items, dict) else {}
-        return {}
+            path = self.path(name)
+            return json.loads(path.read_text(encoding="utf-8")) if path else None
+        return None
+
+    def read_object(self, name: str) -> dict[str, Any]:
+        """Return what a JSON file says; nothing if it is not there, or holds no object."""
+        content = self.read_json(name)
+        return content if isinstance(content, dict) else {}
 
     def folder(self, patterns: Iterable[str]) -> Path:
         """Return a folder with the files that match `patterns`, from the Hub if they lie there."""

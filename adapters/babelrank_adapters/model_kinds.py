@@ -25,15 +25,15 @@ _MODEL2VEC = "model2vec"
 
 def adapter_for(files: ModelFiles) -> str | None:
     """Return the name of the adapter that a model is made for; None if it is no encoder of texts that we know."""
-    config = files.read_json("config.json")
+    config = files.read_object("config.json")
     if _is_model2vec(files, config):
         return STATIC
     if "modules.json" in files.names:
-        about = files.read_json("config_sentence_transformers.json")
+        about = files.read_object("config_sentence_transformers.json")
         return _MODEL_TYPES.get(about.get("model_type") or "SentenceTransformer")
     if any(name.endswith(_LATE_INTERACTION) for name in config.get("architectures") or []):
         return MULTI_VECTOR
-    return TRANSFORMERS if config else None
+    return TRANSFORMERS
 
 
 def recogniser(adapter: str) -> Callable[[str, EncoderOptions], bool]:
@@ -61,8 +61,8 @@ def require_kind(files: ModelFiles, adapter: str, *others: str) -> None:
     """
     kind = adapter_for(files)
     if kind is None:
-        about = files.read_json("config_sentence_transformers.json")
-        raise EncoderError(f"{files.name}: adapter {adapter!r} does not load a {about.get('model_type', 'model')}.")
+        about = files.read_object("config_sentence_transformers.json")
+        raise EncoderError(f"{files.name}: a {about['model_type']}, which gives texts no representation of their own.")
     if kind not in (adapter, *others):
         raise EncoderError(f"{files.name}: not a model for adapter {adapter!r}; --adapter {kind} loads it.")
 
@@ -71,5 +71,7 @@ def _is_model2vec(files: ModelFiles, config: dict[str, object]) -> bool:
     """Tell whether `StaticModel.save_pretrained` wrote the model; sentence-transformers writes no config.json there."""
     if config.get("model_type") == _MODEL2VEC:
         return True
-    first = files.read_json("modules.json").get("0")
-    return bool(config) and isinstance(first, dict) and str(first.get("type")).endswith(".StaticEmbedding")
+    match files.read_json("modules.json"):
+        case [{"type": str(module)}, *_]:
+            return bool(config) and module.endswith(".StaticEmbedding")
+    return False

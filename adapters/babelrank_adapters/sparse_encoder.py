@@ -58,7 +58,7 @@ def _require_trained(files: ModelFiles) -> None:
     """Refuse a checkpoint to which SparseEncoder would add a layer of random numbers."""
     if adapter_for(files) != TRANSFORMERS:
         return
-    architectures = files.read_json("config.json").get("architectures") or []
+    architectures = files.read_object("config.json").get("architectures") or []
     if not any(name.endswith(_MASKED_LANGUAGE_MODEL) for name in architectures):
         raise EncoderError(f"{files.name}: no sparse encoder; its architecture is not one {_MASKED_LANGUAGE_MODEL}.")
 

@@ -4,7 +4,7 @@ Models that sentence-transformers saved with StaticEmbedding are for its own ada
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,7 +28,9 @@ _FILES = ("*.json", "*.safetensors")
 class StaticEncoder:
     """A loaded StaticModel with the prompts of both roles fixed."""
 
-    def __init__(self, model: "StaticModel", files: ModelFiles, options: EncoderOptions) -> None:
+    def __init__(
+        self, model: "StaticModel", files: ModelFiles, options: EncoderOptions, settings: dict[str, Any]
+    ) -> None:
         self._model = model
         self._prompts = choose_prompts(options, files.name, {})
         self._max_length = options.max_length or model.max_length
@@ -39,7 +41,13 @@ class StaticEncoder:
             dimension=model.dim,
             parameters=model.embedding.size + (0 if model.weights is None else model.weights.size),
             similarity=options.similarity or Similarity.COSINE,
-            settings={**self._prompts.settings, "max_length": self._max_length, "dtype": model.embedding_dtype},
+            settings={
+                **self._prompts.settings,
+                "max_length": self._max_length,
+                "dtype": model.embedding_dtype,
+                **settings,
+            },
+            notes=self._prompts.notes,
         )
 
     def encode_query(self, texts: Sequence[str]) -> np.ndarray:
@@ -76,14 +84,16 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
     files = find_model(model, options.revision)
     require_kind(files, NAME)
     with extra("static"):
-        from model2vec import StaticModel
+        from model2vec import StaticModel, quantize_model
     try:
-        loaded = StaticModel.from_pretrained(files.folder(_FILES), dimensionality=length)
+        loaded = StaticModel.from_pretrained(files.folder(_FILES))
     except Exception as error:  # any of several libraries' own errors, none of them a bug of ours
         raise EncoderError(f"{files.location}: cannot be loaded ({type(error).__name__}: {error}).") from error
-    if length is not None and length != loaded.dim:
+    if length is None:
+        return StaticEncoder(loaded, files, options, {})
+    if length > loaded.dim:
         raise EncoderError(f"{files.name}: --option truncate_dim={length}: the model has {loaded.dim} dimensions.")
-    return StaticEncoder(loaded, files, options)
+    return StaticEncoder(quantize_model(loaded, dimensionality=length), files, options, {"truncate_dim": length})
 
 
 ADAPTER = Adapter(

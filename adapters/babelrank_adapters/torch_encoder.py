@@ -189,6 +189,7 @@ def describe(
         parameters=sum(weights.numel() for weights in model.parameters()),
         similarity=similarity or _similarity(model, options),
         settings={**prompts.settings, **limit_settings(model), "dtype": dtype_of(model), **(settings or {})},
+        notes=prompts.notes,
         kind=kind,
         device=",".join(devices) if len(devices) > 1 else str(model.device),
     )

@@ -34,7 +34,7 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
 
     loaded = load_model(partial(_build, pooling=pooling, normalize=normalize), files, options)
     set_token_limit(loaded, files.name, options.max_length)
-    own = files.read_json("config_sentence_transformers.json").get("prompts") or {}
+    own = files.read_object("config_sentence_transformers.json").get("prompts") or {}
     prompts = choose_prompts(options, files.name, own)
     settings = {"pooling": pooling, "normalize": normalize}
     dimension = loaded.get_embedding_dimension()

@@ -63,6 +63,8 @@ class EncoderInfo:
         Number of weights; None if it cannot be known.
     similarity
         The score that the model was trained for.
+    notes
+        What else a reader should know, such as where the prompts come from; no part of the identity.
     kind
         What a text becomes: dense, sparse or multi-vector.
     device
@@ -76,6 +78,7 @@ class EncoderInfo:
     parameters: int | None = None
     similarity: Similarity = Similarity.COSINE
     settings: Mapping[str, Any] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
     kind: Kind = Kind.DENSE
     device: str = "cpu"
 

@@ -65,6 +65,8 @@ class ModelResults:
         How a query's vector and a passage's make a score.
     settings
         Everything else that changes the vectors (prompts, dtype, maximum length, …), as it was in effect.
+    notes
+        What else a reader should know, such as where the prompts come from.
     options
         Those settings that were given to `babelrank submit`, where the model's own configuration says otherwise or
         nothing.
@@ -79,6 +81,7 @@ class ModelResults:
     kind: Kind
     similarity: Similarity
     settings: dict[str, JsonValue]
+    notes: dict[str, str]
     options: dict[str, JsonValue]
 
 
@@ -343,6 +346,7 @@ def model_results(
         kind=info.kind,
         similarity=info.similarity,
         settings=_as_json(info.settings),
+        notes=dict(info.notes),
         options=_as_json(options or {}),
     )
 

@@ -1,0 +1,219 @@
+"""Which adapter a model's files call for, on disk and on the Hub, and which weights are safe to read."""
+
+import json
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from babelrank.encoding.protocol import EncoderOptions
+from babelrank.encoding.registry import adapter_names, find_adapter, load_adapter, load_encoder
+from babelrank.errors import EncoderError
+from babelrank_adapters import model_files
+
+KINDS = {
+    "tiny_model": "sentence-transformers",
+    "plain_bert": "transformers",
+    "sparse_model": "sparse",
+    "multi_vector_model": "multi-vector",
+    "static_model": "static",
+}
+TEXTS = ["who ran?", "ann ran"]
+COMMIT = "c" * 40
+
+
+def load(model, adapter=None, **options):
+    return load_encoder(str(model), EncoderOptions(**options), adapter=adapter)
+
+
+def recognisers(model, revision=None):
+    options = EncoderOptions(revision=revision)
+    return [name for name in adapter_names() if load_adapter(name).recognises(str(model), options)]
+
+
+@pytest.fixture(scope="module")
+def folders(request):
+    """Folder by the name of its fixture."""
+    return {name: request.getfixturevalue(name) for name in KINDS}
+
+
+@pytest.fixture
+def copy(tiny_model, tmp_path):
+    """A copy of the tiny model, to be changed."""
+    return shutil.copytree(tiny_model, tmp_path / "tiny")
+
+
+@pytest.fixture
+def hub(monkeypatch, folders):
+    """A Hub that holds ``acme/NAME`` for every folder; returns the list of what was asked of it."""
+    asked = []
+
+    def folder(model):
+        return folders[model.removeprefix("acme/")]
+
+    def model_info(_, model, **options):
+        asked.append((model, options["revision"]))
+        if model.removeprefix("acme/") not in folders:
+            raise ConnectionError("nobody is there")
+        files = [path.relative_to(folder(model)).as_posix() for path in folder(model).rglob("*") if path.is_file()]
+        return SimpleNamespace(sha=COMMIT, siblings=[SimpleNamespace(rfilename=name) for name in files])
+
+    def download(model, name, *, revision):
+        from huggingface_hub.errors import EntryNotFoundError
+
+        if not (folder(model) / name).is_file():
+            raise EntryNotFoundError(name)
+        return str(folder(model) / name)
+
+    def snapshot(model, *, revision, allow_patterns):
+        assert revision == COMMIT
+        return str(folder(model))
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", model_info)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    model_files._ask_hub.cache_clear()
+    yield asked
+    model_files._ask_hub.cache_clear()
+
+
+@pytest.mark.parametrize(("fixture", "adapter"), KINDS.items())
+def test_a_folder_is_picked_by_its_own_adapter_alone(folders, fixture, adapter):
+    # Dense sentence-transformers models are what is left when nobody recognises a model.
+    assert recognisers(folders[fixture]) == ([] if adapter == "sentence-transformers" else [adapter])
+    assert find_adapter(str(folders[fixture]), EncoderOptions()).name == adapter
+
+
+@pytest.mark.parametrize(("fixture", "adapter"), KINDS.items())
+def test_a_model_on_the_hub_is_picked_like_a_folder_by_one_request(hub, fixture, adapter):
+    assert find_adapter(f"acme/{fixture}", EncoderOptions(revision="v1")).name == adapter
+    assert recognisers(f"acme/{fixture}", revision="v1") in ([], [adapter])
+    assert hub == [(f"acme/{fixture}", "v1")]
+
+
+def test_a_name_that_cannot_be_looked_up_is_left_to_the_fallback(hub):
+    assert find_adapter("acme/never-seen", EncoderOptions()).name == "sentence-transformers"
+    with pytest.raises(EncoderError, match=r"acme/never-seen: no such folder here.*cannot be reached \(nobody is"):
+        load("acme/never-seen")
+    assert len(hub) == 1
+
+
+def test_a_static_model_on_the_hub_is_downloaded_at_its_commit(hub, folders):
+    encoder = load("acme/static_model")
+    assert (encoder.info.name, encoder.info.fingerprint) == ("acme/static_model", COMMIT)
+    np.testing.assert_array_equal(encoder.encode_query(TEXTS), load(folders["static_model"]).encode_query(TEXTS))
+
+
+@pytest.mark.parametrize(
+    ("files", "adapter"),
+    [
+        ({"config.json": {"architectures": ["HF_ColBERT"]}}, "multi-vector"),
+        ({"config.json": {"architectures": ["ColPaliForRetrieval"]}}, "multi-vector"),
+        ({"config.json": {"architectures": ["BertForMaskedLM"]}}, "transformers"),
+        ({"config.json": {"architectures": None}}, "transformers"),
+        ({"config.json": {"model_type": "model2vec"}}, "static"),
+        ({"modules.json": [], "config_sentence_transformers.json": {"model_type": "ColBERT"}}, "multi-vector"),
+        ({"modules.json": [], "config_sentence_transformers.json": {"model_type": None}}, "sentence-transformers"),
+        ({"modules.json": [], "config_sentence_transformers.json": []}, "sentence-transformers"),
+        ({"modules.json": [{"type": "sentence_transformers.models.StaticEmbedding"}]}, "sentence-transformers"),
+        (
+            {"modules.json": [{"type": "sentence_transformers.models.StaticEmbedding"}], "config.json": {"dtype": ""}},
+            "static",
+        ),
+        ({"modules.json": {"not": "a list"}}, "sentence-transformers"),
+        ({"notes.json": {}}, "sentence-transformers"),
+    ],
+)
+def test_what_older_and_other_libraries_wrote_is_told_apart(tmp_path, json_file, files, adapter):
+    for name, content in files.items():
+        json_file(tmp_path / name, content)
+    assert find_adapter(str(tmp_path), EncoderOptions()).name == adapter
+
+
+@pytest.mark.parametrize(
+    ("fixture", "asked", "right"),
+    [
+        ("tiny_model", "sparse", "sentence-transformers"),
+        ("tiny_model", "multi-vector", "sentence-transformers"),
+        ("tiny_model", "static", "sentence-transformers"),
+        ("sparse_model", "sentence-transformers", "sparse"),
+        ("sparse_model", "transformers", "sparse"),
+        ("multi_vector_model", "sentence-transformers", "multi-vector"),
+        ("plain_bert", "multi-vector", "transformers"),
+    ],
+)
+def test_an_adapter_that_would_add_untrained_parts_names_the_right_one(folders, fixture, asked, right):
+    with pytest.raises(EncoderError, match=rf"not a model for adapter '{asked}'; --adapter {right} loads it"):
+        load(folders[fixture], asked)
+
+
+def test_a_cross_encoder_is_refused(copy, json_file):
+    json_file(copy / "config_sentence_transformers.json", {"model_type": "CrossEncoder"})
+    with pytest.raises(EncoderError, match="tiny: a CrossEncoder, which gives texts no representation of their own"):
+        load(copy)
+
+
+def test_a_masked_language_model_is_a_sparse_encoder_when_asked_for_and_another_is_not(sparse_model, plain_bert):
+    masked = plain_bert.with_name("masked-bert")
+    vectors = load(masked, "sparse").encode_query(TEXTS)
+    assert np.abs((vectors - load(sparse_model).encode_query(TEXTS)).toarray()).max() < 1e-6
+    with pytest.raises(EncoderError, match=r"plain-bert: no sparse encoder; its architecture is not one ForMaskedLM"):
+        load(plain_bert, "sparse")
+
+
+def to_pickle(folder):
+    """Turn the weights in a folder from safetensors into a pickle."""
+    import torch
+    from safetensors.torch import load_file
+
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+@pytest.mark.parametrize(("fixture", "adapter"), [item for item in KINDS.items() if item[1] != "static"])
+def test_pickled_weights_are_read_only_if_asked_for(folders, tmp_path, fixture, adapter):
+    folder = shutil.copytree(folders[fixture], tmp_path / "pickled")
+    to_pickle(folder)
+    with pytest.raises(EncoderError, match=r"pickled: pytorch_model\.bin is a pickle.*--option allow_pickle=true"):
+        load(folder, adapter)
+    with pytest.raises(EncoderError, match="is a pickle"):
+        load(folder, adapter, options={"allow_pickle": "false"})
+    allowed, safe = load(folder, adapter, options={"allow_pickle": "true"}), load(folders[fixture], adapter)
+    assert allowed.info.settings == safe.info.settings
+    for encode, expected in zip(
+        (allowed.encode_query, allowed.encode_document), (safe.encode_query, safe.encode_document), strict=True
+    ):
+        one, other = encode(TEXTS), expected(TEXTS)
+        same = np.array_equal(one.tokens, other.tokens) if hasattr(one, "tokens") else abs(one - other).max() == 0
+        assert same
+
+
+def test_a_pickle_in_a_part_of_the_model_is_found_and_one_beside_safetensors_is_not_read(copy):
+    (copy / "pytorch_model.bin").write_bytes(b"never read")
+    assert load(copy).encode_query(TEXTS).shape == (2, 16)
+    (copy / "3_Dense").mkdir()
+    (copy / "3_Dense" / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(EncoderError, match=r"3_Dense/pytorch_model\.bin is a pickle"):
+        load(copy)
+
+
+def test_only_what_a_model_is_loaded_from_is_looked_at(copy, monkeypatch):
+    monkeypatch.setattr(model_files, "folder_digest", lambda _: pytest.fail("weights were read"))
+    assert find_adapter(str(copy), EncoderOptions()).name == "sentence-transformers"
+
+
+def test_loading_and_encoding_print_nothing(folders):
+    import subprocess
+    import sys
+
+    program = (
+        "import json, sys\n"
+        "from babelrank.encoding.registry import load_encoder\n"
+        "for model in json.loads(sys.argv[1]):\n"
+        "    encoder = load_encoder(model)\n"
+        "    encoder.encode_query(['a']), encoder.encode_document(['b'])\n"
+    )
+    command = [sys.executable, "-W", "error", "-c", program, json.dumps([str(folder) for folder in folders.values()])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

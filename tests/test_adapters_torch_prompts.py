@@ -1,0 +1,109 @@
+"""Prompts: as given, else the model's own, else those of its family, else none."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from babelrank.encoding.protocol import EncoderOptions, Role
+from babelrank.encoding.registry import load_encoder
+from babelrank_adapters.prompts import FAMILIES, PromptSource, choose_prompts
+
+E5 = "intfloat/multilingual-e5-small"
+REPRESENT = "Represent this sentence for searching relevant passages: "
+SEARCH = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"
+
+
+def choose(name="acme/some-model", own=None, default=None, **options):
+    prompts = choose_prompts(EncoderOptions(**options), name, own or {}, default)
+    return prompts.query, prompts.document, [prompts.sources[role].value for role in Role]
+
+
+def test_what_was_given_comes_first_then_the_model_then_its_family_then_nothing():
+    own = {"query": "q: ", "passage": "p: "}
+    given = {"query_prompt": "ask: ", "document_prompt": ""}
+    assert choose(E5, own, **given) == ("ask: ", "", ["given", "given"])
+    assert choose(E5, own) == ("q: ", "p: ", ["model", "model"])
+    assert choose(E5) == ("query: ", "passage: ", ["family", "family"])
+    assert choose() == ("", "", ["none", "none"])
+
+
+def test_the_prompt_of_one_role_may_be_given_alone():
+    assert choose(E5, query_prompt="ask: ") == ("ask: ", "passage: ", ["given", "family"])
+    prompts = choose_prompts(EncoderOptions(document_prompt="told: "), E5, {})
+    assert prompts.notes == {"prompts from": "family, given"}
+    assert prompts.settings == {"query_prompt": "query: ", "document_prompt": "told: "}
+    assert prompts.sources == {Role.QUERY: PromptSource.FAMILY, Role.DOCUMENT: PromptSource.GIVEN}
+
+
+def test_a_model_that_has_a_prompt_for_one_role_has_none_for_the_other():
+    assert choose(E5, {"query": "q: ", "document": ""}) == ("q: ", "", ["model", "model"])
+    assert choose(E5, {"query": "", "document": ""})[2] == ["family", "family"]
+
+
+def test_the_models_default_prompt_counts_for_both_roles_unless_it_is_that_of_one():
+    assert choose(own={"any": "text: "}, default="any") == ("text: ", "text: ", ["model", "model"])
+    assert choose(own={"query": "q: "}, default="query") == ("q: ", "", ["model", "model"])
+    assert choose(own={"classification": "c: "}) == ("", "", ["none", "none"])
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "document"),
+    [
+        ("intfloat/e5-base-v2", "query: ", "passage: "),
+        ("intfloat/multilingual-e5-large", "query: ", "passage: "),
+        ("multilingual-e5-small", "query: ", "passage: "),
+        ("me/e5-small-finetuned", "query: ", "passage: "),
+        ("intfloat/multilingual-e5-large-instruct", f"{SEARCH} ", ""),
+        ("intfloat/e5-mistral-7b-instruct", f"{SEARCH} ", ""),
+        ("BAAI/bge-small-en-v1.5", REPRESENT, ""),
+        ("BAAI/bge-base-en", REPRESENT, ""),
+        ("BAAI/bge-large-zh-v1.5", "为这个句子生成表示以用于检索相关文章：", ""),
+        ("BAAI/bge-m3", "", ""),
+        ("Snowflake/snowflake-arctic-embed-m-v1.5", REPRESENT, ""),
+        ("Snowflake/snowflake-arctic-embed-l-v2.0", "query: ", ""),
+        ("mixedbread-ai/mxbai-embed-large-v1", REPRESENT, ""),
+        ("mixedbread-ai/mxbai-edge-colbert-v0-32m", "", ""),
+        ("nomic-ai/nomic-embed-text-v1.5", "search_query: ", "search_document: "),
+        ("nomic-ai/nomic-embed-text-v2-moe", "search_query: ", "search_document: "),
+        ("google/embeddinggemma-300m", "task: search result | query: ", "title: none | text: "),
+        ("Qwen/Qwen3-Embedding-0.6B", SEARCH, ""),
+        ("Alibaba-NLP/gte-Qwen2-1.5B-instruct", f"{SEARCH} ", ""),
+        ("Alibaba-NLP/gte-multilingual-base", "", ""),
+        ("sentence-transformers/all-MiniLM-L6-v2", "", ""),
+        ("FacebookAI/xlm-roberta-base", "", ""),
+        ("acme/see5-base", "", ""),
+    ],
+)
+def test_families_are_known_by_name(name, query, document):
+    assert choose(name)[:2] == (query, document)
+
+
+def test_every_family_names_the_card_that_states_its_prompts():
+    for family in FAMILIES:
+        assert family.source.startswith("https://huggingface.co/")
+        card = family.source.removeprefix("https://huggingface.co/").partition("#")[0]
+        first = next(family for family in FAMILIES if family.pattern.search(card.lower()))
+        assert first is family, card
+
+
+def test_a_checkpoint_of_a_known_family_is_encoded_with_its_prompts(plain_bert, tmp_path):
+    folder = shutil.copytree(plain_bert, tmp_path / "multilingual-e5-small")
+    encoder = load_encoder(str(folder))
+    assert encoder.info.adapter == "transformers"
+    assert encoder.info.settings["query_prompt"] == "query: "
+    assert encoder.info.settings["document_prompt"] == "passage: "
+    assert encoder.info.notes == {"prompts from": "family"}
+    bare = load_encoder(str(folder), EncoderOptions(query_prompt="", document_prompt=""))
+    np.testing.assert_allclose(encoder.encode_query(["who?"]), bare.encode_query(["query: who?"]), atol=1e-6)
+    np.testing.assert_allclose(encoder.encode_document(["ann"]), bare.encode_document(["passage: ann"]), atol=1e-6)
+    assert bare.info.notes == {"prompts from": "given"}
+
+
+def test_the_table_of_families_is_for_dense_models(multi_vector_model, tmp_path):
+    folder = shutil.copytree(multi_vector_model, tmp_path / "colbert-of-e5-small")
+    config = folder / "config_sentence_transformers.json"
+    config.write_text(
+        config.read_text(encoding="utf-8").replace('"q: "', '""').replace('"d: "', '""'), encoding="utf-8"
+    )
+    assert load_encoder(str(folder)).info.settings["query_prompt"] == ""
