@@ -1,36 +1,42 @@
 # `make demo` and `make test` each set up all they need in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALLED := .venv/.installed
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+RUNNABLE := .venv/.runnable
+TESTABLE := .venv/.testable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench reports clean
+.PHONY: help demo test lint format bench clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(RUNNABLE): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(PIP) torch
+	$(PIP) --editable .
 	@touch $@
 
-demo: $(INSTALLED)  ## evaluate the embedded encoder on the embedded collection
+$(TESTABLE): $(RUNNABLE)
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+demo: $(RUNNABLE)  ## evaluate the embedded encoder on the embedded collection
 	$(BIN)/babelrank submit use-multilingual-v3 --collection sample --out build/demo
 
-test: $(INSTALLED)  ## run the tests
+test: $(TESTABLE)  ## run the tests
 	$(BIN)/pytest
 
-lint: $(INSTALLED)  ## check style and types
+lint: $(TESTABLE)  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(INSTALLED)  ## put the code into the house style
+format: $(TESTABLE)  ## put the code into the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(INSTALLED)  ## measure speed, as ratios in one run
+bench: $(TESTABLE)  ## measure speed, as ratios in one run
 	$(BIN)/python -m bench
 
 clean:  ## delete what make made

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from babelrank.encoding import encode as encoding
+from babelrank.encoding import representations as encoding
 from conftest import FakeEncoder, make_collection
 
 CHUNK = 8

@@ -15,14 +15,14 @@ import pytrec_eval
 from ir_measures import AP, RR, R, nDCG
 from scipy.stats import rankdata
 
-from babelrank.analysis.analyse import Analysis, analyse
 from babelrank.analysis.measures import MEASURES
+from babelrank.analysis.summary import Analysis, analyse
 from babelrank.data.catalog import load_collection
 from babelrank.data.collection import Collection
-from babelrank.encoding.encode import Representations, encode
 from babelrank.encoding.protocol import EncoderInfo, Similarity
 from babelrank.encoding.registry import load_encoder
-from babelrank.ranking.rank import rank
+from babelrank.encoding.representations import Representations, encode
+from babelrank.ranking.ranks import rank
 
 IR_MEASURES = {AP: "mAP", R @ 1: "R@1", R @ 10: "R@10", RR @ 10: "MRR@10", nDCG @ 10: "nDCG@10"}
 PYTREC_EVAL = {"mAP": "map", "R@1": "recall_1", "R@10": "recall_10", "MRR@10": "recip_rank", "nDCG@10": "ndcg_cut_10"}

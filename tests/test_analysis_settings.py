@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from babelrank.analysis.analyse import analyse
 from babelrank.analysis.measures import MEASURES
 from babelrank.analysis.settings import PairScores, PoolScores, macro_averages, score_pairs, score_pool
+from babelrank.analysis.summary import analyse
 from babelrank.ranking.table import COLUMNS, RelevantRanks
 
 # Three languages and five queries, not parallel: q2 has no translation in German, q3 stands in German only and has two

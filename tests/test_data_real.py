@@ -6,7 +6,7 @@ import json
 import pytest
 
 from babelrank.data.catalog import SOURCES, load_collection
-from babelrank.data.fetch import FileState, verify
+from babelrank.data.download import FileState, verify
 from babelrank.data.lareqa import CANDIDATES
 from babelrank.errors import DataError
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from babelrank.encoding.encode import encode
 from babelrank.encoding.protocol import EncoderInfo, Role, Similarity
+from babelrank.encoding.representations import encode
 from babelrank.encoding.store import Shelf, list_shelves, prune
 
 INFO = EncoderInfo("m", "fake", "1", 4, settings={"query_prompt": "q: ", "max_length": 512})

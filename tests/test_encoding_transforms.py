@@ -12,12 +12,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
 from babelrank.data.collection import Collection
-from babelrank.encoding.encode import Representations
 from babelrank.encoding.protocol import Similarity
+from babelrank.encoding.representations import Representations
 from babelrank.encoding.transforms import parse_transform
 from babelrank.encoding.vectors import MultiVectors
 from babelrank.errors import EncoderError
-from babelrank.ranking.rank import rank
+from babelrank.ranking.ranks import rank
 
 NAMES = ["center", "whiten", "whiten:2", "abtt:1", "truncate:2", "int8", "binary"]
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from babelrank.encoding.encode import Representations
 from babelrank.encoding.protocol import Similarity
-from babelrank.ranking import rank as rank_module
-from babelrank.ranking.rank import top_passages
+from babelrank.encoding.representations import Representations
+from babelrank.ranking import ranks as rank_module
+from babelrank.ranking.ranks import top_passages
 
 
 def represent(queries, passages, similarity=Similarity.DOT) -> Representations:

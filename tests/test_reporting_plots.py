@@ -5,7 +5,7 @@ import matplotlib as mpl
 import pandas as pd
 import pytest
 
-from babelrank.analysis.analyse import analyse
+from babelrank.analysis.summary import analyse
 from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import EncoderInfo
 from babelrank.errors import ReportError

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 
-from babelrank.analysis.analyse import analyse
+from babelrank.analysis.summary import analyse
 from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import EncoderInfo
 from babelrank.errors import ReportError

@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from babelrank.encoding.encode import check_vectors
 from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions, Role, Similarity
 from babelrank.encoding.registry import adapter_names
+from babelrank.encoding.representations import check_vectors
 from babelrank.encoding.vectors import Kind, MultiVectors, Vectors, take, to_tensors
 from babelrank.errors import EncoderError, unknown_choice
 

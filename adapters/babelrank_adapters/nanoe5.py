@@ -68,7 +68,8 @@ def _threads_that_yield() -> Iterator[None]:
     """Have threads of an OpenMP library that is loaded here sleep while they wait, unless the user decided on it.
 
     The package brings a library of its own. Its threads spin by default: four short texts then take 2.5 s instead of
-    0.07 s while other processes keep the cores busy (2 cores, tried), and gain nothing while none does.
+    0.07 s while other processes keep the cores busy (2 cores, tried), and gain nothing while none does. It does not
+    help where PyTorch is loaded already: the engine then runs on PyTorch's OpenMP.
     """
     given = os.environ.get(_WAIT_POLICY)
     os.environ[_WAIT_POLICY] = given or "passive"

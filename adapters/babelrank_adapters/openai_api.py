@@ -17,6 +17,8 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
+from ssl import SSLContext
 from threading import Event
 from typing import Any
 
@@ -81,7 +83,7 @@ class Endpoint:
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         stop = Event()
         with (
-            httpx.Client(headers=headers, timeout=self.timeout) as client,
+            httpx.Client(headers=headers, timeout=self.timeout, verify=_certificates()) as client,
             ThreadPoolExecutor(self.concurrency) as executor,
         ):
             bodies = [{**self.fields, **extra_fields, "input": list(batch)} for batch in batches]
@@ -207,6 +209,12 @@ class OpenAIEncoder:
                     f"{self.info.dimension}."
                 )
         return np.concatenate(parts) if parts else np.empty((0, self.info.dimension), dtype=np.float32)
+
+
+@cache
+def _certificates() -> SSLContext:
+    """Return the trusted certificates; reading them takes as long as a request."""
+    return httpx.create_ssl_context()
 
 
 def _sendable(text: str) -> str:

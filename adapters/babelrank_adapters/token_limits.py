@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 from babelrank.encoding.protocol import Role
 from babelrank.errors import EncoderError
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 _NO_LIMIT = 2**31  # tokenizers that know no maximum length say infinity, or 10³⁰
 _COUNTED_AT_ONCE = 1024  # texts
+_MOST_ADDED = 8  # tokens: special ones, and that for a space put before the text
 
 
 def token_limit(model: "BaseModel", role: Role) -> int | None:
@@ -64,12 +66,23 @@ def count_longer(model: "BaseModel", role: Role, prompt: str, texts: Sequence[st
     limit = token_limit(model, role)
     if limit is None:
         return 0
-    counts = token_counts(_reader(model, role).tokenizer, [prompt + text for text in texts])
-    return sum(count > limit for count in counts)
+    reader = _reader(model, role)
+    whole = [prompt + text for text in texts]
+    counts = token_counts(reader.tokenizer, [text for text in whole if may_be_longer(text, limit)])
+    special = _special_tokens_left_out(reader)
+    return sum(count - special > limit for count in counts)
+
+
+def may_be_longer(text: str, limit: int) -> bool:
+    """Tell whether a text can have more than `limit` tokens; far cheaper than to count them.
+
+    No token is shorter than a byte of the text as tokenizers normalise it, and no normal form is longer than NFKD.
+    """
+    return len(normalize("NFKD", text).encode("utf-8", "surrogatepass")) + _MOST_ADDED > limit
 
 
 def token_counts(tokenizer: Any, texts: Sequence[str]) -> Iterator[int]:
-    """Yield how many tokens each text has, uncut, with the special tokens that its tokenizer puts around it."""
+    """Yield how many tokens each text has, uncut, with the special tokens that transformers' tokenizers put around."""
     count = next(count for kind, count in _COUNTERS.items() if hasattr(tokenizer, kind))
     for start in range(0, len(texts), _COUNTED_AT_ONCE):
         yield from count(tokenizer, list(texts[start : start + _COUNTED_AT_ONCE]))
@@ -84,6 +97,13 @@ def _reader(model: "BaseModel", role: Role) -> "nn.Module":
         return first
     route = role.value if role.value in first.sub_modules else first.default_route
     return first.sub_modules[route][0]
+
+
+def _special_tokens_left_out(reader: "nn.Module") -> int:
+    """Return how many of its tokenizer's special tokens a model does without; tables of terms take none."""
+    from sentence_transformers.sparse_encoder.modules import SparseStaticEmbedding
+
+    return int(reader.tokenizer.num_special_tokens_to_add()) if isinstance(reader, SparseStaticEmbedding) else 0
 
 
 def _count_static(tokenizer: Any, texts: list[str]) -> list[int]:

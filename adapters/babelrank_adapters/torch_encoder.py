@@ -1,5 +1,6 @@
 """What the adapters of models in PyTorch share: loading, prompts, batches that fit in memory, several devices."""
 
+import logging
 import sys
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -131,6 +132,7 @@ def load_model(build: Callable[..., _Model], files: ModelFiles, options: Encoder
     _check_devices(devices)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
+    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     try:
         model = build(
             files.location,

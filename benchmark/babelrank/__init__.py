@@ -13,32 +13,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from babelrank.analysis.analyse import Analysis, analyse
+    from babelrank.analysis.summary import Analysis, analyse
     from babelrank.data.catalog import load_collection
     from babelrank.data.collection import Collection
-    from babelrank.encoding.encode import Representations, encode
     from babelrank.encoding.protocol import Adapter, Encoder, EncoderInfo, EncoderOptions, Similarity
     from babelrank.encoding.registry import load_encoder
+    from babelrank.encoding.representations import Representations, encode
     from babelrank.errors import BabelrankError
-    from babelrank.ranking.rank import rank
+    from babelrank.ranking.ranks import rank
     from babelrank.ranking.table import RelevantRanks
 
 _HOMES = {
     "Adapter": "encoding.protocol",
-    "Analysis": "analysis.analyse",
+    "Analysis": "analysis.summary",
     "BabelrankError": "errors",
     "Collection": "data.collection",
     "Encoder": "encoding.protocol",
     "EncoderInfo": "encoding.protocol",
     "EncoderOptions": "encoding.protocol",
     "RelevantRanks": "ranking.table",
-    "Representations": "encoding.encode",
+    "Representations": "encoding.representations",
     "Similarity": "encoding.protocol",
-    "analyse": "analysis.analyse",
-    "encode": "encoding.encode",
+    "analyse": "analysis.summary",
+    "encode": "encoding.representations",
     "load_collection": "data.catalog",
     "load_encoder": "encoding.registry",
-    "rank": "ranking.rank",
+    "rank": "ranking.ranks",
 }
 
 __all__ = [

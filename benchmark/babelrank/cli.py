@@ -104,7 +104,7 @@ def submit(
     from babelrank.encoding.protocol import EncoderOptions, parse_similarity
     from babelrank.reporting.leaderboard import write_leaderboard
     from babelrank.reporting.terminal import ProgressBars, summary_tables
-    from babelrank.submit import submit as run_submission
+    from babelrank.submission import submit as run_submission
 
     options = EncoderOptions(
         query_prompt=query_prompt,
@@ -235,7 +235,7 @@ def schema() -> None:
 def list_collections(data: DataOption = None) -> None:
     """Show what collections there are, where they come from, and which are here."""
     from babelrank.data.catalog import SOURCES, source_folder
-    from babelrank.data.fetch import FileState, verify
+    from babelrank.data.download import FileState, verify
 
     for source in SOURCES.values():
         states = list(verify(source, data).values())
@@ -260,7 +260,7 @@ def fetch_collections(
 ) -> None:
     """Download what is missing or differs, each file checked against its pinned SHA-256."""
     from babelrank.data.catalog import find_sources, source_folder
-    from babelrank.data.fetch import fetch
+    from babelrank.data.download import fetch
 
     for source in find_sources(names):
         folder = source_folder(source, data)
@@ -289,7 +289,7 @@ def verify_collections(
 ) -> None:
     """Check local files against their pinned SHA-256; fail unless all are whole."""
     from babelrank.data.catalog import find_sources, source_folder
-    from babelrank.data.fetch import FileState, verify
+    from babelrank.data.download import FileState, verify
 
     damaged = False
     for source in find_sources(names):

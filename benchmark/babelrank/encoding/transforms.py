@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 
 from babelrank.data.collection import Collection
-from babelrank.encoding.encode import Representations
 from babelrank.encoding.protocol import Similarity
+from babelrank.encoding.representations import Representations
 from babelrank.errors import EncoderError, unknown_choice
 
 # Changes vectors, shape (texts, dimension), given the language of each, shape (texts,).

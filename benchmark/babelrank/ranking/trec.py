@@ -7,7 +7,7 @@ import numpy as np
 
 from babelrank.data.collection import Collection
 from babelrank.files import atomic_write
-from babelrank.ranking.rank import TopPassages
+from babelrank.ranking.ranks import TopPassages
 
 
 def write_run(path: Path, collection: Collection, top: TopPassages, tag: str) -> None:

@@ -17,10 +17,10 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from babelrank import environment
-from babelrank.analysis.analyse import Analysis
 from babelrank.analysis.bias import FavouredLanguages, RankDistance
 from babelrank.analysis.measures import MEASURES
 from babelrank.analysis.settings import Cell, Matrix, PairScores
+from babelrank.analysis.summary import Analysis
 from babelrank.data.catalog import SOURCES
 from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import EncoderInfo, Similarity

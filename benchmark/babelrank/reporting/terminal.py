@@ -10,8 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from babelrank.encoding.encode import Progress as EncodingProgress
 from babelrank.encoding.protocol import Role
+from babelrank.encoding.representations import Progress as EncodingProgress
 from babelrank.reporting.results import CollectionResults, Results
 from babelrank.reporting.summary import bias_row, show_score, summary_rows
 

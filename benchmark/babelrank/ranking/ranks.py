@@ -14,7 +14,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from babelrank.data.collection import Collection
-from babelrank.encoding.encode import Representations
+from babelrank.encoding.representations import Representations
 from babelrank.environment import available_cores
 from babelrank.ranking.counting import count_ranks
 from babelrank.ranking.scores import Scorer, make_scorer

@@ -9,22 +9,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from babelrank.analysis.analyse import analyse
+from babelrank.analysis.summary import analyse
 from babelrank.data.catalog import is_users_folder, load_collection, parse_spec
 from babelrank.data.collection import Collection
-from babelrank.data.fetch import fetch
-from babelrank.encoding.encode import Progress, Representations, encode
-from babelrank.encoding.protocol import EncoderOptions, Role
+from babelrank.data.download import fetch
+from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, Role
 from babelrank.encoding.registry import load_encoder
+from babelrank.encoding.representations import Progress, Representations, encode
 from babelrank.encoding.store import SIZE_LIMIT, default_store, prune
-from babelrank.encoding.transforms import parse_transform
-from babelrank.ranking.rank import rank, top_passages
+from babelrank.encoding.transforms import Transform, parse_transform
+from babelrank.ranking.ranks import rank, top_passages
 from babelrank.ranking.table import RelevantRanks
 from babelrank.ranking.trec import write_qrels, write_run
 from babelrank.reporting.names import check_name, collection_stem, default_name, public_label, slug
 from babelrank.reporting.report import check_writable, write_report
 from babelrank.reporting.results import (
     CollectionResults,
+    ModelResults,
     Results,
     Seconds,
     collection_results,
@@ -33,6 +34,7 @@ from babelrank.reporting.results import (
 )
 
 TOP_K = 100  # passages per query in an exported run
+_IDENTIFYING = ("revision", "similarity")  # options that tell submissions apart without being settings of the encoder
 _SPARE_SECONDS = 24 * 3600.0  # what another submission may still be at is not pruned
 
 
@@ -95,9 +97,6 @@ def submit(
     """
     options = options or EncoderOptions()
     chosen = [parse_transform(text) for text in transforms]
-    overrides: dict[str, object] = dict(options.overrides)
-    if chosen:
-        overrides["transforms"] = [transform.name for transform in chosen]
     if name is not None:
         check_name(name)
     for source in {parsed.source.name: parsed.source for parsed in map(parse_spec, collections)}.values():
@@ -109,14 +108,7 @@ def submit(
     began = time.perf_counter()
     encoder = load_encoder(model, options, adapter=adapter)
     load_seconds = time.perf_counter() - began
-    described = model_results(
-        replace(encoder.info, settings={**encoder.info.settings, "transforms": overrides["transforms"]})
-        if chosen
-        else encoder.info,
-        name=name or default_name(encoder.info.name, overrides),
-        submitted_as=public_label(model),
-        options=overrides,
-    )
+    described = _describe(model, encoder.info, options, chosen, name)
     check_writable(reports, described)
     observer.announce(f"{described.name}: adapter {described.adapter}, {described.similarity}, {described.settings}")
     evaluated: dict[str, CollectionResults] = {}
@@ -134,6 +126,19 @@ def submit(
         observer.announce(f"removed {shelf.folder}, used longest ago, since the store was full")
     results = Results(described, evaluated, current_environment(encoder.info.device))
     return Submission(results, write_report(reports, results, tables))
+
+
+def _describe(
+    model: str, info: EncoderInfo, options: EncoderOptions, transforms: Sequence[Transform], name: str | None
+) -> ModelResults:
+    applied: dict[str, object] = {"transforms": [transform.name for transform in transforms]} if transforms else {}
+    info = replace(info, settings={**info.settings, **applied})
+    asked = {**options.overrides, **applied}
+    # What was asked for and changes no figure, such as a time-out, is no part of the name.
+    telling = {key: value for key, value in asked.items() if key in info.settings or key in _IDENTIFYING}
+    return model_results(
+        info, name=name or default_name(info.name, telling), submitted_as=public_label(model), options=asked
+    )
 
 
 def _evaluate(

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from babelrank.encoding import encode as encoding
+from babelrank.encoding import representations as encoding
 from babelrank.encoding import store as store_module
-from babelrank.encoding.encode import encode
 from babelrank.encoding.protocol import Role, Similarity
+from babelrank.encoding.representations import encode
 from babelrank.errors import EncoderError
 
 MANY = [f"passage {i}" for i in range(100)]

@@ -6,9 +6,9 @@ import socket
 
 import pytest
 
-from babelrank.data import fetch as fetch_module
+from babelrank.data import download as fetch_module
 from babelrank.data.catalog import Source
-from babelrank.data.fetch import FileState, fetch, verify
+from babelrank.data.download import FileState, fetch, verify
 from babelrank.errors import DataError
 
 FILES = {"de": b'{"data": "Hallo"}', "en": b'{"data": "hello"}', "th": "สวัสดี".encode() * 10_000}

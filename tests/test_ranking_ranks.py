@@ -16,10 +16,10 @@ from numpy.testing import assert_array_equal
 from scipy.stats import rankdata
 
 from babelrank.data.collection import Collection
-from babelrank.encoding.encode import Representations
 from babelrank.encoding.protocol import Similarity
-from babelrank.ranking import rank as rank_module
-from babelrank.ranking.rank import rank
+from babelrank.encoding.representations import Representations
+from babelrank.ranking import ranks as rank_module
+from babelrank.ranking.ranks import rank
 from babelrank.ranking.table import COLUMNS, RelevantRanks
 
 RANKS = ["rank_in_language", "rank_in_pool"]
