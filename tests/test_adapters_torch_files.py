@@ -203,16 +203,18 @@ def test_only_what_a_model_is_loaded_from_is_looked_at(copy, monkeypatch):
     assert find_adapter(str(copy), EncoderOptions()).name == "sentence-transformers"
 
 
-def test_loading_and_encoding_print_nothing(folders, capfd):
+def test_loading_and_encoding_print_nothing(folders, capfd, caplog):
     import transformers
 
     # As a fresh process has them; other tests have loaded models before.
     transformers.logging.enable_progress_bar()
     transformers.logging.set_verbosity_warning()
     logging.getLogger("sentence_transformers").setLevel(logging.NOTSET)
+    logging.Logger.warning_once.cache_clear()  # added by transformers
     capfd.readouterr()
     for folder in folders.values():
         encoder = load(folder)
         encoder.encode_query(["a " * 100])
         encoder.encode_document(["b " * 100])
     assert capfd.readouterr() == ("", "")
+    assert not caplog.records  # which, but for pytest, go to stderr

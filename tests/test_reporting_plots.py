@@ -37,7 +37,13 @@ def make_results(name, ranks, collection="xquad-r", languages=("de", "en")):
     table = RelevantRanks(pd.DataFrame(rows, columns=list(COLUMNS)), languages, dict.fromkeys(languages, 50), 0)
     queries = pd.DataFrame([(lang, "q", "?") for lang in languages], columns=["lang", "id", "text"])
     toy = Collection(collection, languages, queries, queries, pd.DataFrame(), "sentence", "0" * 64)
-    result = collection_results(toy, analyse(table), texts_encoded=TEXTS, seconds=Seconds(0, 0, 0, 0, 0))
+    result = collection_results(
+        toy,
+        analyse(table),
+        texts_encoded=TEXTS,
+        texts_truncated={"query": 0.25, "document": 0.5},
+        seconds=Seconds(0, 0, 0, 0, 0),
+    )
     model = model_results(EncoderInfo(name, "use", "1", 4), name=name, submitted_as=name)
     return Results(model, {collection: result}, current_environment())
 

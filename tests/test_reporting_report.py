@@ -80,6 +80,7 @@ def toy_results(names=("xquad-r",), *, name="toy", info=INFO, rows=ROWS, sha256=
             toy_collection(item, sha256),
             analyse(ranks),
             texts_encoded={"query": 4, "document": 6},
+            texts_truncated={"query": 0.25, "document": None},
             seconds=Seconds(1.0, 0.5, 2.5, 0.25, 0.125),
             evaluated=datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC),
         )
