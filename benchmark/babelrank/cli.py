@@ -78,7 +78,7 @@ def submit(
         str | None, typer.Option(help="Put before each passage [default: the model's own].")
     ] = None,
     max_length: Annotated[int | None, typer.Option(min=1, help="Cut texts after so many tokens.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="Of the weights: float32, bfloat16 or float16.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="Of the weights: auto, float32, bfloat16 or float16.")] = None,
     similarity: Annotated[str | None, typer.Option(help="cosine, dot or euclidean [default: the model's own].")] = None,
     device: Annotated[str | None, typer.Option(help="Such as cpu, cuda or cuda:1.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Texts that the model sees at once.")] = 32,

@@ -128,7 +128,7 @@ class EncoderOptions:
     max_length
         Tokens after which a text is cut.
     dtype
-        ``float32``, ``bfloat16`` or ``float16``: of the weights while encoding.
+        Of the weights while encoding: ``float32``, ``bfloat16``, ``float16``, or ``auto`` for as they were saved.
     device
         As PyTorch names it, such as ``cpu`` or ``cuda:0``; several separated by commas.
     revision

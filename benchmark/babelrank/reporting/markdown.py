@@ -29,6 +29,7 @@ _SPECIAL = re.compile(
     re.IGNORECASE,
 )
 _SUBMIT_OPTIONS = frozenset(field.name for field in fields(EncoderOptions))
+_HASHED = 2**31  # columns: so many are places of hashes, not a vocabulary
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _FOLDER_DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -118,6 +119,7 @@ def _templates() -> jinja2.Environment:
     environment.filters.update(
         code=code,
         count=lambda value: f"{value:,}",
+        dimension=lambda value: f"{value:,}" if value < _HASHED else NO_VALUE,
         language=language_name,
         languages=lambda codes: ", ".join(map(language_name, codes)),
         parameters=_show_parameters,
