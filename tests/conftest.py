@@ -14,9 +14,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import EncoderInfo
+
+# No deadline: first examples compile, and machines are busy. In CI the same examples every time; people find new ones.
+settings.register_profile("babelrank", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("babelrank")
 
 ROOT = Path(__file__).resolve().parents[1]
 # Read on import: single tests set the variable to other folders.

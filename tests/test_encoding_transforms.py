@@ -150,7 +150,7 @@ class TestInt8:
         assert outcome.passages.tolist() == [[127, -10, 0], [-4, 254, 0]]
         assert outcome.queries.tolist() == [[1, 4, 0], [127, -254, 7]]
 
-    @given(arrays(np.float32, (12, 3), elements=st.floats(-1000, 1000, width=32)))
+    @given(arrays(np.float32, (12, 3), elements=st.floats(-1000, 1000, width=32, allow_subnormal=False)))
     @settings(max_examples=50, deadline=None)
     def test_moves_no_passage_by_more_than_half_a_level(self, passages):
         outcome = apply("int8", passages[:1], passages).passages
@@ -160,7 +160,7 @@ class TestInt8:
 
 
 class TestBinary:
-    @given(arrays(np.float32, (6, 16), elements=st.floats(-1, 1, width=32)))
+    @given(arrays(np.float32, (6, 16), elements=st.floats(-1, 1, width=32, allow_subnormal=False)))
     @settings(max_examples=50, deadline=None)
     def test_dot_product_is_dimension_less_twice_the_hamming_distance(self, vectors):
         outcome = apply("binary", vectors[:2], vectors, Similarity.COSINE)

@@ -35,12 +35,9 @@ from babelrank.reporting.results import (
     Seconds,
     collection_results,
     current_environment,
-    dump,
-    json_schema,
     model_results,
-    parse,
-    read_results,
 )
+from babelrank.reporting.results_file import dump, json_schema, parse, read_results
 
 # Two questions in German and English over a pool of six. AP in the pool: de 1 and 3/4, en 5/6 and 2/3.
 # Distances: de 1 and 3, en 2 and 5; floor 1; normalised by 6 − 2: de 0 and 1/2, en 1/4 and 1.

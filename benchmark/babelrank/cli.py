@@ -226,7 +226,7 @@ def plot(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of results.json."""
-    from babelrank.reporting.results import json_schema
+    from babelrank.reporting.results_file import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 

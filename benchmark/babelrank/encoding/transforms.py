@@ -13,6 +13,7 @@ import numpy as np
 from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
+from babelrank.encoding.vectors import unit_rows
 from babelrank.errors import EncoderError, unknown_choice
 
 # Changes vectors, shape (texts, dimension), given the language of each, shape (texts,).
@@ -55,7 +56,7 @@ class Transform:
         if not (isinstance(queries, np.ndarray) and isinstance(passages, np.ndarray)):
             raise EncoderError(f"transform {self.name!r}: for dense representations only.")
         if representations.similarity is Similarity.COSINE:
-            queries, passages = _normalise(queries), _normalise(passages)
+            queries, passages = unit_rows(queries), unit_rows(passages)
         query_langs, passage_langs = (
             table["lang"].to_numpy(dtype=object) for table in (collection.queries, collection.passages)
         )
@@ -198,10 +199,3 @@ def _multiply(vectors: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     _, first, inverse = np.unique(rows.ravel(), return_index=True, return_inverse=True)
     product: np.ndarray = vectors[first] @ matrix
     return product[inverse]
-
-
-def _normalise(vectors: np.ndarray) -> np.ndarray:
-    """Scale each row to length 1; a zero vector stays zero."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: np.ndarray = vectors / np.where(norms == 0, 1, norms)
-    return unit

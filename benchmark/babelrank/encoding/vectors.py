@@ -84,6 +84,13 @@ def as_float32(vectors: Vectors) -> Vectors:
         return vectors.astype(np.float32, copy=False)
 
 
+def unit_rows(vectors: np.ndarray) -> np.ndarray:
+    """Scale each row to length 1; a zero vector stays zero, and its cosine with everything is 0."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: np.ndarray = vectors / np.where(norms == 0, 1, norms)
+    return unit
+
+
 def values(vectors: Vectors) -> np.ndarray:
     """Return all numbers of a representation, in the order of its texts."""
     if isinstance(vectors, csr_array):

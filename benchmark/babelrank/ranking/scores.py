@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from babelrank.encoding.protocol import Similarity
-from babelrank.encoding.vectors import MultiVectors, Vectors
+from babelrank.encoding.vectors import MultiVectors, Vectors, unit_rows
 from babelrank.errors import EncoderError
 from babelrank.ranking.kernels import add_token_maxima, sparse_products
 
@@ -47,7 +47,7 @@ class DenseScorer:
 
     def __init__(self, queries: np.ndarray, passages: np.ndarray, similarity: Similarity) -> None:
         if similarity is Similarity.COSINE:
-            queries, passages = _normalise(queries), _normalise(passages)
+            queries, passages = unit_rows(queries), unit_rows(passages)
         self._queries = np.ascontiguousarray(queries)
         self._passages = np.ascontiguousarray(passages)
         # −‖q − p‖² = 2 q·p − ‖p‖² − ‖q‖²: the last term is the same for all passages of a query.
@@ -102,8 +102,8 @@ class MaxSimScorer:
         if similarity is Similarity.EUCLIDEAN:
             raise EncoderError("multi-vectors are compared by cosine or dot product of tokens, not by distance.")
         if similarity is Similarity.COSINE:
-            queries = MultiVectors(_normalise(queries.tokens), queries.offsets)
-            passages = MultiVectors(_normalise(passages.tokens), passages.offsets)
+            queries = MultiVectors(unit_rows(queries.tokens), queries.offsets)
+            passages = MultiVectors(unit_rows(passages.tokens), passages.offsets)
         self._queries, self._passages = queries, passages
         self._copies, self._originals = _repeats(
             bytes(passages.tokens[start:stop]) for start, stop in pairwise(passages.offsets.tolist())
@@ -144,13 +144,6 @@ _SCORERS: dict[type, Callable[[Any, Any, Similarity], Scorer]] = {
     csr_array: SparseScorer,
     MultiVectors: MaxSimScorer,
 }
-
-
-def _normalise(vectors: np.ndarray) -> np.ndarray:
-    """Scale each row to length 1; a zero vector stays zero and scores 0 with everything."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: np.ndarray = vectors / np.where(norms == 0, 1, norms)
-    return unit
 
 
 def _normalise_sparse(vectors: csr_array) -> csr_array:

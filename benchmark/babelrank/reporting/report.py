@@ -17,16 +17,13 @@ from babelrank.reporting.heatmaps import HEATMAPS
 from babelrank.reporting.markdown import render_markdown
 from babelrank.reporting.names import collection_stem, find_problem, slug
 from babelrank.reporting.results import (
-    FILE_NAME,
     CollectionResults,
     Environment,
     ModelResults,
     RanksFile,
     Results,
-    dump,
-    parse,
-    read_results,
 )
+from babelrank.reporting.results_file import FILE_NAME, dump, parse, read_results
 
 REPORT_NAME = "report.md"
 _LOCK_NAME = ".lock"

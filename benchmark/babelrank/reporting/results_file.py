@@ -1,0 +1,221 @@
+"""results.json: written with one row of a matrix to a line, and checked when it is read."""
+
+import inspect
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from babelrank.analysis.measures import MEASURES
+from babelrank.analysis.settings import Cell, Matrix
+from babelrank.errors import ReportError
+from babelrank.reporting.names import check_name
+from babelrank.reporting.results import (
+    BIAS_FIGURES,
+    SCHEMA_VERSION,
+    SETTING_KINDS,
+    CollectionResults,
+    Results,
+    catalog_order,
+)
+
+FILE_NAME = "results.json"
+# Far below what one query changes, far above what the order of a sum does: two machines write the same figures.
+_DECIMALS = 8
+_MAX_ISSUES = 5  # of an invalid file, that are told
+
+_ADAPTER = TypeAdapter(Results)
+
+
+def dump(results: Results) -> str:
+    """Return the text of a results.json: the same for the same results, with one row of a matrix to a line.
+
+    Raises
+    ------
+    ReportError
+        A figure is NaN or infinite.
+    """
+    document = _ADAPTER.dump_python(results, mode="json")
+    document["collections"] = {
+        name: _rounded(document["collections"][name]) for name in sorted(document["collections"], key=catalog_order)
+    }
+    try:
+        return _lay_out({"schema_version": document.pop("schema_version"), **document}) + "\n"
+    except ValueError as error:
+        raise ReportError(
+            f"the results of {results.model.name!r} hold a NaN or infinity, which is no figure."
+        ) from error
+
+
+def parse(text: str | bytes, source: str) -> Results:
+    """Read and check the text of a results.json; `source` is what errors call it.
+
+    Raises
+    ------
+    ReportError
+        Not JSON, of another schema version, or invalid: names the field.
+    """
+    try:
+        document = json.loads(text, parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise ReportError(f"{source}: not JSON ({error}).") from error
+    _check_version(document, source)
+    try:
+        results = _ADAPTER.validate_json(text)
+    except ValidationError as error:
+        issues = [f"{_place(issue['loc'])}: {issue['msg']}" for issue in error.errors(include_url=False)]
+        more = f"; and {len(issues) - _MAX_ISSUES} more" if len(issues) > _MAX_ISSUES else ""
+        raise ReportError(f"{source}: invalid. {'; '.join(issues[:_MAX_ISSUES])}{more}.") from error
+    try:
+        check_name(results.model.name)
+        for name, collection in results.collections.items():
+            _check_shapes(collection, _place(("collections", name)))
+    except ReportError as error:
+        raise ReportError(f"{source}: invalid. {error}") from error
+    return results
+
+
+def read_results(path: Path) -> Results:
+    """Read a results.json.
+
+    Raises
+    ------
+    ReportError
+        It is missing, not JSON, of another schema version, or invalid.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ReportError(f"{path}: not there. `babelrank submit MODEL` writes it.") from error
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be read ({error.strerror}).") from error
+    return parse(content, str(path))
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of results.json, with a description of every field, from the dataclasses' docstrings."""
+    schema = _ADAPTER.json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["properties"]["schema_version"]["const"] = SCHEMA_VERSION
+    schema["required"] = ["schema_version", *schema["required"]]
+    for cls in _schema_classes(Results):
+        section = schema if cls is Results else schema["$defs"][cls.__name__]
+        section["description"], attributes = _read_docstring(cls)
+        for name, description in attributes.items():
+            section["properties"][name]["description"] = description
+    return schema
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _check_version(document: object, source: str) -> None:
+    if not isinstance(document, dict) or "schema_version" not in document:
+        raise ReportError(f"{source}: not the results of a model; it has no schema_version.")
+    version = document["schema_version"]
+    if version == SCHEMA_VERSION and type(version) is int:
+        return
+    newer = isinstance(version, int) and version > SCHEMA_VERSION
+    remedy = (
+        "A newer babelrank wrote it: upgrade, or write to another folder with --out DIR."
+        if newer
+        else "Move the report away and submit the model again, or write to another folder with --out DIR."
+    )
+    raise ReportError(
+        f"{source}: schema version {version!r}, but this babelrank reads version {SCHEMA_VERSION}. {remedy}"
+    )
+
+
+def _check_shapes(collection: CollectionResults, where: str) -> None:
+    """Check what types cannot say: sizes of rows and columns, and that every measure is there."""
+    size = len(collection.languages)
+    favoured, distance = collection.favoured, collection.rank_distance
+    matrices: dict[str, Matrix | list[list[int]]] = {
+        "pairs.n": collection.pairs.n,
+        **{f'pairs.scores["{name}"]': matrix for name, matrix in collection.pairs.scores.items()},
+        **{f"favoured.{item.name}": getattr(favoured, item.name) for item in fields(favoured)},
+    }
+    for name, matrix in matrices.items():
+        if len(matrix) != size or any(len(row) != size for row in matrix):
+            raise ReportError(f"{where}.{name}: expected {size} rows of {size} values, one per language.")
+    rows: dict[str, list[int] | list[Cell]] = {
+        "pool.n": collection.pool.n,
+        **{f'pool.scores["{name}"]': row for name, row in collection.pool.scores.items()},
+        **{f"rank_distance.{item.name}": getattr(distance, item.name) for item in fields(distance)},
+    }
+    for name, row in rows.items():
+        if len(row) != size:
+            raise ReportError(f"{where}.{name}: {len(row)} values, expected {size}, one per language.")
+    keyed: dict[str, tuple[Mapping[str, object], tuple[str, ...]]] = {
+        "queries": (collection.queries, tuple(collection.languages)),
+        "passages": (collection.passages, tuple(collection.languages)),
+        "macro": (collection.macro, SETTING_KINDS),
+        "micro": (collection.micro, ("multilingual",)),
+        "pairs.scores": (collection.pairs.scores, tuple(MEASURES)),
+        "pool.scores": (collection.pool.scores, tuple(MEASURES)),
+    }
+    _check_keys(keyed, where)
+    averages = {f"macro.{kind}": (collection.macro[kind], tuple(MEASURES)) for kind in SETTING_KINDS}
+    averages["macro.multilingual"] = (collection.macro["multilingual"], (*MEASURES, *BIAS_FIGURES))
+    averages["micro.multilingual"] = (collection.micro["multilingual"], tuple(MEASURES))
+    _check_keys(averages, where)
+
+
+def _check_keys(keyed: Mapping[str, tuple[Mapping[str, object], tuple[str, ...]]], where: str) -> None:
+    for name, (mapping, keys) in keyed.items():
+        missing = [key for key in keys if key not in mapping]
+        if missing:
+            raise ReportError(f"{where}.{name}: {', '.join(missing)} missing.")
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """Write where a field stands as one would reach it in Python: ``collections["xquad-r"].pairs.n[0][1]``."""
+    steps = (
+        f".{step}" if isinstance(step, str) and step.isidentifier() else f"[{json.dumps(step)}]" for step in location
+    )
+    return "".join(steps).removeprefix(".")
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, _DECIMALS)
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list) else value
+
+
+def _lay_out(value: Any, indent: str = "") -> str:
+    """Write JSON with an object's fields on a line each, and a list of plain values on one."""
+    inner = f"{indent}  "
+    if isinstance(value, dict) and value:
+        items = [f"{json.dumps(key, ensure_ascii=False)}: {_lay_out(item, inner)}" for key, item in value.items()]
+    elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        items = [_lay_out(item, inner) for item in value]
+    else:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    return f"{opening}\n{inner}" + f",\n{inner}".join(items) + f"\n{indent}{closing}"
+
+
+def _schema_classes(root: type) -> list[type]:
+    """List a dataclass and those that its fields hold."""
+    found = [root]
+    for cls in found:
+        for item in fields(cls):
+            candidates = (item.type, *getattr(item.type, "__args__", ()))
+            found += [c for c in candidates if isinstance(c, type) and is_dataclass(c) and c not in found]
+    return found
+
+
+def _read_docstring(cls: type) -> tuple[str, dict[str, str]]:
+    """Split a dataclass's docstring into what it says of the class and of each attribute."""
+    summary, _, section = (inspect.getdoc(cls) or "").partition("\n\nAttributes\n----------\n")
+    attributes = {}
+    for names, text in re.findall(r"^(\S.*)\n((?:(?: .*)?(?:\n|\Z))+)", section, re.MULTILINE):
+        attributes.update(dict.fromkeys(names.split(", "), " ".join(text.split())))
+    return " ".join(summary.split()), attributes
