@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from babelrank.analysis.settings import Cell, Matrix, as_cells, language_codes, mean_or_none, query_numbers
+from babelrank.analysis.settings import Cell, Matrix, as_cells, mean_or_none
 from babelrank.ranking.table import RelevantRanks
 
 
@@ -68,7 +68,7 @@ class FavouredLanguages:
 
 def measure_rank_distance(ranks: RelevantRanks) -> RankDistance:
     """Compute the rank distance by query language."""
-    query, (query_lang, _) = query_numbers(ranks), language_codes(ranks)
+    query, (query_lang, _) = ranks.query_numbers, ranks.language_codes
     rank = ranks.table["rank_in_pool"].to_numpy()
     size = np.bincount(query)
     worst, best = np.full(len(size), -np.inf), np.full(len(size), np.inf)
@@ -93,7 +93,7 @@ def measure_rank_distance(ranks: RelevantRanks) -> RankDistance:
 def find_favoured(ranks: RelevantRanks) -> FavouredLanguages:
     """Compare the ranks in the pool of the passage languages, by query language."""
     size = len(ranks.languages)
-    query, (query_lang, passage_lang) = query_numbers(ranks), language_codes(ranks)
+    query, (query_lang, passage_lang) = ranks.query_numbers, ranks.language_codes
     count = int(query.max(initial=-1)) + 1
     best = np.full((count, size), np.inf)  # best rank of each language's relevant passages, by query
     np.minimum.at(best, (query, passage_lang), ranks.table["rank_in_pool"].to_numpy())

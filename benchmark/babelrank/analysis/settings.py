@@ -54,7 +54,7 @@ class PoolScores:
 def score_pairs(ranks: RelevantRanks) -> PairScores:
     """Score every pair of languages."""
     size = len(ranks.languages)
-    query, query_lang, passage_lang = query_numbers(ranks), *language_codes(ranks)
+    query, (query_lang, passage_lang) = ranks.query_numbers, ranks.language_codes
     # A list holds one query's relevant passages of one language; its cell is the pair of languages.
     keys, lists = np.unique(query * size + passage_lang, return_inverse=True)
     grouped = RankLists.group(ranks.table["rank_in_language"].to_numpy(), ranks.table["grade"].to_numpy(), lists)
@@ -69,7 +69,7 @@ def score_pairs(ranks: RelevantRanks) -> PairScores:
 def score_pool(ranks: RelevantRanks) -> PoolScores:
     """Score every query language against the pool of all languages."""
     size = len(ranks.languages)
-    query, (query_lang, _) = query_numbers(ranks), language_codes(ranks)
+    query, (query_lang, _) = ranks.query_numbers, ranks.language_codes
     grouped = RankLists.group(ranks.table["rank_in_pool"].to_numpy(), ranks.table["grade"].to_numpy(), query)
     lang_of_list = np.zeros(grouped.count, dtype=np.int64)
     lang_of_list[query] = query_lang
@@ -88,21 +88,6 @@ def macro_averages(pairs: PairScores, pool: PoolScores) -> dict[str, dict[str, f
         averages["cross_lingual"][name] = mean_or_none(matrix[~diagonal])
         averages["multilingual"][name] = mean_or_none(np.array(pool.scores[name], dtype=float))
     return averages
-
-
-def query_numbers(ranks: RelevantRanks) -> np.ndarray:
-    """Return a number for each row's query: 0, 1, … in order of language and id; int64."""
-    query_lang, _ = language_codes(ranks)
-    identity = ranks.table["query_id"].factorize()[0]
-    numbers: np.ndarray = np.unique(query_lang * (identity.max(initial=0) + 1) + identity, return_inverse=True)[1]
-    return numbers
-
-
-def language_codes(ranks: RelevantRanks) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions in `ranks.languages` of each row's query language and passage language."""
-    position = {lang: i for i, lang in enumerate(ranks.languages)}
-    query, passage = (ranks.table[column].map(position).to_numpy(np.int64) for column in ("query_lang", "passage_lang"))
-    return query, passage
 
 
 def as_cells(matrix: np.ndarray) -> Matrix:

@@ -5,8 +5,10 @@ Every measure and every bias statistic follows from this table, with no encoder 
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -40,6 +42,23 @@ class RelevantRanks:
     languages: tuple[str, ...]
     pool_sizes: dict[str, int]
     tied: int
+
+    @cached_property
+    def language_codes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Positions in `languages` of each row's query language and passage language: int64."""
+        query, passage = (
+            pd.Categorical(self.table[column], categories=list(self.languages)).codes.astype(np.int64)
+            for column in ("query_lang", "passage_lang")
+        )
+        return query, passage
+
+    @cached_property
+    def query_numbers(self) -> np.ndarray:
+        """A number for each row's query: 0, 1, … in order of language and id; int64."""
+        query_lang, _ = self.language_codes
+        identity = self.table["query_id"].factorize()[0]
+        numbers: np.ndarray = np.unique(query_lang * (identity.max(initial=0) + 1) + identity, return_inverse=True)[1]
+        return numbers
 
     def write(self, path: Path) -> None:
         """Write the table as Parquet; the rest goes into the file's metadata."""
