@@ -122,14 +122,30 @@ def test_a_prompt_counts_towards_the_length(tiny_model):
 def test_no_text_that_is_cut_is_thought_too_short_for_it(me5_small, tiny_model, text):
     from transformers import AutoTokenizer
 
-    from babelrank_adapters.token_limits import may_be_longer
+    from babelrank_adapters.token_limits import longer_candidates
 
     for folder in (me5_small, tiny_model):
         tokenizer = AutoTokenizer.from_pretrained(folder)
         for many in (text * 20, f"{text} " * 20):
             tokens = len(tokenizer(many)["input_ids"])
-            assert may_be_longer(many, tokens - 1)
-    assert not may_be_longer(text, 100)
+            assert longer_candidates(tokenizer, [many], tokens - 1) == [many]
+        assert longer_candidates(tokenizer, [text], 100) == []
+
+
+@pytest.mark.parametrize("fallback", [False, True])
+def test_tokens_that_are_parts_of_a_character_count_too(fallback):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    from babelrank_adapters.token_limits import longer_candidates
+
+    letters = pre_tokenizers.ByteLevel.alphabet() if not fallback else [f"<0x{byte:02X}>" for byte in range(256)]
+    vocabulary = {letter: number for number, letter in enumerate(letters)}
+    tokenizer = Tokenizer(models.BPE(vocabulary, [], byte_fallback=fallback))
+    if not fallback:
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    text = "ไทย" * 10
+    assert len(tokenizer.encode(text).ids) == 90
+    assert longer_candidates(tokenizer, [text], 89) == [text]
 
 
 def test_truncated_vectors_are_the_first_dimensions(tiny_model):

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 import babelrank
 from babelrank.encoding.protocol import Role
-from babelrank.encoding.store import Shelf, list_shelves, prune
+from babelrank.encoding.store import Shelf, list_shelves, prune, text_key
 from babelrank.encoding.vectors import Kind, MultiVectors, Vectors, concatenate, count, take
 
 COLUMNS = 2**60  # a hashed vocabulary: no array may be as long as it
@@ -83,8 +83,8 @@ def test_the_store_gives_back_what_it_was_given(kind: Kind, tmp_path: Path) -> N
     encoder = KindEncoder(kind)
     shelf = Shelf(tmp_path, encoder.info, Role.QUERY)
     texts = ["one", "two", "three", "four"]
-    shelf.add(texts[:3], encoder.encode_query(texts[:3]))
-    shelf.add(texts[3:], encoder.encode_query(texts[3:]))
+    shelf.add([text_key(text) for text in texts[:3]], encoder.encode_query(texts[:3]))
+    shelf.add([text_key(text) for text in texts[3:]], encoder.encode_query(texts[3:]))
     rows, vectors = shelf.read()
     assert vectors is not None
     assert {key: row(vectors, place) for key, place in rows.items()} == {
@@ -175,7 +175,7 @@ def test_pruning_deletes_what_was_used_longest_ago(tmp_path: Path) -> None:
 
     for age, name in enumerate(("newest", "middle", "oldest")):
         shelf = Shelf(tmp_path, babelrank.EncoderInfo(name, "fake", name, 5), Role.QUERY)
-        shelf.add(["text"], np.ones((1, 5), dtype=np.float32))
+        shelf.add([text_key("text")], np.ones((1, 5), dtype=np.float32))
         for path in shelf.folder.iterdir():
             os.utime(path, (10**9 - age, 10**9 - age))
     shelves = list_shelves(tmp_path)
@@ -191,7 +191,7 @@ def test_reading_a_shelf_counts_as_use(tmp_path: Path) -> None:
     import os
 
     shelf = Shelf(tmp_path, babelrank.EncoderInfo("model", "fake", "1", 5), Role.QUERY)
-    shelf.add(["text"], np.ones((1, 5), dtype=np.float32))
+    shelf.add([text_key("text")], np.ones((1, 5), dtype=np.float32))
     for path in shelf.folder.iterdir():
         os.utime(path, (10**9, 10**9))
     shelf.read()

@@ -70,7 +70,6 @@ def test_whatever_was_stored_before_rows_are_right_and_only_new_texts_are_encode
     store = tmp_path_factory.mktemp("store")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(encoding, "FIRST_CHUNK", chunk)
-        patch.setattr("babelrank.files.os.fsync", lambda _: None)  # for speed
         encode(fake_encoder(), collection_of(["q"], first), store=store)
         encoder = fake_encoder()
         done = encode(encoder, collection_of(["q"], second), store=store)
@@ -146,12 +145,16 @@ def test_progress_goes_from_nothing_to_all_and_is_silent_for_what_is_stored(
 def test_a_chunk_grows_while_the_encoder_is_fast_and_shrinks_when_it_is_slow(
     fake_encoder, collection_of, tmp_path, monkeypatch
 ):
-    pace = {"seconds": 0.1}
+    pace = {"seconds": 2.5}
     clock = iter(seconds for start in range(0, 10_000, 100) for seconds in (start, start + pace["seconds"]))
     monkeypatch.setattr(encoding.time, "perf_counter", lambda: next(clock))
     encoder = fake_encoder()
     encode(encoder, collection_of(["q"], [f"fast {i}" for i in range(2000)]), store=tmp_path)
     assert [len(texts) for role, texts in encoder.calls if role == "document"] == [256, 512, 1024, 208]
+    pace["seconds"] = 0.01
+    encoder = fake_encoder()
+    encode(encoder, collection_of(["q"], [f"faster {i}" for i in range(5000)]), store=tmp_path)
+    assert [len(texts) for role, texts in encoder.calls if role == "document"] == [256, 4096, 648]
     pace["seconds"] = 60
     encoder = fake_encoder()
     encode(encoder, collection_of(["q"], [f"slow {i}" for i in range(600)]), store=tmp_path)
@@ -176,10 +179,10 @@ def test_a_store_that_takes_nothing_is_named_with_the_option_and_keeps_what_it_h
 ):
     real, segments = store_module.atomic_write, []
 
-    def full_after_two(path, content):
+    def full_after_two(path, content, **how):
         if path.suffix == ".safetensors" and len(segments) >= 2:
             raise OSError(number, os.strerror(number), str(path))
-        real(path, content)
+        real(path, content, **how)
         segments.extend([path] if path.suffix == ".safetensors" else [])
 
     monkeypatch.setattr(store_module, "atomic_write", full_after_two)

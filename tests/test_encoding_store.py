@@ -13,7 +13,7 @@ import pytest
 
 from babelrank.encoding.protocol import EncoderInfo, Role, Similarity
 from babelrank.encoding.representations import encode
-from babelrank.encoding.store import Shelf, list_shelves, prune
+from babelrank.encoding.store import Shelf, list_shelves, prune, text_key
 
 INFO = EncoderInfo("m", "fake", "1", 4, settings={"query_prompt": "q: ", "max_length": 512})
 WORKER = Path(__file__).with_name("encode_worker.py")
@@ -21,6 +21,10 @@ WORKER = Path(__file__).with_name("encode_worker.py")
 
 def vectors(n, start=0):
     return np.arange(start, start + 4 * n, dtype=np.float32).reshape(n, 4)
+
+
+def keys(texts):
+    return [text_key(text) for text in texts]
 
 
 def segments(root):
@@ -97,14 +101,14 @@ def test_another_encoder_sees_every_text_again(fake_encoder, collection_of, tmp_
 def test_what_was_added_is_read_in_all_its_parts(tmp_path):
     shelf = Shelf(tmp_path, INFO, Role.QUERY)
     assert shelf.read()[0] == {}
-    shelf.add(["a", "b"], vectors(2))
-    shelf.add(["c"], vectors(1, start=100))
+    shelf.add(keys(["a", "b"]), vectors(2))
+    shelf.add(keys(["c"]), vectors(1, start=100))
     found = sorted(stored(Shelf(tmp_path, INFO, Role.QUERY)).values())
     assert found == [[0, 1, 2, 3], [4, 5, 6, 7], [100, 101, 102, 103]]
 
 
 def test_a_shelf_says_for_people_whose_it_is(tmp_path):
-    Shelf(tmp_path, INFO, Role.DOCUMENT).add(["a"], vectors(1))
+    Shelf(tmp_path, INFO, Role.DOCUMENT).add(keys(["a"]), vectors(1))
     (description,) = tmp_path.rglob("encoder.json")
     text = description.read_text(encoding="utf-8")
     assert all(part in text for part in ('"model": "m"', '"role": "document"', '"query_prompt": "q: "'))
@@ -137,8 +141,8 @@ def test_a_damaged_segment_is_dropped_and_only_its_texts_are_encoded_again(
 
 def test_a_segment_that_another_process_deletes_meanwhile_is_as_if_it_had_never_been(tmp_path, monkeypatch):
     shelf = Shelf(tmp_path, INFO, Role.QUERY)
-    shelf.add(["a"], vectors(1))
-    shelf.add(["b"], vectors(1, start=50))
+    shelf.add(keys(["a"]), vectors(1))
+    shelf.add(keys(["b"]), vectors(1, start=50))
     real, (first, _) = Path.read_bytes, segments(tmp_path)
 
     def vanish(path):
@@ -152,7 +156,7 @@ def test_a_segment_that_another_process_deletes_meanwhile_is_as_if_it_had_never_
 
 def test_leftovers_of_a_write_that_was_cut_off_are_not_read(tmp_path):
     shelf = Shelf(tmp_path, INFO, Role.QUERY)
-    shelf.add(["a"], vectors(1))
+    shelf.add(keys(["a"]), vectors(1))
     (segment,) = segments(tmp_path)
     segment.with_name(f".{segment.name}.0123.part").write_bytes(segment.read_bytes()[:50])
     assert len(stored(shelf)) == 1
@@ -192,7 +196,7 @@ def test_what_a_killed_process_had_encoded_stays(fake_encoder, collection_of, tm
 def test_shelves_are_listed_the_most_recently_used_first(tmp_path):
     old, new = Shelf(tmp_path, INFO, Role.QUERY), Shelf(tmp_path, INFO, Role.DOCUMENT)
     for shelf, age in ((new, 10), (old, 1000)):
-        shelf.add(["a"], vectors(1))
+        shelf.add(keys(["a"]), vectors(1))
         age_by(shelf.folder, age)
     states = list_shelves(tmp_path)
     assert [(state.model, state.role) for state in states] == [("m", "document"), ("m", "query")]
@@ -202,7 +206,7 @@ def test_shelves_are_listed_the_most_recently_used_first(tmp_path):
 def test_reading_a_shelf_makes_it_the_last_to_be_pruned(tmp_path):
     read, unread = Shelf(tmp_path, INFO, Role.QUERY), Shelf(tmp_path, INFO, Role.DOCUMENT)
     for shelf, age in ((read, 2000), (unread, 1000)):
-        shelf.add(["a"], vectors(1))
+        shelf.add(keys(["a"]), vectors(1))
         age_by(shelf.folder, age)
     read.read()
     size = list_shelves(tmp_path)[0].size
@@ -214,7 +218,7 @@ def test_reading_a_shelf_makes_it_the_last_to_be_pruned(tmp_path):
 
 def test_a_store_within_its_limit_and_a_shelf_in_use_are_left_alone(tmp_path):
     shelf = Shelf(tmp_path, INFO, Role.QUERY)
-    shelf.add(["a"], vectors(1))
+    shelf.add(keys(["a"]), vectors(1))
     assert prune(tmp_path, 10**9) == []
     assert prune(tmp_path, 0, spare_seconds=3600) == []
     assert len(stored(shelf)) == 1

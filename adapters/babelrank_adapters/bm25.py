@@ -7,7 +7,7 @@ term's column is a hash, so that there is no vocabulary to keep; idf and average
 import unicodedata
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,9 @@ class Bm25Encoder:
     def _count(self, texts: Sequence[str]) -> csr_array:
         tokens = [self._tokenise(text) for text in texts]
         indptr = np.cumsum([0, *map(len, tokens)], dtype=np.int64)
-        columns = np.fromiter(map(column, chain.from_iterable(tokens)), dtype=np.int64, count=indptr[-1])
+        distinct = list(set(chain.from_iterable(tokens)))
+        column_of = dict(zip(distinct, columns_of(distinct), strict=True))
+        columns = np.fromiter(map(column_of.get, chain.from_iterable(tokens)), dtype=np.int64, count=indptr[-1])
         counts = csr_array((np.ones(len(columns), dtype=np.float32), columns, indptr), shape=(len(texts), DIMENSION))
         counts.sum_duplicates()
         return counts
@@ -77,11 +79,12 @@ class Bm25Encoder:
         if not documents.nnz:  # no average length to divide by
             return documents
         columns, compact = np.unique(documents.indices, return_inverse=True)
-        lengths = documents.sum(axis=1).astype(np.int64)
-        tokens = np.split(np.repeat(compact, documents.data.astype(np.int64)), np.cumsum(lengths)[:-1])
+        ids = np.repeat(compact, documents.data.astype(np.int64)).tolist()
+        bounds = [0, *np.cumsum(documents.sum(axis=1), dtype=np.int64).tolist()]
+        tokens = [ids[start:stop] for start, stop in pairwise(bounds)]
         index = BM25(**self._parameters)
         index.index(
-            ([ids.tolist() for ids in tokens], {term: term for term in range(len(columns))}),
+            (tokens, {term: term for term in range(len(columns))}),
             create_empty_token=False,
             show_progress=False,
         )
@@ -119,9 +122,11 @@ def tokeniser(ngram: int) -> Callable[[str], list[str]]:
     return tokenise
 
 
-def column(token: str) -> int:
-    """Return the column in which a term is counted."""
-    return xxhash.xxh3_64_intdigest(token.encode()) % DIMENSION
+def columns_of(tokens: Sequence[str]) -> list[int]:
+    """Return the column in which each term is counted."""
+    hashes = np.array([xxhash.xxh3_64_intdigest(token.encode()) for token in tokens], dtype=np.uint64)
+    columns: list[int] = (hashes % DIMENSION).tolist()
+    return columns
 
 
 def _load(model: str, options: EncoderOptions) -> Bm25Encoder:

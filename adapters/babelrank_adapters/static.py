@@ -15,7 +15,7 @@ from babelrank_adapters.model_files import ModelFiles, find_model
 from babelrank_adapters.model_kinds import STATIC, recogniser, require_kind
 from babelrank_adapters.option_types import positive_integer
 from babelrank_adapters.prompts import choose_prompts
-from babelrank_adapters.token_limits import may_be_longer, token_counts
+from babelrank_adapters.token_limits import longer_candidates, token_counts
 
 if TYPE_CHECKING:
     from model2vec import StaticModel
@@ -64,8 +64,9 @@ class StaticEncoder:
             return 0
         whole = [self._prompts.of(role) + text for text in texts]
         characters = self._max_length * int(self._model.median_token_length)
-        others = [text for text in whole if len(text) <= characters and may_be_longer(text, self._max_length)]
-        counts = token_counts(self._model.tokenizer, others)
+        others = [text for text in whole if len(text) <= characters]
+        candidates = longer_candidates(self._model.tokenizer, others, self._max_length)
+        counts = token_counts(self._model.tokenizer, candidates)
         return sum(len(text) > characters for text in whole) + sum(count > self._max_length for count in counts)
 
     def _encode(self, texts: Sequence[str], role: Role) -> np.ndarray:

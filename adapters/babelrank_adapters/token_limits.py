@@ -1,6 +1,5 @@
 """After how many tokens a model of sentence-transformers cuts texts, and which texts that concerns."""
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
 
 _NO_LIMIT = 2**31  # tokenizers that know no maximum length say infinity, or 10³⁰
 _COUNTED_AT_ONCE = 1024  # texts
+_A_BYTE = "<0x0A>"  # a token of vocabularies that fall back to bytes
 _MOST_ADDED = 8  # tokens: special ones, and that for a space put before the text
 
 
@@ -68,17 +68,33 @@ def count_longer(model: "BaseModel", role: Role, prompt: str, texts: Sequence[st
         return 0
     reader = _reader(model, role)
     whole = [prompt + text for text in texts]
-    counts = token_counts(reader.tokenizer, [text for text in whole if may_be_longer(text, limit)])
+    counts = token_counts(reader.tokenizer, longer_candidates(reader.tokenizer, whole, limit))
     special = _special_tokens_left_out(reader)
     return sum(count - special > limit for count in counts)
 
 
-def may_be_longer(text: str, limit: int) -> bool:
-    """Tell whether a text can have more than `limit` tokens; far cheaper than to count them.
+def longer_candidates(tokenizer: Any, texts: Sequence[str], limit: int) -> list[str]:
+    """Return the texts that can have more than `limit` tokens; far cheaper than to count them.
 
-    No token is shorter than a byte of the text as tokenizers normalise it, and no normal form is longer than NFKD.
+    No token is shorter than a character of the text as tokenizers normalise it, or than a byte where they split
+    characters, and no normal form is longer than NFKD.
     """
-    return len(normalize("NFKD", text).encode("utf-8", "surrogatepass")) + _MOST_ADDED > limit
+    whole_characters = _keeps_characters_whole(tokenizer)
+
+    def may_be_longer(text: str) -> bool:
+        normal = normalize("NFKD", text)
+        return len(normal if whole_characters else normal.encode("utf-8", "surrogatepass")) + _MOST_ADDED > limit
+
+    return [text for text in texts if may_be_longer(text)]
+
+
+def _keeps_characters_whole(tokenizer: Any) -> bool:
+    """Tell whether no token is a part of a character; False where that cannot be seen."""
+    inner = getattr(tokenizer, "backend_tokenizer", tokenizer)  # transformers' tokenizers wrap those of tokenizers
+    if not hasattr(inner, "pre_tokenizer"):
+        return False
+    by_bytes = "ByteLevel" in f"{inner.normalizer!r} {inner.pre_tokenizer!r}"
+    return not by_bytes and inner.token_to_id(_A_BYTE) is None
 
 
 def token_counts(tokenizer: Any, texts: Sequence[str]) -> Iterator[int]:
@@ -107,9 +123,13 @@ def _special_tokens_left_out(reader: "nn.Module") -> int:
 
 
 def _count_static(tokenizer: Any, texts: list[str]) -> list[int]:
-    whole = copy.deepcopy(tokenizer)
-    whole.no_truncation()
-    return [len(encoding.ids) for encoding in whole.encode_batch_fast(texts, add_special_tokens=False)]
+    truncation = tokenizer.truncation
+    tokenizer.no_truncation()
+    try:
+        return [len(encoding.ids) for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+    finally:
+        if truncation:
+            tokenizer.enable_truncation(**truncation)
 
 
 def _count_transformers(tokenizer: Any, texts: list[str]) -> list[int]:

@@ -31,7 +31,8 @@ from babelrank.errors import EncoderError
 # loses nothing at the seams and small enough that an interruption costs seconds: its size follows the encoder's speed.
 FIRST_CHUNK = 256
 _SMALLEST_CHUNK = 64
-_CHUNK_SECONDS = (2.0, 10.0)
+_CHUNK_SECONDS = 5.0
+_CHUNK_GROWTH = (0.5, 16.0)  # from one chunk to the next, as the time of a small one says little about a large one
 _TYPES = {Kind.DENSE: np.ndarray, Kind.SPARSE: csr_array, Kind.MULTI_VECTOR: MultiVectors}
 
 
@@ -99,11 +100,12 @@ def encode(
     }
     vectors, counts, seconds, truncated = {}, {}, {}, {}
     for role, (texts, function) in sides.items():
-        distinct = {text_key(text): text for text in texts}
+        keys = [text_key(text) for text in texts]
+        distinct = dict(zip(keys, texts, strict=True))
         encoded, rows, counts[role.value], seconds[role.value] = _encode_distinct(
             Shelf(root, encoder.info, role), distinct, function, encoder.info, partial(progress or _ignore, role)
         )
-        vectors[role] = take(encoded, np.array([rows[text_key(text)] for text in texts], dtype=np.int64))
+        vectors[role] = take(encoded, np.array([rows[key] for key in keys], dtype=np.int64))
         truncated[role.value] = _share_truncated(encoder, list(distinct.values()), role)
     representations = Representations(
         vectors[Role.QUERY], vectors[Role.DOCUMENT], encoder.info.similarity, counts, seconds, truncated
@@ -122,17 +124,18 @@ def _encode_distinct(
     rows, stored = shelf.read()
     parts = [] if stored is None else [stored]
     first = 0 if stored is None else count(stored)
-    missing = [text for key, text in distinct.items() if key not in rows]
-    missing.sort(key=len, reverse=True)  # alike lengths together waste no padding; the longest first shows memory early
+    missing = [(key, text) for key, text in distinct.items() if key not in rows]
+    # Alike lengths together waste no padding; the longest first shows early whether memory suffices.
+    missing.sort(key=lambda item: len(item[1]), reverse=True)
     seconds, done, size = 0.0, 0, FIRST_CHUNK
     while done < len(missing):
         progress(done, len(missing))
-        chunk = missing[done : done + size]
+        keys, chunk = map(list, zip(*missing[done : done + size], strict=True))
         began = time.perf_counter()
         vectors = check_vectors(function(chunk), chunk, info)
         elapsed = time.perf_counter() - began
-        _store(shelf, chunk, vectors)
-        rows.update((text_key(text), row) for row, text in enumerate(chunk, start=first + done))
+        _store(shelf, keys, vectors)
+        rows.update(zip(keys, range(first + done, first + done + len(keys)), strict=True))
         parts.append(vectors)
         done += len(chunk)
         seconds += elapsed
@@ -155,19 +158,18 @@ def _share_truncated(encoder: Encoder, texts: list[str], role: Role) -> float | 
 
 
 def _next_size(size: int, elapsed: float) -> int:
-    shortest, longest = _CHUNK_SECONDS
-    if elapsed < shortest:
-        return size * 2
-    return max(size // 2, _SMALLEST_CHUNK) if elapsed > longest else size
+    least, most = _CHUNK_GROWTH
+    growth = min(most, max(least, _CHUNK_SECONDS / max(elapsed, 1e-9)))
+    return max(_SMALLEST_CHUNK, int(size * growth))
 
 
 def _ignore(*_: object) -> None:
     pass
 
 
-def _store(shelf: Shelf, texts: list[str], vectors: Vectors) -> None:
+def _store(shelf: Shelf, keys: list[bytes], vectors: Vectors) -> None:
     try:
-        shelf.add(texts, vectors)
+        shelf.add(keys, vectors)
     except OSError as error:
         raise EncoderError(
             f"{shelf.folder}: representations cannot be stored ({error.strerror}). --store DIR names another folder; "

@@ -80,20 +80,21 @@ class Shelf:
         keys = (packed[start : start + _KEY_BYTES] for start in range(0, len(packed), _KEY_BYTES))
         return {key: row for row, key in enumerate(keys)}, concatenate([from_tensors(tensors) for tensors in segments])
 
-    def add(self, texts: Sequence[str], vectors: Vectors) -> None:
-        """Store the float32 representations of `texts` as one segment; whole, or not at all.
+    def add(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+        """Store the float32 representations of texts, by their keys, as one segment; whole, or not at all.
 
         Raises
         ------
         OSError
             No space, or no permission to write.
         """
-        keys = np.frombuffer(b"".join(map(text_key, texts)), dtype=np.uint8).reshape(len(texts), _KEY_BYTES)
+        packed = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), _KEY_BYTES)
         tensors = {name: np.ascontiguousarray(tensor) for name, tensor in to_tensors(vectors).items()}
-        content = save({_KEYS: keys, **tensors})
+        content = save({_KEYS: packed, **tensors})
         if not (self.folder / _DESCRIPTION).exists():
-            atomic_write(self.folder / _DESCRIPTION, self._description)
-        atomic_write(self.folder / f"{_checksum(content)}.safetensors", content)
+            atomic_write(self.folder / _DESCRIPTION, self._description, flush=False)  # it is for people
+        # Not flushed: what a power failure leaves of a segment does not match its name, and is encoded again.
+        atomic_write(self.folder / f"{_checksum(content)}.safetensors", content, flush=False)
 
 
 @dataclass(frozen=True)
