@@ -107,11 +107,15 @@ def tokeniser(ngram: int) -> Callable[[str], list[str]]:
     import regex
 
     runs = regex.compile(rf"(?P<unspaced>{_UNSPACED}+)|[\w--{_UNSPACED}]+", regex.VERSION1)
+    unspaced, words = regex.compile(_UNSPACED, regex.VERSION1), regex.compile(r"\w+", regex.VERSION1)
     characters = regex.compile(r"\X")
 
     def tokenise(text: str) -> list[str]:
+        text = unicodedata.normalize("NFKC", text).lower()
+        if not unspaced.search(text):
+            return list(words.findall(text))
         tokens = []
-        for run in runs.finditer(unicodedata.normalize("NFKC", text).lower()):
+        for run in runs.finditer(text):
             if run["unspaced"] is None:
                 tokens.append(run[0])
                 continue
