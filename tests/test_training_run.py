@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from babelrank.cli import app
 from babelrank.errors import TrainingError
 from babelrank.submission import submit
-from babelrank.training.averaging import average_with_start
+from babelrank.training.averaging import average_checkpoints
 from babelrank.training.config import load_config
 from babelrank.training.run import prepare, train
 
@@ -202,18 +202,46 @@ def test_a_checkpoint_averaged_later_is_the_one_that_training_would_have_average
 @pytest.mark.parametrize(
     ("share", "folder", "problem"),
     [
-        (1.5, "a", r"1\.5: should lie between 0 and 1"),
+        (1.5, "a", r"1\.5: should be at least 0 and below 1"),
+        (0.0, "a", r"0\.0: should be .* above 0 for a single checkpoint"),
         (0.5, "nothing", "is no checkpoint that `babelrank train` wrote"),
         (0.5, "averaged", "is averaged with its start already"),
     ],
 )
 def test_what_cannot_be_averaged_is_refused(write_config, tmp_path, share, folder, problem):
     run(write_config(output="a", steps=1))
-    average_with_start(tmp_path / "a", 0.5, tmp_path / "averaged")
+    average_checkpoints([tmp_path / "a"], tmp_path / "averaged", start_share=0.5)
     with pytest.raises(TrainingError, match=problem):
-        average_with_start(tmp_path / folder, share, tmp_path / "out")
+        average_checkpoints([tmp_path / folder], tmp_path / "out", start_share=share)
     with pytest.raises(TrainingError, match="exists; choose another"):
-        average_with_start(tmp_path / "a", 0.5, tmp_path / "averaged")
+        average_checkpoints([tmp_path / "a"], tmp_path / "averaged", start_share=0.5)
+
+
+def test_checkpoints_of_one_start_are_averaged_with_one_another(write_config, tmp_path, tiny_model):
+    folders = [run(write_config(f"{steps}.toml", output=f"after-{steps}", steps=steps))[0] for steps in (1, 2, 3)]
+    out = average_checkpoints(folders, tmp_path / "soup", start_share=0.5)
+    start, soup, parts = weights(tiny_model), weights(out), [weights(folder) for folder in folders]
+    for name, value in soup.items():
+        torch.testing.assert_close(value, 0.5 * sum(part[name] for part in parts) / 3 + 0.5 * start[name])
+    account = json.loads((out / "babelrank_training.json").read_text())
+    assert list(account["averaged_with"]) == ["after-2", "after-3"]
+    assert account["averaged_with"]["after-3"]["steps"] == 3
+    card = (out / "README.md").read_text()
+    assert card.count("averaged with: ") == 2
+    assert "3 steps from" in card
+
+
+def test_checkpoints_of_different_starts_are_not_averaged(write_config, tmp_path):
+    run(write_config("a.toml", output="a", steps=1))
+    run(write_config("b.toml", output="b", steps=1))
+    path = tmp_path / "b" / "babelrank_training.json"
+    account = json.loads(path.read_text())
+    account["config"]["model"]["start"] = "another/model"
+    path.write_text(json.dumps(account))
+    with pytest.raises(
+        TrainingError, match=r"b: model\.start is 'another/model', of .*a .*only checkpoints of one start"
+    ):
+        average_checkpoints([tmp_path / "a", tmp_path / "b"], tmp_path / "soup")
 
 
 def test_frozen_parameters_stay(write_config, tiny_model):

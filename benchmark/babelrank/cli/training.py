@@ -56,11 +56,13 @@ def _show_plan(settings: "TrainingConfig", data: Path | None) -> None:
 
 
 def average(
-    checkpoint: Annotated[Path, typer.Argument(help="Folder that `babelrank train` wrote.")],
-    share: Annotated[float, typer.Option("--start", metavar="SHARE", help="Weight of the start, from 0 to 1.")],
+    checkpoints: Annotated[list[Path], typer.Argument(help="Folders that `babelrank train` wrote, of one start.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The new checkpoint.")],
+    share: Annotated[
+        float, typer.Option("--start", metavar="SHARE", help="Weight of the start, from 0 to below 1.")
+    ] = 0.0,
 ) -> None:
-    """Average a checkpoint with the start it was trained from: often most of the gain, and none of the loss."""
-    from babelrank.training.averaging import average_with_start
+    """Average checkpoints with one another, or with the start they were trained from: most of the gain, less loss."""
+    from babelrank.training.averaging import average_checkpoints
 
-    tell(f"checkpoint: {average_with_start(checkpoint, share, out)}")
+    tell(f"checkpoint: {average_checkpoints(checkpoints, out, start_share=share)}")

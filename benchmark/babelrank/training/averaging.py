@@ -1,7 +1,9 @@
-"""A checkpoint and its start -> another checkpoint, between the two."""
+"""Checkpoints, and the start that they come from -> another checkpoint, between them."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from babelrank.errors import TrainingError
 from babelrank.files import PART_SUFFIX
@@ -9,24 +11,27 @@ from babelrank.training.checkpoint import read_account, write_account
 from babelrank.training.config import ModelConfig
 
 
-def average_with_start(checkpoint: Path, share: float, output: Path) -> Path:
-    """Average a checkpoint's weights with those of the start that it was trained from (arXiv 2109.01903).
+def average_checkpoints(checkpoints: Sequence[Path], output: Path, *, start_share: float = 0.0) -> Path:
+    """Average the weights of checkpoints, and of the start that they were trained from.
 
-    What comes out is what training with ``model.average_with_start`` would have left, without training again.
+    Several checkpoints weigh the same (model soups, arXiv 2203.05482); the start keeps more of its abilities than it
+    costs (arXiv 2109.01903). Of a single checkpoint comes what training with ``model.average_with_start`` would have
+    left, without training again.
 
     Parameters
     ----------
-    checkpoint
-        Folder that `run.train` wrote, itself not averaged.
-    share
-        Weight of the start, between 0 and 1.
+    checkpoints
+        Folders that `run.train` wrote, all from one start, none of them averaged with it.
     output
         Folder to make; whole, or not at all.
+    start_share
+        Weight of the start, from 0 to below 1; above 0 for a single checkpoint.
 
     Raises
     ------
     TrainingError
-        The folder is no such checkpoint, its start cannot be loaded, or there is something at `output`.
+        A folder is no such checkpoint, they come from different starts, the start cannot be loaded, or there is
+        something at `output`.
     """
     import transformers
     from sentence_transformers import SentenceTransformer
@@ -35,18 +40,25 @@ def average_with_start(checkpoint: Path, share: float, output: Path) -> Path:
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    if not 0 < share < 1:
-        raise TrainingError(f"share of the start: {share}: should lie between 0 and 1.")
-    account, history = read_account(checkpoint)
-    settings = account["config"]["model"]
-    if settings["average_with_start"]:
-        raise TrainingError(f"{checkpoint}: is averaged with its start already.")
+    if not 0 <= start_share < 1 or (len(checkpoints) == 1 and not start_share):
+        raise TrainingError(
+            f"share of the start: {start_share}: should be at least 0 and below 1, and above 0 for a single checkpoint."
+        )
+    accounts = {checkpoint: read_account(checkpoint)[0] for checkpoint in checkpoints}
+    settings = _check_origins(accounts)
     if output.exists():
         raise TrainingError(f"{output}: exists; choose another output.")
-    start = load_start(ModelConfig.model_validate(settings, strict=False), "cpu")
-    model = SentenceTransformer(str(checkpoint), device="cpu")
-    average(model, copy_weights(start), share)
-    account["config"]["model"] = settings | {"average_with_start": share}
+    model = SentenceTransformer(str(checkpoints[0]), device="cpu")
+    for number, checkpoint in enumerate(checkpoints[1:], start=2):
+        other = SentenceTransformer(str(checkpoint), device="cpu")
+        average(model, copy_weights(other), 1 / number)
+    if start_share:
+        start = load_start(ModelConfig.model_validate(settings, strict=False), "cpu")
+        average(model, copy_weights(start), start_share)
+    account, history = read_account(checkpoints[0])
+    account["config"]["model"] = settings | {"average_with_start": start_share}
+    others = {checkpoint.name: accounts[checkpoint] for checkpoint in checkpoints[1:]}
+    account |= {"averaged_with": others} if others else {}
     fresh = output.with_name(f".{output.name}{PART_SUFFIX}")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
@@ -58,3 +70,20 @@ def average_with_start(checkpoint: Path, share: float, output: Path) -> Path:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return output
+
+
+def _check_origins(accounts: dict[Path, dict[str, Any]]) -> dict[str, Any]:
+    """Return the model settings of the first checkpoint, if the others come from the same start."""
+    first, settings = next((path, account["config"]["model"]) for path, account in accounts.items())
+    for checkpoint, account in accounts.items():
+        own = account["config"]["model"]
+        if own["average_with_start"]:
+            raise TrainingError(f"{checkpoint}: is averaged with its start already.")
+        differing = [key for key in ("start", "revision", "pooling") if own[key] != settings[key]]
+        if differing:
+            key = differing[0]
+            raise TrainingError(
+                f"{checkpoint}: model.{key} is {own[key]!r}, of {first} {settings[key]!r}; only checkpoints of one "
+                "start can be averaged."
+            )
+    return dict(settings)

@@ -104,6 +104,11 @@ def summarise_training(account: Any) -> str:
     """Say in a sentence how a checkpoint was trained, for the report of it; empty if the account says nothing."""
     if not isinstance(account, dict) or "units" not in account:
         return ""
+    parts = [account, *account.get("averaged_with", {}).values()]
+    return "; averaged with: ".join(map(_summarise_one, parts))
+
+
+def _summarise_one(account: Mapping[str, Any]) -> str:
     schedule = account["config"]["schedule"]
     kind = f"hybrid, α = {schedule['alpha']}" if schedule["batches"] == "hybrid" else schedule["batches"]
     units = sum(entry["units"] - entry["dropped"] for entry in account["units"])
