@@ -25,6 +25,7 @@ ORACLES = {
     "mAP": (AP, "map"),
     "R@1": (R @ 1, "recall_1"),
     "R@10": (R @ 10, "recall_10"),
+    "R@100": (R @ 100, "recall_100"),
     "MRR@10": (RR @ 10, "recip_rank"),
     "nDCG@10": (nDCG @ 10, "ndcg_cut_10"),
 }
@@ -131,8 +132,8 @@ def test_the_measures_of_a_report_are_those_of_the_oracles():
     assert list(MEASURES) == list(ORACLES)
 
 
-# A query: the ranks of its relevant passages among 40 and their grades. The ranks lie around the cut-offs.
-graded_ranks = st.dictionaries(st.integers(1, 40) | st.integers(1, 12), st.integers(1, 4), min_size=1, max_size=15)
+# A query: the ranks of its relevant passages among 120 and their grades. The ranks lie around the cut-offs.
+graded_ranks = st.dictionaries(st.integers(1, 120) | st.integers(1, 12), st.integers(1, 4), min_size=1, max_size=15)
 
 
 @settings(max_examples=100, deadline=None)
@@ -144,8 +145,8 @@ def test_measures_agree_with_pytrec_eval_and_ir_measures(queries, random):
     grouped = RankLists.group(ranks.astype(float), grades, lists)
 
     qrels = {str(i): {f"p{rank}": grade for rank, grade in query.items()} for i, query in enumerate(queries)}
-    run = {query: {f"p{rank}": float(-rank) for rank in range(1, 41)} for query in qrels}
-    trec = pytrec_eval.RelevanceEvaluator(qrels, {"map", "recall.1,10", "recip_rank", "ndcg_cut.10"}).evaluate(run)
+    run = {query: {f"p{rank}": float(-rank) for rank in range(1, 121)} for query in qrels}
+    trec = pytrec_eval.RelevanceEvaluator(qrels, {"map", "recall.1,10,100", "recip_rank", "ndcg_cut.10"}).evaluate(run)
     metrics = ir_measures.iter_calc([measure for measure, _ in ORACLES.values()], qrels, run)
     by_ir_measures = {(metric.query_id, metric.measure): metric.value for metric in metrics}
     for name, (measure, trec_name) in ORACLES.items():

@@ -259,7 +259,7 @@ def test_mteb_files_have_the_layout_of_a_task_result(reports, read_ranks, tmp_pa
     (entry,) = (entry for entry in task["scores"]["test"] if entry["hf_subset"] == "de-zh")
     assert entry["languages"] == ["deu-Latn", "zho-Hans"]
     assert entry["num_queries"] == collection.pairs.n[1][6]
-    expected = {theirs: collection.pairs.scores[ours][1][6] for ours, theirs in MEASURE_NAMES.items()}
+    expected = {MEASURE_NAMES[ours]: matrix[1][6] for ours, matrix in collection.pairs.scores.items()}
     assert {measure: entry[measure] for measure in expected} == expected
 
 

@@ -19,10 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from babelrank.analysis.bootstrap import Interval
-from babelrank.analysis.measures import MEASURES
 from babelrank.analysis.summary import analyse
 from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import EncoderInfo
+from babelrank.reporting.figures import figures_of
 from babelrank.reporting.html import STEPS, Bars, Column, Margin, MatrixView, Section, Table, show_share
 from babelrank.reporting.html_leaderboard import render_leaderboard_html
 from babelrank.reporting.html_page import anchor
@@ -309,15 +309,15 @@ def test_a_page_without_scripts_has_every_figure_of_the_pairs():
     results = read_reports(REPORTS)[REPORTS / "bm25"]
     text = render_report_html(results)
     tables = Page(text).tables
-    for collection in results.collections.values():
+    for name, collection in results.collections.items():
         languages = collection.languages
-        for measure in MEASURES:
+        for measure in figures_of(name, collection).measures:
             cells = [[f"{value:.2f}" for value in row] for row in collection.pairs.scores[measure]]
             assert any([row[1 : len(languages) + 1] for row in table[1:]] == cells for table in tables)
     assert len(text.encode()) < 200_000
 
 
-def test_a_setting_without_queries_is_a_dash(results, ranks_of):
+def test_a_setting_without_queries_is_a_dash_and_what_no_setting_has_is_left_out(results, ranks_of):
     analysis = analyse(ranks_of(ROWS[:1]))
     empty = replace(
         results.collections["xquad-r"],
@@ -327,7 +327,9 @@ def test_a_setting_without_queries_is_a_dash(results, ranks_of):
         favoured=analysis.favoured,
     )
     page = Page(render_report_html(replace(results, collections={"xquad-r": empty}), INTERVALS))
-    assert page.text["dd"][1] == "–"
+    assert [text.split()[0] for text in page.text["dt"][:2]] == ["Mo.", "Mul."]
+    assert "Rank distance" not in " ".join(page.text["h3"])
+    assert "–" in page.tables[1][1]
     assert "nan" not in json.dumps(page.tables).lower()
 
 

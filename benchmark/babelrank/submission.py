@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from babelrank.analysis.summary import analyse
-from babelrank.data.catalog import is_users_folder, load_collection, parse_spec
+from babelrank.data.catalog import load_collection, parse_spec
 from babelrank.data.collection import Collection
-from babelrank.data.download import fetch
+from babelrank.data.download import fetch_if_ours
 from babelrank.data.families import expand_names, is_family
 from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, Role
 from babelrank.encoding.registry import load_encoder
@@ -103,9 +103,7 @@ def submit(
     collections = expand_names(collections)
     own = [parse_spec(text) for text in collections if not is_family(text)]
     for source in {parsed.source.name: parsed.source for parsed in own}.values():
-        # What a user keeps in a folder of their own is theirs to complete; the default folder is ours.
-        if not source.ships_with_package and not is_users_folder(data):
-            fetch(source, on_file=lambda path: observer.announce(f"downloaded {path}"))
+        fetch_if_ours(source, data, observer.announce)
     loaded = {collection.name: collection for collection in (load_collection(spec, data) for spec in collections)}
     observer.announce(f"loading {public_label(model)}")
     began = time.perf_counter()
@@ -119,6 +117,8 @@ def submit(
     for collection in loaded.values():
         sizes = f"{len(collection.queries):,} queries, {len(collection.passages):,} passages"
         observer.announce(f"{collection.name}: {sizes}")
+        for note in collection.notes:
+            observer.announce(f"{collection.name}: {note}")
         representations = encode(encoder, collection, store=store, progress=observer.encoding(collection.name))
         for transform in chosen:
             representations = transform.apply(representations, collection)

@@ -18,7 +18,7 @@ RANK_DISTANCE = "rank_distance"  # of the macro figures, the one where lower is 
 MACRO_FIGURES = ("monolingual", "cross_lingual", "multilingual", RANK_DISTANCE)
 RESAMPLES = 1000
 _LEVEL = 0.95
-_MEASURE = "mAP"
+DEFAULT_MEASURE = "mAP"
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Interval:
 class QuestionFigures:
     """What each question adds to each setting: a setting's figure is the sum of `totals` over that of `counts`.
 
-    Settings are the pairs of languages row by row, then the query languages against the pool (their mAP), then the
+    Settings are the pairs of languages row by row, then the query languages against the pool, then the
     query languages again (their rank distance).
 
     Attributes
@@ -103,8 +103,8 @@ class QuestionFigures:
         return np.where(known.any(axis=1), averages, np.nan)
 
 
-def question_figures(ranks: RelevantRanks) -> QuestionFigures:
-    """Take a rank table apart by question."""
+def question_figures(ranks: RelevantRanks, measure: str = DEFAULT_MEASURE) -> QuestionFigures:
+    """Take a rank table apart by question; `measure` is one of `MEASURES`."""
     size = len(ranks.languages)
     query, (query_lang, passage_lang) = ranks.query_numbers, ranks.language_codes
     ids, question = np.unique(ranks.table["query_id"].to_numpy(dtype=object).astype(str), return_inverse=True)
@@ -118,11 +118,11 @@ def question_figures(ranks: RelevantRanks) -> QuestionFigures:
 
     pairs, lists, first = _number(query * size + passage_lang)
     in_language = RankLists.group(ranks.table["rank_in_language"].to_numpy(), grades, lists)
-    add(question[first], query_lang[first] * size + pairs % size, MEASURES[_MEASURE](in_language))
+    add(question[first], query_lang[first] * size + pairs % size, MEASURES[measure](in_language))
     _, lists, first = _number(query)
     pool = ranks.table["rank_in_pool"].to_numpy()
     in_pool = RankLists.group(pool, grades, lists)
-    add(question[first], size * size + query_lang[first], MEASURES[_MEASURE](in_pool))
+    add(question[first], size * size + query_lang[first], MEASURES[measure](in_pool))
     starts = np.cumsum(in_pool.sizes) - in_pool.sizes
     distance = in_pool.ranks[starts + in_pool.sizes - 1] - in_pool.ranks[starts]
     several = in_pool.sizes >= 2

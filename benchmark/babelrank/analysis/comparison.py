@@ -81,8 +81,15 @@ class Comparison:
     gains: dict[str, np.ndarray]
 
 
-def compare(first: QuestionFigures, second: QuestionFigures, *, seed: int = 0) -> Comparison:
+def compare(
+    first: QuestionFigures, second: QuestionFigures, compared: Sequence[str] = MACRO_FIGURES, *, seed: int = 0
+) -> Comparison:
     """Compare two encoders.
+
+    Parameters
+    ----------
+    compared
+        Of `MACRO_FIGURES`, those that there are.
 
     Raises
     ------
@@ -90,9 +97,9 @@ def compare(first: QuestionFigures, second: QuestionFigures, *, seed: int = 0) -
         They did not rank for the same questions.
     """
     require_paired(first, second)
-    settings = [first.settings(figure) for figure in MACRO_FIGURES]
+    settings = [first.settings(figure) for figure in compared]
     contributions = _contributions(first, second)
-    macro = np.stack([contributions_to(figure, first, second) for figure in MACRO_FIGURES], axis=1)
+    macro = np.stack([contributions_to(figure, first, second) for figure in compared], axis=1)
     p_macro = permutation_test(macro, seed=seed)
     corrected = holm(p_macro)
     p_settings = permutation_test(contributions, seed=seed)
@@ -106,17 +113,17 @@ def compare(first: QuestionFigures, second: QuestionFigures, *, seed: int = 0) -
                 float(corrected[i]),
                 _effect(macro[:, i]),
             )
-            for i, figure in enumerate(MACRO_FIGURES)
+            for i, figure in enumerate(compared)
         },
         {
             figure: _tally(differences[chosen], p_settings[chosen], falls=figure == RANK_DISTANCE)
-            for figure, chosen in zip(MACRO_FIGURES, settings, strict=True)
+            for figure, chosen in zip(compared, settings, strict=True)
         },
         {
             figure: np.array(
                 [_average(contributions[:, first.settings(figure, [lang])]).sum() for lang in first.languages]
             )
-            for figure in MACRO_FIGURES
+            for figure in compared
         },
     )
 

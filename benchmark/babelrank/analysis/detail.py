@@ -5,7 +5,7 @@ It is computed when a report is drawn, so that an analysis that is new serves re
 
 from dataclasses import dataclass
 
-from babelrank.analysis.bootstrap import Interval, QuestionFigures, find_intervals, question_figures
+from babelrank.analysis.bootstrap import DEFAULT_MEASURE, Interval, QuestionFigures, find_intervals, question_figures
 from babelrank.analysis.consistency import Consistency, measure_consistency
 from babelrank.analysis.friedman import FriedmanTests, compare_languages
 from babelrank.analysis.groups import DistanceCorrelation, Group, correlate_with_distances, find_groups
@@ -21,7 +21,7 @@ class Detail:
     Attributes
     ----------
     figures
-        What each question adds to each setting.
+        What each question adds to each setting, in one measure.
     intervals
         Of the macro figures, by their names in `bootstrap.MACRO_FIGURES`.
     preference
@@ -46,9 +46,9 @@ class Detail:
     rank_by_distance: dict[str, DistanceCorrelation]
 
 
-def analyse_in_detail(ranks: RelevantRanks) -> Detail:
-    """Reduce a rank table to everything that a report shows beyond its results."""
-    figures = question_figures(ranks)
+def analyse_in_detail(ranks: RelevantRanks, measure: str = DEFAULT_MEASURE) -> Detail:
+    """Reduce a rank table to everything that a report shows beyond its results; `measure` has the intervals."""
+    figures = question_figures(ranks, measure)
     summary = analyse(ranks)
     return Detail(
         figures,

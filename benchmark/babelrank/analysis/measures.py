@@ -1,8 +1,9 @@
 """Ranks of relevant passages -> one value per query for each measure.
 
 All measures take the ranks of a query's relevant passages in one list (a language's passages, or the pool) and need
-neither scores nor the passages between. Definitions follow ir-measures (https://ir-measur.es); under ties a rank is a
-mid-rank (see `ranking.counting`), and the formulas take it as it is.
+neither scores nor the passages between. Definitions follow ir-measures (https://ir-measur.es) and trec_eval: nDCG has
+linear gain. Under ties a rank is a mid-rank (see `ranking.counting`), and the formulas take it as it is; the rank of
+what a list that was cut off does not hold is infinity.
 """
 
 from collections.abc import Callable
@@ -90,6 +91,7 @@ MEASURES: dict[str, Callable[[RankLists], np.ndarray]] = {
     "mAP": average_precision,
     "R@1": lambda lists: recall_at(lists, 1),
     "R@10": lambda lists: recall_at(lists, 10),
+    "R@100": lambda lists: recall_at(lists, 100),
     "MRR@10": lambda lists: reciprocal_rank_at(lists, 10),
     "nDCG@10": lambda lists: ndcg_at(lists, 10),
 }

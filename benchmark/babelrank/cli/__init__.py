@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from babelrank.cli import analysis, collections, evaluation, training
+from babelrank.cli import analysis, collections, evaluation, runs, training
 from babelrank.cli.common import errors
 from babelrank.errors import BabelrankError
 
@@ -20,6 +20,9 @@ for command in (
     evaluation.submit,
     training.train,
     training.average,
+    runs.evaluate,
+    runs.fuse,
+    runs.rerank,
     evaluation.adapters,
     evaluation.cache,
     analysis.leaderboard,

@@ -104,6 +104,7 @@ def compare(
 
     from babelrank.analysis.bootstrap import question_figures
     from babelrank.analysis.comparison import compare as compare_figures
+    from babelrank.reporting.figures import figures_of
     from babelrank.reporting.report import find_ranks, find_report
     from babelrank.reporting.terminal import comparison_tables
 
@@ -115,10 +116,13 @@ def compare(
     if not shared and not collection:
         raise ReportError(f"{', '.join(models)}: have no collection in common.")
     for name in collection or shared:
-        figures = {model: question_figures(find_ranks(model, name, folder)) for model in models}
+        tables = {model: find_ranks(model, name, folder) for model in models}
+        shown = figures_of(name, found[models[0]].collections[name])
+        figures = {model: question_figures(table, shown.headline[0]) for model, table in tables.items()}
         for first, second in combinations(models, 2):
             names = found[first].model.name, found[second].model.name
-            for table in comparison_tables(*names, name, compare_figures(figures[first], figures[second])):
+            comparison = compare_figures(figures[first], figures[second], shown.macro)
+            for table in comparison_tables(*names, name, shown.headline[0], comparison):
                 console.print(table)
 
 

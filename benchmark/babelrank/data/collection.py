@@ -35,6 +35,8 @@ class Collection:
         itself takes for one.
     sha256
         Digest of the files it was read from.
+    notes
+        What of the files takes no part in it, in sentences.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Collection:
     qrels: pd.DataFrame
     candidates: str
     sha256: str
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def pool_bounds(self) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from babelrank.data.catalog import DATA_VARIABLE, Source, source_folder
+from babelrank.data.catalog import DATA_VARIABLE, Source, is_users_folder, source_folder
 from babelrank.errors import DataError
 from babelrank.files import atomic_write
 
@@ -68,6 +68,20 @@ def fetch(
                 raise DataError(f"{folder}: cannot be written ({error.strerror}). --data DIR names another.") from error
             on_file(target)
     return wanted
+
+
+def fetch_if_ours(source: Source, data: Path | None, announce: Callable[[str], None]) -> None:
+    """Fetch what a collection lacks, unless it ships with the package or its folder is the user's.
+
+    What a user keeps in a folder of their own is theirs to complete; the default folder is ours.
+
+    Raises
+    ------
+    DataError
+        See `fetch`.
+    """
+    if not source.ships_with_package and not is_users_folder(data):
+        fetch(source, on_file=lambda path: announce(f"downloaded {path}"))
 
 
 def _download(client: httpx.Client, url: str, source: Source) -> bytes:

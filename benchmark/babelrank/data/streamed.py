@@ -98,6 +98,8 @@ class StreamedCollection:
         What took no part.
     sha256
         Digest of all queries, judgements and passages that were read: the same from whatever files.
+    unjudged
+        Ids of the queries that were dropped.
     """
 
     name: str
@@ -108,6 +110,7 @@ class StreamedCollection:
     pool_sizes: dict[str, int]
     findings: Findings
     sha256: str
+    unjudged: frozenset[str] = frozenset()
 
     @property
     def size(self) -> int:
@@ -174,6 +177,7 @@ def assemble(
             passages_without_text=surveyed.without_text,
         ),
         sha256=_digest(queries, qrels, surveyed),
+        unjudged=frozenset(queries["id"][~answered]),
     )
 
 
@@ -211,6 +215,7 @@ def collect(streamed: StreamedCollection) -> Collection:
         qrels=qrels.sort_values(["query", "passage"], ignore_index=True),
         candidates=CANDIDATES,
         sha256=streamed.sha256,
+        notes=tuple(streamed.findings.sentences()),
     )
 
 

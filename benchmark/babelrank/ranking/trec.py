@@ -1,44 +1,173 @@
-"""Runs and qrels in TREC's format, for the multilingual setting: each query against the pool of all languages."""
+"""Runs and qrels in TREC's format: the one home of how they are written, and how they are read.
 
-import io
+A run is lines of ``query-id Q0 passage-id rank score tag``. What counts is the score: trec_eval sorts by it, and by the
+passage's id where scores are equal, and forgets the rank (see `ranking.runs`). Queries go by their ids; where a
+collection has several languages, by ``LANG:ID`` (see `data.judged.query_labels`).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from babelrank.data.collection import Collection
+from babelrank.data.judged import query_labels
+from babelrank.data.records import read_rows
+from babelrank.errors import DataError, ReportError
 from babelrank.files import atomic_write
 from babelrank.ranking.ranks import TopPassages
 
+_COLUMNS = "query-id Q0 passage-id rank score tag"
+_TEXT = pa.large_string()  # a run can be longer than 2 GiB
+_WHITE_SPACE = r"\s"
+
+
+@dataclass(frozen=True)
+class Run:
+    """Scored passages, in any order.
+
+    Attributes
+    ----------
+    queries, passages
+        Ids: str objects, shape (lines,); no query has a passage twice.
+    scores
+        Finite; float32, as trec_eval keeps them, shape (lines,).
+    """
+
+    queries: np.ndarray
+    passages: np.ndarray
+    scores: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+def read_run(path: Path) -> Run:
+    """Read a run, plain or gzipped.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, is cut off or empty, a line has other columns or no number for a score, or a query has
+        a passage twice; names the line.
+    """
+    numbers, queries, passages, scores = [], [], [], []
+    for number, line in read_rows(path):
+        cells = line.split()
+        if len(cells) != 6:
+            raise DataError(f"{path}:{number}: {line[:80]!r} is not {_COLUMNS!r}.")
+        try:
+            score = float(cells[4])
+        except ValueError as error:
+            raise DataError(f"{path}:{number}: score {cells[4]!r} is no number.") from error
+        if not math.isfinite(score):
+            raise DataError(f"{path}:{number}: score {cells[4]!r} cannot be sorted.")
+        numbers.append(number)
+        queries.append(cells[0])
+        passages.append(cells[2])
+        scores.append(score)
+    if not scores:
+        raise DataError(f"{path}: holds no line of {_COLUMNS!r}.")
+    pairs = pd.DataFrame({"query": queries, "passage": passages})
+    repeated = np.flatnonzero(pairs.duplicated())
+    if len(repeated):
+        row = int(repeated[0])
+        query, passage = queries[row], passages[row]
+        first = int(np.flatnonzero((pairs["query"] == query) & (pairs["passage"] == passage))[0])
+        raise DataError(
+            f"{path}:{numbers[row]}: query {query!r} has passage {passage!r} already at line {numbers[first]}."
+        )
+    with np.errstate(over="ignore"):
+        return Run(np.array(queries, object), np.array(passages, object), np.array(scores).astype(np.float32))
+
+
+def save_run(path: Path, run: Run, tag: str) -> None:
+    """Write a run whose lines stand in order, query by query and best first; `tag` must hold no white space.
+
+    Raises
+    ------
+    ReportError
+        An id holds white space.
+    """
+    queries, passages = as_texts(run.queries), as_texts(run.passages)
+    check_ids(queries, passages)
+    _, first, groups = np.unique(run.queries.astype(str), return_index=True, return_inverse=True)
+    places = np.arange(len(run)) - first[groups] + 1
+    atomic_write(path, format_run(queries, passages, places, show_scores(run.scores), tag))
+
 
 def write_run(path: Path, collection: Collection, top: TopPassages, tag: str) -> None:
-    """Write ``query-id Q0 passage-id rank score tag``, best first.
-
-    A query's id is that of its question behind its language (``de:56beb4343aeaaa14008c925b``), since a question has the
-    same id in all languages. `tag` must hold no white space.
-    """
-    query_ids = _query_ids(collection)
-    passage_ids = collection.passages["id"].to_numpy()
-    out = io.StringIO()
-    for query_id, positions, scores in zip(query_ids, top.passages, top.scores, strict=True):
-        out.writelines(
-            f"{query_id} Q0 {passage_id} {place} {score:.9g} {tag}\n"
-            for place, (passage_id, score) in enumerate(zip(passage_ids[positions], scores, strict=True), start=1)
-        )
-    atomic_write(path, out.getvalue())
+    """Write the best passages of each query of a collection; `tag` must hold no white space."""
+    depth = top.passages.shape[1]
+    save_run(
+        path,
+        Run(
+            np.repeat(_labels(collection), depth),
+            collection.passages["id"].to_numpy(dtype=object)[top.passages.ravel()],
+            top.scores.ravel(),
+        ),
+        tag,
+    )
 
 
 def write_qrels(path: Path, collection: Collection) -> None:
     """Write ``query-id 0 passage-id grade`` for every judgement."""
     qrels = collection.qrels
-    rows = zip(
-        _query_ids(collection)[qrels["query"]],
-        collection.passages["id"].to_numpy()[qrels["passage"]],
-        qrels["grade"],
-        strict=True,
-    )
-    atomic_write(path, "".join(f"{query_id} 0 {passage_id} {grade}\n" for query_id, passage_id, grade in rows))
+    queries = as_texts(_labels(collection)[qrels["query"]])
+    passages = as_texts(collection.passages["id"].to_numpy(dtype=object)[qrels["passage"]])
+    check_ids(queries, passages)
+    atomic_write(path, format_qrels(queries, passages, qrels["grade"].to_numpy()))
 
 
-def _query_ids(collection: Collection) -> np.ndarray:
-    ids: np.ndarray = (collection.queries["lang"] + ":" + collection.queries["id"]).to_numpy()
-    return ids
+def format_run(queries: pa.Array, passages: pa.Array, places: np.ndarray, scores: pa.Array, tag: str) -> bytes:
+    """Return the lines of a run, one per row; the ids are those of `check_ids`."""
+    return _lines([queries, passages, pa.array(places).cast(_TEXT), scores], f"{{}} Q0 {{}} {{}} {{}} {tag}")
+
+
+def format_qrels(queries: pa.Array, passages: pa.Array, grades: np.ndarray) -> bytes:
+    """Return ``query-id 0 passage-id grade`` lines, one per row; the ids are those of `check_ids`."""
+    return _lines([queries, passages, pa.array(grades).cast(_TEXT)], "{} 0 {} {}")
+
+
+def as_texts(column: pd.Series | np.ndarray | Sequence[str]) -> pa.Array:
+    """Return a column of texts as the functions here take it."""
+    return pa.array(np.asarray(column, dtype=object), _TEXT)
+
+
+def show_scores(scores: np.ndarray) -> pa.Array:
+    """Write scores with nine digits, which tell any two float32 apart."""
+    return pa.array([f"{score:.9g}" for score in scores.tolist()], _TEXT)
+
+
+def _labels(collection: Collection) -> np.ndarray:
+    return query_labels(collection.queries["lang"], collection.queries["id"], collection.languages)
+
+
+def check_ids(queries: pa.Array, passages: pa.Array) -> None:
+    """Refuse ids that TREC's formats cannot hold.
+
+    Raises
+    ------
+    ReportError
+        An id holds white space.
+    """
+    for kind, values in (("query", queries), ("passage", passages)):
+        if pc.any(pc.match_substring_regex(values, _WHITE_SPACE)).as_py():
+            raise ReportError(f"a {kind}'s id holds white space, which TREC's formats cannot tell from a separator.")
+
+
+def _lines(columns: Sequence[pa.Array], layout: str) -> bytes:
+    """Fill each row of `columns` into the places of `layout`, one line to a row."""
+    between = f"{layout}\n".split("{}")
+    parts = [part for pair in zip(between, columns, strict=False) for part in pair]
+    # An empty text is the separator, which comes last.
+    texts = [pa.scalar(part, _TEXT) if isinstance(part, str) else part for part in (*parts, between[-1], "")]
+    lines = pc.binary_join_element_wise(*texts)
+    size = pc.sum(pc.binary_length(lines), min_count=0).as_py()
+    whole = lines.buffers()[2]  # Arrow keeps the rows of a column one behind the other
+    return whole.to_pybytes()[:size] if size else b""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from babelrank.analysis.settings import Matrix
+from babelrank.reporting.figures import figures_of
 from babelrank.reporting.names import collection_stem
 from babelrank.reporting.results import CollectionResults
 
@@ -47,6 +48,14 @@ class Heatmap:
     def file_name(self, collection: str, suffix: str = "svg") -> str:
         """Return the name of the figure's file, such as ``xquad-r.mean-rank.svg``."""
         return f"{collection_stem(collection)}.{self.name}.{suffix}"
+
+
+def heatmaps_of(name: str, collection: CollectionResults) -> tuple[Heatmap, ...]:
+    """Return the heatmaps that a collection has: of one language there are none, and without bias none of ranks."""
+    figures = figures_of(name, collection)
+    if not figures.has_pool:
+        return ()
+    return HEATMAPS if figures.has_bias else HEATMAPS[:1]
 
 
 def _show_rank(rank: float) -> str:

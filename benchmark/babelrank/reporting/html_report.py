@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE, Interval
-from babelrank.analysis.measures import MEASURES
+from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
 from babelrank.analysis.settings import Cell, mean_or_none
+from babelrank.reporting.figures import figures_of
 from babelrank.reporting.heatmaps import HEATMAPS
 from babelrank.reporting.html import Bars, Column, Margin, MatrixView, Section, Table
 from babelrank.reporting.html_page import anchor, render_page
@@ -32,9 +32,9 @@ REPORT_PAGE = "report.html"
 _PAIRS, *_FAVOURED = HEATMAPS
 _SHARED = frozenset(("rows", "columns", "n"))
 _MEANINGS = {
-    "monolingual": ("Mo.", "mAP, monolingual"),
-    "cross_lingual": ("Cr.", "mAP, cross-lingual"),
-    "multilingual": ("Mul.", "mAP, multilingual"),
+    "monolingual": ("Mo.", "{}, monolingual"),
+    "cross_lingual": ("Cr.", "{}, cross-lingual"),
+    "multilingual": ("Mul.", "{}, multilingual"),
     RANK_DISTANCE: ("Rank distance", "language bias"),
 }
 
@@ -77,14 +77,14 @@ def render_report_html(
     results
         As read from a results.json, which rounds.
     intervals
-        By collection, then by macro figure (`MACRO_FIGURES`); what is missing is shown without one.
+        By collection, then by macro figure (`bootstrap.MACRO_FIGURES`); what is missing is shown without one.
     sections
         By collection: what stands after the sections that follow from the results.
     leaderboard
         Address of the leaderboard's page, seen from the report; no link by default.
     """
     parts = {
-        name: [*collection_sections(collection), *(sections or {}).get(name, ())]
+        name: [*collection_sections(name, collection), *(sections or {}).get(name, ())]
         for name, collection in results.collections.items()
     }
     views = {
@@ -106,7 +106,7 @@ def render_report_html(
         command=reproducing_command(results),
         is_folder=is_folder(results.model),
         headlines={
-            name: headlines(collection, (intervals or {}).get(name, {}))
+            name: headlines(name, collection, (intervals or {}).get(name, {}))
             for name, collection in results.collections.items()
         },
         has_intervals=any((intervals or {}).values()),
@@ -120,30 +120,44 @@ def render_report_html(
     )
 
 
-def headlines(collection: CollectionResults, intervals: Mapping[str, Interval]) -> list[Headline]:
-    """Return the macro figures of a collection, mAP and the rank distance."""
-    furthest = sum(collection.passages.values()) - 1  # first and last of the pool
-    return [_headline(figure, collection, intervals.get(figure), furthest) for figure in MACRO_FIGURES]
+def headlines(name: str, collection: CollectionResults, intervals: Mapping[str, Interval]) -> list[Headline]:
+    """Return the macro figures that a collection has: its headline measures, and the rank distance.
 
-
-def collection_sections(collection: CollectionResults) -> list[Section]:
-    """Return the sections that follow from a collection's results."""
+    Parameters
+    ----------
+    intervals
+        Of the first of the headline measures, and of the rank distance.
+    """
+    figures = figures_of(name, collection)
+    first, *others = figures.headline
     return [
-        _averages(collection),
-        _pairs(collection),
-        _rank_distance(collection),
-        _favoured(collection),
-        _pool(collection),
+        *(_headline(kind, first, collection, intervals.get(kind)) for kind in figures.kinds),
+        *(_headline(kind, measure, collection, None) for measure in others for kind in figures.kinds),
+        *([_headline(RANK_DISTANCE, "", collection, intervals.get(RANK_DISTANCE))] if figures.has_bias else []),
     ]
 
 
-def _headline(figure: str, collection: CollectionResults, interval: Interval | None, furthest: int) -> Headline:
+def collection_sections(name: str, collection: CollectionResults) -> list[Section]:
+    """Return the sections that follow from a collection's results, as far as its judgements allow them."""
+    figures = figures_of(name, collection)
+    sections = [_averages(collection, figures.measures)]
+    if figures.has_pool:
+        sections.append(_pairs(collection, figures.measures))
+    if figures.has_bias:
+        sections += [_rank_distance(collection), _favoured(collection)]
+    if figures.has_pool:
+        sections.append(_pool(collection, figures.measures))
+    return sections
+
+
+def _headline(figure: str, measure: str, collection: CollectionResults, interval: Interval | None) -> Headline:
     is_distance = figure == RANK_DISTANCE
-    value = collection.macro["multilingual"][figure] if is_distance else collection.macro[figure]["mAP"]
+    furthest = sum(collection.passages.values()) - 1  # first and last of the pool
+    value = collection.macro["multilingual"][figure] if is_distance else collection.macro[figure][measure]
     known = [value, *((interval.low, interval.high) if interval else ())] if value is not None else []
     show = (lambda number: f"{number:,.0f}") if is_distance else show_score
     texts = [*map(show, known), "", "", ""]
-    label, meaning = _MEANINGS[figure]
+    label, meaning = _MEANINGS[figure][0], _MEANINGS[figure][1].format(measure)
     return Headline(
         label,
         meaning,
@@ -168,7 +182,7 @@ def _share_lists(views: Mapping[str, Mapping[str, object]]) -> dict[str, object]
     return {"views": shared, "lists": [json.loads(text) for text in lists]}
 
 
-def _averages(collection: CollectionResults) -> Section:
+def _averages(collection: CollectionResults, measures: Sequence[str]) -> Section:
     return Section(
         title="Averages",
         caption="Each setting has the mean over its queries. Mo., Cr. and Mul. are means over settings (macro); micro "
@@ -176,9 +190,9 @@ def _averages(collection: CollectionResults) -> Section:
         tables=[
             Table(
                 caption="Means over settings, by measure; higher is better",
-                columns=[Column(""), Column("mean over"), *(Column(measure, show_score) for measure in MEASURES)],
+                columns=[Column(""), Column("mean over"), *(Column(measure, show_score) for measure in measures)],
                 rows=[
-                    [row.label, row.meaning, *(row.scores[measure] for measure in MEASURES)]
+                    [row.label, row.meaning, *(row.scores[measure] for measure in measures)]
                     for row in summary_rows(collection)
                 ],
             )
@@ -186,7 +200,7 @@ def _averages(collection: CollectionResults) -> Section:
     )
 
 
-def _pairs(collection: CollectionResults) -> Section:
+def _pairs(collection: CollectionResults, measures: Sequence[str]) -> Section:
     return Section(
         title="Pairs of languages",
         caption="Rows are query languages, columns passage languages. Monolingual settings, on the diagonal, are "
@@ -205,7 +219,7 @@ def _pairs(collection: CollectionResults) -> Section:
                 n=collection.pairs.n,
                 beside=Margin("Mul.", "all languages", collection.pool.scores[measure], collection.pool.n),
             )
-            for measure in MEASURES
+            for measure in measures
         ],
     )
 
@@ -273,11 +287,11 @@ def _favoured(collection: CollectionResults) -> Section:
     )
 
 
-def _pool(collection: CollectionResults) -> Section:
+def _pool(collection: CollectionResults, measures: Sequence[str]) -> Section:
     scores = collection.pool.scores
     rows = zip(
         map(language_name, collection.languages),
-        *(scores[measure] for measure in MEASURES),
+        *(scores[measure] for measure in measures),
         collection.pool.n,
         strict=True,
     )
@@ -287,10 +301,10 @@ def _pool(collection: CollectionResults) -> Section:
         "languages count. Higher is better.",
         tables=[
             Table(
-                caption="Scores in the pool of all languages, by query language: bars are mAP, from 0 to 1",
+                caption=f"Scores in the pool of all languages, by query language: bars are {measures[0]}, from 0 to 1",
                 columns=[
                     Column("query language"),
-                    *(Column(measure, show_score) for measure in MEASURES),
+                    *(Column(measure, show_score) for measure in measures),
                     Column("n", _show_count),
                 ],
                 rows=[list(row) for row in rows],

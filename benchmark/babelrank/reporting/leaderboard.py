@@ -13,6 +13,8 @@ from babelrank.data.catalog import Source
 from babelrank.errors import ReportError
 from babelrank.files import atomic_write
 from babelrank.ranking.table import read_ranks
+from babelrank.reporting.family_table import SIDE_BY_SIDE, tabulate
+from babelrank.reporting.figures import FAMILY_TITLES, Figures, figures_of
 from babelrank.reporting.html_leaderboard import Key, render_leaderboard_html
 from babelrank.reporting.markdown import render_template, source_of
 from babelrank.reporting.report import REPORT_NAME, lock_reports, read_reports
@@ -20,7 +22,6 @@ from babelrank.reporting.results import CollectionResults, ModelResults, catalog
 
 LEADERBOARD = "leaderboard.md"
 LEADERBOARD_PAGE = "leaderboard.html"
-_SORTED_BY = "multilingual"
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Section:
-    """Entries that can be compared: on the same files, candidates and languages; best multilingual mAP first."""
+    """Entries that can be compared: on the same files, candidates and languages; the best first (`Figures.main`)."""
 
     title: str
     source: Source | None
     entries: list[Entry]
+    figures: Figures
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Standings:
     intervals
         Of the macro figures.
     letters
-        Models of a section that share one cannot be told apart by their multilingual mAP; see `analysis.letters`.
+        Models of a section that share one cannot be told apart by the figure that sorts them; see `analysis.letters`.
     """
 
     intervals: dict[Key, Mapping[str, Interval]]
@@ -75,9 +77,12 @@ def render_leaderboard(reports: Path, root: Path | None = None) -> dict[str, str
     """
     sections = read_sections(reports, root or reports.parent)
     standings = find_standings(sections)
+    families = {family: [each for each in sections if each.figures.family == family] for family in FAMILY_TITLES}
+    tables = [tabulate(family, families[family]) for family in SIDE_BY_SIDE if families[family]]
+    own = [each for each in sections if each.figures.family not in SIDE_BY_SIDE]
     return {
-        LEADERBOARD: render_template("leaderboard.md.j2", sections=sections, letters=standings.letters),
-        LEADERBOARD_PAGE: render_leaderboard_html(sections, standings.letters, standings.intervals),
+        LEADERBOARD: render_template("leaderboard.md.j2", sections=own, tables=tables, letters=standings.letters),
+        LEADERBOARD_PAGE: render_leaderboard_html(own, standings.letters, standings.intervals, tables=tables),
     }
 
 
@@ -96,15 +101,14 @@ def read_sections(reports: Path, root: Path) -> list[Section]:
         for name, result in results.collections.items():
             groups[name, result.sha256].append(Entry(results.model, result, link, folder))
     names = [name for name, _ in groups]
-    return [
+    sections = []
+    for name, digest in sorted(groups, key=lambda key: (catalog_order(key[0]), key[1])):
+        entries = groups[name, digest]
+        figures = figures_of(name, entries[0].result)
         # One name with two digests: the files were another version's, and the figures cannot be compared.
-        Section(
-            name if names.count(name) == 1 else f"{name} (files {digest[:8]})",
-            source_of(name),
-            sorted(groups[name, digest], key=_best_first),
-        )
-        for name, digest in sorted(groups, key=lambda key: (catalog_order(key[0]), key[1]))
-    ]
+        title = name if names.count(name) == 1 else f"{name} (files {digest[:8]})"
+        sections.append(Section(title, source_of(name), _best_first(entries, figures), figures))
+    return sections
 
 
 def find_standings(sections: Sequence[Section]) -> Standings:
@@ -118,14 +122,17 @@ def find_standings(sections: Sequence[Section]) -> Standings:
     intervals: dict[Key, Mapping[str, Interval]] = {}
     letters: dict[Key, str] = {}
     for section in sections:
+        kind, measure = section.figures.main
         tables = {
-            (section.title, entry.model.name): question_figures(read_ranks(entry.folder / entry.result.ranks.file))
+            (section.title, entry.model.name): question_figures(
+                read_ranks(entry.folder / entry.result.ranks.file), measure
+            )
             for entry in section.entries
             if entry.result.ranks
         }
         for key, figures in tables.items():
             intervals[key] = find_intervals(figures)
-        letters |= dict(zip(tables, find_letters(list(tables.values()), _SORTED_BY), strict=True))
+        letters |= dict(zip(tables, find_letters(list(tables.values()), kind), strict=True))
     return Standings(intervals, letters)
 
 
@@ -162,6 +169,11 @@ def check_leaderboard(reports: Path, root: Path) -> list[str]:
     ]
 
 
-def _best_first(entry: Entry) -> tuple[bool, float, str]:
-    score = entry.result.macro["multilingual"]["mAP"]
-    return score is None, -(score or 0.0), entry.model.name
+def _best_first(entries: list[Entry], figures: Figures) -> list[Entry]:
+    kind, measure = figures.main
+
+    def place(entry: Entry) -> tuple[bool, float, str]:
+        score = entry.result.macro[kind][measure]
+        return score is None, -(score or 0.0), entry.model.name
+
+    return sorted(entries, key=place)

@@ -13,11 +13,11 @@ from typing import Any
 import jinja2
 
 from babelrank.analysis.bootstrap import Interval
-from babelrank.analysis.measures import MEASURES
 from babelrank.analysis.settings import Cell
 from babelrank.data.catalog import SOURCES, Source
 from babelrank.encoding.protocol import EncoderOptions
-from babelrank.reporting.heatmaps import HEATMAPS
+from babelrank.reporting.figures import figures_of
+from babelrank.reporting.heatmaps import heatmaps_of
 from babelrank.reporting.html import Section, show_cell
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.names import default_name
@@ -30,6 +30,7 @@ from babelrank.reporting.summary import (
     show_rank,
     show_score,
     summary_rows,
+    summary_score,
 )
 
 # What Markdown takes for its own: GitHub's, with tables, formulas, short codes, and links made of bare addresses.
@@ -149,15 +150,17 @@ def _templates() -> jinja2.Environment:
     )
     environment.globals.update(
         MACRO_LABELS=MACRO_LABELS,
-        MEASURES=list(MEASURES),
         Markdown=Markdown,
         show_range=show_range,
-        HEATMAPS=HEATMAPS,
+        heatmaps_of=heatmaps_of,
         NO_VALUE=NO_VALUE,
         bias_row=bias_row,
         common_n=_common_n,
+        figures_of=figures_of,
         source_of=source_of,
+        split=split_by_pool,
         summary_rows=summary_rows,
+        summary_score=summary_score,
     )
     return environment
 
@@ -165,6 +168,14 @@ def _templates() -> jinja2.Environment:
 def source_of(collection: str) -> Source | None:
     """Return what the catalog says about a collection, if anything."""
     return SOURCES.get(collection.split(":")[0])
+
+
+def split_by_pool(
+    collections: Mapping[str, CollectionResults],
+) -> tuple[dict[str, CollectionResults], dict[str, CollectionResults]]:
+    """Return the collections that have a pool of several languages, and those of one language."""
+    pooled = {name: each for name, each in collections.items() if figures_of(name, each).has_pool}
+    return pooled, {name: each for name, each in collections.items() if name not in pooled}
 
 
 def _common_n(collection: CollectionResults) -> int | None:

@@ -14,7 +14,8 @@ from babelrank.analysis.detail import analyse_in_detail
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.files import PART_SUFFIX, atomic_write
 from babelrank.ranking.table import RelevantRanks, read_ranks
-from babelrank.reporting.heatmaps import HEATMAPS
+from babelrank.reporting.figures import figures_of
+from babelrank.reporting.heatmaps import heatmaps_of
 from babelrank.reporting.html_report import REPORT_PAGE, render_report_html
 from babelrank.reporting.markdown import render_markdown
 from babelrank.reporting.names import collection_stem, find_problem, slug
@@ -130,7 +131,7 @@ def render_report(results: Results, folder: Path) -> dict[str, str | bytes]:
 
     files: dict[str, str | bytes] = {**render_pages(results, folder)}
     for name, collection in results.collections.items():
-        for heatmap in HEATMAPS:
+        for heatmap in heatmaps_of(name, collection):
             scale = shared_scale(heatmap, [collection])
             files[heatmap.file_name(name)] = render_heatmap(results, name, heatmap, scale, "svg")
     return files
@@ -145,12 +146,13 @@ def render_pages(results: Results, folder: Path) -> dict[str, str]:
         A rank table cannot be read.
     """
     details = {
-        name: analyse_in_detail(read_ranks(folder / collection.ranks.file))
+        name: analyse_in_detail(read_ranks(folder / collection.ranks.file), figures_of(name, collection).headline[0])
         for name, collection in results.collections.items()
         if collection.ranks
     }
     intervals = {name: detail.intervals for name, detail in details.items()}
-    sections = {name: detail_sections(detail) for name, detail in details.items()}
+    biased = [name for name in details if figures_of(name, results.collections[name]).has_bias]
+    sections = {name: detail_sections(details[name]) for name in biased}
     return {
         REPORT_NAME: render_markdown(results, intervals, sections),
         REPORT_PAGE: render_report_html(results, intervals, sections),
@@ -172,7 +174,11 @@ def check_reports(reports: Path) -> list[str]:
     for folder, results in read_reports(reports).items():
         tables = [collection.ranks for collection in results.collections.values() if collection.ranks]
         damaged = [folder / table.file for table in tables if _digest(folder / table.file) != table.sha256]
-        figures = [folder / heatmap.file_name(name) for name in results.collections for heatmap in HEATMAPS]
+        figures = [
+            folder / heatmap.file_name(name)
+            for name, collection in results.collections.items()
+            for heatmap in heatmaps_of(name, collection)
+        ]
         stale += damaged + [path for path in figures if not path.is_file()]
         if not damaged:
             pages = render_pages(results, folder).items()

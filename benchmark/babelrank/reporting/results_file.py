@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from babelrank.analysis.measures import MEASURES
 from babelrank.analysis.settings import Cell, Matrix
 from babelrank.errors import ReportError
+from babelrank.reporting.figures import figures_of
 from babelrank.reporting.names import check_name
 from babelrank.reporting.results import (
     BIAS_FIGURES,
@@ -73,7 +73,7 @@ def parse(text: str | bytes, source: str) -> Results:
     try:
         check_name(results.model.name)
         for name, collection in results.collections.items():
-            _check_shapes(collection, _place(("collections", name)))
+            _check_shapes(name, collection, _place(("collections", name)))
     except ReportError as error:
         raise ReportError(f"{source}: invalid. {error}") from error
     return results
@@ -131,38 +131,39 @@ def _check_version(document: object, source: str) -> None:
     )
 
 
-def _check_shapes(collection: CollectionResults, where: str) -> None:
-    """Check what types cannot say: sizes of rows and columns, and that every measure is there."""
+def _check_shapes(name: str, collection: CollectionResults, where: str) -> None:
+    """Check what types cannot say: sizes of rows and columns, and that every measure that is shown is there."""
     size = len(collection.languages)
     favoured, distance = collection.favoured, collection.rank_distance
     matrices: dict[str, Matrix | list[list[int]]] = {
         "pairs.n": collection.pairs.n,
-        **{f'pairs.scores["{name}"]': matrix for name, matrix in collection.pairs.scores.items()},
+        **{f'pairs.scores["{measure}"]': matrix for measure, matrix in collection.pairs.scores.items()},
         **{f"favoured.{item.name}": getattr(favoured, item.name) for item in fields(favoured)},
     }
-    for name, matrix in matrices.items():
+    for label, matrix in matrices.items():
         if len(matrix) != size or any(len(row) != size for row in matrix):
-            raise ReportError(f"{where}.{name}: expected {size} rows of {size} values, one per language.")
+            raise ReportError(f"{where}.{label}: expected {size} rows of {size} values, one per language.")
     rows: dict[str, list[int] | list[Cell]] = {
         "pool.n": collection.pool.n,
-        **{f'pool.scores["{name}"]': row for name, row in collection.pool.scores.items()},
+        **{f'pool.scores["{measure}"]': row for measure, row in collection.pool.scores.items()},
         **{f"rank_distance.{item.name}": getattr(distance, item.name) for item in fields(distance)},
     }
-    for name, row in rows.items():
+    for label, row in rows.items():
         if len(row) != size:
-            raise ReportError(f"{where}.{name}: {len(row)} values, expected {size}, one per language.")
+            raise ReportError(f"{where}.{label}: {len(row)} values, expected {size}, one per language.")
+    measures = figures_of(name, collection).measures
     keyed: dict[str, tuple[Mapping[str, object], tuple[str, ...]]] = {
         "queries": (collection.queries, tuple(collection.languages)),
         "passages": (collection.passages, tuple(collection.languages)),
         "macro": (collection.macro, SETTING_KINDS),
         "micro": (collection.micro, ("multilingual",)),
-        "pairs.scores": (collection.pairs.scores, tuple(MEASURES)),
-        "pool.scores": (collection.pool.scores, tuple(MEASURES)),
+        "pairs.scores": (collection.pairs.scores, measures),
+        "pool.scores": (collection.pool.scores, measures),
     }
     _check_keys(keyed, where)
-    averages = {f"macro.{kind}": (collection.macro[kind], tuple(MEASURES)) for kind in SETTING_KINDS}
-    averages["macro.multilingual"] = (collection.macro["multilingual"], (*MEASURES, *BIAS_FIGURES))
-    averages["micro.multilingual"] = (collection.micro["multilingual"], tuple(MEASURES))
+    averages = {f"macro.{kind}": (collection.macro[kind], measures) for kind in SETTING_KINDS}
+    averages["macro.multilingual"] = (collection.macro["multilingual"], (*measures, *BIAS_FIGURES))
+    averages["micro.multilingual"] = (collection.micro["multilingual"], measures)
     _check_keys(averages, where)
 
 

@@ -5,7 +5,8 @@ from itertools import product
 
 from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE, Interval
 from babelrank.analysis.settings import Cell
-from babelrank.reporting.results import BIAS_FIGURES, CollectionResults
+from babelrank.reporting.figures import setting_kinds
+from babelrank.reporting.results import BIAS_FIGURES, SETTING_KINDS, CollectionResults
 
 NO_VALUE = "–"
 # Of the rank distance, by the name under which macro averages hold it.
@@ -34,19 +35,27 @@ class SummaryRow:
 
 
 def summary_rows(collection: CollectionResults) -> list[SummaryRow]:
-    """Return the macro averages of the three kinds of setting, and the micro average of the multilingual one."""
+    """Return the macro averages of the kinds of setting that there are, and the micro average of the multilingual."""
     pairs = collection.pairs.n
     diagonal = [i == j for i, j in product(range(len(pairs)), repeat=2)]
     filled = [n > 0 for row in pairs for n in row]
     monolingual = sum(a and b for a, b in zip(filled, diagonal, strict=True))
     multilingual = sum(n > 0 for n in collection.pool.n)
-    macro = collection.macro
-    return [
-        SummaryRow("Mo.", f"monolingual, {monolingual} settings", macro["monolingual"]),
-        SummaryRow("Cr.", f"cross-lingual, {sum(filled) - monolingual} settings", macro["cross_lingual"]),
-        SummaryRow("Mul.", f"multilingual, {multilingual} settings", macro["multilingual"]),
-        SummaryRow("Mul. micro", f"multilingual, {sum(collection.pool.n):,} queries", collection.micro["multilingual"]),
-    ]
+    counts = zip(("Mo.", "Cr.", "Mul."), (monolingual, sum(filled) - monolingual, multilingual), strict=True)
+    rows = {
+        kind: SummaryRow(label, f"{kind.replace('_', '-')}, {_settings(count)}", collection.macro[kind])
+        for kind, (label, count) in zip(SETTING_KINDS, counts, strict=True)
+    }
+    shown = [rows[kind] for kind in setting_kinds(collection.languages, pairs)]
+    if rows["multilingual"] in shown:
+        queries = f"multilingual, {sum(collection.pool.n):,} queries"
+        shown.append(SummaryRow("Mul. micro", queries, collection.micro["multilingual"]))
+    return shown
+
+
+def summary_score(collection: CollectionResults, label: str, measure: str) -> Cell:
+    """Return one of the averages of `summary_rows`; None where there is no such row."""
+    return next((row.scores[measure] for row in summary_rows(collection) if row.label == label), None)
 
 
 def bias_row(collection: CollectionResults) -> dict[str, str]:
@@ -88,6 +97,10 @@ def show_change(figure: str, interval: Interval) -> str:
 def show_difference(figure: str, difference: float) -> str:
     """Write the difference of two macro figures."""
     return f"{difference:+,.{_digits(figure)}f}".replace("-", "−")
+
+
+def _settings(count: int) -> str:
+    return f"{count} setting{'s' if count != 1 else ''}"
 
 
 def _digits(figure: str) -> int:

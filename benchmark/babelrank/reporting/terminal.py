@@ -14,6 +14,7 @@ from rich.text import Text
 from babelrank.analysis.comparison import Comparison
 from babelrank.encoding.protocol import Role
 from babelrank.encoding.representations import Progress as EncodingProgress
+from babelrank.reporting.figures import figures_of
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.results import CollectionResults, Results
 from babelrank.reporting.summary import (
@@ -71,6 +72,11 @@ class ProgressBars:
 
         return show
 
+    def counting(self, what: str, unit: str) -> Callable[[int, int], None]:
+        """Return what moves the bar of whatever else is counted; it takes how many are done, and how many there are."""
+        bar = self._progress.add_task(what, total=None, unit=unit)
+        return lambda done, total: self._progress.update(bar, completed=done, total=total)
+
     def training(self, steps: int) -> Callable[[int, Mapping[str, float]], None]:
         """Return what moves the bar of a training run, and prints what is measured between its steps."""
         bar = self._progress.add_task("training", total=steps, unit="steps", digits=2)
@@ -102,8 +108,11 @@ def schedule_tables(schedule: "Schedule", summary: "ScheduleSummary") -> Iterato
     yield pairs
 
 
-def comparison_tables(first: str, second: str, collection: str, comparison: Comparison) -> Iterator[Table]:
+def comparison_tables(
+    first: str, second: str, collection: str, measure: str, comparison: Comparison
+) -> Iterator[Table]:
     """Yield how two models differ on a collection: macro figures with their tests, then gains by query language."""
+    labels = {figure: MACRO_LABELS[figure] for figure in comparison.macro}
     macro = Table(
         "",
         "difference (95 %)",
@@ -111,17 +120,17 @@ def comparison_tables(first: str, second: str, collection: str, comparison: Comp
         "p, Holm",
         "effect d",
         "settings won / tied / lost",
-        title=Text(f"{first} − {second} on {collection}", style="bold"),
+        title=Text(f"{first} − {second} on {collection}, {measure}", style="bold"),
         title_justify="left",
         caption="settings at 5 %, Holm over the settings of a kind; rank distance: lower wins",
         caption_justify="left",
         box=box.SIMPLE,
     )
-    gains = Table("query language", *MACRO_LABELS.values(), box=box.SIMPLE)
+    gains = Table("query language", *labels.values(), box=box.SIMPLE)
     for table in (macro, gains):
         for column in table.columns[1:]:
             column.justify = "right"
-    for figure, label in MACRO_LABELS.items():
+    for figure, label in labels.items():
         found, tally = comparison.macro[figure], comparison.tallies[figure]
         macro.add_row(
             label,
@@ -132,7 +141,7 @@ def comparison_tables(first: str, second: str, collection: str, comparison: Comp
             f"{tally.wins} / {tally.ties} / {tally.losses}",
         )
     for i, lang in enumerate(comparison.languages):
-        values = (show_difference(figure, float(comparison.gains[figure][i])) for figure in MACRO_LABELS)
+        values = (show_difference(figure, float(comparison.gains[figure][i])) for figure in labels)
         gains.add_row(language_name(lang), *values)
     yield macro
     yield gains
@@ -146,26 +155,26 @@ class _Rate(ProgressColumn):
 
 
 def summary_tables(results: Results) -> Iterator[Table]:
-    """Yield one table per collection: macro averages by setting, then the rank distance."""
+    """Yield one table per collection: macro averages by setting, then the rank distance, as far as there are any."""
     for name, collection in results.collections.items():
         yield _summary_table(name, results.model.name, collection)
 
 
 def _summary_table(name: str, model: str, collection: CollectionResults) -> Table:
-    rows, bias = summary_rows(collection), bias_row(collection)
-    measures = list(rows[0].scores)
+    rows, figures = summary_rows(collection), figures_of(name, collection)
+    bias = ", ".join(f"{label} {value}" for label, value in bias_row(collection).items())
     table = Table(
         "",
         "macro average over",
-        *(f"{measure} ↑" for measure in measures),
+        *(f"{measure} ↑" for measure in figures.measures),
         title=Text(f"{model} on {name}", style="bold"),
         title_justify="left",
-        caption="Rank distance ↓ " + ", ".join(f"{label} {value}" for label, value in bias.items()),
+        caption=f"Rank distance ↓ {bias}" if figures.has_bias else None,
         caption_justify="left",
         box=box.SIMPLE,
     )
     for column in table.columns[2:]:
         column.justify = "right"
     for row in rows:
-        table.add_row(row.label, row.meaning, *(show_score(row.scores[measure]) for measure in measures))
+        table.add_row(row.label, row.meaning, *(show_score(row.scores[measure]) for measure in figures.measures))
     return table

@@ -6,6 +6,8 @@ beyond ASCII, an engine and a font that have their characters.
 
 - ``main.tex``, Table 1: a row for each model, its mAP Mo., Cr., Mul. by collection.
 - ``language-bias.tex``, Table 2: a row for each model, its rank distance by collection.
+- ``monolingual.tex``, as Tables 12 and 13: a row for each model, nDCG@10 and Recall@100 by collection of one language,
+  such as MIRACL's and BEIR's; these stand in none of the other tables.
 - ``<collection>.by-language.tex``, Tables 3–6: a row for each query language and one for their mean; Mo., Cr., Mul.,
   and in each a column for each model. Above mAP; below R@1, but R@10 for Mul. Cr. of a query language is the mean over
   the other passage languages. The paper has one table for each base model: name the models of one base to get it.
@@ -20,7 +22,7 @@ there is nothing to choose. Scores have 3 decimals and rank distances 1, as in r
 1 and 2, are 95 % percentile intervals of a bootstrap over questions (see `analysis.bootstrap`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -30,6 +32,7 @@ from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
 from babelrank.analysis.settings import Cell, mean_or_none
 from babelrank.reporting.export.intervals import MAP, macro_figure, macro_intervals
 from babelrank.reporting.export.protocol import File, Options, RanksReader, collection_names
+from babelrank.reporting.figures import figures_of
 from babelrank.reporting.names import collection_stem, slug
 from babelrank.reporting.results import SETTING_KINDS, CollectionResults, Results
 from babelrank.reporting.summary import NO_VALUE, show_rank, show_score
@@ -88,12 +91,22 @@ def render(results: Sequence[Results], read_ranks: RanksReader, options: Options
             for each in results
             for name in each.collections
         }
-    yield "main.tex", _main(results, names, intervals)
-    yield "language-bias.tex", _language_bias(results, names, intervals)
+    having = {name: [each for each in results if name in each.collections] for name in names}
+    figures = {name: figures_of(name, shown[0].collections[name]) for name, shown in having.items()}
+    names = [name for name in having if figures[name].has_pool]
+    biased = [name for name in names if figures[name].has_bias]
+    if names:
+        yield "main.tex", _main(results, names, intervals)
+    if biased:
+        yield "language-bias.tex", _language_bias(results, biased, intervals)
+    if len(names) < len(having):
+        monolingual = {name: figures[name].headline for name in having if name not in names}
+        yield "monolingual.tex", _monolingual(results, monolingual)
     for name in names:
-        shown = [each for each in results if name in each.collections]
+        shown = having[name]
         yield f"{collection_stem(name)}.by-language.tex", _by_language(shown, name)
-        yield f"{collection_stem(name)}.rank-distance.tex", _rank_distance(shown, name)
+        if name in biased:
+            yield f"{collection_stem(name)}.rank-distance.tex", _rank_distance(shown, name)
         if options.pairs:
             for each in shown:
                 yield f"{collection_stem(name)}.pairs.{slug(each.model.name)}.tex", _pairs(each, name)
@@ -126,6 +139,29 @@ def _main(
         "mAP of monolingual (Mo.), cross-lingual (Cr.) and multilingual (Mul.) retrieval, macro-averaged over settings."
     )
     return _table("main", caption, "l" + "r" * len(columns), [Section(head, _model_rows(results, columns), [])])
+
+
+def _monolingual(results: Sequence[Results], headlines: Mapping[str, Sequence[str]]) -> str:
+    """Show the headline measures of collections in one language."""
+    widths = [len(measures) for measures in headlines.values()]
+    head = [
+        _row(["", *(_span(f"{escape(name)} ($\\uparrow$)", len(headlines[name])) for name in headlines)]),
+        _rules(widths),
+        _row(["Model", *(measure for measures in headlines.values() for measure in measures)]),
+    ]
+    columns = [
+        mark_best(
+            [
+                each.collections[name].macro["monolingual"][measure] if name in each.collections else None
+                for each in results
+            ],
+            show_score,
+        )
+        for name, measures in headlines.items()
+        for measure in measures
+    ]
+    caption = "Monolingual retrieval: queries and passages in one language."
+    return _table("monolingual", caption, "l" + "r" * len(columns), [Section(head, _model_rows(results, columns), [])])
 
 
 def _language_bias(

@@ -17,9 +17,10 @@ from typing import Any
 
 from babelrank.reporting.export.mteb import MEASURE_NAMES
 from babelrank.reporting.export.protocol import File, Options, RanksReader
+from babelrank.reporting.figures import figures_of
 from babelrank.reporting.markdown import render_template
 from babelrank.reporting.names import slug
-from babelrank.reporting.results import SETTING_KINDS, CollectionResults, Results, catalog_order
+from babelrank.reporting.results import BIAS_FIGURES, SETTING_KINDS, CollectionResults, Results, catalog_order
 
 TASK = "text-retrieval"
 _TEMPLATE = "templates/export-model-card.md.j2"
@@ -45,9 +46,10 @@ def render(results: Sequence[Results], _read_ranks: RanksReader, _options: Optio
 def _fields(name: str, collection: CollectionResults) -> Iterator[dict[str, Any]]:
     """Yield what an `EvalResult` takes, for every macro figure that there is."""
     base, _, variant = name.partition(":")
-    for kind in SETTING_KINDS:
+    figures = figures_of(name, collection)
+    for kind in figures.kinds:
         for measure, value in collection.macro[kind].items():
-            if value is not None:
+            if value is not None and (figures.has_bias or measure not in BIAS_FIGURES):
                 yield {
                     "task_type": TASK,
                     "task_name": f"{_WORDS[kind]} retrieval",

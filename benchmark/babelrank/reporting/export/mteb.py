@@ -14,8 +14,8 @@ The layout is that of `mteb.TaskResult` at commit 02c088e (2.x): ``dataset_revis
 - ``dataset_revision``: the SHA-256 of the collection's files.
 - the split is ``test``; ``hf_subset`` is ``de-en``, query language first, ``de-de`` or ``de-all``; ``languages`` are
   those of query and passages, as ISO 639-3 with the script that CLDR deems likely, such as ``deu-Latn``.
-- ``main_score`` is ``map``: mAP, uncut, as in the report and its paper. MTEB's retrieval tasks take nDCG@10 in its
-  place, which is here as ``ndcg_at_10``. ``num_queries`` is the setting's number of queries.
+- ``main_score`` is the collection's headline measure: for LAReQA ``map``, uncut, as in the report and its paper; for
+  MIRACL and BEIR ``ndcg_at_10``, as in MTEB. ``num_queries`` is the setting's number of queries.
 - ``evaluation_time`` and ``kg_co2_emissions``: null. One pass ranks for all settings, and stored vectors are used
   again.
 
@@ -30,6 +30,7 @@ from langcodes import Language, LanguageTagError
 
 from babelrank.errors import ReportError
 from babelrank.reporting.export.protocol import ALL_LANGUAGES, File, Options, RanksReader, evaluations
+from babelrank.reporting.figures import Figures, figures_of
 from babelrank.reporting.names import collection_stem, slug
 from babelrank.reporting.results import SETTING_KINDS, CollectionResults, Results
 
@@ -38,10 +39,10 @@ MEASURE_NAMES = {
     "mAP": "map",
     "R@1": "recall_at_1",
     "R@10": "recall_at_10",
+    "R@100": "recall_at_100",
     "MRR@10": "mrr_at_10",
     "nDCG@10": "ndcg_at_10",
 }
-MAIN_SCORE = "map"
 _SPLIT = "test"
 
 
@@ -57,7 +58,7 @@ def render(results: Sequence[Results], _read_ranks: RanksReader, _options: Optio
     for model, name, collection in evaluations(results):
         environment = collection.environment
         harness = environment.babelrank if environment else version[model]
-        for kind, subsets in _subsets(collection).items():
+        for kind, subsets in _subsets(collection, figures_of(name, collection)).items():
             task = f"{collection_stem(name)}.{kind}"
             document = {
                 "dataset_revision": collection.sha256,
@@ -89,22 +90,23 @@ def language_script(code: str) -> str:
         raise ReportError(f"{code!r} is no language of ISO 639, and MTEB has no other names for one.") from error
 
 
-def _subsets(collection: CollectionResults) -> dict[str, list[dict[str, object]]]:
+def _subsets(collection: CollectionResults, figures: Figures) -> dict[str, list[dict[str, object]]]:
     """Return the scores of every setting with queries, by kind."""
+    main = MEASURE_NAMES[figures.headline[0]]
     subsets: dict[str, list[dict[str, object]]] = {kind: [] for kind in SETTING_KINDS}
     pairs, pool, languages = collection.pairs, collection.pool, collection.languages
     for i, query_lang in enumerate(languages):
         for j, passage_lang in enumerate(languages):
             scores = {measure: matrix[i][j] for measure, matrix in pairs.scores.items()}
             kind = SETTING_KINDS[0] if i == j else SETTING_KINDS[1]
-            subsets[kind] += _subset(query_lang, passage_lang, [passage_lang], pairs.n[i][j], scores)
+            subsets[kind] += _subset(query_lang, passage_lang, [passage_lang], pairs.n[i][j], scores, main)
         scores = {measure: row[i] for measure, row in pool.scores.items()}
-        subsets[SETTING_KINDS[2]] += _subset(query_lang, ALL_LANGUAGES, languages, pool.n[i], scores)
-    return subsets
+        subsets[SETTING_KINDS[2]] += _subset(query_lang, ALL_LANGUAGES, languages, pool.n[i], scores, main)
+    return {kind: subsets[kind] for kind in figures.kinds}
 
 
 def _subset(
-    query_lang: str, target: str, passage_langs: Sequence[str], n: int, scores: dict[str, float | None]
+    query_lang: str, target: str, passage_langs: Sequence[str], n: int, scores: dict[str, float | None], main: str
 ) -> list[dict[str, object]]:
     if n == 0:
         return []
@@ -113,7 +115,7 @@ def _subset(
         {
             "hf_subset": f"{query_lang}-{target}",
             "languages": [language_script(lang) for lang in dict.fromkeys([query_lang, *passage_langs])],
-            "main_score": named[MAIN_SCORE],
+            "main_score": named[main],
             **named,
             "num_queries": n,
         }

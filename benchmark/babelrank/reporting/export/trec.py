@@ -3,7 +3,8 @@
 In: rank tables, which hold the ranks of the relevant passages and nothing of the others. Out: for each collection
 ``<collection>.multilingual.qrels`` and, for each model, ``<collection>.multilingual.<model>.run``; on request the same
 for the pairs of languages, all pairs in one file (``….pairs.qrels``). Queries are called ``de:ID`` in the multilingual
-setting and ``de-en:ID`` in a pair, query language first: `trec_eval -q` then tells settings apart.
+setting (in a collection of one language, ``ID`` alone) and ``de-en:ID`` in a pair, query language first: `trec_eval -q`
+then tells settings apart.
 
 *What a run holds.* trec_eval sorts by score and forgets the ranks that a file gives: were the relevant passages alone
 in it, they would close up and stand at the top. So every rank above a relevant passage that another passage has is
@@ -26,19 +27,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from babelrank.data.judged import query_labels
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.trec import as_texts, check_ids, format_qrels, format_run
 from babelrank.reporting.export.protocol import File, Options, RanksReader, collection_names
 from babelrank.reporting.names import collection_stem, slug
 from babelrank.reporting.results import Results
 
 PLACEHOLDER = "unjudged-"
-_TEXT = pa.large_string()  # a run can be longer than 2 GiB
-_WHITE_SPACE = r"\s"
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ def render(results: Sequence[Results], read_ranks: RanksReader, options: Options
 def by_query(ranks: RelevantRanks) -> Lists:
     """Return the lists of the multilingual settings: each query's, over the pool."""
     query = ranks.query_numbers
-    return _lists(ranks, query, "rank_in_pool", [ranks.table["query_lang"], ":", ranks.table["query_id"]])
+    table = ranks.table
+    return _lists(ranks, query, "rank_in_pool", query_labels(table["query_lang"], table["query_id"], ranks.languages))
 
 
 def by_pair(ranks: RelevantRanks) -> Lists:
@@ -102,18 +103,17 @@ def by_pair(ranks: RelevantRanks) -> Lists:
     _, passage_lang = ranks.language_codes
     pairs = ranks.query_numbers * len(ranks.languages) + passage_lang
     table = ranks.table
-    return _lists(
-        ranks, pairs, "rank_in_language", [table["query_lang"], "-", table["passage_lang"], ":", table["query_id"]]
-    )
+    labels = table["query_lang"] + "-" + table["passage_lang"] + ":" + table["query_id"]
+    return _lists(ranks, pairs, "rank_in_language", labels.to_numpy(dtype=object))
 
 
 def write_qrels(ranks: RelevantRanks, lists: Lists) -> bytes:
     """Return ``query-id 0 passage-id grade`` lines, by query and passage."""
     queries = lists.ids.take(pa.array(lists.rows))
-    passages = _texts(ranks.table["passage_id"])
+    passages = as_texts(ranks.table["passage_id"])
     order = np.lexsort((_order_of(passages), lists.rows))
-    grades = pa.array(ranks.table["grade"].to_numpy()).cast(_TEXT)
-    return _lines([column.take(pa.array(order)) for column in (queries, passages, grades)], "{} 0 {} {}")
+    grades = ranks.table["grade"].to_numpy()[order]
+    return format_qrels(queries.take(pa.array(order)), passages.take(pa.array(order)), grades)
 
 
 def write_run(ranks: RelevantRanks, lists: Lists, tag: str, depth: int) -> bytes:
@@ -125,17 +125,18 @@ def write_run(ranks: RelevantRanks, lists: Lists, tag: str, depth: int) -> bytes
     start = np.cumsum(length) - length
     of_line = np.repeat(np.arange(len(length)), length)
     place = np.arange(len(of_line)) - start[of_line] + 1
-    relevant = _texts(ranks.table["passage_id"])
-    placeholders = pa.array([f"{PLACEHOLDER}{i}" for i in range(1, depth + 1)], _TEXT)
+    relevant = as_texts(ranks.table["passage_id"])
+    placeholders = as_texts([f"{PLACEHOLDER}{i}" for i in range(1, depth + 1)])
     passages = pa.concat_arrays([relevant, placeholders])
     chosen = len(relevant) + place - 1
     chosen[start[lists.rows[within]] + lists.places[within] - 1] = np.flatnonzero(within)
-    columns = [
+    return format_run(
         lists.ids.take(pa.array(of_line)),
         passages.take(pa.array(chosen)),
-        pa.array(place).cast(_TEXT),
-    ]
-    return _lines([*columns, columns[-1]], f"{{}} Q0 {{}} {{}} -{{}} {tag}")
+        place,
+        as_texts([f"-{i}" for i in range(1, depth + 1)]).take(pa.array(place - 1)),
+        tag,
+    )
 
 
 def place_passages(rank: np.ndarray, lists: np.ndarray, order: np.ndarray) -> np.ndarray:
@@ -175,13 +176,11 @@ def place_passages(rank: np.ndarray, lists: np.ndarray, order: np.ndarray) -> np
     return places
 
 
-def _lists(ranks: RelevantRanks, keys: np.ndarray, column: str, parts: Sequence[pd.Series | str]) -> Lists:
+def _lists(ranks: RelevantRanks, keys: np.ndarray, column: str, labels: np.ndarray) -> Lists:
+    """Return the lists, one for each of the `keys`; `labels` are the names of their queries, for each row."""
     _, first, rows = np.unique(keys, return_index=True, return_inverse=True)
-    passages = _texts(ranks.table["passage_id"])
-    ids = _join([part if isinstance(part, str) else _texts(part.iloc[first]) for part in parts])
-    for kind, values in (("query", ids), ("passage", passages)):
-        if pc.any(pc.match_substring_regex(values, _WHITE_SPACE)).as_py():
-            raise ReportError(f"a {kind}'s id holds white space, which TREC's formats cannot tell from a separator.")
+    passages, ids = as_texts(ranks.table["passage_id"]), as_texts(labels[first])
+    check_ids(ids, passages)
     if pc.any(pc.starts_with(passages, PLACEHOLDER)).as_py():
         raise ReportError(f"a passage's id begins with {PLACEHOLDER!r}, as placeholders do.")
     return Lists(ids, rows, place_passages(ranks.table[column].to_numpy(), rows, _order_of(passages)))
@@ -191,23 +190,3 @@ def _order_of(ids: pa.Array) -> np.ndarray:
     """Return numbers that sort as the ids do, by code points."""
     numbers: np.ndarray = np.unique(ids.to_numpy(zero_copy_only=False).astype(str), return_inverse=True)[1]
     return numbers
-
-
-def _texts(column: pd.Series) -> pa.Array:
-    return pa.array(column.to_numpy(dtype=object), _TEXT)
-
-
-def _lines(columns: Sequence[pa.Array], layout: str) -> bytes:
-    """Fill each row of `columns` into the places of `layout`, one line to a row."""
-    between = f"{layout}\n".split("{}")
-    lines = _join([*(part for pair in zip(between, columns, strict=False) for part in pair), between[-1]])
-    size = pc.sum(pc.binary_length(lines), min_count=0).as_py()
-    whole = lines.buffers()[2]  # Arrow keeps the rows of a column one behind the other
-    return whole.to_pybytes()[:size] if size else b""
-
-
-def _join(parts: Sequence[pa.Array | str]) -> pa.Array:
-    """Put texts and columns of texts together, row by row."""
-    texts = [pa.scalar(part, _TEXT) if isinstance(part, str) else part for part in parts]
-    # The last one is the separator.
-    return pc.binary_join_element_wise(*texts, pa.scalar("", _TEXT))

@@ -12,7 +12,8 @@ from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator
 
-from babelrank.reporting.heatmaps import HEATMAPS, Heatmap
+from babelrank.errors import ReportError
+from babelrank.reporting.heatmaps import Heatmap, heatmaps_of
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.names import slug
 from babelrank.reporting.plots.style import (
@@ -59,13 +60,13 @@ def plot_models(
     Raises
     ------
     ReportError
-        A format is unknown, or a file cannot be written.
+        A format is unknown, a file cannot be written, or no collection has heatmaps.
     """
     paths = []
     collections = sorted({name for model in models for name in model.collections}, key=catalog_order)
     for collection in collections:
         having = [model for model in models if collection in model.collections]
-        for heatmap in HEATMAPS:
+        for heatmap in heatmaps_of(collection, having[0].collections[collection]):
             scale = shared_scale(heatmap, [model.collections[collection] for model in having])
             for model in having:
                 figure = draw_heatmap(model, collection, heatmap, scale, size)
@@ -73,6 +74,8 @@ def plot_models(
                     path = out / f"{slug(model.model.name)}.{heatmap.file_name(collection, suffix)}"
                     write_file(path, render(figure, suffix))
                     paths.append(path)
+    if not paths:
+        raise ReportError("heatmaps: nothing to draw; collections of one language have none.")
     return paths
 
 

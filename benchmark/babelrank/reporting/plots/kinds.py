@@ -11,6 +11,7 @@ from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE, find_inte
 from babelrank.analysis.scaling import ScalingPoint, fit_scaling
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.ranking.table import RelevantRanks
+from babelrank.reporting.figures import figures_of
 from babelrank.reporting.names import collection_stem, slug
 from babelrank.reporting.plots.bars import draw_bars, draw_radar
 from babelrank.reporting.plots.differences import DIFFERENCES, draw_difference
@@ -41,8 +42,11 @@ class Material:
 
     @property
     def collections(self) -> dict[str, list[int]]:
-        """The models that have each collection, by their places."""
-        names = sorted({name for model in self.models for name in model.collections}, key=catalog_order)
+        """The models that have each collection in which languages can be compared, by their places."""
+        known = {
+            name for model in self.models for name, each in model.collections.items() if figures_of(name, each).has_bias
+        }
+        names = sorted(known, key=catalog_order)
         return {name: [i for i, model in enumerate(self.models) if name in model.collections] for name in names}
 
 
@@ -73,7 +77,8 @@ def _scatter(material: Material, size: Size) -> Drawn:
     for name, having in material.collections.items():
         known = {material.models[i].model.name: question_figures(material.ranks(i, name)) for i in having}
         intervals[name] = {model: find_intervals(figures) for model, figures in known.items()}
-    yield "accuracy-and-bias", draw_scatter(material.models, intervals=intervals, size=size)
+    if intervals:
+        yield "accuracy-and-bias", draw_scatter(material.models, intervals=intervals, size=size)
 
 
 def _scaling(material: Material, size: Size) -> Drawn:
@@ -143,4 +148,7 @@ def plot(
         nothing = False
         yield from write_figure(figure, out / stem, formats)
     if nothing:
-        raise ReportError(f"{kind}: nothing to draw; a difference needs two models with a collection in common.")
+        raise ReportError(
+            f"{kind}: nothing to draw. Figures show collections in which languages can be compared; a difference needs "
+            "two models that have one in common."
+        )

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
 from babelrank.errors import ReportError
+from babelrank.reporting.figures import figures_of
 from babelrank.reporting.plots.points import NamedPoint, draw_points, label_points
 from babelrank.reporting.plots.quantities import DISTANCE, find_quantity
 from babelrank.reporting.plots.style import TEXT, Size, add_title, house_style, looks, new_figure, title_lines
@@ -41,7 +42,8 @@ def draw_scatter(
         The figure is unknown, or there is nothing to draw.
     """
     quantity = find_quantity(figure)
-    collections = sorted({name for model in models for name in model.collections}, key=catalog_order)
+    names = {name for model in models for name, each in model.collections.items() if figures_of(name, each).has_bias}
+    collections = sorted(names, key=catalog_order)
     known = {name: _points(models, name, figure, (intervals or {}).get(name, {})) for name in collections}
     drawn = {name: points for name, points in known.items() if points}
     if not drawn:

@@ -6,7 +6,7 @@ for (const board of boards) {
   all("tbody tr", board).forEach((row, i) => lines.set(row, { row, ...data[board.id][i] }));
 }
 
-const state = { board: boards[0], measure: "mAP", key: "mAP/Mul.", descending: true, setting: "Mul." };
+const state = { board: null, measure: null, key: null, descending: true, setting: "Mul." };
 const isText = (key) => key === "name" || key === "group";
 const isScore = (key) => key.includes("/");
 
@@ -76,7 +76,8 @@ function update() {
   });
   state.board.querySelector(".empty").hidden = shown.length > 0;
   byId("_status").textContent = `${shown.length} of ${sorted.length} models, by ${describeOrder()}`;
-  drawScatter(shown, state.setting, state.measure);
+  byId("_scatter").hidden = !("bias" in state.board.dataset);
+  if (!byId("_scatter").hidden) drawScatter(shown, state.setting, state.measure);
 }
 
 function describeOrder() {
@@ -88,14 +89,22 @@ function describeOrder() {
 // ---- Controls --------------------------------------------------------------------------------------------------------
 
 function choose(id) {
-  const board = boards.find((candidate) => candidate.id === id);
-  if (!board) return;
+  const board = boards.find((candidate) => candidate.id === id) ?? state.board ?? boards[0];
+  if (board === state.board) return;
   state.board = board;
-  check("collection", id);
+  check("collection", board.id);
+  // A family has measures and columns of its own.
+  const measures = board.dataset.measures.split(" ");
+  if (!measures.includes(state.measure)) [state.measure] = measures;
+  check("measure", state.measure);
+  for (const radio of all('[name="measure"]')) radio.parentElement.hidden = !measures.includes(radio.value);
+  if (!board.querySelector(`[data-key="${CSS.escape(state.key ?? "")}"]`)) {
+    [state.key, state.descending] = [`${state.measure}/${board.dataset.main}`, true];
+  }
 }
 
 function start() {
-  for (const part of all(".controls, .scatter")) part.hidden = false;
+  for (const part of all(".controls")) part.hidden = false;
   for (const control of all(".switch")) control.hidden = all("input", control).length < 2;
   const actions = {
     collection: (value) => {

@@ -28,7 +28,7 @@ function drawScatter(lines, setting, measure) {
       along: line.intervals[key],
       across: line.intervals.rank_distance,
     }))
-    .filter(({ accuracy, bias }) => accuracy !== null && bias > 0); // a logarithm needs more than 0
+    .filter(({ accuracy, bias }) => accuracy != null && bias > 0); // a logarithm needs more than 0
   const scale = makeScale(points);
   const best = frontier(points);
   const svg = make("svg", {

@@ -1,0 +1,81 @@
+"""Runs -> one run: reciprocal rank fusion, and weighted scores."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from babelrank.errors import SearchError, unknown_choice
+from babelrank.ranking.runs import place_in_groups, trec_order
+from babelrank.ranking.trec import Run
+
+RRF_K = 60  # Cormack et al. 2009, SIGIR, doi:10.1145/1571941.1572114: found on TREC's data, and kept since
+_Weigher = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (queries, scores) of lines in order -> worth of each line
+
+
+def fuse(runs: Sequence[Run], method: str, weights: Sequence[float] | None = None, *, depth: int | None = None) -> Run:
+    """Fuse runs of the same queries.
+
+    ``rrf``: a passage is worth Σ weight / (60 + rank) over the runs that hold it (Cormack et al. 2009).
+    ``weighted``: Σ weight · score, with the scores of each query of each run brought to 0 … 1 (least and greatest of
+    its list; 1 where all are equal). What a run does not hold is worth nothing there.
+
+    Parameters
+    ----------
+    runs
+        Two or more, whose queries go by the same ids.
+    method
+        One of `METHODS`.
+    weights
+        One per run, positive; all alike by default.
+    depth
+        Passages kept for each query; all by default.
+
+    Returns
+    -------
+    Run
+        By query and best first, in trec_eval's order; the same whatever the order of the runs' lines.
+
+    Raises
+    ------
+    SearchError
+        Fewer than two runs, an unknown method, or weights that are not one positive number per run.
+    """
+    if method not in METHODS:
+        raise SearchError(unknown_choice("method of fusion", method, METHODS))
+    if len(runs) < 2:
+        raise SearchError("fusion takes two runs or more.")
+    weights = [1.0] * len(runs) if weights is None else list(weights)
+    if len(weights) != len(runs) or not all(np.isfinite(weight) and weight > 0 for weight in weights):
+        raise SearchError(f"{len(runs)} runs take as many positive weights, not {', '.join(map(str, weights))}.")
+    queries, query_of = np.unique(np.concatenate([run.queries for run in runs]).astype(str), return_inverse=True)
+    passages, passage_of = np.unique(np.concatenate([run.passages for run in runs]).astype(str), return_inverse=True)
+    worth = np.empty(len(query_of))
+    start = 0
+    for run, weight in zip(runs, weights, strict=True):
+        part = slice(start, start := start + len(run))
+        order = trec_order(query_of[part], run.passages, run.scores)
+        worth[part][order] = weight * METHODS[method](query_of[part][order], run.scores[order].astype(np.float64))
+    keys, line_of = np.unique(query_of * len(passages) + passage_of, return_inverse=True)
+    scores = np.bincount(line_of, weights=worth).astype(np.float32)
+    fused_queries, fused_passages = queries[keys // len(passages)], passages[keys % len(passages)]
+    order = trec_order(keys // len(passages), fused_passages, scores)
+    if depth is not None:
+        order = order[place_in_groups(keys[order] // len(passages)) <= depth]
+    return Run(fused_queries[order].astype(object), fused_passages[order].astype(object), scores[order])
+
+
+def _reciprocal_ranks(queries: np.ndarray, _scores: np.ndarray) -> np.ndarray:
+    worth: np.ndarray = 1 / (RRF_K + place_in_groups(queries))
+    return worth
+
+
+def _normalised_scores(queries: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    _, first, lists = np.unique(queries, return_index=True, return_inverse=True)
+    highest = scores[first][lists]
+    lowest = np.minimum.reduceat(scores, first)[lists]
+    extent = highest - lowest
+    worth: np.ndarray = np.where(extent > 0, (scores - lowest) / np.where(extent > 0, extent, 1), 1.0)
+    return worth
+
+
+METHODS: dict[str, _Weigher] = {"rrf": _reciprocal_ranks, "weighted": _normalised_scores}

@@ -1,0 +1,112 @@
+"""A run's best passages, scored anew by a cross-encoder -> a run."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from babelrank.errors import EncoderError, SearchError
+from babelrank.ranking.runs import Resolved, trec_order
+from babelrank.ranking.trec import Run
+
+# Pairs of texts -> one score each, float32, shape (pairs,); higher is more relevant.
+PairScorer = Callable[[Sequence[tuple[str, str]]], np.ndarray]
+_CHUNK = 1024  # pairs between two reports of progress
+
+
+def load_cross_encoder(
+    model: str, *, device: str | None = None, max_length: int | None = None, batch_size: int = 32
+) -> PairScorer:
+    """Load a CrossEncoder of sentence-transformers: a folder, or a name on the Hub.
+
+    Parameters
+    ----------
+    max_length
+        Tokens of question and passage together; by default the model's own.
+    batch_size
+        Pairs that the model sees at once.
+
+    Raises
+    ------
+    EncoderError
+        It cannot be loaded, or gives more than one score for a pair.
+    """
+    from sentence_transformers import CrossEncoder
+
+    folder = Path(model).expanduser()
+    if model.startswith((".", "/", "~")) and not folder.is_dir():
+        raise EncoderError(f"{model}: no such folder.")
+    limits = {} if max_length is None else {"max_length": max_length}
+    try:
+        encoder: Any = CrossEncoder(str(folder) if folder.is_dir() else model, device=device, **limits)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise EncoderError(f"{model}: no cross-encoder that sentence-transformers can load ({error}).") from error
+    if encoder.num_labels != 1:
+        raise EncoderError(f"{model}: gives {encoder.num_labels} scores for a pair, where one can be sorted by.")
+
+    def score(pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+        scores: np.ndarray = encoder.predict(list(pairs), batch_size=batch_size, show_progress_bar=False)
+        return scores.astype(np.float32)
+
+    return score
+
+
+def rerank(
+    resolved: Resolved,
+    questions: Sequence[str],
+    score: PairScorer,
+    *,
+    top: int = 100,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Run:
+    """Sort the best passages of each query by new scores.
+
+    Passages further down keep their order below them. Those that are not in the collection have no text, and go.
+
+    Parameters
+    ----------
+    questions
+        Texts of the collection's queries, by row.
+    top
+        Passages of each query that are scored.
+    on_progress
+        Called with the number of pairs that are scored, and of all.
+
+    Returns
+    -------
+    Run
+        By query and best first, in trec_eval's order.
+
+    Raises
+    ------
+    SearchError
+        `top` is below 1.
+    EncoderError
+        A score is not finite, or there is not one for each pair.
+    """
+    if top < 1:
+        raise SearchError(f"the top {top} cannot be sorted; it takes 1 or more.")
+    run = resolved.run
+    there = np.array([name in resolved.passages for name in run.passages])
+    upper = np.flatnonzero(there & (resolved.places <= top))
+    lower = np.flatnonzero(there & (resolved.places > top))
+    fresh = np.empty(len(upper), dtype=np.float32)
+    for start in range(0, len(upper), _CHUNK):
+        lines = upper[start : start + _CHUNK]
+        pairs = [(questions[resolved.rows[line]], resolved.passages[run.passages[line]].text) for line in lines]
+        scores = score(pairs)
+        if scores.shape != (len(pairs),) or not np.isfinite(scores).all():
+            raise EncoderError(
+                f"the cross-encoder gave scores of shape {scores.shape} for {len(pairs)} pairs, or no numbers."
+            )
+        fresh[start : start + len(pairs)] = scores
+        on_progress(start + len(pairs), len(upper))
+    lowest = np.full(int(resolved.rows.max()) + 1, np.inf, dtype=np.float32)
+    np.minimum.at(lowest, resolved.rows[upper], fresh)
+    lowest[np.isinf(lowest)] = 0.0
+    # Below the lowest new score, one for each place: the next float32 may lie further than 1 away.
+    below = lowest[resolved.rows[lower]] - resolved.places[lower] * np.maximum(1, np.abs(lowest[resolved.rows[lower]]))
+    kept, scores = np.concatenate([upper, lower]), np.concatenate([fresh, below]).astype(np.float32)
+    order = trec_order(resolved.rows[kept], run.passages[kept], scores)
+    return Run(run.queries[kept][order], run.passages[kept][order], scores[order])

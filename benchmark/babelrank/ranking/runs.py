@@ -1,0 +1,149 @@
+"""A run and what it is scored against -> ranks of the relevant passages, as trec_eval has them.
+
+A run is a list that ends somewhere: what it does not hold is not retrieved, and has rank infinity, with which every
+measure works. How far down it really stands is unknown, and so is a rank distance.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from babelrank.data.judged import Judged, Passage
+from babelrank.data.streamed import UNKNOWN_SHARE
+from babelrank.errors import DataError
+from babelrank.ranking.table import COLUMNS, RelevantRanks
+from babelrank.ranking.trec import Run
+
+_SHOWN = 3  # examples
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A run whose queries are known, in trec_eval's order.
+
+    Attributes
+    ----------
+    run
+        By query as the collection has them, best first; queries under the collection's own labels.
+    rows
+        The query of each line: its row in `Judged.queries`; int64, shape (lines,).
+    places
+        Where each line stands in its query's list, from 1; int64.
+    passages
+        Those of the run's passages that are in the collection.
+    notes
+        What of the run takes no part, in sentences.
+    """
+
+    run: Run
+    rows: np.ndarray
+    places: np.ndarray
+    passages: Mapping[str, Passage]
+    notes: tuple[str, ...]
+
+    @property
+    def depths(self) -> np.ndarray:
+        """How many passages each query has that is in the run; int64."""
+        return np.unique(self.rows, return_counts=True)[1]
+
+
+def resolve(run: Run, judged: Judged, source: str) -> Resolved:
+    """Look up a run's queries and passages, and put its lines in order.
+
+    Queries that the collection does not judge take no part. Passages that are not in the collection keep their places,
+    as trec_eval has it.
+
+    Parameters
+    ----------
+    source
+        What errors call the run.
+
+    Raises
+    ------
+    DataError
+        More than `UNKNOWN_SHARE` of the lines name queries, or passages, that are not there, or no line is left.
+    """
+    rows = pd.Series(run.queries).map(judged.rows).to_numpy(np.float64)
+    known = ~np.isnan(rows)
+    unjudged = ~known & pd.Series(run.queries).isin(judged.unjudged).to_numpy()
+    notes = [
+        _count_unknown(source, judged.name, "queries", run.queries, ~known & ~unjudged),
+        f"{np.unique(run.queries[unjudged].astype(str)).size:,} queries have no relevant passage; they take no part"
+        if unjudged.any()
+        else "",
+    ]
+    if not known.any():
+        raise DataError(f"{source}: no line is of a judged query of {judged.name}.")
+    kept = Run(judged.labels[rows[known].astype(np.int64)], run.passages[known], run.scores[known])
+    passages = judged.find_passages(frozenset(kept.passages))
+    there = pd.Series(kept.passages).isin(passages.keys()).to_numpy()
+    notes.append(_count_unknown(source, judged.name, "passages", kept.passages, ~there))
+    numbers = rows[known].astype(np.int64)
+    order = trec_order(numbers, kept.passages, kept.scores)
+    numbers = numbers[order]
+    ordered = Run(kept.queries[order], kept.passages[order], kept.scores[order])
+    if pd.DataFrame({"query": numbers, "passage": ordered.passages}).duplicated().any():
+        raise DataError(f"{source}: a query is there under two names, and has a passage under both.")
+    missing = len(judged.queries) - np.unique(numbers).size
+    notes.append(f"{missing:,} judged queries are not in the run; they count as 0" if missing else "")
+    return Resolved(ordered, numbers, place_in_groups(numbers), passages, tuple(filter(None, notes)))
+
+
+def trec_order(queries: np.ndarray, passages: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return what sorts lines as trec_eval does: by query, highest score first, of equal ones the last id first."""
+    _, ids = np.unique(passages.astype(str), return_inverse=True)  # code points sort as UTF-8's bytes do
+    order: np.ndarray = np.lexsort((-ids, -scores, queries))
+    return order
+
+
+def place_in_groups(groups: np.ndarray) -> np.ndarray:
+    """Return the place of each member in its group, from 1, where members stand together: int64."""
+    _, first, numbers = np.unique(groups, return_index=True, return_inverse=True)
+    places: np.ndarray = np.arange(len(groups)) - first[numbers] + 1
+    return places
+
+
+def rank_run(resolved: Resolved, judged: Judged) -> RelevantRanks:
+    """Rank every relevant passage: in the whole list, and among the list's passages of its own language.
+
+    Returns
+    -------
+    RelevantRanks
+        One row per judgement. Ranks are whole, ties being broken; infinity where the run does not hold the passage.
+    """
+    run, rows = resolved.run, resolved.rows
+    langs = pd.Series(run.passages).map({name: each.lang for name, each in resolved.passages.items()})
+    lines = pd.DataFrame({"query": rows, "passage_id": run.passages, "score": run.scores, "lang": langs})
+    lines["rank_in_pool"] = resolved.places
+    lines["rank_in_language"] = lines.groupby(["query", "lang"]).cumcount() + 1
+    lines["tied"] = lines.duplicated(["query", "score"], keep=False)
+    qrels = judged.qrels.astype({"passage_id": object})
+    table = qrels.merge(lines.drop(columns=["score", "lang"]), how="left", on=["query", "passage_id"])
+    queries = judged.queries.iloc[table["query"].to_numpy()]
+    ranks = table[["rank_in_language", "rank_in_pool"]].astype(np.float64).fillna(np.inf)
+    columns = {
+        "query_lang": queries["lang"].array,
+        "query_id": queries["question"].array,
+        "passage_lang": table["passage_lang"].array,
+        "passage_id": table["passage_id"].astype("str").array,
+        "grade": table["grade"].to_numpy(np.int32),
+        **{name: ranks[name].to_numpy() for name in ranks},
+    }
+    tied = int(table["tied"].eq(True).sum())
+    return RelevantRanks(pd.DataFrame(columns)[list(COLUMNS)], judged.languages, judged.pool_sizes, tied)
+
+
+def _count_unknown(source: str, collection: str, kind: str, ids: np.ndarray, unknown: np.ndarray) -> str:
+    count = int(unknown.sum())
+    if not count:
+        return ""
+    examples = ", ".join(list(dict.fromkeys(ids[unknown]))[:_SHOWN])
+    if count > UNKNOWN_SHARE * len(ids):
+        raise DataError(
+            f"{source}: {count:,} of {len(ids):,} lines name {kind} that are not in {collection} ({examples}); more "
+            f"than {UNKNOWN_SHARE:.0%} says that run and collection do not belong together."
+        )
+    what = "take no part" if kind == "queries" else "keep their places"
+    return f"{count:,} lines name {kind} that are not in the collection, and {what}: {examples}"

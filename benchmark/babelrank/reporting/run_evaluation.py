@@ -1,0 +1,157 @@
+"""What a run that was cut off allows to say: tables for the terminal, and JSON.
+
+In: a run in trec_eval's order, and the ranks that follow from it. Out: measures of every setting that there is. There
+is no rank distance: how far down the passages stand that the run does not hold is not known.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from babelrank.analysis.settings import Cell, Matrix, PoolScores, macro_averages, score_pairs, score_pool
+from babelrank.data.judged import Judged
+from babelrank.ranking.runs import Resolved, rank_run
+from babelrank.reporting.figures import family_of, headline_measures, setting_kinds, shown_measures
+from babelrank.reporting.summary import show_score
+
+NO_DISTANCE = (
+    "No rank distance: the run ends before the whole pool is ranked, and how far down the passages stand that it does "
+    "not hold is unknown."
+)
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How many passages of a query the run holds: the least and the most, over its queries."""
+
+    least: int
+    most: int
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Scores by query language (rows) and passage language, each list cut to the passage language.
+
+    Attributes
+    ----------
+    n
+        Queries of each setting.
+    scores
+        By measure.
+    """
+
+    n: list[list[int]]
+    scores: dict[str, Matrix]
+
+
+@dataclass(frozen=True)
+class RunEvaluation:
+    """A run's figures.
+
+    Attributes
+    ----------
+    name
+        What it is called.
+    collection, sha256
+        The collection, and the digest of its files.
+    languages
+        Order of rows and columns.
+    queries
+        Judged queries; those that are not in the run count as 0.
+    depth
+        How far the run goes.
+    notes
+        What takes no part, and what the figures cannot say.
+    measures
+        Those that are shown, the headline first. ``mAP`` is cut where the run ends, and divided by |R|.
+    kinds
+        Kinds of setting that there are.
+    macro, pairs, pool
+        As in results.json.
+    """
+
+    name: str
+    collection: str
+    sha256: str
+    languages: list[str]
+    queries: int
+    depth: Depth
+    notes: list[str]
+    measures: list[str]
+    kinds: list[str]
+    macro: dict[str, dict[str, Cell]]
+    pairs: Pairs
+    pool: PoolScores
+
+
+def evaluate_run(name: str, resolved: Resolved, judged: Judged) -> RunEvaluation:
+    """Score a run as trec_eval does, by language where there are several."""
+    ranks = rank_run(resolved, judged)
+    pairs, pool = score_pairs(ranks), score_pool(ranks)
+    kinds = setting_kinds(judged.languages, pairs.n)
+    depths = resolved.depths
+    notes = [*judged.notes, *resolved.notes]
+    deepest = int(depths.max())
+    if deepest < 100:
+        notes.append(f"the run has at most {deepest} passages for a query: R@100 is the recall of what is there")
+    return RunEvaluation(
+        name=name,
+        collection=judged.name,
+        sha256=judged.sha256,
+        languages=list(judged.languages),
+        queries=len(judged.queries),
+        depth=Depth(int(depths.min()), deepest),
+        notes=[*notes, NO_DISTANCE] if len(judged.languages) > 1 else notes,
+        measures=list(shown_measures(headline_measures(family_of(judged.name), kinds), cut=True)),
+        kinds=list(kinds),
+        macro=macro_averages(pairs, pool),
+        pairs=Pairs(pairs.n, pairs.scores),
+        pool=pool,
+    )
+
+
+def as_json(evaluation: RunEvaluation) -> str:
+    """Return an evaluation as JSON: the same for the same figures."""
+    return json.dumps(asdict(evaluation), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def evaluation_tables(evaluation: RunEvaluation) -> Iterator[Table]:
+    """Yield the averages, and where there are several languages the headline measure of every setting."""
+    title = f"{evaluation.name} on {evaluation.collection}"
+    table = Table(
+        "mean over",
+        *(f"{measure} ↑" for measure in evaluation.measures),
+        title=Text(title, style="bold"),
+        title_justify="left",
+        caption=f"{evaluation.queries:,} queries; mAP is cut where the run ends",
+        caption_justify="left",
+        box=box.SIMPLE,
+    )
+    for kind in evaluation.kinds:
+        scores = evaluation.macro[kind]
+        table.add_row(kind.replace("_", "-"), *(show_score(scores[measure], 4) for measure in evaluation.measures))
+    yield _right(table)
+    if len(evaluation.languages) > 1:
+        measure = evaluation.measures[0]
+        by_pair = Table(
+            "query language",
+            *evaluation.languages,
+            "all",
+            title=Text(f"{measure} by passage language", style="bold"),
+            title_justify="left",
+            box=box.SIMPLE,
+        )
+        rows = zip(evaluation.languages, evaluation.pairs.scores[measure], evaluation.pool.scores[measure], strict=True)
+        for lang, row, pooled in rows:
+            by_pair.add_row(lang, *map(show_score, (*row, pooled)))
+        yield _right(by_pair)
+
+
+def _right(table: Table) -> Table:
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table

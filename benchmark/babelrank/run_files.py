@@ -1,0 +1,114 @@
+"""Run files in, figures out: somebody else's run, several fused, or one re-ranked; each a system of its own.
+
+Data flows one way: file -> run in trec_eval's order -> ranks -> figures.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from babelrank.data.catalog import parse_spec
+from babelrank.data.download import fetch_if_ours
+from babelrank.data.families import is_family
+from babelrank.data.judged import Judged, load_judged
+from babelrank.ranking.fusion import fuse
+from babelrank.ranking.reranking import PairScorer, rerank
+from babelrank.ranking.runs import Resolved, resolve
+from babelrank.ranking.trec import Run, read_run, save_run
+from babelrank.reporting.names import check_name, slug
+from babelrank.reporting.run_evaluation import RunEvaluation, evaluate_run
+
+FUSED_DEPTH = 1000  # passages per query, as TREC's runs have
+_SUFFIX = re.compile(r"(\.run|\.trec|\.txt|\.tsv)?(\.gz)?$")
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """A run file, read; `name` is what reports call it: by default the file's name without its suffix."""
+
+    name: str
+    resolved: Resolved
+
+
+def open_collection(spec: str, data: Path | None, announce: Callable[[str], None]) -> Judged:
+    """Load what runs are scored against, downloading what babelrank knows where to get.
+
+    Raises
+    ------
+    DataError
+        See `load_judged`.
+    """
+    if not is_family(spec):
+        fetch_if_ours(parse_spec(spec).source, data, announce)
+    return load_judged(spec, data)
+
+
+def open_run(path: Path, judged: Judged, name: str | None = None) -> RunFile:
+    """Read a run and look up its queries and passages.
+
+    Raises
+    ------
+    DataError
+        It is malformed, or not of this collection; see `read_run` and `resolve`.
+    ReportError
+        The name is not a valid one.
+    """
+    return RunFile(check_name(name or _SUFFIX.sub("", path.name)), resolve(read_run(path), judged, str(path)))
+
+
+def evaluate_file(path: Path, judged: Judged, name: str | None = None) -> RunEvaluation:
+    """Score a run file; see `open_run` for what can be wrong with it."""
+    run = open_run(path, judged, name)
+    return evaluate_run(run.name, run.resolved, judged)
+
+
+def fuse_files(
+    paths: Sequence[Path],
+    judged: Judged,
+    *,
+    method: str,
+    weights: Sequence[float] | None,
+    out: Path,
+    name: str | None = None,
+    depth: int = FUSED_DEPTH,
+) -> RunEvaluation:
+    """Fuse run files into one, write that to `out`, and score it.
+
+    Raises
+    ------
+    BabelrankError
+        A run is malformed or not of this collection, or they cannot be fused as asked; see `open_run` and `fuse`.
+    """
+    runs = [open_run(path, judged) for path in paths]
+    fused = fuse([run.resolved.run for run in runs], method, weights, depth=depth)
+    return _write(fused, judged, name or f"{method} of {', '.join(run.name for run in runs)}", out)
+
+
+def rerank_file(
+    path: Path,
+    judged: Judged,
+    score: PairScorer,
+    *,
+    top: int,
+    out: Path,
+    name: str,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> RunEvaluation:
+    """Re-rank a run file, write the run to `out`, and score it.
+
+    Raises
+    ------
+    BabelrankError
+        The run is malformed or not of this collection, or cannot be re-ranked; see `open_run` and `rerank`.
+    """
+    resolved = open_run(path, judged).resolved
+    questions = judged.queries["text"].tolist()
+    return _write(rerank(resolved, questions, score, top=top, on_progress=on_progress), judged, name, out)
+
+
+def _write(run: Run, judged: Judged, name: str, out: Path) -> RunEvaluation:
+    check_name(name)
+    resolved = resolve(run, judged, name)
+    save_run(out, resolved.run, slug(name))
+    return evaluate_run(name, resolved, judged)

@@ -1,0 +1,98 @@
+"""`evaluate`, `fuse` and `rerank` as people type them, on the sample that ships with the package."""
+
+import json
+import sys
+
+import pytest
+
+from babelrank import cli
+from babelrank.data.catalog import load_collection
+from babelrank.data.judged import judged_of
+
+
+@pytest.fixture
+def babelrank(monkeypatch, capsys, tmp_path):
+    """Run a command line in this process, in an empty folder; return the code and what was printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["babelrank", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out + captured.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def run_file(tmp_path_factory):
+    """A run on the English and German sample that finds all answers, best first."""
+    collection = load_collection("sample:de,en")
+    labels, ids = judged_of(collection).labels, collection.passages["id"].to_numpy()
+    path = tmp_path_factory.mktemp("runs") / "perfect.run"
+    rows = [f"{labels[q]} Q0 {ids[p]} 0 {-p} t\n" for q, p in collection.qrels[["query", "passage"]].to_numpy()]
+    path.write_text("".join(rows), encoding="utf-8")
+    return path
+
+
+def test_a_run_is_scored_and_says_why_there_is_no_rank_distance(babelrank, run_file, tmp_path):
+    code, text = babelrank("evaluate", run_file, "--collection", "sample:de,en", "--out", "figures.json")
+    assert code == 0, text
+    assert "perfect on sample:de,en" in text
+    assert "No rank distance: the run ends" in text
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert figures["name"] == "perfect"
+    assert figures["kinds"] == ["monolingual", "cross_lingual", "multilingual"]
+    assert all(figures["macro"][kind]["nDCG@10"] == pytest.approx(1) for kind in figures["kinds"])
+    assert figures["queries"] == 56
+    assert figures["depth"] == {"least": 2, "most": 2}
+
+
+def test_fused_runs_are_written_and_scored(babelrank, run_file, tmp_path):
+    other = tmp_path / "other.run"
+    other.write_text(run_file.read_text().splitlines()[0] + "\n")
+    code, text = babelrank(
+        "fuse", run_file, other, "--collection", "sample:de,en", "--method", "weighted", "--weights", "2,1", "--name",
+        "both", "--run", "both.run", "--out", "both.json",
+    )  # fmt: skip
+    assert code == 0, text
+    assert "both on sample:de,en" in text
+    code, _ = babelrank("evaluate", "both.run", "-c", "sample:de,en", "--name", "both", "--out", "again.json")
+    assert code == 0
+    assert (tmp_path / "again.json").read_text() == (tmp_path / "both.json").read_text()
+
+
+def test_a_run_is_reranked_and_scored(babelrank, run_file, tmp_path, monkeypatch):
+    import numpy as np
+
+    monkeypatch.setattr(
+        "babelrank.ranking.reranking.load_cross_encoder",
+        lambda model, **_: lambda pairs: np.arange(len(pairs), dtype=np.float32),
+    )
+    code, text = babelrank("rerank", run_file, "--model", "org/cross", "-c", "sample:de,en", "--top", "1")
+    assert code == 0, text
+    assert "org/cross on the top 1 on sample:de,en" in text
+    assert len((tmp_path / "reranked.run").read_text().splitlines()) == len(run_file.read_text().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["evaluate", "missing.run", "-c", "sample"], "missing.run: cannot be read"),
+        (["evaluate", "RUN", "-c", "miracl:sw,te"], "names 2 collections; a run is of one"),
+        (["evaluate", "RUN", "-c", "sample:ar"], "name queries that are not in sample:ar"),
+        (["fuse", "RUN", "RUN", "-c", "sample:de,en", "--weights", "a,b"], "expected a number for each run"),
+        (["fuse", "RUN", "-c", "sample:de,en"], "two runs or more"),
+        (["rerank", "RUN", "--model", "./no", "-c", "sample:de,en"], "./no: no such folder"),
+        (["evaluate", "RUN", "-c", "sample:de,en", "--name", "<x>"], "contains <"),
+    ],
+)
+def test_what_is_wrong_is_said(babelrank, run_file, arguments, problem):
+    code, text = babelrank(*(run_file if argument == "RUN" else argument for argument in arguments))
+    assert code == 2
+    assert problem in text

@@ -1,0 +1,222 @@
+"""Runs that others made: how they are read and checked, and that trec_eval scores them as we do."""
+
+import gzip
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import pytrec_eval
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from babelrank.data.collection import Collection
+from babelrank.data.judged import judged_of, judged_of_stream
+from babelrank.data.mine import load_mine
+from babelrank.errors import DataError
+from babelrank.ranking.runs import rank_run, resolve
+from babelrank.ranking.trec import Run, read_run, save_run
+from babelrank.reporting.run_evaluation import as_json, evaluate_run
+
+# pytrec_eval's names; its reciprocal rank is not cut, ir-measures' RR@10 breaks ties in another way than trec_eval.
+ORACLES = {
+    "nDCG@10": "ndcg_cut_10",
+    "R@100": "recall_100",
+    "MRR@10": "recip_rank",
+    "mAP": "map",
+    "R@1": "recall_1",
+    "R@10": "recall_10",
+}
+MEASURES = {"ndcg_cut.10", "recall.1,10,100", "map", "recip_rank"}
+LINE = "q0 Q0 en/0 1 0.5 tag"
+
+
+def make_collection(languages=("de", "en"), questions=3, size=30):
+    """Return a collection in which question q has passages q, … 2q (grades 1, 2, …) as answers, in each language."""
+    queries = pd.DataFrame([(lang, f"q{q}", "?") for lang in languages for q in range(questions)])
+    passages = pd.DataFrame([(lang, f"{lang}/{i}", "!") for lang in languages for i in range(size)])
+    qrels = [
+        (row, place * size + q + step, step + 1)
+        for row, q in enumerate(list(range(questions)) * len(languages))
+        for place in range(len(languages))
+        for step in range(1 + q)
+    ]
+    columns = ["lang", "id", "text"]
+    return Collection(
+        name="beir:made",
+        languages=tuple(languages),
+        queries=queries.set_axis(columns, axis=1),
+        passages=passages.set_axis(columns, axis=1),
+        qrels=pd.DataFrame(qrels, columns=["query", "passage", "grade"]),
+        candidates="passage",
+        sha256="0" * 64,
+    )
+
+
+COLLECTION = make_collection()
+JUDGED = judged_of(COLLECTION)
+
+
+def run_of(rows):
+    queries, passages, scores = zip(*rows, strict=True)
+    return Run(np.array(queries, object), np.array(passages, object), np.array(scores, np.float32))
+
+
+def written(path, *lines):
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+# --- reading ---
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_run_is_read_plain_and_gzipped(tmp_path, packed):
+    content = b"q0 Q0 p1 1 2.5 tag\nq0\tQ0\tp2\t2\t-1e-3\ttag\n\n"
+    path = tmp_path / ("a.run.gz" if packed else "a.run")
+    path.write_bytes(gzip.compress(content) if packed else content)
+    run = read_run(path)
+    assert run.queries.tolist() == ["q0", "q0"]
+    assert run.passages.tolist() == ["p1", "p2"]
+    assert run.scores.tolist() == [2.5, np.float32(-1e-3)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ([LINE, "q0 Q0 p2 0.5"], r":2: 'q0 Q0 p2 0.5' is not 'query-id Q0 passage-id rank score tag'"),
+        ([LINE, "q0 Q0 p2 2 high tag"], r":2: score 'high' is no number"),
+        ([LINE, "q0 Q0 p2 2 nan tag"], r":2: score 'nan' cannot be sorted"),
+        ([LINE, "q1 Q0 en/0 1 1 tag", "", LINE], r":4: query 'q0' has passage 'en/0' already at line 1"),
+        ([""], "holds no line"),
+    ],
+)
+def test_a_malformed_run_is_refused_with_its_line(tmp_path, lines, problem):
+    with pytest.raises(DataError, match=problem):
+        read_run(written(tmp_path / "a.run", *lines))
+
+
+def test_a_truncated_gzip_is_refused(tmp_path):
+    path = tmp_path / "a.run.gz"
+    path.write_bytes(gzip.compress(f"{LINE}\n".encode() * 100)[:-20])
+    with pytest.raises(DataError, match="cut off"):
+        read_run(path)
+
+
+def test_what_is_saved_is_read_again(tmp_path):
+    run = run_of([("de:q0", "p2", 0.1), ("de:q0", "p1", -3e-9), ("en:q0", "p1", 7e20)])
+    save_run(tmp_path / "a.run", run, "tag")
+    again = read_run(tmp_path / "a.run")
+    assert (again.queries.tolist(), again.passages.tolist()) == (run.queries.tolist(), run.passages.tolist())
+    assert np.array_equal(again.scores, run.scores)
+
+
+# --- what belongs to the collection ---
+
+
+def lines_of(unknown_queries=0, unknown_passages=0, total=60):
+    rows = [(f"en:q{i % 3}", f"en/{i // 3}", -i) for i in range(total)]
+    rows[:unknown_queries] = [(f"en:x{i}", "en/0", 0) for i in range(unknown_queries)]
+    rows[total - unknown_passages :] = [("en:q0", f"gone{i}", 0) for i in range(unknown_passages)]
+    return run_of(rows)
+
+
+def test_a_few_unknown_ids_are_told():
+    resolved = resolve(lines_of(2, 2), JUDGED, "a.run")
+    assert [note.split(" lines name ")[0] for note in resolved.notes[:2]] == ["2", "2"]
+    assert "x0, en:x1" in resolved.notes[0]
+    assert "gone0, gone1" in resolved.notes[1]
+    assert resolved.notes[2] == "3 judged queries are not in the run; they count as 0"
+
+
+@pytest.mark.parametrize(("queries", "passages", "named"), [(4, 0, "queries"), (0, 4, "passages")])
+def test_many_unknown_ids_are_an_error(queries, passages, named):
+    with pytest.raises(
+        DataError, match=rf"a\.run: 4 of 60 lines name {named} that are not in beir:made .*more than 5%"
+    ):
+        resolve(lines_of(queries, passages), JUDGED, "a.run")
+
+
+def test_an_unknown_passage_keeps_its_place():
+    rows = [("en:q0", f"en/{i}", -i) for i in range(30)] + [("en:q0", "gone", 5)]
+    ranks = rank_run(resolve(run_of(rows), JUDGED, "a"), JUDGED).table
+    found = ranks[(ranks["query_lang"] == "en") & (ranks["query_id"] == "q0") & (ranks["passage_lang"] == "en")]
+    assert found[["rank_in_language", "rank_in_pool"]].to_numpy().tolist() == [[1, 2]]
+
+
+def test_what_is_not_in_the_run_is_not_retrieved():
+    ranks = rank_run(resolve(run_of([("en:q0", "de/0", 1.0)]), JUDGED, "a"), JUDGED).table
+    assert np.isinf(ranks["rank_in_pool"]).sum() == len(ranks) - 1
+    evaluation = evaluate_run("a", resolve(run_of([("en:q0", "de/0", 1.0)]), JUDGED, "a"), JUDGED)
+    assert evaluation.pool.scores["R@100"] == [0, pytest.approx(1 / 2 / 3)]
+    assert json.loads(as_json(evaluation))["pairs"]["scores"]["mAP"] == [[0, 0], [pytest.approx(1 / 3), 0]]
+
+
+def test_a_query_may_go_by_its_id_where_that_is_its_alone():
+    single = judged_of(make_collection(("en",)))
+    for name in ("q1", "en:q1"):
+        assert resolve(run_of([(name, "en/1", 1.0)]), single, "a").run.queries.tolist() == ["q1"]
+    with pytest.raises(DataError, match="name queries that are not in"):
+        resolve(run_of([("q1", "en/1", 1.0)]), JUDGED, "a")
+
+
+def test_one_query_under_two_names_is_refused():
+    single = judged_of(make_collection(("en",)))
+    with pytest.raises(DataError, match="under two names"):
+        resolve(run_of([("q1", "en/1", 1.0), ("en:q1", "en/1", 2.0)]), single, "a")
+
+
+def test_queries_without_a_relevant_passage_are_no_unknown_ones(tmp_path):
+    for name, records in (
+        ("queries", [{"id": "a", "lang": "en", "text": "?"}, {"id": "b", "lang": "en", "text": "?"}]),
+        ("passages", [{"id": f"p{i}", "lang": "en", "text": "!"} for i in range(3)]),
+    ):
+        written(tmp_path / f"{name}.jsonl", *map(json.dumps, records))
+    written(tmp_path / "qrels.tsv", "a\tp1\t1")
+    judged = judged_of_stream(load_mine(tmp_path))
+    resolved = resolve(run_of([("b", "p0", 1.0), ("a", "p1", 1.0), ("a", "p2", 2.0)]), judged, "a")
+    assert resolved.notes == ("1 queries have no relevant passage; they take no part",)
+    assert rank_run(resolved, judged).table["rank_in_pool"].tolist() == [2]
+    with pytest.raises(DataError, match="no line is of a judged query"):
+        resolve(run_of([("b", "p0", 1.0)]), judged, "a")
+
+
+# --- agreement ---
+
+scored = st.dictionaries(
+    st.tuples(st.sampled_from(list(JUDGED.labels)), st.sampled_from(COLLECTION.passages["id"].tolist())),
+    # Few values, so that there are ties; two of them are the same float32.
+    st.sampled_from([0.0, -1.5, 2.0, 2.0000000001, 3.25]),
+    min_size=1,
+    max_size=120,
+)
+
+
+@settings(max_examples=60)
+@given(scored)
+def test_the_figures_are_those_of_pytrec_eval(scores):
+    run: dict[str, dict[str, float]] = {}
+    for (query, passage), score in scores.items():
+        run.setdefault(query, {})[passage] = score
+    ids = COLLECTION.passages["id"].to_numpy()
+    qrels: dict[str, dict[str, int]] = {}
+    for row, passage, grade in COLLECTION.qrels.itertuples(index=False):
+        qrels.setdefault(JUDGED.labels[row], {})[ids[passage]] = int(grade)
+    resolved = resolve(run_of([(*key, score) for key, score in scores.items()]), JUDGED, "a")
+    evaluation = evaluate_run("a", resolved, JUDGED)
+    found = pytrec_eval.RelevanceEvaluator(qrels, MEASURES).evaluate(run)
+    for name, measure in ORACLES.items():
+        values = [found[query][measure] if query in found else 0.0 for query in qrels]
+        theirs = sum(0.0 if name == "MRR@10" and value < 1 / 10.5 else value for value in values) / len(qrels)
+        assert evaluation.pool.micro[name] == pytest.approx(theirs, abs=1e-6), name
+    for i, query_lang in enumerate(JUDGED.languages):
+        for j, lang in enumerate(JUDGED.languages):
+            judged = {
+                query: {p: grade for p, grade in each.items() if p.startswith(lang)}
+                for query, each in qrels.items()
+                if query.startswith(query_lang)
+            }
+            cut = {query: {p: s for p, s in run.get(query, {}).items() if p.startswith(lang)} for query in judged}
+            found = pytrec_eval.RelevanceEvaluator(judged, {"ndcg_cut.10"}).evaluate(cut)
+            theirs = sum(each["ndcg_cut_10"] for each in found.values()) / len(judged)
+            assert evaluation.pairs.scores["nDCG@10"][i][j] == pytest.approx(theirs, abs=1e-6)
