@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from babelrank.cli import analysis, collections, evaluation, training
+from babelrank.cli import analysis, approximation, collections, evaluation, training
 from babelrank.cli.common import errors
 from babelrank.errors import BabelrankError
 
@@ -22,6 +22,7 @@ for command in (
     training.average,
     evaluation.adapters,
     evaluation.cache,
+    approximation.approximate,
     analysis.leaderboard,
     analysis.plot,
     analysis.compare,
