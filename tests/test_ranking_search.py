@@ -302,10 +302,11 @@ def test_counts_are_those_of_all_scores_compared(shape, places, edge, similarity
     shards, all_scores = cut(passages, *places), exact_scores(asked, passages, similarity)
     own = pair_scores(asked, shards, similarity, query_rows, positions)
     np.testing.assert_array_equal(own, all_scores[query_rows, positions])
-    bounds = np.array([0, min(edge, rows), rows])
-    counts = count_above(asked, shards, similarity, query_rows, own, bounds=bounds, threads=1)
-    for group, (begin, end) in enumerate(pairwise(bounds)):
-        others = all_scores[query_rows, begin:end]
+    # Groups that stand together, and then mixed.
+    groups = (np.arange(rows) >= edge if edge % 2 else rng.random(rows) < 0.5).astype(np.uint16)
+    counts = count_above(asked, shards, similarity, query_rows, own, groups=groups, group_count=3, threads=1)
+    for group in range(3):
+        others = all_scores[query_rows][:, groups == group]
         np.testing.assert_array_equal(counts.above[:, group], (others > own[:, None]).sum(axis=1))
         np.testing.assert_array_equal(counts.equal[:, group], (others == own[:, None]).sum(axis=1))
 
@@ -335,9 +336,17 @@ def test_ranks_by_counting_are_those_of_the_exact_blocks():
     shards = cut(passages, 50, 111)
     own = pair_scores(queries, shards, Similarity.DOT, query_rows, positions)
     counts = count_above(
-        queries, shards, Similarity.DOT, query_rows, own, bounds=collection.pool_bounds, memory_limit=2**28, threads=1
+        queries,
+        shards,
+        Similarity.DOT,
+        query_rows,
+        own,
+        groups=collection.lang_codes,
+        group_count=len(collection.languages),
+        memory_limit=2**28,
+        threads=1,
     )
-    langs = np.searchsorted(collection.pool_bounds, positions, side="right") - 1
+    langs = collection.lang_codes[positions]
     np.testing.assert_array_equal(counts.ranks(), table["rank_in_pool"])
     np.testing.assert_array_equal(counts.ranks(langs), table["rank_in_language"])
     top = search(queries, shards, len(passages), Similarity.DOT, threads=1)

@@ -3,6 +3,8 @@
 import os
 import platform
 import re
+import resource
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -34,6 +36,28 @@ def machine() -> dict[str, str | int]:
 def available_cores() -> int:
     """Return the number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def available_memory() -> int | None:
+    """Return the bytes that processes may still take without pushing others out; None if it cannot be known."""
+    return _read_kilobytes(Path("/proc/meminfo"), "MemAvailable")
+
+
+def resident_memory() -> int:
+    """Return the bytes of main memory that this process holds; its peak where the system tells no more."""
+    held = _read_kilobytes(Path("/proc/self/status"), "VmRSS")
+    if held is not None:
+        return held
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _read_kilobytes(path: Path, name: str) -> int | None:
+    try:
+        found = re.search(rf"^{name}:\s+(\d+) kB$", path.read_text(encoding="ascii"), re.MULTILINE)
+    except OSError:
+        return None
+    return int(found[1]) * 1024 if found else None
 
 
 def _processor() -> str:

@@ -20,6 +20,10 @@ class SearchError(BabelrankError):
     """A search or an index is not possible as asked."""
 
 
+class EngineError(BabelrankError):
+    """Work that was given to other processes or machines cannot be done there."""
+
+
 class ReportError(BabelrankError):
     """A report cannot be written, read, or told apart from another."""
 

@@ -6,19 +6,22 @@ Data flows one way: collection -> representations -> ranks -> analysis -> report
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from babelrank.analysis.summary import analyse
-from babelrank.data.catalog import load_collection, parse_spec
+from babelrank.data.catalog import open_collection, parse_spec
 from babelrank.data.collection import Collection
 from babelrank.data.download import fetch_if_ours
 from babelrank.data.families import expand_names, is_family
+from babelrank.data.streamed import StreamedCollection, collect
+from babelrank.encoding.corpus import EncoderSource
 from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, Role
 from babelrank.encoding.registry import load_encoder
-from babelrank.encoding.representations import Progress, Representations, encode
+from babelrank.encoding.representations import Representations, encode
 from babelrank.encoding.store import SIZE_LIMIT, default_store, prune
 from babelrank.encoding.transforms import Transform, parse_transform
+from babelrank.ranking.exact_ranks import rank_dense
 from babelrank.ranking.ranks import rank, top_passages
 from babelrank.ranking.table import RelevantRanks
 from babelrank.ranking.trec import write_qrels, write_run
@@ -33,20 +36,11 @@ from babelrank.reporting.results import (
     current_environment,
     model_results,
 )
+from babelrank.streaming import Observer, Streaming, choose_way, evaluate_streamed, write_streamed_runs
 
 TOP_K = 100  # passages per query in an exported run
 _IDENTIFYING = ("revision", "similarity")  # options that tell submissions apart without being settings of the encoder
 _SPARE_SECONDS = 24 * 3600.0  # what another submission may still be at is not pruned
-
-
-class Observer(Protocol):
-    """Is told how a submission goes."""
-
-    def announce(self, message: str) -> None:
-        """Something began that takes a while, or was decided."""
-
-    def encoding(self, collection: str) -> Progress:
-        """Return what is told how far the encoding of `collection` has come."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +64,7 @@ def submit(
     data: Path | None = None,
     store: Path | None = None,
     runs: Path | None = None,
+    streaming: Streaming | None = None,
 ) -> Submission:
     """Evaluate a model on collections and write its report.
 
@@ -89,6 +84,9 @@ def submit(
         Folders of the collections and of the representations.
     runs
         Folder for TREC runs of the multilingual setting, with qrels; none by default.
+    streaming
+        How to evaluate collections of a family (``beir:``, ``miracl:``, ``mine:``) without holding them in memory; by
+        default those are streamed that would not fit.
 
     Raises
     ------
@@ -104,21 +102,38 @@ def submit(
     own = [parse_spec(text) for text in collections if not is_family(text)]
     for source in {parsed.source.name: parsed.source for parsed in own}.values():
         fetch_if_ours(source, data, observer.announce)
-    loaded = {collection.name: collection for collection in (load_collection(spec, data) for spec in collections)}
+    loaded = {found.name: found for found in (open_collection(spec, data) for spec in collections)}
     observer.announce(f"loading {public_label(model)}")
     began = time.perf_counter()
     encoder = load_encoder(model, options, adapter=adapter)
     load_seconds = time.perf_counter() - began
     described = _describe(model, encoder.info, options, chosen, name)
     check_writable(reports, described)
+    streaming = streaming or Streaming()
+    ways = {found.name: _choose_way(found, encoder.info, streaming, chosen, observer) for found in loaded.values()}
     observer.announce(f"{described.name}: adapter {described.adapter}, {described.similarity}, {described.settings}")
+    again = EncoderSource(model, options, adapter, encoder.info.fingerprint, Path.cwd())
     evaluated: dict[str, CollectionResults] = {}
     tables: dict[str, RelevantRanks] = {}
-    for collection in loaded.values():
-        sizes = f"{len(collection.queries):,} queries, {len(collection.passages):,} passages"
-        observer.announce(f"{collection.name}: {sizes}")
-        for note in collection.notes:
-            observer.announce(f"{collection.name}: {note}")
+    for found in loaded.values():
+        sizes = f"{len(found.queries):,} queries, {sum(found.pool_sizes.values()):,} passages"
+        observer.announce(f"{found.name}: {sizes}")
+        for note in found.notes:
+            observer.announce(f"{found.name}: {note}")
+        if isinstance(found, StreamedCollection) and ways[found.name]:
+            write = partial(write_streamed_runs, runs, TOP_K, slug(described.name), encoder.info) if runs else None
+            tables[found.name], evaluated[found.name] = evaluate_streamed(
+                found,
+                encoder,
+                again,
+                streaming,
+                observer,
+                store=store,
+                load_seconds=load_seconds,
+                write_runs=write,
+            )
+            continue
+        collection = collect(found) if isinstance(found, StreamedCollection) else found
         representations = encode(encoder, collection, store=store, progress=observer.encoding(collection.name))
         for transform in chosen:
             representations = transform.apply(representations, collection)
@@ -129,6 +144,23 @@ def submit(
         observer.announce(f"removed {shelf.folder}, used longest ago, since the store was full")
     results = Results(described, evaluated, current_environment(encoder.info.device))
     return Submission(results, write_report(reports, results, tables))
+
+
+def _choose_way(
+    collection: Collection | StreamedCollection,
+    info: EncoderInfo,
+    streaming: Streaming,
+    transforms: Sequence[Transform],
+    observer: Observer,
+) -> bool:
+    """Tell whether a collection is streamed, and say so."""
+    if not isinstance(collection, StreamedCollection):
+        if streaming.asked_for:
+            observer.announce(f"{collection.name}: evaluated in memory; only beir:, miracl: and mine: can be streamed")
+        return False
+    streams, reason = choose_way(collection, info, streaming, transforms)
+    observer.announce(f"{collection.name}: {reason}")
+    return streams
 
 
 def _describe(
@@ -148,7 +180,7 @@ def _evaluate(
     collection: Collection, representations: Representations, load_seconds: float
 ) -> tuple[RelevantRanks, CollectionResults]:
     began = time.perf_counter()
-    ranks = rank(collection, representations)
+    ranks = (rank_dense if is_family(collection.name) else rank)(collection, representations)
     ranked = time.perf_counter()
     analysis = analyse(ranks)
     seconds = Seconds(

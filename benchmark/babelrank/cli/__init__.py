@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from babelrank.cli import analysis, collections, evaluation, runs, training
+from babelrank.cli import analysis, approximation, collections, evaluation, runs, training
 from babelrank.cli.common import errors
 from babelrank.errors import BabelrankError
 
@@ -25,6 +25,7 @@ for command in (
     runs.rerank,
     evaluation.adapters,
     evaluation.cache,
+    approximation.approximate,
     analysis.leaderboard,
     analysis.plot,
     analysis.compare,

@@ -1,10 +1,13 @@
 """What the commands share: consoles, options that several take, and where reports stand."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+
+from babelrank.errors import SearchError
 
 LEADERBOARD = "leaderboard.md"
 INTERRUPTED = 130  # exit code, as shells have it: 128 + SIGINT
@@ -17,8 +20,40 @@ ReportsOption = Annotated[
     Path | None, typer.Option("--reports", metavar="DIR", help="Folder of the reports, in place of reports/.")
 ]
 
+StoreOption = Annotated[
+    Path | None,
+    typer.Option("--store", metavar="DIR", help="Where representations are kept [default: the user's cache]."),
+]
+
+MemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Hold no more than this, such as 4GB; beir:, miracl: and mine: are then streamed, and their vectors kept "
+        "in files.",
+    ),
+]
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT])(i?)B?", re.IGNORECASE)
+
 console = Console()
 errors = Console(stderr=True)
+
+
+def parse_size(text: str | None) -> int | None:
+    """Read a size in bytes as people write it, such as ``4GB`` (10⁹ bytes each) or ``512MiB``; None stays None.
+
+    Raises
+    ------
+    SearchError
+        It is none.
+    """
+    if text is None:
+        return None
+    found = _SIZE.fullmatch(text.strip())
+    if not found or not float(found[1]):
+        raise SearchError(f"--memory {text}: expected a size such as 4GB, 1.5GB or 512MiB.")
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** (1 + "KMGT".index(found[2].upper())))
 
 
 def tell(line: object) -> None:

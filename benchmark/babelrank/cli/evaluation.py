@@ -6,15 +6,30 @@ from typing import Annotated
 
 import typer
 
-from babelrank.cli.common import INTERRUPTED, DataOption, console, errors, project_root, tell
+from babelrank.cli.common import (
+    INTERRUPTED,
+    DataOption,
+    MemoryOption,
+    StoreOption,
+    console,
+    errors,
+    parse_size,
+    project_root,
+    tell,
+)
 from babelrank.errors import EncoderError
 
 DEFAULT_COLLECTIONS = ("xquad-r", "mlqa-r")
 _GIB = 2**30
 
-StoreOption = Annotated[
-    Path | None,
-    typer.Option("--store", metavar="DIR", help="Where representations are kept [default: the user's cache]."),
+EngineOption = Annotated[str | None, typer.Option(help="Who encodes what is streamed: local or ray [default: local].")]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="How many at a time [default: this process; with ray: one for each core]."),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="A Ray cluster's; by default one is started on this machine."),
 ]
 
 
@@ -63,11 +78,16 @@ def submit(
         Path | None,
         typer.Option(metavar="DIR", help="Write the multilingual setting's top 100 here, as TREC runs with qrels."),
     ] = None,
+    memory: MemoryOption = None,
+    engine: EngineOption = None,
+    workers: WorkersOption = None,
+    address: AddressOption = None,
 ) -> None:
     """Evaluate a model and write its report."""
     from babelrank.encoding.protocol import EncoderOptions, parse_similarity
     from babelrank.reporting.leaderboard import write_leaderboard
     from babelrank.reporting.terminal import ProgressBars, summary_tables
+    from babelrank.streaming import Streaming
     from babelrank.submission import submit as run_submission
 
     options = EncoderOptions(
@@ -82,6 +102,7 @@ def submit(
         trust_remote_code=trust_remote_code,
         options=_read_pairs(option or ()),
     )
+    streaming = Streaming(parse_size(memory), engine, workers, address)
     reports = out or project_root() / "reports"
     try:
         with ProgressBars(errors) as bars:
@@ -97,6 +118,7 @@ def submit(
                 data=data,
                 store=store,
                 runs=run,
+                streaming=streaming,
             )
     except KeyboardInterrupt:
         errors.print("interrupted; what was encoded is kept, and the same command goes on from there.")

@@ -10,7 +10,7 @@ from platformdirs import user_data_path
 from babelrank.data.collection import Collection
 from babelrank.data.families import FAMILIES, is_family, load_streamed, parse_collection_name
 from babelrank.data.lareqa import CANDIDATES, load_lareqa
-from babelrank.data.streamed import collect
+from babelrank.data.streamed import StreamedCollection, collect
 from babelrank.errors import DataError, unknown_choice
 
 # MLQA-R was later removed from the repository's main branch; this commit holds both sets.
@@ -156,11 +156,17 @@ def load_collection(spec: str, data: Path | None = None) -> Collection:
     DataError
         The collection is unknown, missing or damaged.
     """
+    found = open_collection(spec, data)
+    return collect(found) if isinstance(found, StreamedCollection) else found
+
+
+def open_collection(spec: str, data: Path | None = None) -> Collection | StreamedCollection:
+    """Load a collection as `load_collection` does, but leave the passages of one of a family on disk."""
     if is_family(spec):
         names = parse_collection_name(spec)
         if len(names) > 1:
             raise DataError(f"{spec!r} names {len(names)} collections; one is loaded at a time, such as {names[0]}.")
-        return collect(load_streamed(names[0], data_folder(data)))
+        return load_streamed(names[0], data_folder(data))
     parsed = parse_spec(spec)
     source = parsed.source
     files = _local_files(source, source_folder(source, data))

@@ -55,6 +55,11 @@ class Collection:
         return np.concatenate([[0], np.cumsum([counts.get(lang, 0) for lang in self.languages])]).astype(np.int64)
 
     @property
+    def lang_codes(self) -> np.ndarray:
+        """Place in `languages` of each passage's language: uint16, shape (passages,)."""
+        return np.repeat(np.arange(len(self.languages), dtype=np.uint16), np.diff(self.pool_bounds))
+
+    @property
     def pool_sizes(self) -> dict[str, int]:
         """Number of passages by language."""
         return dict(zip(self.languages, np.diff(self.pool_bounds).tolist(), strict=True))

@@ -132,7 +132,7 @@ def judged_of_stream(streamed: StreamedCollection) -> Judged:
         languages=streamed.languages,
         pool_sizes=streamed.pool_sizes,
         sha256=streamed.sha256,
-        notes=tuple(streamed.findings.sentences()),
+        notes=streamed.notes,
         queries=streamed.queries,
         unjudged=streamed.unjudged,
         qrels=streamed.relevant[["query", "passage_id", "passage_lang", "grade"]],

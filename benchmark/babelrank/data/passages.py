@@ -134,6 +134,12 @@ class PassageSource:
         lines = (f"{file.name}:{place}" for file, passages in self._from(0) for place, *_ in passages)
         return {position: line for position, line in enumerate(lines) if position in wanted}
 
+    def ids(self, positions: Collection[int]) -> dict[int, str]:
+        """Return the ids of passages, by their position in the stream."""
+        wanted = set(map(int, positions))
+        numbered = (pair for block in self.blocks() for pair in enumerate(block.ids, start=block.start))
+        return {position: name for position, name in numbered if position in wanted}
+
     def _from(self, start: int) -> Iterator[tuple[DataFile, Iterator[_Passage]]]:
         """Read from a position on: files, and their passages."""
         for number, file in enumerate(self.files):
@@ -158,6 +164,10 @@ class Survey:
         The same passages, counted.
     pool_sizes
         Passages by language; languages sorted.
+    lang_codes
+        uint16, shape (passages,): place of each passage's language in `pool_sizes`; empty if all have the same.
+    characters
+        Of all texts together.
     without_text
         How many have an empty text.
     found
@@ -168,6 +178,8 @@ class Survey:
 
     source: PassageSource
     pool_sizes: dict[str, int]
+    lang_codes: np.ndarray
+    characters: int
     without_text: int
     found: dict[str, tuple[int, str]]
     sha256: str
@@ -181,7 +193,7 @@ class Survey:
 def survey(
     source: PassageSource, wanted: Collection[str] = (), *, on_progress: Callable[[int], None] = lambda _: None
 ) -> Survey:
-    """Read all passages once; keep eight bytes of each, and the ids that are wanted.
+    """Read all passages once; keep eight bytes of each (ten if languages are mixed), and the ids that are wanted.
 
     Parameters
     ----------
@@ -209,6 +221,8 @@ def survey(
     return Survey(
         source=replace(source, counts=tuple(counts)),
         pool_sizes=dict(sorted(seen.languages.items())),
+        lang_codes=seen.lang_codes(),
+        characters=seen.characters,
         without_text=seen.without_text,
         found=seen.found,
         sha256=seen.digest(),
@@ -220,17 +234,22 @@ class _Seen:
     """What a survey gathers."""
 
     count: int = 0
+    characters: int = 0
     without_text: int = 0
     languages: Counter[str] = field(default_factory=Counter)
     found: dict[str, tuple[int, str]] = field(default_factory=dict)
     id_hashes: "array[int]" = field(default_factory=lambda: array("q"))
+    _langs: dict[str, int] = field(default_factory=dict)  # by language, in the order in which they were met
+    _codes: "array[int]" = field(default_factory=lambda: array("H"))
     _digests: tuple[Any, ...] = field(default_factory=lambda: tuple(hashlib.sha256() for _ in range(3)))
 
     def add(self, block: PassageBlock, wanted: Collection[str]) -> None:
         """Take the next passages."""
         self.count += len(block)
+        self.characters += sum(map(len, block.texts))
         self.without_text += block.texts.count("")
         self.languages.update(block.langs)
+        self._add_codes(block.langs)
         self.found.update(
             (name, (block.start + i, block.langs[i])) for i, name in enumerate(block.ids) if name in wanted
         )
@@ -238,6 +257,22 @@ class _Seen:
         for digest, values in zip(self._digests, _columns(block), strict=True):
             digest.update("\0".join(values).encode())
             digest.update(_SEPARATOR)
+
+    def lang_codes(self) -> np.ndarray:
+        """Return the place of each passage's language among the sorted ones; empty if there is one language."""
+        place = {lang: number for number, lang in enumerate(sorted(self._langs))}
+        codes: np.ndarray = np.array([place[lang] for lang in self._langs], dtype=np.uint16)
+        own: np.ndarray = codes[np.asarray(self._codes)]
+        return own
+
+    def _add_codes(self, langs: list[str]) -> None:
+        """Keep languages once there are several."""
+        for lang in dict.fromkeys(langs):
+            self._langs.setdefault(lang, len(self._langs))
+        if len(self._langs) > 1:
+            before = self.count - len(langs) - len(self._codes)  # passages, all of the first language
+            self._codes.frombytes(bytes(before * self._codes.itemsize))
+            self._codes.extend(map(self._langs.__getitem__, langs))
 
     def digest(self) -> str:
         """Return the digest of all that was added, however it was cut into blocks."""

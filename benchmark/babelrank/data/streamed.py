@@ -94,6 +94,10 @@ class StreamedCollection:
         The stream, with its files counted.
     pool_sizes
         Number of passages, by language.
+    lang_codes
+        uint16, shape (passages,): place in `languages` of each passage's language; empty if all have the same.
+    characters
+        Of all passages' texts together.
     findings
         What took no part.
     sha256
@@ -108,6 +112,8 @@ class StreamedCollection:
     qrels: pd.DataFrame
     passages: PassageSource
     pool_sizes: dict[str, int]
+    lang_codes: np.ndarray
+    characters: int
     findings: Findings
     sha256: str
     unjudged: frozenset[str] = frozenset()
@@ -116,6 +122,22 @@ class StreamedCollection:
     def size(self) -> int:
         """Number of passages."""
         return sum(self.pool_sizes.values())
+
+    @property
+    def candidates(self) -> str:
+        """What a passage is."""
+        return CANDIDATES
+
+    @property
+    def query_counts(self) -> dict[str, int]:
+        """Number of queries by language."""
+        counts = self.queries["lang"].value_counts()
+        return {lang: int(counts.get(lang, 0)) for lang in self.languages}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to tell people of the collection's files."""
+        return tuple(self.findings.sentences())
 
     @property
     def relevant(self) -> pd.DataFrame:
@@ -169,6 +191,8 @@ def assemble(
         qrels=_by_position(kept, chosen, surveyed),
         passages=surveyed.source,
         pool_sizes={lang: surveyed.pool_sizes.get(lang, 0) for lang in languages},
+        lang_codes=np.searchsorted(languages, list(surveyed.pool_sizes)).astype(np.uint16)[surveyed.lang_codes],
+        characters=surveyed.characters,
         findings=Findings(
             unjudged_queries=int((~judged).sum()),
             without_relevant=int((judged & ~answered).sum()),
@@ -215,7 +239,7 @@ def collect(streamed: StreamedCollection) -> Collection:
         qrels=qrels.sort_values(["query", "passage"], ignore_index=True),
         candidates=CANDIDATES,
         sha256=streamed.sha256,
-        notes=tuple(streamed.findings.sentences()),
+        notes=streamed.notes,
     )
 
 

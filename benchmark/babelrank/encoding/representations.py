@@ -72,6 +72,16 @@ class Representations:
     passages_in_language: Vectors | None = None
 
 
+@dataclass(frozen=True)
+class EncodedTexts:
+    """Vectors of texts, row by row, and what they took; see `Representations`."""
+
+    vectors: Vectors
+    encoded: int
+    seconds: float
+    truncated: float | None
+
+
 def encode(
     encoder: Encoder,
     collection: Collection,
@@ -94,23 +104,45 @@ def encode(
         The encoder returned something that is not one finite representation per text, or the store cannot be written.
     """
     root = store or default_store()
-    sides = {
-        Role.QUERY: (collection.queries["text"].tolist(), encoder.encode_query),
-        Role.DOCUMENT: (collection.passages["text"].tolist(), encoder.encode_document),
-    }
-    vectors, counts, seconds, truncated = {}, {}, {}, {}
-    for role, (texts, function) in sides.items():
-        keys = [text_key(text) for text in texts]
-        distinct = dict(zip(keys, texts, strict=True))
-        encoded, rows, counts[role.value], seconds[role.value] = _encode_distinct(
-            Shelf(root, encoder.info, role), distinct, function, encoder.info, partial(progress or _ignore, role)
-        )
-        vectors[role] = take(encoded, np.array([rows[key] for key in keys], dtype=np.int64))
-        truncated[role.value] = _share_truncated(encoder, list(distinct.values()), role)
+    queries, passages = (
+        encode_texts(encoder, side["text"].tolist(), role, root, partial(progress or _ignore, role))
+        for role, side in ((Role.QUERY, collection.queries), (Role.DOCUMENT, collection.passages))
+    )
+    sides = {Role.QUERY.value: queries, Role.DOCUMENT.value: passages}
     representations = Representations(
-        vectors[Role.QUERY], vectors[Role.DOCUMENT], encoder.info.similarity, counts, seconds, truncated
+        queries.vectors,
+        passages.vectors,
+        encoder.info.similarity,
+        texts_encoded={role: side.encoded for role, side in sides.items()},
+        seconds={role: side.seconds for role, side in sides.items()},
+        texts_truncated={role: side.truncated for role, side in sides.items()},
     )
     return _weigh(representations, encoder, collection) if isinstance(encoder, PoolWeighting) else representations
+
+
+def encode_texts(
+    encoder: Encoder, texts: Sequence[str], role: Role, store: Path, progress: Callable[[int, int], None]
+) -> EncodedTexts:
+    """Encode the texts of one side.
+
+    Parameters
+    ----------
+    store, progress
+        See `encode`; `progress` gets the texts done and all that had to be encoded.
+
+    Raises
+    ------
+    EncoderError
+        As `encode`.
+    """
+    keys = [text_key(text) for text in texts]
+    distinct = dict(zip(keys, texts, strict=True))
+    function = encoder.encode_query if role is Role.QUERY else encoder.encode_document
+    encoded, rows, count, seconds = _encode_distinct(
+        Shelf(store, encoder.info, role), distinct, function, encoder.info, progress
+    )
+    vectors = take(encoded, np.array([rows[key] for key in keys], dtype=np.int64))
+    return EncodedTexts(vectors, count, seconds, _share_truncated(encoder, list(distinct.values()), role))
 
 
 def _encode_distinct(

@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import xxhash
-from safetensors.numpy import save
 
 from babelrank.encoding.vector_block import DTYPES, measure_lengths
 from babelrank.errors import EncoderError, unknown_choice
@@ -30,6 +29,7 @@ _FORMAT = 1  # raise it when shards change, so that old ones are not read
 _MANIFEST = "manifest.json"
 _NAME = re.compile(r"(?P<number>\d{6})-(?P<checksum>[0-9a-f]{32})\.safetensors")
 _TENSOR = "vectors"
+_TYPES = {"float32": "F32", "float16": "F16"}  # as safetensors names them
 _HEADER_BYTES = 1024  # more than a shard's header takes
 _STALE_SECONDS = (
     3600.0  # a shard is written in seconds: a part that nobody touched for an hour belongs to a dead process
@@ -96,9 +96,13 @@ def plan_shards(
     *,
     dtype: str = "float32",
     shard_bytes: int = SHARD_BYTES,
+    shard_rows: int | None = None,
+    multiple: int = 1,
     identity: Mapping[str, Any] | None = None,
 ) -> ShardPlan:
-    """Cut a corpus into shards whose files hold at most `shard_bytes` each.
+    """Cut a corpus into shards whose files hold at most `shard_bytes`, and `shard_rows` vectors, each.
+
+    Every shard begins at a multiple of `multiple`.
 
     Raises
     ------
@@ -110,11 +114,13 @@ def plan_shards(
     if rows < 1 or dimension < 1:
         raise EncoderError(f"{rows} vectors of dimension {dimension} make no shards; both must be at least 1.")
     row_bytes = dimension * np.dtype(dtype).itemsize
-    rows_per_shard = (shard_bytes - _HEADER_BYTES) // row_bytes
+    rows_per_shard = min((shard_bytes - _HEADER_BYTES) // row_bytes, shard_rows or rows)
+    rows_per_shard -= rows_per_shard % multiple if rows_per_shard < rows else 0
     if rows_per_shard < 1:
+        few = "no vector" if multiple == 1 else f"not {multiple} vectors"
         raise EncoderError(
-            f"a shard of {shard_bytes:,} bytes holds no vector of {row_bytes:,} bytes; it needs at least "
-            f"{row_bytes + _HEADER_BYTES:,}."
+            f"a shard of {shard_bytes:,} bytes holds {few} of {row_bytes:,} bytes; it needs at least "
+            f"{multiple * row_bytes + _HEADER_BYTES:,}."
         )
     return ShardPlan(rows, dimension, min(rows_per_shard, rows), dtype, json.loads(json.dumps(dict(identity or {}))))
 
@@ -139,6 +145,8 @@ class Shard:
         Where in the file the vectors begin, in bytes.
     lengths
         Euclidean lengths of the shortest and the longest vector.
+    notes
+        What its writer wanted kept with it.
     """
 
     path: Path
@@ -148,6 +156,7 @@ class Shard:
     dtype: str
     offset: int
     lengths: tuple[float, float]
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def dimension(self) -> int:
@@ -232,13 +241,15 @@ def check_space(folder: Path, numbers: Collection[int] | None = None) -> int:
     return needed
 
 
-def write_shard(folder: Path, number: int, vectors: np.ndarray) -> Shard:
+def write_shard(folder: Path, number: int, vectors: np.ndarray, notes: Mapping[str, str] | None = None) -> Shard:
     """Store the vectors of one shard: whole, or not at all. What there was of it before is replaced.
 
     Parameters
     ----------
     vectors
         Floating point, shape (rows of this shard, dimension); rounded to the type that the plan names.
+    notes
+        A few short values to be kept with them.
 
     Raises
     ------
@@ -254,8 +265,8 @@ def write_shard(folder: Path, number: int, vectors: np.ndarray) -> Shard:
     with np.errstate(over="ignore"):
         stored = np.ascontiguousarray(vectors, dtype=np.dtype(plan.dtype))
     lengths = measure_lengths(stored)
-    metadata = {"start": str(start), "shortest": repr(lengths[0]), "longest": repr(lengths[1])}
-    content = save({_TENSOR: stored}, metadata)
+    metadata = {**(notes or {}), "start": str(start), "shortest": repr(lengths[0]), "longest": repr(lengths[1])}
+    content = _serialise(stored, metadata)
     path = folder / f"{number:06d}-{xxhash.xxh3_128_hexdigest(content)}.safetensors"
     earlier = [file for file in _files_by_number(folder).get(number, []) if file != path]
     _write(path, content)
@@ -345,6 +356,15 @@ def _checksum(path: Path) -> str:
     return checksum.hexdigest()
 
 
+def _serialise(vectors: np.ndarray, metadata: Mapping[str, str]) -> bytes:
+    """Return a safetensors file; the library puts metadata in no fixed order, and equal shards shall be equal files."""
+    tensor = {"dtype": _TYPES[vectors.dtype.name], "shape": vectors.shape, "data_offsets": (0, vectors.nbytes)}
+    header = json.dumps({"__metadata__": metadata, _TENSOR: tensor}, sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    little = vectors.astype(vectors.dtype.newbyteorder("<"), copy=False)
+    return b"".join((len(header).to_bytes(8, "little"), header, little.reshape(-1).view(np.uint8).data))
+
+
 def _read_header(path: Path, number: int, plan: ShardPlan) -> Shard:
     """Read a safetensors header: its length in 8 bytes, then JSON; the tensor follows."""
     try:
@@ -353,8 +373,9 @@ def _read_header(path: Path, number: int, plan: ShardPlan) -> Shard:
             header = json.loads(handle.read(min(size, _HEADER_BYTES)))
         metadata, tensor = header["__metadata__"], header[_TENSOR]
         rows, dimension = tensor["shape"]
-        lengths = float(metadata["shortest"]), float(metadata["longest"])
-        return Shard(path, number, int(metadata["start"]), (rows, dimension), plan.dtype, 8 + size, lengths)
+        start = int(metadata.pop("start"))
+        lengths = float(metadata.pop("shortest")), float(metadata.pop("longest"))
+        return Shard(path, number, start, (rows, dimension), plan.dtype, 8 + size, lengths, metadata)
     except (ValueError, KeyError, TypeError) as error:
         raise EncoderError(f"{path}: no readable shard ({error}).") from error
 

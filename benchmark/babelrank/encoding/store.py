@@ -11,9 +11,10 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,37 @@ def text_key(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest()
 
 
+def shelf_identity(info: EncoderInfo, role: Role) -> dict[str, Any]:
+    """Return whose vectors a shelf holds, as JSON values."""
+    return {
+        "format": _FORMAT,
+        "adapter": info.adapter,
+        "fingerprint": info.fingerprint,
+        "dimension": info.dimension,
+        "role": role.value,
+        "settings": dict(info.settings),
+    }
+
+
+def shelf_folder(root: Path, identity: Mapping[str, Any]) -> Path:
+    """Return the folder of a store in which vectors of some identity lie."""
+    canonical = json.dumps(identity, sort_keys=True, ensure_ascii=False)
+    return root / hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+def describe_shelf(folder: Path, model: str, identity: Mapping[str, Any]) -> None:
+    """Say in a folder whose vectors it holds, for `list_shelves` and for people.
+
+    Raises
+    ------
+    OSError
+        No space, or no permission to write.
+    """
+    if not (folder / _DESCRIPTION).exists():
+        content = json.dumps({"model": model, **identity}, indent=2, ensure_ascii=False) + "\n"
+        atomic_write(folder / _DESCRIPTION, content, flush=False)
+
+
 class Shelf:
     """Vectors of one encoder in one role, by text.
 
@@ -57,17 +89,9 @@ class Shelf:
     """
 
     def __init__(self, root: Path, info: EncoderInfo, role: Role) -> None:
-        identity: dict[str, Any] = {
-            "format": _FORMAT,
-            "adapter": info.adapter,
-            "fingerprint": info.fingerprint,
-            "dimension": info.dimension,
-            "role": role.value,
-            "settings": dict(info.settings),
-        }
-        canonical = json.dumps(identity, sort_keys=True, ensure_ascii=False)
-        self.folder = root / hashlib.sha256(canonical.encode()).hexdigest()[:32]
-        self._description = json.dumps({"model": info.name, **identity}, indent=2, ensure_ascii=False) + "\n"
+        identity = shelf_identity(info, role)
+        self.folder = shelf_folder(root, identity)
+        self._describe = partial(describe_shelf, self.folder, info.name, identity)
 
     def read(self) -> tuple[dict[bytes, int], Vectors | None]:
         """Return the rows by text key, and the representations; None if there are none."""
@@ -91,8 +115,7 @@ class Shelf:
         packed = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), _KEY_BYTES)
         tensors = {name: np.ascontiguousarray(tensor) for name, tensor in to_tensors(vectors).items()}
         content = save({_KEYS: packed, **tensors})
-        if not (self.folder / _DESCRIPTION).exists():
-            atomic_write(self.folder / _DESCRIPTION, self._description, flush=False)  # it is for people
+        self._describe()
         # Not flushed: what a power failure leaves of a segment does not match its name, and is encoded again.
         atomic_write(self.folder / f"{_checksum(content)}.safetensors", content, flush=False)
 

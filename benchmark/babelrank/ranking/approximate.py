@@ -82,6 +82,8 @@ class Approximation:
         Of the exact search of the sample.
     sample
         Rows of the queries on which recall was measured: int64.
+    exact
+        What exact search lists for them.
     recall
         Share of the exact best k that was found, by query of the sample: float64. Where passages tie at the k-th place,
         those that exact search lists count.
@@ -97,6 +99,7 @@ class Approximation:
     search_seconds: float
     exact_seconds: float
     sample: np.ndarray
+    exact: Top
     recall: np.ndarray
 
     @property
@@ -152,6 +155,7 @@ def measure_approximation(
         search_seconds=searched - began,
         exact_seconds=time.perf_counter() - began_exact,
         sample=rows,
+        exact=exact,
         recall=measure_recall(exact, Top(top.scores[rows], top.positions[rows])),
     )
 

@@ -11,7 +11,7 @@ from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.vector_block import VectorBlock
 from babelrank.environment import available_cores
 from babelrank.errors import SearchError
-from babelrank.ranking.exact_scores import NO_POSITION, count_tile, score_rows
+from babelrank.ranking.exact_scores import count_tile, score_rows
 from babelrank.ranking.search import Top
 from babelrank.ranking.search_blocks import (
     MEMORY_LIMIT,
@@ -104,7 +104,8 @@ def count_above(
     query_rows: np.ndarray,
     scores: np.ndarray,
     *,
-    bounds: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+    group_count: int = 1,
     memory_limit: int = MEMORY_LIMIT,
     threads: int | None = None,
 ) -> Counts:
@@ -116,9 +117,11 @@ def count_above(
     ----------
     query_rows, scores
         Integers and float32, shape (scores,): row of the query, and a score as `pair_scores` returns it.
-    bounds
-        int64, shape (groups + 1,): positions where each group of passages, such as a language, begins, and where the
-        last ends; by default all passages are one group.
+    groups
+        Unsigned integers, shape (corpus,): by position, the group of each passage, such as its language, from 0; by
+        default all passages are one group.
+    group_count
+        Number of groups.
     memory_limit, threads
         As `search` takes them.
 
@@ -133,13 +136,12 @@ def count_above(
     order = np.argsort(query_of_score, kind="stable")
     starts = np.searchsorted(query_of_score[order], np.arange(len(side) + 1)).astype(np.int64)
     thresholds = np.ascontiguousarray(scores[order], dtype=np.float32)
-    edges = np.array([0, NO_POSITION]) if bounds is None else np.asarray(bounds, dtype=np.int64)
-    above, equal = (np.zeros((len(scores), len(edges) - 1), dtype=np.int64) for _ in range(2))
+    above, equal = (np.zeros((len(scores), group_count), dtype=np.int64) for _ in range(2))
     workers = threads or available_cores()
     tiles = workers * TILE_QUERIES * TILE_PASSAGES * 4
-    rows = corpus.block_rows(memory_limit, held=side.nbytes + 3 * above.nbytes + tiles)
+    rows = corpus.block_rows(memory_limit, held=side.nbytes + 3 * above.nbytes + tiles, sorts=groups is not None)
 
-    def count(block: Block, window: slice) -> None:
+    def count(block: Block, edges: np.ndarray, window: slice) -> None:
         judged = slice(starts[window.start], starts[window.stop])
         for tile in slices(len(block.fed), TILE_PASSAGES):
             passages = block.exact[tile]
@@ -149,7 +151,7 @@ def count_above(
                 passages,
                 corpus.code,
                 side.values(window, block, tile, similarity),
-                np.clip(edges - (block.first + tile.start), 0, len(passages)),
+                np.clip(edges - tile.start, 0, len(passages)),
                 starts[window.start : window.stop + 1] - starts[window.start],
                 thresholds[judged],
                 side.margins[window],
@@ -158,13 +160,28 @@ def count_above(
             )
 
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as executor:
-        for block in corpus.blocks(rows):
-            for future in [executor.submit(count, block, window) for window in slices(len(side), TILE_QUERIES)]:
+        for read in corpus.blocks(rows):
+            block, edges = _by_group(read, groups, group_count)
+            windows = slices(len(side), TILE_QUERIES)
+            for future in [executor.submit(count, block, edges, window) for window in windows]:
                 future.result()
-            del block
+            del read, block
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
     return Counts(above[back], equal[back])
+
+
+def _by_group(block: Block, groups: np.ndarray | None, group_count: int) -> tuple[Block, np.ndarray]:
+    """Return the block with passages of one group together, and the rows where each group begins and the last ends."""
+    if groups is None:
+        return block, np.array([0, len(block.exact)], dtype=np.int64)
+    own = groups[block.first : block.first + len(block.exact)]
+    if (own[1:] < own[:-1]).any():
+        order = np.argsort(own, kind="stable")
+        exact = block.exact[order]
+        # What is counted does not depend on the order, so positions need not be kept.
+        block, own = Block(block.first, exact, exact if block.fed is block.exact else block.fed[order]), own[order]
+    return block, np.searchsorted(own, np.arange(group_count + 1)).astype(np.int64)
 
 
 def listed_ranks(top: Top, query_rows: np.ndarray, positions: np.ndarray) -> np.ndarray:

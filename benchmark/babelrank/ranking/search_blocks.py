@@ -69,8 +69,10 @@ class Corpus:
         self.normalises = similarity is Similarity.COSINE and spread > _UNIT_TOLERANCE
         self.spread = 0.0 if self.normalises else spread
 
-    def block_rows(self, limit: int, *, held: int) -> int:
+    def block_rows(self, limit: int, *, held: int, sorts: bool = False) -> int:
         """Return how many passages to read at a time, when `held` bytes of the limit are taken otherwise.
+
+        If the caller `sorts` blocks, it needs another copy of each.
 
         Raises
         ------
@@ -78,7 +80,7 @@ class Corpus:
             Not even a small block fits; says how much is needed.
         """
         # Single precision and perhaps a normalised copy; the next block may come before the last is gone.
-        row_bytes = 2 * 4 * self.dimension * (1 + self.normalises) + 64
+        row_bytes = (2 + sorts) * 4 * self.dimension * (1 + self.normalises) + 64
         needed = held + _WORKSPACE + _MIN_BLOCK_ROWS * row_bytes
         if needed > limit:
             raise SearchError(

@@ -118,10 +118,21 @@ def write_run(path: Path, collection: Collection, top: TopPassages, tag: str) ->
 def write_qrels(path: Path, collection: Collection) -> None:
     """Write ``query-id 0 passage-id grade`` for every judgement."""
     qrels = collection.qrels
-    queries = as_texts(_labels(collection)[qrels["query"]])
-    passages = as_texts(collection.passages["id"].to_numpy(dtype=object)[qrels["passage"]])
-    check_ids(queries, passages)
-    atomic_write(path, format_qrels(queries, passages, qrels["grade"].to_numpy()))
+    passages = collection.passages["id"].to_numpy(dtype=object)[qrels["passage"]]
+    save_qrels(path, _labels(collection)[qrels["query"]], passages, qrels["grade"].to_numpy())
+
+
+def save_qrels(path: Path, queries: np.ndarray, passages: np.ndarray, grades: np.ndarray) -> None:
+    """Write judgements, one of each for every line; queries and passages are ids, str objects.
+
+    Raises
+    ------
+    ReportError
+        An id holds white space.
+    """
+    texts = as_texts(queries), as_texts(passages)
+    check_ids(*texts)
+    atomic_write(path, format_qrels(*texts, grades))
 
 
 def format_run(queries: pa.Array, passages: pa.Array, places: np.ndarray, scores: pa.Array, tag: str) -> bytes:

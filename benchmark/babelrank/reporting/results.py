@@ -20,6 +20,7 @@ from babelrank.analysis.settings import Cell, PairScores
 from babelrank.analysis.summary import Analysis
 from babelrank.data.catalog import SOURCES
 from babelrank.data.collection import Collection
+from babelrank.data.streamed import StreamedCollection
 from babelrank.encoding.protocol import EncoderInfo, Similarity
 from babelrank.encoding.vectors import Kind
 from babelrank.reporting.names import check_name
@@ -340,7 +341,7 @@ def model_results(
 
 
 def collection_results(
-    collection: Collection,
+    collection: Collection | StreamedCollection,
     analysis: Analysis,
     *,
     texts_encoded: Mapping[str, int],

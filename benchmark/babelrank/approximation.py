@@ -1,0 +1,193 @@
+"""A model, a collection and an approximate index in; what searching by it costs out: time, memory, recall, evenness."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from babelrank.analysis.approximation import ApproximationCost, measure_cost
+from babelrank.data.catalog import open_collection
+from babelrank.data.collection import Collection
+from babelrank.data.streamed import StreamedCollection
+from babelrank.encoding.corpus import EncoderSource, encode_corpus
+from babelrank.encoding.protocol import Encoder, EncoderOptions, Role
+from babelrank.encoding.registry import load_encoder
+from babelrank.encoding.representations import encode_texts
+from babelrank.encoding.store import default_store
+from babelrank.encoding.vector_block import VectorBlock, array_block
+from babelrank.encoding.vectors import Kind
+from babelrank.engines.local import ThisProcess
+from babelrank.errors import SearchError
+from babelrank.ranking.approximate import Approximation, measure_approximation
+from babelrank.ranking.search import Top
+from babelrank.ranking.search_blocks import MEMORY_LIMIT
+from babelrank.streaming import Observer
+
+
+@dataclass(frozen=True)
+class ApproximateSearch:
+    """What was measured.
+
+    Attributes
+    ----------
+    model, collection
+        Names.
+    search
+        The index: seconds, bytes, recall.
+    cost
+        What it does to the same queries' lists, against exact search.
+    """
+
+    model: str
+    collection: str
+    search: Approximation
+    cost: ApproximationCost
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Queries that were encoded, with the passages and the judgements, by position."""
+
+    queries: np.ndarray
+    shards: Sequence[VectorBlock]
+    languages: tuple[str, ...]
+    query_rows: np.ndarray
+    positions: np.ndarray
+    grades: np.ndarray
+    query_langs: np.ndarray
+    passage_langs: np.ndarray
+
+
+def approximate(
+    model: str,
+    collection: str,
+    factory: str,
+    observer: Observer,
+    *,
+    parameters: str = "",
+    k: int = 100,
+    sample: int | None = None,
+    options: EncoderOptions | None = None,
+    adapter: str | None = None,
+    data: Path | None = None,
+    store: Path | None = None,
+    memory: int | None = None,
+) -> ApproximateSearch:
+    """Search a collection by an approximate index and exactly, and compare.
+
+    Parameters
+    ----------
+    model, options, adapter
+        See `load_encoder`.
+    collection
+        One specification, see `load_collection`; passages of a family stay on disk.
+    factory, parameters
+        Of the index and of its search, as `measure_approximation` takes them.
+    k
+        Length of the lists.
+    sample
+        Queries that are compared, drawn at random; by default all.
+    memory
+        Bytes that the index, or a search, may take.
+
+    Raises
+    ------
+    BabelrankError
+        What is wrong with the collection, the model or the index; representations that are not dense.
+    """
+    options = options or EncoderOptions()
+    root = store or default_store()
+    loaded = open_collection(collection, data)
+    observer.announce(f"{loaded.name}: {sum(loaded.pool_sizes.values()):,} passages")
+    encoder = load_encoder(model, options, adapter=adapter)
+    if encoder.info.kind is not Kind.DENSE:
+        raise SearchError(f"{encoder.info.name}: indexes are of dense vectors, these are {encoder.info.kind}.")
+    if isinstance(loaded, StreamedCollection):
+        source = EncoderSource(model, options, adapter, encoder.info.fingerprint, Path.cwd())
+        judged = _stream(loaded, encoder, source, root, observer)
+    else:
+        judged = _hold(loaded, encoder, root, observer)
+    observer.announce(f"{loaded.name}: index {factory}")
+    found = measure_approximation(
+        judged.queries,
+        judged.shards,
+        factory,
+        k,
+        encoder.info.similarity,
+        parameters=parameters,
+        sample=sample or len(judged.queries),
+        memory_limit=memory or MEMORY_LIMIT,
+    )
+    return ApproximateSearch(encoder.info.name, loaded.name, found, _measure_cost(judged, found))
+
+
+def _stream(
+    collection: StreamedCollection, encoder: Encoder, source: EncoderSource, store: Path, observer: Observer
+) -> _Judged:
+    progress = observer.encoding(collection.name)
+    queries = _encode_queries(collection, encoder, store, observer)
+    corpus = encode_corpus(
+        collection,
+        encoder,
+        source,
+        store,
+        ThisProcess(),
+        on_passages=partial(progress, Role.DOCUMENT),
+        announce=lambda message: observer.announce(f"{collection.name}: {message}"),
+    )
+    relevant = collection.relevant
+    code = {lang: place for place, lang in enumerate(collection.languages)}
+    rows = relevant["query"].to_numpy()
+    return _Judged(
+        queries,
+        corpus.shards,
+        collection.languages,
+        query_rows=rows,
+        positions=relevant["passage"].to_numpy(),
+        grades=relevant["grade"].to_numpy(),
+        query_langs=collection.queries["lang"].map(code).to_numpy()[rows],
+        passage_langs=relevant["passage_lang"].map(code).to_numpy(),
+    )
+
+
+def _hold(collection: Collection, encoder: Encoder, store: Path, observer: Observer) -> _Judged:
+    progress = partial(observer.encoding(collection.name), Role.DOCUMENT)
+    passages = encode_texts(encoder, collection.passages["text"].tolist(), Role.DOCUMENT, store, progress).vectors
+    code = {lang: place for place, lang in enumerate(collection.languages)}
+    rows, positions = (collection.qrels[side].to_numpy() for side in ("query", "passage"))
+    return _Judged(
+        _encode_queries(collection, encoder, store, observer),
+        [array_block(np.asarray(passages))],
+        collection.languages,
+        query_rows=rows,
+        positions=positions,
+        grades=collection.qrels["grade"].to_numpy(),
+        query_langs=collection.queries["lang"].map(code).to_numpy()[rows],
+        passage_langs=collection.lang_codes[positions].astype(np.int64),
+    )
+
+
+def _encode_queries(
+    collection: Collection | StreamedCollection, encoder: Encoder, store: Path, observer: Observer
+) -> np.ndarray:
+    progress = partial(observer.encoding(collection.name), Role.QUERY)
+    return np.asarray(encode_texts(encoder, collection.queries["text"].tolist(), Role.QUERY, store, progress).vectors)
+
+
+def _measure_cost(judged: _Judged, found: Approximation) -> ApproximationCost:
+    """Compare the lists of the sampled queries."""
+    place = np.full(len(judged.queries), -1)
+    place[found.sample] = np.arange(len(found.sample))
+    chosen = place[judged.query_rows] >= 0
+    return measure_cost(
+        found.exact,
+        Top(found.top.scores[found.sample], found.top.positions[found.sample]),
+        query_rows=place[judged.query_rows[chosen]],
+        positions=judged.positions[chosen],
+        grades=judged.grades[chosen],
+        query_langs=judged.query_langs[chosen],
+        passage_langs=judged.passage_langs[chosen],
+        languages=judged.languages,
+    )

@@ -1,0 +1,322 @@
+"""Passages that stream from their files in, shards of their vectors out; never all texts, or all vectors, in memory.
+
+What is in a shard is a function of the encoder and the shard's passages, whoever encodes it and when: shards are cut by
+the size of the corpus alone, and their texts are put before the encoder in windows and batches that follow from them.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import chdir
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from babelrank.data.passages import PassageBlock, PassageSource
+from babelrank.data.streamed import StreamedCollection
+from babelrank.encoding.protocol import Encoder, EncoderInfo, EncoderOptions, Role, Truncating
+from babelrank.encoding.registry import load_encoder
+from babelrank.encoding.representations import FIRST_CHUNK, check_vectors
+from babelrank.encoding.shards import (
+    Shard,
+    ShardPlan,
+    check_space,
+    create_shards,
+    find_missing,
+    open_shards,
+    plan_shards,
+    read_plan,
+    write_shard,
+)
+from babelrank.encoding.store import describe_shelf, shelf_folder, shelf_identity
+from babelrank.encoding.vectors import Kind
+from babelrank.engines.protocol import Engine, Job, OpenedJob
+from babelrank.errors import DataError, EncoderError, EngineError
+
+_READ = 256  # passages that are read at a time; shards begin at multiples of it
+# A shard should cost a worker minutes at most, as a worker that dies loses one, and there should be some for each of
+# many workers; many more shards would only be many more files.
+_SHARD_ROWS = 16_384
+_SHARDS = 32
+# Texts that are sorted by length together, so that batches hold alike ones.
+_WINDOW_TEXTS = 4096
+_WINDOW_CHARACTERS = 4 << 20
+_WINDOW_BYTES = 64 * 2**20  # of a window in memory, when characters take their most, with all that Python keeps beside
+_NEAR = 8  # shards: it is quicker to read on to one that near than to open the file again and pass over what is before
+_DISTINCT, _TRUNCATED = "texts", "truncated"  # what is kept with a shard
+
+
+@dataclass(frozen=True)
+class EncoderSource:
+    """How any process loads the same encoder.
+
+    Attributes
+    ----------
+    model, options, adapter
+        See `load_encoder`.
+    fingerprint
+        Of the encoder that was loaded first; another one elsewhere is refused.
+    folder
+        The working directory, to which names of folders and modules may be relative.
+    """
+
+    model: str
+    options: EncoderOptions
+    adapter: str | None
+    fingerprint: str
+    folder: Path
+
+    def load(self) -> Encoder:
+        """Load it.
+
+        Raises
+        ------
+        EncoderError
+            As `load_encoder`; or what is found here is another model than there.
+        """
+        with chdir(self.folder if self.folder.is_dir() else Path.cwd()):
+            encoder = load_encoder(self.model, self.options, adapter=self.adapter)
+        if encoder.info.fingerprint != self.fingerprint:
+            raise EncoderError(
+                f"{self.model}: a worker finds another model ({encoder.info.fingerprint}) than the one that was "
+                f"submitted ({self.fingerprint})."
+            )
+        return encoder
+
+
+@dataclass(frozen=True)
+class EncodedShard:
+    """What a shard took: distinct texts that the encoder saw, and seconds inside the encoder."""
+
+    texts: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class EncodedCorpus:
+    """Shards of all passages, and what they took.
+
+    Attributes
+    ----------
+    shards
+        In order.
+    texts
+        That the encoder saw now; what was on disk already is not among them.
+    seconds
+        Inside the encoder, of all workers together.
+    truncated
+        Share of the texts that are longer than the encoder reads; None if it cannot tell. A text that stands in two
+        windows of a shard, or in two shards, counts twice.
+    """
+
+    shards: list[Shard]
+    texts: int
+    seconds: float
+    truncated: float | None
+
+
+@dataclass(frozen=True)
+class ShardEncoding:
+    """The job of encoding shards; its tasks are their numbers.
+
+    Attributes
+    ----------
+    encoder
+        Whose vectors.
+    passages
+        Of the whole corpus.
+    folder
+        Of the shards.
+    """
+
+    encoder: EncoderSource
+    passages: PassageSource
+    folder: Path
+
+    def open(self) -> Callable[[int], EncodedShard]:
+        """Load the encoder."""
+        return self.using(self.encoder.load())
+
+    def using(
+        self, encoder: Encoder, on_texts: Callable[[int], None] = lambda _: None
+    ) -> Callable[[int], EncodedShard]:
+        """Return what encodes a shard with an encoder that is loaded; `on_texts` gets the passages of each batch."""
+        plan, passages = read_plan(self.folder), _Passages(self.passages)
+
+        def encode_shard(number: int) -> EncodedShard:
+            start, stop = plan.bounds(number)
+            vectors = np.empty((stop - start, plan.dimension), dtype=np.float32)
+            done, distinct, truncated, seconds = 0, 0, 0, 0.0
+            for texts in passages.windows(start, stop, _NEAR * plan.rows_per_shard):
+                unique = list(dict.fromkeys(texts))
+                seconds += _encode_window(encoder, texts, unique, vectors[done : done + len(texts)], on_texts)
+                if isinstance(encoder, Truncating):
+                    truncated += encoder.count_truncated(unique, Role.DOCUMENT)
+                done, distinct = done + len(texts), distinct + len(unique)
+            notes = {_DISTINCT: str(distinct)}
+            if isinstance(encoder, Truncating):
+                notes[_TRUNCATED] = str(truncated)
+            write_shard(self.folder, number, vectors, notes)
+            return EncodedShard(distinct, seconds)
+
+        return encode_shard
+
+
+def plan_corpus(collection: StreamedCollection, info: EncoderInfo) -> ShardPlan:
+    """Cut a collection's passages into shards.
+
+    Raises
+    ------
+    EncoderError
+        The encoder's representations are not dense.
+    """
+    if info.kind is not Kind.DENSE:
+        raise EncoderError(
+            f"{info.name}: {info.kind} representations cannot be streamed, only dense vectors can. Without --memory, "
+            "--engine and --workers the collection is evaluated in memory."
+        )
+    identity = {**shelf_identity(info, Role.DOCUMENT), "corpus": collection.sha256}
+    rows = max(_READ, min(_SHARD_ROWS, collection.size // _SHARDS))
+    return plan_shards(collection.size, info.dimension, shard_rows=rows, multiple=_READ, identity=identity)
+
+
+def encoding_bytes(plan: ShardPlan) -> int:
+    """Return the bytes that encoding takes in each process, at most, beside the model and what it needs for a batch."""
+    return 2 * plan.disk_bytes([0]) + _WINDOW_BYTES  # writing copies a shard
+
+
+def encode_corpus(
+    collection: StreamedCollection,
+    encoder: Encoder,
+    source: EncoderSource,
+    store: Path,
+    engine: Engine,
+    *,
+    on_passages: Callable[[int, int], None] = lambda *_: None,
+    announce: Callable[[str], None] = lambda _: None,
+) -> EncodedCorpus:
+    """Encode the passages of a collection into shards; those that are whole already stay.
+
+    Parameters
+    ----------
+    encoder
+        Loaded; used where the engine works in this process.
+    source
+        How other processes load it.
+    store
+        Folder of the store.
+    on_passages
+        Called with the passages done and all that have to be encoded.
+    announce
+        Told what was found on disk.
+
+    Raises
+    ------
+    EncoderError
+        Representations that are not dense; a full disk, found before the work starts where it can be; whatever the
+        encoder raises.
+    EngineError
+        See `Engine.run`; or the workers do not write where this process reads.
+    """
+    plan = plan_corpus(collection, encoder.info)
+    folder = shelf_folder(store.absolute(), plan.identity)
+    create_shards(folder, plan)
+    try:
+        describe_shelf(folder, encoder.info.name, plan.identity)
+    except OSError as error:
+        raise EncoderError(f"{folder}: vectors cannot be stored ({error.strerror}).") from error
+    missing = find_missing(folder)
+    needed = check_space(folder, missing)
+    announce(_describe_state(plan, missing, needed))
+    total = sum(stop - start for start, stop in map(plan.bounds, missing))
+    done, texts, seconds = 0, 0, 0.0
+
+    def count(passages: int) -> None:
+        nonlocal done
+        done += passages
+        on_passages(done, total)
+
+    def add(number: int, shard: EncodedShard) -> None:
+        nonlocal texts, seconds
+        texts, seconds = texts + shard.texts, seconds + shard.seconds
+        if elsewhere:
+            start, stop = plan.bounds(number)
+            count(stop - start)
+
+    encoding = ShardEncoding(source, collection.passages, folder)
+    elsewhere = engine.processes > 0 or engine.spreads_search
+    job: Job[EncodedShard] = encoding if elsewhere else OpenedJob(encoding.using(encoder, count))
+    if missing:
+        count(0)
+        engine.run(job, sorted(missing), add)
+    if absent := find_missing(folder, verify=False):
+        raise EngineError(
+            f"{folder}: {len(absent)} of {plan.count} shards are not there, though they were encoded. All workers must "
+            "reach the store by the same path; --store DIR names a folder that they share."
+        )
+    shards = open_shards(folder, verify=False)
+    return EncodedCorpus(shards, texts, seconds, _share_truncated(shards))
+
+
+class _Passages:
+    """Texts from a position on; reads on from where it stands if the next position is near."""
+
+    def __init__(self, source: PassageSource) -> None:
+        self._source = source
+        self._blocks: Iterator[PassageBlock] = iter(())
+        self._position = -1
+
+    def windows(self, start: int, stop: int, near: int) -> Iterator[list[str]]:
+        """Yield the texts of passages `start` to `stop` in windows."""
+        if self._position < 0 or not 0 <= start - self._position <= near:
+            self._blocks, self._position = self._source.blocks(_READ, start // _READ), start
+        window: list[str] = []
+        characters = 0
+        while self._position < stop:
+            block = next(self._blocks, None)
+            if block is None:
+                raise DataError(f"the passages end at {self._position:,}: their files have changed meanwhile.")
+            self._position += len(block)
+            if block.start < start:
+                continue
+            window += block.texts
+            characters += sum(map(len, block.texts))
+            if len(window) >= _WINDOW_TEXTS or characters >= _WINDOW_CHARACTERS:
+                yield window
+                window, characters = [], 0
+        if window:
+            yield window
+
+
+def _encode_window(
+    encoder: Encoder, texts: list[str], unique: list[str], out: np.ndarray, on_texts: Callable[[int], None]
+) -> float:
+    """Fill `out` with the vectors of `texts`, each distinct one encoded once; return the seconds it took."""
+    rows = {text: row for row, text in enumerate(unique)}
+    row_of = np.array([rows[text] for text in texts])
+    copies = np.bincount(row_of)
+    vectors = np.empty((len(unique), out.shape[1]), dtype=np.float32)
+    order = np.array(sorted(range(len(unique)), key=lambda row: len(unique[row]), reverse=True))
+    seconds = 0.0
+    for first in range(0, len(order), FIRST_CHUNK):
+        chunk = order[first : first + FIRST_CHUNK]
+        batch = [unique[row] for row in chunk]
+        began = time.perf_counter()
+        vectors[chunk] = np.asarray(check_vectors(encoder.encode_document(batch), batch, encoder.info))
+        seconds += time.perf_counter() - began
+        on_texts(int(copies[chunk].sum()))
+    np.take(vectors, row_of, axis=0, out=out)
+    return seconds
+
+
+def _share_truncated(shards: list[Shard]) -> float | None:
+    if any(_TRUNCATED not in shard.notes for shard in shards):
+        return None
+    return sum(int(shard.notes[_TRUNCATED]) for shard in shards) / sum(int(shard.notes[_DISTINCT]) for shard in shards)
+
+
+def _describe_state(plan: ShardPlan, missing: dict[int, str], needed: int) -> str:
+    broken = [number for number, state in missing.items() if state != "missing"]
+    found = f"{plan.count - len(missing):,} of {plan.count:,} shards are on disk"
+    again = f", {len(broken):,} damaged ones are encoded again" if broken else ""
+    return f"{found}{again}; the rest takes {needed / 1e9:,.3g} GB"

@@ -1,0 +1,170 @@
+"""Tasks on this machine: in this process, or in processes of their own that share its cores."""
+
+import multiprocessing
+import os
+import pickle
+import signal
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from babelrank.engines.protocol import RETRIES, Job, Result
+from babelrank.errors import BabelrankError, EngineError
+
+_SECONDS_TO_END = 5.0  # for a worker that was told to
+
+
+class ThisProcess:
+    """One task after another, here."""
+
+    processes = 0
+    spreads_search = False
+
+    def run(self, job: Job[Result], numbers: Sequence[int], on_done: Callable[[int, Result], None]) -> None:
+        """See `Engine.run`."""
+        work = job.open()
+        for number in numbers:
+            on_done(number, work(number))
+
+
+@dataclass(frozen=True)
+class LocalWorkers:
+    """Processes, each with its share of the cores where the system lets one choose (Linux).
+
+    Attributes
+    ----------
+    processes
+        How many.
+    """
+
+    processes: int
+    spreads_search = False
+
+    def run(self, job: Job[Result], numbers: Sequence[int], on_done: Callable[[int, Result], None]) -> None:
+        """See `Engine.run`."""
+        waiting, died = deque(numbers), Counter[int]()
+        payload, total = pickle.dumps(job), len(numbers)
+        free = deque(_core_shares(self.processes)[:total])
+        busy: dict[Connection, _Worker] = {}
+        done = 0
+        try:
+            while waiting or busy:
+                while waiting and free:
+                    worker = _start(payload, free.popleft())
+                    worker.give(waiting.popleft())
+                    busy[worker.connection] = worker
+                ready = wait(list(busy))
+                for connection in [each for each in busy if each in ready]:
+                    worker = busy.pop(connection)
+                    answer = worker.answer()
+                    if answer is None:
+                        worker.end()
+                        free.append(worker.cores)
+                        died[worker.number] += 1
+                        if died[worker.number] > RETRIES:
+                            raise EngineError(
+                                f"shard {worker.number}: its worker died {died[worker.number]} times, at last with "
+                                f"{_describe_exit(worker.process.exitcode)}. {done:,} of {total:,} shards are done and "
+                                "kept; the same command goes on from there."
+                            )
+                        waiting.appendleft(worker.number)
+                        continue
+                    if isinstance(answer, BabelrankError):
+                        worker.end()
+                        raise answer
+                    on_done(worker.number, answer[0])
+                    done += 1
+                    if waiting:
+                        worker.give(waiting.popleft())
+                        busy[worker.connection] = worker
+                    else:
+                        worker.end()
+        finally:
+            for worker in busy.values():
+                worker.end()
+
+
+@dataclass
+class _Worker:
+    """A process, and this end of its pipe."""
+
+    process: BaseProcess
+    connection: Connection
+    cores: frozenset[int]
+    number: int = -1
+
+    def give(self, number: int) -> None:
+        """Hand it a task; that it is dead shows when its answer is awaited."""
+        self.number = number
+        with suppress(OSError):
+            self.connection.send(number)
+
+    def answer(self) -> Any:
+        """Return its result in a tuple, the error it met, or None if it died."""
+        try:
+            return self.connection.recv()
+        except (EOFError, OSError):
+            return None
+
+    def end(self) -> None:
+        """Stop it, whatever it does: its shards are whole, or not there."""
+        self.connection.close()
+        self.process.terminate()
+        self.process.join(_SECONDS_TO_END)
+        if self.process.exitcode is None:
+            self.process.kill()
+            self.process.join()
+
+
+def _start(payload: bytes, cores: frozenset[int]) -> _Worker:
+    """Start a worker on some cores: it inherits them from this thread, before any library counts them."""
+    # Not forked: threads of BLAS, and a GPU, do not survive it.
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, payload), daemon=True)
+    everywhere = frozenset(os.sched_getaffinity(0)) if cores else cores
+    if cores:
+        os.sched_setaffinity(0, cores)
+    try:
+        process.start()
+    finally:
+        if cores:
+            os.sched_setaffinity(0, everywhere)
+    theirs.close()
+    return _Worker(process, ours, cores)
+
+
+def _serve(connection: Connection, payload: bytes) -> None:
+    """Do tasks as they come, until the pipe is closed. Any error but ours ends the process, with its traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # at the keyboard it is meant for the parent, which ends the workers
+    work = None
+    try:
+        while True:
+            number = connection.recv()
+            try:
+                work = work or pickle.loads(payload).open()  # noqa: S301 (it comes from the parent)
+                connection.send((work(number),))
+            except BabelrankError as error:
+                connection.send(error)
+    except (EOFError, BrokenPipeError):
+        return
+
+
+def _core_shares(workers: int) -> list[frozenset[int]]:
+    """Return each worker's cores: an even share, one each if there are fewer cores, empty where one cannot choose."""
+    if not hasattr(os, "sched_setaffinity"):
+        return [frozenset()] * workers
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < workers:
+        return [frozenset({cores[worker % len(cores)]}) for worker in range(workers)]
+    return [frozenset(cores[worker::workers]) for worker in range(workers)]
+
+
+def _describe_exit(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"signal {signal.Signals(-code).name} (memory may be short)" if code == -signal.SIGKILL else str(code)
+    return f"exit code {code}"

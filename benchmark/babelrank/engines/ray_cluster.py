@@ -1,0 +1,133 @@
+"""Tasks on a Ray cluster: one that is there, or one that is started on this machine for the run.
+
+babelrank must be installed on every machine of a cluster, and the store, the collection and a model's folder be reached
+by the same path. A task is a Ray task: if its worker or its machine dies, Ray does it again elsewhere.
+"""
+
+import os
+import socket
+from collections import deque
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from babelrank.engines.protocol import RETRIES, Job, Result
+from babelrank.environment import available_cores
+from babelrank.errors import BabelrankError, EngineError
+
+_SECONDS_TO_CONNECT = 5.0
+_OBJECT_STORE_BYTES = 80 * 2**20  # of a cluster that is started here: vectors go by the disk, only queries through Ray
+
+
+class RayCluster:
+    """A cluster, connected to as long as the block lasts.
+
+    Parameters
+    ----------
+    address, workers
+        See `open_engine`.
+    """
+
+    processes = 0
+    spreads_search = True
+
+    def __init__(self, address: str | None = None, workers: int | None = None) -> None:
+        self._address, self._workers = address, workers
+
+    def __enter__(self) -> Self:
+        try:
+            import ray
+        except ModuleNotFoundError as error:
+            raise EngineError(f"{error}: pip install 'babelrank[ray]' brings what --engine ray needs.") from error
+        self._ray = ray
+        quiet = {"log_to_driver": False, "logging_level": "error"}
+        if self._address is None:
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            cores = self._workers or available_cores()
+            ray.init(num_cpus=cores, object_store_memory=_OBJECT_STORE_BYTES, include_dashboard=False, **quiet)
+            return self
+        _knock(self._address)
+        try:
+            ray.init(address=self._address, **quiet)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise _unreachable(self._address, error) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ray.shutdown()
+
+    def run(self, job: Job[Result], numbers: Sequence[int], on_done: Callable[[int, Result], None]) -> None:
+        """See `Engine.run`."""
+        ray = self._ray
+        cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        slots = min(self._workers or cores, cores)
+        task = ray.remote(num_cpus=cores // slots, max_retries=RETRIES)(_do)
+        shared, identity, waiting = ray.put(job), uuid4().hex, deque(numbers)
+        running: dict[Any, int] = {}
+        done = 0
+        try:
+            while waiting or running:
+                while waiting and len(running) < slots:
+                    number = waiting.popleft()
+                    running[task.remote(shared, identity, number)] = number
+                (reference,), _ = ray.wait(list(running), num_returns=1)
+                number = running.pop(reference)
+                on_done(number, self._result(reference, number, f"{done:,} of {len(numbers):,}"))
+                done += 1
+        finally:
+            for reference in running:
+                ray.cancel(reference, force=True)
+
+    def _result(self, reference: Any, number: int, progress: str) -> Any:
+        ray = self._ray
+        try:
+            return ray.get(reference)
+        except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, BabelrankError):
+                raise error.cause from None
+            raise
+        except ray.exceptions.RayError as error:
+            raise EngineError(
+                f"shard {number}: its worker died, and {RETRIES} retries did not help ({type(error).__name__}). "
+                f"{progress} shards are done and kept; the same command goes on from there."
+            ) from error
+
+
+_opened: dict[str, Callable[[int], Any]] = {}
+
+
+def _do(job: Job[Result], identity: str, number: int) -> Result:
+    """Do one task; what its job needs stays loaded for the next, which Ray gives to the same process."""
+    if identity not in _opened:
+        _opened.clear()
+        _opened[identity] = job.open()
+    result: Result = _opened[identity](number)
+    return result
+
+
+def _knock(address: str) -> None:
+    """Find out within seconds whether anybody listens there; Ray itself takes minutes."""
+    place = urlsplit(address if "://" in address else f"//{address}")
+    try:
+        host, port = place.hostname, place.port
+    except ValueError as error:
+        raise _unreachable(address, error) from error
+    if not host or not port:
+        if address == "auto":
+            return
+        raise EngineError(f"--address {address!r}: expected HOST:PORT, ray://HOST:PORT or auto.")
+    try:
+        socket.create_connection((host, port), _SECONDS_TO_CONNECT).close()
+    except OSError as error:
+        raise _unreachable(address, error) from error
+
+
+def _unreachable(address: str, error: Exception) -> EngineError:
+    return EngineError(
+        f"the Ray cluster at {address} cannot be reached ({error}). `ray status` on its head says whether it runs; "
+        "without --address one is started on this machine."
+    )

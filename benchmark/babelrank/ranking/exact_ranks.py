@@ -1,0 +1,168 @@
+"""Dense vectors, in memory or in shards, in; the rank table out, from exact scores.
+
+The table is a function of the vectors alone: a collection that is ranked in memory and one whose passages stay on disk
+have the same, to the bit, however the corpus is cut and whoever counts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from babelrank.data.collection import Collection
+from babelrank.data.streamed import StreamedCollection
+from babelrank.encoding.protocol import Similarity
+from babelrank.encoding.representations import Representations
+from babelrank.encoding.vector_block import VectorBlock, array_block
+from babelrank.ranking.pool_ranks import Counts, count_above, pair_scores
+from babelrank.ranking.ranks import rank
+from babelrank.ranking.table import RelevantRanks
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Exact scores whose ranks are sought.
+
+    Attributes
+    ----------
+    queries
+        float32, shape (queries, dimension).
+    similarity
+        Of queries and passages.
+    query_rows, scores
+        Integers and float32, shape (scores,): row of the query, and the score of a relevant passage.
+    groups
+        uint16, by position: the language of each passage; None if the corpus has one.
+    group_count
+        Number of languages.
+    """
+
+    queries: np.ndarray
+    similarity: Similarity
+    query_rows: np.ndarray
+    scores: np.ndarray
+    groups: np.ndarray | None
+    group_count: int
+
+    def count(
+        self, shards: Sequence[VectorBlock], *, memory_limit: int | None = None, threads: int | None = None
+    ) -> Counts:
+        """Count the passages of some shards above and at the scores; counts of several parts of a corpus add up."""
+        limits = {} if memory_limit is None else {"memory_limit": memory_limit}
+        return count_above(
+            self.queries,
+            shards,
+            self.similarity,
+            self.query_rows,
+            self.scores,
+            groups=self.groups,
+            group_count=self.group_count if self.groups is not None else 1,
+            threads=threads,
+            **limits,
+        )
+
+
+class Count(Protocol):
+    """Whatever counts the passages of a whole corpus."""
+
+    def __call__(self, thresholds: Thresholds, shards: Sequence[VectorBlock], /) -> Counts:
+        """Return what `Thresholds.count` does."""
+
+
+def rank_dense(
+    collection: Collection, representations: Representations, *, threads: int | None = None
+) -> RelevantRanks:
+    """Rank by exact scores if the vectors are dense; other kinds are ranked as `ranks.rank` does.
+
+    Returns
+    -------
+    RelevantRanks
+        As `ranks.rank` returns it; where single precision cannot tell two scores apart that differ, ranks may differ
+        from its.
+    """
+    queries, passages = representations.queries, representations.passages
+    if not isinstance(queries, np.ndarray) or not isinstance(passages, np.ndarray):
+        return rank(collection, representations, threads=threads)
+    shards = [array_block(np.ascontiguousarray(passages, dtype=np.float32))]
+    query_rows, positions, grades = (collection.qrels[name].to_numpy() for name in ("query", "passage", "grade"))
+    codes = collection.lang_codes
+    return _rank(
+        collection,
+        (queries, query_rows, collection.queries["id"]),
+        (shards, positions, collection.passages["id"].array.take(positions), codes[positions]),
+        grades,
+        representations.similarity,
+        codes,
+        lambda thresholds, blocks: thresholds.count(blocks, threads=threads),
+    )
+
+
+def rank_streamed(
+    collection: StreamedCollection,
+    queries: np.ndarray,
+    shards: Sequence[VectorBlock],
+    similarity: Similarity,
+    count: Count = Thresholds.count,
+) -> RelevantRanks:
+    """Rank the relevant passages of a collection whose passages stay on disk.
+
+    Parameters
+    ----------
+    queries
+        float32, shape (queries, dimension), in the order of `collection.queries`.
+    shards
+        Of all passages, in the order of the stream.
+    count
+        Counts the passages above and at some scores; by default in this process.
+
+    Returns
+    -------
+    RelevantRanks
+        The same as `rank_dense` returns of the collection in memory, to the bit.
+    """
+    relevant, codes = collection.relevant, collection.lang_codes
+    langs = relevant["passage_lang"].map({lang: code for code, lang in enumerate(collection.languages)}).to_numpy()
+    # In memory, passages of one language stand together.
+    order = np.lexsort((relevant["passage"], langs, relevant["query"]))
+    relevant, langs = relevant.iloc[order], langs[order]
+    query_rows, positions, grades = (relevant[name].to_numpy() for name in ("query", "passage", "grade"))
+    return _rank(
+        collection,
+        (queries, query_rows, collection.queries["question"]),
+        (shards, positions, relevant["passage_id"].array, langs),
+        grades,
+        similarity,
+        codes if len(codes) else None,
+        count,
+    )
+
+
+def _rank(
+    collection: Collection | StreamedCollection,
+    asked: tuple[np.ndarray, np.ndarray, pd.Series],
+    judged: tuple[Sequence[VectorBlock], np.ndarray, object, np.ndarray],
+    grades: np.ndarray,
+    similarity: Similarity,
+    groups: np.ndarray | None,
+    count: Count,
+) -> RelevantRanks:
+    queries, query_rows, query_ids = asked
+    shards, positions, passage_ids, langs = judged
+    scores = pair_scores(queries, shards, similarity, query_rows, positions)
+    counts = count(Thresholds(queries, similarity, query_rows, scores, groups, len(collection.languages)), shards)
+    names = pd.Series(collection.languages, dtype="str").array
+    table = pd.DataFrame(
+        {
+            "query_lang": collection.queries["lang"].array.take(query_rows),
+            "query_id": query_ids.array.take(query_rows),
+            "passage_lang": names.take(langs),
+            "passage_id": passage_ids,
+            "grade": grades.astype(np.int32),
+            "rank_in_language": counts.ranks(langs if groups is not None else None),
+            "rank_in_pool": counts.ranks(),
+        }
+    )
+    tied = int((counts.equal.sum(axis=1) > 1).sum())
+    return RelevantRanks(table, languages=collection.languages, pool_sizes=collection.pool_sizes, tied=tied)

@@ -1,0 +1,67 @@
+"""Collections that are made for tests of streaming, and an observer that remembers."""
+
+import json
+
+
+class Told:
+    """An observer that remembers."""
+
+    def __init__(self):
+        self.messages, self.progress = [], []
+
+    def announce(self, message):
+        self.messages.append(message)
+
+    def encoding(self, _):
+        return lambda role, done, total: self.progress.append((role.value, done, total))
+
+
+def write_jsonl(path, records):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
+
+
+def write_beir(folder, passages, queries=20):
+    """Each query shares a rare word with its two relevant passages."""
+    write_jsonl(
+        folder / "corpus.jsonl",
+        (
+            {"_id": f"d{i}", "title": f"Title{i % 7}", "text": f"passage{i} topic{i % 50} word{i % 13}."}
+            for i in range(passages)
+        ),
+    )
+    write_jsonl(
+        folder / "queries.jsonl", ({"_id": f"q{i}", "text": f"passage{i * 3} topic{i % 50}"} for i in range(queries))
+    )
+    lines = [f"q{i}\td{i * 3}\t2\nq{i}\td{i}\t1\n" for i in range(1, queries)] + ["q0\td0\t1\n"]
+    (folder / "qrels").mkdir()
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(lines), encoding="utf-8")
+    return folder
+
+
+def write_mine(folder, passages=900):
+    """Three languages, mixed in the file; many passages share their text, so that scores tie."""
+    langs = ("th", "de", "en")
+    write_jsonl(
+        folder / "passages.jsonl",
+        (
+            {"id": f"p{i}", "lang": langs[i * i % 3], "text": f"word{i % 40} thing{i % 11} {langs[i * i % 3]}"}
+            for i in range(passages)
+        ),
+    )
+    write_jsonl(
+        folder / "queries.jsonl",
+        (
+            {"id": f"q{i}-{lang}", "lang": lang, "text": f"word{i} thing{i % 11} {lang}", "question": f"q{i}"}
+            for i in range(15)
+            for lang in ("en", "de")
+        ),
+    )
+    rows = [f"q{i}-{lang}\tp{i * 7 + j}\t{1 + j % 2}\n" for i in range(15) for lang in ("en", "de") for j in (5, 0, 3)]
+    (folder / "qrels.tsv").write_text("".join(rows), encoding="utf-8")
+    return folder
+
+
+def folder_of_shards(store):
+    (manifest,) = store.glob("*/manifest.json")
+    return manifest.parent

@@ -1,0 +1,64 @@
+"""Cheap encoders for tests that stream: any process finds them as ``streamed_encoders:NAME`` in the tests' folder.
+
+A vector is the sum of its words' vectors, which are random by a hash of the word: texts that share rare words are near.
+"""
+
+import os
+import signal
+import time
+import zlib
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+DIMENSION = 96
+FOLDER = "BABELRANK_TEST_FOLDER"  # variable: where encoders below keep what they remember between processes
+
+
+@cache
+def _vector(word: str) -> np.ndarray:
+    rng = np.random.default_rng(zlib.crc32(word.encode()))
+    return rng.standard_normal(DIMENSION, dtype=np.float32) * np.float32(min(len(word), 12) ** 2)
+
+
+def words(texts):
+    """Sum up words, in their order."""
+    vectors = np.zeros((len(texts), DIMENSION), dtype=np.float32)
+    for row, text in enumerate(texts):
+        for word in sorted(set(text.lower().replace(".", " ").replace(",", " ").split())):
+            vectors[row] += _vector(word)
+    return vectors
+
+
+def hashed(texts):
+    """Be as quick as can be, and keep nothing: a vector for the checksum of the text."""
+    seeds = np.array([zlib.crc32(text.encode()) for text in texts], dtype=np.uint32)
+    angles = seeds[:, None].astype(np.float32) * np.arange(1, DIMENSION + 1, dtype=np.float32) * np.float32(1e-6)
+    return np.sin(angles)
+
+
+def killed_once(texts):
+    """Die without a word at the first text of passage 700, once."""
+    return _die(texts, lambda mark: not mark.exists())
+
+
+def killed_always(texts):
+    """Die at it every time."""
+    return _die(texts, lambda _: True)
+
+
+def slow(texts):
+    """Take a while, and say in a file that work has begun."""
+    if len(texts) > 50:  # no probe, no queries
+        (Path(os.environ[FOLDER]) / f"begun-{os.getpid()}-{time.monotonic_ns()}").touch()
+        time.sleep(0.15)
+    return words(texts)
+
+
+def _die(texts, when):
+    mark = Path(os.environ[FOLDER]) / "killed"
+    if any("passage700" in text for text in texts) and when(mark):
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return words(texts)

@@ -1,0 +1,80 @@
+"""`babelrank approximate`: figures by language from a real index, printed and written; streamed as in memory."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from babelrank import cli
+from babelrank.approximation import approximate
+from babelrank.errors import SearchError
+from babelrank.reporting.approximation import COLUMNS, cost_rows, index_lines, render_approximation
+from made_collections import Told, write_mine
+
+TESTS = Path(__file__).parent
+MODEL = "streamed_encoders:words"
+
+
+@pytest.fixture
+def own(monkeypatch, tmp_path):
+    """A made collection in three languages."""
+    monkeypatch.chdir(TESTS)
+    return f"mine:{write_mine(tmp_path / 'own', 900)}"
+
+
+def measure(collection, factory, tmp_path, **options):
+    return approximate(MODEL, collection, factory, Told(), store=tmp_path / "store", **{"k": 20, **options})
+
+
+def test_an_index_that_leaves_nothing_out_costs_nothing(own, tmp_path):
+    found = measure(own, "Flat", tmp_path)
+    assert found.search.mean_recall > 0.95  # many passages tie, and an index need not keep to their order
+    rows = list(cost_rows(found))
+    assert [row[0] for row in rows] == ["German (de)", "English (en)", "Thai (th)", "mean"]
+    assert all(len(row) == len(COLUMNS) for row in rows)
+    assert [row[1] for row in rows] == ["15", "15", "0", "30"]
+    assert rows[2][2:8] == ("–",) * 6
+
+
+def test_an_index_that_looks_at_little_costs_recall_and_listed_passages(own, tmp_path):
+    found = measure(own, "IVF16,Flat", tmp_path, parameters="nprobe=1", k=300)
+    assert found.search.mean_recall < 0.9
+    assert found.search.rows == 900
+    difference = found.cost.difference.macro
+    assert difference["listed"] < 0
+    lines = index_lines(found)
+    assert "index IVF16,Flat with nprobe=1, 900 passages, trained on 900" in lines[0]
+    assert f"measured on 30 queries: {found.search.mean_recall:.4f}" in lines[-1]
+    assert f"{difference['listed']:+.4f}".replace("-", "−") in render_approximation(found)
+
+
+def test_figures_of_a_sample_are_of_its_queries_alone(own, tmp_path):
+    found = measure(own, "Flat", tmp_path, sample=7)
+    assert sum(found.cost.queries) == len(found.search.sample) == len(found.search.exact.positions) == 7
+
+
+def test_the_command_prints_a_table_and_writes_it(own, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out" / "cost.md"
+    arguments = [MODEL, "-c", own, "--index", "IVF8,Flat", "--top", 20, "--store", tmp_path / "store", "--out", out]
+    monkeypatch.setattr(sys, "argv", ["babelrank", "approximate", *map(str, arguments)])
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert not stopped.value.code
+    printed = capsys.readouterr().out
+    assert "Recall@20 against exact search" in printed
+    assert "German (de)" in printed
+    assert "| German (de) | 15 |" in out.read_text(encoding="utf-8")
+
+
+def test_a_collection_in_memory_is_searched_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(TESTS)
+    found = measure("sample:de,en", "Flat", tmp_path)
+    assert found.collection == "sample:de,en"
+    assert found.search.mean_recall > 0.95
+    assert found.cost.queries == [28, 28]
+
+
+def test_an_index_needs_dense_vectors(own, tmp_path):
+    with pytest.raises(SearchError, match="indexes are of dense vectors, these are sparse"):
+        approximate("bm25", own, "Flat", Told(), store=tmp_path / "store")

@@ -1,0 +1,95 @@
+"""A real Ray cluster of two nodes on this machine: the same results to the bit, also when a node is killed midway."""
+
+import threading
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from babelrank.engines.protocol import open_engine
+from babelrank.engines.ray_cluster import RayCluster
+from babelrank.errors import EngineError
+from babelrank.streaming import Streaming
+from babelrank.submission import submit
+from made_collections import Told, folder_of_shards, write_mine
+from streamed_encoders import FOLDER
+
+pytest.importorskip("ray")
+# Ray's own: sockets and log files that it leaves to the end of the process, and notices of changes to come.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+
+TESTS = Path(__file__).parent
+_STORE_BYTES = 80 * 2**20
+
+
+@pytest.fixture
+def cluster(monkeypatch, tmp_path):
+    """Two nodes with one core each."""
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.chdir(TESTS)
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    node = {"num_cpus": 1, "object_store_memory": _STORE_BYTES}
+    made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    second = made.add_node(**node)
+    try:
+        yield made, second
+    finally:
+        made.shutdown()
+
+
+def evaluate(tmp_path, name, streaming):
+    """Return the rank table and the shards of a made collection in three languages."""
+    folder = tmp_path / "own"
+    if not folder.exists():
+        write_mine(folder, 2500)
+    store = tmp_path / f"store of {name}"
+    encoder = "streamed_encoders:slow" if streaming.engine == "ray" else "streamed_encoders:words"
+    report = submit(encoder, [f"mine:{folder}"], tmp_path / name, Told(), store=store, streaming=streaming).folder
+    (table,) = report.glob("*.parquet")
+    shards = {path.name: path.read_bytes() for path in folder_of_shards(store).glob("*.safetensors")}
+    return pd.read_parquet(table), shards
+
+
+def test_a_node_that_is_killed_midway_changes_nothing_to_the_bit(cluster, tmp_path):
+    made, second = cluster
+    killed = []
+
+    def kill_midway():
+        until = time.monotonic() + 300
+        while len(list(tmp_path.glob("store*/*/*.safetensors"))) < 3 and time.monotonic() < until:
+            time.sleep(0.02)
+        made.remove_node(second, allow_graceful=False)
+        killed.append(len(list(tmp_path.glob("store*/*/*.safetensors"))))
+
+    killer = threading.Thread(target=kill_midway)
+    killer.start()
+    try:
+        table, shards = evaluate(tmp_path, "ray", Streaming(engine="ray", address=made.address))
+    finally:
+        killer.join()
+    expected, expected_shards = evaluate(tmp_path, "alone", Streaming(workers=1))
+    assert 3 <= killed[0] < len(shards) == 10
+    assert len({path.name.split("-")[1] for path in tmp_path.glob("begun-*")}) >= 2  # both nodes were at it
+    assert shards == expected_shards
+    pd.testing.assert_frame_equal(table, expected, check_exact=True)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
+def test_a_cluster_that_cannot_be_reached_is_named(address):
+    with (
+        pytest.raises(EngineError, match=rf"the Ray cluster at {address} cannot be reached .*refused"),
+        RayCluster(address),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("address", ["head", "head:port", ""])
+def test_an_address_that_is_none_is_refused(address):
+    with pytest.raises(EngineError, match=r"expected HOST:PORT|cannot be reached"), open_engine("ray", address=address):
+        pass
