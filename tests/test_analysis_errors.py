@@ -17,9 +17,8 @@ from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
 from babelrank.errors import ReportError
-from babelrank.ranking.ranks import rank
 from babelrank.ranking.table import RelevantRanks
-from babelrank.ranking.top_table import TopRanks, rank_top
+from babelrank.ranking.top_table import TopRanks, rank_with_top
 
 LANGUAGES = ("de", "en", "th")
 # By language: paragraphs 0/0 and 0/1 of one article, 1/0 of another, with two sentences each.
@@ -52,7 +51,7 @@ def rank_lists(lists, *, answers=("0/0/0",), ids=PASSAGES, languages=LANGUAGES, 
     # With passages as unit vectors, a query is its scores.
     vectors = Representations(scores, np.eye(len(ids), dtype=np.float32), Similarity.DOT, {}, {})
     depths = {"pool_depth": pool_depth, "language_depth": language_depth}
-    return collection, rank(collection, vectors), rank_top(collection, vectors, **depths)
+    return collection, *rank_with_top(collection, vectors, **depths)
 
 
 def errors_of(lists, worst=10, **options):
@@ -143,7 +142,7 @@ def test_a_deeper_list_of_a_language_names_more_of_what_outranks():
 def test_equal_scores_do_not_outrank():
     collection, _, _ = rank_lists({("de", "q"): ANSWERS})
     flat = Representations(np.ones((1, 1), np.float32), np.ones((18, 1), np.float32), Similarity.DOT, {}, {})
-    errors = find_errors(rank(collection, flat), rank_top(collection, flat))
+    errors = find_errors(*rank_with_top(collection, flat))
     assert np.sum(errors.pairs.outranked) == np.sum(errors.pool.outranked) == 0
     assert errors.pairs.worst["de→de"] == []
 
@@ -173,7 +172,7 @@ def test_ids_that_tell_no_paragraph_leave_the_places_open():
         "0" * 64,
     )
     vectors = Representations(np.float32([[1]]), np.float32([[1], [3], [2]]), Similarity.DOT, {}, {})
-    errors = find_errors(rank(collection, vectors), rank_top(collection, vectors))
+    errors = find_errors(*rank_with_top(collection, vectors))
     assert errors.pairs.places is None
     assert errors.pool.first_places is None
     assert errors.pairs.worst["de→de"][0].outranking[0].place is None
@@ -285,8 +284,8 @@ def test_shares_of_the_sample_add_up(fake_encoder):
         {},
         {},
     )
-    ranks = rank(collection, vectors)
-    errors = find_errors(ranks, rank_top(collection, vectors))
+    ranks, top = rank_with_top(collection, vectors)
+    errors = find_errors(ranks, top)
     assert np.sum(errors.pool.n) == len(ranks.table)
     assert np.array_equal(np.sum(list(errors.pairs.places.values()), axis=0), errors.pairs.outranked)
     first = np.sum(list(errors.pool.first.values()), axis=0)
