@@ -27,6 +27,7 @@ from babelrank.reporting.leaderboard import (
     write_leaderboard,
 )
 from babelrank.reporting.markdown import escape, render_markdown, reproducing_command
+from babelrank.reporting.provenance import Seconds, current_environment
 from babelrank.reporting.report import (
     check_reports,
     check_writable,
@@ -39,9 +40,7 @@ from babelrank.reporting.report import (
 )
 from babelrank.reporting.results import (
     Results,
-    Seconds,
     collection_results,
-    current_environment,
     model_results,
 )
 from babelrank.reporting.results_file import dump, json_schema, parse, read_results
@@ -129,7 +128,7 @@ def edit(path: Path, change) -> None:
 def test_results_hold_the_figures_worked_out_by_hand():
     document = json.loads(dump(toy_results()[0]))
     collection = document["collections"]["xquad-r"]
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert collection["macro"]["monolingual"]["mAP"] == 1
     assert collection["macro"]["cross_lingual"]["mAP"] == pytest.approx((3 / 4 + 5 / 12) / 2, abs=1e-8)
     assert collection["macro"]["multilingual"]["mAP"] == pytest.approx(13 / 16)
@@ -178,13 +177,13 @@ def test_nan_is_neither_written_nor_read():
         parse(dump(results).replace('"dimension": 4', '"dimension": NaN'), "x")
 
 
-@pytest.mark.parametrize(("version", "remedy"), [(2, "upgrade"), (0, "submit the model again"), ("1", "again")])
+@pytest.mark.parametrize(("version", "remedy"), [(3, "upgrade"), (0, "submit the model again"), ("1", "again")])
 def test_another_schema_version_is_refused_with_what_to_do(version, remedy):
-    text = dump(toy_results()[0]).replace('"schema_version": 1', f'"schema_version": {json.dumps(version)}')
+    text = dump(toy_results()[0]).replace('"schema_version": 2', f'"schema_version": {json.dumps(version)}')
     with pytest.raises(ReportError) as caught:
         parse(text, "some/results.json")
     assert f"some/results.json: schema version {version!r}" in str(caught.value)
-    assert "reads version 1" in str(caught.value)
+    assert "reads versions 1 and 2" in str(caught.value)
     assert remedy in str(caught.value)
 
 
@@ -246,7 +245,7 @@ def test_the_schema_describes_every_field():
     }
     assert len(fields) > 60
     assert [field for field, value in fields.items() if not value.get("description")] == []
-    assert schema["properties"]["schema_version"]["const"] == 1
+    assert schema["properties"]["schema_version"]["const"] == 2
     assert "schema_version" in schema["required"]
 
 
@@ -641,8 +640,8 @@ def test_a_report_of_another_schema_version_stops_the_leaderboard(tmp_path):
     target = tmp_path / "leaderboard.md"
     write_leaderboard(tmp_path / "reports", tmp_path)
     before = target.read_bytes()
-    edit(folder / "results.json", lambda document: document.update(schema_version=2))
-    with pytest.raises(ReportError, match="schema version 2"):
+    edit(folder / "results.json", lambda document: document.update(schema_version=3))
+    with pytest.raises(ReportError, match="schema version 3"):
         write_leaderboard(tmp_path / "reports", tmp_path)
     assert target.read_bytes() == before
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from babelrank.analysis.errors import find_errors, gather_texts, select_worst
+from babelrank.analysis.space import measure_space
 from babelrank.analysis.summary import analyse
 from babelrank.data.catalog import is_users_folder, load_collection, parse_spec
 from babelrank.data.collection import Collection
@@ -19,20 +21,22 @@ from babelrank.encoding.registry import load_encoder
 from babelrank.encoding.representations import Progress, Representations, encode
 from babelrank.encoding.store import SIZE_LIMIT, default_store, prune
 from babelrank.encoding.transforms import Transform, parse_transform
-from babelrank.ranking.ranks import rank, top_passages
+from babelrank.ranking.ranks import top_passages
 from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.top_table import TopRanks, rank_with_top
 from babelrank.ranking.trec import write_qrels, write_run
+from babelrank.reporting.markdown import source_of
 from babelrank.reporting.names import check_name, collection_stem, default_name, public_label, slug
+from babelrank.reporting.provenance import Seconds, current_environment
 from babelrank.reporting.report import check_writable, write_report
 from babelrank.reporting.results import (
     CollectionResults,
     ModelResults,
     Results,
-    Seconds,
     collection_results,
-    current_environment,
     model_results,
 )
+from babelrank.training.checkpoint import trained_languages
 
 TOP_K = 100  # passages per query in an exported run
 _IDENTIFYING = ("revision", "similarity")  # options that tell submissions apart without being settings of the encoder
@@ -70,6 +74,7 @@ def submit(
     data: Path | None = None,
     store: Path | None = None,
     runs: Path | None = None,
+    seen: Sequence[str] | None = None,
 ) -> Submission:
     """Evaluate a model on collections and write its report.
 
@@ -89,6 +94,9 @@ def submit(
         Folders of the collections and of the representations.
     runs
         Folder for TREC runs of the multilingual setting, with qrels; none by default.
+    seen
+        Languages that the model was trained on, as ISO 639-1 codes; by default what a checkpoint of `babelrank train`
+        says of itself, if it is one.
 
     Raises
     ------
@@ -112,23 +120,27 @@ def submit(
     encoder = load_encoder(model, options, adapter=adapter)
     load_seconds = time.perf_counter() - began
     described = _describe(model, encoder.info, options, chosen, name)
+    described = replace(described, seen=trained_languages(Path(model)) if seen is None else sorted(set(seen)))
     check_writable(reports, described)
     observer.announce(f"{described.name}: adapter {described.adapter}, {described.similarity}, {described.settings}")
     evaluated: dict[str, CollectionResults] = {}
     tables: dict[str, RelevantRanks] = {}
+    tops: dict[str, TopRanks] = {}
     for collection in loaded.values():
         sizes = f"{len(collection.queries):,} queries, {len(collection.passages):,} passages"
         observer.announce(f"{collection.name}: {sizes}")
         representations = encode(encoder, collection, store=store, progress=observer.encoding(collection.name))
         for transform in chosen:
             representations = transform.apply(representations, collection)
-        tables[collection.name], evaluated[collection.name] = _evaluate(collection, representations, load_seconds)
+        tables[collection.name], tops[collection.name], evaluated[collection.name] = _evaluate(
+            collection, representations, load_seconds
+        )
         if runs is not None:
             _write_runs(runs, collection, representations, slug(described.name))
     for shelf in prune(store or default_store(), SIZE_LIMIT, spare_seconds=_SPARE_SECONDS):
         observer.announce(f"removed {shelf.folder}, used longest ago, since the store was full")
     results = Results(described, evaluated, current_environment(encoder.info.device))
-    return Submission(results, write_report(reports, results, tables))
+    return Submission(results, write_report(reports, results, tables, tops))
 
 
 def _describe(
@@ -146,11 +158,14 @@ def _describe(
 
 def _evaluate(
     collection: Collection, representations: Representations, load_seconds: float
-) -> tuple[RelevantRanks, CollectionResults]:
+) -> tuple[RelevantRanks, TopRanks, CollectionResults]:
     began = time.perf_counter()
-    ranks = rank(collection, representations)
+    ranks, top = rank_with_top(collection, representations)
     ranked = time.perf_counter()
     analysis = analyse(ranks)
+    space = measure_space(collection, representations)
+    # Texts go into the report, and from there anywhere: only those of which the licence is known.
+    texts = gather_texts(select_worst(find_errors(ranks, top)), collection) if source_of(collection.name) else None
     seconds = Seconds(
         load=load_seconds,
         encode_query=representations.seconds[Role.QUERY],
@@ -158,12 +173,18 @@ def _evaluate(
         rank=ranked - began,
         analyse=time.perf_counter() - ranked,
     )
-    return ranks, collection_results(
-        collection,
-        analysis,
-        texts_encoded=representations.texts_encoded,
-        texts_truncated=representations.texts_truncated,
-        seconds=seconds,
+    return (
+        ranks,
+        top,
+        collection_results(
+            collection,
+            analysis,
+            texts_encoded=representations.texts_encoded,
+            texts_truncated=representations.texts_truncated,
+            seconds=seconds,
+            space=space,
+            texts=texts,
+        ),
     )
 
 

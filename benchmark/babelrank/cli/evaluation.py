@@ -58,6 +58,12 @@ def submit(
         ),
     ] = None,
     trust_remote_code: Annotated[bool, typer.Option(help="Let code that comes with the model run.")] = False,
+    seen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LANG,…", help="Languages it was trained on [default: as a checkpoint of `babelrank train` says]."
+        ),
+    ] = None,
     store: StoreOption = None,
     run: Annotated[
         Path | None,
@@ -65,6 +71,7 @@ def submit(
     ] = None,
 ) -> None:
     """Evaluate a model and write its report."""
+    from babelrank.data.language_facts import parse_languages
     from babelrank.encoding.protocol import EncoderOptions, parse_similarity
     from babelrank.reporting.leaderboard import write_leaderboard
     from babelrank.reporting.terminal import ProgressBars, summary_tables
@@ -97,6 +104,7 @@ def submit(
                 data=data,
                 store=store,
                 runs=run,
+                seen=None if seen is None else parse_languages(seen),
             )
     except KeyboardInterrupt:
         errors.print("interrupted; what was encoded is kept, and the same command goes on from there.")

@@ -25,6 +25,8 @@ from babelrank.ranking.table import RelevantRanks
 _BLOCK_BYTES = 32 << 20
 _MAX_BLOCK_BYTES = 512 << 20  # for all threads together
 
+Consumer = Callable[[int, int, np.ndarray], None]  # of the queries from begin to end, and their scores
+
 
 @dataclass(frozen=True)
 class TopPassages:
@@ -166,7 +168,7 @@ def top_passages(representations: Representations, k: int = 100, *, threads: int
     return best
 
 
-def for_each_block(scorer: Scorer, consume: Callable[[int, int, np.ndarray], None], threads: int | None) -> None:
+def for_each_block(scorer: Scorer, consume: Consumer, threads: int | None) -> None:
     """Score all queries, block by block, and hand (begin, end, scores) to `consume` in the thread that scored them.
 
     Each thread multiplies with one BLAS thread and consumes its block while it is still in the cache; threads never

@@ -5,7 +5,7 @@ that is among the best of the pool or among the best of its language, with its r
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from babelrank.encoding.representations import Representations
 from babelrank.errors import ReportError
 from babelrank.files import atomic_write
 from babelrank.ranking.counting import keep_best
-from babelrank.ranking.ranks import counters, for_each_block, make_collection_scorer, relevant_ranks
+from babelrank.ranking.ranks import Consumer, counters, for_each_block, make_collection_scorer, relevant_ranks
 from babelrank.ranking.table import RelevantRanks
 
 POOL_DEPTH = 10
@@ -138,6 +138,7 @@ def rank_with_top(
     bounds, queries = collection.pool_bounds, len(collection.queries)
     best, best_in_language = _Best(queries, bounds[[0, -1]], pool_depth), _Best(queries, bounds, language_depth)
     in_pool, in_language = counters(collection, representations)
+    passes: list[tuple[bool, list[Consumer]]]
     if in_language is in_pool:
         passes = [(False, [in_pool, best, best_in_language])]
     else:
@@ -174,7 +175,7 @@ class _Best:
         return pd.DataFrame({"query": query, "passage": self.passages.ravel(), rank: self.ranks.ravel()})
 
 
-def _all_of(consumers: Sequence[Callable[[int, int, np.ndarray], None]]) -> Callable[[int, int, np.ndarray], None]:
+def _all_of(consumers: Sequence[Consumer]) -> Consumer:
     """Hand each block to all, while it is in the cache."""
 
     def consume(begin: int, end: int, scores: np.ndarray) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE, Interval
 from babelrank.analysis.measures import MEASURES
 from babelrank.analysis.settings import Cell
+from babelrank.reporting.html import Table
 from babelrank.reporting.html_page import anchor, render_page
 from babelrank.reporting.html_report import REPORT_PAGE
 from babelrank.reporting.markdown import HASHED, show_parameters
@@ -72,6 +73,7 @@ def render_leaderboard_html(
     groups: Mapping[Key, str] | None = None,
     intervals: Mapping[Key, Mapping[str, Interval]] | None = None,
     group_note: str = _GROUP_NOTE,
+    scaling: Mapping[str, Table] | None = None,
 ) -> str:
     """Return a leaderboard.html: it follows from the arguments alone.
 
@@ -87,6 +89,8 @@ def render_leaderboard_html(
         By title of a section and name of a model: intervals of the macro figures (`MACRO_FIGURES`).
     group_note
         What it means to share a letter, in a sentence.
+    scaling
+        By title of a section: how its models' figures go with their sizes.
     """
     groups, intervals = groups or {}, intervals or {}
     boards = [
@@ -110,6 +114,7 @@ def render_leaderboard_html(
         has_groups=any(groups.values()),
         has_intervals=any(intervals.values()),
         group_note=group_note,
+        scaling=scaling or {},
         data={board.id: [_data(line) for line in board.lines] for board in boards},
     )
 

@@ -15,8 +15,10 @@ from babelrank.files import atomic_write
 from babelrank.ranking.table import read_ranks
 from babelrank.reporting.html_leaderboard import Key, render_leaderboard_html
 from babelrank.reporting.markdown import render_template, source_of
-from babelrank.reporting.report import REPORT_NAME, lock_reports, read_reports
+from babelrank.reporting.pages import REPORT_NAME
+from babelrank.reporting.report import lock_reports, read_reports
 from babelrank.reporting.results import CollectionResults, ModelResults, catalog_order
+from babelrank.reporting.scaling_table import scaling_table
 
 LEADERBOARD = "leaderboard.md"
 LEADERBOARD_PAGE = "leaderboard.html"
@@ -75,9 +77,16 @@ def render_leaderboard(reports: Path, root: Path | None = None) -> dict[str, str
     """
     sections = read_sections(reports, root or reports.parent)
     standings = find_standings(sections)
+    scaling = {
+        section.title: table
+        for section in sections
+        if (table := scaling_table([(entry.model, entry.result) for entry in section.entries]))
+    }
     return {
-        LEADERBOARD: render_template("leaderboard.md.j2", sections=sections, letters=standings.letters),
-        LEADERBOARD_PAGE: render_leaderboard_html(sections, standings.letters, standings.intervals),
+        LEADERBOARD: render_template(
+            "leaderboard.md.j2", sections=sections, letters=standings.letters, scaling=scaling
+        ),
+        LEADERBOARD_PAGE: render_leaderboard_html(sections, standings.letters, standings.intervals, scaling=scaling),
     }
 
 
