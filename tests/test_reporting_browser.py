@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from babelrank.analysis.bootstrap import Interval
-from babelrank.reporting.html import Column, MatrixView, Section, Table
+from babelrank.reporting.html import Column, MatrixView, Passage, Question, QuestionList, Section, Table
 from babelrank.reporting.html_leaderboard import render_leaderboard_html
 from babelrank.reporting.html_report import render_report_html
 from babelrank.reporting.leaderboard import read_sections
@@ -72,7 +72,9 @@ def folder(tmp_path_factory) -> Path:
     view = MatrixView(
         "only", "Own", ["de"], ["en"], [[0.5]], "{:.1f}".format, "x", intervals=[[Interval(0.5, 0.4, 0.6)]]
     )
-    own = {"xquad-r": [Section("Own", "In words.", [view])]}
+    answer = Passage("12", "the answer", "en", "en/1", "In words.")
+    asked = Question("ar", "q1", "من يقود قطيع الفيلة؟", [Passage("1", "wrong", "ar", "ar/1", None), answer])
+    own = {"xquad-r": [Section("Own", "In words.", [view], questions=[QuestionList("Worst", [("ar→en", [asked])])])]}
     (out / "report.html").write_text(render_report_html(results, {"xquad-r": intervals}, own), encoding="utf-8")
     keys = [(first.title, entry.model.name) for entry in first.entries]
     groups = dict(zip(keys, "abcdefghijklmnopqrstuvwxyz", strict=False))
@@ -81,7 +83,14 @@ def folder(tmp_path_factory) -> Path:
     page = render_leaderboard_html([board, *others], groups, dict.fromkeys(keys[:2], intervals))
     (out / "leaderboard.html").write_text(page, encoding="utf-8")
     hostile = replace(results.model, name=EVIL, settings={EVIL: EVIL})
-    section = Section(EVIL, EVIL, [replace(view, label=EVIL, rows=[EVIL])], [Table(EVIL, [Column(EVIL)], [[EVIL]])])
+    passages = [Passage(EVIL, EVIL, EVIL, EVIL, text) for text in (EVIL, None)]
+    section = Section(
+        EVIL,
+        EVIL,
+        [replace(view, label=EVIL, rows=[EVIL])],
+        [Table(EVIL, [Column(EVIL)], [[EVIL]])],
+        [QuestionList(EVIL, [(EVIL, [Question(EVIL, EVIL, EVIL, passages)])])],
+    )
     page = render_report_html(replace(results, model=hostile), sections={"xquad-r": [section]})
     (out / "evil-report.html").write_text(page, encoding="utf-8")
     entry = replace(first.entries[0], model=hostile)
@@ -286,10 +295,27 @@ def test_heatmaps_are_tables_to_a_screen_reader(visit):
     assert page.get_by_role("heading", level=1).inner_text() == MODEL
 
 
+def test_questions_unfold_by_keyboard_and_read_from_their_own_side(visit):
+    page = visit("report.html")
+    questions = page.locator(".questions")
+    assert not questions.locator("h4").is_visible()
+    questions.locator("summary").press("Enter")
+    assert texts(page, ".questions h4") == ["ar→en"]
+    assert texts(page, ".questions .rank") == ["1", "12"]
+    assert texts(page, ".questions small") == ["wrong, Arabic (ar)", "the answer, English (en)"]
+    assert texts(page, ".questions li code") == ["ar/1"]
+    directions = questions.locator("bdi").evaluate_all(
+        "(all) => all.map((e) => [e.lang, getComputedStyle(e).direction])"
+    )
+    assert directions == [["ar", "rtl"], ["en", "ltr"]]
+
+
 def test_the_command_can_be_copied_or_is_selected(visit):
     page = visit("report.html")
     page.get_by_role("button", name="Copy").click()
     page.wait_for_function("['Copied', 'Selected'].includes(document.getElementById('_copy').textContent)")
+    if page.locator("#_copy").inner_text() == "Selected":
+        assert page.evaluate("getSelection().toString()") == page.locator(".command code").inner_text()
 
 
 # ---- The leaderboard -----------------------------------------------------------------------------------------------
@@ -498,6 +524,9 @@ def test_a_model_whose_name_is_a_script_harms_nothing(visit, name):
     page = visit(f"evil-{name}")
     assert page.locator("img").count() == 0
     if name == "report.html":
+        page.locator(".questions summary").click()
+        assert page.locator(".question bdi").all_inner_texts() == [EVIL, EVIL]
+        assert page.locator(".question code").all_inner_texts() == [EVIL]
         assert page.locator("h1").inner_text() == EVIL
         page.locator("tr", has_text=EVIL).locator("td").first.hover()
     else:

@@ -28,8 +28,8 @@ _KINDS = {
 _SHORT = {
     "relevant": "another answer",
     "query_language": "query's language",
-    "answer_language": "answer's",
-    "third_language": "a third",
+    "answer_language": "answer's language",
+    "third_language": "third language",
 }
 _PLACES = {
     "same_paragraph": "same paragraph",

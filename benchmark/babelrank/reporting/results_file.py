@@ -3,7 +3,7 @@
 import inspect
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from babelrank.analysis.measures import MEASURES
 from babelrank.analysis.neighbours import Hubness
-from babelrank.analysis.settings import Cell, Matrix
 from babelrank.analysis.space import Space, TextSpace
 from babelrank.errors import ReportError
 from babelrank.reporting.names import check_name
@@ -139,12 +138,12 @@ def _check_shapes(collection: CollectionResults, where: str) -> None:
     """Check what types cannot say: sizes of rows and columns, and that every measure is there."""
     size = len(collection.languages)
     favoured, distance = collection.favoured, collection.rank_distance
-    matrices: dict[str, Matrix | list[list[int]] | None] = {
+    matrices: dict[str, Sequence[Sequence[object]] | None] = {
         "pairs.n": collection.pairs.n,
         **{f'pairs.scores["{name}"]': matrix for name, matrix in collection.pairs.scores.items()},
         **{f"favoured.{item.name}": getattr(favoured, item.name) for item in fields(favoured)},
     }
-    rows: dict[str, list[int] | list[Cell] | None] = {
+    rows: dict[str, Sequence[object] | None] = {
         "pool.n": collection.pool.n,
         **{f'pool.scores["{name}"]': row for name, row in collection.pool.scores.items()},
         **{f"rank_distance.{item.name}": getattr(distance, item.name) for item in fields(distance)},
@@ -172,12 +171,12 @@ def _check_space(space: Space, languages: list[str], where: str) -> None:
     if space.languages != languages:
         raise ReportError(f"{where}.languages: not those of the collection, {', '.join(languages)}.")
     retrieval = space.parallel_retrieval
-    matrices: dict[str, Matrix | list[list[int]] | None] = {
+    matrices: dict[str, Sequence[Sequence[object]] | None] = {
         "alignment": space.alignment,
         "parallel_retrieval.n": retrieval.n if retrieval else None,
         "parallel_retrieval.precision": retrieval.precision if retrieval else None,
     }
-    rows: dict[str, list[int] | list[Cell] | None] = {}
+    rows: dict[str, Sequence[object] | None] = {}
     for side in ("queries", "passages"):
         texts: TextSpace | None = getattr(space, side)
         if texts is not None:
@@ -189,14 +188,14 @@ def _check_space(space: Space, languages: list[str], where: str) -> None:
             rows[f"{side}.language_probe.by_language"] = probe.by_language if probe else None
     for name in ("query_hubs", "passage_hubs"):
         hubs: Hubness | None = getattr(space, name)
-        rows[f"{name}.share_of_hubs"] = [*hubs.share_of_hubs] if hubs else None
-        rows[f"{name}.share_of_places"] = [*hubs.share_of_places] if hubs else None
+        rows[f"{name}.share_of_hubs"] = hubs.share_of_hubs if hubs else None
+        rows[f"{name}.share_of_places"] = hubs.share_of_places if hubs else None
     _check_sizes(matrices, rows, size, where)
 
 
 def _check_sizes(
-    matrices: Mapping[str, Matrix | list[list[int]] | None],
-    rows: Mapping[str, list[int] | list[Cell] | None],
+    matrices: Mapping[str, Sequence[Sequence[object]] | None],
+    rows: Mapping[str, Sequence[object] | None],
     size: int,
     where: str,
 ) -> None:
