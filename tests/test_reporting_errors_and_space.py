@@ -16,7 +16,6 @@ from babelrank.encoding.protocol import EncoderInfo, Similarity
 from babelrank.encoding.representations import Representations
 from babelrank.errors import ReportError
 from babelrank.ranking.top_table import rank_with_top, read_top
-from babelrank.reporting import plots
 from babelrank.reporting.error_section import error_section
 from babelrank.reporting.leaderboard import LEADERBOARD, LEADERBOARD_PAGE, render_leaderboard
 from babelrank.reporting.markdown import reproducing_command
@@ -32,9 +31,7 @@ INFO = EncoderInfo("toy", "use", "toy==1", dimension=8)
 VERSION_1 = Path(__file__).with_name("results_version_1.json")  # that babelrank wrote when 1 was the version
 
 
-@pytest.fixture(autouse=True)
-def _quick_heatmaps(monkeypatch):
-    monkeypatch.setattr(plots, "render_heatmap", lambda *_: b"<svg/>")
+pytestmark = pytest.mark.usefixtures("quick_heatmaps")
 
 
 @pytest.fixture(scope="module")
