@@ -20,6 +20,8 @@ from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import EncoderInfo
 from babelrank.ranking.table import COLUMNS, RelevantRanks
 
+pytest_plugins = ["browsing"]
+
 # No deadline: first examples compile, and machines are busy. In CI the same examples every time; people find new ones.
 settings.register_profile("babelrank", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("babelrank")
@@ -305,3 +307,15 @@ def write_json(path: Path, document: object) -> Path:
 def json_file() -> Callable[[Path, object], Path]:
     """See `write_json`."""
     return write_json
+
+
+@pytest.fixture
+def real_heatmaps() -> None:
+    """Let a test of a module with `quick_heatmaps` draw, which takes a while."""
+
+
+@pytest.fixture
+def quick_heatmaps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write reports without drawing."""
+    if "real_heatmaps" not in request.fixturenames:
+        monkeypatch.setattr("babelrank.reporting.plots.render_heatmap", lambda *_: b"<svg/>")

@@ -10,16 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from babelrank.analysis.errors import attach_texts, find_errors
+from babelrank.analysis.errors import attach_texts, find_errors, gather_texts, select_worst
 from babelrank.analysis.outranking import KINDS, PLACES, paragraphs_and_articles
 from babelrank.data.catalog import load_collection
 from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
 from babelrank.errors import ReportError
-from babelrank.ranking.ranks import rank
 from babelrank.ranking.table import RelevantRanks
-from babelrank.ranking.top_table import TopRanks, rank_top
+from babelrank.ranking.top_table import TopRanks, rank_with_top
 
 LANGUAGES = ("de", "en", "th")
 # By language: paragraphs 0/0 and 0/1 of one article, 1/0 of another, with two sentences each.
@@ -52,7 +51,7 @@ def rank_lists(lists, *, answers=("0/0/0",), ids=PASSAGES, languages=LANGUAGES, 
     # With passages as unit vectors, a query is its scores.
     vectors = Representations(scores, np.eye(len(ids), dtype=np.float32), Similarity.DOT, {}, {})
     depths = {"pool_depth": pool_depth, "language_depth": language_depth}
-    return collection, rank(collection, vectors), rank_top(collection, vectors, **depths)
+    return collection, *rank_with_top(collection, vectors, **depths)
 
 
 def errors_of(lists, worst=10, **options):
@@ -104,6 +103,7 @@ def test_in_the_pool_what_stands_above_an_answer_is_told_by_its_language():
         "third_language": 1,  # Thai: neither English nor, as the best answer is, German
     }
     assert pool.intruders[1] == [1, 1, 1]
+    assert pool.questions == [0, 1, 0]
     assert pool.first_places["elsewhere"] == [0, 1, 0]
     best, last = pool.worst["en→all"][0], pool.most_buried["en→all"][0]
     assert (best.answer_id, best.rank, len(best.outranking)) == ("de/0/0/0", 4, 3)
@@ -143,7 +143,7 @@ def test_a_deeper_list_of_a_language_names_more_of_what_outranks():
 def test_equal_scores_do_not_outrank():
     collection, _, _ = rank_lists({("de", "q"): ANSWERS})
     flat = Representations(np.ones((1, 1), np.float32), np.ones((18, 1), np.float32), Similarity.DOT, {}, {})
-    errors = find_errors(rank(collection, flat), rank_top(collection, flat))
+    errors = find_errors(*rank_with_top(collection, flat))
     assert np.sum(errors.pairs.outranked) == np.sum(errors.pool.outranked) == 0
     assert errors.pairs.worst["de→de"] == []
 
@@ -173,7 +173,7 @@ def test_ids_that_tell_no_paragraph_leave_the_places_open():
         "0" * 64,
     )
     vectors = Representations(np.float32([[1]]), np.float32([[1], [3], [2]]), Similarity.DOT, {}, {})
-    errors = find_errors(rank(collection, vectors), rank_top(collection, vectors))
+    errors = find_errors(*rank_with_top(collection, vectors))
     assert errors.pairs.places is None
     assert errors.pool.first_places is None
     assert errors.pairs.worst["de→de"][0].outranking[0].place is None
@@ -192,16 +192,39 @@ def test_paragraphs_and_articles_are_read_from_ids(ids, paragraphs, articles):
     assert [numbers.tolist() for numbers in found] == [paragraphs, articles]
 
 
-def test_texts_are_attached_where_the_collection_has_them():
+def test_a_few_of_the_worst_questions_are_selected_by_kind_of_setting():
+    wrong = [f"{lang}/{unit}/{i}" for lang in ("de", "en") for unit in ("0/1", "1/0") for i in range(2)]
+    lists = {("de", f"q{n}"): wrong[:n] + ANSWERS for n in range(8)}
+    worst = select_worst(errors_of(lists))
+    assert list(worst) == ["monolingual", "cross_lingual", "multilingual", "most_buried"]
+    assert {kind: list(settings) for kind, settings in worst.items()} == {
+        "monolingual": ["de→de"],
+        "cross_lingual": ["de→en"],  # no Thai passage outranks the Thai answer
+        "multilingual": ["de→all"],
+        "most_buried": ["de→all"],
+    }
+    assert [question.query_id for question in worst["multilingual"]["de→all"]] == ["q7", "q6", "q5"]
+    assert [len(settings) for settings in worst["cross_lingual"].values()] == [1]
+    assert [passage.rank for passage in worst["most_buried"]["de→all"][0].outranking] == [1, 2, 3]
+
+
+def test_texts_are_gathered_from_the_collection_and_attached_where_they_are_known():
     collection, ranks, top = rank_lists({("en", "q"): ["th/1/0/0", *ANSWERS]})
-    errors = find_errors(ranks, top)
-    bare = errors.pool.worst["en→all"][0]
+    worst = select_worst(find_errors(ranks, top))
+    bare = worst["multilingual"]["en→all"][0]
     assert (bare.query, bare.answer, bare.outranking[0].text) == (None, None, None)
-    worst = attach_texts(errors, collection).pool.worst["en→all"][0]
-    assert (worst.query, worst.answer) == ("?", "text of de/0/0/0")
-    assert worst.outranking[0].text == "text of th/1/0/0"
-    fewer = replace(collection, passages=collection.passages[:1])
-    assert attach_texts(errors, fewer).pool.worst["en→all"][0].outranking[0].text is None
+    long = collection.passages.assign(
+        text=collection.passages["text"].where(collection.passages["lang"] != "th", "x" * 999)
+    )
+    texts = gather_texts(worst, replace(collection, passages=long))
+    assert texts.queries == {"en": {"q": "?"}}
+    assert set(texts.passages["th"]) == {"th/0/0/0", "th/1/0/0"}
+    assert {(len(text), text[-1]) for text in texts.passages["th"].values()} == {(400, "…")}
+    found = attach_texts(worst, texts)["multilingual"]["en→all"][0]
+    assert (found.query, found.answer) == ("?", "text of de/0/0/0")
+    assert found.outranking[0].text == texts.passages["th"]["th/1/0/0"]
+    fewer = gather_texts(worst, replace(collection, passages=collection.passages[:1]))
+    assert attach_texts(worst, fewer)["multilingual"]["en→all"][0].outranking[0].text is None
 
 
 def test_errors_are_json():
@@ -285,8 +308,8 @@ def test_shares_of_the_sample_add_up(fake_encoder):
         {},
         {},
     )
-    ranks = rank(collection, vectors)
-    errors = find_errors(ranks, rank_top(collection, vectors))
+    ranks, top = rank_with_top(collection, vectors)
+    errors = find_errors(ranks, top)
     assert np.sum(errors.pool.n) == len(ranks.table)
     assert np.array_equal(np.sum(list(errors.pairs.places.values()), axis=0), errors.pairs.outranked)
     first = np.sum(list(errors.pool.first.values()), axis=0)

@@ -64,6 +64,15 @@ def test_submit_writes_a_report_and_the_leaderboard(babelrank: Babelrank, store:
     assert "use-multilingual-v3" in (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
 
 
+def test_languages_seen_in_training_are_recorded(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
+    outcome = submit_sample(babelrank, store, "--seen", "en,de")
+    assert outcome.code == 0, outcome.err
+    report = tmp_path / "reports" / "use-multilingual-v3"
+    assert json.loads((report / "results.json").read_text(encoding="utf-8"))["model"]["seen"] == ["de", "en"]
+    assert "both seen" in (report / "report.md").read_text(encoding="utf-8")
+    assert "--seen de,en" in (report / "report.md").read_text(encoding="utf-8")
+
+
 def test_submit_with_out_leaves_the_leaderboard_alone(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
     assert submit_sample(babelrank, store, "--out", tmp_path / "elsewhere").code == 0
     assert (tmp_path / "elsewhere" / "use-multilingual-v3" / "results.json").is_file()
@@ -137,6 +146,7 @@ def test_a_run_can_be_exported(babelrank: Babelrank, store: Path, tmp_path: Path
     [
         (["submit", "use-multilingual-v3", "-c", "xquad"], "Did you mean 'xquad-r'?"),
         (["submit", "use-multilingual-v3", "-c", "sample:xx"], "unknown language 'xx'"),
+        (["submit", "use-multilingual-v3", "-c", "sample", "--seen", "en;de"], "'en;de': expected ISO 639-1 codes"),
         (["submit", "use-multilingual-v3", "-c", "sample", "--adapter", "uze"], "Did you mean 'use'?"),
         (["submit", "no/such/model", "-c", "sample"], "no such folder"),
         (["submit", "use-multilingual-v3", "-c", "sample", "--name", "../x"], "'../x'"),

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from langcodes import Language
 
 import babelrank.data.language_facts as module
-from babelrank.data.language_facts import DISTANCE_KINDS, LanguageFacts, language_facts, typological_distance
+from babelrank.data.language_facts import (
+    DISTANCE_KINDS,
+    LanguageFacts,
+    language_facts,
+    parse_languages,
+    typological_distance,
+)
 from babelrank.errors import DataError
 
 COLLECTIONS = {
@@ -120,3 +126,13 @@ def test_a_distance_without_features_is_unknown():
 def test_an_unknown_kind_is_refused():
     with pytest.raises(DataError, match=r"unknown kind of distance 'genetics'\. Did you mean 'genetic'"):
         typological_distance("en", "de", "genetics")
+
+
+def test_languages_are_read_from_a_list():
+    assert parse_languages("en, de,en,zh-TW") == ["de", "en", "zh-TW"]
+
+
+@pytest.mark.parametrize("text", ["", ",", "en,notacode", "en;de"])
+def test_what_is_no_list_of_languages_is_refused(text):
+    with pytest.raises(DataError, match="ISO 639-1 codes separated by commas"):
+        parse_languages(text)

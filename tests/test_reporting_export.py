@@ -24,13 +24,12 @@ from babelrank.errors import ReportError
 from babelrank.reporting.export import FORMATS, Options, export_reports, find_format
 from babelrank.reporting.export.latex import escape, mark_best
 from babelrank.reporting.export.mteb import MEASURE_NAMES, language_script
+from babelrank.reporting.provenance import Seconds, current_environment
 from babelrank.reporting.report import find_ranks, find_report
 from babelrank.reporting.results import (
     SETTING_KINDS,
     Results,
-    Seconds,
     collection_results,
-    current_environment,
     model_results,
 )
 from babelrank.reporting.summary import show_score

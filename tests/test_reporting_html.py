@@ -28,8 +28,9 @@ from babelrank.reporting.html_leaderboard import render_leaderboard_html
 from babelrank.reporting.html_page import anchor
 from babelrank.reporting.html_report import render_report_html
 from babelrank.reporting.leaderboard import read_sections
+from babelrank.reporting.provenance import Seconds, current_environment
 from babelrank.reporting.report import read_reports
-from babelrank.reporting.results import Results, Seconds, collection_results, current_environment, model_results
+from babelrank.reporting.results import Results, collection_results, model_results
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(1)> \" ' & {{ 7 * 7 }}"

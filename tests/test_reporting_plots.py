@@ -31,7 +31,8 @@ from babelrank.reporting.plots import (
     shared_scale,
     write_figure,
 )
-from babelrank.reporting.results import Results, Seconds, collection_results, current_environment, model_results
+from babelrank.reporting.provenance import Seconds, current_environment
+from babelrank.reporting.results import Results, collection_results, model_results
 
 PAIRS, MEAN_RANK, SHARE_FIRST = HEATMAPS
 TEXTS = {"query": 2, "document": 6}

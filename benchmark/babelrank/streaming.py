@@ -33,7 +33,8 @@ from babelrank.ranking.search_blocks import MEMORY_LIMIT
 from babelrank.ranking.table import RelevantRanks
 from babelrank.ranking.trec import Run, save_qrels, save_run
 from babelrank.reporting.names import collection_stem
-from babelrank.reporting.results import CollectionResults, Seconds, collection_results
+from babelrank.reporting.provenance import Seconds
+from babelrank.reporting.results import CollectionResults, collection_results
 
 # What the way in memory takes, about. A text of n characters is a string of n to 4n bytes, with its id, its language
 # and what pandas keeps of the three; its vector is there as stored, as collected and as compared.

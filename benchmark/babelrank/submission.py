@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from babelrank.analysis.errors import find_errors, gather_texts, select_worst
+from babelrank.analysis.space import measure_space
 from babelrank.analysis.summary import analyse
 from babelrank.data.catalog import open_collection, parse_spec
 from babelrank.data.collection import Collection
@@ -22,21 +24,23 @@ from babelrank.encoding.representations import Representations, encode
 from babelrank.encoding.store import SIZE_LIMIT, default_store, prune
 from babelrank.encoding.transforms import Transform, parse_transform
 from babelrank.ranking.exact_ranks import rank_dense
-from babelrank.ranking.ranks import rank, top_passages
+from babelrank.ranking.ranks import top_passages
 from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.top_table import TopRanks, rank_with_top
 from babelrank.ranking.trec import write_qrels, write_run
+from babelrank.reporting.markdown import source_of
 from babelrank.reporting.names import check_name, collection_stem, default_name, public_label, slug
+from babelrank.reporting.provenance import Seconds, current_environment
 from babelrank.reporting.report import check_writable, write_report
 from babelrank.reporting.results import (
     CollectionResults,
     ModelResults,
     Results,
-    Seconds,
     collection_results,
-    current_environment,
     model_results,
 )
 from babelrank.streaming import Observer, Streaming, choose_way, evaluate_streamed, write_streamed_runs
+from babelrank.training.checkpoint import trained_languages
 
 TOP_K = 100  # passages per query in an exported run
 _IDENTIFYING = ("revision", "similarity")  # options that tell submissions apart without being settings of the encoder
@@ -65,6 +69,8 @@ def submit(
     store: Path | None = None,
     runs: Path | None = None,
     streaming: Streaming | None = None,
+    seen: Sequence[str] | None = None,
+    texts: bool = True,
 ) -> Submission:
     """Evaluate a model on collections and write its report.
 
@@ -87,6 +93,11 @@ def submit(
     streaming
         How to evaluate collections of a family (``beir:``, ``miracl:``, ``mine:``) without holding them in memory; by
         default those are streamed that would not fit.
+    seen
+        Languages that the model was trained on, as ISO 639-1 codes; by default what a checkpoint of `babelrank train`
+        says of itself, if it is one.
+    texts
+        Whether the report holds the texts of the worst questions, of collections whose licence is known.
 
     Raises
     ------
@@ -108,6 +119,7 @@ def submit(
     encoder = load_encoder(model, options, adapter=adapter)
     load_seconds = time.perf_counter() - began
     described = _describe(model, encoder.info, options, chosen, name)
+    described = replace(described, seen=trained_languages(Path(model)) if seen is None else sorted(set(seen)))
     check_writable(reports, described)
     streaming = streaming or Streaming()
     ways = {found.name: _choose_way(found, encoder.info, streaming, chosen, observer) for found in loaded.values()}
@@ -115,6 +127,7 @@ def submit(
     again = EncoderSource(model, options, adapter, encoder.info.fingerprint, Path.cwd())
     evaluated: dict[str, CollectionResults] = {}
     tables: dict[str, RelevantRanks] = {}
+    tops: dict[str, TopRanks] = {}
     for found in loaded.values():
         sizes = f"{len(found.queries):,} queries, {sum(found.pool_sizes.values()):,} passages"
         observer.announce(f"{found.name}: {sizes}")
@@ -137,13 +150,15 @@ def submit(
         representations = encode(encoder, collection, store=store, progress=observer.encoding(collection.name))
         for transform in chosen:
             representations = transform.apply(representations, collection)
-        tables[collection.name], evaluated[collection.name] = _evaluate(collection, representations, load_seconds)
+        tables[collection.name], tops[collection.name], evaluated[collection.name] = _evaluate(
+            collection, representations, load_seconds, with_texts=texts
+        )
         if runs is not None:
             _write_runs(runs, collection, representations, slug(described.name))
     for shelf in prune(store or default_store(), SIZE_LIMIT, spare_seconds=_SPARE_SECONDS):
         observer.announce(f"removed {shelf.folder}, used longest ago, since the store was full")
     results = Results(described, evaluated, current_environment(encoder.info.device))
-    return Submission(results, write_report(reports, results, tables))
+    return Submission(results, write_report(reports, results, tables, tops))
 
 
 def _choose_way(
@@ -177,12 +192,18 @@ def _describe(
 
 
 def _evaluate(
-    collection: Collection, representations: Representations, load_seconds: float
-) -> tuple[RelevantRanks, CollectionResults]:
+    collection: Collection, representations: Representations, load_seconds: float, *, with_texts: bool
+) -> tuple[RelevantRanks, TopRanks, CollectionResults]:
     began = time.perf_counter()
-    ranks = (rank_dense if is_family(collection.name) else rank)(collection, representations)
+    ranks, top = rank_with_top(collection, representations)
+    if is_family(collection.name):  # as where passages stay on disk, to the bit
+        ranks = rank_dense(collection, representations)
     ranked = time.perf_counter()
     analysis = analyse(ranks)
+    space = measure_space(collection, representations) if len(collection.languages) > 1 else None
+    # Texts go into the report, and from there anywhere: only those of which the licence is known.
+    with_texts = with_texts and source_of(collection.name) is not None
+    texts = gather_texts(select_worst(find_errors(ranks, top)), collection) if with_texts else None
     seconds = Seconds(
         load=load_seconds,
         encode_query=representations.seconds[Role.QUERY],
@@ -190,12 +211,18 @@ def _evaluate(
         rank=ranked - began,
         analyse=time.perf_counter() - ranked,
     )
-    return ranks, collection_results(
-        collection,
-        analysis,
-        texts_encoded=representations.texts_encoded,
-        texts_truncated=representations.texts_truncated,
-        seconds=seconds,
+    return (
+        ranks,
+        top,
+        collection_results(
+            collection,
+            analysis,
+            texts_encoded=representations.texts_encoded,
+            texts_truncated=representations.texts_truncated,
+            seconds=seconds,
+            space=space,
+            texts=texts,
+        ),
     )
 
 

@@ -66,8 +66,27 @@ class FavouredLanguages:
     share_first: Matrix
 
 
-def measure_rank_distance(ranks: RelevantRanks) -> RankDistance:
-    """Compute the rank distance by query language."""
+@dataclass(frozen=True)
+class QueryDistances:
+    """The rank distance of each query with |R| ≥ 2.
+
+    Attributes
+    ----------
+    distance
+        float64, shape (queries,).
+    floor
+        int64, shape (queries,): |R| − 1.
+    lang
+        int64, shape (queries,): position of the query's language.
+    """
+
+    distance: np.ndarray
+    floor: np.ndarray
+    lang: np.ndarray
+
+
+def query_distances(ranks: RelevantRanks) -> QueryDistances:
+    """Return the rank distance of each query that has one."""
     query, (query_lang, _) = ranks.query_numbers, ranks.language_codes
     rank = ranks.table["rank_in_pool"].to_numpy()
     size = np.bincount(query)
@@ -77,7 +96,13 @@ def measure_rank_distance(ranks: RelevantRanks) -> RankDistance:
     lang = np.zeros(len(size), dtype=np.int64)
     lang[query] = query_lang
     counted = size >= 2
-    distance, floor, lang = (worst - best)[counted], size[counted] - 1, lang[counted]
+    return QueryDistances((worst - best)[counted], size[counted] - 1, lang[counted])
+
+
+def measure_rank_distance(ranks: RelevantRanks) -> RankDistance:
+    """Compute the rank distance by query language."""
+    queries = query_distances(ranks)
+    distance, floor, lang = queries.distance, queries.floor, queries.lang
     room = sum(ranks.pool_sizes.values()) - (floor + 1)
     excess = (distance - floor) / np.where(room == 0, np.nan, room)
     groups = [lang == i for i in range(len(ranks.languages))]

@@ -160,7 +160,7 @@ def find_interval(
     """
     if against is not None:
         require_paired(figures, against)
-    weights = _draw(len(figures.ids), resamples, seed)
+    weights = draw_weights(len(figures.ids), resamples, seed)
     values = figures.macro(figure, weights, languages)
     if against is not None:
         values = values - times * against.macro(figure, weights, languages)
@@ -176,7 +176,7 @@ def find_intervals(figures: QuestionFigures) -> dict[str, Interval]:
 
 
 @lru_cache(maxsize=2)  # of all figures of a report, and of all reports on a collection, the draws are the same
-def _draw(size: int, resamples: int, seed: int) -> np.ndarray:
+def draw_weights(size: int, resamples: int, seed: int) -> np.ndarray:
     """Return how often each question counts: once each, then as drawn; read-only, shape (1 + resamples, size)."""
     drawn = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=resamples).astype(float)
     weights = np.concatenate([np.ones((1, size)), drawn])

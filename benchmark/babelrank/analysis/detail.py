@@ -3,6 +3,7 @@
 It is computed when a report is drawn, so that an analysis that is new serves reports that are old.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from babelrank.analysis.bootstrap import DEFAULT_MEASURE, Interval, QuestionFigures, find_intervals, question_figures
@@ -31,7 +32,7 @@ class Detail:
     consistency
         Whether a question's translations retrieve the same.
     groups
-        Macro figures by script, family, genus and resources of the languages; see `groups.find_groups`.
+        Macro figures by script, family, genus, resources and training of the languages; see `groups.find_groups`.
     score_by_distance, rank_by_distance
         By kind of typological distance, how the cross-lingual mAP, and the mean rank in the pool, go with it.
     """
@@ -46,8 +47,18 @@ class Detail:
     rank_by_distance: dict[str, DistanceCorrelation]
 
 
-def analyse_in_detail(ranks: RelevantRanks, measure: str = DEFAULT_MEASURE) -> Detail:
-    """Reduce a rank table to everything that a report shows beyond its results; `measure` has the intervals."""
+def analyse_in_detail(
+    ranks: RelevantRanks, measure: str = DEFAULT_MEASURE, *, seen: Collection[str] | None = None
+) -> Detail:
+    """Reduce a rank table to everything that a report shows beyond its results.
+
+    Parameters
+    ----------
+    measure
+        That which has the intervals.
+    seen
+        Languages that the encoder was trained on; None if that is not known.
+    """
     figures = question_figures(ranks, measure)
     summary = analyse(ranks)
     return Detail(
@@ -56,7 +67,7 @@ def analyse_in_detail(ranks: RelevantRanks, measure: str = DEFAULT_MEASURE) -> D
         measure_preference(ranks),
         compare_languages(ranks),
         measure_consistency(ranks),
-        find_groups(figures),
+        find_groups(figures, seen=seen),
         correlate_with_distances(summary.pairs.scores["mAP"], summary.languages),
         correlate_with_distances(summary.favoured.mean_rank, summary.languages),
     )

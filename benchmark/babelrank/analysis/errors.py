@@ -28,6 +28,11 @@ from babelrank.ranking.table import RelevantRanks
 from babelrank.ranking.top_table import TopRanks
 
 WORST = 10  # questions given for each setting
+# What a report shows: questions of each setting by kind of setting, and passages above each answer. A person looks at
+# them; the texts of all would outweigh the figures.
+_SELECTED = {"monolingual": 3, "cross_lingual": 1, "multilingual": 3, "most_buried": 1}
+_SELECTED_OUTRANKING = 3
+_LONGEST_TEXT = 400  # characters
 
 Counts = list[list[int]]
 
@@ -84,6 +89,23 @@ class WorstQuestion:
     answer: str | None = None
 
 
+Worst = dict[str, dict[str, list[WorstQuestion]]]  # kind of setting -> setting -> questions, worst first
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts of questions and passages.
+
+    Attributes
+    ----------
+    queries, passages
+        Language -> id -> text.
+    """
+
+    queries: dict[str, dict[str, str]]
+    passages: dict[str, dict[str, str]]
+
+
 @dataclass(frozen=True)
 class PairErrors:
     """Errors of the settings xx→yy. Rows are query languages, columns passage languages.
@@ -115,6 +137,8 @@ class PoolErrors:
 
     Attributes
     ----------
+    questions
+        By query language.
     n, outranked
         Answers by their language (columns): all, and those that have a passage above them.
     beyond
@@ -136,6 +160,7 @@ class PoolErrors:
         ``xx→all`` -> questions by the rank of their last answer, worst first: whose translations stand furthest down.
     """
 
+    questions: list[int]
     n: Counts
     outranked: Counts
     beyond: Counts
@@ -191,22 +216,39 @@ def find_errors(ranks: RelevantRanks, top: TopRanks, *, worst: int = WORST) -> E
     )
 
 
-def attach_texts(errors: Errors, collection: Collection) -> Errors:
-    """Return the same with the texts of questions and passages; None for those that the collection does not have."""
+def gather_texts(worst: Worst, collection: Collection) -> Texts:
+    """Return the texts of the questions and passages of a selection; those that are long are cut short."""
     queries, passages = (
         dict(zip(zip(table["lang"], table["id"], strict=True), table["text"], strict=True))
         for table in (collection.queries, collection.passages)
     )
+    texts = Texts({}, {})
+    for settings in worst.values():
+        for setting, questions in settings.items():
+            for question in questions:
+                named = [(passage.passage_lang, passage.passage_id) for passage in question.outranking]
+                for found, known, keys in (
+                    (texts.queries, queries, [(_query_lang(setting), question.query_id)]),
+                    (texts.passages, passages, [(question.answer_lang, question.answer_id), *named]),
+                ):
+                    for lang, name in keys:
+                        if (lang, name) in known:
+                            found.setdefault(lang, {})[name] = _shorten(known[lang, name])
+    return texts
 
-    def attach(settings: dict[str, list[WorstQuestion]]) -> dict[str, list[WorstQuestion]]:
-        return {
+
+def attach_texts(worst: Worst, texts: Texts) -> Worst:
+    """Return the same selection with its texts; None for those that are not given."""
+    queries, passages = texts.queries, texts.passages
+    return {
+        kind: {
             setting: [
                 replace(
                     question,
-                    query=queries.get((setting.partition("→")[0], question.query_id)),
-                    answer=passages.get((question.answer_lang, question.answer_id)),
+                    query=queries.get(_query_lang(setting), {}).get(question.query_id),
+                    answer=passages.get(question.answer_lang, {}).get(question.answer_id),
                     outranking=[
-                        replace(passage, text=passages.get((passage.passage_lang, passage.passage_id)))
+                        replace(passage, text=passages.get(passage.passage_lang, {}).get(passage.passage_id))
                         for passage in question.outranking
                     ],
                 )
@@ -214,9 +256,39 @@ def attach_texts(errors: Errors, collection: Collection) -> Errors:
             ]
             for setting, questions in settings.items()
         }
+        for kind, settings in worst.items()
+    }
 
-    pool = replace(errors.pool, worst=attach(errors.pool.worst), most_buried=attach(errors.pool.most_buried))
-    return replace(errors, pairs=replace(errors.pairs, worst=attach(errors.pairs.worst)), pool=pool)
+
+def select_worst(errors: Errors) -> Worst:
+    """Return the few questions that a report shows, with the best ranked of what outranks their answers."""
+    pairs = errors.pairs.worst
+    own = {f"{lang}→{lang}" for lang in errors.languages}
+    chosen = {
+        "monolingual": {name: questions for name, questions in pairs.items() if name in own},
+        "cross_lingual": {name: questions for name, questions in pairs.items() if name not in own},
+        "multilingual": errors.pool.worst,
+        "most_buried": errors.pool.most_buried,
+    }
+    return {
+        kind: {
+            name: [
+                replace(question, outranking=question.outranking[:_SELECTED_OUTRANKING])
+                for question in questions[: _SELECTED[kind]]
+            ]
+            for name, questions in settings.items()
+            if questions
+        }
+        for kind, settings in chosen.items()
+    }
+
+
+def _query_lang(setting: str) -> str:
+    return setting.partition("→")[0]
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
 
 
 def _count(cells: np.ndarray, shape: tuple[int, ...]) -> Any:
@@ -265,6 +337,7 @@ def _find_pool_errors(tables: JoinedTables, depth: int, worst: int) -> PoolError
     first = over_best[:, 0]
     intruders = lang[:, None] * size + tables.passage_lang[over_best]
     return PoolErrors(
+        questions=_count(lang, (size,)),
         n=_count(cells, (size, size)),
         outranked=_count(cells[above[:, 0] >= 0], (size, size)),
         beyond=_count(cells[rank[rows] > depth + 1], (size, size)),

@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 from scipy.stats import rankdata
 
-from babelrank.analysis.bootstrap import MACRO_FIGURES, RESAMPLES, Interval, QuestionFigures
+from babelrank.analysis.bootstrap import MACRO_FIGURES, RESAMPLES, Interval, QuestionFigures, draw_weights
 from babelrank.analysis.settings import Matrix
 from babelrank.data.language_facts import DISTANCE_KINDS, LanguageFacts, language_facts, typological_distance
 
@@ -254,9 +254,7 @@ def _pair_positions(languages: Sequence[str], pairs: Sequence[tuple[str, str]]) 
 
 def _find_intervals(figures: QuestionFigures, membership: np.ndarray, resamples: int, seed: int) -> list[Interval]:
     """Return the mean of each column's settings with its interval; settings that a resample leaves empty count not."""
-    size = len(figures.ids)
-    drawn = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=resamples)
-    weights = np.concatenate([np.ones((1, size)), drawn])
+    weights = draw_weights(len(figures.ids), resamples, seed)
     counts = weights @ figures.counts
     known = counts > 0
     means = np.where(known, weights @ figures.totals / np.where(known, counts, 1.0), 0.0)

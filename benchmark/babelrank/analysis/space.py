@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import RidgeClassifier
-from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from babelrank.analysis.neighbours import Hubness, ParallelRetrieval, find_hubs, retrieve_translations
 from babelrank.analysis.settings import Cell, Matrix, as_cells
@@ -290,6 +288,9 @@ def _probe_language(
 
     Ridge regression on the languages as ±1 has a closed form: it always converges, and comes out the same everywhere.
     """
+    from sklearn.linear_model import RidgeClassifier  # takes a second, and who reads a report needs only the fields
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+
     _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     drawn = np.random.default_rng(seed).permutation(len(sizes))
     chosen = drawn[np.cumsum(sizes[drawn]) <= PROBE_TEXTS]

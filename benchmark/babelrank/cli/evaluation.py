@@ -73,6 +73,15 @@ def submit(
         ),
     ] = None,
     trust_remote_code: Annotated[bool, typer.Option(help="Let code that comes with the model run.")] = False,
+    seen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LANG,…", help="Languages it was trained on [default: as a checkpoint of `babelrank train` says]."
+        ),
+    ] = None,
+    texts: Annotated[
+        bool, typer.Option(help="Put the texts of the worst questions into the report, where the licence is known.")
+    ] = True,
     store: StoreOption = None,
     run: Annotated[
         Path | None,
@@ -84,6 +93,7 @@ def submit(
     address: AddressOption = None,
 ) -> None:
     """Evaluate a model and write its report."""
+    from babelrank.data.language_facts import parse_languages
     from babelrank.encoding.protocol import EncoderOptions, parse_similarity
     from babelrank.reporting.leaderboard import write_leaderboard
     from babelrank.reporting.terminal import ProgressBars, summary_tables
@@ -119,6 +129,8 @@ def submit(
                 store=store,
                 runs=run,
                 streaming=streaming,
+                seen=None if seen is None else parse_languages(seen),
+                texts=texts,
             )
     except KeyboardInterrupt:
         errors.print("interrupted; what was encoded is kept, and the same command goes on from there.")

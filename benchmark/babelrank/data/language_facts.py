@@ -43,6 +43,21 @@ class LanguageFacts:
 
 
 @cache
+def parse_languages(text: str) -> list[str]:
+    """Read language codes separated by commas; each once, sorted.
+
+    Raises
+    ------
+    DataError
+        One is no language code, or there is none.
+    """
+    codes = sorted({code.strip() for code in text.split(",")} - {""})
+    wrong = [code for code in codes if _read_tag(code) is None]
+    if wrong or not codes:
+        raise DataError(f"{text!r}: expected ISO 639-1 codes separated by commas, such as en,de.")
+    return codes
+
+
 def language_facts(code: str) -> LanguageFacts:
     """Return what is known of a language.
 

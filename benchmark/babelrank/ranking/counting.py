@@ -1,4 +1,4 @@
-"""The inner loop: how many passages of each language outscore, or equal, each relevant passage."""
+"""The inner loops: how many passages of each language outscore, or equal, a relevant one, and which are the best."""
 
 import numba
 import numpy as np
@@ -62,3 +62,60 @@ def count_ranks(
                     in_language[judgement] = (a + b + 1) / 2
             in_pool[judgement] = (above + at_least + 1) / 2
             tied[judgement] = at_least - above > 1
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def keep_best(
+    scores: np.ndarray,
+    starts: np.ndarray,
+    stops: np.ndarray,
+    columns: np.ndarray,
+    passages: np.ndarray,
+    ranks: np.ndarray,
+) -> None:
+    """List the best passages of some parts of the pool for a block of queries, best first, with their mid-ranks.
+
+    Of equal scores, those that come first in the pool are kept; the others count in the ranks all the same.
+
+    Parameters
+    ----------
+    scores
+        float32, shape (queries, pool): higher is nearer.
+    starts, stops
+        int64, shape (parts,): where each part lies in the pool.
+    columns
+        int64, shape (parts + 1,): where each part's list stands among the columns below; none is longer than its part.
+    passages
+        int64, shape (queries, columns): filled with positions in the pool.
+    ranks
+        float64, shape (queries, columns): filled with ranks in the part.
+    """
+    for query in range(len(scores)):
+        row = scores[query]
+        for part in range(len(starts)):
+            best = passages[query, columns[part] : columns[part + 1]]
+            best_ranks = ranks[query, columns[part] : columns[part + 1]]
+            if not len(best):
+                continue
+            held = 0
+            last = np.float32(0)  # score of the last that is held, once the list is full
+            for i in range(starts[part], stops[part]):
+                score = row[i]
+                if held == len(best) and not score > last:
+                    continue
+                place = held if held < len(best) else held - 1
+                held = place + 1
+                while place > 0 and row[best[place - 1]] < score:
+                    best[place] = best[place - 1]
+                    place -= 1
+                best[place] = i
+                last = row[best[held - 1]]
+            _, at_least = _count_slice(row[starts[part] : stops[part]], last)
+            first = 0
+            while first < held:  # from the first of equal scores to the first of the next
+                following = first + 1
+                while following < held and row[best[following]] == row[best[first]]:
+                    following += 1
+                end = following if following < held else at_least
+                best_ranks[first:following] = (first + 1 + end) / 2
+                first = following

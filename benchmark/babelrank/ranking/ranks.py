@@ -25,6 +25,8 @@ from babelrank.ranking.table import RelevantRanks
 _BLOCK_BYTES = 32 << 20
 _MAX_BLOCK_BYTES = 512 << 20  # for all threads together
 
+Consumer = Callable[[int, int, np.ndarray], None]  # of the queries from begin to end, and their scores
+
 
 @dataclass(frozen=True)
 class TopPassages:
@@ -60,11 +62,77 @@ def rank(collection: Collection, representations: Representations, *, threads: i
     ValueError
         The representations are of another collection: the compiled loop would read beyond the scores.
     """
-    queries, similarity = representations.queries, representations.similarity
-    in_language, in_pool, tied = _count(collection, make_scorer(queries, representations.passages, similarity), threads)
-    if representations.passages_in_language is not None:
-        own = make_scorer(queries, representations.passages_in_language, similarity)
-        in_language, _, _ = _count(collection, own, threads)
+    in_pool, in_language = counters(collection, representations)
+    for_each_block(make_collection_scorer(collection, representations), in_pool, threads)
+    if in_language is not in_pool:
+        own = make_collection_scorer(collection, representations, in_language=True)
+        for_each_block(own, in_language, threads)
+    return relevant_ranks(collection, in_pool, in_language)
+
+
+class Counter:
+    """Ranks the relevant passages block by block; to be handed to `for_each_block`.
+
+    Attributes
+    ----------
+    in_language, in_pool
+        float64, shape (judgements,): ranks, in the order of `collection.qrels`.
+    tied
+        bool, shape (judgements,): whether another passage of the pool has the same score.
+    """
+
+    def __init__(self, collection: Collection) -> None:
+        self._bounds = collection.pool_bounds
+        self._passages = collection.qrels["passage"].to_numpy(np.int64)
+        self._langs = np.searchsorted(self._bounds, self._passages, side="right") - 1
+        queries = collection.qrels["query"].to_numpy()
+        self._starts = np.searchsorted(queries, np.arange(len(collection.queries) + 1)).astype(np.int64)
+        count = len(self._passages)
+        self.in_language, self.in_pool, self.tied = np.empty(count), np.empty(count), np.empty(count, np.bool_)
+
+    def __call__(self, begin: int, end: int, scores: np.ndarray) -> None:
+        """Rank what is relevant to the queries from `begin` to `end`, of which these are the scores."""
+        window = slice(self._starts[begin], self._starts[end])
+        count_ranks(
+            scores,
+            self._bounds,
+            self._starts[begin : end + 1] - self._starts[begin],
+            self._passages[window],
+            self._langs[window],
+            self.in_language[window],
+            self.in_pool[window],
+            self.tied[window],
+        )
+
+
+def counters(collection: Collection, representations: Representations) -> tuple[Counter, Counter]:
+    """Return what counts ranks in the pool, and what counts those in the language: the same if passages weigh alike."""
+    in_pool = Counter(collection)
+    return in_pool, in_pool if representations.passages_in_language is None else Counter(collection)
+
+
+def make_collection_scorer(
+    collection: Collection, representations: Representations, *, in_language: bool = False
+) -> Scorer:
+    """Return what scores the collection's pool; `in_language` as passages weigh among those of their own language.
+
+    Raises
+    ------
+    ValueError
+        The representations are of another collection: compiled loops would read beyond the scores.
+    """
+    passages = representations.passages_in_language if in_language else None
+    if passages is None:
+        passages = representations.passages
+    scorer = make_scorer(representations.queries, passages, representations.similarity)
+    shape = (len(collection.queries), len(collection.passages))
+    if scorer.shape != shape:
+        raise ValueError(f"{scorer.shape} (query, passage) vectors, but {collection.name} has {shape}.")
+    return scorer
+
+
+def relevant_ranks(collection: Collection, in_pool: Counter, in_language: Counter) -> RelevantRanks:
+    """Make a table of what was counted."""
     query_rows, passage_rows = (collection.qrels[side].to_numpy() for side in ("query", "passage"))
     table = pd.DataFrame(
         {
@@ -73,39 +141,12 @@ def rank(collection: Collection, representations: Representations, *, threads: i
             "passage_lang": collection.passages["lang"].array.take(passage_rows),
             "passage_id": collection.passages["id"].array.take(passage_rows),
             "grade": collection.qrels["grade"].to_numpy(np.int32),
-            "rank_in_language": in_language,
-            "rank_in_pool": in_pool,
+            "rank_in_language": in_language.in_language,
+            "rank_in_pool": in_pool.in_pool,
         }
     )
-    return RelevantRanks(table, languages=collection.languages, pool_sizes=collection.pool_sizes, tied=int(tied.sum()))
-
-
-def _count(collection: Collection, scorer: Scorer, threads: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return, for each judgement, the ranks in the language and in the pool, and whether the latter is tied."""
-    shape = (len(collection.queries), len(collection.passages))
-    if scorer.shape != shape:
-        raise ValueError(f"{scorer.shape} (query, passage) vectors, but {collection.name} has {shape}.")
-    passages = collection.qrels["passage"].to_numpy(np.int64)
-    bounds = collection.pool_bounds
-    passage_langs = np.searchsorted(bounds, passages, side="right") - 1
-    starts = np.searchsorted(collection.qrels["query"].to_numpy(), np.arange(shape[0] + 1)).astype(np.int64)
-    in_language, in_pool, tied = np.empty(len(passages)), np.empty(len(passages)), np.empty(len(passages), np.bool_)
-
-    def count(begin: int, end: int, scores: np.ndarray) -> None:
-        window = slice(starts[begin], starts[end])
-        count_ranks(
-            scores,
-            bounds,
-            starts[begin : end + 1] - starts[begin],
-            passages[window],
-            passage_langs[window],
-            in_language[window],
-            in_pool[window],
-            tied[window],
-        )
-
-    for_each_block(scorer, count, threads)
-    return in_language, in_pool, tied
+    tied = int(in_pool.tied.sum())
+    return RelevantRanks(table, languages=collection.languages, pool_sizes=collection.pool_sizes, tied=tied)
 
 
 def top_passages(representations: Representations, k: int = 100, *, threads: int | None = None) -> TopPassages:
@@ -127,7 +168,7 @@ def top_passages(representations: Representations, k: int = 100, *, threads: int
     return best
 
 
-def for_each_block(scorer: Scorer, consume: Callable[[int, int, np.ndarray], None], threads: int | None) -> None:
+def for_each_block(scorer: Scorer, consume: Consumer, threads: int | None) -> None:
     """Score all queries, block by block, and hand (begin, end, scores) to `consume` in the thread that scored them.
 
     Each thread multiplies with one BLAS thread and consumes its block while it is still in the cache; threads never

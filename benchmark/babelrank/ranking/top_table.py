@@ -18,8 +18,9 @@ from babelrank.data.collection import Collection
 from babelrank.encoding.representations import Representations
 from babelrank.errors import ReportError
 from babelrank.files import atomic_write
-from babelrank.ranking.ranks import for_each_block
-from babelrank.ranking.scores import make_scorer
+from babelrank.ranking.counting import keep_best
+from babelrank.ranking.ranks import Consumer, counters, for_each_block, make_collection_scorer, relevant_ranks
+from babelrank.ranking.table import RelevantRanks
 
 POOL_DEPTH = 10
 LANGUAGE_DEPTH = 1  # at 3 the table of XQuAD-R takes twice the space, more than the ranks themselves
@@ -108,22 +109,22 @@ def read_top(path: Path) -> TopRanks:
         raise ReportError(f"{path}: no readable table of top passages ({error}).") from error
 
 
-def rank_top(
+def rank_with_top(
     collection: Collection,
     representations: Representations,
     *,
     pool_depth: int = POOL_DEPTH,
     language_depth: int = LANGUAGE_DEPTH,
     threads: int | None = None,
-) -> TopRanks:
-    """Find the best passages of the pool and of each language, for every query.
+) -> tuple[RelevantRanks, TopRanks]:
+    """Rank as `ranks.rank` does, and find the best passages of the pool and of each language on the way.
 
-    The scores are gone through once for each place of a list, so both depths should be small.
+    Each block of scores is made once.
 
     Parameters
     ----------
     pool_depth, language_depth
-        Passages kept; all there are if there are fewer.
+        Passages kept for each query; all there are if there are fewer.
     threads
         By default one per available core.
 
@@ -134,19 +135,59 @@ def rank_top(
     """
     if min(pool_depth, language_depth) < 1:
         raise ValueError(f"depths of {pool_depth} and {language_depth}, where at least 1 passage has to be kept.")
-    bounds = collection.pool_bounds
-    whole, languages = bounds[[0, -1]], bounds
-    if representations.passages_in_language is None:
-        in_pool, in_language = _select(
-            collection, representations, [(whole, pool_depth), (languages, language_depth)], threads
-        )
+    bounds, queries = collection.pool_bounds, len(collection.queries)
+    best, best_in_language = _Best(queries, bounds[[0, -1]], pool_depth), _Best(queries, bounds, language_depth)
+    in_pool, in_language = counters(collection, representations)
+    passes: list[tuple[bool, list[Consumer]]]
+    if in_language is in_pool:
+        passes = [(False, [in_pool, best, best_in_language])]
     else:
-        own = Representations(
-            representations.queries, representations.passages_in_language, representations.similarity, {}, {}
-        )
-        (in_pool,) = _select(collection, representations, [(whole, pool_depth)], threads)
-        (in_language,) = _select(collection, own, [(languages, language_depth)], threads)
-    table = in_language.merge(in_pool, how="outer", on=["query", "passage"], suffixes=("_in_language", "_in_pool"))
+        passes = [(False, [in_pool, best]), (True, [in_language, best_in_language])]
+    for weighs_in_language, consumers in passes:
+        scorer = make_collection_scorer(collection, representations, in_language=weighs_in_language)
+        for_each_block(scorer, _all_of(consumers), threads)
+    top = TopRanks(
+        _as_table(collection, best, best_in_language),
+        collection.languages,
+        collection.pool_sizes,
+        int(pool_depth),
+        int(language_depth),
+    )
+    return relevant_ranks(collection, in_pool, in_language), top
+
+
+class _Best:
+    """Keeps the best passages of each part of the pool, block by block."""
+
+    def __init__(self, queries: int, bounds: np.ndarray, depth: int) -> None:
+        self._starts, self._stops = bounds[:-1].astype(np.int64), bounds[1:].astype(np.int64)
+        self._columns = np.concatenate([[0], np.cumsum(np.minimum(self._stops - self._starts, depth))])
+        shape = (queries, int(self._columns[-1]))
+        self.passages, self.ranks = np.empty(shape, dtype=np.int64), np.empty(shape)
+
+    def __call__(self, begin: int, end: int, scores: np.ndarray) -> None:
+        passages, ranks = self.passages[begin:end], self.ranks[begin:end]
+        keep_best(scores, self._starts, self._stops, self._columns, passages, ranks)
+
+    def as_frame(self, rank: str) -> pd.DataFrame:
+        """Return columns ``query``, ``passage`` (positions) and `rank`."""
+        query = np.repeat(np.arange(len(self.passages)), self.passages.shape[1])
+        return pd.DataFrame({"query": query, "passage": self.passages.ravel(), rank: self.ranks.ravel()})
+
+
+def _all_of(consumers: Sequence[Consumer]) -> Consumer:
+    """Hand each block to all, while it is in the cache."""
+
+    def consume(begin: int, end: int, scores: np.ndarray) -> None:
+        for consumer in consumers:
+            consumer(begin, end, scores)
+
+    return consume
+
+
+def _as_table(collection: Collection, best: _Best, best_in_language: _Best) -> pd.DataFrame:
+    in_language, in_pool = best_in_language.as_frame("rank_in_language"), best.as_frame("rank_in_pool")
+    table = in_language.merge(in_pool, how="outer", on=["query", "passage"])
     table = table.sort_values(["query", "passage"], ignore_index=True)
     query, passage = table["query"].to_numpy(), table["passage"].to_numpy()
     columns = {
@@ -154,68 +195,5 @@ def rank_top(
         "query_id": collection.queries["id"].array.take(query),
         "passage_lang": collection.passages["lang"].array.take(passage),
         "passage_id": collection.passages["id"].array.take(passage),
-    } | {name: table[name].to_numpy(np.float64) for name in _RANK_COLUMNS}
-    return TopRanks(
-        pd.DataFrame(columns), collection.languages, collection.pool_sizes, int(pool_depth), int(language_depth)
-    )
-
-
-def _select(
-    collection: Collection,
-    representations: Representations,
-    lists: Sequence[tuple[np.ndarray, int]],
-    threads: int | None,
-) -> list[pd.DataFrame]:
-    """Go once through all scores; return columns ``query``, ``passage``, ``rank`` for each (bounds of parts, depth)."""
-    scorer = make_scorer(representations.queries, representations.passages, representations.similarity)
-    shape = (len(collection.queries), len(collection.passages))
-    if scorer.shape != shape:
-        raise ValueError(f"{scorer.shape} (query, passage) vectors, but {collection.name} has {shape}.")
-    parts = [
-        [(start, stop, depth) for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)]
-        for bounds, depth in lists
-    ]
-    widths = [sum(min(depth, stop - start) for start, stop, depth in part) for part in parts]
-    passages = [np.empty((shape[0], width), dtype=np.int64) for width in widths]
-    ranks = [np.empty((shape[0], width)) for width in widths]
-
-    def select(begin: int, end: int, scores: np.ndarray) -> None:
-        for part, positions, values in zip(parts, passages, ranks, strict=True):
-            column = 0
-            for start, stop, depth in part:
-                best, best_ranks = _best(scores[:, start:stop], depth)
-                window = slice(column, column := column + best.shape[1])
-                positions[begin:end, window], values[begin:end, window] = best + start, best_ranks
-
-    for_each_block(scorer, select, threads)
-    return [
-        pd.DataFrame(
-            {
-                "query": np.repeat(np.arange(shape[0]), positions.shape[1]),
-                "passage": positions.ravel(),
-                "rank": values.ravel(),
-            }
-        )
-        for positions, values in zip(passages, ranks, strict=True)
-    ]
-
-
-def _best(scores: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions and mid-ranks of the best scores of each row: shape (rows, at most `depth`).
-
-    A maximum is sought and taken out, `depth` times; of equal ones the first comes first. `scores` stays as it was.
-    """
-    rows, depth = np.arange(len(scores)), min(depth, scores.shape[1])
-    positions = np.empty((len(scores), depth), dtype=np.int64)
-    values = np.empty((len(scores), depth), dtype=scores.dtype)
-    for place in range(depth):
-        positions[:, place] = scores.argmax(axis=1)
-        values[:, place] = scores[rows, positions[:, place]]
-        scores[rows, positions[:, place]] = -np.inf
-    if not depth:
-        return positions, values.astype(np.float64)
-    beyond = (scores == values[:, -1:]).sum(axis=1)[:, None]  # that tie with the last, and are not kept
-    np.put_along_axis(scores, positions, values, axis=1)
-    higher = (values[:, None, :] > values[:, :, None]).sum(axis=2)
-    same = (values[:, None, :] == values[:, :, None]).sum(axis=2) + beyond * (values == values[:, -1:])
-    return positions, 1 + higher + (same - 1) / 2
+    }
+    return pd.DataFrame(columns | {name: table[name].to_numpy(np.float64) for name in _RANK_COLUMNS})

@@ -1,8 +1,9 @@
 """What a page in HTML is made of: sections of plain data, with tables and matrices. `html_page` makes the page.
 
-A `Section` has a title, a caption that says in words how its figures come about, and any number of `Table` and
-`MatrixView`. A section with several matrices shows one at a time, with a switch; in print, only the chosen one. Whoever
-has a new analysis to show makes a section of it, and hands it to `html_report.render_report_html`::
+A `Section` has a title, a caption that says in words how its figures come about, and any number of `MatrixView`,
+`Table` and `QuestionList`. A section with several matrices shows one at a time, with a switch; in print, only the
+chosen one. Whoever has a new analysis to show makes a section of it, and hands it to
+`html_report.render_report_html`::
 
     Section(
         title="Consistency",
@@ -266,6 +267,65 @@ class MatrixView:
 
 
 @dataclass(frozen=True)
+class Passage:
+    """A passage in a ranking.
+
+    Attributes
+    ----------
+    rank
+        As text.
+    what
+        What it is, in a few words: ``the answer``.
+    lang
+        Its language.
+    name
+        Its id.
+    text
+        What it says; None if that is not known.
+    """
+
+    rank: str
+    what: str
+    lang: str
+    name: str
+    text: str | None
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question with the passages that are shown of its ranking.
+
+    Attributes
+    ----------
+    lang, name, text
+        As a passage's.
+    passages
+        Best first, the answer last.
+    """
+
+    lang: str
+    name: str
+    text: str | None
+    passages: Sequence[Passage]
+
+
+@dataclass(frozen=True)
+class QuestionList:
+    """Questions by setting, folded up until they are wanted.
+
+    Attributes
+    ----------
+    title
+        What they are.
+    settings
+        Name of a setting, such as ``de→en``, and its questions.
+    """
+
+    title: str
+    settings: Sequence[tuple[str, Sequence[Question]]]
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of a page.
 
@@ -279,12 +339,15 @@ class Section:
         Shown one at a time.
     tables
         Below the matrices.
+    questions
+        Below the tables.
     """
 
     title: str
     caption: str
     matrices: Sequence[MatrixView] = ()
     tables: Sequence[Table] = ()
+    questions: Sequence[QuestionList] = ()
 
 
 def show_share(share: float) -> str:

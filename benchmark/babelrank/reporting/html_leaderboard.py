@@ -11,6 +11,7 @@ from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
 from babelrank.analysis.settings import Cell
 from babelrank.reporting.family_table import AVERAGE, FamilyRow, FamilyTable
 from babelrank.reporting.figures import LAREQA, Figures
+from babelrank.reporting.html import Table
 from babelrank.reporting.html_page import anchor, render_page
 from babelrank.reporting.html_report import REPORT_PAGE
 from babelrank.reporting.languages import language_name
@@ -98,6 +99,7 @@ def render_leaderboard_html(
     group_note: str = _GROUP_NOTE,
     *,
     tables: Sequence[FamilyTable] = (),
+    scaling: Mapping[str, Table] | None = None,
 ) -> str:
     """Return a leaderboard.html: it follows from the arguments alone.
 
@@ -115,6 +117,8 @@ def render_leaderboard_html(
         What it means to share a letter, in a sentence.
     tables
         Families whose collections stand side by side.
+    scaling
+        By title of a section: how its models' figures go with their sizes.
     """
     groups, intervals = groups or {}, intervals or {}
     boards = [_section_board(section, groups, intervals) for section in sections]
@@ -134,6 +138,7 @@ def render_leaderboard_html(
         has_groups=any(groups.values()),
         has_intervals=any(intervals.values()),
         group_note=group_note,
+        scaling=scaling or {},
         data={board.id: [_data(line) for line in board.lines] for board in boards},
     )
 

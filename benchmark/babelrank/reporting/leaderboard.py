@@ -17,8 +17,10 @@ from babelrank.reporting.family_table import SIDE_BY_SIDE, tabulate
 from babelrank.reporting.figures import FAMILY_TITLES, Figures, figures_of
 from babelrank.reporting.html_leaderboard import Key, render_leaderboard_html
 from babelrank.reporting.markdown import render_template, source_of
-from babelrank.reporting.report import REPORT_NAME, lock_reports, read_reports
+from babelrank.reporting.pages import REPORT_NAME
+from babelrank.reporting.report import lock_reports, read_reports
 from babelrank.reporting.results import CollectionResults, ModelResults, catalog_order
+from babelrank.reporting.scaling_table import scaling_table
 
 LEADERBOARD = "leaderboard.md"
 LEADERBOARD_PAGE = "leaderboard.html"
@@ -80,9 +82,18 @@ def render_leaderboard(reports: Path, root: Path | None = None) -> dict[str, str
     families = {family: [each for each in sections if each.figures.family == family] for family in FAMILY_TITLES}
     tables = [tabulate(family, families[family]) for family in SIDE_BY_SIDE if families[family]]
     own = [each for each in sections if each.figures.family not in SIDE_BY_SIDE]
+    scaling = {
+        section.title: table
+        for section in own
+        if section.figures.has_bias
+        and (table := scaling_table([(entry.model, entry.result) for entry in section.entries]))
+    }
+    letters, intervals = standings.letters, standings.intervals
     return {
-        LEADERBOARD: render_template("leaderboard.md.j2", sections=own, tables=tables, letters=standings.letters),
-        LEADERBOARD_PAGE: render_leaderboard_html(own, standings.letters, standings.intervals, tables=tables),
+        LEADERBOARD: render_template(
+            "leaderboard.md.j2", sections=own, tables=tables, letters=letters, scaling=scaling
+        ),
+        LEADERBOARD_PAGE: render_leaderboard_html(own, letters, intervals, tables=tables, scaling=scaling),
     }
 
 

@@ -78,6 +78,7 @@ def render_markdown(
     results: Results,
     intervals: Mapping[str, Mapping[str, Interval]] | None = None,
     sections: Mapping[str, Sequence[Section]] | None = None,
+    leaderboard: str | None = None,
 ) -> str:
     """Return a report.md: it follows from the arguments alone, which are those of `html_report.render_report_html`."""
     return render_template(
@@ -89,6 +90,7 @@ def render_markdown(
         settings={key: json.dumps(value, ensure_ascii=False) for key, value in results.model.settings.items()},
         command=fence(reproducing_command(results), "sh"),
         is_folder=is_folder(results.model),
+        leaderboard=leaderboard and Markdown(leaderboard),
     )
 
 
@@ -104,6 +106,8 @@ def reproducing_command(results: Results) -> str:
         *(["--collection", name] for name in results.collections),
         *chain.from_iterable(_as_arguments(key, value) for key, value in options.items()),
     ]
+    if model.seen is not None:
+        parts.append(["--seen", ",".join(model.seen)])
     if default_name(model.submitted_as, options) != model.name:
         parts.append(["--name", model.name])
     return " \\\n  ".join(map(shlex.join, parts))

@@ -1,4 +1,4 @@
-"""The folder of a report: results.json, rank tables, heatmaps and pages, written whole or not at all."""
+"""The folder of a report: results.json, tables, heatmaps and pages, written whole or not at all."""
 
 import hashlib
 import shutil
@@ -10,26 +10,23 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from babelrank.analysis.detail import analyse_in_detail
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.files import PART_SUFFIX, atomic_write
 from babelrank.ranking.table import RelevantRanks, read_ranks
-from babelrank.reporting.figures import figures_of
+from babelrank.ranking.top_table import TopRanks
 from babelrank.reporting.heatmaps import heatmaps_of
-from babelrank.reporting.html_report import REPORT_PAGE, render_report_html
-from babelrank.reporting.markdown import render_markdown
 from babelrank.reporting.names import collection_stem, find_problem, slug
+from babelrank.reporting.pages import render_pages, render_report
+from babelrank.reporting.provenance import Environment
 from babelrank.reporting.results import (
     CollectionResults,
-    Environment,
     ModelResults,
     RanksFile,
     Results,
+    TopFile,
 )
 from babelrank.reporting.results_file import FILE_NAME, dump, parse, read_results
-from babelrank.reporting.sections import detail_sections
 
-REPORT_NAME = "report.md"
 _LOCK_NAME = ".lock"
 _LOCK_SECONDS = 60  # a report is written within seconds
 # What makes two submissions one model. Names do not: a folder can be renamed.
@@ -57,7 +54,12 @@ def check_writable(reports: Path, model: ModelResults) -> None:
         Path(tempfile.mkdtemp(prefix=".", suffix=PART_SUFFIX, dir=beside)).rmdir()
 
 
-def write_report(reports: Path, results: Results, ranks: Mapping[str, RelevantRanks]) -> Path:
+def write_report(
+    reports: Path,
+    results: Results,
+    ranks: Mapping[str, RelevantRanks],
+    tops: Mapping[str, TopRanks] | None = None,
+) -> Path:
     """Write a model's report, or add to the one it has.
 
     Collections that were evaluated earlier stay; those of the same name are replaced. Files that are no part of a
@@ -71,6 +73,8 @@ def write_report(reports: Path, results: Results, ranks: Mapping[str, RelevantRa
         One model's results on some collections.
     ranks
         The rank tables of the same collections.
+    tops
+        Tables of top passages, of some of these collections; without one, the report does not show errors.
 
     Returns
     -------
@@ -100,10 +104,11 @@ def write_report(reports: Path, results: Results, ranks: Mapping[str, RelevantRa
                 _check_identity(folder, earlier, results.model)
                 shutil.copytree(folder, fresh, symlinks=True)
             stored = {
-                name: _store_ranks(fresh, name, results.collections[name], table) for name, table in ranks.items()
+                name: _store_tables(fresh, name, results.collections[name], table, (tops or {}).get(name))
+                for name, table in ranks.items()
             }
             merged = _merge(earlier, replace(results, collections=stored))
-            _check_rank_files(fresh, folder, merged)
+            _check_tables(fresh, folder, merged)
             content = dump(merged)
             atomic_write(fresh / FILE_NAME, content)
             # What is drawn must follow from the file, which rounds.
@@ -116,54 +121,12 @@ def write_report(reports: Path, results: Results, ranks: Mapping[str, RelevantRa
     return folder
 
 
-def render_report(results: Results, folder: Path) -> dict[str, str | bytes]:
-    """Return what a report shows, by file name: its pages and the heatmaps.
-
-    All follow from `results` and the rank tables in `folder`; the heatmaps' bytes depend on the version of matplotlib,
-    too.
-
-    Raises
-    ------
-    ReportError
-        A rank table cannot be read.
-    """
-    from babelrank.reporting.plots import render_heatmap, shared_scale
-
-    files: dict[str, str | bytes] = {**render_pages(results, folder)}
-    for name, collection in results.collections.items():
-        for heatmap in heatmaps_of(name, collection):
-            scale = shared_scale(heatmap, [collection])
-            files[heatmap.file_name(name)] = render_heatmap(results, name, heatmap, scale, "svg")
-    return files
-
-
-def render_pages(results: Results, folder: Path) -> dict[str, str]:
-    """Return the pages of a report by file name, from its results and the rank tables in its folder.
-
-    Raises
-    ------
-    ReportError
-        A rank table cannot be read.
-    """
-    details = {
-        name: analyse_in_detail(read_ranks(folder / collection.ranks.file), figures_of(name, collection).headline[0])
-        for name, collection in results.collections.items()
-        if collection.ranks
-    }
-    intervals = {name: detail.intervals for name, detail in details.items()}
-    biased = [name for name in details if figures_of(name, results.collections[name]).has_bias]
-    sections = {name: detail_sections(details[name]) for name in biased}
-    return {
-        REPORT_NAME: render_markdown(results, intervals, sections),
-        REPORT_PAGE: render_report_html(results, intervals, sections),
-    }
-
-
 def check_reports(reports: Path) -> list[str]:
     """Return the paths in `reports` that do not follow from their results.json.
 
-    These are a page that differs, a heatmap that is missing, and a rank table that is missing or is not the one of
-    which results.json has the digest. What is in a heatmap is not compared: matplotlib's versions draw differently.
+    These are a page that differs, a heatmap that is missing, a table that is not the one of which results.json has the
+    digest, and a rank table that is missing. (A table of top passages may be: pages then have no errors to show.) What
+    is in a heatmap is not compared: matplotlib's versions draw differently.
 
     Raises
     ------
@@ -172,8 +135,7 @@ def check_reports(reports: Path) -> list[str]:
     """
     stale = []
     for folder, results in read_reports(reports).items():
-        tables = [collection.ranks for collection in results.collections.values() if collection.ranks]
-        damaged = [folder / table.file for table in tables if _digest(folder / table.file) != table.sha256]
+        damaged = [path for collection in results.collections.values() for path in _damaged(folder, collection)]
         figures = [
             folder / heatmap.file_name(name)
             for name, collection in results.collections.items()
@@ -342,20 +304,36 @@ def _own_environment(collection: CollectionResults, earlier: Results, latest: Re
     return None if environment == latest.environment else environment
 
 
-def _store_ranks(folder: Path, name: str, collection: CollectionResults, ranks: RelevantRanks) -> CollectionResults:
-    path = folder / f"{collection_stem(name)}.ranks.parquet"
+def _store_tables(
+    folder: Path, name: str, collection: CollectionResults, ranks: RelevantRanks, top: TopRanks | None
+) -> CollectionResults:
+    path, top_path = (folder / f"{collection_stem(name)}.{kind}.parquet" for kind in ("ranks", "top"))
     ranks.write(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return replace(collection, ranks=RanksFile(path.name, digest, len(ranks.table), ranks.tied))
+    stored = RanksFile(path.name, _sha256(path), len(ranks.table), ranks.tied)
+    if top is None:
+        top_path.unlink(missing_ok=True)  # an earlier evaluation's
+        return replace(collection, ranks=stored)
+    top.write(top_path)
+    kept = TopFile(top_path.name, _sha256(top_path), len(top.table), top.pool_depth, top.language_depth)
+    return replace(collection, ranks=stored, top=kept)
 
 
-def _check_rank_files(fresh: Path, folder: Path, results: Results) -> None:
+def _check_tables(fresh: Path, folder: Path, results: Results) -> None:
     for name, collection in results.collections.items():
-        if collection.ranks and _digest(fresh / collection.ranks.file) != collection.ranks.sha256:
+        for path in _damaged(fresh, collection):
             raise ReportError(
-                f"{folder / collection.ranks.file}: missing, or not what results.json has the digest of. Evaluate "
-                f"{name} again, too, or move the folder away."
+                f"{folder / path.name}: missing, or not what results.json has the digest of. Evaluate {name} again, "
+                "too, or move the folder away."
             )
+
+
+def _damaged(folder: Path, collection: CollectionResults) -> list[Path]:
+    """Return the tables that are not what results.json has the digest of; one of top passages may be missing."""
+    ranks, top = collection.ranks, collection.top
+    damaged = [folder / ranks.file] if ranks and _digest(folder / ranks.file) != ranks.sha256 else []
+    if top and _digest(folder / top.file) not in (None, top.sha256):
+        damaged.append(folder / top.file)
+    return damaged
 
 
 def _holds(path: Path, content: bytes) -> bool:
@@ -364,9 +342,13 @@ def _holds(path: Path, content: bytes) -> bool:
 
 def _digest(path: Path) -> str | None:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return _sha256(path)
     except OSError:
         return None
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _sibling(folder: Path, purpose: str) -> Path:

@@ -6,7 +6,6 @@ results.json; `results_file` reads and writes it.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,9 +13,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import AwareDatetime, ConfigDict, Field, JsonValue
 
-from babelrank import environment
 from babelrank.analysis.bias import FavouredLanguages, RankDistance
+from babelrank.analysis.errors import Texts
 from babelrank.analysis.settings import Cell, PairScores
+from babelrank.analysis.space import Space
 from babelrank.analysis.summary import Analysis
 from babelrank.data.catalog import SOURCES
 from babelrank.data.collection import Collection
@@ -24,8 +24,10 @@ from babelrank.data.streamed import StreamedCollection
 from babelrank.encoding.protocol import EncoderInfo, Similarity
 from babelrank.encoding.vectors import Kind
 from babelrank.reporting.names import check_name
+from babelrank.reporting.provenance import Environment, Seconds
 
-SCHEMA_VERSION = 1  # raise it whenever a field is added, dropped, or comes to mean something else
+SCHEMA_VERSION = 2  # raise it whenever a field is added, dropped, or comes to mean something else
+READABLE_VERSIONS = (1, SCHEMA_VERSION)  # the first lacks what is null by default
 SETTING_KINDS = ("monolingual", "cross_lingual", "multilingual")
 BIAS_FIGURES = ("rank_distance", "rank_distance_median", "rank_distance_floor", "rank_distance_normalised")
 
@@ -62,6 +64,8 @@ class ModelResults:
     options
         Those settings that were given to `babelrank submit`, where the model's own configuration says otherwise or
         nothing.
+    seen
+        Languages that it was trained on, as the user or the checkpoint says; null if neither does.
     """
 
     name: str
@@ -75,6 +79,7 @@ class ModelResults:
     settings: dict[str, JsonValue]
     notes: dict[str, str]
     options: dict[str, JsonValue]
+    seen: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,29 @@ class RanksFile:
 
 
 @dataclass(frozen=True)
+class TopFile:
+    """The table of top passages, from which errors follow: another Parquet file beside results.json.
+
+    Attributes
+    ----------
+    file
+        Its name.
+    sha256
+        Digest of the file (hex).
+    rows
+        Number of (query, passage) rows.
+    pool_depth, language_depth
+        Passages kept for each query, of the pool and of each language.
+    """
+
+    file: FileName
+    sha256: Digest
+    rows: int
+    pool_depth: int
+    language_depth: int
+
+
+@dataclass(frozen=True)
 class TextsEncoded:
     """Distinct texts that the encoder saw; texts with a stored representation are not encoded again.
 
@@ -145,78 +173,6 @@ class TextsTruncated:
 
     query: float | None
     document: float | None
-
-
-@dataclass(frozen=True)
-class Seconds:
-    """Wall-clock time of each phase, in seconds.
-
-    Attributes
-    ----------
-    load
-        Loading the model.
-    encode_query
-        Inside the encoder, with queries.
-    encode_document
-        Inside the encoder, with passages.
-    rank
-        Scoring and ranking, all settings.
-    analyse
-        Measures and bias.
-    """
-
-    load: float
-    encode_query: float
-    encode_document: float
-    rank: float
-    analyse: float
-
-
-@dataclass(frozen=True)
-class Machine:
-    """The machine that evaluated.
-
-    Attributes
-    ----------
-    cpu
-        Name of the processor.
-    cores
-        Cores that the process could use.
-    memory_gib
-        Main memory, in GiB; null if it cannot be known.
-    device
-        Where the encoder ran, such as ``cpu`` or the name of a GPU.
-    """
-
-    cpu: str
-    cores: int
-    memory_gib: float | None
-    device: str
-
-
-@dataclass(frozen=True)
-class Environment:
-    """Software and hardware that evaluated.
-
-    Attributes
-    ----------
-    babelrank
-        Version of the harness.
-    python
-        Version of Python.
-    platform
-        Operating system and architecture.
-    machine
-        Processor, memory, device.
-    packages
-        Versions of the packages that the figures can depend on.
-    """
-
-    babelrank: str
-    python: str
-    platform: str
-    machine: Machine
-    packages: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -260,6 +216,12 @@ class CollectionResults:
         The rank table; null until the report is written.
     environment
         Where this collection was evaluated, if not where the report as a whole says; else null.
+    top
+        The table of top passages; null if there is none.
+    space
+        Geometry of the vectors; null if it was not measured.
+    texts
+        Of the worst questions and what outranked their answers; null where they may not be passed on.
     """
 
     sha256: Digest
@@ -279,6 +241,9 @@ class CollectionResults:
     evaluated: AwareDatetime
     ranks: RanksFile | None = None
     environment: Environment | None = None
+    top: TopFile | None = None
+    space: Space | None = None
+    texts: Texts | None = None
 
 
 @dataclass(frozen=True)
@@ -348,6 +313,8 @@ def collection_results(
     texts_truncated: Mapping[str, float | None],
     seconds: Seconds,
     evaluated: datetime | None = None,
+    space: Space | None = None,
+    texts: Texts | None = None,
 ) -> CollectionResults:
     """Put together the results of one collection; `evaluated` is now unless given."""
     return CollectionResults(
@@ -366,18 +333,8 @@ def collection_results(
         texts_truncated=TextsTruncated(texts_truncated["query"], texts_truncated["document"]),
         seconds=seconds,
         evaluated=(evaluated or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0),
-    )
-
-
-def current_environment(device: str = "cpu") -> Environment:
-    """Describe this process's machine and packages; `device` is where the encoder ran."""
-    machine, packages = environment.machine(), environment.package_versions()
-    return Environment(
-        babelrank=packages.pop("babelrank", "unknown"),
-        python=str(machine["python"]),
-        platform=str(machine["system"]),
-        machine=Machine(str(machine["processor"]), int(machine["cores"]), _memory_gib(), device),
-        packages=dict(sorted(packages.items())),
+        space=space,
+        texts=texts,
     )
 
 
@@ -385,13 +342,6 @@ def _as_json(settings: Mapping[str, object]) -> dict[str, JsonValue]:
     """Turn tuples, enums and the like into what they are after a round trip through a file."""
     plain: dict[str, JsonValue] = json.loads(json.dumps(dict(settings)))
     return plain
-
-
-def _memory_gib() -> float | None:
-    try:
-        return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
-    except (AttributeError, ValueError, OSError):
-        return None
 
 
 def catalog_order(collection: str) -> tuple[int, str]:

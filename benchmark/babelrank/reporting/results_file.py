@@ -3,19 +3,21 @@
 import inspect
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from babelrank.analysis.settings import Cell, Matrix
+from babelrank.analysis.neighbours import Hubness
+from babelrank.analysis.space import Space, TextSpace
 from babelrank.errors import ReportError
 from babelrank.reporting.figures import figures_of
 from babelrank.reporting.names import check_name
 from babelrank.reporting.results import (
     BIAS_FIGURES,
+    READABLE_VERSIONS,
     SCHEMA_VERSION,
     SETTING_KINDS,
     CollectionResults,
@@ -54,6 +56,8 @@ def dump(results: Results) -> str:
 def parse(text: str | bytes, source: str) -> Results:
     """Read and check the text of a results.json; `source` is what errors call it.
 
+    What comes out is of the current version, whichever readable one the text is of.
+
     Raises
     ------
     ReportError
@@ -76,7 +80,7 @@ def parse(text: str | bytes, source: str) -> Results:
             _check_shapes(name, collection, _place(("collections", name)))
     except ReportError as error:
         raise ReportError(f"{source}: invalid. {error}") from error
-    return results
+    return replace(results, schema_version=SCHEMA_VERSION)
 
 
 def read_results(path: Path) -> Results:
@@ -118,7 +122,7 @@ def _check_version(document: object, source: str) -> None:
     if not isinstance(document, dict) or "schema_version" not in document:
         raise ReportError(f"{source}: not the results of a model; it has no schema_version.")
     version = document["schema_version"]
-    if version == SCHEMA_VERSION and type(version) is int:
+    if version in READABLE_VERSIONS and type(version) is int:
         return
     newer = isinstance(version, int) and version > SCHEMA_VERSION
     remedy = (
@@ -126,31 +130,25 @@ def _check_version(document: object, source: str) -> None:
         if newer
         else "Move the report away and submit the model again, or write to another folder with --out DIR."
     )
-    raise ReportError(
-        f"{source}: schema version {version!r}, but this babelrank reads version {SCHEMA_VERSION}. {remedy}"
-    )
+    readable = " and ".join(map(str, READABLE_VERSIONS))
+    raise ReportError(f"{source}: schema version {version!r}, but this babelrank reads versions {readable}. {remedy}")
 
 
 def _check_shapes(name: str, collection: CollectionResults, where: str) -> None:
     """Check what types cannot say: sizes of rows and columns, and that every measure that is shown is there."""
     size = len(collection.languages)
     favoured, distance = collection.favoured, collection.rank_distance
-    matrices: dict[str, Matrix | list[list[int]]] = {
+    matrices: dict[str, Sequence[Sequence[object]] | None] = {
         "pairs.n": collection.pairs.n,
         **{f'pairs.scores["{measure}"]': matrix for measure, matrix in collection.pairs.scores.items()},
         **{f"favoured.{item.name}": getattr(favoured, item.name) for item in fields(favoured)},
     }
-    for label, matrix in matrices.items():
-        if len(matrix) != size or any(len(row) != size for row in matrix):
-            raise ReportError(f"{where}.{label}: expected {size} rows of {size} values, one per language.")
-    rows: dict[str, list[int] | list[Cell]] = {
+    rows: dict[str, Sequence[object] | None] = {
         "pool.n": collection.pool.n,
         **{f'pool.scores["{measure}"]': row for measure, row in collection.pool.scores.items()},
         **{f"rank_distance.{item.name}": getattr(distance, item.name) for item in fields(distance)},
     }
-    for label, row in rows.items():
-        if len(row) != size:
-            raise ReportError(f"{where}.{label}: {len(row)} values, expected {size}, one per language.")
+    _check_sizes(matrices, rows, size, where)
     measures = figures_of(name, collection).measures
     keyed: dict[str, tuple[Mapping[str, object], tuple[str, ...]]] = {
         "queries": (collection.queries, tuple(collection.languages)),
@@ -165,6 +163,49 @@ def _check_shapes(name: str, collection: CollectionResults, where: str) -> None:
     averages["macro.multilingual"] = (collection.macro["multilingual"], (*measures, *BIAS_FIGURES))
     averages["micro.multilingual"] = (collection.micro["multilingual"], measures)
     _check_keys(averages, where)
+    if collection.space is not None:
+        _check_space(collection.space, collection.languages, f"{where}.space")
+
+
+def _check_space(space: Space, languages: list[str], where: str) -> None:
+    size = len(languages)
+    if space.languages != languages:
+        raise ReportError(f"{where}.languages: not those of the collection, {', '.join(languages)}.")
+    retrieval = space.parallel_retrieval
+    matrices: dict[str, Sequence[Sequence[object]] | None] = {
+        "alignment": space.alignment,
+        "parallel_retrieval.n": retrieval.n if retrieval else None,
+        "parallel_retrieval.precision": retrieval.precision if retrieval else None,
+    }
+    rows: dict[str, Sequence[object] | None] = {}
+    for side in ("queries", "passages"):
+        texts: TextSpace | None = getattr(space, side)
+        if texts is not None:
+            for name in ("centroid_cosine", "centroid_euclidean", "alignment"):
+                matrices[f"{side}.{name}"] = getattr(texts, name)
+            for name in ("n", "uniformity_by_language"):
+                rows[f"{side}.{name}"] = getattr(texts, name)
+            probe = texts.language_probe
+            rows[f"{side}.language_probe.by_language"] = probe.by_language if probe else None
+    for name in ("query_hubs", "passage_hubs"):
+        hubs: Hubness | None = getattr(space, name)
+        rows[f"{name}.share_of_hubs"] = hubs.share_of_hubs if hubs else None
+        rows[f"{name}.share_of_places"] = hubs.share_of_places if hubs else None
+    _check_sizes(matrices, rows, size, where)
+
+
+def _check_sizes(
+    matrices: Mapping[str, Sequence[Sequence[object]] | None],
+    rows: Mapping[str, Sequence[object] | None],
+    size: int,
+    where: str,
+) -> None:
+    for name, matrix in matrices.items():
+        if matrix is not None and (len(matrix) != size or any(len(row) != size for row in matrix)):
+            raise ReportError(f"{where}.{name}: expected {size} rows of {size} values, one per language.")
+    for name, row in rows.items():
+        if row is not None and len(row) != size:
+            raise ReportError(f"{where}.{name}: {len(row)} values, expected {size}, one per language.")
 
 
 def _check_keys(keyed: Mapping[str, tuple[Mapping[str, object], tuple[str, ...]]], where: str) -> None:

@@ -65,6 +65,15 @@ def read_account(folder: Path) -> tuple[dict[str, Any], list[dict[str, float]]]:
     return account, history
 
 
+def trained_languages(folder: Path) -> list[str] | None:
+    """Return the languages that a checkpoint was trained on; None if the folder holds no account of it."""
+    try:
+        account = json.loads((folder / ACCOUNT).read_text(encoding="utf-8"))
+        return sorted(map(str, account["languages"]))
+    except (OSError, ValueError, KeyError, TypeError):  # whoever wrote it, the model can be evaluated all the same
+        return None
+
+
 def make_account(
     config: TrainingConfig, prepared: "Preparation", trainer: "ScheduledTrainer", seconds: float
 ) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from babelrank.analysis.bias import query_distances
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RelevantRanks
 from babelrank.reporting.languages import language_name
@@ -158,16 +159,9 @@ def _by_language(tables: Mapping[str, RelevantRanks]) -> dict[str, list[np.ndarr
 
 
 def _query_distances(ranks: RelevantRanks) -> list[np.ndarray]:
-    """Return the distances of the queries with |R| ≥ 2, one array per query language, as `analysis.bias` has them."""
-    query, (query_lang, _) = ranks.query_numbers, ranks.language_codes
-    rank = ranks.table["rank_in_pool"].to_numpy()
-    size = np.bincount(query)
-    worst, best = np.full(len(size), -np.inf), np.full(len(size), np.inf)
-    np.maximum.at(worst, query, rank)
-    np.minimum.at(best, query, rank)
-    lang = np.zeros(len(size), dtype=np.int64)
-    lang[query] = query_lang
-    return [(worst - best)[(size >= 2) & (lang == i)] for i in range(len(ranks.languages))]
+    """Return the distances of the queries that have one, an array per query language."""
+    queries = query_distances(ranks)
+    return [queries.distance[queries.lang == i] for i in range(len(ranks.languages))]
 
 
 def _filled(distances: Mapping[str, Sequence[np.ndarray]]) -> list[np.ndarray]:

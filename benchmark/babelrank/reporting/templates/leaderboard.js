@@ -3,7 +3,7 @@
 const boards = all(".board");
 const lines = new Map(); // row -> what it shows
 for (const board of boards) {
-  all("tbody tr", board).forEach((row, i) => lines.set(row, { row, ...data[board.id][i] }));
+  [...board.querySelector("tbody").rows].forEach((row, i) => lines.set(row, { row, ...data[board.id][i] }));
 }
 
 const state = { board: null, measure: null, key: null, descending: true, setting: "Mul." };

@@ -1,0 +1,211 @@
+"""What stands above the answers -> the section of it, with the worst questions to look at."""
+
+from collections.abc import Sequence
+
+from babelrank.analysis.errors import Counts, Errors, Outranking, Worst, WorstQuestion
+from babelrank.analysis.settings import Cell, Matrix
+from babelrank.data.catalog import Source
+from babelrank.reporting.html import (
+    Bars,
+    Column,
+    MatrixView,
+    Passage,
+    Question,
+    QuestionList,
+    Section,
+    Table,
+    show_share,
+)
+from babelrank.reporting.languages import language_name
+from babelrank.reporting.summary import show_rank
+
+_KINDS = {
+    "relevant": "another answer",
+    "query_language": "wrong, in the query's language",
+    "answer_language": "wrong, in the answer's language",
+    "third_language": "wrong, in a third language",
+}
+_SHORT = {
+    "relevant": "another answer",
+    "query_language": "query's language",
+    "answer_language": "answer's language",
+    "third_language": "third language",
+}
+_PLACES = {
+    "same_paragraph": "same paragraph",
+    "same_article": "same article",
+    "elsewhere": "another article",
+}
+_LISTS = {
+    "monolingual": "Monolingual: the worst questions of each language",
+    "cross_lingual": "Cross-lingual: the worst question of each pair",
+    "multilingual": "Multilingual: the questions of each language whose first answer stands furthest down",
+    "most_buried": "Multilingual: the question of each language whose last answer stands furthest down",
+}
+
+
+def error_section(errors: Errors, worst: Worst, source: Source | None) -> Section:
+    """Show what outranks answers, by kind, and the worst questions.
+
+    Parameters
+    ----------
+    worst
+        What `analysis.errors.select_worst` returns, with or without texts.
+    source
+        Where the texts are from; None if there are none.
+    """
+    texts = (
+        f"Texts: {source.description} ({source.citation}), licence {source.licence}; long ones are cut short."
+        if source
+        else "The report has no texts of this collection: questions and passages are named by their ids."
+    )
+    return Section(
+        title="Errors",
+        caption="Worst questions, and what outranked the answer: another relevant passage (in the pool, another "
+        "language's), or a wrong one in the query's language, in the answer's, or in a third. For each query the first "
+        f"{errors.pool_depth} of the pool and the first {errors.language_depth} of each language were kept; what "
+        f"stands below them is not counted. {texts}",
+        matrices=[*_pair_views(errors), *_pool_views(errors)],
+        tables=[_first_table(errors)],
+        questions=[
+            QuestionList(title, [(name, _questions(name, found)) for name, found in worst[kind].items()])
+            for kind, title in _LISTS.items()
+            if worst.get(kind)
+        ],
+    )
+
+
+def _pair_views(errors: Errors) -> list[MatrixView]:
+    languages, pairs = errors.languages, errors.pairs
+    views = [
+        MatrixView(
+            label="outranked",
+            title="Share of questions whose answer is outranked, by query and passage language",
+            rows=languages,
+            columns=languages,
+            values=_divide(pairs.outranked, pairs.n),
+            show=show_share,
+            legend="share of questions (lower is better)",
+            note="By a wrong passage of the passage language; equal scores do not outrank.",
+            colours="viridis_r",
+            limits=(0.0, 1.0),
+            n=pairs.n,
+        )
+    ]
+    for place, counts in (pairs.places or {}).items():
+        views.append(
+            MatrixView(
+                label=_PLACES[place],
+                title=f"Where the answer is outranked: first is a wrong passage of {_article(place)}",
+                rows=languages,
+                columns=languages,
+                values=_divide(counts, pairs.outranked),
+                show=show_share,
+                legend="share of the questions whose answer is outranked",
+                note="As an answer's. A near miss is another sentence of the right paragraph.",
+                colours="cividis",
+                limits=(0.0, 1.0),
+                n=pairs.outranked,
+            )
+        )
+    return views
+
+
+def _pool_views(errors: Errors) -> list[MatrixView]:
+    languages, pool = errors.languages, errors.pool
+    kinds = [
+        MatrixView(
+            label=f"above: {_SHORT[kind]}",
+            title=f"In the pool, passages above an answer: {_KINDS[kind]}",
+            rows=languages,
+            columns=languages,
+            values=_divide(counts, pool.n),
+            show="{:.1f}".format,
+            precise="{:.2f}".format,
+            legend=f"mean number, of the {errors.pool_depth} kept (lower is better)",
+            note="Columns are the languages of the answers. Where query and answer are in one language, its wrong "
+            "passages count as the query's.",
+            colours="viridis_r",
+            limits=(0.0, None),
+            n=pool.n,
+            unit="answers",
+        )
+        for kind, counts in pool.kinds.items()
+    ]
+    intruders = [[sum(row)] * len(languages) for row in pool.intruders]
+    above_all = MatrixView(
+        label="above all answers",
+        title="Languages of the wrong passages that stand above all answers in the pool",
+        rows=languages,
+        columns=languages,
+        values=_divide(pool.intruders, intruders),
+        show=show_share,
+        legend="share of these passages",
+        note="Each row adds up to 100 %. Columns are the languages of the wrong passages.",
+        colours="cividis",
+        limits=(0.0, None),
+        n=intruders,
+        unit="passages",
+    )
+    return [*kinds, above_all]
+
+
+def _first_table(errors: Errors) -> Table:
+    pool = errors.pool
+    questions = list(enumerate(pool.questions))
+    by_kind = {kind: [_share(counts[i], n) for i, n in questions] for kind, counts in pool.first.items()}
+    wrong = [_share(sum(counts[i] for counts in pool.first.values()), n) for i, n in questions]
+    return Table(
+        caption="In the pool, share of questions for which a wrong passage comes first, and its language: bars are the "
+        "share, from 0 to 100 %",
+        columns=[
+            Column("query language"),
+            Column("wrong first", show_share),
+            *(Column(_SHORT[kind], show_share) for kind in by_kind),
+            Column("n", "{:,.0f}".format),
+        ],
+        rows=[
+            [language_name(lang), wrong[i], *(shares[i] for shares in by_kind.values()), n]
+            for (i, n), lang in zip(questions, errors.languages, strict=True)
+        ],
+        bars=Bars(length=1, limit=1.0),
+    )
+
+
+def _questions(setting: str, found: Sequence[WorstQuestion]) -> list[Question]:
+    lang = setting.partition("→")[0]
+    return [
+        Question(
+            lang,
+            question.query_id,
+            question.query,
+            [
+                *map(_passage, question.outranking),
+                Passage(
+                    _show_rank(question.rank), "the answer", question.answer_lang, question.answer_id, question.answer
+                ),
+            ],
+        )
+        for question in found
+    ]
+
+
+def _passage(above: Outranking) -> Passage:
+    what = _KINDS[above.kind] + (f", {_PLACES[above.place]}" if above.place else "")
+    return Passage(_show_rank(above.rank), what, above.passage_lang, above.passage_id, above.text)
+
+
+def _show_rank(rank: float) -> str:
+    return show_rank(rank).removesuffix(".0")
+
+
+def _article(place: str) -> str:
+    return _PLACES[place] if _PLACES[place].startswith("another") else f"the {_PLACES[place]}"
+
+
+def _divide(counts: Counts, of: Counts) -> Matrix:
+    return [[_share(a, b) for a, b in zip(*rows, strict=True)] for rows in zip(counts, of, strict=True)]
+
+
+def _share(count: int, of: int) -> Cell:
+    return count / of if of else None

@@ -1,0 +1,97 @@
+"""How long an evaluation took, and on what it ran: part of results.json."""
+
+import os
+from dataclasses import dataclass
+
+from babelrank import environment
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Wall-clock time of each phase, in seconds.
+
+    Attributes
+    ----------
+    load
+        Loading the model.
+    encode_query
+        Inside the encoder, with queries.
+    encode_document
+        Inside the encoder, with passages.
+    rank
+        Scoring and ranking, all settings, and since version 2 the top passages.
+    analyse
+        Measures, bias and, since version 2, the embedding space.
+    """
+
+    load: float
+    encode_query: float
+    encode_document: float
+    rank: float
+    analyse: float
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The machine that evaluated.
+
+    Attributes
+    ----------
+    cpu
+        Name of the processor.
+    cores
+        Cores that the process could use.
+    memory_gib
+        Main memory, in GiB; null if it cannot be known.
+    device
+        Where the encoder ran, such as ``cpu`` or the name of a GPU.
+    """
+
+    cpu: str
+    cores: int
+    memory_gib: float | None
+    device: str
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Software and hardware that evaluated.
+
+    Attributes
+    ----------
+    babelrank
+        Version of the harness.
+    python
+        Version of Python.
+    platform
+        Operating system and architecture.
+    machine
+        Processor, memory, device.
+    packages
+        Versions of the packages that the figures can depend on.
+    """
+
+    babelrank: str
+    python: str
+    platform: str
+    machine: Machine
+    packages: dict[str, str]
+
+
+def current_environment(device: str = "cpu") -> Environment:
+    """Describe this process's machine and packages; `device` is where the encoder ran."""
+    machine, packages = environment.machine(), environment.package_versions()
+    return Environment(
+        babelrank=packages.pop("babelrank", "unknown"),
+        python=str(machine["python"]),
+        platform=str(machine["system"]),
+        machine=Machine(str(machine["processor"]), int(machine["cores"]), _memory_gib(), device),
+        packages=dict(sorted(packages.items())),
+    )
+
+
+def _memory_gib() -> float | None:
+    try:
+        return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
+    except (AttributeError, ValueError, OSError):
+        return None

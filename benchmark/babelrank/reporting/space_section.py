@@ -1,0 +1,221 @@
+"""Geometry of the vectors -> the section of it."""
+
+from collections.abc import Callable
+
+from babelrank.analysis.settings import Cell, Matrix
+from babelrank.analysis.space import Space, TextSpace
+from babelrank.reporting.html import Bars, Column, MatrixView, Palette, Section, Table, show_share
+from babelrank.reporting.languages import language_name
+from babelrank.reporting.summary import show_score
+
+_SIDES = ("queries", "passages")
+
+
+def space_section(space: Space) -> Section:
+    """Show the space of dense vectors, which was measured."""
+    return Section(
+        title="Embedding space",
+        caption="Ranks say whether languages are favoured, the vectors why. All are brought to length 1, except where "
+        "passages are retrieved. Language probe: share of texts whose language a linear classifier reads off the "
+        "vector, on questions that it was not fitted on. Uniformity (Wang & Isola 2020, arXiv 2005.10242): the lower, "
+        "the more evenly vectors fill the sphere. IsoScore (Rudman et al. 2022, arXiv 2108.07344): 1 if all directions "
+        "vary alike. Mean cosine (Ethayarajh 2019, arXiv 1909.00512): 0 in an isotropic space. Hubs (Radovanović et "
+        "al. 2010): passages among the ten nearest of very many texts; skewness 0 if there are none.",
+        matrices=[view for view in _views(space) if view is not None],
+        tables=[_sides_table(space), _places_table(space), _hub_table(space), _language_table(space)],
+    )
+
+
+def _views(space: Space) -> list[MatrixView | None]:
+    languages = space.languages
+
+    def view(
+        label: str,
+        title: str,
+        values: Matrix | None,
+        legend: str,
+        note: str,
+        *,
+        colours: Palette = "viridis_r",
+        limits: tuple[float | None, float | None] = (0.0, None),
+        show: Callable[[float], str] = "{:.2f}".format,
+        n: list[list[int]] | None = None,
+        unit: str = "passages",
+        join: str = "and",
+    ) -> MatrixView | None:
+        if values is None:
+            return None
+        return MatrixView(
+            label,
+            title,
+            languages,
+            languages,
+            values,
+            show,
+            legend,
+            note,
+            precise=show_score if show is not show_share else None,
+            colours=colours,
+            limits=limits,
+            n=n,
+            unit=unit,
+            join=join,
+        )
+
+    retrieval, queries, passages = space.parallel_retrieval, space.queries, space.passages
+    centroids = "1 − cos of the means of two languages' vectors (Libovický et al. 2020, arXiv 2004.05160)."
+    alignment = "Mean ‖x − y‖² (Wang & Isola 2020, arXiv 2005.10242): 0 if they coincide, 2 if they are orthogonal."
+    apart = "distance (lower: the languages lie together)"
+    return [
+        view(
+            "translations found",
+            "Share of passages whose translation is the nearest of all passages in the other language",
+            retrieval.precision if retrieval else None,
+            "P@1 (higher is better)",
+            "Similarity search as in Artetxe & Schwenk 2019, arXiv 1812.10464; rows ask, columns are searched.",
+            colours="viridis",
+            limits=(0.0, 1.0),
+            show=show_share,
+            n=retrieval.n if retrieval else None,
+            join="→",
+        ),
+        view(
+            "alignment",
+            "Distance between queries and their relevant passages",
+            space.alignment,
+            "mean squared distance (lower is closer)",
+            f"{alignment} Rows are query languages, columns passage languages.",
+            join="→",
+        ),
+        view(
+            "translated passages",
+            "Distance between passages that are translations of each other",
+            passages.alignment if passages else None,
+            "mean squared distance (lower is closer)",
+            alignment,
+        ),
+        view(
+            "translated queries",
+            "Distance between queries that are translations of each other",
+            queries.alignment if queries else None,
+            "mean squared distance (lower is closer)",
+            alignment,
+        ),
+        view(
+            "passage centroids",
+            "Distance between the languages' mean passages",
+            passages.centroid_cosine if passages else None,
+            apart,
+            centroids,
+        ),
+        view(
+            "query centroids",
+            "Distance between the languages' mean queries",
+            queries.centroid_cosine if queries else None,
+            apart,
+            centroids,
+        ),
+    ]
+
+
+def _sides_table(space: Space) -> Table:
+    rows: list[list[str | Cell]] = []
+    for name in _SIDES:
+        texts: TextSpace | None = getattr(space, name)
+        if texts is not None:
+            probe = texts.language_probe
+            rows.append(
+                [
+                    name,
+                    probe.accuracy if probe else None,
+                    probe.chance if probe else None,
+                    texts.uniformity,
+                    texts.isoscore,
+                    texts.mean_cosine,
+                    texts.mean_cosine_within,
+                    texts.mean_cosine_across,
+                ]
+            )
+    return Table(
+        caption="All languages",
+        columns=[
+            Column("vectors of"),
+            Column("language probe", show_share),
+            Column("by chance", show_share),
+            Column("uniformity", _show_signed),
+            Column("IsoScore", show_score),
+            Column("mean cosine", _show_signed),
+            Column("within a language", _show_signed),
+            Column("across languages", _show_signed),
+        ],
+        rows=rows,
+    )
+
+
+def _hub_table(space: Space) -> Table:
+    found = {"queries": space.query_hubs, "other passages": space.passage_hubs}
+    return Table(
+        caption="Passages among the ten nearest",
+        columns=[
+            Column("nearest to"),
+            Column("largest hub"),
+            Column("skewness", _show_signed),
+            Column("never near", show_share),
+        ],
+        rows=[
+            [label, f"{hubs.hubs[0]}, to {hubs.occurrences[0]:,} of {hubs.n:,}", hubs.skewness, hubs.never]
+            for label, hubs in found.items()
+            if hubs is not None
+        ],
+    )
+
+
+def _places_table(space: Space) -> Table:
+    passages, hubs = space.passages, space.query_hubs
+    pool = sum(passages.n) if passages else 0
+    return Table(
+        caption="By passage language: bars are the share of the places among queries' ten nearest passages, with the "
+        "share of the pool marked",
+        columns=[
+            Column("passage language"),
+            Column("share of the nearest", _show_precise_share),
+            Column("share of the pool", _show_precise_share),
+        ],
+        rows=[
+            [
+                language_name(lang),
+                hubs.share_of_places[i] if hubs else None,
+                passages.n[i] / pool if passages and pool else None,
+            ]
+            for i, lang in enumerate(space.languages)
+        ],
+        bars=Bars(length=1, marks=(2,)),
+    )
+
+
+def _language_table(space: Space) -> Table:
+    sides = [texts for texts in (space.queries, space.passages) if texts is not None]
+    return Table(
+        caption="By language",
+        columns=[
+            Column("language"),
+            *(Column(f"probe, {side}", show_share) for side in _SIDES),
+            *(Column(f"uniformity, {side}", _show_signed) for side in _SIDES),
+        ],
+        rows=[
+            [
+                language_name(lang),
+                *(texts.language_probe.by_language[i] if texts.language_probe else None for texts in sides),
+                *(texts.uniformity_by_language[i] for texts in sides),
+            ]
+            for i, lang in enumerate(space.languages)
+        ],
+    )
+
+
+def _show_precise_share(share: float) -> str:
+    return f"{share:.1%}"
+
+
+def _show_signed(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")

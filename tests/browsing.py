@@ -1,0 +1,184 @@
+"""A real browser for tests, and what it opens: report.html, leaderboard.html, and those of a hostile model."""
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from babelrank.analysis.bootstrap import Interval
+from babelrank.reporting.html import Column, MatrixView, Passage, Question, QuestionList, Section, Table
+from babelrank.reporting.html_leaderboard import render_leaderboard_html
+from babelrank.reporting.html_report import render_report_html
+from babelrank.reporting.leaderboard import read_sections
+from babelrank.reporting.report import find_report
+
+CHROMIUM = shutil.which("chromium")
+REPORTS = Path(__file__).resolve().parents[1] / "reports"
+MODEL = "use-multilingual-v3"
+EVIL = "<script>alert(1)</script>\"' </script><img src=x onerror=alert(2)>"
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+# Texts that can be seen, and whose contrast is below WCAG's AA: 4.5 to 1.
+FAINT = """() => {
+  const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const linear = (c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4);
+  const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const behind = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const colour = getComputedStyle(e).backgroundColor;
+      if (colour.startsWith("rgb") && (parse(colour)[3] ?? 1) === 1) return parse(colour);
+    }
+    return [255, 255, 255];
+  };
+  const faint = [];
+  let seen = 0;
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    if (!own || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+    if (element.closest("script, .none")) continue;
+    const style = getComputedStyle(element);
+    const text = light(parse(element instanceof SVGElement ? style.fill : style.color));
+    const [bright, dark] = [text, light(behind(element))].sort((a, b) => b - a);
+    seen += 1;
+    if ((bright + 0.05) / (dark + 0.05) < 4.5) faint.push(element.outerHTML.slice(0, 200));
+  }
+  return [seen, faint];
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    if CHROMIUM is None:
+        pytest.skip("needs chromium")
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """The pages of real reports: report.html, leaderboard.html, and those of a hostile model."""
+    out = tmp_path_factory.mktemp("pages")
+    results, (first, *others) = find_report(MODEL, REPORTS), read_sections(REPORTS, REPORTS.parent)
+    intervals = {"monolingual": Interval(0.525, 0.511, 0.539), "rank_distance": Interval(7897.4, 7755.0, 8030.0)}
+    view = MatrixView(
+        "only", "Own", ["de"], ["en"], [[0.5]], "{:.1f}".format, "x", intervals=[[Interval(0.5, 0.4, 0.6)]]
+    )
+    answer = Passage("12", "the answer", "en", "en/1", "In words.")
+    asked = Question("ar", "q1", "من يقود قطيع الفيلة؟", [Passage("1", "wrong", "ar", "ar/1", None), answer])
+    own = {"xquad-r": [Section("Own", "In words.", [view], questions=[QuestionList("Worst", [("ar→en", [asked])])])]}
+    (out / "report.html").write_text(render_report_html(results, {"xquad-r": intervals}, own), encoding="utf-8")
+    keys = [(first.title, entry.model.name) for entry in first.entries]
+    groups = dict(zip(keys, "abcdefghijklmnopqrstuvwxyz", strict=False))
+    unknown = replace(first.entries[-1], model=replace(first.entries[-1].model, name="Unknown size", parameters=None))
+    board = replace(first, entries=[*first.entries, unknown])
+    page = render_leaderboard_html([board, *others], groups, dict.fromkeys(keys[:2], intervals))
+    (out / "leaderboard.html").write_text(page, encoding="utf-8")
+    hostile = replace(results.model, name=EVIL, settings={EVIL: EVIL})
+    passages = [Passage(EVIL, EVIL, EVIL, EVIL, text) for text in (EVIL, None)]
+    section = Section(
+        EVIL,
+        EVIL,
+        [replace(view, label=EVIL, rows=[EVIL])],
+        [Table(EVIL, [Column(EVIL)], [[EVIL]])],
+        [QuestionList(EVIL, [(EVIL, [Question(EVIL, EVIL, EVIL, passages)])])],
+    )
+    page = render_report_html(replace(results, model=hostile), sections={"xquad-r": [section]})
+    (out / "evil-report.html").write_text(page, encoding="utf-8")
+    entry = replace(first.entries[0], model=hostile)
+    page = render_leaderboard_html([replace(first, entries=[entry])], {(first.title, EVIL): EVIL})
+    (out / "evil-leaderboard.html").write_text(page, encoding="utf-8")
+    return out
+
+
+class Visits:
+    """Pages of one browser, one for each way to set it up, and what they said and asked for since `clear`."""
+
+    def __init__(self, browser, folder: Path) -> None:
+        self.browser, self.folder = browser, folder
+        self.pages, self.troubles, self.requests = {}, [], []
+
+    def clear(self) -> None:
+        self.troubles.clear()
+        self.requests.clear()
+
+    def open(self, name: str, *, init: str = "", fresh: str = "", **options):
+        """Open a page; `fresh`, a name of one's own, where something may be remembered."""
+        key = init, fresh, repr(options)
+        if key not in self.pages:
+            self.pages[key] = self._make_page(init, options)
+        page = self.pages[key]
+        page.goto("about:blank")  # or another fragment would not load anew
+        page.emulate_media(media="screen")
+        page.mouse.move(0, 0)
+        page.goto(f"{self.folder.as_uri()}/{name}")
+        return page
+
+    def _make_page(self, init: str, options: dict):
+        context = self.browser.new_context(**{"viewport": WIDE, "reduced_motion": "reduce", **options})
+        if init:
+            context.add_init_script(init)
+        page = context.new_page()
+        page.on("console", lambda message: self.troubles.append(message.text))
+        page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        page.on("dialog", lambda dialog: (self.troubles.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: self.requests.append(request.url))
+        return page
+
+
+@pytest.fixture(scope="module")
+def visits(browser, folder):
+    return Visits(browser, folder)
+
+
+@pytest.fixture
+def visit(visits, folder):
+    """Open a page; at the end nothing may have gone wrong in it, and nothing but itself been asked for."""
+    visits.clear()
+    yield visits.open
+    assert visits.troubles == []
+    assert {url.partition("#")[0] for url in visits.requests if not url.startswith(("data:", "about:"))} <= {
+        f"{folder.as_uri()}/{path.name}" for path in folder.iterdir()
+    }
+
+
+def texts(page, selector: str) -> list[str]:
+    return page.evaluate(
+        """(selector) => [...document.querySelectorAll(selector)]
+            .filter((element) => element.checkVisibility({ visibilityProperty: true }))
+            .map((element) => element.innerText.trim())""",
+        selector,
+    )
+
+
+def choose(page, label: str) -> None:
+    """Click on one of a switch's choices, the first of those that can be seen."""
+    page.locator(".switch label >> visible=true").filter(has_text=re.compile(f"^{re.escape(label)}$")).first.click()
+
+
+def names(page) -> list[str]:
+    return texts(page, "tbody th a")
+
+
+def column(page, key: str) -> list[str]:
+    """The visible cells of a column of the leaderboard."""
+    return page.evaluate(
+        """(key) => {
+            const board = document.querySelector(".board:not([hidden])");
+            const at = board.querySelector(`[data-key="${key}"]`).cellIndex;
+            return [...board.querySelectorAll("tbody tr:not([hidden])")].map((row) => row.cells[at].firstChild.data);
+        }""",
+        key,
+    )
+
+
+def cell(page, row: str, position: int):
+    """The n-th cell beside a visible header of a heatmap's row."""
+    return page.locator(f".heat tr:has(> th:has-text('{row}')) td:nth-of-type({position}) >> visible=true").first

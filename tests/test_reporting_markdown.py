@@ -1,0 +1,76 @@
+"""report.md: what it says, and that nothing in it breaks out of its place."""
+
+from dataclasses import replace
+
+import pytest
+
+from babelrank.reporting.markdown import escape, render_markdown, reproducing_command
+from toy_reports import INFO, ROWS, toy_results
+
+
+def test_the_report_says_what_was_evaluated_and_what_came_out():
+    page = render_markdown(toy_results(("xquad-r",))[0])
+    assert "| Mo. | monolingual, 2 settings | 1.000 |" in page
+    assert "| Cr. | cross-lingual, 2 settings | 0.583 |" in page
+    assert "| Mul. | multilingual, 2 settings | 0.812 |" in page
+    assert "| Mul. micro | multilingual, 4 queries | 0.812 |" in page
+    assert "| mean over query languages | 2.8 | 2.8 | 1.0 | 0.4375 |" in page
+    assert "| German (de) | **1.000** | 0.750 | 0.875 |" in page
+    assert "| English (en) | 2 | 3.5 | 3.5 | 1.0 | 0.6250 |" in page
+    assert "mean over n = 2 queries" in page
+    assert "](xquad-r.share-first.svg)" in page
+    assert "| parameters | 1,234,567 |" in page
+    assert "CC BY-SA 4.0" in page
+    assert "1.00 s to load" in page
+    assert "4 queries and 6 passages" in page
+
+
+def test_n_is_shown_by_cell_where_it_differs():
+    page = render_markdown(toy_results(rows=ROWS[:-2])[0])
+    assert "mean over n =" not in page
+    assert "| English (en) | 1 | 1 | 1 |" in page
+
+
+def test_tables_stay_tables_whatever_settings_hold():
+    page = render_markdown(toy_results()[0])
+    rows = [line for line in page.splitlines() if line.startswith("| query_prompt")]
+    assert rows == ['| query_prompt | ``"q\\| `x` "`` |']
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a_b c", "a_b c"),
+        ("_a_ *b*", r"\_a\_ \*b\*"),
+        ("x | y", r"x \| y"),
+        ("[x](http://y)", r"\[x\](http\://y)"),
+        ("<b> & $x$", r"\<b\> \& \$x\$"),
+        ("www.example.org, me@example.org", r"www\.example.org, me\@example.org"),
+        ("R@1, at 10:41", "R@1, at 10:41"),
+        ("line\n\n# heading", "line # heading"),
+    ],
+)
+def test_text_is_shown_as_it_is(text, shown):
+    assert escape(text) == shown
+    assert escape(escape(text)) == shown
+
+
+def test_the_command_gives_the_same_report_again():
+    info = replace(INFO, name="org/model", adapter="sentence-transformers", fingerprint="a" * 40)
+    options = {"query_prompt": "it's: ", "max_length": 64}
+    results, _ = toy_results(("xquad-r", "mlqa-r:de,en"), name="mine", info=info, options=options)
+    assert reproducing_command(results).splitlines() == [
+        "babelrank submit org/model \\",
+        "  --adapter sentence-transformers \\",
+        "  --collection xquad-r \\",
+        "  --collection mlqa-r:de,en \\",
+        "  --query-prompt 'it'\"'\"'s: ' \\",
+        "  --max-length 64 \\",
+        f"  --revision {'a' * 40} \\",
+        "  --name mine",
+    ]
+    plain, _ = toy_results()
+    assert reproducing_command(plain) == "babelrank submit toy \\\n  --adapter use \\\n  --collection xquad-r"
+    folder, _ = toy_results(info=replace(INFO, fingerprint="b" * 64))
+    assert "babelrank submit ./toy" in reproducing_command(folder)
+    assert "The model is a folder" in render_markdown(folder)
