@@ -20,7 +20,7 @@ from babelrank.reporting.space_section import space_section
 
 REPORT_NAME = "report.md"
 REPORTS_FOLDER = "reports"  # of a project, beside which its leaderboard stands
-_AGAIN = "`babelrank submit MODEL` again makes it in memory, from stored representations without encoding."
+_AGAIN = "To have it, submit the model again (babelrank submit MODEL), not streamed; of stored vectors nothing is encoded."
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def render_pages(results: Results, folder: Path) -> dict[str, str]:
     intervals = {name: content.intervals for name, content in contents.items() if content.intervals}
     sections = {name: content.sections for name, content in contents.items()}
     # A report elsewhere has no leaderboard.
-    leaderboard = "../../leaderboard" if folder.parent.name == REPORTS_FOLDER else None
+    leaderboard = "../../leaderboard" if folder.absolute().parent.name == REPORTS_FOLDER else None
     return {
         REPORT_NAME: render_markdown(results, intervals, sections, leaderboard and f"{leaderboard}.md"),
         REPORT_PAGE: render_report_html(results, intervals, sections, leaderboard and f"{leaderboard}.html"),

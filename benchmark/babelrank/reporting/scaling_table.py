@@ -5,46 +5,41 @@ from collections.abc import Sequence
 from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE
 from babelrank.analysis.scaling import POWER_LAW, ScalingFit, ScalingPoint, fit_scaling
 from babelrank.reporting.html import Column, Table
-from babelrank.reporting.markdown import show_parameters
 from babelrank.reporting.results import CollectionResults, ModelResults
-from babelrank.reporting.summary import MACRO_LABELS, show_change, show_interval, show_score
+from babelrank.reporting.summary import MACRO_LABELS, show_change, show_score
 
 _FEWEST_SIZES = 3
 
 
 def scaling_table(models: Sequence[tuple[ModelResults, CollectionResults]]) -> Table | None:
     """Fit each macro figure to the models' sizes; None with fewer than three different sizes."""
-    rows = []
-    ends: tuple[float, float] | None = None
+    fits: dict[str, ScalingFit] = {}
     for figure in MACRO_FIGURES:
         points = _points(models, figure)
-        sizes = {point.parameters for point in points}
-        if len(sizes) < _FEWEST_SIZES:
-            continue
-        fit = fit_scaling(points)
-        ends = min(sizes), max(sizes)
-        rows.append(
-            [
-                f"mAP {MACRO_LABELS[figure]}" if figure != RANK_DISTANCE else MACRO_LABELS[figure],
-                _show_law(figure, fit),
-                *(show_interval(figure, fit.predict(size)) for size in ends),
-                fit.r_squared,
-                len(points),
-            ]
-        )
-    if ends is None:
+        if len({point.parameters for point in points}) >= _FEWEST_SIZES:
+            fits[figure] = fit_scaling(points)
+    if not fits:
         return None
     return Table(
-        caption="Scaling: laws fitted to the number of parameters by least squares, with 95 % intervals of the mean. "
-        "Models differ in more than size, and variants of one model count each.",
+        caption="Scaling: laws fitted to the number of parameters by least squares, with 95 % intervals. Models differ "
+        "in more than size, and variants of one model count each.",
         columns=[
             Column("figure"),
             Column("law"),
-            *(Column(f"at {show_parameters(round(size))}") for size in ends),
+            Column("what size does"),
             Column("R²", show_score),
             Column("models", "{:,.0f}".format),
         ],
-        rows=rows,
+        rows=[
+            [
+                MACRO_LABELS[figure] if figure == RANK_DISTANCE else f"mAP {MACRO_LABELS[figure]}",
+                fit.form,
+                _show_effect(figure, fit),
+                fit.r_squared,
+                len(fit.points),
+            ]
+            for figure, fit in fits.items()
+        ],
     )
 
 
@@ -58,8 +53,8 @@ def _points(models: Sequence[tuple[ModelResults, CollectionResults]], figure: st
     return points
 
 
-def _show_law(figure: str, fit: ScalingFit) -> str:
+def _show_effect(figure: str, fit: ScalingFit) -> str:
     if fit.form == POWER_LAW:
         exponent = fit.coefficients["c"]
-        return f"power law, exponent −{exponent.value:.2f} (−{exponent.high:.2f} to −{exponent.low:.2f})"
-    return f"log-linear, {show_change(figure, fit.coefficients['b'])} for ten times the size"
+        return f"exponent −{exponent.value:.2f} (−{exponent.high:.2f} to −{exponent.low:.2f})"
+    return f"tenfold: {show_change(figure, fit.coefficients['b'])}"
