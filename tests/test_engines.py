@@ -12,6 +12,7 @@ from babelrank.encoding.protocol import EncoderOptions
 from babelrank.encoding.registry import load_encoder
 from babelrank.engines.local import LocalWorkers, ThisProcess, _core_shares
 from babelrank.engines.protocol import RETRIES, open_engine
+from babelrank.environment import available_cores
 from babelrank.errors import EncoderError, EngineError
 from made_collections import folder_of_shards, write_beir
 from streamed_encoders import FOLDER
@@ -107,6 +108,14 @@ def test_each_worker_has_its_share_of_the_cores():
         assert frozenset().union(*shares) == cores
         if workers <= len(cores):
             assert sum(map(len, shares)) == len(cores)
+
+
+@pytest.mark.parametrize(("told", "cores"), [("1", 1), ("0", None), ("4096", None), ("2,1", None), ("", None)])
+def test_no_more_threads_are_started_than_a_task_may_use(told, cores, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    everywhere = available_cores()
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    assert available_cores() == (cores or everywhere)
 
 
 def test_engines_that_cannot_be_are_refused():

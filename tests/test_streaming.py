@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from babelrank.encoding.shards import find_missing
-from babelrank.errors import BabelrankError, EncoderError, SearchError
+from babelrank.errors import BabelrankError, EncoderError, EngineError, SearchError
 from babelrank.ranking.table import read_ranks
 from babelrank.reporting.results_file import read_results
 from babelrank.streaming import Streaming
@@ -128,6 +128,8 @@ def test_what_cannot_be_streamed_is_refused_before_anything_is_encoded(evaluate,
         submit("bm25", [collection], tmp_path / "bm25", Told(), streaming=STREAMED, store=tmp_path / "store")
     with pytest.raises(SearchError, match=r"--memory 50 MB is too low: the program with .* holds .* MB already"):
         evaluate("tight", collection, Streaming(memory=50 * 10**6))
+    with pytest.raises(EngineError, match="unknown engine 'spark'"):  # before the model is looked for
+        submit("no-such-model", [collection], tmp_path / "spark", Told(), streaming=Streaming(engine="spark"))
     assert not list(tmp_path.glob("store*"))
 
 

@@ -6,6 +6,7 @@ whatever stands beside it.
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -78,6 +79,10 @@ class Streaming:
         """Whether a collection is to be streamed even if it would fit."""
         return self != Streaming()
 
+    def open(self) -> AbstractContextManager[Engine]:
+        """Return the engine, see `open_engine`."""
+        return open_engine(self.engine or "local", self.workers, self.address)
+
 
 def choose_way(
     collection: StreamedCollection, info: EncoderInfo, streaming: Streaming, transforms: Sequence[object]
@@ -144,7 +149,7 @@ def evaluate_streamed(
     """
     root = store or default_store()
     progress = observer.encoding(collection.name)
-    with open_engine(streaming.engine or "local", streaming.workers, streaming.address) as engine:
+    with streaming.open() as engine:
         limit = _check_memory(streaming.memory, collection, encoder, engine)
         texts = collection.queries["text"].tolist()
         queries = encode_texts(encoder, texts, Role.QUERY, root, partial(progress, Role.QUERY))

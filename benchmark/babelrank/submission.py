@@ -105,7 +105,8 @@ def submit(
         Whatever is wrong with the collections, the model, or the place for the report is found before anything is
         encoded, where it can be.
     """
-    options = options or EncoderOptions()
+    options, streaming = options or EncoderOptions(), streaming or Streaming()
+    streaming.open()  # an engine that cannot be had is refused now; it is entered when there is work for it
     chosen = [parse_transform(text) for text in transforms]
     if name is not None:
         check_name(name)
@@ -121,7 +122,6 @@ def submit(
     described = _describe(model, encoder.info, options, chosen, name)
     described = replace(described, seen=trained_languages(Path(model)) if seen is None else sorted(set(seen)))
     check_writable(reports, described)
-    streaming = streaming or Streaming()
     ways = {found.name: _choose_way(found, encoder.info, streaming, chosen, observer) for found in loaded.values()}
     observer.announce(f"{described.name}: adapter {described.adapter}, {described.similarity}, {described.settings}")
     again = EncoderSource(model, options, adapter, encoder.info.fingerprint, Path.cwd())

@@ -35,6 +35,8 @@ class ThisProcess:
 class LocalWorkers:
     """Processes, each with its share of the cores where the system lets one choose (Linux).
 
+    Python starts each by importing the script that runs: one of your own must be guarded by ``__name__ == "__main__"``.
+
     Attributes
     ----------
     processes

@@ -75,8 +75,8 @@ def open_engine(name: str, workers: int | None = None, address: str | None = Non
     Raises
     ------
     EngineError
-        The name is unknown, or the address is for the other engine; on entry: Ray is not installed, or the cluster
-        cannot be reached.
+        The name is unknown, the address is for the other engine, Ray is not installed, or nobody listens at the
+        address; on entry: who listens there is no cluster.
     """
     if name not in ENGINES:
         raise EngineError(unknown_choice("engine", name, ENGINES))

@@ -34,21 +34,22 @@ class RayCluster:
     spreads_search = True
 
     def __init__(self, address: str | None = None, workers: int | None = None) -> None:
-        self._address, self._workers = address, workers
-
-    def __enter__(self) -> Self:
         try:
             import ray
         except ModuleNotFoundError as error:
             raise EngineError(f"{error}: pip install 'babelrank[ray]' brings what --engine ray needs.") from error
-        self._ray = ray
+        if address is not None:
+            _knock(address)
+        self._ray, self._address, self._workers = ray, address, workers
+
+    def __enter__(self) -> Self:
+        ray = self._ray
         quiet = {"log_to_driver": False, "logging_level": "error"}
         if self._address is None:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             cores = self._workers or available_cores()
             ray.init(num_cpus=cores, object_store_memory=_OBJECT_STORE_BYTES, include_dashboard=False, **quiet)
             return self
-        _knock(self._address)
         try:
             ray.init(address=self._address, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as error:
@@ -65,7 +66,9 @@ class RayCluster:
         ray = self._ray
         cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
         slots = min(self._workers or cores, cores)
-        task = ray.remote(num_cpus=cores // slots, max_retries=RETRIES)(_do)
+        # A task must fit on a machine; what is left of one that has fewer cores stays idle.
+        largest = max(int(node["Resources"].get("CPU", 1)) for node in ray.nodes() if node["Alive"])
+        task = ray.remote(num_cpus=max(1, min(cores // slots, largest)), max_retries=RETRIES)(_do)
         shared, identity, waiting = ray.put(job), uuid4().hex, deque(numbers)
         running: dict[Any, int] = {}
         done = 0
