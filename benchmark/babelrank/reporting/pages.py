@@ -20,7 +20,7 @@ from babelrank.reporting.space_section import space_section
 
 REPORT_NAME = "report.md"
 REPORTS_FOLDER = "reports"  # of a project, beside which its leaderboard stands
-_AGAIN = "To have it, submit the model again (babelrank submit MODEL), not streamed; of stored vectors nothing is encoded."
+_AGAIN = "To have it, submit the model again (babelrank submit MODEL) without streaming; nothing is encoded again."
 
 
 @dataclass(frozen=True)
