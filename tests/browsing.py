@@ -182,3 +182,12 @@ def column(page, key: str) -> list[str]:
 def cell(page, row: str, position: int):
     """The n-th cell beside a visible header of a heatmap's row."""
     return page.locator(f".heat tr:has(> th:has-text('{row}')) td:nth-of-type({position}) >> visible=true").first
+
+
+def wait_until(page, condition):
+    """Wait for a condition in JavaScript; Playwright's own waiting compiles code, which the pages' policy forbids."""
+    for _ in range(100):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"did not come about: {condition}")

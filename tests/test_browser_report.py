@@ -3,7 +3,7 @@
 import pytest
 
 from babelrank.reporting.report import find_report
-from browsing import MODEL, REPORTS, WIDE, cell, choose, texts
+from browsing import MODEL, REPORTS, WIDE, cell, choose, texts, wait_until
 
 
 def test_the_report_shows_one_collection_and_one_measure_at_a_time(visit):
@@ -95,7 +95,7 @@ def test_cells_are_reached_by_keyboard(visit):
         assert tip.inner_text().startswith(where)
     before = tip.bounding_box()["y"]
     page.evaluate("scrollBy(0, 60)")
-    page.wait_for_function(f"document.getElementById('_tip').getBoundingClientRect().y < {before - 30}")
+    wait_until(page, f"document.getElementById('_tip').getBoundingClientRect().y < {before - 30}")
     page.keyboard.press("Tab")
     assert not tip.is_visible()
     page.keyboard.press("Shift+Tab")
@@ -131,6 +131,6 @@ def test_questions_unfold_by_keyboard_and_read_from_their_own_side(visit):
 def test_the_command_can_be_copied_or_is_selected(visit):
     page = visit("report.html")
     page.get_by_role("button", name="Copy").click()
-    page.wait_for_function("['Copied', 'Selected'].includes(document.getElementById('_copy').textContent)")
+    wait_until(page, "['Copied', 'Selected'].includes(document.getElementById('_copy').textContent)")
     if page.locator("#_copy").inner_text() == "Selected":
         assert page.evaluate("getSelection().toString()") == page.locator(".command code").inner_text()
