@@ -1,10 +1,13 @@
 """Models of one collection -> a table of how their figures go with their number of parameters."""
 
+from collections import defaultdict
 from collections.abc import Sequence
+from statistics import fmean
 
 from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE
 from babelrank.analysis.scaling import POWER_LAW, ScalingFit, ScalingPoint, fit_scaling
 from babelrank.reporting.html import Column, Table
+from babelrank.reporting.markdown import show_parameters
 from babelrank.reporting.results import CollectionResults, ModelResults
 from babelrank.reporting.summary import MACRO_LABELS, show_change, show_score
 
@@ -21,14 +24,14 @@ def scaling_table(models: Sequence[tuple[ModelResults, CollectionResults]]) -> T
     if not fits:
         return None
     return Table(
-        caption="Scaling: laws fitted to the number of parameters by least squares, with 95 % intervals. Models differ "
-        "in more than size, and variants of one model count each.",
+        caption="Scaling: laws fitted to the number of parameters by least squares, with 95 % intervals. Models of "
+        "one size, such as variants of one model, count once, by their mean. Models differ in more than size.",
         columns=[
             Column("figure"),
             Column("law"),
             Column("what size does"),
             Column("R²", show_score),
-            Column("models", "{:,.0f}".format),
+            Column("sizes", "{:,.0f}".format),
         ],
         rows=[
             [
@@ -44,13 +47,14 @@ def scaling_table(models: Sequence[tuple[ModelResults, CollectionResults]]) -> T
 
 
 def _points(models: Sequence[tuple[ModelResults, CollectionResults]], figure: str) -> list[ScalingPoint]:
-    points = []
+    """Return one point for each size: variants of a model are no evidence of what size does."""
+    by_size: defaultdict[int, list[float]] = defaultdict(list)
     for model, result in models:
         macro = result.macro
         value = macro["multilingual"][figure] if figure == RANK_DISTANCE else macro[figure]["mAP"]
         if model.parameters and value is not None:
-            points.append(ScalingPoint(model.name, model.parameters, value))
-    return points
+            by_size[model.parameters].append(value)
+    return [ScalingPoint(show_parameters(size), size, fmean(values)) for size, values in by_size.items()]
 
 
 def _show_effect(figure: str, fit: ScalingFit) -> str:
