@@ -11,6 +11,7 @@ from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xxhash
 from scipy.sparse import csc_array, csr_array
 
@@ -78,7 +79,7 @@ class Bm25Encoder:
 
         if not documents.nnz:  # no average length to divide by
             return documents
-        columns, compact = np.unique(documents.indices, return_inverse=True)
+        compact, columns = pd.factorize(documents.indices)  # a hash table: far cheaper than np.unique's sort
         ids = np.repeat(compact, documents.data.astype(np.int64)).tolist()
         bounds = [0, *np.cumsum(documents.sum(axis=1), dtype=np.int64).tolist()]
         tokens = [ids[start:stop] for start, stop in pairwise(bounds)]
@@ -90,7 +91,9 @@ class Bm25Encoder:
         )
         parts = (index.scores["data"], index.scores["indices"], index.scores["indptr"])
         weights = csc_array(parts, shape=(len(tokens), len(columns))).tocsr()
-        return csr_array((weights.data, columns[weights.indices], weights.indptr), shape=documents.shape)
+        weighed = csr_array((weights.data, columns[weights.indices], weights.indptr), shape=documents.shape)
+        weighed.sort_indices()  # sums of products then do not depend on the order in which terms were met
+        return weighed
 
     def count_truncated(self, texts: Sequence[str], role: Role) -> int:  # noqa: ARG002
         """Return 0: texts are read to their end."""
