@@ -24,8 +24,15 @@ from babelrank.encoding.registry import load_encoder
 from babelrank.encoding.representations import Representations, encode
 from babelrank.ranking.ranks import rank
 
-IR_MEASURES = {AP: "mAP", R @ 1: "R@1", R @ 10: "R@10", RR @ 10: "MRR@10", nDCG @ 10: "nDCG@10"}
-PYTREC_EVAL = {"mAP": "map", "R@1": "recall_1", "R@10": "recall_10", "MRR@10": "recip_rank", "nDCG@10": "ndcg_cut_10"}
+IR_MEASURES = {AP: "mAP", R @ 1: "R@1", R @ 10: "R@10", R @ 100: "R@100", RR @ 10: "MRR@10", nDCG @ 10: "nDCG@10"}
+PYTREC_EVAL = {
+    "mAP": "map",
+    "R@1": "recall_1",
+    "R@10": "recall_10",
+    "R@100": "recall_100",
+    "MRR@10": "recip_rank",
+    "nDCG@10": "ndcg_cut_10",
+}
 BATCH = 100  # queries whose lists are held at a time
 
 # In float32 a passage may fall on either side of another whose cosine is as near as this. Queries with a relevant
@@ -124,7 +131,7 @@ def oracle_values(collection: Collection, scores) -> tuple[Cells, Cells]:
                     qrels[str(query)], run[str(query)] = relevant, dict(zip(ids[order].tolist(), places, strict=True))
             if not run:
                 continue
-            trec = pytrec_eval.RelevanceEvaluator(qrels, {"map", "recall.1,10", "recip_rank", "ndcg_cut.10"})
+            trec = pytrec_eval.RelevanceEvaluator(qrels, {"map", "recall.1,10,100", "recip_rank", "ndcg_cut.10"})
             for values in trec.evaluate(run).values():
                 values["recip_rank"] *= values["recip_rank"] > 1 / 10.5  # it is not cut
                 for name, theirs in PYTREC_EVAL.items():

@@ -311,8 +311,8 @@ def test_a_page_without_scripts_has_every_figure_of_the_pairs():
     text = render_report_html(results)
     tables = Page(text).tables
     for name, collection in results.collections.items():
-        languages = collection.languages
-        for measure in figures_of(name, collection).measures:
+        languages, figures = collection.languages, figures_of(name, collection)
+        for measure in figures.measures if figures.has_pool else ():
             cells = [[f"{value:.2f}" for value in row] for row in collection.pairs.scores[measure]]
             assert any([row[1 : len(languages) + 1] for row in table[1:]] == cells for table in tables)
     assert len(text.encode()) < 200_000
