@@ -12,7 +12,7 @@ import numpy as np
 
 import babelrank
 from babelrank.encoding.protocol import Role
-from babelrank.encoding.store import Shelf
+from babelrank.encoding.store import Shelf, text_key
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -80,7 +80,7 @@ def filled_store() -> Iterator[Path]:
             texts = side["text"].unique().tolist()
             for start in range(0, len(texts), _SEGMENT):
                 segment = texts[start : start + _SEGMENT]
-                shelf.add(segment, encoder.encode_query(segment))
+                shelf.add([text_key(text) for text in segment], encoder.encode_query(segment))
         yield Path(folder)
 
 

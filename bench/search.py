@@ -88,6 +88,8 @@ def _write(folder: Path, rows: int, dtype: str) -> None:
 
 
 def _measure_scale(rows: int, queries: int, dtype: str, memory: float, parent: Path | None) -> None:
+    if parent:
+        parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="babelrank-bench-", dir=parent) as name:
         folder = Path(name)
         began = time.perf_counter()
