@@ -88,7 +88,7 @@ def draw_distance_boxes(tables: Mapping[str, RelevantRanks], collection: str, *,
             )
         drawn = np.concatenate([np.quantile(group, _QUANTILES) for group in _filled(distances)])
         drawn = np.append(drawn, [group.mean() for group in _filled(distances)])
-        scale_log(grouped.axes, grouped.side, _bounds(drawn), show_count)
+        scale_log(grouped.axes, grouped.side, _bounds(drawn), show_count, most=5)
         handles = [Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="black") for look in styles]
         if legend:
             add_legend(grouped.figure, handles, legend)

@@ -305,7 +305,7 @@ def scale_log(axes: Axes, side: Side, bounds: tuple[float, float], show: Callabl
     ticks = _log_ticks(max(low, 1.0) if low == 0 else low, high)
     ticks = ticks[:: -(-len(ticks) // most)]
     if low == 0:
-        ticks = [0.0, *ticks]
+        ticks = [0.0, *(ticks if len(ticks) < most else ticks[1:])]  # 1 stands close to 0
         getattr(axes, f"set_{side}scale")("symlog", linthresh=1.0, linscale=0.3)
     else:
         getattr(axes, f"set_{side}scale")("log")
