@@ -19,7 +19,6 @@ from babelrank.ranking.trec import Run, read_run, save_run
 from babelrank.reporting.names import check_name, slug
 from babelrank.reporting.run_evaluation import RunEvaluation, evaluate_run
 
-FUSED_DEPTH = 1000  # passages per query, as TREC's runs have
 _SUFFIX = re.compile(r"(\.run|\.trec|\.txt|\.tsv)?(\.gz)?$")
 
 
@@ -31,7 +30,7 @@ class RunFile:
     resolved: Resolved
 
 
-def open_collection(spec: str, data: Path | None, announce: Callable[[str], None]) -> Judged:
+def open_judged(spec: str, data: Path | None, announce: Callable[[str], None]) -> Judged:
     """Load what runs are scored against, downloading what babelrank knows where to get.
 
     Raises
@@ -71,7 +70,7 @@ def fuse_files(
     weights: Sequence[float] | None,
     out: Path,
     name: str | None = None,
-    depth: int = FUSED_DEPTH,
+    depth: int,
 ) -> RunEvaluation:
     """Fuse run files into one, write that to `out`, and score it.
 

@@ -29,9 +29,9 @@ def evaluate(
     out: OutOption = None,
 ) -> None:
     """Score a TREC run, whoever made it, as trec_eval does."""
-    from babelrank.run_files import evaluate_file, open_collection
+    from babelrank.run_files import evaluate_file, open_judged
 
-    _show(evaluate_file(run, open_collection(collection, data, tell), name), out)
+    _show(evaluate_file(run, open_judged(collection, data, tell), name), out)
 
 
 def fuse(
@@ -41,18 +41,16 @@ def fuse(
     weights: Annotated[
         str | None, typer.Option(metavar="W,W…", help="One for each run, such as 0.3,0.7 [default: all alike].")
     ] = None,
-    depth: Annotated[int, typer.Option(min=1, help="Passages kept for each query.")] = 1000,
-    run_out: Annotated[Path, typer.Option("--run", metavar="FILE", help="Write the fused run here.")] = Path(
-        "fused.run"
-    ),
+    depth: Annotated[int, typer.Option(min=1, help="Passages kept for each query; TREC's runs have 1000.")] = 1000,
+    run_out: RunOutOption = Path("fused.run"),
     name: NameOption = None,
     data: DataOption = None,
     out: OutOption = None,
 ) -> None:
     """Fuse runs into one, and score it."""
-    from babelrank.run_files import fuse_files, open_collection
+    from babelrank.run_files import fuse_files, open_judged
 
-    judged = open_collection(collection, data, tell)
+    judged = open_judged(collection, data, tell)
     chosen = None if weights is None else _read_weights(weights)
     evaluation = fuse_files(runs, judged, method=method, weights=chosen, out=run_out, name=name, depth=depth)
     _show(evaluation, out)
@@ -76,9 +74,9 @@ def rerank(
     from babelrank.ranking.reranking import load_cross_encoder
     from babelrank.reporting.names import public_label
     from babelrank.reporting.terminal import ProgressBars
-    from babelrank.run_files import open_collection, rerank_file
+    from babelrank.run_files import open_judged, rerank_file
 
-    judged = open_collection(collection, data, tell)
+    judged = open_judged(collection, data, tell)
     score = load_cross_encoder(model, device=device, max_length=max_length, batch_size=batch_size)
     with ProgressBars(errors) as bars:
         evaluation = rerank_file(

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from babelrank.errors import SearchError, unknown_choice
-from babelrank.ranking.runs import place_in_groups, trec_order
-from babelrank.ranking.trec import Run
+from babelrank.ranking.runs import trec_order
+from babelrank.ranking.trec import Run, place_in_groups
 
 RRF_K = 60  # Cormack et al. 2009, SIGIR, doi:10.1145/1571941.1572114: found on TREC's data, and kept since
 _Weigher = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (queries, scores) of lines in order -> worth of each line

@@ -14,7 +14,7 @@ from babelrank.data.judged import Judged, Passage
 from babelrank.data.streamed import UNKNOWN_SHARE
 from babelrank.errors import DataError
 from babelrank.ranking.table import COLUMNS, RelevantRanks
-from babelrank.ranking.trec import Run
+from babelrank.ranking.trec import Run, place_in_groups
 
 _SHOWN = 3  # examples
 
@@ -96,13 +96,6 @@ def trec_order(queries: np.ndarray, passages: np.ndarray, scores: np.ndarray) ->
     _, ids = np.unique(passages.astype(str), return_inverse=True)  # code points sort as UTF-8's bytes do
     order: np.ndarray = np.lexsort((-ids, -scores, queries))
     return order
-
-
-def place_in_groups(groups: np.ndarray) -> np.ndarray:
-    """Return the place of each member in its group, from 1, where members stand together: int64."""
-    _, first, numbers = np.unique(groups, return_index=True, return_inverse=True)
-    places: np.ndarray = np.arange(len(groups)) - first[numbers] + 1
-    return places
 
 
 def rank_run(resolved: Resolved, judged: Judged) -> RelevantRanks:

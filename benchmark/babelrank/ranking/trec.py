@@ -96,9 +96,15 @@ def save_run(path: Path, run: Run, tag: str) -> None:
     """
     queries, passages = as_texts(run.queries), as_texts(run.passages)
     check_ids(queries, passages)
-    _, first, groups = np.unique(run.queries.astype(str), return_index=True, return_inverse=True)
-    places = np.arange(len(run)) - first[groups] + 1
+    places = place_in_groups(run.queries.astype(str))
     atomic_write(path, format_run(queries, passages, places, show_scores(run.scores), tag))
+
+
+def place_in_groups(groups: np.ndarray) -> np.ndarray:
+    """Return the place of each member in its group, from 1, where members stand together: int64."""
+    _, first, numbers = np.unique(groups, return_index=True, return_inverse=True)
+    places: np.ndarray = np.arange(len(groups)) - first[numbers] + 1
+    return places
 
 
 def write_run(path: Path, collection: Collection, top: TopPassages, tag: str) -> None:
