@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +10,19 @@ from babelrank.analysis.approximation import ApproximationCost, measure_cost
 from babelrank.data.catalog import open_collection
 from babelrank.data.collection import Collection
 from babelrank.data.streamed import StreamedCollection
-from babelrank.encoding.corpus import EncoderSource, encode_corpus
-from babelrank.encoding.protocol import Encoder, EncoderOptions, Role
+from babelrank.encoding.corpus import EncoderSource
+from babelrank.encoding.protocol import Encoder, EncoderOptions
 from babelrank.encoding.registry import load_encoder
-from babelrank.encoding.representations import encode_texts
-from babelrank.encoding.store import default_store
+from babelrank.encoding.representations import encode
 from babelrank.encoding.vector_block import VectorBlock, array_block
 from babelrank.encoding.vectors import Kind
 from babelrank.engines.local import ThisProcess
 from babelrank.errors import SearchError
+from babelrank.evaluation import Observer
 from babelrank.ranking.approximate import Approximation, measure_approximation
 from babelrank.ranking.search import Top
 from babelrank.ranking.search_blocks import MEMORY_LIMIT
-from babelrank.streaming import Observer
+from babelrank.streaming import encode_streamed
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,6 @@ def approximate(
         What is wrong with the collection, the model or the index; representations that are not dense.
     """
     options = options or EncoderOptions()
-    root = store or default_store()
     loaded = open_collection(collection, data)
     observer.announce(f"{loaded.name}: {sum(loaded.pool_sizes.values()):,} passages")
     encoder = load_encoder(model, options, adapter=adapter)
@@ -106,9 +104,9 @@ def approximate(
         raise SearchError(f"{encoder.info.name}: indexes are of dense vectors, these are {encoder.info.kind}.")
     if isinstance(loaded, StreamedCollection):
         source = EncoderSource(model, options, adapter, encoder.info.fingerprint, Path.cwd())
-        judged = _stream(loaded, encoder, source, root, observer)
+        judged = _stream(loaded, encoder, source, store, observer)
     else:
-        judged = _hold(loaded, encoder, root, observer)
+        judged = _hold(loaded, encoder, store, observer)
     observer.announce(f"{loaded.name}: index {factory}")
     found = measure_approximation(
         judged.queries,
@@ -124,24 +122,14 @@ def approximate(
 
 
 def _stream(
-    collection: StreamedCollection, encoder: Encoder, source: EncoderSource, store: Path, observer: Observer
+    collection: StreamedCollection, encoder: Encoder, source: EncoderSource, store: Path | None, observer: Observer
 ) -> _Judged:
-    progress = observer.encoding(collection.name)
-    queries = _encode_queries(collection, encoder, store, observer)
-    corpus = encode_corpus(
-        collection,
-        encoder,
-        source,
-        store,
-        ThisProcess(),
-        on_passages=partial(progress, Role.DOCUMENT),
-        announce=lambda message: observer.announce(f"{collection.name}: {message}"),
-    )
+    queries, corpus = encode_streamed(collection, encoder, source, ThisProcess(), observer, store=store)
     relevant = collection.relevant
     code = {lang: place for place, lang in enumerate(collection.languages)}
     rows = relevant["query"].to_numpy()
     return _Judged(
-        queries,
+        np.asarray(queries.vectors),
         corpus.shards,
         collection.languages,
         query_rows=rows,
@@ -152,14 +140,13 @@ def _stream(
     )
 
 
-def _hold(collection: Collection, encoder: Encoder, store: Path, observer: Observer) -> _Judged:
-    progress = partial(observer.encoding(collection.name), Role.DOCUMENT)
-    passages = encode_texts(encoder, collection.passages["text"].tolist(), Role.DOCUMENT, store, progress).vectors
+def _hold(collection: Collection, encoder: Encoder, store: Path | None, observer: Observer) -> _Judged:
+    encoded = encode(encoder, collection, store=store, progress=observer.encoding(collection.name))
     code = {lang: place for place, lang in enumerate(collection.languages)}
     rows, positions = (collection.qrels[side].to_numpy() for side in ("query", "passage"))
     return _Judged(
-        _encode_queries(collection, encoder, store, observer),
-        [array_block(np.asarray(passages))],
+        np.asarray(encoded.queries),
+        [array_block(np.asarray(encoded.passages))],
         collection.languages,
         query_rows=rows,
         positions=positions,
@@ -167,13 +154,6 @@ def _hold(collection: Collection, encoder: Encoder, store: Path, observer: Obser
         query_langs=collection.queries["lang"].map(code).to_numpy()[rows],
         passage_langs=collection.lang_codes[positions].astype(np.int64),
     )
-
-
-def _encode_queries(
-    collection: Collection | StreamedCollection, encoder: Encoder, store: Path, observer: Observer
-) -> np.ndarray:
-    progress = partial(observer.encoding(collection.name), Role.QUERY)
-    return np.asarray(encode_texts(encoder, collection.queries["text"].tolist(), Role.QUERY, store, progress).vectors)
 
 
 def _measure_cost(judged: _Judged, found: Approximation) -> ApproximationCost:

@@ -1,6 +1,6 @@
 """Evaluating a collection whose passages stay on disk: stream, shards, exact ranks, under a bound on memory.
 
-The figures are those of the way in memory (`submission`), to the bit where an encoder gives a text the same vector
+The figures are those of the way in memory (`evaluation`), to the bit where an encoder gives a text the same vector
 whatever stands beside it.
 """
 
@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -19,21 +19,20 @@ from babelrank.data.judged import query_labels
 from babelrank.data.streamed import StreamedCollection
 from babelrank.encoding.corpus import EncodedCorpus, EncoderSource, encode_corpus, encoding_bytes, plan_corpus
 from babelrank.encoding.protocol import Encoder, EncoderInfo, Role
-from babelrank.encoding.representations import EncodedTexts, Progress, encode_texts
+from babelrank.encoding.representations import EncodedTexts, encode_texts
 from babelrank.encoding.shards import open_shards
 from babelrank.encoding.store import default_store
-from babelrank.encoding.vector_block import VectorBlock
 from babelrank.encoding.vectors import Kind
 from babelrank.engines.protocol import Engine, open_engine
 from babelrank.environment import available_memory, resident_memory
 from babelrank.errors import EncoderError, SearchError
+from babelrank.evaluation import Evaluation, Observer, RunExport
 from babelrank.ranking.exact_ranks import Thresholds, rank_streamed
 from babelrank.ranking.pool_ranks import Counts
-from babelrank.ranking.search import search
+from babelrank.ranking.search import Top, search
 from babelrank.ranking.search_blocks import MEMORY_LIMIT
 from babelrank.ranking.table import RelevantRanks
 from babelrank.ranking.trec import Run, save_qrels, save_run
-from babelrank.reporting.names import collection_stem
 from babelrank.reporting.provenance import Seconds
 from babelrank.reporting.results import CollectionResults, collection_results
 
@@ -45,16 +44,6 @@ _VECTOR_COPIES = 3
 _SHARE_OF_FREE = 0.7  # of the memory that is free: more would push out what others need
 _SEARCH_BYTES = 256 * 2**20  # that ranking needs at least, whatever the corpus
 _SLACK = 32 * 2**20  # what allocators keep
-
-
-class Observer(Protocol):
-    """Is told how a submission goes."""
-
-    def announce(self, message: str) -> None:
-        """Something began that takes a while, or was decided."""
-
-    def encoding(self, collection: str) -> Progress:
-        """Return what is told how far the encoding of `collection` has come."""
 
 
 @dataclass(frozen=True)
@@ -127,9 +116,9 @@ def evaluate_streamed(
     *,
     store: Path | None = None,
     load_seconds: float = 0.0,
-    write_runs: Callable[[StreamedCollection, np.ndarray, Sequence[VectorBlock], int], None] | None = None,
-) -> tuple[RelevantRanks, CollectionResults]:
-    """Encode and rank a collection.
+    export: RunExport | None = None,
+) -> Evaluation:
+    """Encode, rank and analyse a collection.
 
     Parameters
     ----------
@@ -137,8 +126,6 @@ def evaluate_streamed(
         Loaded, and how workers load it.
     load_seconds
         What loading it took.
-    write_runs
-        Given the queries' vectors, the shards and the memory that is left, to write what else is wanted of them.
 
     Raises
     ------
@@ -147,52 +134,62 @@ def evaluate_streamed(
     SearchError
         The memory bound is too low; says what takes how much.
     """
-    root = store or default_store()
-    progress = observer.encoding(collection.name)
     with streaming.open() as engine:
         limit = _check_memory(streaming.memory, collection, encoder, engine)
-        texts = collection.queries["text"].tolist()
-        queries = encode_texts(encoder, texts, Role.QUERY, root, partial(progress, Role.QUERY))
-        corpus = encode_corpus(
-            collection,
-            encoder,
-            source,
-            root,
-            engine,
-            on_passages=partial(progress, Role.DOCUMENT),
-            announce=lambda message: observer.announce(f"{collection.name}: {message}"),
-        )
+        queries, corpus = encode_streamed(collection, encoder, source, engine, observer, store=store)
         vectors = np.asarray(queries.vectors)
         began = time.perf_counter()
         count = partial(_count, engine, limit)
         ranks = rank_streamed(collection, vectors, corpus.shards, encoder.info.similarity, count)
         seconds = time.perf_counter() - began
-    if write_runs is not None:
-        write_runs(collection, vectors, corpus.shards, _left(limit))
-    return ranks, _results(collection, ranks, queries, corpus, load_seconds, seconds)
+    if export is not None:
+        top = search(vectors, corpus.shards, export.depth, encoder.info.similarity, memory_limit=_left(limit))
+        _export(export, collection, top)
+    return Evaluation(_results(collection, ranks, queries, corpus, load_seconds, seconds), ranks)
 
 
-def write_streamed_runs(
-    folder: Path,
-    k: int,
-    tag: str,
-    info: EncoderInfo,
+def encode_streamed(
     collection: StreamedCollection,
-    queries: np.ndarray,
-    shards: Sequence[VectorBlock],
-    memory: int,
-) -> None:
-    """Write the best `k` passages of each query by exact search, and the judgements, in TREC's format."""
-    top = search(queries, shards, k, info.similarity, memory_limit=memory)
+    encoder: Encoder,
+    source: EncoderSource,
+    engine: Engine,
+    observer: Observer,
+    *,
+    store: Path | None = None,
+) -> tuple[EncodedTexts, EncodedCorpus]:
+    """Encode the queries into memory, and the passages into shards on disk.
+
+    Raises
+    ------
+    EncoderError, EngineError
+        As `encode_texts` and `encode_corpus`.
+    """
+    root = store or default_store()
+    progress = observer.encoding(collection.name)
+    texts = collection.queries["text"].tolist()
+    queries = encode_texts(encoder, texts, Role.QUERY, root, partial(progress, Role.QUERY))
+    corpus = encode_corpus(
+        collection,
+        encoder,
+        source,
+        root,
+        engine,
+        on_passages=partial(progress, Role.DOCUMENT),
+        announce=lambda message: observer.announce(f"{collection.name}: {message}"),
+    )
+    return queries, corpus
+
+
+def _export(export: RunExport, collection: StreamedCollection, top: Top) -> None:
+    """Write the best passages of each query, and the judgements, in TREC's format."""
     ids = collection.passages.ids(np.unique(top.positions))
     labels = query_labels(collection.queries["lang"], collection.queries["question"], collection.languages)
-    stem = collection_stem(collection.name)
     named = np.array([ids[position] for position in top.positions.ravel().tolist()], dtype=object)
     run = Run(np.repeat(labels, top.positions.shape[1]), named, top.scores.ravel())
-    save_run(folder / f"{stem}.{tag}.run", run, tag)
+    save_run(export.run_file(collection.name), run, export.tag)
     relevant = collection.relevant
     passages = relevant["passage_id"].to_numpy(dtype=object)
-    save_qrels(folder / f"{stem}.qrels", labels[relevant["query"]], passages, relevant["grade"].to_numpy())
+    save_qrels(export.qrels_file(collection.name), labels[relevant["query"]], passages, relevant["grade"].to_numpy())
 
 
 @dataclass(frozen=True)

@@ -6,43 +6,26 @@ Data flows one way: collection -> representations -> ranks -> analysis -> report
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
-from babelrank.analysis.errors import find_errors, gather_texts, select_worst
-from babelrank.analysis.space import measure_space
-from babelrank.analysis.summary import analyse
 from babelrank.data.catalog import open_collection, parse_spec
 from babelrank.data.collection import Collection
 from babelrank.data.download import fetch_if_ours
 from babelrank.data.families import expand_names, is_family
 from babelrank.data.streamed import StreamedCollection, collect
 from babelrank.encoding.corpus import EncoderSource
-from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, Role
+from babelrank.encoding.protocol import EncoderInfo, EncoderOptions
 from babelrank.encoding.registry import load_encoder
-from babelrank.encoding.representations import Representations, encode
 from babelrank.encoding.store import SIZE_LIMIT, default_store, prune
 from babelrank.encoding.transforms import Transform, parse_transform
-from babelrank.ranking.exact_ranks import rank_dense
-from babelrank.ranking.ranks import top_passages
-from babelrank.ranking.table import RelevantRanks
-from babelrank.ranking.top_table import TopRanks, rank_with_top
-from babelrank.ranking.trec import write_qrels, write_run
-from babelrank.reporting.markdown import source_of
-from babelrank.reporting.names import check_name, collection_stem, default_name, public_label, slug
-from babelrank.reporting.provenance import Seconds, current_environment
+from babelrank.evaluation import Evaluation, Observer, RunExport, evaluate_in_memory
+from babelrank.reporting.names import check_name, default_name, public_label, slug
+from babelrank.reporting.provenance import current_environment
 from babelrank.reporting.report import check_writable, write_report
-from babelrank.reporting.results import (
-    CollectionResults,
-    ModelResults,
-    Results,
-    collection_results,
-    model_results,
-)
-from babelrank.streaming import Observer, Streaming, choose_way, evaluate_streamed, write_streamed_runs
+from babelrank.reporting.results import ModelResults, Results, model_results
+from babelrank.streaming import Streaming, choose_way, evaluate_streamed
 from babelrank.training.checkpoint import trained_languages
 
-TOP_K = 100  # passages per query in an exported run
 _IDENTIFYING = ("revision", "similarity")  # options that tell submissions apart without being settings of the encoder
 _SPARE_SECONDS = 24 * 3600.0  # what another submission may still be at is not pruned
 
@@ -125,40 +108,36 @@ def submit(
     ways = {found.name: _choose_way(found, encoder.info, streaming, chosen, observer) for found in loaded.values()}
     observer.announce(f"{described.name}: adapter {described.adapter}, {described.similarity}, {described.settings}")
     again = EncoderSource(model, options, adapter, encoder.info.fingerprint, Path.cwd())
-    evaluated: dict[str, CollectionResults] = {}
-    tables: dict[str, RelevantRanks] = {}
-    tops: dict[str, TopRanks] = {}
+    export = RunExport(runs, slug(described.name)) if runs else None
+    evaluations: dict[str, Evaluation] = {}
     for found in loaded.values():
-        sizes = f"{len(found.queries):,} queries, {sum(found.pool_sizes.values()):,} passages"
-        observer.announce(f"{found.name}: {sizes}")
-        for note in found.notes:
-            observer.announce(f"{found.name}: {note}")
+        for message in (f"{len(found.queries):,} queries, {sum(found.pool_sizes.values()):,} passages", *found.notes):
+            observer.announce(f"{found.name}: {message}")
         if isinstance(found, StreamedCollection) and ways[found.name]:
-            write = partial(write_streamed_runs, runs, TOP_K, slug(described.name), encoder.info) if runs else None
-            tables[found.name], evaluated[found.name] = evaluate_streamed(
-                found,
+            evaluations[found.name] = evaluate_streamed(
+                found, encoder, again, streaming, observer, store=store, load_seconds=load_seconds, export=export
+            )
+        else:
+            evaluations[found.name] = evaluate_in_memory(
+                collect(found) if isinstance(found, StreamedCollection) else found,
                 encoder,
-                again,
-                streaming,
                 observer,
+                transforms=chosen,
                 store=store,
                 load_seconds=load_seconds,
-                write_runs=write,
+                with_texts=texts,
+                export=export,
             )
-            continue
-        collection = collect(found) if isinstance(found, StreamedCollection) else found
-        representations = encode(encoder, collection, store=store, progress=observer.encoding(collection.name))
-        for transform in chosen:
-            representations = transform.apply(representations, collection)
-        tables[collection.name], tops[collection.name], evaluated[collection.name] = _evaluate(
-            collection, representations, load_seconds, with_texts=texts
-        )
-        if runs is not None:
-            _write_runs(runs, collection, representations, slug(described.name))
     for shelf in prune(store or default_store(), SIZE_LIMIT, spare_seconds=_SPARE_SECONDS):
         observer.announce(f"removed {shelf.folder}, used longest ago, since the store was full")
-    results = Results(described, evaluated, current_environment(encoder.info.device))
-    return Submission(results, write_report(reports, results, tables, tops))
+    results = Results(
+        described,
+        {name: each.results for name, each in evaluations.items()},
+        current_environment(encoder.info.device),
+    )
+    ranks = {name: each.ranks for name, each in evaluations.items()}
+    tops = {name: each.top for name, each in evaluations.items() if each.top is not None}
+    return Submission(results, write_report(reports, results, ranks, tops))
 
 
 def _choose_way(
@@ -189,44 +168,3 @@ def _describe(
     return model_results(
         info, name=name or default_name(info.name, telling), submitted_as=public_label(model), options=asked
     )
-
-
-def _evaluate(
-    collection: Collection, representations: Representations, load_seconds: float, *, with_texts: bool
-) -> tuple[RelevantRanks, TopRanks, CollectionResults]:
-    began = time.perf_counter()
-    ranks, top = rank_with_top(collection, representations)
-    if is_family(collection.name):  # as where passages stay on disk, to the bit
-        ranks = rank_dense(collection, representations)
-    ranked = time.perf_counter()
-    analysis = analyse(ranks)
-    space = measure_space(collection, representations) if len(collection.languages) > 1 else None
-    # Texts go into the report, and from there anywhere: only those of which the licence is known.
-    with_texts = with_texts and source_of(collection.name) is not None
-    texts = gather_texts(select_worst(find_errors(ranks, top)), collection) if with_texts else None
-    seconds = Seconds(
-        load=load_seconds,
-        encode_query=representations.seconds[Role.QUERY],
-        encode_document=representations.seconds[Role.DOCUMENT],
-        rank=ranked - began,
-        analyse=time.perf_counter() - ranked,
-    )
-    return (
-        ranks,
-        top,
-        collection_results(
-            collection,
-            analysis,
-            texts_encoded=representations.texts_encoded,
-            texts_truncated=representations.texts_truncated,
-            seconds=seconds,
-            space=space,
-            texts=texts,
-        ),
-    )
-
-
-def _write_runs(folder: Path, collection: Collection, representations: Representations, tag: str) -> None:
-    stem = collection_stem(collection.name)
-    write_run(folder / f"{stem}.{tag}.run", collection, top_passages(representations, TOP_K), tag)
-    write_qrels(folder / f"{stem}.qrels", collection)

@@ -14,10 +14,8 @@ import pandas as pd
 from babelrank.data.collection import Collection
 from babelrank.data.streamed import StreamedCollection
 from babelrank.encoding.protocol import Similarity
-from babelrank.encoding.representations import Representations
 from babelrank.encoding.vector_block import VectorBlock, array_block
 from babelrank.ranking.pool_ranks import Counts, count_above, pair_scores
-from babelrank.ranking.ranks import rank
 from babelrank.ranking.table import RelevantRanks
 
 
@@ -71,10 +69,20 @@ class Count(Protocol):
         """Return what `Thresholds.count` does."""
 
 
-def rank_dense(
-    collection: Collection, representations: Representations, *, threads: int | None = None
+def rank_exactly(
+    collection: Collection,
+    queries: np.ndarray,
+    passages: np.ndarray,
+    similarity: Similarity,
+    *,
+    threads: int | None = None,
 ) -> RelevantRanks:
-    """Rank by exact scores if the vectors are dense; other kinds are ranked as `ranks.rank` does.
+    """Rank a collection that is in memory by exact scores of dense vectors.
+
+    Parameters
+    ----------
+    queries, passages
+        Row by row, shape (rows, dimension); float32.
 
     Returns
     -------
@@ -82,9 +90,6 @@ def rank_dense(
         As `ranks.rank` returns it; where single precision cannot tell two scores apart that differ, ranks may differ
         from its.
     """
-    queries, passages = representations.queries, representations.passages
-    if not isinstance(queries, np.ndarray) or not isinstance(passages, np.ndarray):
-        return rank(collection, representations, threads=threads)
     shards = [array_block(np.ascontiguousarray(passages, dtype=np.float32))]
     query_rows, positions, grades = (collection.qrels[name].to_numpy() for name in ("query", "passage", "grade"))
     codes = collection.lang_codes
@@ -93,7 +98,7 @@ def rank_dense(
         (queries, query_rows, collection.queries["id"]),
         (shards, positions, collection.passages["id"].array.take(positions), codes[positions]),
         grades,
-        representations.similarity,
+        similarity,
         codes,
         lambda thresholds, blocks: thresholds.count(blocks, threads=threads),
     )
@@ -120,7 +125,7 @@ def rank_streamed(
     Returns
     -------
     RelevantRanks
-        The same as `rank_dense` returns of the collection in memory, to the bit.
+        The same as `rank_exactly` returns of the collection in memory, to the bit.
     """
     relevant, codes = collection.relevant, collection.lang_codes
     langs = relevant["passage_lang"].map({lang: code for code, lang in enumerate(collection.languages)}).to_numpy()
