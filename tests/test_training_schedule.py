@@ -203,7 +203,7 @@ class TestPurity:
 def shares(schedule: Schedule, *fields: int) -> dict:
     """Return the share of batches by fields of what `count` tells apart: kind 0, source 1, language 2."""
     found = Counter()
-    for key, count in schedule.count().items():
+    for key, count in schedule.count_batches().items():
         found[tuple(key[field] for field in fields)] += count
     return {key: count / len(schedule) for key, count in found.items()}
 
@@ -220,13 +220,13 @@ class TestManyBatches:
         for alpha, kind in ((0.0, XY), (1.0, XX)):
             schedule = make_schedule(sources, hybrid(alpha), 200)
             assert {batch.kind for batch in schedule} == {kind}
-            assert {found for found, _, _ in schedule.count()} == {kind}
+            assert {found for found, _, _ in schedule.count_batches()} == {kind}
             assert contents(schedule) == contents(make_schedule(sources, kind, 200))
 
     def test_in_one_language_share_the_languages_evenly_however_many_units_each_has(self):
         units = [("a", "a")] * 2000 + [("b", "b")] * 20 + [("c", "c")] * 5
         schedule = make_schedule([make_source(units)], XX, 6000)
-        assert {lang for _, _, lang in schedule.count()} == set("abc")
+        assert {lang for _, _, lang in schedule.count_batches()} == set("abc")
         for share in shares(schedule, 2).values():
             assert share == pytest.approx(1 / 3, abs=0.025)
 
@@ -259,7 +259,7 @@ class TestManyBatches:
         english = [("e", "e")] * 50
         sources = [make_source(english, "English", 2.0), make_source([("def", "def")] * 30, "parallel", 1.0)]
         schedule = make_schedule(sources, {XX: 0.5, XY: 0.4, MIXED: 0.1}, 6000)
-        found = schedule.count()
+        found = schedule.count_batches()
         assert {key[0] for key in found if key[1] == "English"} == {XX, MIXED}  # X-X mixed, with one language to mix
         assert {lang for kind, name, lang in found if (kind, name) == (XX, "English")} == {"e"}
         assert {lang for kind, name, lang in found if (kind, name) == (XX, "parallel")} == set("def")
@@ -274,7 +274,7 @@ class TestManyBatches:
     def test_leave_out_a_source_that_cannot_fill_a_batch(self):
         sources = [make_source(COMPLETE, "enough"), make_source(COMPLETE[:9], "too few", 100.0)]
         schedule = make_schedule(sources, hybrid(0.5), 50, batch_size=10)
-        assert {name for _, name, _ in schedule.count()} == {"enough"}
+        assert {name for _, name, _ in schedule.count_batches()} == {"enough"}
         assert {batch.source for batch in schedule} == {0}
 
     @given(st.floats(0, 1), st.integers(0, 60), SEEDS)
@@ -285,7 +285,7 @@ class TestManyBatches:
         expected = Counter()
         for batch in spell(schedule):
             expected[batch.kind, batch.source, batch.queries[0] if batch.kind is XX else ""] += 1
-        counted = schedule.count()
+        counted = schedule.count_batches()
         assert sum(counted.values()) == len(schedule) == steps
         assert {key: count for key, count in counted.items() if count} == expected
 

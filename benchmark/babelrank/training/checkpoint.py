@@ -81,7 +81,7 @@ def make_account(
     state = trainer.state
     best = state.best_global_step if trainer.args.load_best_model_at_end else None
     counts: dict[str, int] = {}
-    for (kind, _, _), count in prepared.schedule.count().items():
+    for (kind, _, _), count in prepared.schedule.count_batches().items():
         counts[kind] = counts.get(kind, 0) + count
     return {
         "babelrank": version("babelrank"),

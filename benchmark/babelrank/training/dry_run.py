@@ -44,7 +44,7 @@ def summarise(schedule: Schedule) -> ScheduleSummary:
     for step in range(counted):
         batch = schedule[step]
         np.add.at(pairs, (batch.query_languages, batch.passage_languages), 1)
-    return ScheduleSummary(schedule.count(), pairs, counted)
+    return ScheduleSummary(schedule.count_batches(), pairs, counted)
 
 
 def time_steps(config: TrainingConfig, prepared: Preparation, data: Path | None = None) -> float:

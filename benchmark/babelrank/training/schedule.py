@@ -127,7 +127,7 @@ class _Stream:
         return self.units.select(permute(positions, len(self.units), _mix(seed, self.key, epoch)))
 
 
-class Schedule(Sequence[Batch]):
+class Schedule:
     """The batches of a training run, made when asked for.
 
     Attributes
@@ -159,7 +159,7 @@ class Schedule(Sequence[Batch]):
     def __len__(self) -> int:
         return len(self._stream_of)
 
-    def __getitem__(self, step: int) -> Batch:  # type: ignore[override]  # a slice of a schedule has no use
+    def __getitem__(self, step: int) -> Batch:
         if not 0 <= step < len(self):
             raise IndexError(step)
         stream = self._streams[self._stream_of[step]]
@@ -172,7 +172,7 @@ class Schedule(Sequence[Batch]):
     def __iter__(self) -> Iterator[Batch]:
         return (self[step] for step in range(len(self)))
 
-    def count(self) -> dict[tuple[BatchKind, str, str], int]:  # type: ignore[override]
+    def count_batches(self) -> dict[tuple[BatchKind, str, str], int]:
         """Return the number of batches by kind, source and language; the language is empty but for X-X."""
         counts = np.bincount(self._stream_of, minlength=len(self._streams))
         return {
