@@ -2,6 +2,8 @@
 
 import errno
 import os
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +12,11 @@ from babelrank.data.families import load_streamed, parse_collection_name
 from babelrank.encoding.corpus import EncoderSource, encode_corpus
 from babelrank.encoding.protocol import EncoderOptions
 from babelrank.encoding.registry import load_encoder
-from babelrank.engines.local import LocalWorkers, ThisProcess, _core_shares
-from babelrank.engines.protocol import RETRIES, open_engine
-from babelrank.environment import available_cores
+from babelrank.engines.local import LocalWorkers, ThisProcess, _shares
+from babelrank.engines.protocol import RETRIES, OpenedJob, open_engine
+from babelrank.environment import available_cores, visible_gpus
 from babelrank.errors import EncoderError, EngineError
+from engine_jobs import GpusSeen
 from made_collections import folder_of_shards, write_beir
 from streamed_encoders import FOLDER
 
@@ -37,6 +40,28 @@ def encode(monkeypatch, tmp_path):
         return contents(tmp_path / name)
 
     return run
+
+
+@pytest.mark.parametrize(
+    ("device", "asked", "own"),
+    [("cuda:0", None, True), ("cuda:0", "cuda", True), ("cuda:1", "cuda:1", False), ("cpu", None, False)],
+)
+def test_tasks_ask_for_a_gpu_where_the_encoder_runs_on_the_first_there_is(device, asked, own, monkeypatch, tmp_path):
+    monkeypatch.chdir(TESTS)
+    folder = write_beir(tmp_path / "made", PASSAGES)
+    collection = load_streamed(parse_collection_name(f"beir:{folder}")[0], tmp_path)
+    loaded = load_encoder("streamed_encoders:words")
+    loaded.info = replace(loaded.info, device=device)
+    source = EncoderSource("streamed_encoders:words", EncoderOptions(device=asked), None, "", TESTS)
+    jobs = []
+
+    class Noting(LocalWorkers):
+        def run(self, job, numbers, on_done):
+            jobs.append(job)
+            ThisProcess().run(OpenedJob(job.using(loaded)), numbers, on_done)
+
+    encode_corpus(collection, loaded, source, tmp_path / "store", Noting(2))
+    assert [job.uses_gpu for job in jobs] == [own]
 
 
 def contents(store):
@@ -102,7 +127,7 @@ def test_each_worker_has_its_share_of_the_cores():
         pytest.skip("needs a system on which cores can be chosen")
     cores = os.sched_getaffinity(0)
     for workers in (1, 2, len(cores) + 3):
-        shares = _core_shares(workers)
+        shares = [share.cores for share in _shares(workers, ())]
         assert len(shares) == workers
         assert all(shares)
         assert frozenset().union(*shares) == cores
@@ -128,3 +153,29 @@ def test_engines_that_cannot_be_are_refused():
 def test_one_worker_is_this_process():
     with open_engine("local", 1) as one, open_engine("local", 3) as three:
         assert (one.processes, three.processes) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "uses_gpu", "seen"),
+    [
+        ("3,5", True, {"3", "5"}),
+        ("3,5,7", True, {"3,7", "5"}),
+        ("4", True, {"4"}),  # shared
+        ("", True, {""}),
+        ("3,5", False, {"3,5"}),  # chosen by the user: a worker must see them all
+    ],
+)
+def test_each_worker_sees_gpus_of_its_own(gpus, uses_gpu, seen, monkeypatch, tmp_path):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+    found = {}
+    LocalWorkers(2).run(GpusSeen(tmp_path, 2, uses_gpu), range(2), found.__setitem__)
+    assert set(found.values()) == seen
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == gpus
+
+
+def test_gpus_are_counted_where_nobody_says_which_may_be_used(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    assert visible_gpus() == ("0", "1", "2")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert visible_gpus() == ()

@@ -12,6 +12,7 @@ from babelrank.engines.ray_cluster import RayCluster
 from babelrank.errors import EngineError
 from babelrank.streaming import Streaming
 from babelrank.submission import submit
+from engine_jobs import GpusSeen
 from made_collections import Told, folder_of_shards, write_mine
 from streamed_encoders import FOLDER
 
@@ -93,3 +94,21 @@ def test_a_cluster_that_cannot_be_reached_is_named(address):
 def test_an_address_that_is_none_is_refused(address):
     with pytest.raises(EngineError, match=r"expected HOST:PORT|cannot be reached"), open_engine("ray", address=address):
         pass
+
+
+def test_tasks_that_use_a_gpu_get_one_each_on_the_machines_that_have_some(monkeypatch, tmp_path):
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.chdir(TESTS)
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("PYTHONPATH", str(TESTS))  # where the workers find the job
+    node = {"object_store_memory": _STORE_BYTES}
+    made = Cluster(initialize_head=True, head_node_args={**node, "num_cpus": 4, "include_dashboard": False})
+    try:
+        made.add_node(**node, num_cpus=2, num_gpus=2)
+        with RayCluster(made.address) as cluster:
+            seen = {}
+            cluster.run(GpusSeen(tmp_path, 2, uses_gpu=True), range(2), seen.__setitem__)
+            assert sorted(seen.values()) == ["0", "1"]
+    finally:
+        made.shutdown()

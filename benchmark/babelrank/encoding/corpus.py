@@ -127,11 +127,14 @@ class ShardEncoding:
         Of the whole corpus.
     folder
         Of the shards.
+    uses_gpu
+        Whether the encoder takes the first GPU that it sees.
     """
 
     encoder: EncoderSource
     passages: PassageSource
     folder: Path
+    uses_gpu: bool = False
 
     def open(self) -> Callable[[int], EncodedShard]:
         """Load the encoder."""
@@ -243,7 +246,9 @@ def encode_corpus(
             start, stop = plan.bounds(number)
             count(stop - start)
 
-    encoding = ShardEncoding(source, collection.passages, folder)
+    # Of GPUs that the user chose, a worker must see all.
+    uses_gpu = encoder.info.device.startswith("cuda") and source.options.device in (None, "cuda")
+    encoding = ShardEncoding(source, collection.passages, folder, uses_gpu)
     elsewhere = engine.processes > 0 or engine.spreads_search
     job: Job[EncodedShard] = encoding if elsewhere else OpenedJob(encoding.using(encoder, count))
     if missing:

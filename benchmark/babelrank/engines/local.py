@@ -5,15 +5,18 @@ import os
 import pickle
 import signal
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, TypeVar
 
 from babelrank.engines.protocol import RETRIES, Job, Result
+from babelrank.environment import GPU_VARIABLE, visible_gpus
 from babelrank.errors import BabelrankError, EngineError
+
+Thing = TypeVar("Thing")
 
 _SECONDS_TO_END = 5.0  # for a worker that was told to
 
@@ -33,7 +36,7 @@ class ThisProcess:
 
 @dataclass(frozen=True)
 class LocalWorkers:
-    """Processes, each with its share of the cores where the system lets one choose (Linux).
+    """Processes, each with its share of the cores where the system lets one choose (Linux), and of the GPUs.
 
     Python starts each by importing the script that runs: one of your own must be guarded by ``__name__ == "__main__"``.
 
@@ -50,7 +53,7 @@ class LocalWorkers:
         """See `Engine.run`."""
         waiting, died = deque(numbers), Counter[int]()
         payload, total = pickle.dumps(job), len(numbers)
-        free = deque(_core_shares(self.processes)[:total])
+        free = deque(_shares(self.processes, visible_gpus() if job.uses_gpu else ())[:total])
         busy: dict[Connection, _Worker] = {}
         done = 0
         try:
@@ -65,7 +68,7 @@ class LocalWorkers:
                     answer = worker.answer()
                     if answer is None:
                         worker.end()
-                        free.append(worker.cores)
+                        free.append(worker.share)
                         died[worker.number] += 1
                         if died[worker.number] > RETRIES:
                             raise EngineError(
@@ -90,13 +93,21 @@ class LocalWorkers:
                 worker.end()
 
 
+@dataclass(frozen=True)
+class _Share:
+    """What a worker has of this machine: cores, none where one cannot choose, and GPUs, none if it takes none."""
+
+    cores: frozenset[int]
+    gpus: tuple[str, ...]
+
+
 @dataclass
 class _Worker:
     """A process, and this end of its pipe."""
 
     process: BaseProcess
     connection: Connection
-    cores: frozenset[int]
+    share: _Share
     number: int = -1
 
     def give(self, number: int) -> None:
@@ -122,22 +133,45 @@ class _Worker:
             self.process.join()
 
 
-def _start(payload: bytes, cores: frozenset[int]) -> _Worker:
-    """Start a worker on some cores: it inherits them from this thread, before any library counts them."""
+def _start(payload: bytes, share: _Share) -> _Worker:
+    """Start a worker with its share: it inherits that from this thread, before any library counts cores or GPUs."""
     # Not forked: threads of BLAS, and a GPU, do not survive it.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, payload), daemon=True)
-    everywhere = frozenset(os.sched_getaffinity(0)) if cores else cores
-    if cores:
-        os.sched_setaffinity(0, cores)
-    try:
+    with _on_cores(share.cores), _with_gpus(share.gpus):
         process.start()
-    finally:
-        if cores:
-            os.sched_setaffinity(0, everywhere)
     theirs.close()
-    return _Worker(process, ours, cores)
+    return _Worker(process, ours, share)
+
+
+@contextmanager
+def _on_cores(cores: frozenset[int]) -> Iterator[None]:
+    if not cores:
+        yield
+        return
+    everywhere = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, everywhere)
+
+
+@contextmanager
+def _with_gpus(gpus: tuple[str, ...]) -> Iterator[None]:
+    if not gpus:
+        yield
+        return
+    before = os.environ.get(GPU_VARIABLE)
+    os.environ[GPU_VARIABLE] = ",".join(gpus)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[GPU_VARIABLE]
+        else:
+            os.environ[GPU_VARIABLE] = before
 
 
 def _serve(connection: Connection, payload: bytes) -> None:
@@ -156,14 +190,18 @@ def _serve(connection: Connection, payload: bytes) -> None:
         return
 
 
-def _core_shares(workers: int) -> list[frozenset[int]]:
-    """Return each worker's cores: an even share, one each if there are fewer cores, empty where one cannot choose."""
-    if not hasattr(os, "sched_setaffinity"):
-        return [frozenset()] * workers
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < workers:
-        return [frozenset({cores[worker % len(cores)]}) for worker in range(workers)]
-    return [frozenset(cores[worker::workers]) for worker in range(workers)]
+def _shares(workers: int, gpus: Sequence[str]) -> list[_Share]:
+    """Return an even share of this machine for each worker."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else ()
+    return [
+        _Share(frozenset(_deal(cores, worker, workers)), tuple(_deal(gpus, worker, workers)))
+        for worker in range(workers)
+    ]
+
+
+def _deal(things: Sequence[Thing], worker: int, workers: int) -> Sequence[Thing]:
+    """Return a worker's part: every so-many-th, or one that it shares with others if there are fewer than workers."""
+    return things[worker::workers] or things[worker % len(things) : worker % len(things) + 1] if things else things
 
 
 def _describe_exit(code: int | None) -> str:

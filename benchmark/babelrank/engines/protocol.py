@@ -7,7 +7,7 @@ die when its task is done and nobody knows yet.
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from babelrank.errors import EngineError, unknown_choice
 
@@ -21,6 +21,10 @@ RETRIES = 3  # of a task whose worker died: one that kills its worker again and 
 class Job(Protocol[Done]):
     """Tasks of one kind; can be pickled."""
 
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether a task runs on the first GPU that it sees, so that its worker should have one of its own."""
+
     def open(self) -> Callable[[int], Done]:
         """Load what the tasks need, once in each process, and return what does one task, by its number."""
 
@@ -30,6 +34,7 @@ class OpenedJob(Generic[Result]):
     """A job whose needs are loaded already; stays in its process."""
 
     work: Callable[[int], Result]
+    uses_gpu: ClassVar[bool] = False  # that it sees the right one is settled already
 
     def open(self) -> Callable[[int], Result]:
         """Return what does a task."""

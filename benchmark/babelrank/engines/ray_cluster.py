@@ -4,6 +4,7 @@ babelrank must be installed on every machine of a cluster, and the store, the co
 by the same path. A task is a Ray task: if its worker or its machine dies, Ray does it again elsewhere.
 """
 
+import math
 import os
 import socket
 from collections import deque
@@ -64,11 +65,8 @@ class RayCluster:
     def run(self, job: Job[Result], numbers: Sequence[int], on_done: Callable[[int, Result], None]) -> None:
         """See `Engine.run`."""
         ray = self._ray
-        cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
-        slots = min(self._workers or cores, cores)
-        # A task must fit on a machine; what is left of one that has fewer cores stays idle.
-        largest = max(int(node["Resources"].get("CPU", 1)) for node in ray.nodes() if node["Alive"])
-        task = ray.remote(num_cpus=max(1, min(cores // slots, largest)), max_retries=RETRIES)(_do)
+        slots, needs = self._plan(job)
+        task = ray.remote(**needs, max_retries=RETRIES)(_do)
         shared, identity, waiting = ray.put(job), uuid4().hex, deque(numbers)
         running: dict[Any, int] = {}
         done = 0
@@ -84,6 +82,21 @@ class RayCluster:
         finally:
             for reference in running:
                 ray.cancel(reference, force=True)
+
+    def _plan(self, job: Job[Any]) -> tuple[int, dict[str, float]]:
+        """Return how many tasks run at a time, and what each takes of a machine, in Ray's terms."""
+        resources = self._ray.cluster_resources()
+        cores = max(1, int(resources.get("CPU", 1)))
+        gpus = int(resources.get("GPU", 0)) if job.uses_gpu else 0
+        slots = min(self._workers or gpus or cores, cores)
+        # A task must fit on a machine; what is left of one that has fewer cores stays idle.
+        machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        eligible = [machine for machine in machines if not gpus or machine.get("GPU")]
+        largest = max(int(machine.get("CPU", 1)) for machine in eligible)
+        needs: dict[str, float] = {"num_cpus": max(1, min(cores // slots, largest))}
+        if gpus:
+            needs["num_gpus"] = 1 if slots <= gpus else 1 / math.ceil(slots / gpus)
+        return slots, needs
 
     def _result(self, reference: Any, number: int, progress: str) -> Any:
         ray = self._ray
