@@ -1,4 +1,4 @@
-"""BM25 over words and character n-grams, weighed by bm25s in the pool that is ranked.
+"""BM25 over words and character n-grams, weighed by bm25s' formulas in the pool that is ranked.
 
 Robertson & Zaragoza 2009, doi 10.1561/1500000019; bm25s: Lù 2024, arXiv 2407.03618. A text becomes a count per term, a
 term's column is a hash, so that there is no vocabulary to keep; idf and average length come in when the pool is known.
@@ -6,14 +6,15 @@ term's column is a hash, so that there is no vocabulary to keep; idf and average
 
 import unicodedata
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
-from itertools import chain, pairwise
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xxhash
-from scipy.sparse import csc_array, csr_array
+from scipy.sparse import csr_array
 
 from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions, Role, Similarity
 from babelrank.encoding.vectors import Kind
@@ -42,7 +43,11 @@ class Bm25Encoder:
     """
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        self._parameters = {name: value for name, value in settings.items() if name != "ngram"}
+        from bm25s import scoring
+
+        self._parameters = {name: settings.get(name) for name in ("k1", "b", "delta")}
+        self._idf = scoring._select_idf_scorer(settings["method"])
+        self._saturate = scoring._select_tfc_scorer(settings["method"])
         self._tokenise = tokeniser(settings["ngram"])
         self.info = EncoderInfo(
             name=MODEL,
@@ -74,26 +79,22 @@ class Bm25Encoder:
         return counts
 
     def weigh(self, documents: csr_array) -> csr_array:
-        """Turn counts into BM25 weights with the idf and the average length of `documents`: float32, same shape."""
-        from bm25s import BM25
+        """Turn counts into BM25 weights with the idf and the average length of `documents`: float32, same shape.
 
+        The formulas are bm25s', applied to all counts at once; its own index counts lists of terms anew.
+        """
         if not documents.nnz:  # no average length to divide by
             return documents
-        compact, columns = pd.factorize(documents.indices)  # a hash table: far cheaper than np.unique's sort
-        ids = np.repeat(compact, documents.data.astype(np.int64)).tolist()
-        bounds = [0, *np.cumsum(documents.sum(axis=1), dtype=np.int64).tolist()]
-        tokens = [ids[start:stop] for start, stop in pairwise(bounds)]
-        index = BM25(**self._parameters)
-        index.index(
-            (tokens, {term: term for term in range(len(columns))}),
-            create_empty_token=False,
-            show_progress=False,
-        )
-        parts = (index.scores["data"], index.scores["indices"], index.scores["indptr"])
-        weights = csc_array(parts, shape=(len(tokens), len(columns))).tocsr()
-        weighed = csr_array((weights.data, columns[weights.indices], weights.indptr), shape=documents.shape)
-        weighed.sort_indices()  # sums of products then do not depend on the order in which terms were met
-        return weighed
+        terms, columns = pd.factorize(documents.indices)  # a hash table: far cheaper than np.unique's sort
+        frequencies, place = np.unique(np.bincount(terms, minlength=len(columns)), return_inverse=True)
+        idf = np.array([self._idf(int(df), documents.shape[0]) for df in frequencies])[place]
+        lengths = documents.sum(axis=1, dtype=np.float64)
+        saturate = partial(self._saturate, l_avg=lengths.mean(), **self._parameters)
+        lengths_here = np.repeat(lengths, np.diff(documents.indptr))
+        weights = idf.astype(np.float32)[terms] * saturate(documents.data, lengths_here)
+        if self.info.settings["method"] in _DELTA_METHODS:  # what a passage without the term would get
+            weights -= (idf * saturate(0, lengths.mean())).astype(np.float32)[terms]
+        return csr_array((weights.astype(np.float32), documents.indices, documents.indptr), shape=documents.shape)
 
     def count_truncated(self, texts: Sequence[str], role: Role) -> int:  # noqa: ARG002
         """Return 0: texts are read to their end."""
@@ -139,9 +140,6 @@ def columns_of(tokens: Sequence[str]) -> list[int]:
 def _load(model: str, options: EncoderOptions) -> Bm25Encoder:
     if model != MODEL:
         raise EncoderError("adapter 'bm25': " + unknown_choice("model", model, [MODEL]))
-    with extra("bm25"):
-        import bm25s  # noqa: F401
-        import regex  # noqa: F401
     options.reject_unsupported(
         "bm25", "query_prompt", "document_prompt", "max_length", "dtype", "device", "revision", "similarity"
     )
@@ -154,7 +152,8 @@ def _load(model: str, options: EncoderOptions) -> Bm25Encoder:
         if "delta" in given:
             raise EncoderError(f"adapter 'bm25': --option delta is for the methods {' and '.join(_DELTA_METHODS)}.")
         del settings["delta"]
-    return Bm25Encoder(settings)
+    with extra("bm25"):
+        return Bm25Encoder(settings)
 
 
 ADAPTER = Adapter(
