@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
@@ -160,18 +161,24 @@ def _encode_distinct(
     # Alike lengths together waste no padding; the longest first shows early whether memory suffices.
     missing.sort(key=lambda item: len(item[1]), reverse=True)
     seconds, done, size = 0.0, 0, FIRST_CHUNK
-    while done < len(missing):
-        progress(done, len(missing))
-        keys, chunk = map(list, zip(*missing[done : done + size], strict=True))
-        began = time.perf_counter()
-        vectors = check_vectors(function(chunk), chunk, info)
-        elapsed = time.perf_counter() - began
-        _store(shelf, keys, vectors)
-        rows.update(zip(keys, range(first + done, first + done + len(keys)), strict=True))
-        parts.append(vectors)
-        done += len(chunk)
-        seconds += elapsed
-        size = _next_size(size, elapsed)
+    with ThreadPoolExecutor(1) as writer:  # so that the encoder does not wait for the disk
+        writing: Future[None] | None = None
+        while done < len(missing):
+            progress(done, len(missing))
+            keys, chunk = map(list, zip(*missing[done : done + size], strict=True))
+            began = time.perf_counter()
+            vectors = check_vectors(function(chunk), chunk, info)
+            elapsed = time.perf_counter() - began
+            if writing:
+                writing.result()
+            writing = writer.submit(_store, shelf, keys, vectors)
+            rows.update(zip(keys, range(first + done, first + done + len(keys)), strict=True))
+            parts.append(vectors)
+            done += len(chunk)
+            seconds += elapsed
+            size = _next_size(size, elapsed)
+        if writing:
+            writing.result()
     if missing:
         progress(done, len(missing))
     return concatenate(parts), rows, len(missing), seconds

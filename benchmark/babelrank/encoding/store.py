@@ -27,7 +27,7 @@ from babelrank.encoding.protocol import EncoderInfo, Role
 from babelrank.encoding.vectors import Vectors, concatenate, from_tensors, to_tensors
 from babelrank.files import atomic_write
 
-_FORMAT = 1  # raise it when segments change, so that old ones are not read
+_FORMAT = 2  # raise it when segments change, so that old ones are not read
 _KEY_BYTES = 16
 _KEYS = "keys"
 _DESCRIPTION = "encoder.json"
@@ -40,8 +40,9 @@ def default_store() -> Path:
 
 
 def text_key(text: str) -> bytes:
-    """Return the key of a text on a shelf: 128 bits of BLAKE2b."""
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest()
+    """Return the key of a text on a shelf: 128 bits of XXH3."""
+    key: bytes = xxhash.xxh3_128_digest(text.encode("utf-8", "surrogatepass"))
+    return key
 
 
 def shelf_identity(info: EncoderInfo, role: Role) -> dict[str, Any]:
