@@ -71,7 +71,7 @@ class QuestionFigures:
             Only those with queries in these.
         """
         size = len(self.languages)
-        rows = np.array([i for i, lang in enumerate(self.languages) if not languages or lang in languages])
+        rows = np.flatnonzero([not languages or lang in languages for lang in self.languages])
         pairs = np.arange(size * size).reshape(size, size)
         positions: dict[str, np.ndarray] = {
             "monolingual": pairs[rows, rows],
