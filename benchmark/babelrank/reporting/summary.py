@@ -1,5 +1,6 @@
 """What matters most of a collection's results, in a few rows: for the report and the leaderboard."""
 
+import math
 from dataclasses import dataclass
 from itertools import product
 
@@ -95,8 +96,8 @@ def show_change(figure: str, interval: Interval) -> str:
 
 
 def show_difference(figure: str, difference: float) -> str:
-    """Write the difference of two macro figures."""
-    return f"{difference:+,.{_digits(figure)}f}".replace("-", "−")
+    """Write the difference of two macro figures, or a dash where there is none (NaN)."""
+    return NO_VALUE if math.isnan(difference) else f"{difference:+,.{_digits(figure)}f}".replace("-", "−")
 
 
 def _settings(count: int) -> str:
