@@ -80,6 +80,26 @@ def test_one_language_has_sections_without_figures_and_no_warnings(ranks_of):
     assert len(detail_sections(detail)) == 6
 
 
+def test_languages_that_judgements_do_not_link_have_sections_all_the_same(ranks_of):
+    """Russian and Ukrainian have answers in their own language alone, German and English in both; no question twice."""
+    rows = [(lang, f"{lang}{i}", lang, f"{lang}/{i}", 1, 1.0 + i, 2.0 + i) for lang in ("ru", "uk") for i in range(3)]
+    rows += [
+        (query, f"{query}{i}", passage, f"{passage}/{query}{i}", 1, 1.0 + i, 3.0 + i + (passage == "en"))
+        for query in ("de", "en")
+        for passage in ("de", "en")
+        for i in range(3)
+    ]
+    sections = {
+        section.title: section
+        for section in detail_sections(analyse_in_detail(ranks_of(rows, ("de", "en", "ru", "uk"))))
+    }
+    by_language, _ = sections["Groups of languages"].tables
+    cyrillic = next(row for row in by_language.rows if row[0] == "script: Cyrl")
+    assert cyrillic[3:] == ["–", cyrillic[4], "–", None]
+    assert not sections["Consistency"].matrices
+    assert "No question" in sections["Consistency"].caption
+
+
 def test_numbers_as_text():
     assert show_p(0.0004) == "< 0.001"
     assert show_p(0.0126) == "0.013"

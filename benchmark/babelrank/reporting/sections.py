@@ -256,13 +256,18 @@ def consistency_section(consistency: Consistency, languages: Sequence[str]) -> S
         join="and",
     )
     macro = consistency.macro
+    likeness = (
+        "No question with several passages to order is asked in two languages."
+        if macro["rbo"] is None
+        else "Two random orders would have a rank-biased overlap of "
+        f"{show_score(macro['rbo_random'])}; the mean here is {show_score(macro['rbo'])}, which is "
+        f"{show_score(macro['rbo_beyond_random'])} of the way from chance to the same order."
+    )
     return Section(
         title="Consistency",
         caption="Do a question's translations retrieve the same? Compared are the orders in which two query languages "
-        "put the question's relevant passages. Two random orders would have a rank-biased overlap of "
-        f"{show_score(macro['rbo_random'])}; the mean here is {show_score(macro['rbo'])}, which is "
-        f"{show_score(macro['rbo_beyond_random'])} of the way from chance to the same order.",
-        matrices=[rbo, rankc, gap],
+        f"put the question's relevant passages. {likeness}",
+        matrices=[view for view in (rbo, rankc, gap) if view.bounds],
     )
 
 
@@ -292,7 +297,7 @@ def group_section(groups: Mapping[str, Sequence[Group]]) -> Section:
                             for figure in MACRO_FIGURES
                             if figure in figures
                         ),
-                        group.settings["cross_lingual"],
+                        group.settings.get("cross_lingual"),
                     ]
                     for view in _VIEWS
                     if view.startswith(prefixes)
