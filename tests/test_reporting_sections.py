@@ -57,6 +57,21 @@ def test_pairs_of_languages_are_mirrored(sections):
     assert all(balance[i][j] == -balance[j][i] for i in range(11) for j in range(i))
 
 
+def test_where_languages_lack_passages_shares_of_the_top_stand_beside_those_without_bias(sections):
+    """MLQA-R has about three times as many English questions, and each question in its own language."""
+    parallel = {view.label: view for view in sections["Preference between languages"].matrices}
+    assert "share without bias" not in parallel
+    assert parallel["share of top 10"].legend.endswith("equal without bias")
+    detail = analyse_in_detail(read_ranks(REPORT / "mlqa-r.ranks.parquet"))
+    views = {view.label: view for view in detail_sections(detail)[0].matrices}
+    assert "without bias" not in views["share of top 10"].legend
+    expected = views["share without bias"]
+    arabic, english = expected.rows.index("ar"), expected.rows.index("en")
+    counts = detail.preference.n[arabic]  # 517 of its questions have an Arabic passage and as many an English one
+    assert expected.values[arabic][english] == expected.values[arabic][arabic] == 517 / sum(counts) > 0.25
+    assert max(expected.values[arabic][i] for i in range(7) if i not in (arabic, english)) < 0.12
+
+
 def test_groups_of_one_language_are_left_out_and_intervals_hold_their_figure(sections, detail):
     by_language, by_pair = sections["Groups of languages"].tables
     assert all("," in str(row[1]) for row in (*by_language.rows, *by_pair.rows))

@@ -87,6 +87,7 @@ def preference_section(preference: LanguagePreference, languages: Sequence[str])
         )
         for depth in DEPTHS
     ]
+    even = all(len({round(share, 12) for share in row if share is not None}) < 2 for row in preference.share_expected)
     shares = [
         _by_passage_language(
             preference,
@@ -94,11 +95,24 @@ def preference_section(preference: LanguagePreference, languages: Sequence[str])
             preference.share_of_top[str(depth)],
             label=f"share of top {depth}",
             title=f"Of all relevant passages found in the top {depth}, the share of each language",
-            legend="share of what is found; equal without bias",
-            note="Each row adds up to 100 %.",
+            legend=f"share of what is found{'; equal without bias' if even else ''}",
+            note="Each row adds up to 100 %."
+            + ("" if even else " Not every query has a passage in every language: compare with “share without bias”."),
         )
         for depth in DEPTHS[1:]
     ]
+    if not even:
+        shares.append(
+            _by_passage_language(
+                preference,
+                languages,
+                preference.share_expected,
+                label="share without bias",
+                title="Share of each language among the queries' relevant passages",
+                legend="share of what there is",
+                note="What each language's share of any top would be without bias. Each row adds up to 100 %.",
+            )
+        )
     return Section(
         title="Preference between languages",
         caption="Which of a query's parallel passages stand high in the pool? Rows are query languages, columns "
