@@ -8,6 +8,7 @@ from babelrank.analysis.bootstrap import MACRO_FIGURES
 from babelrank.analysis.detail import analyse_in_detail
 from babelrank.ranking.table import read_ranks
 from babelrank.reporting.sections import detail_sections, show_p, show_signed
+from babelrank.reporting.summary import show_parameters
 
 REPORT = Path(__file__).resolve().parents[1] / "reports" / "multilingual-e5-small-4-bit-weights"
 
@@ -119,3 +120,20 @@ def test_numbers_as_text():
     assert show_p(0.0004) == "< 0.001"
     assert show_p(0.0126) == "0.013"
     assert show_signed(-0.5) == "−0.50"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (None, "–"),
+        (7, "7"),
+        (5e5, "500 k"),
+        (57_305_088, "57.3 M"),
+        (999_400_000, "999 M"),
+        (999_600_000, "1 B"),  # not 1e+03 M
+        (1.5e9, "1.5 B"),
+        (2e12, "2 T"),
+    ],
+)
+def test_numbers_of_weights_are_written_with_a_unit(number, text):
+    assert show_parameters(number) == text

@@ -15,9 +15,9 @@ from babelrank.reporting.html import Table
 from babelrank.reporting.html_page import anchor, render_page
 from babelrank.reporting.html_report import REPORT_PAGE
 from babelrank.reporting.languages import language_name
-from babelrank.reporting.markdown import HASHED, show_parameters
+from babelrank.reporting.markdown import HASHED
 from babelrank.reporting.results import SETTING_KINDS, ModelResults
-from babelrank.reporting.summary import NO_VALUE, bias_row, show_range, show_score, summary_rows
+from babelrank.reporting.summary import NO_VALUE, bias_row, show_parameters, show_range, show_score, summary_rows
 
 if TYPE_CHECKING:
     from babelrank.reporting.leaderboard import Entry, Section

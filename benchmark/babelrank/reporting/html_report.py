@@ -21,12 +21,11 @@ from babelrank.reporting.markdown import (
     HASHED,
     is_folder,
     reproducing_command,
-    show_parameters,
     show_seconds,
     source_of,
 )
 from babelrank.reporting.results import CollectionResults, Results
-from babelrank.reporting.summary import BIAS_LABELS, show_rank, show_score, summary_rows
+from babelrank.reporting.summary import BIAS_LABELS, show_parameters, show_rank, show_score, summary_rows
 
 REPORT_PAGE = "report.html"
 _PAIRS, *_FAVOURED = HEATMAPS

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from itertools import product
 
-from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE, Interval
+from babelrank.analysis.bootstrap import DEFAULT_MEASURE, MACRO_FIGURES, RANK_DISTANCE, Interval
 from babelrank.analysis.settings import Cell
 from babelrank.reporting.figures import setting_kinds
 from babelrank.reporting.results import BIAS_FIGURES, SETTING_KINDS, CollectionResults
@@ -14,6 +14,9 @@ NO_VALUE = "–"
 BIAS_LABELS = dict(zip(BIAS_FIGURES, ("mean", "median", "floor", "normalised"), strict=True))
 # Of the macro figures with intervals; the arrow says which way is better.
 MACRO_LABELS = dict(zip(MACRO_FIGURES, ("Mo. ↑", "Cr. ↑", "Mul. ↑", "rank distance ↓"), strict=True))
+
+_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+_ROUNDED_UP = 0.9995  # of a unit, three digits say one of it rather than a thousand of the next
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,13 @@ def summary_score(collection: CollectionResults, label: str, measure: str) -> Ce
     return next((row.scores[measure] for row in summary_rows(collection) if row.label == label), None)
 
 
+def macro_figure(collection: CollectionResults, figure: str) -> Cell:
+    """Return one of `MACRO_FIGURES` as the report has it: mAP of a kind of setting, or the rank distance."""
+    if figure == RANK_DISTANCE:
+        return collection.macro["multilingual"][RANK_DISTANCE]
+    return collection.macro[figure][DEFAULT_MEASURE]
+
+
 def bias_row(collection: CollectionResults) -> dict[str, str]:
     """Return the macro rank distance as text: ``mean``, ``median``, ``floor`` in ranks, ``normalised`` from 0 to 1."""
     macro = collection.macro["multilingual"]
@@ -76,6 +86,16 @@ def show_score(value: Cell, decimals: int = 3) -> str:
 def show_rank(value: Cell) -> str:
     """Write a rank or a difference of ranks."""
     return NO_VALUE if value is None else f"{value:,.1f}"
+
+
+def show_parameters(number: float | None) -> str:
+    """Write a number of weights, such as 118 M."""
+    if number is None:
+        return NO_VALUE
+    for unit, letter in _UNITS:
+        if number >= _ROUNDED_UP * unit:
+            return f"{number / unit:.3g} {letter}"
+    return f"{number:.0f}"
 
 
 def show_interval(figure: str, interval: Interval) -> str:

@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
-from babelrank.reporting.export.intervals import MAP, macro_intervals
+from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval, find_intervals, question_figures
 from babelrank.reporting.export.protocol import ALL_LANGUAGES, File, Options, RanksReader, evaluations
 from babelrank.reporting.results import BIAS_FIGURES, SETTING_KINDS, CollectionResults, Results
 from babelrank.reporting.summary import BIAS_LABELS
@@ -34,7 +33,7 @@ def render(results: Sequence[Results], read_ranks: RanksReader, _options: Option
     """Yield the three tables."""
     tables: dict[str, list[pd.DataFrame]] = {"settings.csv": [], "macro.csv": [], "bias.csv": []}
     for model, name, collection in evaluations(results):
-        intervals = macro_intervals(read_ranks(model, name))
+        intervals = find_intervals(question_figures(read_ranks(model, name)))
         for file, frame in (
             ("settings.csv", _settings(collection)),
             ("macro.csv", _macro(collection, intervals)),
@@ -83,7 +82,7 @@ def _macro(collection: CollectionResults, intervals: dict[str, Interval]) -> pd.
     rows: list[tuple[Any, ...]] = []
     for setting in SETTING_KINDS:
         for measure, value in collection.macro[setting].items():
-            interval = intervals.get({MAP: setting, RANK_DISTANCE: RANK_DISTANCE}.get(measure, ""))
+            interval = intervals.get({DEFAULT_MEASURE: setting, RANK_DISTANCE: RANK_DISTANCE}.get(measure, ""))
             bounds = (round(interval.low, _DECIMALS), round(interval.high, _DECIMALS)) if interval else (np.nan, np.nan)
             n = biased if measure in BIAS_FIGURES else settings[setting]
             rows.append((setting, "macro", measure, value, *bounds, n))
