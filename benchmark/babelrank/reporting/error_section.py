@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from babelrank.analysis.errors import Counts, Errors, Outranking, Worst, WorstQuestion
 from babelrank.analysis.settings import Cell, Matrix
 from babelrank.data.catalog import Source
-from babelrank.reporting.html import (
+from babelrank.reporting.languages import language_name
+from babelrank.reporting.parts import (
     Bars,
     Column,
     MatrixView,
@@ -16,7 +17,6 @@ from babelrank.reporting.html import (
     Table,
     show_share,
 )
-from babelrank.reporting.languages import language_name
 from babelrank.reporting.summary import show_rank
 
 _KINDS = {

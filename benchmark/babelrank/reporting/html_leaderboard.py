@@ -11,11 +11,11 @@ from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
 from babelrank.analysis.settings import Cell
 from babelrank.reporting.family_table import AVERAGE, FamilyRow, FamilyTable
 from babelrank.reporting.figures import LAREQA, Figures
-from babelrank.reporting.html import Table
 from babelrank.reporting.html_page import anchor, render_page
 from babelrank.reporting.html_report import REPORT_PAGE
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.markdown import HASHED
+from babelrank.reporting.parts import Table
 from babelrank.reporting.results import SETTING_KINDS, ModelResults
 from babelrank.reporting.summary import NO_VALUE, bias_row, show_parameters, show_range, show_score, summary_rows
 

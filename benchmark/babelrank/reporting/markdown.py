@@ -18,9 +18,9 @@ from babelrank.data.catalog import SOURCES, Source
 from babelrank.encoding.protocol import EncoderOptions
 from babelrank.reporting.figures import figures_of
 from babelrank.reporting.heatmaps import heatmaps_of
-from babelrank.reporting.html import Section, show_cell
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.names import default_name
+from babelrank.reporting.parts import Section, show_cell
 from babelrank.reporting.results import CollectionResults, ModelResults, Results
 from babelrank.reporting.summary import (
     MACRO_LABELS,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE
 from babelrank.analysis.scaling import FEWEST_POINTS, POWER_LAW, ScalingFit, ScalingPoint, fit_scaling, merge_sizes
-from babelrank.reporting.html import Column, Table
+from babelrank.reporting.parts import Column, Table
 from babelrank.reporting.results import CollectionResults, ModelResults
 from babelrank.reporting.summary import MACRO_LABELS, macro_figure, show_change, show_score
 

@@ -12,8 +12,8 @@ from babelrank.analysis.friedman import FriedmanTests
 from babelrank.analysis.groups import LOW_RESOURCE, Group
 from babelrank.analysis.preference import DEPTHS, LanguagePreference
 from babelrank.analysis.settings import Cell, Matrix
-from babelrank.reporting.html import Bars, Column, MatrixView, Section, Show, Table, show_share
 from babelrank.reporting.languages import language_name
+from babelrank.reporting.parts import Bars, Column, MatrixView, Section, Show, Table, show_share
 from babelrank.reporting.summary import MACRO_LABELS, NO_VALUE, show_interval, show_rank, show_score
 
 _CROSS = ("cross_lingual",)

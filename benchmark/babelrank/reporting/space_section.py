@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from babelrank.analysis.settings import Cell, Matrix
 from babelrank.analysis.space import Space, TextSpace
-from babelrank.reporting.html import Bars, Column, MatrixView, Palette, Section, Table, show_share
 from babelrank.reporting.languages import language_name
+from babelrank.reporting.parts import Bars, Column, MatrixView, Palette, Section, Table, show_share
 from babelrank.reporting.summary import show_score
 
 _SIDES = ("queries", "passages")
