@@ -108,7 +108,7 @@ def preference_section(preference: LanguagePreference, languages: Sequence[str])
                 languages,
                 preference.share_expected,
                 label="share without bias",
-                title="Share of each language among the queries' relevant passages",
+                title="Share without bias: that of each language among the queries' relevant passages",
                 legend="share of what there is",
                 note="What each language's share of any top would be without bias. Each row adds up to 100 %.",
             )
@@ -193,7 +193,7 @@ def test_section(tests: FriedmanTests, languages: Sequence[str]) -> Section:
                 rows=languages,
                 columns=languages,
                 values=values,
-                show="{:+.0f}".format,
+                show=_show_balance,
                 legend="query languages",
                 note="Sign tests between two passage languages, at 5 % after Holm's correction over the pairs of a "
                 "query language.",
@@ -378,6 +378,10 @@ def show_signed(value: float) -> str:
 def show_p(p: float) -> str:
     """Write a p-value: three decimals, and no more zeros than say something."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _show_balance(number: float) -> str:
+    return f"{number:+.0f}".replace("-", "−") if number else "0"
 
 
 def _by_passage_language(
