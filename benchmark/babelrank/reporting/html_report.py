@@ -25,15 +25,20 @@ from babelrank.reporting.markdown import (
 )
 from babelrank.reporting.parts import Bars, Column, Margin, MatrixView, Section, Table
 from babelrank.reporting.results import CollectionResults, Results
-from babelrank.reporting.summary import BIAS_LABELS, show_parameters, show_rank, show_score, summary_rows
+from babelrank.reporting.summary import (
+    BIAS_LABELS,
+    SETTING_LABELS,
+    show_parameters,
+    show_rank,
+    show_score,
+    summary_rows,
+)
 
 REPORT_PAGE = "report.html"
 _PAIRS, *_FAVOURED = HEATMAPS
 _SHARED = frozenset(("rows", "columns", "n"))
 _MEANINGS = {
-    "monolingual": ("Mo.", "{}, monolingual"),
-    "cross_lingual": ("Cr.", "{}, cross-lingual"),
-    "multilingual": ("Mul.", "{}, multilingual"),
+    **{kind: (label, f"{{}}, {kind.replace('_', '-')}") for kind, label in SETTING_LABELS.items()},
     RANK_DISTANCE: ("Rank distance", "language bias"),
 }
 

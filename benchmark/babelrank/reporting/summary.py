@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from itertools import product
 
-from babelrank.analysis.bootstrap import DEFAULT_MEASURE, MACRO_FIGURES, RANK_DISTANCE, Interval
+from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval
 from babelrank.analysis.settings import Cell
 from babelrank.reporting.figures import setting_kinds
 from babelrank.reporting.results import BIAS_FIGURES, SETTING_KINDS, CollectionResults
@@ -12,8 +12,10 @@ from babelrank.reporting.results import BIAS_FIGURES, SETTING_KINDS, CollectionR
 NO_VALUE = "–"
 # Of the rank distance, by the name under which macro averages hold it.
 BIAS_LABELS = dict(zip(BIAS_FIGURES, ("mean", "median", "floor", "normalised"), strict=True))
+# What the paper calls the means over each kind of setting.
+SETTING_LABELS = dict(zip(SETTING_KINDS, ("Mo.", "Cr.", "Mul."), strict=True))
 # Of the macro figures with intervals; the arrow says which way is better.
-MACRO_LABELS = dict(zip(MACRO_FIGURES, ("Mo. ↑", "Cr. ↑", "Mul. ↑", "rank distance ↓"), strict=True))
+MACRO_LABELS = {figure: f"{SETTING_LABELS[figure]} ↑" for figure in SETTING_KINDS} | {RANK_DISTANCE: "rank distance ↓"}
 
 _UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _ROUNDED_UP = 0.9995  # of a unit, three digits say one of it rather than a thousand of the next
@@ -45,7 +47,7 @@ def summary_rows(collection: CollectionResults) -> list[SummaryRow]:
     filled = [n > 0 for row in pairs for n in row]
     monolingual = sum(a and b for a, b in zip(filled, diagonal, strict=True))
     multilingual = sum(n > 0 for n in collection.pool.n)
-    counts = zip(("Mo.", "Cr.", "Mul."), (monolingual, sum(filled) - monolingual, multilingual), strict=True)
+    counts = zip(SETTING_LABELS.values(), (monolingual, sum(filled) - monolingual, multilingual), strict=True)
     rows = {
         kind: SummaryRow(label, f"{kind.replace('_', '-')}, {_settings(count)}", collection.macro[kind])
         for kind, (label, count) in zip(SETTING_KINDS, counts, strict=True)

@@ -34,10 +34,9 @@ from babelrank.reporting.export.protocol import File, Options, RanksReader, coll
 from babelrank.reporting.figures import figures_of
 from babelrank.reporting.names import collection_stem, slug
 from babelrank.reporting.results import SETTING_KINDS, CollectionResults, Results
-from babelrank.reporting.summary import NO_VALUE, macro_figure, show_rank, show_score
+from babelrank.reporting.summary import NO_VALUE, SETTING_LABELS, macro_figure, show_rank, show_score
 
 _HEADINGS = dict(zip(SETTING_KINDS, ("Monolingual", "Cross-lingual", "Multilingual"), strict=True))
-_SHORT = dict(zip(SETTING_KINDS, ("Mo.", "Cr.", "Mul."), strict=True))
 # Of Tables 3-6: the measure of each kind of setting, in the upper and the lower half.
 _BLOCKS = (
     dict.fromkeys(SETTING_KINDS, DEFAULT_MEASURE),
@@ -131,7 +130,7 @@ def _main(
     head = [
         _row(["", *(_span(f"{escape(name)} ($\\uparrow$)", len(SETTING_KINDS)) for name in names)]),
         _rules([len(SETTING_KINDS)] * len(names)),
-        _row(["Model", *list(_SHORT.values()) * len(names)]),
+        _row(["Model", *list(SETTING_LABELS.values()) * len(names)]),
     ]
     columns = [_macro_column(results, name, kind, show_score, intervals) for name in names for kind in SETTING_KINDS]
     caption = (
