@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from babelrank.analysis.bootstrap import Interval
-from babelrank.reporting.html import Column, MatrixView, Passage, Question, QuestionList, Section, Table
 from babelrank.reporting.html_leaderboard import render_leaderboard_html
 from babelrank.reporting.html_report import render_report_html
 from babelrank.reporting.leaderboard import read_sections
+from babelrank.reporting.parts import Column, MatrixView, Passage, Question, QuestionList, Section, Table
 from babelrank.reporting.report import find_report
 
 CHROMIUM = shutil.which("chromium")

@@ -75,6 +75,12 @@ def test_languages_choose_the_settings_by_their_queries(random_ranks):
     assert find_interval(figures, "cross_lingual", languages=["de"]).value == pytest.approx(pairs[0][1])
 
 
+@pytest.mark.parametrize("figure", MACRO_FIGURES)
+def test_languages_that_a_table_does_not_have_have_no_figures(random_ranks, figure):
+    found = find_interval(question_figures(random_ranks[0]), figure, languages=["fr"])
+    assert np.isnan([found.value, found.low, found.high]).all()
+
+
 def test_tables_of_other_questions_are_not_compared(random_ranks):
     first = question_figures(random_ranks[0])
     fewer = random_ranks[0].table[random_ranks[0].table["query_id"] != "q1"]

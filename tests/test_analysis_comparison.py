@@ -97,3 +97,10 @@ def test_what_is_compared_with_itself_is_equal(make_pair):
     comparison = compare(first, first)
     assert all(difference.p == 1 for difference in comparison.macro.values())
     assert all(np.isnan(difference.effect) for difference in comparison.macro.values())
+
+
+def test_a_language_without_queries_has_no_gain_rather_than_one_of_0(ranks_of):
+    figures = question_figures(ranks_of([("de", "q", "en", "p", 1, 2.0, 2.0)]))
+    gains = compare(figures, figures, ["cross_lingual", "multilingual"]).gains
+    np.testing.assert_array_equal(gains["cross_lingual"], [0.0, np.nan])
+    np.testing.assert_array_equal(gains["multilingual"], [0.0, np.nan])

@@ -227,6 +227,12 @@ def test_a_report_of_one_collection_exports(place, babelrank, tmp_path, name):
         assert scores["main_score"] == scores["ndcg_at_10"]
     if name == "latex":
         assert [path.name for path in tmp_path.iterdir()] == ["monolingual.tex"]
+    if name == "csv":
+        settings, macro, bias = ((tmp_path / f"{table}.csv").read_text() for table in ("settings", "macro", "bias"))
+        assert "monolingual" in settings
+        assert "monolingual" in macro
+        assert not any(word in settings + macro for word in ("multilingual", "rank_distance", "micro"))
+        assert bias == "model,collection,query_lang,passage_lang,figure,value,n\n"
     if name == "model-card":
         assert "Mul." not in (tmp_path / "partial.md").read_text()
 

@@ -23,11 +23,11 @@ from babelrank.analysis.summary import analyse
 from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import EncoderInfo
 from babelrank.reporting.figures import figures_of
-from babelrank.reporting.html import STEPS, Bars, Column, Margin, MatrixView, Section, Table, show_share
 from babelrank.reporting.html_leaderboard import render_leaderboard_html
 from babelrank.reporting.html_page import anchor
 from babelrank.reporting.html_report import render_report_html
 from babelrank.reporting.leaderboard import read_sections
+from babelrank.reporting.parts import STEPS, Bars, Column, Margin, MatrixView, Section, Table, show_share
 from babelrank.reporting.provenance import Seconds, current_environment
 from babelrank.reporting.report import read_reports
 from babelrank.reporting.results import Results, collection_results, model_results

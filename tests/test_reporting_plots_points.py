@@ -21,6 +21,7 @@ from babelrank.reporting.plots import (
     COLUMN,
     KINDS,
     SIZES,
+    TEXT,
     Material,
     ScalingPanel,
     draw_distance_boxes,
@@ -35,8 +36,8 @@ from babelrank.reporting.plots import (
     style,
 )
 from babelrank.reporting.plots.labels import place_boxes
-from babelrank.reporting.plots.scaling import show_parameters
 from babelrank.reporting.report import read_reports
+from toy_reports import toy_results
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 
@@ -237,11 +238,18 @@ def test_scaling_needs_panels_with_points():
         draw_scaling([ScalingPanel("toy", "multilingual", [])])
 
 
-@pytest.mark.parametrize(
-    ("count", "text"), [(57_305_088, "57.3M"), (1.5e9, "1.5B"), (2e12, "2T"), (5e5, "500k"), (7, "7")]
-)
-def test_parameters_are_written_with_a_unit(count, text):
-    assert show_parameters(count) == text
+def test_a_law_of_variants_of_one_model_is_that_of_their_mean(monkeypatch):
+    """Three sizes and four models: what is fitted, and so the width of the band, is what three points allow."""
+    toy, _ = toy_results()
+    models = [
+        replace(toy, model=replace(toy.model, name=name, parameters=parameters))
+        for name, parameters in (("a", 10**6), ("b", 10**7), ("b, trained on", 10**7), ("c", 10**8))
+    ]
+    fitted = []
+    monkeypatch.setattr(kinds, "fit_scaling", lambda points: fitted.append(points) or fit_scaling(points))
+    ((_, figure),) = KINDS["scaling"](Material(models, None), TEXT)
+    assert [[point.parameters for point in points] for points in fitted] == [[10**6, 10**7, 10**8]] * 2
+    assert {text.get_text() for text in figure.axes[0].texts} == {"a", "b", "b, trained on", "c"}
 
 
 # All kinds, on the committed reports

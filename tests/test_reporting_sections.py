@@ -8,6 +8,7 @@ from babelrank.analysis.bootstrap import MACRO_FIGURES
 from babelrank.analysis.detail import analyse_in_detail
 from babelrank.ranking.table import read_ranks
 from babelrank.reporting.sections import detail_sections, show_p, show_signed
+from babelrank.reporting.summary import show_parameters
 
 REPORT = Path(__file__).resolve().parents[1] / "reports" / "multilingual-e5-small-4-bit-weights"
 
@@ -57,6 +58,21 @@ def test_pairs_of_languages_are_mirrored(sections):
     assert all(balance[i][j] == -balance[j][i] for i in range(11) for j in range(i))
 
 
+def test_where_languages_lack_passages_shares_of_the_top_stand_beside_those_without_bias(sections):
+    """MLQA-R has about three times as many English questions, and each question in its own language."""
+    parallel = {view.label: view for view in sections["Preference between languages"].matrices}
+    assert "share without bias" not in parallel
+    assert parallel["share of top 10"].legend.endswith("equal without bias")
+    detail = analyse_in_detail(read_ranks(REPORT / "mlqa-r.ranks.parquet"))
+    views = {view.label: view for view in detail_sections(detail)[0].matrices}
+    assert "without bias" not in views["share of top 10"].legend
+    expected = views["share without bias"]
+    arabic, english = expected.rows.index("ar"), expected.rows.index("en")
+    counts = detail.preference.n[arabic]  # 517 of its questions have an Arabic passage and as many an English one
+    assert expected.values[arabic][english] == expected.values[arabic][arabic] == 517 / sum(counts) > 0.25
+    assert max(expected.values[arabic][i] for i in range(7) if i not in (arabic, english)) < 0.12
+
+
 def test_groups_of_one_language_are_left_out_and_intervals_hold_their_figure(sections, detail):
     by_language, by_pair = sections["Groups of languages"].tables
     assert all("," in str(row[1]) for row in (*by_language.rows, *by_pair.rows))
@@ -80,7 +96,44 @@ def test_one_language_has_sections_without_figures_and_no_warnings(ranks_of):
     assert len(detail_sections(detail)) == 6
 
 
+def test_languages_that_judgements_do_not_link_have_sections_all_the_same(ranks_of):
+    """Russian and Ukrainian have answers in their own language alone, German and English in both; no question twice."""
+    rows = [(lang, f"{lang}{i}", lang, f"{lang}/{i}", 1, 1.0 + i, 2.0 + i) for lang in ("ru", "uk") for i in range(3)]
+    rows += [
+        (query, f"{query}{i}", passage, f"{passage}/{query}{i}", 1, 1.0 + i, 3.0 + i + (passage == "en"))
+        for query in ("de", "en")
+        for passage in ("de", "en")
+        for i in range(3)
+    ]
+    sections = {
+        section.title: section
+        for section in detail_sections(analyse_in_detail(ranks_of(rows, ("de", "en", "ru", "uk"))))
+    }
+    by_language, _ = sections["Groups of languages"].tables
+    cyrillic = next(row for row in by_language.rows if row[0] == "script: Cyrl")
+    assert cyrillic[3:] == ["–", cyrillic[4], "–", None]
+    assert not sections["Consistency"].matrices
+    assert "No question" in sections["Consistency"].caption
+
+
 def test_numbers_as_text():
     assert show_p(0.0004) == "< 0.001"
     assert show_p(0.0126) == "0.013"
     assert show_signed(-0.5) == "−0.50"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (None, "–"),
+        (7, "7"),
+        (5e5, "500 k"),
+        (57_305_088, "57.3 M"),
+        (999_400_000, "999 M"),
+        (999_600_000, "1 B"),  # not 1e+03 M
+        (1.5e9, "1.5 B"),
+        (2e12, "2 T"),
+    ],
+)
+def test_numbers_of_weights_are_written_with_a_unit(number, text):
+    assert show_parameters(number) == text

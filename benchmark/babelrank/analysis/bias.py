@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from babelrank.analysis.preference import best_ranks
 from babelrank.analysis.settings import Cell, Matrix, as_cells, mean_or_none
 from babelrank.ranking.table import RelevantRanks
 
@@ -72,6 +73,8 @@ class QueryDistances:
 
     Attributes
     ----------
+    query
+        int64, shape (queries,): its number in `RelevantRanks.query_numbers`.
     distance
         float64, shape (queries,).
     floor
@@ -80,6 +83,7 @@ class QueryDistances:
         int64, shape (queries,): position of the query's language.
     """
 
+    query: np.ndarray
     distance: np.ndarray
     floor: np.ndarray
     lang: np.ndarray
@@ -95,8 +99,8 @@ def query_distances(ranks: RelevantRanks) -> QueryDistances:
     np.minimum.at(best, query, rank)
     lang = np.zeros(len(size), dtype=np.int64)
     lang[query] = query_lang
-    counted = size >= 2
-    return QueryDistances((worst - best)[counted], size[counted] - 1, lang[counted])
+    counted = np.flatnonzero(size >= 2)
+    return QueryDistances(counted, worst[counted] - best[counted], size[counted] - 1, lang[counted])
 
 
 def measure_rank_distance(ranks: RelevantRanks) -> RankDistance:
@@ -117,23 +121,15 @@ def measure_rank_distance(ranks: RelevantRanks) -> RankDistance:
 
 def find_favoured(ranks: RelevantRanks) -> FavouredLanguages:
     """Compare the ranks in the pool of the passage languages, by query language."""
-    size = len(ranks.languages)
-    query, (query_lang, passage_lang) = ranks.query_numbers, ranks.language_codes
-    count = int(query.max(initial=-1)) + 1
-    best = np.full((count, size), np.inf)  # best rank of each language's relevant passages, by query
-    np.minimum.at(best, (query, passage_lang), ranks.table["rank_in_pool"].to_numpy())
-    lang = np.zeros(count, dtype=np.int64)
-    lang[query] = query_lang
-    present = np.isfinite(best)
-    comparable = present.sum(axis=1) >= 2
-    best, lang, present = best[comparable], lang[comparable], present[comparable]
-    first = best == best.min(axis=1, keepdims=True, initial=np.inf)
+    best = best_ranks(ranks)
+    present = ~np.isnan(best.rank)
+    first = best.rank == np.fmin.reduce(best.rank, axis=1, keepdims=True)
     share = first / first.sum(axis=1, keepdims=True)
-    by_lang = (lang == np.arange(size)[:, None]).astype(float)  # (languages, queries)
+    by_lang = (best.query_lang == np.arange(len(ranks.languages))[:, None]).astype(float)  # (languages, queries)
     n = by_lang @ present
     divisor = np.where(n == 0, np.nan, n)
     return FavouredLanguages(
         n=n.astype(int).tolist(),
-        mean_rank=as_cells(by_lang @ np.where(present, best, 0.0) / divisor),
+        mean_rank=as_cells(by_lang @ np.nan_to_num(best.rank) / divisor),
         share_first=as_cells(by_lang @ share / divisor),
     )

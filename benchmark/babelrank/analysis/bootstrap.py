@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from babelrank.analysis.bias import query_distances
 from babelrank.analysis.measures import MEASURES, RankLists
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RelevantRanks
@@ -71,7 +72,7 @@ class QuestionFigures:
             Only those with queries in these.
         """
         size = len(self.languages)
-        rows = np.array([i for i, lang in enumerate(self.languages) if not languages or lang in languages])
+        rows = np.flatnonzero([not languages or lang in languages for lang in self.languages])
         pairs = np.arange(size * size).reshape(size, size)
         positions: dict[str, np.ndarray] = {
             "monolingual": pairs[rows, rows],
@@ -120,13 +121,10 @@ def question_figures(ranks: RelevantRanks, measure: str = DEFAULT_MEASURE) -> Qu
     in_language = RankLists.group(ranks.table["rank_in_language"].to_numpy(), grades, lists)
     add(question[first], query_lang[first] * size + pairs % size, MEASURES[measure](in_language))
     _, lists, first = _number(query)
-    pool = ranks.table["rank_in_pool"].to_numpy()
-    in_pool = RankLists.group(pool, grades, lists)
+    in_pool = RankLists.group(ranks.table["rank_in_pool"].to_numpy(), grades, lists)
     add(question[first], size * size + query_lang[first], MEASURES[measure](in_pool))
-    starts = np.cumsum(in_pool.sizes) - in_pool.sizes
-    distance = in_pool.ranks[starts + in_pool.sizes - 1] - in_pool.ranks[starts]
-    several = in_pool.sizes >= 2
-    add(question[first][several], size * size + size + query_lang[first][several], distance[several])
+    distances = query_distances(ranks)
+    add(question[first][distances.query], size * size + size + distances.lang, distances.distance)
     return QuestionFigures(tuple(ids.tolist()), ranks.languages, totals, counts)
 
 
@@ -164,6 +162,11 @@ def find_interval(
     values = figures.macro(figure, weights, languages)
     if against is not None:
         values = values - times * against.macro(figure, weights, languages)
+    return percentile_interval(values)
+
+
+def percentile_interval(values: np.ndarray) -> Interval:
+    """Return the interval of a figure (Efron 1979): `values` has it on all questions, then on each resample, or NaN."""
     known = values[1:][~np.isnan(values[1:])]
     low, high = np.quantile(known, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2]) if len(known) else (np.nan, np.nan)
     return Interval(float(values[0]), float(low), float(high))

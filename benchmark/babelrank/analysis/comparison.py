@@ -72,7 +72,8 @@ class Comparison:
     tallies
         By figure.
     gains
-        By figure, the difference for each query language: float64, in the order of the languages.
+        By figure, the difference for each query language: float64, in the order of the languages; NaN for one without
+        queries.
     """
 
     languages: tuple[str, ...]
@@ -179,9 +180,9 @@ def _contributions(first: QuestionFigures, second: QuestionFigures) -> np.ndarra
 
 
 def _average(contributions: np.ndarray) -> np.ndarray:
-    """Return what each question adds to the mean over settings, those without queries aside."""
+    """Return what each question adds to the mean over settings, those without queries aside; NaN if all are."""
     known = contributions[:, ~np.isnan(contributions).any(axis=0)]
-    averages: np.ndarray = known.sum(axis=1) / max(known.shape[1], 1)
+    averages: np.ndarray = known.sum(axis=1) / (known.shape[1] or np.nan)
     return averages
 
 

@@ -13,13 +13,19 @@ from typing import TypeVar
 import numpy as np
 from scipy.stats import rankdata
 
-from babelrank.analysis.bootstrap import MACRO_FIGURES, RESAMPLES, Interval, QuestionFigures, draw_weights
+from babelrank.analysis.bootstrap import (
+    MACRO_FIGURES,
+    RESAMPLES,
+    Interval,
+    QuestionFigures,
+    draw_weights,
+    percentile_interval,
+)
 from babelrank.analysis.settings import Matrix
 from babelrank.data.language_facts import DISTANCE_KINDS, LanguageFacts, language_facts, typological_distance
 
 LOW_RESOURCE = 3
 PERMUTATIONS = 9_999  # the smallest p-value that can come out is 1 / (PERMUTATIONS + 1)
-_LEVEL = 0.95
 _CHUNK = 1_000  # permuted matrices at once: 8 MB for 32 languages
 _CROSS_LINGUAL = "cross_lingual"
 _Key = TypeVar("_Key", bound=Hashable)
@@ -260,10 +266,7 @@ def _find_intervals(figures: QuestionFigures, membership: np.ndarray, resamples:
     means = np.where(known, weights @ figures.totals / np.where(known, counts, 1.0), 0.0)
     sizes = known @ membership
     values = np.where(sizes > 0, means @ membership / np.maximum(sizes, 1.0), np.nan)
-    empty = np.isnan(values[0])  # without a figure there is no interval; nanquantile would warn
-    bounds = np.full((2, values.shape[1]), np.nan)
-    bounds[:, ~empty] = np.nanquantile(values[1:, ~empty], [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=0)
-    return [Interval(float(v), float(low), float(high)) for v, low, high in zip(values[0], *bounds, strict=True)]
+    return [percentile_interval(column) for column in values.T]
 
 
 def _find_complete(*matrices: np.ndarray) -> np.ndarray:

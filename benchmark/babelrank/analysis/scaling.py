@@ -5,8 +5,10 @@ where the points allow no more a straight line over the logarithm of the size, w
 """
 
 import warnings
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 from scipy.optimize import OptimizeWarning, curve_fit
@@ -17,7 +19,7 @@ from babelrank.errors import ReportError
 
 POWER_LAW = "power law"
 LOG_LINEAR = "log-linear"
-_MINIMUM = 3  # points; a line through two has no error to judge it by
+FEWEST_POINTS = 3  # a line through two has no error to judge it by
 _MINIMUM_SIZES = 4  # different sizes for a power law, which has three coefficients
 _EXPONENTS = np.geomspace(0.01, 10, 200)  # where the search starts; a steeper law would be a step
 _LEVEL = 0.95
@@ -100,6 +102,21 @@ class ScalingFit:
         return Interval(value, value - half, value + half)
 
 
+def merge_sizes(points: Sequence[ScalingPoint]) -> list[ScalingPoint]:
+    """Return one point for each size, the mean of those that have it; labels are joined.
+
+    Variants of one model are no independent evidence of what size does: each counted for itself would make intervals
+    narrower than they are.
+    """
+    by_size: defaultdict[float, list[ScalingPoint]] = defaultdict(list)
+    for point in points:
+        by_size[point.parameters].append(point)
+    return [
+        ScalingPoint(", ".join(point.label for point in same), size, fmean(point.value for point in same))
+        for size, same in by_size.items()
+    ]
+
+
 def fit_scaling(points: Sequence[ScalingPoint]) -> ScalingFit:
     """Fit a law to a figure over the number of parameters.
 
@@ -118,8 +135,8 @@ def fit_scaling(points: Sequence[ScalingPoint]) -> ScalingFit:
                 f"{point.label}: {point.parameters} parameters with value {point.value}; "
                 "a size is positive, and both are finite."
             )
-    if len(ordered) < _MINIMUM:
-        raise ReportError(f"a scaling law takes at least {_MINIMUM} encoders of known size, not {len(ordered)}.")
+    if len(ordered) < FEWEST_POINTS:
+        raise ReportError(f"a scaling law takes at least {FEWEST_POINTS} encoders of known size, not {len(ordered)}.")
     sizes = np.array([point.parameters for point in ordered], dtype=float)
     values = np.array([point.value for point in ordered], dtype=float)
     different = len(np.unique(sizes))
@@ -190,8 +207,9 @@ def _power(sizes: np.ndarray, a: float, b: float, c: float) -> np.ndarray:
     return law
 
 
-def _power_gradient(sizes: np.ndarray, a: float, b: float, c: float) -> np.ndarray:  # noqa: ARG001
+def _power_gradient(sizes: np.ndarray, *coefficients: float) -> np.ndarray:
     """Return the derivatives by a, b and c: shape (sizes, 3)."""
+    _, b, c = coefficients
     return np.stack([np.ones_like(sizes), sizes**-c, -b * np.log(sizes) * sizes**-c], axis=1)
 
 
@@ -200,7 +218,7 @@ def _line(sizes: np.ndarray, a: float, b: float) -> np.ndarray:
     return line
 
 
-def _line_gradient(sizes: np.ndarray, *_: float) -> np.ndarray:
+def _line_gradient(sizes: np.ndarray, *_coefficients: float) -> np.ndarray:
     """Return the derivatives by a and b: shape (sizes, 2)."""
     return np.stack([np.ones_like(sizes), np.log10(sizes)], axis=1)
 

@@ -1,11 +1,13 @@
 """What stands above the answers -> the section of it, with the worst questions to look at."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from babelrank.analysis.errors import Counts, Errors, Outranking, Worst, WorstQuestion
 from babelrank.analysis.settings import Cell, Matrix
 from babelrank.data.catalog import Source
-from babelrank.reporting.html import (
+from babelrank.reporting.languages import language_name
+from babelrank.reporting.parts import (
     Bars,
     Column,
     MatrixView,
@@ -16,7 +18,6 @@ from babelrank.reporting.html import (
     Table,
     show_share,
 )
-from babelrank.reporting.languages import language_name
 from babelrank.reporting.summary import show_rank
 
 _KINDS = {
@@ -59,12 +60,13 @@ def error_section(errors: Errors, worst: Worst, source: Source | None) -> Sectio
         if source
         else "The report has no texts of this collection: questions and passages are named by their ids."
     )
+    of_language = f"{errors.language_depth} " if errors.language_depth > 1 else ""
     return Section(
         title="Errors",
         caption="Worst questions, and what outranked the answer: another relevant passage (in the pool, another "
         "language's), or a wrong one in the query's language, in the answer's, or in a third. For each query the first "
-        f"{errors.pool_depth} of the pool and the first {errors.language_depth} of each language were kept; what "
-        f"stands below them is not counted. {texts}",
+        f"{errors.pool_depth} of the pool and the first {of_language}of each language were kept; what stands below "
+        f"them is not counted. {texts}",
         matrices=[*_pair_views(errors), *_pool_views(errors)],
         tables=[_first_table(errors)],
         questions=[
@@ -76,39 +78,30 @@ def error_section(errors: Errors, worst: Worst, source: Source | None) -> Sectio
 
 
 def _pair_views(errors: Errors) -> list[MatrixView]:
-    languages, pairs = errors.languages, errors.pairs
-    views = [
-        MatrixView(
-            label="outranked",
-            title="Share of questions whose answer is outranked, by query and passage language",
-            rows=languages,
-            columns=languages,
-            values=_divide(pairs.outranked, pairs.n),
-            show=show_share,
-            legend="share of questions (lower is better)",
-            note="By a wrong passage of the passage language; equal scores do not outrank.",
-            colours="viridis_r",
-            limits=(0.0, 1.0),
-            n=pairs.n,
+    pairs = errors.pairs
+    share_of = partial(MatrixView, rows=errors.languages, columns=errors.languages, show=show_share, limits=(0.0, 1.0))
+    outranked = share_of(
+        label="outranked",
+        title="Share of questions whose answer is outranked, by query and passage language",
+        values=_divide(pairs.outranked, pairs.n),
+        legend="share of questions (lower is better)",
+        note="By a wrong passage of the passage language; equal scores do not outrank.",
+        colours="viridis_r",
+        n=pairs.n,
+    )
+    places = [
+        share_of(
+            label=_PLACES[place],
+            title=f"Where the answer is outranked: first is a wrong passage of {_article(place)}",
+            values=_divide(counts, pairs.outranked),
+            legend="share of the questions whose answer is outranked",
+            note="As an answer's. A near miss is another sentence of the right paragraph.",
+            colours="cividis",
+            n=pairs.outranked,
         )
+        for place, counts in (pairs.places or {}).items()
     ]
-    for place, counts in (pairs.places or {}).items():
-        views.append(
-            MatrixView(
-                label=_PLACES[place],
-                title=f"Where the answer is outranked: first is a wrong passage of {_article(place)}",
-                rows=languages,
-                columns=languages,
-                values=_divide(counts, pairs.outranked),
-                show=show_share,
-                legend="share of the questions whose answer is outranked",
-                note="As an answer's. A near miss is another sentence of the right paragraph.",
-                colours="cividis",
-                limits=(0.0, 1.0),
-                n=pairs.outranked,
-            )
-        )
-    return views
+    return [outranked, *places]
 
 
 def _pool_views(errors: Errors) -> list[MatrixView]:

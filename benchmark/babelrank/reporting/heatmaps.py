@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from babelrank.analysis.settings import Matrix
 from babelrank.reporting.figures import figures_of
 from babelrank.reporting.names import collection_stem
+from babelrank.reporting.parts import Palette
 from babelrank.reporting.results import CollectionResults
 
 
@@ -28,7 +29,7 @@ class Heatmap:
     show
         A value as text that fits a cell.
     colours
-        A sequential map of matplotlib's that is safe for colour-blind readers and falls or rises in grey, too.
+        A sequential map, one that is safe for colour-blind readers and falls or rises in grey, too.
     limits
         Bounds of the scale, if the values' own are not to be its.
     logarithmic
@@ -41,7 +42,7 @@ class Heatmap:
     caption: str
     matrix: Callable[[CollectionResults], Matrix]
     show: Callable[[float], str]
-    colours: str
+    colours: Palette
     limits: tuple[float | None, float | None] = (None, None)
     logarithmic: bool = False
 

@@ -11,18 +11,25 @@ from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
 from babelrank.analysis.settings import Cell
 from babelrank.reporting.family_table import AVERAGE, FamilyRow, FamilyTable
 from babelrank.reporting.figures import LAREQA, Figures
-from babelrank.reporting.html import Table
 from babelrank.reporting.html_page import anchor, render_page
 from babelrank.reporting.html_report import REPORT_PAGE
 from babelrank.reporting.languages import language_name
-from babelrank.reporting.markdown import HASHED, show_parameters
-from babelrank.reporting.results import SETTING_KINDS, ModelResults
-from babelrank.reporting.summary import NO_VALUE, bias_row, show_range, show_score, summary_rows
+from babelrank.reporting.markdown import HASHED
+from babelrank.reporting.parts import Table
+from babelrank.reporting.results import ModelResults
+from babelrank.reporting.summary import (
+    NO_VALUE,
+    SETTING_LABELS,
+    bias_row,
+    show_parameters,
+    show_range,
+    show_score,
+    summary_rows,
+)
 
 if TYPE_CHECKING:
     from babelrank.reporting.leaderboard import Entry, Section
 
-_LABELS = dict(zip(SETTING_KINDS, ("Mo.", "Cr.", "Mul."), strict=True))
 _GROUP_NOTE = (
     "Models that share a letter cannot be told apart by what they are sorted by, Mul. (mAP) where there is a pool of "
     "several languages: paired permutation tests over questions, at 5 % after Holm’s correction over all pairs."
@@ -160,7 +167,7 @@ def _section_board(
         note=f"{told}Candidates: {first.candidates}; {languages}.",
         measures=figures.measures,
         labels=tuple(row.label for row in summary_rows(first)),
-        main=_LABELS[figures.main[0]],
+        main=SETTING_LABELS[figures.main[0]],
         has_bias=figures.has_bias,
         has_groups=any(groups.values()),
         lines=[_line(entry, figures, groups.get(key, ""), intervals.get(key, {})) for key, entry in _keyed(section)],
@@ -198,7 +205,7 @@ def _line(entry: "Entry", figures: Figures, group: str, intervals: Mapping[str, 
     }
     texts = {column: show_score(score) for column, score in values.items() if not isinstance(score, str)}
     texts["group"] = group or NO_VALUE
-    columns = {kind: f"{figures.headline[0]}/{_LABELS[kind]}" for kind in figures.kinds}
+    columns = {kind: f"{figures.headline[0]}/{SETTING_LABELS[kind]}" for kind in figures.kinds}
     if figures.has_bias:
         bias = bias_row(entry.result)
         values |= {RANK_DISTANCE: macro[RANK_DISTANCE], "normalised": macro["rank_distance_normalised"]}

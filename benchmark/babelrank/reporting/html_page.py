@@ -14,8 +14,8 @@ from typing import Any
 
 import jinja2
 
-from babelrank.reporting.html import show_cell
 from babelrank.reporting.languages import language_name
+from babelrank.reporting.parts import show_cell
 from babelrank.reporting.summary import NO_VALUE
 
 

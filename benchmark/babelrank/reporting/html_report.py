@@ -1,6 +1,6 @@
 """Results -> report.html: the figures of one model, to be looked at.
 
-In: results, as their file has them, with what was computed from the rank tables besides. Out: the page. `html` says
+In: results, as their file has them, with what was computed from the rank tables besides. Out: the page. `parts` says
 what a section holds.
 """
 
@@ -14,27 +14,31 @@ from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
 from babelrank.analysis.settings import Cell, mean_or_none
 from babelrank.reporting.figures import figures_of
 from babelrank.reporting.heatmaps import HEATMAPS
-from babelrank.reporting.html import Bars, Column, Margin, MatrixView, Section, Table
 from babelrank.reporting.html_page import anchor, render_page
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.markdown import (
     HASHED,
     is_folder,
     reproducing_command,
-    show_parameters,
     show_seconds,
     source_of,
 )
+from babelrank.reporting.parts import Bars, Column, Margin, MatrixView, Section, Table
 from babelrank.reporting.results import CollectionResults, Results
-from babelrank.reporting.summary import BIAS_LABELS, show_rank, show_score, summary_rows
+from babelrank.reporting.summary import (
+    BIAS_LABELS,
+    SETTING_LABELS,
+    show_parameters,
+    show_rank,
+    show_score,
+    summary_rows,
+)
 
 REPORT_PAGE = "report.html"
 _PAIRS, *_FAVOURED = HEATMAPS
 _SHARED = frozenset(("rows", "columns", "n"))
 _MEANINGS = {
-    "monolingual": ("Mo.", "{}, monolingual"),
-    "cross_lingual": ("Cr.", "{}, cross-lingual"),
-    "multilingual": ("Mul.", "{}, multilingual"),
+    **{kind: (label, f"{{}}, {kind.replace('_', '-')}") for kind, label in SETTING_LABELS.items()},
     RANK_DISTANCE: ("Rank distance", "language bias"),
 }
 
@@ -272,7 +276,7 @@ def _favoured(collection: CollectionResults) -> Section:
                 precise=show_rank if heatmap.logarithmic else "{:.1%}".format,
                 legend=heatmap.label,
                 note=heatmap.caption,
-                colours=heatmap.colours,  # type: ignore[arg-type]
+                colours=heatmap.colours,
                 limits=heatmap.limits,
                 logarithmic=heatmap.logarithmic,
                 n=collection.favoured.n,

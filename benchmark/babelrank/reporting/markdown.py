@@ -18,14 +18,15 @@ from babelrank.data.catalog import SOURCES, Source
 from babelrank.encoding.protocol import EncoderOptions
 from babelrank.reporting.figures import figures_of
 from babelrank.reporting.heatmaps import heatmaps_of
-from babelrank.reporting.html import Section, show_cell
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.names import default_name
+from babelrank.reporting.parts import Section, show_cell
 from babelrank.reporting.results import CollectionResults, ModelResults, Results
 from babelrank.reporting.summary import (
     MACRO_LABELS,
     NO_VALUE,
     bias_row,
+    show_parameters,
     show_range,
     show_rank,
     show_score,
@@ -191,16 +192,6 @@ def _common_n(collection: CollectionResults) -> int | None:
 def is_folder(model: ModelResults) -> bool:
     """Return whether a model was submitted from a folder, of which the fingerprint is the digest."""
     return _FOLDER_DIGEST.fullmatch(model.fingerprint) is not None
-
-
-def show_parameters(number: int | None) -> str:
-    """Write a number of weights, such as 118 M."""
-    if number is None:
-        return NO_VALUE
-    for unit, letter in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
-        if number >= unit:
-            return f"{number / unit:.3g} {letter}" if number < 1000 * unit else f"{number / unit:,.0f} {letter}"
-    return str(number)
 
 
 def show_seconds(value: Cell) -> str:

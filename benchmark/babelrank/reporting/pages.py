@@ -11,9 +11,9 @@ from babelrank.ranking.top_table import read_top
 from babelrank.reporting.error_section import error_section
 from babelrank.reporting.figures import figures_of
 from babelrank.reporting.heatmaps import heatmaps_of
-from babelrank.reporting.html import Section
 from babelrank.reporting.html_report import REPORT_PAGE, render_report_html
 from babelrank.reporting.markdown import render_markdown, source_of
+from babelrank.reporting.parts import Section
 from babelrank.reporting.results import CollectionResults, ModelResults, Results
 from babelrank.reporting.sections import detail_sections
 from babelrank.reporting.space_section import space_section

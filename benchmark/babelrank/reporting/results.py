@@ -99,8 +99,8 @@ class PoolCells:
 
 
 @dataclass(frozen=True)
-class RanksFile:
-    """The rank table from which everything about a collection follows: a Parquet file beside results.json.
+class TableFile:
+    """A table beside results.json, from which more follows than it says.
 
     Attributes
     ----------
@@ -109,36 +109,37 @@ class RanksFile:
     sha256
         Digest of the file (hex).
     rows
-        Number of (query, relevant passage) rows.
+        Number of its rows.
+    """
+
+    file: FileName
+    sha256: Digest
+    rows: int
+
+
+@dataclass(frozen=True)
+class RanksFile(TableFile):
+    """The rank table, from which everything follows: a Parquet file with a row for each query and relevant passage.
+
+    Attributes
+    ----------
     tied
         Rows whose passage has the same score as another of the pool, and so a mid-rank.
     """
 
-    file: FileName
-    sha256: Digest
-    rows: int
     tied: int
 
 
 @dataclass(frozen=True)
-class TopFile:
-    """The table of top passages, from which errors follow: another Parquet file beside results.json.
+class TopFile(TableFile):
+    """The table of top passages, from which errors follow: a Parquet file with a row for each query and passage.
 
     Attributes
     ----------
-    file
-        Its name.
-    sha256
-        Digest of the file (hex).
-    rows
-        Number of (query, passage) rows.
     pool_depth, language_depth
         Passages kept for each query, of the pool and of each language.
     """
 
-    file: FileName
-    sha256: Digest
-    rows: int
     pool_depth: int
     language_depth: int
 

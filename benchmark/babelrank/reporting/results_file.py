@@ -109,6 +109,8 @@ def json_schema() -> dict[str, Any]:
     for cls in _schema_classes(Results):
         section = schema if cls is Results else schema["$defs"][cls.__name__]
         section["description"], attributes = _read_docstring(cls)
+        for base in filter(is_dataclass, cls.__bases__):
+            attributes = _read_docstring(base)[1] | attributes
         for name, description in attributes.items():
             section["properties"][name]["description"] = description
     return schema

@@ -12,7 +12,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from babelrank.analysis.settings import Cell, Matrix, PoolScores, macro_averages, score_pairs, score_pool
+from babelrank.analysis.settings import Cell, PairScores, PoolScores, macro_averages, score_pairs, score_pool
 from babelrank.data.judged import Judged
 from babelrank.ranking.runs import Resolved, rank_run
 from babelrank.reporting.figures import family_of, headline_measures, setting_kinds, shown_measures
@@ -30,22 +30,6 @@ class Depth:
 
     least: int
     most: int
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Scores by query language (rows) and passage language, each list cut to the passage language.
-
-    Attributes
-    ----------
-    n
-        Queries of each setting.
-    scores
-        By measure.
-    """
-
-    n: list[list[int]]
-    scores: dict[str, Matrix]
 
 
 @dataclass(frozen=True)
@@ -71,7 +55,7 @@ class RunEvaluation:
     kinds
         Kinds of setting that there are.
     macro, pairs, pool
-        As in results.json.
+        As in results.json; for a pair, the run is cut to the passage language.
     """
 
     name: str
@@ -84,7 +68,7 @@ class RunEvaluation:
     measures: list[str]
     kinds: list[str]
     macro: dict[str, dict[str, Cell]]
-    pairs: Pairs
+    pairs: PairScores
     pool: PoolScores
 
 
@@ -109,7 +93,7 @@ def evaluate_run(name: str, resolved: Resolved, judged: Judged) -> RunEvaluation
         measures=list(shown_measures(headline_measures(family_of(judged.name), kinds), cut=True)),
         kinds=list(kinds),
         macro=macro_averages(pairs, pool),
-        pairs=Pairs(pairs.n, pairs.scores),
+        pairs=pairs,
         pool=pool,
     )
 

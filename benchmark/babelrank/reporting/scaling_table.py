@@ -1,25 +1,20 @@
 """Models of one collection -> a table of how their figures go with their number of parameters."""
 
-from collections import defaultdict
 from collections.abc import Sequence
-from statistics import fmean
 
 from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE
-from babelrank.analysis.scaling import POWER_LAW, ScalingFit, ScalingPoint, fit_scaling
-from babelrank.reporting.html import Column, Table
-from babelrank.reporting.markdown import show_parameters
+from babelrank.analysis.scaling import FEWEST_POINTS, POWER_LAW, ScalingFit, ScalingPoint, fit_scaling, merge_sizes
+from babelrank.reporting.parts import Column, Table
 from babelrank.reporting.results import CollectionResults, ModelResults
-from babelrank.reporting.summary import MACRO_LABELS, show_change, show_score
-
-_FEWEST_SIZES = 3
+from babelrank.reporting.summary import MACRO_LABELS, macro_figure, show_change, show_score
 
 
 def scaling_table(models: Sequence[tuple[ModelResults, CollectionResults]]) -> Table | None:
     """Fit each macro figure to the models' sizes; None with fewer than three different sizes."""
     fits: dict[str, ScalingFit] = {}
     for figure in MACRO_FIGURES:
-        points = _points(models, figure)
-        if len({point.parameters for point in points}) >= _FEWEST_SIZES:
+        points = merge_sizes(_points(models, figure))
+        if len(points) >= FEWEST_POINTS:
             fits[figure] = fit_scaling(points)
     if not fits:
         return None
@@ -47,14 +42,13 @@ def scaling_table(models: Sequence[tuple[ModelResults, CollectionResults]]) -> T
 
 
 def _points(models: Sequence[tuple[ModelResults, CollectionResults]], figure: str) -> list[ScalingPoint]:
-    """Return one point for each size: variants of a model are no evidence of what size does."""
-    by_size: defaultdict[int, list[float]] = defaultdict(list)
-    for model, result in models:
-        macro = result.macro
-        value = macro["multilingual"][figure] if figure == RANK_DISTANCE else macro[figure]["mAP"]
-        if model.parameters and value is not None:
-            by_size[model.parameters].append(value)
-    return [ScalingPoint(show_parameters(size), size, fmean(values)) for size, values in by_size.items()]
+    """Return a point for each model that has parameters and the figure."""
+    values = [(model, macro_figure(result, figure)) for model, result in models]
+    return [
+        ScalingPoint(model.name, model.parameters, value)
+        for model, value in values
+        if model.parameters and value is not None
+    ]
 
 
 def _show_effect(figure: str, fit: ScalingFit) -> str:

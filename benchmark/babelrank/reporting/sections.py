@@ -12,8 +12,8 @@ from babelrank.analysis.friedman import FriedmanTests
 from babelrank.analysis.groups import LOW_RESOURCE, Group
 from babelrank.analysis.preference import DEPTHS, LanguagePreference
 from babelrank.analysis.settings import Cell, Matrix
-from babelrank.reporting.html import Bars, Column, MatrixView, Section, Show, Table, show_share
 from babelrank.reporting.languages import language_name
+from babelrank.reporting.parts import Bars, Column, MatrixView, Section, Show, Table, show_share
 from babelrank.reporting.summary import MACRO_LABELS, NO_VALUE, show_interval, show_rank, show_score
 
 _CROSS = ("cross_lingual",)
@@ -87,6 +87,7 @@ def preference_section(preference: LanguagePreference, languages: Sequence[str])
         )
         for depth in DEPTHS
     ]
+    even = all(len({round(share, 12) for share in row if share is not None}) < 2 for row in preference.share_expected)
     shares = [
         _by_passage_language(
             preference,
@@ -94,11 +95,24 @@ def preference_section(preference: LanguagePreference, languages: Sequence[str])
             preference.share_of_top[str(depth)],
             label=f"share of top {depth}",
             title=f"Of all relevant passages found in the top {depth}, the share of each language",
-            legend="share of what is found; equal without bias",
-            note="Each row adds up to 100 %.",
+            legend=f"share of what is found{'; equal without bias' if even else ''}",
+            note="Each row adds up to 100 %."
+            + ("" if even else " Not every query has a passage in every language: compare with “share without bias”."),
         )
         for depth in DEPTHS[1:]
     ]
+    if not even:
+        shares.append(
+            _by_passage_language(
+                preference,
+                languages,
+                preference.share_expected,
+                label="share without bias",
+                title="Share without bias: that of each language among the queries' relevant passages",
+                legend="share of what there is",
+                note="What each language's share of any top would be without bias. Each row adds up to 100 %.",
+            )
+        )
     return Section(
         title="Preference between languages",
         caption="Which of a query's parallel passages stand high in the pool? Rows are query languages, columns "
@@ -179,7 +193,7 @@ def test_section(tests: FriedmanTests, languages: Sequence[str]) -> Section:
                 rows=languages,
                 columns=languages,
                 values=values,
-                show="{:+.0f}".format,
+                show=_show_balance,
                 legend="query languages",
                 note="Sign tests between two passage languages, at 5 % after Holm's correction over the pairs of a "
                 "query language.",
@@ -256,13 +270,18 @@ def consistency_section(consistency: Consistency, languages: Sequence[str]) -> S
         join="and",
     )
     macro = consistency.macro
+    likeness = (
+        "No question with several passages to order is asked in two languages."
+        if macro["rbo"] is None
+        else "Two random orders would have a rank-biased overlap of "
+        f"{show_score(macro['rbo_random'])}; the mean here is {show_score(macro['rbo'])}, which is "
+        f"{show_score(macro['rbo_beyond_random'])} of the way from chance to the same order."
+    )
     return Section(
         title="Consistency",
         caption="Do a question's translations retrieve the same? Compared are the orders in which two query languages "
-        "put the question's relevant passages. Two random orders would have a rank-biased overlap of "
-        f"{show_score(macro['rbo_random'])}; the mean here is {show_score(macro['rbo'])}, which is "
-        f"{show_score(macro['rbo_beyond_random'])} of the way from chance to the same order.",
-        matrices=[rbo, rankc, gap],
+        f"put the question's relevant passages. {likeness}",
+        matrices=[view for view in (rbo, rankc, gap) if view.bounds],
     )
 
 
@@ -292,7 +311,7 @@ def group_section(groups: Mapping[str, Sequence[Group]]) -> Section:
                             for figure in MACRO_FIGURES
                             if figure in figures
                         ),
-                        group.settings["cross_lingual"],
+                        group.settings.get("cross_lingual"),
                     ]
                     for view in _VIEWS
                     if view.startswith(prefixes)
@@ -359,6 +378,10 @@ def show_signed(value: float) -> str:
 def show_p(p: float) -> str:
     """Write a p-value: three decimals, and no more zeros than say something."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _show_balance(number: float) -> str:
+    return f"{number:+.0f}".replace("-", "−") if number else "0"
 
 
 def _by_passage_language(

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from babelrank.analysis.settings import Cell, Matrix
 from babelrank.analysis.space import Space, TextSpace
-from babelrank.reporting.html import Bars, Column, MatrixView, Palette, Section, Table, show_share
 from babelrank.reporting.languages import language_name
+from babelrank.reporting.parts import Bars, Column, MatrixView, Palette, Section, Table, show_share
 from babelrank.reporting.summary import show_score
 
 _SIDES = ("queries", "passages")
@@ -142,11 +142,11 @@ def _sides_table(space: Space) -> Table:
             Column("vectors of"),
             Column("language probe", show_share),
             Column("by chance", show_share),
-            Column("uniformity", _show_signed),
+            Column("uniformity", _show_number),
             Column("IsoScore", show_score),
-            Column("mean cosine", _show_signed),
-            Column("within a language", _show_signed),
-            Column("across languages", _show_signed),
+            Column("mean cosine", _show_number),
+            Column("within a language", _show_number),
+            Column("across languages", _show_number),
         ],
         rows=rows,
     )
@@ -159,7 +159,7 @@ def _hub_table(space: Space) -> Table:
         columns=[
             Column("nearest to"),
             Column("largest hub"),
-            Column("skewness", _show_signed),
+            Column("skewness", _show_number),
             Column("never near", show_share),
         ],
         rows=[
@@ -200,7 +200,7 @@ def _language_table(space: Space) -> Table:
         columns=[
             Column("language"),
             *(Column(f"probe, {side}", show_share) for side in _SIDES),
-            *(Column(f"uniformity, {side}", _show_signed) for side in _SIDES),
+            *(Column(f"uniformity, {side}", _show_number) for side in _SIDES),
         ],
         rows=[
             [
@@ -217,5 +217,5 @@ def _show_precise_share(share: float) -> str:
     return f"{share:.1%}"
 
 
-def _show_signed(value: float) -> str:
+def _show_number(value: float) -> str:
     return f"{value:.2f}".replace("-", "−")

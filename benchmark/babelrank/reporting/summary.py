@@ -1,9 +1,10 @@
 """What matters most of a collection's results, in a few rows: for the report and the leaderboard."""
 
+import math
 from dataclasses import dataclass
 from itertools import product
 
-from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE, Interval
+from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval
 from babelrank.analysis.settings import Cell
 from babelrank.reporting.figures import setting_kinds
 from babelrank.reporting.results import BIAS_FIGURES, SETTING_KINDS, CollectionResults
@@ -11,8 +12,13 @@ from babelrank.reporting.results import BIAS_FIGURES, SETTING_KINDS, CollectionR
 NO_VALUE = "–"
 # Of the rank distance, by the name under which macro averages hold it.
 BIAS_LABELS = dict(zip(BIAS_FIGURES, ("mean", "median", "floor", "normalised"), strict=True))
+# What the paper calls the means over each kind of setting.
+SETTING_LABELS = dict(zip(SETTING_KINDS, ("Mo.", "Cr.", "Mul."), strict=True))
 # Of the macro figures with intervals; the arrow says which way is better.
-MACRO_LABELS = dict(zip(MACRO_FIGURES, ("Mo. ↑", "Cr. ↑", "Mul. ↑", "rank distance ↓"), strict=True))
+MACRO_LABELS = {figure: f"{SETTING_LABELS[figure]} ↑" for figure in SETTING_KINDS} | {RANK_DISTANCE: "rank distance ↓"}
+
+_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+_ROUNDED_UP = 0.9995  # of a unit, three digits say one of it rather than a thousand of the next
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ def summary_rows(collection: CollectionResults) -> list[SummaryRow]:
     filled = [n > 0 for row in pairs for n in row]
     monolingual = sum(a and b for a, b in zip(filled, diagonal, strict=True))
     multilingual = sum(n > 0 for n in collection.pool.n)
-    counts = zip(("Mo.", "Cr.", "Mul."), (monolingual, sum(filled) - monolingual, multilingual), strict=True)
+    counts = zip(SETTING_LABELS.values(), (monolingual, sum(filled) - monolingual, multilingual), strict=True)
     rows = {
         kind: SummaryRow(label, f"{kind.replace('_', '-')}, {_settings(count)}", collection.macro[kind])
         for kind, (label, count) in zip(SETTING_KINDS, counts, strict=True)
@@ -56,6 +62,13 @@ def summary_rows(collection: CollectionResults) -> list[SummaryRow]:
 def summary_score(collection: CollectionResults, label: str, measure: str) -> Cell:
     """Return one of the averages of `summary_rows`; None where there is no such row."""
     return next((row.scores[measure] for row in summary_rows(collection) if row.label == label), None)
+
+
+def macro_figure(collection: CollectionResults, figure: str) -> Cell:
+    """Return one of `MACRO_FIGURES` as the report has it: mAP of a kind of setting, or the rank distance."""
+    if figure == RANK_DISTANCE:
+        return collection.macro["multilingual"][RANK_DISTANCE]
+    return collection.macro[figure][DEFAULT_MEASURE]
 
 
 def bias_row(collection: CollectionResults) -> dict[str, str]:
@@ -77,6 +90,16 @@ def show_rank(value: Cell) -> str:
     return NO_VALUE if value is None else f"{value:,.1f}"
 
 
+def show_parameters(number: float | None) -> str:
+    """Write a number of weights, such as 118 M."""
+    if number is None:
+        return NO_VALUE
+    for unit, letter in _UNITS:
+        if number >= _ROUNDED_UP * unit:
+            return f"{number / unit:.3g} {letter}"
+    return f"{number:.0f}"
+
+
 def show_interval(figure: str, interval: Interval) -> str:
     """Write a macro figure with its interval."""
     return f"{interval.value:,.{_digits(figure)}f} ({show_range(figure, interval)})"
@@ -95,8 +118,8 @@ def show_change(figure: str, interval: Interval) -> str:
 
 
 def show_difference(figure: str, difference: float) -> str:
-    """Write the difference of two macro figures."""
-    return f"{difference:+,.{_digits(figure)}f}".replace("-", "−")
+    """Write the difference of two macro figures, or a dash where there is none (NaN)."""
+    return NO_VALUE if math.isnan(difference) else f"{difference:+,.{_digits(figure)}f}".replace("-", "−")
 
 
 def _settings(count: int) -> str:

@@ -1,6 +1,8 @@
 """Tidy CSV: one figure to a row, for pandas, R or a spreadsheet.
 
-In: reports. Out: three files. A figure that is not defined is an empty field, never a number. UTF-8, lines end with LF.
+In: reports. Out: three files. A figure that is not defined is an empty field, never a number. What a collection's
+judgements do not allow, such as a multilingual setting or bias in a single language, has no rows. UTF-8, lines end with
+LF.
 
 - ``settings.csv``: every measure of every setting. Columns model, collection, setting (``monolingual``,
   ``cross_lingual``, ``multilingual``), query_lang, passage_lang (``all`` for the pool), measure, value, n (queries).
@@ -18,9 +20,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
-from babelrank.reporting.export.intervals import MAP, macro_intervals
+from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval, find_intervals, question_figures
 from babelrank.reporting.export.protocol import ALL_LANGUAGES, File, Options, RanksReader, evaluations
+from babelrank.reporting.figures import Figures, figures_of
 from babelrank.reporting.results import BIAS_FIGURES, SETTING_KINDS, CollectionResults, Results
 from babelrank.reporting.summary import BIAS_LABELS
 
@@ -34,11 +36,12 @@ def render(results: Sequence[Results], read_ranks: RanksReader, _options: Option
     """Yield the three tables."""
     tables: dict[str, list[pd.DataFrame]] = {"settings.csv": [], "macro.csv": [], "bias.csv": []}
     for model, name, collection in evaluations(results):
-        intervals = macro_intervals(read_ranks(model, name))
+        intervals = find_intervals(question_figures(read_ranks(model, name)))
+        figures = figures_of(name, collection)
         for file, frame in (
-            ("settings.csv", _settings(collection)),
-            ("macro.csv", _macro(collection, intervals)),
-            ("bias.csv", _bias(collection)),
+            ("settings.csv", _settings(collection, figures)),
+            ("macro.csv", _macro(collection, figures, intervals)),
+            ("bias.csv", _bias(collection) if figures.has_bias else pd.DataFrame(columns=_BIAS_COLUMNS)),
         ):
             frame.insert(0, "model", model)
             frame.insert(1, "collection", name)
@@ -48,7 +51,7 @@ def render(results: Sequence[Results], read_ranks: RanksReader, _options: Option
         yield file, text
 
 
-def _settings(collection: CollectionResults) -> pd.DataFrame:
+def _settings(collection: CollectionResults, figures: Figures) -> pd.DataFrame:
     languages = collection.languages
     kinds = np.where(np.eye(len(languages), dtype=bool), SETTING_KINDS[0], SETTING_KINDS[1])
     pairs = [
@@ -58,6 +61,7 @@ def _settings(collection: CollectionResults) -> pd.DataFrame:
     pool = [
         _vector(languages, setting=SETTING_KINDS[2], measure=measure, value=scores, n=collection.pool.n)
         for measure, scores in collection.pool.scores.items()
+        if figures.has_pool
     ]
     return pd.concat([*pairs, *pool])[_SETTINGS_COLUMNS]
 
@@ -75,15 +79,17 @@ def _bias(collection: CollectionResults) -> pd.DataFrame:
     return pd.concat([*distances, *matrices])[_BIAS_COLUMNS]
 
 
-def _macro(collection: CollectionResults, intervals: dict[str, Interval]) -> pd.DataFrame:
+def _macro(collection: CollectionResults, figures: Figures, intervals: dict[str, Interval]) -> pd.DataFrame:
     filled = np.array(collection.pairs.n) > 0
     diagonal = np.eye(len(filled), dtype=bool)
     counts = (filled[diagonal].sum(), filled[~diagonal].sum(), np.count_nonzero(collection.pool.n))
     settings, biased = dict(zip(SETTING_KINDS, counts, strict=True)), np.count_nonzero(collection.rank_distance.n)
     rows: list[tuple[Any, ...]] = []
-    for setting in SETTING_KINDS:
+    for setting in figures.kinds:
         for measure, value in collection.macro[setting].items():
-            interval = intervals.get({MAP: setting, RANK_DISTANCE: RANK_DISTANCE}.get(measure, ""))
+            if measure in BIAS_FIGURES and not figures.has_bias:
+                continue
+            interval = intervals.get({DEFAULT_MEASURE: setting, RANK_DISTANCE: RANK_DISTANCE}.get(measure, ""))
             bounds = (round(interval.low, _DECIMALS), round(interval.high, _DECIMALS)) if interval else (np.nan, np.nan)
             n = biased if measure in BIAS_FIGURES else settings[setting]
             rows.append((setting, "macro", measure, value, *bounds, n))
@@ -91,6 +97,7 @@ def _macro(collection: CollectionResults, intervals: dict[str, Interval]) -> pd.
         (setting, "micro", measure, value, np.nan, np.nan, sum(collection.pool.n))
         for setting, scores in collection.micro.items()
         for measure, value in scores.items()
+        if figures.has_pool
     ]
     return pd.DataFrame(rows, columns=_MACRO_COLUMNS).astype({"value": float, "n": int})
 

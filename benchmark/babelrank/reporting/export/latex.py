@@ -28,20 +28,18 @@ from itertools import accumulate
 
 import numpy as np
 
-from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
+from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval, find_intervals, question_figures
 from babelrank.analysis.settings import Cell, mean_or_none
-from babelrank.reporting.export.intervals import MAP, macro_figure, macro_intervals
 from babelrank.reporting.export.protocol import File, Options, RanksReader, collection_names
 from babelrank.reporting.figures import figures_of
 from babelrank.reporting.names import collection_stem, slug
 from babelrank.reporting.results import SETTING_KINDS, CollectionResults, Results
-from babelrank.reporting.summary import NO_VALUE, show_rank, show_score
+from babelrank.reporting.summary import NO_VALUE, SETTING_LABELS, macro_figure, show_rank, show_score
 
 _HEADINGS = dict(zip(SETTING_KINDS, ("Monolingual", "Cross-lingual", "Multilingual"), strict=True))
-_SHORT = dict(zip(SETTING_KINDS, ("Mo.", "Cr.", "Mul."), strict=True))
 # Of Tables 3-6: the measure of each kind of setting, in the upper and the lower half.
 _BLOCKS = (
-    dict.fromkeys(SETTING_KINDS, MAP),
+    dict.fromkeys(SETTING_KINDS, DEFAULT_MEASURE),
     dict(zip(SETTING_KINDS, ("R@1", "R@1", "R@10"), strict=True)),
 )
 _SPECIAL = str.maketrans(
@@ -87,7 +85,7 @@ def render(results: Sequence[Results], read_ranks: RanksReader, options: Options
     intervals: dict[tuple[str, str], dict[str, Interval]] = {}
     if options.intervals:
         intervals = {
-            (each.model.name, name): macro_intervals(read_ranks(each.model.name, name))
+            (each.model.name, name): find_intervals(question_figures(read_ranks(each.model.name, name)))
             for each in results
             for name in each.collections
         }
@@ -132,7 +130,7 @@ def _main(
     head = [
         _row(["", *(_span(f"{escape(name)} ($\\uparrow$)", len(SETTING_KINDS)) for name in names)]),
         _rules([len(SETTING_KINDS)] * len(names)),
-        _row(["Model", *list(_SHORT.values()) * len(names)]),
+        _row(["Model", *list(SETTING_LABELS.values()) * len(names)]),
     ]
     columns = [_macro_column(results, name, kind, show_score, intervals) for name in names for kind in SETTING_KINDS]
     caption = (
@@ -240,9 +238,10 @@ def _pairs(results: Results, name: str) -> str:
         _rules([len(languages)]),
         _row(["Query language", *languages, "all"]),
     ]
+    pairs, pool = collection.pairs.scores[DEFAULT_MEASURE], collection.pool.scores[DEFAULT_MEASURE]
     rows = [
         [lang, *(show_score(value).replace(NO_VALUE, "--") for value in (*row, pooled))]
-        for lang, row, pooled in zip(languages, collection.pairs.scores[MAP], collection.pool.scores[MAP], strict=True)
+        for lang, row, pooled in zip(languages, pairs, pool, strict=True)
     ]
     caption = (
         f"mAP of {escape(results.model.name)} on {escape(name)}, by query and passage language, and on all languages."

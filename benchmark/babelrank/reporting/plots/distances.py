@@ -152,16 +152,13 @@ def _by_language(tables: Mapping[str, RelevantRanks]) -> dict[str, list[np.ndarr
                 f"rank tables of different languages cannot be drawn together: {', '.join(first.languages)} and "
                 f"{', '.join(table.languages)}."
             )
-    distances = {name: _query_distances(table) for name, table in tables.items()}
+    distances = {
+        name: [queries.distance[queries.lang == i] for i in range(len(first.languages))]
+        for name, queries in ((name, query_distances(table)) for name, table in tables.items())
+    }
     if not _filled(distances):
         raise ReportError("rank distance: no query has two relevant passages.")
     return distances
-
-
-def _query_distances(ranks: RelevantRanks) -> list[np.ndarray]:
-    """Return the distances of the queries that have one, an array per query language."""
-    queries = query_distances(ranks)
-    return [queries.distance[queries.lang == i] for i in range(len(ranks.languages))]
 
 
 def _filled(distances: Mapping[str, Sequence[np.ndarray]]) -> list[np.ndarray]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE, find_intervals, question_figures
-from babelrank.analysis.scaling import ScalingPoint, fit_scaling
+from babelrank.analysis.scaling import FEWEST_POINTS, fit_scaling, merge_sizes
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.ranking.table import RelevantRanks
 from babelrank.reporting.figures import figures_of
@@ -21,8 +21,6 @@ from babelrank.reporting.plots.scaling import ScalingPanel, draw_scaling, scalin
 from babelrank.reporting.plots.scatter import draw_scatter
 from babelrank.reporting.plots.style import FORMATS, TEXT, Size, write_figure
 from babelrank.reporting.results import Results, catalog_order
-
-_LEAST_TO_FIT = 3  # models; with fewer there are points alone
 
 
 @dataclass(frozen=True)
@@ -86,15 +84,12 @@ def _scaling(material: Material, size: Size) -> Drawn:
         panels = []
         for figure in ("multilingual", RANK_DISTANCE):
             points, left_out = scaling_points(material.models, name, figure)
-            fit = fit_scaling(points) if _can_fit(points) else None
+            sizes = merge_sizes(points)
+            fit = fit_scaling(sizes) if len(sizes) >= FEWEST_POINTS else None
             law = f", {fit.form} with 95 % band" if fit else ""
             title = f"{name}: {QUANTITIES[figure].title}{law}"
             panels.append(ScalingPanel(title, figure, points, fit.predict if fit else None, left_out=left_out))
         yield f"{collection_stem(name)}.scaling", draw_scaling(panels, size=size)
-
-
-def _can_fit(points: Sequence[ScalingPoint]) -> bool:
-    return len(points) >= _LEAST_TO_FIT and len({point.parameters for point in points}) > 1
 
 
 def _by_language(draw: Callable[..., Figure], kind: str) -> Callable[[Material, Size], Drawn]:

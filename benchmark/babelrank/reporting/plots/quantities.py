@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE
-from babelrank.analysis.settings import mean_or_none
+from babelrank.analysis.bootstrap import RANK_DISTANCE
+from babelrank.analysis.settings import Cell, mean_or_none
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.reporting.results import CollectionResults, Results
+from babelrank.reporting.summary import macro_figure
 
 
 @dataclass(frozen=True)
@@ -17,26 +18,30 @@ class Quantity:
 
     Attributes
     ----------
+    figure
+        One of `MACRO_FIGURES`.
     title
         What it is.
     label
         Of an axis.
     by_language
         Its values by query language: float64, shape (languages,), NaN where there is none.
-    macro
-        Their mean as results have it; None where there is none.
     show
         A value as text.
     logarithmic
         Whether ratios matter more than differences.
     """
 
+    figure: str
     title: str
     label: str
     by_language: Callable[[CollectionResults], np.ndarray]
-    macro: Callable[[CollectionResults], float | None]
     show: Callable[[float], str]
     logarithmic: bool = False
+
+    def macro(self, collection: CollectionResults) -> Cell:
+        """Return the mean over all, as results have it; None where there is none."""
+        return macro_figure(collection, self.figure)
 
 
 def _pairs(collection: CollectionResults) -> np.ndarray:
@@ -59,43 +64,40 @@ def show_count(value: float) -> str:
     return f"{value:,.1f}".removesuffix(".0") if value < 9.95 else f"{value:,.0f}"
 
 
-QUANTITIES = dict(
-    zip(
-        MACRO_FIGURES,
-        (
-            Quantity(
-                "monolingual mAP (Mo.)",
-                "mAP, Mo. (higher is better)",
-                lambda collection: np.diag(_pairs(collection)),
-                lambda collection: collection.macro["monolingual"]["mAP"],
-                _score,
-            ),
-            Quantity(
-                "cross-lingual mAP (Cr.)",
-                "mAP, Cr. (higher is better)",
-                _cross_lingual,
-                lambda collection: collection.macro["cross_lingual"]["mAP"],
-                _score,
-            ),
-            Quantity(
-                "multilingual mAP (Mul.)",
-                "mAP, Mul. (higher is better)",
-                lambda collection: np.array(collection.pool.scores["mAP"], dtype=float),
-                lambda collection: collection.macro["multilingual"]["mAP"],
-                _score,
-            ),
-            Quantity(
-                "rank distance",
-                "rank distance (lower is better)",
-                lambda collection: np.array(collection.rank_distance.mean, dtype=float),
-                lambda collection: collection.macro["multilingual"]["rank_distance"],
-                show_count,
-                logarithmic=True,
-            ),
+QUANTITIES = {
+    quantity.figure: quantity
+    for quantity in (
+        Quantity(
+            "monolingual",
+            "monolingual mAP (Mo.)",
+            "mAP, Mo. (higher is better)",
+            lambda collection: np.diag(_pairs(collection)),
+            _score,
         ),
-        strict=True,
+        Quantity(
+            "cross_lingual",
+            "cross-lingual mAP (Cr.)",
+            "mAP, Cr. (higher is better)",
+            _cross_lingual,
+            _score,
+        ),
+        Quantity(
+            "multilingual",
+            "multilingual mAP (Mul.)",
+            "mAP, Mul. (higher is better)",
+            lambda collection: np.array(collection.pool.scores["mAP"], dtype=float),
+            _score,
+        ),
+        Quantity(
+            RANK_DISTANCE,
+            "rank distance",
+            "rank distance (lower is better)",
+            lambda collection: np.array(collection.rank_distance.mean, dtype=float),
+            show_count,
+            logarithmic=True,
+        ),
     )
-)
+}
 DISTANCE = QUANTITIES[RANK_DISTANCE]
 
 

@@ -25,12 +25,12 @@ from babelrank.reporting.plots.style import (
     wrap,
 )
 from babelrank.reporting.results import Results
+from babelrank.reporting.summary import show_parameters
 
 _PANEL_HEIGHT = 2.9  # inches
 _LOG_REACH = 3.0  # beyond the points, as a factor
 _SAMPLES = 33  # of a law: enough for one without corners
 _LAW = "#444444"
-_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
 @dataclass(frozen=True)
@@ -115,14 +115,6 @@ def draw_scaling(panels: Sequence[ScalingPanel], *, size: Size = TEXT) -> Figure
         add_title(figure, title, size.characters(), size.font)
         label_points(figure, drawn, size)
     return figure
-
-
-def show_parameters(count: float) -> str:
-    """Write a number of parameters: ``57M``, ``1.5B``."""
-    for unit, letter in _UNITS:
-        if count >= unit:
-            return f"{count / unit:.3g}{letter}"
-    return f"{count:.0f}"
 
 
 def _draw_panel(axes: Axes, panel: ScalingPanel, styles: Mapping[str, Look], room: int, size: Size) -> Panel:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,7 @@ from babelrank.errors import ReportError, unknown_choice
 from babelrank.files import atomic_write
 
 Side = Literal["x", "y"]
+Dashes = str | tuple[int, tuple[int, ...]]
 
 ROUND = (1, 2, 5, 10)  # steps between ticks, times a power of ten
 DPI = 300  # what printers ask for
@@ -47,7 +49,7 @@ _POINTS = 72  # per inch
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#999999", "#000000")
 _HATCHES = ("", "/////", "\\\\\\\\\\", "-----", "xxxxx", "|||||", "+++++", "", "///")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
-_DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+_DASHES: tuple[Dashes, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class Look:
     colour: str
     hatch: str
     marker: str
-    dashes: str | tuple[int, tuple[int, ...]]
+    dashes: Dashes
 
     @property
     def depth(self) -> float:
@@ -124,8 +126,8 @@ class Look:
 def looks(count: int) -> list[Look]:
     """Return a look for each of `count` models; no two are alike in all."""
     return [
-        Look(*(choices[i % len(choices)] for choices in (_COLOURS, _HATCHES, _MARKERS, _DASHES)))  # type: ignore[arg-type]
-        for i in range(count)
+        Look(*choice)
+        for choice in islice(zip(cycle(_COLOURS), cycle(_HATCHES), cycle(_MARKERS), cycle(_DASHES), strict=True), count)
     ]
 
 

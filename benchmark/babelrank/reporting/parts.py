@@ -1,9 +1,9 @@
-"""What a page in HTML is made of: sections of plain data, with tables and matrices. `html_page` makes the page.
+"""What reports are made of, in Markdown as in HTML: sections of plain data, with tables and matrices.
 
 A `Section` has a title, a caption that says in words how its figures come about, and any number of `MatrixView`,
-`Table` and `QuestionList`. A section with several matrices shows one at a time, with a switch; in print, only the
-chosen one. Whoever has a new analysis to show makes a section of it, and hands it to
-`html_report.render_report_html`::
+`Table` and `QuestionList`. Whoever has a new analysis to show makes a section of it, and hands it to
+`markdown.render_markdown` and `html_report.render_report_html`. In HTML a section with several matrices shows one at a
+time, with a switch; in print, only the chosen one::
 
     Section(
         title="Consistency",
@@ -31,7 +31,7 @@ chosen one. Whoever has a new analysis to show makes a section of it, and hands 
         ],
     )
 
-Texts are plain: they are escaped here, whatever is in them. None, and NaN, are shown as a dash.
+Texts are plain: each page escapes them, whatever is in them. None, and NaN, are shown as a dash.
 """
 
 import math
@@ -148,7 +148,7 @@ class Margin:
 
 @dataclass(frozen=True)
 class MatrixView:
-    """A matrix of figures, drawn as a table with coloured cells.
+    """A matrix of figures: in HTML a table with coloured cells, in Markdown the bare figures.
 
     Attributes
     ----------
