@@ -15,7 +15,8 @@ from babelrank.ranking.table import read_ranks
 from babelrank.reporting.results_file import read_results
 from babelrank.streaming import Streaming
 from babelrank.submission import submit
-from made_collections import Told, folder_of_shards, write_beir, write_mine
+from made_collections import folder_of_shards, write_beir, write_mine
+from observers import Told
 
 TESTS = Path(__file__).parent
 STREAMED = Streaming(memory=4 * 10**9)
@@ -154,7 +155,7 @@ from babelrank.encoding.registry import load_encoder
 from babelrank.environment import resident_memory
 from babelrank.streaming import Streaming
 from babelrank.submission import submit
-from made_collections import Told
+from observers import Told
 
 collection, folder, limit, small = sys.argv[1:]
 for name in (small, collection):  # the first loads all code
