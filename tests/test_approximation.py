@@ -28,6 +28,7 @@ def measure(collection, factory, tmp_path, **options):
 def test_an_index_that_leaves_nothing_out_costs_nothing(own, tmp_path):
     found = measure(own, "Flat", tmp_path)
     assert found.search.mean_recall > 0.95  # many passages tie, and an index need not keep to their order
+    assert max(map(abs, found.cost.difference.macro.values())) < 0.05
     rows = list(cost_rows(found))
     assert [row[0] for row in rows] == ["German (de)", "English (en)", "Thai (th)", "mean"]
     assert all(len(row) == len(COLUMNS) for row in rows)
