@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 import babelrank
 from babelrank.encoding.vectors import MultiVectors
 from bench.material import xquad
-from bench.table import Row
+from bench.table import Row, duration_row
 from bench.timing import best_seconds
 
 _ROUNDS = 3  # the first compiles the loops
@@ -66,15 +66,8 @@ def _measure_multi_vector(collection: babelrank.Collection) -> Row:
 
 
 def _row(what: str, reference: str, seconds: dict[str, float]) -> Row:
-    ratio = seconds["ours"] / seconds["plain"]
-    return Row(
-        f"rank XQuAD-R from {what}, against {reference}",
-        f"{seconds['ours']:.2f} s",
-        f"{seconds['plain']:.2f} s",
-        f"{ratio:.2f}",
-        f"≤ {_TARGET}",
-        ratio <= _TARGET,
-    )
+    subject = f"rank XQuAD-R from {what}, against {reference}"
+    return duration_row(subject, seconds["ours"], seconds["plain"], target=_TARGET)
 
 
 def _sparse(rng: np.random.Generator, texts: int, terms: int) -> csr_array:

@@ -19,7 +19,7 @@ from babelrank.engines.protocol import Engine
 from babelrank.environment import available_cores
 from bench import models
 from bench.material import xquad
-from bench.table import Row
+from bench.table import Row, duration_row, speed_row
 from bench.timing import best_seconds
 
 _READ_PASSAGES = 1_000_000
@@ -51,15 +51,12 @@ def _measure_reading(folder: Path) -> Row:
         {"ours": lambda: sum(map(len, source.blocks())), "plain": plain},
         rounds=_READ_ROUNDS,
     )
-    ratio = seconds["ours"] / seconds["plain"]
-    return Row(
+    return duration_row(
         f"stream {_READ_PASSAGES:,} passages of a BEIR folder ({path.stat().st_size / 1e6:,.0f} MB), checked, against "
         "json.loads of each line",
-        f"{seconds['ours']:.2f} s",
-        f"{seconds['plain']:.2f} s",
-        f"{ratio:.2f}",
-        f"≤ {_READ_TARGET}",
-        ratio <= _READ_TARGET,
+        seconds["ours"],
+        seconds["plain"],
+        target=_READ_TARGET,
     )
 
 
@@ -74,15 +71,13 @@ def _measure_workers(folder: Path) -> Row:
     seconds = best_seconds(
         {"ours": lambda: encode(LocalWorkers(_WORKERS)), "one": lambda: encode(ThisProcess())}, rounds=_ENCODE_ROUNDS
     )
-    ratio = seconds["one"] / seconds["ours"]
-    return Row(
+    return speed_row(
         f"encode {_ENCODED_PASSAGES:,} passages of XQuAD-R into shards with {Path(model).name} and {_WORKERS} workers "
         f"(started and loaded in that time), against one process with {available_cores()} threads",
-        f"{_ENCODED_PASSAGES / seconds['ours']:,.0f} texts/s",
-        f"{_ENCODED_PASSAGES / seconds['one']:,.0f} texts/s",
-        f"{ratio:.2f}",
-        f"≥ {_ENCODE_TARGET}",
-        ratio >= _ENCODE_TARGET,
+        _ENCODED_PASSAGES,
+        seconds["ours"],
+        seconds["one"],
+        target=_ENCODE_TARGET,
     )
 
 

@@ -37,6 +37,34 @@ class Row:
         return (self.subject, self.ours, self.reference, self.ratio, self.target + ("" if self.met else " (missed)"))
 
 
+def duration_row(
+    subject: str, ours: float, reference: float, *, target: float, unit: str = "s", digits: int = 2
+) -> Row:
+    """Return the row of two durations: ours should take at most `target` times as long as the reference."""
+    ratio = ours / reference
+    return Row(
+        subject,
+        f"{ours:.{digits}f} {unit}",
+        f"{reference:.{digits}f} {unit}",
+        f"{ratio:.{digits}f}",
+        f"≤ {target}",
+        ratio <= target,
+    )
+
+
+def speed_row(subject: str, texts: int, ours: float, reference: float, *, target: float) -> Row:
+    """Return the row of two durations over as many texts, as speeds: ours should be at least `target` times as fast."""
+    ratio = reference / ours
+    return Row(
+        subject,
+        f"{texts / ours:,.0f} texts/s",
+        f"{texts / reference:,.0f} texts/s",
+        f"{ratio:.2f}",
+        f"≥ {target}",
+        ratio >= target,
+    )
+
+
 def markdown(rows: Sequence[Row]) -> str:
     """Return the rows as a Markdown table, numbers to the right."""
     lines = [_COLUMNS, ("---", *["---:"] * (len(_COLUMNS) - 1)), *(row.cells for row in rows)]

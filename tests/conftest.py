@@ -20,7 +20,7 @@ from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import EncoderInfo
 from babelrank.ranking.table import COLUMNS, RelevantRanks
 
-pytest_plugins = ["browsing"]
+pytest_plugins = ["browsing", "command_line", "openai_server", "training_runs"]
 
 # No deadline: first examples compile, and machines are busy. In CI the same examples every time; people find new ones.
 settings.register_profile("babelrank", deadline=None, derandomize=bool(os.environ.get("CI")))

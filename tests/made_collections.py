@@ -1,19 +1,6 @@
-"""Collections that are made for tests of streaming, and an observer that remembers."""
+"""Collections that are made for tests of streaming, and where their vectors are kept."""
 
 import json
-
-
-class Told:
-    """An observer that remembers."""
-
-    def __init__(self):
-        self.messages, self.progress = [], []
-
-    def announce(self, message):
-        self.messages.append(message)
-
-    def encoding(self, _):
-        return lambda role, done, total: self.progress.append((role.value, done, total))
 
 
 def write_jsonl(path, records):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 DIMENSION = 96
+LONG = 1536  # so that a few passages take much memory
 FOLDER = "BABELRANK_TEST_FOLDER"  # variable: where encoders below keep what they remember between processes
 
 
@@ -32,9 +33,9 @@ def words(texts):
 
 
 def hashed(texts):
-    """Be as quick as can be, and keep nothing: a vector for the checksum of the text."""
+    """Be as quick as can be, and keep nothing: a long vector for the checksum of the text."""
     seeds = np.array([zlib.crc32(text.encode()) for text in texts], dtype=np.uint32)
-    angles = seeds[:, None].astype(np.float32) * np.arange(1, DIMENSION + 1, dtype=np.float32) * np.float32(1e-6)
+    angles = seeds[:, None].astype(np.float32) * np.arange(1, LONG + 1, dtype=np.float32) * np.float32(1e-6)
     return np.sin(angles)
 
 

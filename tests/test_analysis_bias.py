@@ -1,23 +1,17 @@
 """Language bias: how far apart a query's relevant passages stand in the pool, and whose come first."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from babelrank.analysis.bias import find_favoured, measure_rank_distance
-from babelrank.ranking.table import COLUMNS, RelevantRanks
+from babelrank.ranking.table import RelevantRanks
+from made_ranks import pool_ranks
 
 POOL = {"de": 4, "en": 3, "hi": 2, "th": 2}  # 11 passages
 
 
 def ranks_of(queries, pool=POOL) -> RelevantRanks:
-    """Make a table from (query language, query id) -> (passage language, rank in the pool) of its relevant passages."""
-    rows = [
-        (query_lang, query_id, passage_lang, f"{passage_lang}/{query_id}/{i}", 1, 1.0, float(rank))
-        for (query_lang, query_id), relevant in queries.items()
-        for i, (passage_lang, rank) in enumerate(relevant)
-    ]
-    return RelevantRanks(pd.DataFrame(rows, columns=COLUMNS), tuple(pool), pool, tied=0)
+    return pool_ranks(queries, pool)
 
 
 @pytest.fixture

@@ -3,27 +3,21 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from babelrank.analysis.bias import find_favoured
 from babelrank.analysis.preference import DEPTHS, measure_preference
-from babelrank.ranking.table import COLUMNS, RelevantRanks, read_ranks
+from babelrank.ranking.table import RelevantRanks, read_ranks
+from made_ranks import pool_ranks
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 POOL = {"de": 40, "en": 30, "hi": 20, "th": 10}
 
 
 def ranks_of(queries, pool=POOL) -> RelevantRanks:
-    """Make a table from (query language, query id) -> (passage language, rank in the pool) of its relevant passages."""
-    rows = [
-        (query_lang, query_id, passage_lang, f"{passage_lang}/{query_id}/{i}", 1, 1.0, float(rank))
-        for (query_lang, query_id), relevant in queries.items()
-        for i, (passage_lang, rank) in enumerate(relevant)
-    ]
-    return RelevantRanks(pd.DataFrame(rows, columns=COLUMNS), tuple(pool), pool, tied=0)
+    return pool_ranks(queries, pool)
 
 
 @pytest.fixture

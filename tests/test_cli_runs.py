@@ -1,32 +1,11 @@
 """`evaluate`, `fuse` and `rerank` as people type them, on the sample that ships with the package."""
 
 import json
-import sys
 
 import pytest
 
-from babelrank import cli
 from babelrank.data.catalog import load_collection
 from babelrank.data.judged import judged_of
-
-
-@pytest.fixture
-def babelrank(monkeypatch, capsys, tmp_path):
-    """Run a command line in this process, in an empty folder; return the code and what was printed."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["babelrank", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out + captured.err
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +20,10 @@ def run_file(tmp_path_factory):
 
 
 def test_a_run_is_scored_and_says_why_there_is_no_rank_distance(babelrank, run_file, tmp_path):
-    code, text = babelrank("evaluate", run_file, "--collection", "sample:de,en", "--out", "figures.json")
-    assert code == 0, text
-    assert "perfect on sample:de,en" in text
-    assert "No rank distance: the run ends" in text
+    outcome = babelrank("evaluate", run_file, "--collection", "sample:de,en", "--out", "figures.json")
+    assert outcome.code == 0, outcome.err
+    assert "perfect on sample:de,en" in outcome.out
+    assert "No rank distance: the run ends" in outcome.out
     figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     assert figures["name"] == "perfect"
     assert figures["kinds"] == ["monolingual", "cross_lingual", "multilingual"]
@@ -56,14 +35,14 @@ def test_a_run_is_scored_and_says_why_there_is_no_rank_distance(babelrank, run_f
 def test_fused_runs_are_written_and_scored(babelrank, run_file, tmp_path):
     other = tmp_path / "other.run"
     other.write_text(run_file.read_text().splitlines()[0] + "\n")
-    code, text = babelrank(
+    outcome = babelrank(
         "fuse", run_file, other, "--collection", "sample:de,en", "--method", "weighted", "--weights", "2,1", "--name",
         "both", "--run", "both.run", "--out", "both.json",
     )  # fmt: skip
-    assert code == 0, text
-    assert "both on sample:de,en" in text
-    code, _ = babelrank("evaluate", "both.run", "-c", "sample:de,en", "--name", "both", "--out", "again.json")
-    assert code == 0
+    assert outcome.code == 0, outcome.err
+    assert "both on sample:de,en" in outcome.out
+    again = babelrank("evaluate", "both.run", "-c", "sample:de,en", "--name", "both", "--out", "again.json")
+    assert again.code == 0
     assert (tmp_path / "again.json").read_text() == (tmp_path / "both.json").read_text()
 
 
@@ -74,9 +53,9 @@ def test_a_run_is_reranked_and_scored(babelrank, run_file, tmp_path, monkeypatch
         "babelrank.ranking.reranking.load_cross_encoder",
         lambda model, **_: lambda pairs: np.arange(len(pairs), dtype=np.float32),
     )
-    code, text = babelrank("rerank", run_file, "--model", "org/cross", "-c", "sample:de,en", "--top", "1")
-    assert code == 0, text
-    assert "org/cross on the top 1 on sample:de,en" in text
+    outcome = babelrank("rerank", run_file, "--model", "org/cross", "-c", "sample:de,en", "--top", "1")
+    assert outcome.code == 0, outcome.err
+    assert "org/cross on the top 1 on sample:de,en" in outcome.out
     assert len((tmp_path / "reranked.run").read_text().splitlines()) == len(run_file.read_text().splitlines())
 
 
@@ -93,6 +72,6 @@ def test_a_run_is_reranked_and_scored(babelrank, run_file, tmp_path, monkeypatch
     ],
 )
 def test_what_is_wrong_is_said(babelrank, run_file, arguments, problem):
-    code, text = babelrank(*(run_file if argument == "RUN" else argument for argument in arguments))
-    assert code == 2
-    assert problem in text
+    outcome = babelrank(*(run_file if argument == "RUN" else argument for argument in arguments))
+    assert outcome.code == 2
+    assert problem in outcome.err

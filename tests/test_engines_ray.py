@@ -13,7 +13,8 @@ from babelrank.errors import EngineError
 from babelrank.streaming import Streaming
 from babelrank.submission import submit
 from engine_jobs import GpusSeen
-from made_collections import Told, folder_of_shards, write_mine
+from made_collections import folder_of_shards, write_mine
+from observers import Told
 from streamed_encoders import FOLDER
 
 pytest.importorskip("ray")

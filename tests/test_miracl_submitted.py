@@ -11,18 +11,9 @@ from babelrank.reporting.figures import figures_of
 from babelrank.reporting.report import find_report
 from babelrank.run_files import evaluate_file, open_judged
 from babelrank.submission import submit
+from observers import Told
 
 LANGUAGES = ("sw", "te")
-
-
-class Silent:
-    """Takes note of nothing."""
-
-    def announce(self, message):
-        pass
-
-    def encoding(self, collection):
-        return lambda role, done, total: None
 
 
 def read(path):
@@ -62,7 +53,7 @@ def out(real_data, tmp_path_factory):
             content = "".join(f"{record}\n" for record in records[shard::2])
             (folder / f"docs-{shard}.jsonl.gz").write_bytes(gzip.compress(content.encode()))
     collections = [f"miracl:{root}:{','.join(LANGUAGES)}"]
-    submit("bm25", collections, root / "reports", Silent(), store=root / "store", runs=root / "runs")
+    submit("bm25", collections, root / "reports", Told(), store=root / "store", runs=root / "runs")
     return root
 
 

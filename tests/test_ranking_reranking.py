@@ -92,10 +92,14 @@ def test_progress_is_told(resolved, monkeypatch):
     assert steps == [(50, 120), (100, 120), (120, 120)]
 
 
-@pytest.mark.parametrize("wrong", [np.array([np.nan]), np.array([1.0, 2.0, 3.0]), np.zeros((6, 2))])
-def test_scores_that_cannot_be_sorted_are_refused(resolved, wrong):
+@pytest.mark.parametrize(
+    "scores",
+    [np.array([1, 2, np.nan, 4, 5, 6]), np.array([1.0, 2.0, 3.0]), np.zeros((6, 2))],
+    ids=["one is NaN", "too few", "two each"],
+)
+def test_scores_that_cannot_be_sorted_are_refused(resolved, scores):
     with pytest.raises(EncoderError, match="6 pairs"):
-        rerank(resolved, QUESTIONS, lambda pairs: np.resize(wrong, 6) if np.isnan(wrong).any() else wrong, top=4)
+        rerank(resolved, QUESTIONS, lambda _: scores, top=4)
 
 
 def test_a_top_of_none_is_refused(resolved):

@@ -2,19 +2,17 @@
 
 import gzip
 import json
-import sys
 
 import pytest
 
-from babelrank import cli
 from babelrank.reporting.figures import figures_of
 from babelrank.reporting.html_leaderboard import render_leaderboard_html
 from babelrank.reporting.leaderboard import LEADERBOARD, LEADERBOARD_PAGE, read_sections, render_leaderboard
 from babelrank.reporting.report import check_reports, find_report
 from babelrank.submission import submit
+from observers import Told
 
 WORDS = ["nyota", "mlima", "bahari", "mto", "jua", "mwezi", "mvua", "upepo"]
-LAREQA_TABLE = ["mAP", "Mo.", "Cr.", "Mul."]
 
 
 def write_lines(path, lines, *, packed=False):
@@ -61,19 +59,6 @@ def write_own(folder, languages=("de", "en")):
     write_lines(folder / "qrels.tsv", qrels)
 
 
-class Notes:
-    """Keeps what is announced."""
-
-    def __init__(self):
-        self.said = []
-
-    def announce(self, message):
-        self.said.append(message)
-
-    def encoding(self, _):
-        return lambda role, done, total: None
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """Made collections of every family, and reports of two models on them."""
@@ -91,28 +76,9 @@ def place(tmp_path_factory):
 
 
 def submit_all(root, name, collections):
-    notes = Notes()
-    submit("bm25", collections, root / "reports", notes, name=name, store=root / "store", runs=root / "runs")
-    return notes.said
-
-
-@pytest.fixture
-def babelrank(monkeypatch, capsys, tmp_path):
-    """Run a command line in this process, in an empty folder; return the code and what was printed."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["babelrank", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out + captured.err
-
-    return run
+    told = Told()
+    submit("bm25", collections, root / "reports", told, name=name, store=root / "store", runs=root / "runs")
+    return told.messages
 
 
 def test_what_takes_no_part_is_announced(place):
@@ -195,34 +161,38 @@ def test_a_leaderboard_of_one_beir_collection_alone(place, tmp_path):
 
 def test_compare_has_the_figures_that_there_are(place, babelrank):
     reports = ["--reports", place / "reports"]
-    code, text = babelrank("compare", "bm25", "partial", *reports)
-    assert code == 0, text
-    assert "bm25 − partial on beir:set, nDCG@10" in text
-    assert "Mo. ↑" in text
-    assert "Mul. ↑" not in text
-    assert "rank distance ↓" not in text
+    outcome = babelrank("compare", "bm25", "partial", *reports)
+    assert outcome.code == 0, outcome.err
+    assert "bm25 − partial on beir:set, nDCG@10" in outcome.out
+    assert "Mo. ↑" in outcome.out
+    for absent in ("Mul. ↑", "rank distance ↓"):
+        assert absent not in outcome.out + outcome.err
 
 
 @pytest.mark.parametrize("kind", ["heatmaps", "difference", "distance", "scatter", "scaling", "bars", "radar"])
 def test_plots_of_one_language_say_that_there_is_nothing_to_draw(place, babelrank, kind):
-    code, text = babelrank("plot", "partial", "--kind", kind, "--reports", place / "reports", "--format", "svg")
-    assert code == 2, text
-    assert "nothing to draw" in text
+    outcome = babelrank("plot", "partial", "--kind", kind, "--reports", place / "reports", "--format", "svg")
+    assert outcome.code == 2
+    assert "nothing to draw" in outcome.err
 
 
 def test_plots_pass_over_collections_of_one_language(place, babelrank, tmp_path):
-    code, text = babelrank("plot", "bm25", "-k", "bars", "-k", "heatmaps", "--reports", place / "reports", "-f", "svg")
-    assert code == 0, text
-    assert {path.name.split(".bm25")[0].split(".svg")[0] for path in (tmp_path / "plots").iterdir()}
-    assert all("mine.own" in path.name for path in (tmp_path / "plots").iterdir())
+    outcome = babelrank("plot", "bm25", "-k", "bars", "-k", "heatmaps", "--reports", place / "reports", "-f", "svg")
+    assert outcome.code == 0, outcome.err
+    drawn = [path.name for path in (tmp_path / "plots").iterdir()]
+    assert len(drawn) >= 2
+    assert all("mine.own" in name for name in drawn)
 
 
 @pytest.mark.parametrize("name", ["csv", "latex", "trec", "mteb", "model-card"])
 def test_a_report_of_one_collection_exports(place, babelrank, tmp_path, name):
-    code, text = babelrank("export", "partial", "--format", name, "--reports", place / "reports", "--out", tmp_path)
-    assert code == 0, text
-    (mteb,) = list(tmp_path.rglob("beir.set.monolingual.json")) or [None]
+    outcome = babelrank("export", "partial", "--format", name, "--reports", place / "reports", "--out", tmp_path)
+    assert outcome.code == 0, outcome.err
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert written
+    assert all(path.stat().st_size for path in written)
     if name == "mteb":
+        (mteb,) = tmp_path.rglob("beir.set.monolingual.json")
         scores = json.loads(mteb.read_text())["scores"]["test"][0]
         assert scores["main_score"] == scores["ndcg_at_10"]
     if name == "latex":
@@ -238,11 +208,9 @@ def test_a_report_of_one_collection_exports(place, babelrank, tmp_path, name):
 
 
 def test_the_terminal_shows_what_applies(place, babelrank, tmp_path):
-    code, text = babelrank(
-        "submit", "bm25", "-c", f"beir:{place / 'set'}", "--out", tmp_path, "--store", place / "store"
-    )
-    assert code == 0, text
-    assert "nDCG@10 ↑" in text
-    assert "monolingual, 1 setting" in text
-    assert "Mul." not in text
-    assert "Rank distance" not in text
+    outcome = babelrank("submit", "bm25", "-c", f"beir:{place / 'set'}", "--out", tmp_path, "--store", place / "store")
+    assert outcome.code == 0, outcome.err
+    assert "nDCG@10 ↑" in outcome.out
+    assert "monolingual, 1 setting" in outcome.out
+    for absent in ("Mul.", "Rank distance"):
+        assert absent not in outcome.out + outcome.err

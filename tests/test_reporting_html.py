@@ -6,66 +6,37 @@ import json
 import math
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
 from html.parser import HTMLParser
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 
 import matplotlib as mpl
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.summary import analyse
-from babelrank.data.collection import Collection
-from babelrank.encoding.protocol import EncoderInfo
 from babelrank.reporting.figures import figures_of
 from babelrank.reporting.html_leaderboard import render_leaderboard_html
 from babelrank.reporting.html_page import anchor
 from babelrank.reporting.html_report import render_report_html
 from babelrank.reporting.leaderboard import read_sections
 from babelrank.reporting.parts import STEPS, Bars, Column, Margin, MatrixView, Section, Table, show_share
-from babelrank.reporting.provenance import Seconds, current_environment
 from babelrank.reporting.report import read_reports
-from babelrank.reporting.results import Results, collection_results, model_results
+from babelrank.reporting.results import Results
+from toy_reports import ROWS, toy_ranks, toy_results
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(1)> \" ' & {{ 7 * 7 }}"
 INTERVALS = {"xquad-r": {"monolingual": Interval(1.0, 0.901, 1.0), "rank_distance": Interval(2.75, 1.0, 4.0)}}
 
-# Two questions in German and English. mAP: de→de 1, de→en 3/4, en→de 5/12, en→en 1; rank distance de 2, en 3 1/2.
-ROWS = [
-    ("de", "q1", "de", "de/1", 1, 1.0, 1.0),
-    ("de", "q1", "en", "en/1", 1, 1.0, 2.0),
-    ("de", "q2", "de", "de/2", 1, 1.0, 1.0),
-    ("de", "q2", "en", "en/2", 1, 2.0, 4.0),
-    ("en", "q1", "de", "de/1", 1, 2.0, 3.0),
-    ("en", "q1", "en", "en/1", 1, 1.0, 1.0),
-    ("en", "q2", "de", "de/2", 1, 3.0, 6.0),
-    ("en", "q2", "en", "en/2", 1, 1.0, 1.0),
-]
-
 
 @pytest.fixture
-def results(ranks_of) -> Results:
+def results() -> Results:
     """One model on one collection."""
-    texts = pd.DataFrame(
-        [(lang, q, "?") for lang in ("de", "en") for q in ("q1", "q2")], columns=["lang", "id", "text"]
-    )
-    collection = Collection("xquad-r", ("de", "en"), texts, texts, pd.DataFrame(), "sentence", "0" * 64)
-    evaluated = collection_results(
-        collection,
-        analyse(ranks_of(ROWS)),
-        texts_encoded={"query": 4, "document": 4},
-        texts_truncated={"query": 0.25, "document": None},
-        seconds=Seconds(1.0, 0.5, 2.5, 0.25, 0.125),
-        evaluated=datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC),
-    )
-    info = EncoderInfo("toy", "use", "toy==1", dimension=4, parameters=1_234_567, settings={"query_prompt": "q: "})
-    return Results(model_results(info, name="toy", submitted_as="toy"), {"xquad-r": evaluated}, current_environment())
+    return toy_results()[0]
 
 
 def matrix(values, **changes) -> MatrixView:
@@ -318,8 +289,8 @@ def test_a_page_without_scripts_has_every_figure_of_the_pairs():
     assert len(text.encode()) < 200_000
 
 
-def test_a_setting_without_queries_is_a_dash_and_what_no_setting_has_is_left_out(results, ranks_of):
-    analysis = analyse(ranks_of(ROWS[:1]))
+def test_a_setting_without_queries_is_a_dash_and_what_no_setting_has_is_left_out(results):
+    analysis = analyse(toy_ranks(ROWS[:1]))
     empty = replace(
         results.collections["xquad-r"],
         macro=analysis.macro,

@@ -8,19 +8,10 @@ import pytrec_eval
 from babelrank.reporting.report import find_report
 from babelrank.run_files import evaluate_file, open_judged
 from babelrank.submission import submit
+from observers import Told
 
 # BEIR's leaderboard and Pyserini: Lucene's BM25 over title and text, one field.
 PUBLISHED_BM25 = 0.665
-
-
-class Silent:
-    """Takes note of nothing."""
-
-    def announce(self, message):
-        pass
-
-    def encoding(self, collection):
-        return lambda role, done, total: None
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +26,7 @@ def folder(real_data):
 def out(folder, tmp_path_factory):
     """A report of BM25, and its run."""
     out = tmp_path_factory.mktemp("scifact")
-    submit("bm25", [f"beir:{folder}"], out / "reports", Silent(), store=out / "store", runs=out / "runs")
+    submit("bm25", [f"beir:{folder}"], out / "reports", Told(), store=out / "store", runs=out / "runs")
     return out
 
 

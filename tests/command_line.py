@@ -1,0 +1,41 @@
+"""The command line in this process, for tests that use it as people do."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from babelrank import cli
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended: exit code, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+Babelrank = Callable[..., Outcome]
+
+
+@pytest.fixture
+def babelrank(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Babelrank:
+    """Run a command line, given as arguments of any type, in an empty folder and a wide terminal."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["babelrank", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return run

@@ -1,0 +1,18 @@
+"""Rank tables that are written by hand, as a few queries with the places of their relevant passages."""
+
+import pandas as pd
+
+from babelrank.ranking.table import COLUMNS, RelevantRanks
+
+
+def pool_ranks(queries, pool) -> RelevantRanks:
+    """Make a table from (query language, query id) -> (passage language, rank in the pool) of its relevant passages.
+
+    The pool is given by the number of passages in each language.
+    """
+    rows = [
+        (query_lang, query_id, passage_lang, f"{passage_lang}/{query_id}/{i}", 1, 1.0, float(rank))
+        for (query_lang, query_id), relevant in queries.items()
+        for i, (passage_lang, rank) in enumerate(relevant)
+    ]
+    return RelevantRanks(pd.DataFrame(rows, columns=COLUMNS), tuple(pool), pool, tied=0)

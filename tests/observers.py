@@ -1,0 +1,29 @@
+"""Observers of submissions and of training runs that remember what they are told."""
+
+
+class Told:
+    """Remembers messages, and how far encoding came: (role, texts done, of how many)."""
+
+    def __init__(self):
+        self.messages, self.progress = [], []
+
+    def announce(self, message):
+        self.messages.append(message)
+
+    def encoding(self, _):
+        return lambda role, done, total: self.progress.append((role.value, done, total))
+
+
+class ToldOfTraining(Told):
+    """Remembers what each step of a training run logs, too: (step, figures by name)."""
+
+    def __init__(self):
+        super().__init__()
+        self.logs = []
+
+    def training(self, _):
+        return lambda step, logs: self.logs.append((step, dict(logs)))
+
+    @property
+    def losses(self):
+        return {step: logs["loss"] for step, logs in self.logs if "loss" in logs}

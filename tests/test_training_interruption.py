@@ -1,0 +1,110 @@
+"""Training runs that end before their last step, those that go on from there, and what is never overwritten."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from babelrank.errors import TrainingError
+from babelrank.training import loss as losses
+from babelrank.training import run as runs
+from babelrank.training.config import load_config
+from training_runs import read_account, read_curve, run, weights
+
+
+def test_a_finished_run_is_not_run_again_and_not_overwritten_by_another(write_config):
+    folder, _ = run(write_config())
+    before = (folder / "log.jsonl").stat().st_mtime_ns
+    _, listener = run(write_config())
+    assert (folder / "log.jsonl").stat().st_mtime_ns == before
+    assert "is there already" in listener.messages[-1]
+    with pytest.raises(TrainingError, match=r"schedule\.steps is 6 there and 9 here"):
+        run(write_config(steps=9))
+
+
+def test_an_output_that_is_something_else_is_left_alone(write_config, tmp_path):
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint" / "thesis.txt").write_text("years of work")
+    with pytest.raises(TrainingError, match="choose another output"):
+        run(write_config())
+    assert (tmp_path / "checkpoint" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_good_checkpoint(write_config, monkeypatch, tmp_path):
+    path, calls = write_config(steps=8, engine="save_every = 2"), []
+
+    def sometimes_nan(*args, **kwargs):
+        calls.append(1)
+        return torch.tensor(float("nan"), requires_grad=True) if len(calls) == 6 else plain(*args, **kwargs)
+
+    plain = losses.info_nce
+    monkeypatch.setattr(losses, "info_nce", sometimes_nan)
+    with pytest.raises(TrainingError, match=r"step 6: the loss is nan \(batch 5, X-.*units\.jsonl.*checkpoint-4"):
+        run(path)
+    assert not (tmp_path / "checkpoint").exists()
+    kept = tmp_path / "checkpoint.training" / "checkpoint-4"
+    assert all(torch.isfinite(value).all() for value in weights(kept).values())
+    monkeypatch.setattr(losses, "info_nce", plain)
+    folder, listener = run(path)
+    assert min(listener.losses) == 5
+    assert len([line for line in (folder / "log.jsonl").read_text().splitlines() if '"loss"' in line]) == 8
+
+
+def test_early_stopping_ends_a_run_that_no_longer_gains(write_config, units):
+    # A learning rate of almost nothing: no evaluation is better than the first.
+    more = f'[validation]\npath = "{units}"\nevery = 2\npatience = 2\n'
+    folder, listener = run(write_config(steps=40, learning_rate=1e-30, more=more))
+    assert max(listener.losses) < 40
+    assert read_account(folder)["steps"] == max(listener.losses)
+
+
+def test_a_run_that_is_killed_goes_on_to_the_same_loss_curve(write_config, tmp_path, units):
+    more = f'[validation]\npath = "{units}"\nevery = 3\n'
+    undisturbed, _ = run(write_config("a.toml", output="a", steps=30, more=more))
+    path = write_config("b.toml", output="b", steps=30, more=more)
+    process = subprocess.Popen([sys.executable, "-m", "babelrank", "train", path], stderr=subprocess.DEVNULL)
+    work = tmp_path / "b.training"
+    deadline = time.monotonic() + 120
+    while not (work / "checkpoint-6" / "whole").exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "b").exists()
+    # What was being written when the run was killed must not be taken for a checkpoint.
+    (work / "checkpoint-900").mkdir()
+    resumed, listener = run(path)
+    assert min(listener.losses) > 1
+    assert read_curve(resumed, "loss") == read_curve(undisturbed, "loss")
+    assert read_curve(resumed, "eval_loss") == read_curve(undisturbed, "eval_loss")
+    assert all(torch.equal(weights(undisturbed)[name], value) for name, value in weights(resumed).items())
+
+
+def test_a_checkpoint_of_another_configuration_is_not_gone_on_from(write_config, tmp_path):
+    path = write_config(steps=8)
+    work = tmp_path / "checkpoint.training"
+    work.mkdir()
+    config = load_config(path).model_dump(mode="json", exclude={"output"})
+    config["schedule"]["alpha"] = 0.25
+    (work / "config.json").write_text(json.dumps(config))
+    with pytest.raises(TrainingError, match=r"schedule\.alpha is 0\.25 there and 0\.5 here"):
+        run(path)
+
+
+def test_units_that_changed_are_not_gone_on_with(write_config, units, tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runs, "write_checkpoint", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(write_config())
+    units.write_text(units.read_text().replace("river", "brook"))
+    with pytest.raises(TrainingError, match=r"units\.jsonl\.fingerprint is '\w+' there and '\w+' here"):
+        run(write_config())

@@ -1,0 +1,97 @@
+"""Training runs of a tiny model on a few made-up units, and what they leave behind."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from babelrank.training.checkpoint import ACCOUNT
+from babelrank.training.config import load_config
+from observers import ToldOfTraining
+
+LANGUAGES = ("de", "en", "es")
+STEPS = 6
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> Path:
+    """Twenty units in three languages."""
+    path = tmp_path / "units.jsonl"
+    words = ["river", "mountain", "teacher", "window", "winter", "engine", "garden", "letter", "market", "island"]
+    lines = [
+        {
+            "id": f"u{i}",
+            "query": {lang: f"{lang} where is the {word} {i}" for lang in LANGUAGES},
+            "passage": {lang: f"{lang} the {word} {i} is there" for lang in LANGUAGES},
+        }
+        for i, word in enumerate(words * 2)
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+@pytest.fixture
+def write_config(tmp_path: Path, units: Path, tiny_model: Path) -> Callable[..., Path]:
+    """Write a configuration, given what differs from a small run: values, or lines of a table."""
+
+    def write(
+        name="run.toml",
+        *,
+        output="checkpoint",
+        start=tiny_model,
+        steps=STEPS,
+        learning_rate=1e-2,
+        model="",
+        schedule="",
+        engine="",
+        collections="[]",
+        more="",
+    ) -> Path:
+        path = tmp_path / name
+        path.write_text(
+            f'output = "{output}"\n[model]\nstart = "{start}"\n{model}\n[[units]]\npath = "{units}"\n'
+            f"[schedule]\nsteps = {steps}\nbatch_size = 4\n{schedule}\n"
+            f'[engine]\ndevice = "cpu"\n{engine}\n[optimizer]\nlearning_rate = {learning_rate}\n'
+            f"[contamination]\ncollections = {collections}\n{more}"
+        )
+        return path
+
+    return write
+
+
+@pytest.fixture
+def start_without_dropout(tiny_model: Path, tmp_path: Path) -> Path:
+    """A model whose batches can be parted; with dropout, each part would draw other masks than the whole."""
+    folder = shutil.copytree(tiny_model, tmp_path / "start")
+    settings = json.loads((folder / "config.json").read_text())
+    settings |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (folder / "config.json").write_text(json.dumps(settings))
+    return folder
+
+
+def run(path: Path) -> tuple[Path, ToldOfTraining]:
+    """Train by a configuration; return the checkpoint and what was told."""
+    from babelrank.training.run import train
+
+    told = ToldOfTraining()
+    return train(load_config(path), told), told
+
+
+def weights(folder: Path) -> dict:
+    """Return the tensors of a checkpoint by name."""
+    from safetensors.torch import load_file
+
+    return load_file(folder / "model.safetensors")
+
+
+def read_account(folder: Path) -> dict:
+    """Return what a checkpoint says of its training."""
+    return json.loads((folder / ACCOUNT).read_text())
+
+
+def read_curve(folder: Path, name: str) -> dict[int, float]:
+    """Return step -> figure from a checkpoint's log."""
+    entries = map(json.loads, (folder / "log.jsonl").read_text().splitlines())
+    return {entry["step"]: entry[name] for entry in entries if name in entry}
