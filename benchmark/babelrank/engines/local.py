@@ -87,7 +87,7 @@ class LocalWorkers:
                         worker.give(waiting.popleft())
                         busy[worker.connection] = worker
                     else:
-                        worker.end()
+                        worker.dismiss()
         finally:
             for worker in busy.values():
                 worker.end()
@@ -122,6 +122,12 @@ class _Worker:
             return self.connection.recv()
         except (EOFError, OSError):
             return None
+
+    def dismiss(self) -> None:
+        """Let it end by itself, so that it can put away what its libraries opened."""
+        self.connection.close()
+        self.process.join(_SECONDS_TO_END)
+        self.end()
 
     def end(self) -> None:
         """Stop it, whatever it does: its shards are whole, or not there."""
