@@ -157,15 +157,16 @@ def _encode_distinct(
     rows, stored = shelf.read()
     parts = [] if stored is None else [stored]
     first = 0 if stored is None else count(stored)
-    missing = [(key, text) for key, text in distinct.items() if key not in rows]
     # Alike lengths together waste no padding; the longest first shows early whether memory suffices.
-    missing.sort(key=lambda item: len(item[1]), reverse=True)
+    missing = [key for key in distinct if key not in rows]
+    missing.sort(key=lambda key: len(distinct[key]), reverse=True)
     seconds, done, size = 0.0, 0, FIRST_CHUNK
     with ThreadPoolExecutor(1) as writer:  # so that the encoder does not wait for the disk
         writing: Future[None] | None = None
         while done < len(missing):
             progress(done, len(missing))
-            keys, chunk = map(list, zip(*missing[done : done + size], strict=True))
+            keys = missing[done : done + size]
+            chunk = [distinct[key] for key in keys]
             began = time.perf_counter()
             vectors = check_vectors(function(chunk), chunk, info)
             elapsed = time.perf_counter() - began
