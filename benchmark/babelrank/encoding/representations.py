@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
@@ -161,25 +160,19 @@ def _encode_distinct(
     missing = [key for key in distinct if key not in rows]
     missing.sort(key=lambda key: len(distinct[key]), reverse=True)
     seconds, done, size = 0.0, 0, FIRST_CHUNK
-    with ThreadPoolExecutor(1) as writer:  # so that the encoder does not wait for the disk
-        writing: Future[None] | None = None
-        while done < len(missing):
-            progress(done, len(missing))
-            keys = missing[done : done + size]
-            chunk = [distinct[key] for key in keys]
-            began = time.perf_counter()
-            vectors = check_vectors(function(chunk), chunk, info)
-            elapsed = time.perf_counter() - began
-            if writing:
-                writing.result()
-            writing = writer.submit(_store, shelf, keys, vectors)
-            rows.update(zip(keys, range(first + done, first + done + len(keys)), strict=True))
-            parts.append(vectors)
-            done += len(chunk)
-            seconds += elapsed
-            size = _next_size(size, elapsed)
-        if writing:
-            writing.result()
+    while done < len(missing):
+        progress(done, len(missing))
+        keys = missing[done : done + size]
+        chunk = [distinct[key] for key in keys]
+        began = time.perf_counter()
+        vectors = check_vectors(function(chunk), chunk, info)
+        elapsed = time.perf_counter() - began
+        _store(shelf, keys, vectors)
+        rows.update(zip(keys, range(first + done, first + done + len(keys)), strict=True))
+        parts.append(vectors)
+        done += len(chunk)
+        seconds += elapsed
+        size = _next_size(size, elapsed)
     if missing:
         progress(done, len(missing))
     return concatenate(parts), rows, len(missing), seconds
