@@ -147,6 +147,7 @@ CASES = {
     "bm25": Case(loops.bm25, f"bm25s' tokenize, which makes fewer terms, and {_INDEXED}", 6500, rounds=8),
     "bm25-same-terms": Case(loops.bm25_same_terms, f"the adapter's terms and bm25s' {_INDEXED}", 6500, rounds=8),
     "static": Case(loops.static, "model2vec's encode", 6500, rounds=8),
+    "static-english": Case(loops.static_english, "model2vec's encode", 6500, rounds=8),
     "sentence-transformers": Case(loops.sentence_transformers, f"SentenceTransformer's {_OWN}", 200, target=0.95),
     "onnx": Case(loops.onnx, f"ONNX Runtime in a plain loop ({_SORTED})", 128),
     "openvino": Case(loops.openvino, f"OpenVINO in a plain loop ({_SORTED})", 128),

@@ -100,10 +100,19 @@ def bm25_same_terms(_: Path) -> Iterator[Pair]:
 
 @contextmanager
 def static(scratch: Path) -> Iterator[Pair]:
-    """Model2Vec."""
+    """Model2Vec with the vocabulary of the dense model, a multilingual one if there is one."""
+    yield from _static(models.static(scratch, models.dense(scratch)))
+
+
+@contextmanager
+def static_english(scratch: Path) -> Iterator[Pair]:
+    """Model2Vec with MiniLM's vocabulary."""
+    yield from _static(models.static(scratch, models.minilm(scratch)))
+
+
+def _static(folder: Path) -> Iterator[Pair]:
     from model2vec import StaticModel
 
-    folder = models.static(scratch)
     model = StaticModel.from_pretrained(folder)
     yield _load(folder, "static"), _each(model.encode, model.encode)
 

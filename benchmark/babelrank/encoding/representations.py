@@ -156,9 +156,8 @@ def _encode_distinct(
     rows, stored = shelf.read()
     parts = [] if stored is None else [stored]
     first = 0 if stored is None else count(stored)
-    # Alike lengths together waste no padding; the longest first shows early whether memory suffices.
     missing = [key for key in distinct if key not in rows]
-    missing.sort(key=lambda key: len(distinct[key]), reverse=True)
+    missing.sort(key=lambda key: length_class(distinct[key]), reverse=True)
     seconds, done, size = 0.0, 0, FIRST_CHUNK
     while done < len(missing):
         progress(done, len(missing))
@@ -176,6 +175,16 @@ def _encode_distinct(
     if missing:
         progress(done, len(missing))
     return concatenate(parts), rows, len(missing), seconds
+
+
+def length_class(text: str) -> int:
+    """Return what texts are sorted by before they are encoded, the highest first.
+
+    Alike lengths together waste little padding, and encoders that pad sort each chunk again; the longest first show
+    early whether memory suffices. Within a doubling of length the order stays: tokenizers remember words, and are a
+    sixth faster where texts of one language stand together.
+    """
+    return len(text).bit_length()
 
 
 def _weigh(representations: Representations, encoder: PoolWeighting, collection: Collection) -> Representations:
