@@ -20,6 +20,8 @@ class GpusSeen:
     def look(self, number):
         (self.folder / f"task-{number}").touch()
         until = time.monotonic() + 60
-        while len(list(self.folder.glob("task-*"))) < self.together and time.monotonic() < until:
+        while len(list(self.folder.glob("task-*"))) < self.together:
+            if time.monotonic() > until:
+                raise TimeoutError(f"fewer than {self.together} tasks ran at a time")
             time.sleep(0.01)
         return os.environ.get("CUDA_VISIBLE_DEVICES")

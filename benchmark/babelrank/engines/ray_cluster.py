@@ -85,15 +85,14 @@ class RayCluster:
 
     def _plan(self, job: Job[Any]) -> tuple[int, dict[str, float]]:
         """Return how many tasks run at a time, and what each takes of a machine, in Ray's terms."""
-        resources = self._ray.cluster_resources()
-        cores = max(1, int(resources.get("CPU", 1)))
-        gpus = int(resources.get("GPU", 0)) if job.uses_gpu else 0
+        machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        gpus = sum(int(machine.get("GPU", 0)) for machine in machines) if job.uses_gpu else 0
+        # What has no GPU can do no task that takes one, so its cores are not to be shared out among them.
+        counts = [int(machine.get("CPU", 1)) for machine in machines if not gpus or machine.get("GPU")]
+        cores = max(1, sum(counts))
         slots = min(self._workers or gpus or cores, cores)
         # A task must fit on a machine; what is left of one that has fewer cores stays idle.
-        machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        eligible = [machine for machine in machines if not gpus or machine.get("GPU")]
-        largest = max(int(machine.get("CPU", 1)) for machine in eligible)
-        needs: dict[str, float] = {"num_cpus": max(1, min(cores // slots, largest))}
+        needs: dict[str, float] = {"num_cpus": max(1, min(cores // slots, max(counts, default=1)))}
         if gpus:
             needs["num_gpus"] = 1 if slots <= gpus else 1 / math.ceil(slots / gpus)
         return slots, needs
