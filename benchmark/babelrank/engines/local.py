@@ -5,8 +5,8 @@ import os
 import pickle
 import signal
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -140,49 +140,28 @@ class _Worker:
 
 
 def _start(payload: bytes, share: _Share) -> _Worker:
-    """Start a worker with its share: it inherits that from this thread, before any library counts cores or GPUs."""
+    """Start a worker on its cores: it inherits them from this thread, before any library counts them."""
     # Not forked: threads of BLAS, and a GPU, do not survive it.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, payload), daemon=True)
-    with _on_cores(share.cores), _with_gpus(share.gpus):
+    process = context.Process(target=_serve, args=(theirs, payload, share.gpus), daemon=True)
+    everywhere = frozenset(os.sched_getaffinity(0)) if share.cores else share.cores
+    if share.cores:
+        os.sched_setaffinity(0, share.cores)
+    try:
         process.start()
+    finally:
+        if share.cores:
+            os.sched_setaffinity(0, everywhere)
     theirs.close()
     return _Worker(process, ours, share)
 
 
-@contextmanager
-def _on_cores(cores: frozenset[int]) -> Iterator[None]:
-    if not cores:
-        yield
-        return
-    everywhere = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, everywhere)
-
-
-@contextmanager
-def _with_gpus(gpus: tuple[str, ...]) -> Iterator[None]:
-    if not gpus:
-        yield
-        return
-    before = os.environ.get(GPU_VARIABLE)
-    os.environ[GPU_VARIABLE] = ",".join(gpus)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[GPU_VARIABLE]
-        else:
-            os.environ[GPU_VARIABLE] = before
-
-
-def _serve(connection: Connection, payload: bytes) -> None:
+def _serve(connection: Connection, payload: bytes, gpus: tuple[str, ...]) -> None:
     """Do tasks as they come, until the pipe is closed. Any error but ours ends the process, with its traceback."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # at the keyboard it is meant for the parent, which ends the workers
+    if gpus:
+        os.environ[GPU_VARIABLE] = ",".join(gpus)  # CUDA looks at it when it is first used
     work = None
     try:
         while True:
@@ -199,15 +178,15 @@ def _serve(connection: Connection, payload: bytes) -> None:
 def _shares(workers: int, gpus: Sequence[str]) -> list[_Share]:
     """Return an even share of this machine for each worker."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else ()
-    return [
-        _Share(frozenset(_deal(cores, worker, workers)), tuple(_deal(gpus, worker, workers)))
-        for worker in range(workers)
-    ]
+    hands = zip(_deal(cores, workers), _deal(gpus, workers), strict=True)
+    return [_Share(frozenset(own), tuple(seen)) for own, seen in hands]
 
 
-def _deal(things: Sequence[Thing], worker: int, workers: int) -> Sequence[Thing]:
-    """Return a worker's part: every so-many-th, or one that it shares with others if there are fewer than workers."""
-    return things[worker::workers] or things[worker % len(things) : worker % len(things) + 1] if things else things
+def _deal(things: Sequence[Thing], workers: int) -> list[Sequence[Thing]]:
+    """Return each worker's part: an even one, or one thing each, in turn, if there are fewer than workers."""
+    if not 0 < len(things) < workers:
+        return [things[worker::workers] for worker in range(workers)]
+    return [[things[worker % len(things)]] for worker in range(workers)]
 
 
 def _describe_exit(code: int | None) -> str:
