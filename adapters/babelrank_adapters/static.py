@@ -62,7 +62,8 @@ class StaticEncoder:
         """Return how many texts are cut: after so many tokens, or before, after as many characters as those have."""
         if self._max_length is None:
             return 0
-        whole = [self._prompts.of(role) + text for text in texts]
+        prompt = self._prompts.of(role)
+        whole = [prompt + text for text in texts]
         characters = self._max_length * int(self._model.median_token_length)
         others = [text for text in whole if len(text) <= characters]
         candidates = longer_candidates(self._model.tokenizer, others, self._max_length)
