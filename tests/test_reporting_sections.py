@@ -7,8 +7,8 @@ import pytest
 from babelrank.analysis.bootstrap import MACRO_FIGURES
 from babelrank.analysis.detail import analyse_in_detail
 from babelrank.ranking.table import read_ranks
-from babelrank.reporting.sections import detail_sections, show_p, show_signed
-from babelrank.reporting.summary import show_parameters
+from babelrank.reporting.sections import detail_sections
+from babelrank.reporting.summary import show_p, show_parameters, show_signed
 
 REPORT = Path(__file__).resolve().parents[1] / "reports" / "multilingual-e5-small-4-bit-weights"
 

@@ -14,6 +14,7 @@ import numpy as np
 from babelrank.analysis.errors import find_errors, gather_texts, select_worst
 from babelrank.analysis.space import measure_space
 from babelrank.analysis.summary import analyse
+from babelrank.data.catalog import source_of
 from babelrank.data.collection import Collection
 from babelrank.data.families import is_family
 from babelrank.encoding.protocol import Encoder, Role
@@ -24,7 +25,6 @@ from babelrank.ranking.ranks import top_passages
 from babelrank.ranking.table import RelevantRanks
 from babelrank.ranking.top_table import TopRanks, rank_with_top
 from babelrank.ranking.trec import write_qrels, write_run
-from babelrank.reporting.markdown import source_of
 from babelrank.reporting.names import collection_stem
 from babelrank.reporting.provenance import Seconds
 from babelrank.reporting.results import CollectionResults, collection_results

@@ -122,6 +122,11 @@ def find_sources(names: Sequence[str] | None) -> list[Source]:
     return [SOURCES[name] for name in names] if names else [s for s in SOURCES.values() if not s.ships_with_package]
 
 
+def source_of(collection: str) -> Source | None:
+    """Return where a collection of this specification comes from; None if it is not in the catalog."""
+    return SOURCES.get(collection.split(":")[0])
+
+
 def parse_spec(text: str) -> CollectionSpec:
     """Read ``xquad-r``, ``xquad-r:paragraph``, ``mlqa-r:de,en`` or ``mlqa-r:sentence+context:de,en``."""
     name, *parts = text.split(":")

@@ -12,6 +12,7 @@ import numpy as np
 
 from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
 from babelrank.analysis.settings import Cell, mean_or_none
+from babelrank.data.catalog import source_of
 from babelrank.reporting.figures import figures_of
 from babelrank.reporting.heatmaps import HEATMAPS
 from babelrank.reporting.html_page import anchor, render_page
@@ -21,7 +22,6 @@ from babelrank.reporting.markdown import (
     is_folder,
     reproducing_command,
     show_seconds,
-    source_of,
 )
 from babelrank.reporting.parts import Bars, Column, Margin, MatrixView, Section, Table
 from babelrank.reporting.results import CollectionResults, Results

@@ -9,14 +9,14 @@ from urllib.parse import quote
 
 from babelrank.analysis.bootstrap import Interval, find_intervals, question_figures
 from babelrank.analysis.letters import find_letters
-from babelrank.data.catalog import Source
+from babelrank.data.catalog import Source, source_of
 from babelrank.errors import ReportError
 from babelrank.files import atomic_write
 from babelrank.ranking.table import read_ranks
 from babelrank.reporting.family_table import SIDE_BY_SIDE, tabulate
 from babelrank.reporting.figures import FAMILY_TITLES, Figures, figures_of
 from babelrank.reporting.html_leaderboard import Key, render_leaderboard_html
-from babelrank.reporting.markdown import render_template, source_of
+from babelrank.reporting.markdown import render_template
 from babelrank.reporting.pages import REPORT_NAME
 from babelrank.reporting.report import lock_reports, read_reports
 from babelrank.reporting.results import CollectionResults, ModelResults, catalog_order

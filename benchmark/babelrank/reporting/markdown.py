@@ -14,7 +14,7 @@ import jinja2
 
 from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.settings import Cell
-from babelrank.data.catalog import SOURCES, Source
+from babelrank.data.catalog import source_of
 from babelrank.encoding.protocol import EncoderOptions
 from babelrank.reporting.figures import figures_of
 from babelrank.reporting.heatmaps import heatmaps_of
@@ -168,11 +168,6 @@ def _templates() -> jinja2.Environment:
         summary_score=summary_score,
     )
     return environment
-
-
-def source_of(collection: str) -> Source | None:
-    """Return what the catalog says about a collection, if anything."""
-    return SOURCES.get(collection.split(":")[0])
 
 
 def split_by_pool(

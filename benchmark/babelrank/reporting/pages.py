@@ -6,13 +6,14 @@ from pathlib import Path
 from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.detail import analyse_in_detail
 from babelrank.analysis.errors import Texts, attach_texts, find_errors, select_worst
+from babelrank.data.catalog import source_of
 from babelrank.ranking.table import read_ranks
 from babelrank.ranking.top_table import read_top
 from babelrank.reporting.error_section import error_section
 from babelrank.reporting.figures import figures_of
 from babelrank.reporting.heatmaps import heatmaps_of
 from babelrank.reporting.html_report import REPORT_PAGE, render_report_html
-from babelrank.reporting.markdown import render_markdown, source_of
+from babelrank.reporting.markdown import render_markdown
 from babelrank.reporting.parts import Section
 from babelrank.reporting.results import CollectionResults, ModelResults, Results
 from babelrank.reporting.sections import detail_sections

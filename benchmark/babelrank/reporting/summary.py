@@ -90,6 +90,16 @@ def show_rank(value: Cell) -> str:
     return NO_VALUE if value is None else f"{value:,.1f}"
 
 
+def show_signed(value: float) -> str:
+    """Write a correlation: two decimals and its sign."""
+    return f"{value:+.2f}".replace("-", "−")
+
+
+def show_p(p: float) -> str:
+    """Write a p-value: three decimals, and no more zeros than say something."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def show_parameters(number: float | None) -> str:
     """Write a number of weights, such as 118 M."""
     if number is None:
