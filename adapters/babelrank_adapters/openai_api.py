@@ -99,7 +99,7 @@ class Endpoint:
         """Return the vectors of one batch; `stop` ends the wait for another try."""
         problem = ""
         for attempt in range(1, self.tries + 1):
-            pause = _FIRST_WAIT * 2 ** (attempt - 1) * random.uniform(1, 2)  # noqa: S311
+            pause = _FIRST_WAIT * 2 ** (attempt - 1) * random.uniform(1, 2)  # noqa: S311  (spreads tries)
             try:
                 response = client.post(f"{self.base_url}/embeddings", json=body)
             except httpx.TimeoutException:

@@ -7,6 +7,7 @@ sentence-transformers' own way there, through Optimum, does not install beside t
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
@@ -88,7 +89,7 @@ def replace_torch(model: SentenceTransformer, files: ModelFiles, backend: str) -
 
 def _export(model: SentenceTransformer, first: Transformer, path: Path, where: str) -> None:
     """Write the transformer as an ONNX graph for any number of texts and tokens."""
-    import onnxscript  # noqa: F401  what PyTorch's exporter needs; missing, it is an error of the extra
+    import_module("onnxscript")  # what PyTorch's exporter needs; missing, it is an error of the extra
 
     # More than one text and, of tokens, more than of texts: equal or single lengths would be taken for constants.
     features = first.preprocess(["an example", "and a longer example to be read"])

@@ -105,7 +105,7 @@ class Encoder(Protocol):
 class Truncating(Protocol):
     """An encoder that can tell which texts are longer than it reads."""
 
-    def count_truncated(self, texts: Sequence[str], role: Role) -> int:
+    def count_truncated(self, texts: Sequence[str], role: Role, /) -> int:
         """Return how many of `texts` are cut at the maximum length, prompt and special tokens included."""
 
 

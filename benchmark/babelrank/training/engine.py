@@ -106,21 +106,21 @@ class ScheduledTrainer(SentenceTransformerTrainer):
             "optimizer.learning_rate, or bf16 = false, may help."
         )
 
-    def preprocess_dataset(self, dataset: Any = None, dataset_name: str | None = None) -> Any:  # noqa: ARG002
+    def preprocess_dataset(self, dataset: Any = None, **_: Any) -> Any:
         """Return the texts as they are: the schedule and the collator see to them."""
         return dataset
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Add none: a checkpoint's card is ours."""
 
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:  # noqa: ARG002
+    def _save(self, output_dir: str | None = None, **_: Any) -> None:
         self.model.save_pretrained(output_dir or self.args.output_dir, create_model_card=False)
 
 
 class MarkWhole(TrainerCallback):
     """Marks each checkpoint once all of it is written, if its weights are numbers."""
 
-    def on_save(self, args: Any, state: Any, control: Any, *, model: torch.nn.Module, **_: Any) -> None:  # noqa: ARG002
+    def on_save(self, args: Any, state: Any, _control: Any, *, model: torch.nn.Module, **_: Any) -> None:
         """Mark the checkpoint of this step.
 
         Raises
@@ -146,7 +146,7 @@ class TellProgress(TrainerCallback):
     def __init__(self, tell: Callable[[int, Mapping[str, float]], None]) -> None:
         self._tell = tell
 
-    def on_log(self, args: Any, state: Any, control: Any, *, logs: Mapping[str, float], **_: Any) -> None:  # noqa: ARG002
+    def on_log(self, _args: Any, state: Any, _control: Any, *, logs: Mapping[str, float], **_: Any) -> None:
         """Hand on the step and what was measured at it."""
         if state.is_world_process_zero:
             self._tell(state.global_step, logs)
@@ -160,12 +160,12 @@ class EveryFewSteps(TrainerCallback):
         self._every = every
         self._measure = measure
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+    def on_train_begin(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
         """Measure the start."""
         if state.global_step == 0:
             self._log(state, control)
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+    def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
         """Measure, if it is time."""
         if state.global_step % self._every == 0 or state.global_step == state.max_steps:
             self._log(state, control)
