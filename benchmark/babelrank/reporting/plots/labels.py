@@ -94,7 +94,7 @@ def _cost(
     crossing = _inside(lines, taken).any(axis=1).sum(axis=1)
     starts, ends = points[others], centres[others]
     theirs = starts[:, None] + (ends - starts)[:, None] * _SAMPLES[:, None]
-    crossed = np.array([_inside(line[None], boxes)[0].any(axis=0) for line in theirs]).reshape(-1, len(boxes)).sum(0)
+    crossed = _inside(theirs, boxes).any(axis=1).sum(axis=0)
     over = _inside(lines[:, _OWN:], obstacles).any(axis=1).sum(axis=1)
     passed = np.delete(points, i, axis=0)
     spots = _boxes(passed, np.full_like(passed, 2 * close))
@@ -117,14 +117,16 @@ def _boxes(centres: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 def _overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return which of the boxes cover which others: shape (boxes, others)."""
-    a, b = boxes[:, None], others[None]
-    return np.asarray(((a[..., :2] < b[..., 2:]) & (b[..., :2] < a[..., 2:])).all(axis=-1))
+    left, bottom, right, top = boxes.T[..., None]
+    other_left, other_bottom, other_right, other_top = others.T
+    return np.asarray((left < other_right) & (other_left < right) & (bottom < other_top) & (other_bottom < top))
 
 
 def _inside(places: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Return which places (lines, samples, 2) lie in which boxes: shape (lines, samples, boxes)."""
-    spots = places[:, :, None]
-    return np.asarray(((spots > boxes[:, :2]) & (spots < boxes[:, 2:])).all(axis=-1))
+    x, y = places[..., 0, None], places[..., 1, None]
+    left, bottom, right, top = boxes.T
+    return np.asarray((x > left) & (x < right) & (y > bottom) & (y < top))
 
 
 def _cuts(point: np.ndarray, ends: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
