@@ -141,8 +141,6 @@ class PoolErrors:
         By query language.
     n, outranked
         Answers by their language (columns): all, and those that have a passage above them.
-    beyond
-        Those of them that stand so far down that not all that outranks them was kept.
     kinds
         By `KINDS`, passages that outrank the answers of a language (columns), among those kept. A passage counts once
         for each answer that it outranks. Where query and answer are in one language, its wrong passages count as
@@ -150,8 +148,6 @@ class PoolErrors:
     first
         By `KINDS` of wrong passages, questions for which such a passage stands first in the pool, above all answers;
         the answer's language is that of the best ranked answer. By query language.
-    first_places
-        By `PLACES`, the same questions; None if passage ids do not tell.
     intruders
         Wrong passages that stand above all answers to a question, among those kept, by their language (columns).
     worst
@@ -163,10 +159,8 @@ class PoolErrors:
     questions: list[int]
     n: Counts
     outranked: Counts
-    beyond: Counts
     kinds: dict[str, Counts]
     first: dict[str, list[int]]
-    first_places: dict[str, list[int]] | None
     intruders: Counts
     worst: dict[str, list[WorstQuestion]]
     most_buried: dict[str, list[WorstQuestion]]
@@ -212,7 +206,7 @@ def find_errors(ranks: RelevantRanks, top: TopRanks, *, worst: int = WORST) -> E
         top.pool_depth,
         top.language_depth,
         _find_pair_errors(tables, worst),
-        _find_pool_errors(tables, top.pool_depth, worst),
+        _find_pool_errors(tables, worst),
     )
 
 
@@ -321,9 +315,9 @@ def _find_pair_errors(tables: JoinedTables, worst: int) -> PairErrors:
     )
 
 
-def _find_pool_errors(tables: JoinedTables, depth: int, worst: int) -> PoolErrors:
+def _find_pool_errors(tables: JoinedTables, worst: int) -> PoolErrors:
     size, split = len(tables.languages), tables.split
-    rank, places = tables.in_pool, tables.places
+    rank = tables.in_pool
     names = [f"{lang}→all" for lang in tables.languages]
 
     rows = np.arange(split)
@@ -340,10 +334,8 @@ def _find_pool_errors(tables: JoinedTables, depth: int, worst: int) -> PoolError
         questions=_count(lang, (size,)),
         n=_count(cells, (size, size)),
         outranked=_count(cells[above[:, 0] >= 0], (size, size)),
-        beyond=_count(cells[rank[rows] > depth + 1], (size, size)),
         kinds=_count_labels(KINDS, find_kinds(tables, rows, above), every_cell, above >= 0, (size, size)),
         first=_count_labels(KINDS[1:], find_kinds(tables, best, over_best)[:, 0] - 1, lang, first >= 0, (size,)),
-        first_places=None if places is None else _count_labels(PLACES, places[first], lang, first >= 0, (size,)),
         intruders=_count(intruders[over_best >= 0], (size, size)),
         worst=_find_worst(tables, rank, best, over_best, lang, names, worst),
         most_buried=_find_worst(tables, rank, last, above[last], lang, names, worst),
