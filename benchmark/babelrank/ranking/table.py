@@ -3,23 +3,19 @@
 Every measure and every bias statistic follows from this table, with no encoder and no scores.
 """
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from babelrank.errors import ReportError
-from babelrank.files import atomic_write
+from babelrank.ranking.table_file import RANK_TYPES, TEXT_TYPES, TableFormat
 
-_METADATA_KEY = b"babelrank"
-_FORMAT = 1
-COLUMNS = ("query_lang", "query_id", "passage_lang", "passage_id", "grade", "rank_in_language", "rank_in_pool")
-_TEXT_COLUMNS = ["query_lang", "query_id", "passage_lang", "passage_id"]
+_FORMAT = TableFormat("rank table", b"babelrank", 1, TEXT_TYPES | {"grade": "int32"} | RANK_TYPES)
+COLUMNS = tuple(_FORMAT.types)
 
 
 @dataclass(frozen=True)
@@ -62,22 +58,9 @@ class RelevantRanks:
 
     def write(self, path: Path) -> None:
         """Write the table as Parquet; the rest goes into the file's metadata."""
-        metadata = {
-            "format": _FORMAT,
-            "languages": list(self.languages),
-            "pool_sizes": self.pool_sizes,
-            "tied": self.tied,
-        }
-        table = pa.Table.from_pandas(self.table[list(COLUMNS)], preserve_index=False)
-        sink = pa.BufferOutputStream()
-        pq.write_table(
-            table.replace_schema_metadata({_METADATA_KEY: json.dumps(metadata)}),
-            sink,
-            compression="zstd",
-            compression_level=19,
-            write_page_checksum=True,
+        _FORMAT.write(
+            path, self.table, {"languages": list(self.languages), "pool_sizes": self.pool_sizes, "tied": self.tied}
         )
-        atomic_write(path, sink.getvalue().to_pybytes())
 
 
 def read_ranks(path: Path) -> RelevantRanks:
@@ -88,13 +71,8 @@ def read_ranks(path: Path) -> RelevantRanks:
     ReportError
         The file is missing, damaged, or of another format.
     """
-    try:
-        table = pq.read_table(path, page_checksum_verification=True)
-        metadata = dict(json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}")))
-        if metadata.get("format") != _FORMAT or list(table.column_names) != list(COLUMNS):
-            raise ReportError(f"{path}: not a rank table of format {_FORMAT}.")
-        frame = table.to_pandas()
-        frame[_TEXT_COLUMNS] = frame[_TEXT_COLUMNS].astype("str")
-        return RelevantRanks(frame, tuple(metadata["languages"]), dict(metadata["pool_sizes"]), int(metadata["tied"]))
-    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:  # damage shows in many ways
-        raise ReportError(f"{path}: no readable rank table ({error}).") from error
+    return _FORMAT.read(path, _restore)
+
+
+def _restore(table: pd.DataFrame, metadata: Mapping[str, Any]) -> RelevantRanks:
+    return RelevantRanks(table, tuple(metadata["languages"]), dict(metadata["pool_sizes"]), int(metadata["tied"]))

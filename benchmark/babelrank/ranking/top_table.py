@@ -4,31 +4,25 @@ The rank table tells how far down an answer stands; this table tells what stands
 that is among the best of the pool or among the best of its language, with its rank where it is listed.
 """
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from babelrank.data.collection import Collection
 from babelrank.encoding.representations import Representations
-from babelrank.errors import ReportError
-from babelrank.files import atomic_write
 from babelrank.ranking.counting import keep_best
 from babelrank.ranking.ranks import Consumer, counters, for_each_block, make_collection_scorer, relevant_ranks
 from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table_file import RANK_TYPES, TEXT_TYPES, TableFormat
 
 POOL_DEPTH = 10
 LANGUAGE_DEPTH = 1  # at 3 the table of XQuAD-R takes twice the space, more than the ranks themselves
-_METADATA_KEY = b"babelrank-top"
-_FORMAT = 1
-COLUMNS = ("query_lang", "query_id", "passage_lang", "passage_id", "rank_in_language", "rank_in_pool")
-_TEXT_COLUMNS = list(COLUMNS[:4])
-_RANK_COLUMNS = list(COLUMNS[4:])
+_FORMAT = TableFormat("table of top passages", b"babelrank-top", 1, TEXT_TYPES | RANK_TYPES)
+COLUMNS = tuple(_FORMAT.types)
 
 
 @dataclass(frozen=True)
@@ -64,22 +58,12 @@ class TopRanks:
             The folder cannot be written or the disk is full; `path` is then as it was.
         """
         metadata = {
-            "format": _FORMAT,
             "languages": list(self.languages),
             "pool_sizes": self.pool_sizes,
             "pool_depth": self.pool_depth,
             "language_depth": self.language_depth,
         }
-        table = pa.Table.from_pandas(self.table[list(COLUMNS)], preserve_index=False)
-        sink = pa.BufferOutputStream()
-        pq.write_table(
-            table.replace_schema_metadata({_METADATA_KEY: json.dumps(metadata)}),
-            sink,
-            compression="zstd",
-            compression_level=19,
-            write_page_checksum=True,
-        )
-        atomic_write(path, sink.getvalue().to_pybytes())
+        _FORMAT.write(path, self.table, metadata)
 
 
 def read_top(path: Path) -> TopRanks:
@@ -90,23 +74,17 @@ def read_top(path: Path) -> TopRanks:
     ReportError
         The file is missing, damaged, or of another format.
     """
-    try:
-        table = pq.read_table(path, page_checksum_verification=True)
-        metadata = dict(json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}")))
-        if metadata.get("format") != _FORMAT or list(table.column_names) != list(COLUMNS):
-            raise ReportError(f"{path}: not a table of top passages of format {_FORMAT}.")
-        frame = table.to_pandas()
-        frame[_TEXT_COLUMNS] = frame[_TEXT_COLUMNS].astype("str")
-        frame[_RANK_COLUMNS] = frame[_RANK_COLUMNS].astype(np.float64)
-        return TopRanks(
-            frame,
-            tuple(metadata["languages"]),
-            dict(metadata["pool_sizes"]),
-            int(metadata["pool_depth"]),
-            int(metadata["language_depth"]),
-        )
-    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:  # damage shows in many ways
-        raise ReportError(f"{path}: no readable table of top passages ({error}).") from error
+    return _FORMAT.read(path, _restore)
+
+
+def _restore(table: pd.DataFrame, metadata: Mapping[str, Any]) -> TopRanks:
+    return TopRanks(
+        table,
+        tuple(metadata["languages"]),
+        dict(metadata["pool_sizes"]),
+        int(metadata["pool_depth"]),
+        int(metadata["language_depth"]),
+    )
 
 
 def rank_with_top(
@@ -196,4 +174,4 @@ def _as_table(collection: Collection, best: _Best, best_in_language: _Best) -> p
         "passage_lang": collection.passages["lang"].array.take(passage),
         "passage_id": collection.passages["id"].array.take(passage),
     }
-    return pd.DataFrame(columns | {name: table[name].to_numpy(np.float64) for name in _RANK_COLUMNS})
+    return pd.DataFrame(columns | {name: table[name].to_numpy(np.float64) for name in RANK_TYPES})

@@ -1,0 +1,83 @@
+"""Tables of ranks as Parquet files: the columns of a known format, and what else belongs to them in the metadata."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from babelrank.errors import ReportError
+from babelrank.files import atomic_write
+
+Table = TypeVar("Table")
+
+# What tables of ranks have in common: whose rank it is, and what it is; ranks are halves under ties.
+TEXT_TYPES = dict.fromkeys(("query_lang", "query_id", "passage_lang", "passage_id"), "str")
+RANK_TYPES = dict.fromkeys(("rank_in_language", "rank_in_pool"), "float64")
+
+
+@dataclass(frozen=True)
+class TableFormat:
+    """What a kind of file holds.
+
+    Attributes
+    ----------
+    name
+        What such a table is called in messages.
+    key
+        Name of the file's metadata.
+    version
+        Kept in the metadata; a file of another one is refused.
+    types
+        Of the columns, by name, in the file's order.
+    """
+
+    name: str
+    key: bytes
+    version: int
+    types: Mapping[str, str]
+
+    def write(self, path: Path, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
+        """Write a table without its index.
+
+        Parameters
+        ----------
+        metadata
+            JSON values.
+
+        Raises
+        ------
+        OSError
+            The folder cannot be written or the disk is full; `path` is then as it was.
+        """
+        table = pa.Table.from_pandas(frame[list(self.types)], preserve_index=False)
+        sink = pa.BufferOutputStream()
+        pq.write_table(
+            table.replace_schema_metadata({self.key: json.dumps({"format": self.version, **metadata})}),
+            sink,
+            compression="zstd",
+            compression_level=19,
+            write_page_checksum=True,
+        )
+        atomic_write(path, sink.getvalue().to_pybytes())
+
+    def read(self, path: Path, make: Callable[[pd.DataFrame, Mapping[str, Any]], Table]) -> Table:
+        """Return what `make` makes of a table and its metadata.
+
+        Raises
+        ------
+        ReportError
+            The file is missing, damaged, or of another format.
+        """
+        try:
+            table = pq.read_table(path, page_checksum_verification=True)
+            metadata = dict(json.loads((table.schema.metadata or {}).get(self.key, b"{}")))
+            if metadata.get("format") != self.version or table.column_names != list(self.types):
+                raise ReportError(f"{path}: not a {self.name} of format {self.version}.")
+            return make(table.to_pandas().astype(dict(self.types)), metadata)
+        except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:  # damage shows in many ways
+            raise ReportError(f"{path}: no readable {self.name} ({error}).") from error
