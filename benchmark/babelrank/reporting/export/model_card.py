@@ -23,7 +23,7 @@ from babelrank.reporting.names import slug
 from babelrank.reporting.results import BIAS_FIGURES, SETTING_KINDS, CollectionResults, Results, catalog_order
 
 TASK = "text-retrieval"
-_TEMPLATE = "templates/export-model-card.md.j2"
+_TEMPLATE = "export-model-card.md.j2"
 _WORDS = dict(zip(SETTING_KINDS, ("monolingual", "cross-lingual", "multilingual"), strict=True))
 
 
