@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from babelrank.analysis.bootstrap import MACRO_FIGURES, find_interval, question_figures
+from babelrank.analysis.bootstrap import MACRO_FIGURES, find_interval, mean_figures, question_figures
 from babelrank.analysis.summary import analyse
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RelevantRanks, read_ranks
@@ -81,10 +81,20 @@ def test_languages_that_a_table_does_not_have_have_no_figures(random_ranks, figu
     assert np.isnan([found.value, found.low, found.high]).all()
 
 
+@pytest.mark.parametrize("figure", MACRO_FIGURES)
+def test_the_figure_of_several_runs_is_the_mean_of_theirs(random_ranks, figure):
+    runs = [question_figures(ranks) for ranks in random_ranks]
+    assert find_interval(mean_figures(runs), figure).value == pytest.approx(
+        np.mean([find_interval(run, figure).value for run in runs])
+    )
+
+
 def test_tables_of_other_questions_are_not_compared(random_ranks):
     first = question_figures(random_ranks[0])
     fewer = random_ranks[0].table[random_ranks[0].table["query_id"] != "q1"]
     other = question_figures(RelevantRanks(fewer, ("de", "en"), {"de": 50, "en": 50}, 0))
+    with pytest.raises(ReportError, match="different questions"):
+        mean_figures([first, other])
     with pytest.raises(ReportError, match="different questions"):
         find_interval(first, "monolingual", against=other)
 

@@ -1,5 +1,6 @@
 """Experiments: a page that follows from reports alone."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -87,6 +88,23 @@ def test_what_lies_within_the_interval_cannot_be_told(project):
     assert rows[0].endswith("| cannot be told |")
 
 
+def test_a_run_of_several_seeds_is_their_mean_and_each_is_shown(project):
+    path = project / "experiments" / "two-systems" / "experiment.toml"
+    path.write_text(path.read_text().replace('"use-multilingual-v3",', '"use-multilingual-v3", repeats = ["bm25"],'))
+    scores = [
+        json.loads((project / "reports" / name / "results.json").read_text())["collections"]["xquad-r"]["macro"]
+        for name in ("use-multilingual-v3", "bm25")
+    ]
+    page = render(project)
+    mean = sum(macro["cross_lingual"]["mAP"] for macro in scores) / 2
+    row = next(line for line in page.splitlines() if line.startswith("| [dense]"))
+    assert row.startswith("| [dense](use-multilingual-v3/report.md), mean of 2 seeds | ")
+    assert row.split(" | ")[2].startswith(f"{mean:.3f} (")
+    assert "| dense: [use-multilingual-v3](use-multilingual-v3/report.md) | 0.525 (" in page
+    assert "| dense: [bm25](bm25/report.md) | 0.728 (" in page
+    assert "lexical: [" not in page
+
+
 def test_pages_are_written_checked_and_kept_current(project):
     page = project / "reports" / "two-systems.md"
     experiments, reports = project / "experiments", project / "reports"
@@ -128,5 +146,5 @@ def test_a_mistake_in_an_experiment_is_named(project, old, new, problem):
 def test_the_experiments_of_the_project_name_reports_and_configurations_that_are_there():
     for path in ROOT.glob("experiments/*/experiment.toml"):
         for run in read_experiment(path.parent).runs:
-            assert (ROOT / "reports" / run.report / "results.json").is_file()
+            assert all((ROOT / "reports" / report / "results.json").is_file() for report in run.reports)
             assert run.config is None or (path.parent / run.config).is_file()

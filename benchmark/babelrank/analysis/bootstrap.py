@@ -5,7 +5,7 @@ same questions. A resample weighs questions, so that a thousand of them are one 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -126,6 +126,19 @@ def question_figures(ranks: RelevantRanks, measure: str = DEFAULT_MEASURE) -> Qu
     distances = query_distances(ranks)
     add(question[first][distances.query], size * size + size + distances.lang, distances.distance)
     return QuestionFigures(tuple(ids.tolist()), ranks.languages, totals, counts)
+
+
+def mean_figures(runs: Sequence[QuestionFigures]) -> QuestionFigures:
+    """Return figures that are the mean of several runs', such as checkpoints of one configuration with other seeds.
+
+    Raises
+    ------
+    ReportError
+        The runs are not about the same questions.
+    """
+    for run in runs[1:]:
+        require_paired(runs[0], run)
+    return replace(runs[0], totals=np.mean([run.totals for run in runs], axis=0))
 
 
 def find_interval(

@@ -18,6 +18,7 @@ from babelrank.analysis.bootstrap import (
     Interval,
     QuestionFigures,
     find_interval,
+    mean_figures,
     question_figures,
 )
 from babelrank.errors import ReportError
@@ -39,7 +40,13 @@ class Run(_Table):
 
     label: str
     report: str
+    repeats: tuple[str, ...] = ()  # reports of the same with other seeds: figures are the mean of all
     config: str | None = None  # beside the experiment's own file
+
+    @property
+    def reports(self) -> tuple[str, ...]:
+        """All reports of the run, one for each seed."""
+        return (self.report, *self.repeats)
 
 
 class Published(_Table):
@@ -76,11 +83,20 @@ class Experiment(_Table):
 
 @dataclass(frozen=True)
 class Row:
-    """One run on one collection: its figures, and their differences from the start (none for the start itself)."""
+    """One run on one collection.
+
+    Attributes
+    ----------
+    figures, gains
+        Its figures, means over its seeds; and their differences from the start, None for the start itself.
+    seeds
+        The figures of each of its reports.
+    """
 
     run: Run
     figures: dict[str, Interval]
     gains: dict[str, Interval] | None
+    seeds: dict[str, dict[str, Interval]]
 
 
 @dataclass(frozen=True)
@@ -127,26 +143,22 @@ def render_experiment(folder: Path, reports: Path) -> str:
     @cache
     def figures_of(label: str, collection: str) -> QuestionFigures:
         run = next(run for run in experiment.runs if run.label == label)
-        return question_figures(find_ranks(run.report, collection, reports))
+        return mean_figures([figures_of_report(report, collection) for report in run.reports])
 
-    rows = {
-        name: [
-            Row(
-                run,
-                {figure: find_interval(figures_of(run.label, name), figure) for figure in MACRO_FIGURES},
-                None
-                if run.label == experiment.start
-                else {
-                    figure: find_interval(
-                        figures_of(run.label, name), figure, against=figures_of(experiment.start, name)
-                    )
-                    for figure in MACRO_FIGURES
-                },
-            )
-            for run in experiment.runs
-        ]
-        for name in experiment.collections
-    }
+    @cache
+    def figures_of_report(report: str, collection: str) -> QuestionFigures:
+        return question_figures(find_ranks(report, collection, reports))
+
+    def row(run: Run, collection: str) -> Row:
+        figures, start = figures_of(run.label, collection), figures_of(experiment.start, collection)
+        return Row(
+            run,
+            _all_figures(figures),
+            None if run.label == experiment.start else _all_figures(figures, against=start),
+            {report: _all_figures(figures_of_report(report, collection)) for report in run.reports},
+        )
+
+    rows = {name: [row(run, name) for run in experiment.runs] for name in experiment.collections}
     findings = {
         name: [_judge(claim, name, figures_of) for claim in experiment.claims] for name in experiment.collections
     }
@@ -197,6 +209,10 @@ def check_experiments(experiments: Path, reports: Path) -> list[str]:
 def _pages(experiments: Path, reports: Path) -> dict[Path, str]:
     folders = sorted(path.parent for path in experiments.glob(f"*/{FILE_NAME}"))
     return {reports / f"{folder.name}.md": render_experiment(folder, reports) for folder in folders}
+
+
+def _all_figures(figures: QuestionFigures, against: QuestionFigures | None = None) -> dict[str, Interval]:
+    return {figure: find_interval(figures, figure, against=against) for figure in MACRO_FIGURES}
 
 
 def _judge(claim: Claim, collection: str, figures_of: Callable[[str, str], QuestionFigures]) -> Finding:
