@@ -5,8 +5,8 @@ import os
 import pickle
 import signal
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -145,16 +145,23 @@ def _start(payload: bytes, share: _Share) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, payload, share.gpus), daemon=True)
-    everywhere = frozenset(os.sched_getaffinity(0)) if share.cores else share.cores
-    if share.cores:
-        os.sched_setaffinity(0, share.cores)
-    try:
+    with _on_cores(share.cores):
         process.start()
-    finally:
-        if share.cores:
-            os.sched_setaffinity(0, everywhere)
     theirs.close()
     return _Worker(process, ours, share)
+
+
+@contextmanager
+def _on_cores(cores: frozenset[int]) -> Iterator[None]:
+    if not cores:  # of a system that does not say which there are
+        yield
+        return
+    everywhere = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, everywhere)
 
 
 def _serve(connection: Connection, payload: bytes, gpus: tuple[str, ...]) -> None:
