@@ -134,6 +134,8 @@ def test_the_leaderboard_command_sees_to_the_pages(project, monkeypatch):
         ('report = "bm25"', 'report = "bm52"', "Did you mean 'bm25'"),
         ('collections = ["xquad-r"]', 'collections = ["sample"]', "unknown collection 'sample'"),
         ('"cross_lingual"', '"crossing"', "crossing"),
+        ('"bm25"', '"bm25", repeats = ["bm25"]', "'lexical' names a report twice"),
+        ('"bm25"', '"bm25", repeats = ["bm52"]', "run 'lexical', xquad-r: .*Did you mean 'bm25'"),
     ],
 )
 def test_a_mistake_in_an_experiment_is_named(project, old, new, problem):

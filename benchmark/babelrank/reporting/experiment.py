@@ -90,7 +90,7 @@ class Row:
     figures, gains
         Its figures, means over its seeds; and their differences from the start, None for the start itself.
     seeds
-        The figures of each of its reports.
+        The figures of each of its reports, if there are several.
     """
 
     run: Run
@@ -121,6 +121,9 @@ def read_experiment(folder: Path) -> Experiment:
         experiment = Experiment.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
         raise ReportError(f"{path}: {error}") from error
+    for run in experiment.runs:
+        if len(set(run.reports)) < len(run.reports):
+            raise ReportError(f"{path}: run {run.label!r} names a report twice; there is one for each seed.")
     labels = {run.label for run in experiment.runs}
     named = {experiment.start, *(name for claim in experiment.claims for name in (claim.run, *claim.better_than))}
     if unknown := named - labels:
@@ -143,7 +146,10 @@ def render_experiment(folder: Path, reports: Path) -> str:
     @cache
     def figures_of(label: str, collection: str) -> QuestionFigures:
         run = next(run for run in experiment.runs if run.label == label)
-        return mean_figures([figures_of_report(report, collection) for report in run.reports])
+        try:
+            return mean_figures([figures_of_report(report, collection) for report in run.reports])
+        except ReportError as error:
+            raise ReportError(f"{folder / FILE_NAME}: run {label!r}, {collection}: {error}") from error
 
     @cache
     def figures_of_report(report: str, collection: str) -> QuestionFigures:
@@ -155,7 +161,7 @@ def render_experiment(folder: Path, reports: Path) -> str:
             run,
             _all_figures(figures),
             None if run.label == experiment.start else _all_figures(figures, against=start),
-            {report: _all_figures(figures_of_report(report, collection)) for report in run.reports},
+            {report: _all_figures(figures_of_report(report, collection)) for report in run.reports if run.repeats},
         )
 
     rows = {name: [row(run, name) for run in experiment.runs] for name in experiment.collections}
