@@ -272,7 +272,7 @@ def serving(answer: Callable[[str], tuple[int, Mapping[str, str], bytes]]) -> It
             if self.command != "HEAD":
                 self.wfile.write(body)
 
-        do_HEAD = do_GET  # noqa: N815
+        do_HEAD = do_GET  # noqa: N815  (the name is http.server's)
 
         def log_message(self, *_: object) -> None:
             pass

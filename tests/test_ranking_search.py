@@ -184,8 +184,11 @@ def test_no_value_that_faiss_or_numpy_computes_is_further_off_than_the_margin(
 
 def test_a_device_that_computes_more_coarsely_than_it_should_is_found_out(monkeypatch):
     passages, asked = unit(normal(2000)), unit(normal(25, seed=1))
-    coarse = lambda a: (a.view(np.uint32) & 0xFFFF0000).view(np.float32)  # noqa: E731  bfloat16, cut
     knn = faiss.knn
+
+    def coarse(values):  # bfloat16, cut
+        return (values.view(np.uint32) & 0xFFFF0000).view(np.float32)
+
     monkeypatch.setattr(faiss, "knn", lambda q, p, k, metric: knn(coarse(q), coarse(p), k, metric=metric))
     assert_same(
         search(asked, cut(passages), 10, Similarity.COSINE, threads=1),

@@ -132,7 +132,7 @@ def render_template(template: str, **values: Any) -> str:
 def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("babelrank.reporting", "templates"),
-        autoescape=False,  # noqa: S701  that is for HTML; `finalize` does it for Markdown
+        autoescape=jinja2.select_autoescape(),  # which is for HTML; `finalize` does it for Markdown
         finalize=escape,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

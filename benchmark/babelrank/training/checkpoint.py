@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from babelrank.environment import machine, package_versions
 from babelrank.errors import TrainingError
@@ -145,7 +145,7 @@ def _render_card(name: str, account: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  # Markdown, of the user's own configuration
+        autoescape=select_autoescape(),  # which is for HTML; this is Markdown, of the user's own configuration
     )
     objectives = {key: value for key, value in account["config"]["objectives"].items() if value}
     return environment.get_template("card.md.j2").render(
