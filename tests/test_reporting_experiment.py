@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 from babelrank.cli import app
 from babelrank.errors import ReportError
+from babelrank.ranking.table import read_ranks
 from babelrank.reporting.experiment import check_experiments, read_experiment, render_experiment, write_experiments
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -142,6 +144,15 @@ def test_a_mistake_in_an_experiment_is_named(project, old, new, problem):
     path = project / "experiments" / "two-systems" / "experiment.toml"
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(ReportError, match=problem):
+        render(project)
+
+
+def test_a_run_on_other_questions_than_the_start_is_named(project):
+    path = project / "reports" / "use-multilingual-v3" / "xquad-r.ranks.parquet"
+    ranks = read_ranks(path)
+    ids = ranks.table["query_id"]
+    replace(ranks, table=ranks.table[ids != ids.iloc[0]]).write(path)
+    with pytest.raises(ReportError, match=r"run 'dense', xquad-r: .*different questions"):
         render(project)
 
 

@@ -10,7 +10,6 @@ The key stands in an environment variable. It goes into the request's header and
 """
 
 import os
-import random
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -24,6 +23,16 @@ from typing import Any
 
 import httpx
 import numpy as np
+from tenacity import (
+    RetryCallState,
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    sleep_using_event,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
 
 from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions, Role, Similarity
 from babelrank.errors import EncoderError
@@ -97,26 +106,42 @@ class Endpoint:
 
     def _embed_batch(self, client: httpx.Client, body: Mapping[str, Any], stop: Event) -> np.ndarray:
         """Return the vectors of one batch; `stop` ends the wait for another try."""
-        problem = ""
-        for attempt in range(1, self.tries + 1):
-            pause = _FIRST_WAIT * 2 ** (attempt - 1) * random.uniform(1, 2)  # noqa: S311  (spreads tries)
-            try:
-                response = client.post(f"{self.base_url}/embeddings", json=body)
-            except httpx.TimeoutException:
-                problem = f"no answer within {self.timeout:g} s"
-            except httpx.RequestError as error:
-                problem = f"no answer ({error or type(error).__name__})"
-            else:
-                if response.status_code not in _RETRIED and response.status_code < 500:
-                    return self._read(response, len(body["input"]))
-                problem = self._describe(response)
-                asked = _retry_after(response)
-                if asked is not None and asked > _LONGEST_WAIT:
-                    raise EncoderError(f"{self.base_url}: asks to wait for {asked:.0f} s: {problem}.")
-                pause = pause if asked is None else asked
-            if attempt < self.tries and stop.wait(min(pause, _LONGEST_WAIT)):
-                break
-        raise EncoderError(f"{self.base_url}: {problem}; tried {attempt} times.")
+        retrying = Retrying(
+            retry=retry_if_exception_type(_PassingError),
+            stop=stop_after_attempt(self.tries),
+            wait=_pause,
+            sleep=sleep_using_event(stop),
+        )
+        try:
+            return self._read(retrying(self._post, client, body, stop), len(body["input"]))
+        except RetryError as error:
+            last = error.last_attempt
+            raise EncoderError(f"{self.base_url}: {last.exception()}; tried {last.attempt_number} times.") from error
+
+    def _post(self, client: httpx.Client, body: Mapping[str, Any], stop: Event) -> httpx.Response:
+        """Return the server's final answer.
+
+        Raises
+        ------
+        _PassingError
+            None came, or one that another try may mend.
+        EncoderError
+            The server asks to wait too long, or another request has failed for good.
+        """
+        if stop.is_set():
+            raise EncoderError(f"{self.base_url}: not asked again, as another request has failed.")
+        try:
+            response = client.post(f"{self.base_url}/embeddings", json=body)
+        except httpx.TimeoutException as error:
+            raise _PassingError(f"no answer within {self.timeout:g} s") from error
+        except httpx.RequestError as error:
+            raise _PassingError(f"no answer ({error or type(error).__name__})") from error
+        if response.status_code not in _RETRIED and response.status_code < 500:
+            return response
+        asked = _retry_after(response)
+        if asked is not None and asked > _LONGEST_WAIT:
+            raise EncoderError(f"{self.base_url}: asks to wait for {asked:.0f} s: {self._describe(response)}.")
+        raise _PassingError(self._describe(response), asked)
 
     def _read(self, response: httpx.Response, expected: int) -> np.ndarray:
         """Return the vectors of a final answer, in the order of the texts."""
@@ -158,6 +183,23 @@ class Endpoint:
             text = text.replace(self.key, "***")
         kind = response.headers.get("content-type", "no content type").partition(";")[0]
         return f"HTTP {response.status_code}, {kind}: {text[:_EXCERPT]!r}"
+
+
+class _PassingError(Exception):
+    """A failure that another try may mend; `asked` are the seconds that the server wants to be left alone."""
+
+    def __init__(self, problem: str, asked: float | None = None) -> None:
+        super().__init__(problem)
+        self.asked = asked
+
+
+def _pause(state: RetryCallState) -> float:
+    """Return the seconds before the next try: as the server asks, else doubled from try to try."""
+    failure = state.outcome.exception() if state.outcome else None
+    if isinstance(failure, _PassingError) and failure.asked is not None:
+        return failure.asked
+    spread = wait_random(0, _FIRST_WAIT)  # so that requests that failed together do not come back together
+    return (wait_exponential(_FIRST_WAIT, max=_LONGEST_WAIT) + spread)(state)
 
 
 class OpenAIEncoder:

@@ -43,11 +43,9 @@ class Consistency:
         Mean of it over all orders.
     own_n
         Questions asked in both languages, each with a relevant passage in its own language.
-    own_rank_difference
-        Mean over those of (rank in the pool of the own-language passage if asked in the row's language) − (the same for
-        the column's): above 0 if asking in the row's language serves worse.
     own_rank_gap
-        Mean of that difference's absolute value. From 0, no ceiling but the pool's size.
+        Mean over those of the difference, either way, between the ranks in the pool of the own-language passages: asked
+        in the row's language, and in the column's. From 0, no ceiling but the pool's size.
     """
 
     n: list[list[int]]
@@ -56,7 +54,6 @@ class Consistency:
     rankc: Matrix
     rankc_random: Matrix
     own_n: list[list[int]]
-    own_rank_difference: Matrix
     own_rank_gap: Matrix
 
     @property
@@ -117,7 +114,7 @@ def measure_consistency(ranks: RelevantRanks) -> Consistency:
     known = np.isfinite(questions.own).astype(float)
     own_n = known.T @ known
     own_divisor = np.where(own_n == 0, np.nan, own_n)
-    differences = questions.own[:, :, None] - questions.own[:, None]
+    gaps = np.abs(questions.own[:, :, None] - questions.own[:, None])
     return Consistency(
         n=n.astype(int).tolist(),
         rbo=as_cells(rbo),
@@ -125,8 +122,7 @@ def measure_consistency(ranks: RelevantRanks) -> Consistency:
         rankc=as_cells(rankc),
         rankc_random=as_cells(rankc_random),
         own_n=own_n.astype(int).tolist(),
-        own_rank_difference=as_cells(np.nansum(differences, axis=0) / own_divisor),
-        own_rank_gap=as_cells(np.nansum(np.abs(differences), axis=0) / own_divisor),
+        own_rank_gap=as_cells(np.nansum(gaps, axis=0) / own_divisor),
     )
 
 

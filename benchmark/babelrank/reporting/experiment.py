@@ -20,6 +20,7 @@ from babelrank.analysis.bootstrap import (
     find_interval,
     mean_figures,
     question_figures,
+    require_paired,
 )
 from babelrank.errors import ReportError
 from babelrank.files import atomic_write
@@ -139,7 +140,8 @@ def render_experiment(folder: Path, reports: Path) -> str:
     Raises
     ------
     ReportError
-        The experiment cannot be read, or a report or a rank table is missing.
+        The experiment cannot be read, a report or a rank table is missing, or one is about other questions than the
+        start's.
     """
     experiment = read_experiment(folder)
 
@@ -147,7 +149,10 @@ def render_experiment(folder: Path, reports: Path) -> str:
     def figures_of(label: str, collection: str) -> QuestionFigures:
         run = next(run for run in experiment.runs if run.label == label)
         try:
-            return mean_figures([figures_of_report(report, collection) for report in run.reports])
+            figures = mean_figures([figures_of_report(report, collection) for report in run.reports])
+            if label != experiment.start:
+                require_paired(figures, figures_of(experiment.start, collection))
+            return figures
         except ReportError as error:
             raise ReportError(f"{folder / FILE_NAME}: run {label!r}, {collection}: {error}") from error
 
