@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 Name = TypeVar("Name", bound=Hashable)
 
 
-def best_seconds(functions: Mapping[Name, Callable[[], Any]], *, rounds: int) -> dict[Name, float]:
+def best_seconds(
+    functions: Mapping[Name, Callable[[], Any]], *, rounds: int, before: Callable[[], Any] = lambda: None
+) -> dict[Name, float]:
     """Run functions in turn, round by round, and return the shortest time of each.
 
     The order alternates, so that none always follows the same other. First rounds, in which caches are cold and
@@ -19,11 +21,14 @@ def best_seconds(functions: Mapping[Name, Callable[[], Any]], *, rounds: int) ->
         By name; what they return is dropped.
     rounds
         How often each is run.
+    before
+        Called before each run, outside its time.
     """
     names = list(functions)
     seconds = dict.fromkeys(names, float("inf"))
     for turn in range(rounds):
         for name in names[::-1] if turn % 2 else names:
+            before()
             began = time.perf_counter()
             functions[name]()
             seconds[name] = min(seconds[name], time.perf_counter() - began)
