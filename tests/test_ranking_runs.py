@@ -160,6 +160,11 @@ def test_a_query_may_go_by_its_id_where_that_is_its_alone():
         resolve(run_of([("q1", "en/1", 1.0)]), JUDGED, "a")
 
 
+def test_placeholders_of_an_export_are_told_from_passages():
+    with pytest.raises(DataError, match=r"export --format trec.*submit … --run DIR"):
+        resolve(run_of([("en:q0", "en/0", 2.0), ("en:q0", "unjudged-2", 1.0)]), JUDGED, "a")
+
+
 def test_one_query_under_two_names_is_refused():
     single = judged_of(make_collection(("en",)))
     with pytest.raises(DataError, match="under two names"):

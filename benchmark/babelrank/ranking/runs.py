@@ -14,7 +14,7 @@ from babelrank.data.judged import Judged, Passage
 from babelrank.data.streamed import UNKNOWN_SHARE
 from babelrank.errors import DataError
 from babelrank.ranking.table import COLUMNS, RelevantRanks
-from babelrank.ranking.trec import Run, place_in_groups
+from babelrank.ranking.trec import PLACEHOLDER, Run, place_in_groups
 
 _SHOWN = 3  # examples
 
@@ -63,8 +63,15 @@ def resolve(run: Run, judged: Judged, source: str) -> Resolved:
     Raises
     ------
     DataError
-        More than `UNKNOWN_SHARE` of the lines name queries, or passages, that are not there, or no line is left.
+        More than `UNKNOWN_SHARE` of the lines name queries, or passages, that are not there, or no line is left; or
+        the run holds placeholders, whose languages are unknown.
     """
+    if any(passage.startswith(PLACEHOLDER) for passage in run.passages):
+        raise DataError(
+            f"{source}: holds passages called {PLACEHOLDER}…, which `babelrank export --format trec` puts in the place "
+            "of those that a report does not name: they do for trec_eval, but their languages are unknown. "
+            "`babelrank submit … --run DIR` writes the passages themselves."
+        )
     rows = pd.Series(run.queries).map(judged.rows).to_numpy(np.float64)
     known = ~np.isnan(rows)
     unjudged = ~known & pd.Series(run.queries).isin(judged.unjudged).to_numpy()

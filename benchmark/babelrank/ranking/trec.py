@@ -22,6 +22,7 @@ from babelrank.errors import DataError, ReportError
 from babelrank.files import atomic_write
 from babelrank.ranking.ranks import TopPassages
 
+PLACEHOLDER = "unjudged-"  # what exported runs call the passages that a rank table does not name; a number follows
 _COLUMNS = "query-id Q0 passage-id rank score tag"
 _TEXT = pa.large_string()  # a run can be longer than 2 GiB
 _WHITE_SPACE = r"\s"

@@ -33,12 +33,10 @@ import pyarrow.compute as pc
 from babelrank.data.judged import query_labels
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RelevantRanks
-from babelrank.ranking.trec import as_texts, check_ids, format_qrels, format_run
+from babelrank.ranking.trec import PLACEHOLDER, as_texts, check_ids, format_qrels, format_run
 from babelrank.reporting.export.protocol import File, Options, RanksReader, collection_names
 from babelrank.reporting.names import collection_stem, slug
 from babelrank.reporting.results import Results
-
-PLACEHOLDER = "unjudged-"
 
 
 @dataclass(frozen=True)
