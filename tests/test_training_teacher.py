@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from babelrank.training import teacher as module
+from babelrank.training import centering
+from babelrank.training import teacher as teacher_module
 from babelrank.training.teacher import Teacher
 from babelrank.training.units import Unit
 
@@ -120,7 +121,7 @@ def test_several_texts_have_the_mean_of_their_vectors(teacher, model):
 
 
 def test_no_more_is_remembered_than_there_is_room_for(teacher, model, monkeypatch):
-    monkeypatch.setattr(module, "_REMEMBERED", 4)
+    monkeypatch.setattr(teacher_module, "_REMEMBERED", 4)
     for start in range(0, 30, 3):
         texts = [f"t{i}" for i in range(start, start + 3)]
         read = teacher.read(english(*texts), "query")
@@ -130,7 +131,7 @@ def test_no_more_is_remembered_than_there_is_room_for(teacher, model, monkeypatc
 
 
 def test_what_was_forgotten_is_read_again_along_with_what_is_new(teacher, model, monkeypatch):
-    monkeypatch.setattr(module, "_REMEMBERED", 3)
+    monkeypatch.setattr(teacher_module, "_REMEMBERED", 3)
     teacher.read(english("a", "b"), "query")
     before = teacher.read(english("a", "c"), "query")
     assert model.texts == ["a", "b", "c"]
@@ -140,7 +141,7 @@ def test_what_was_forgotten_is_read_again_along_with_what_is_new(teacher, model,
 
 
 def test_a_batch_larger_than_the_room_is_read_whole(teacher, model, monkeypatch):
-    monkeypatch.setattr(module, "_REMEMBERED", 2)
+    monkeypatch.setattr(teacher_module, "_REMEMBERED", 2)
     read = teacher.read(english(*"abcde"), "query")
     np.testing.assert_allclose(read, [vector("query", text) for text in "abcde"], atol=2e-3)
     assert model.texts == list("abcde")
@@ -217,7 +218,7 @@ def test_means_are_over_all_sets_of_units(teacher):
 
 
 def test_means_are_estimated_from_some_units_of_the_whole_set(teacher, model, monkeypatch):
-    monkeypatch.setattr(module, "_SAMPLE", 4)
+    monkeypatch.setattr(centering, "_SAMPLE", 4)
     teacher.center([units_of(14)])
     assert {text for text in model.texts if text.startswith("q de")} == {f"q de {i}" for i in (0, 3, 6, 9)}
 

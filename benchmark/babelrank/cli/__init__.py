@@ -20,6 +20,7 @@ for command in (
     evaluation.submit,
     training.train,
     training.average,
+    training.center,
     runs.evaluate,
     runs.fuse,
     runs.rerank,

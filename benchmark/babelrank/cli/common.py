@@ -25,6 +25,9 @@ StoreOption = Annotated[
     typer.Option("--store", metavar="DIR", help="Where representations are kept [default: the user's cache]."),
 ]
 
+QueryPromptOption = Annotated[str | None, typer.Option(help="Put before each query [default: the model's own].")]
+DocumentPromptOption = Annotated[str | None, typer.Option(help="Put before each passage [default: the model's own].")]
+
 MemoryOption = Annotated[
     str | None,
     typer.Option(

@@ -9,7 +9,9 @@ import typer
 from babelrank.cli.common import (
     INTERRUPTED,
     DataOption,
+    DocumentPromptOption,
     MemoryOption,
+    QueryPromptOption,
     StoreOption,
     console,
     errors,
@@ -52,10 +54,8 @@ def submit(
         typer.Option(metavar="DIR", help="Write the report here, and leave reports/ and the leaderboard alone."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name in reports and leaderboard.")] = None,
-    query_prompt: Annotated[str | None, typer.Option(help="Put before each query [default: the model's own].")] = None,
-    document_prompt: Annotated[
-        str | None, typer.Option(help="Put before each passage [default: the model's own].")
-    ] = None,
+    query_prompt: QueryPromptOption = None,
+    document_prompt: DocumentPromptOption = None,
     max_length: Annotated[int | None, typer.Option(min=1, help="Cut texts after so many tokens.")] = None,
     dtype: Annotated[str | None, typer.Option(help="Of the weights: auto, float32, bfloat16 or float16.")] = None,
     similarity: Annotated[str | None, typer.Option(help="cosine, dot or euclidean [default: the model's own].")] = None,

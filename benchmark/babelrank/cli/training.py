@@ -1,4 +1,4 @@
-"""`train` and `average`: from a configuration to a checkpoint."""
+"""`train`, `average` and `center`: from a configuration, checkpoints or a model to a checkpoint."""
 
 from itertools import islice
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from babelrank.cli.common import INTERRUPTED, DataOption, console, errors, tell
+from babelrank.cli.common import INTERRUPTED, DataOption, DocumentPromptOption, QueryPromptOption, console, errors, tell
 
 if TYPE_CHECKING:
     from babelrank.training.config import TrainingConfig
@@ -66,3 +66,20 @@ def average(
     from babelrank.training.averaging import average_checkpoints
 
     tell(f"checkpoint: {average_checkpoints(checkpoints, out, start_share=share)}")
+
+
+def center(
+    model: Annotated[str, typer.Argument(help="A model of sentence-transformers: its folder, or its name.")],
+    units: Annotated[list[Path], typer.Argument(help="Parallel units, as JSONL, from which the means are estimated.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The new checkpoint.")],
+    share: Annotated[float, typer.Option(help="Of the mean that is taken off, above 0 and at most 1.")] = 0.5,
+    query_prompt: QueryPromptOption = None,
+    document_prompt: DocumentPromptOption = None,
+) -> None:
+    """Take off what all vectors of a model share, by a linear module in the checkpoint: nothing is trained."""
+    from babelrank.training.centering import center_model
+    from babelrank.training.config import ModelConfig
+    from babelrank.training.units import JsonlUnits
+
+    config = ModelConfig(start=model, query_prompt=query_prompt, document_prompt=document_prompt)
+    tell(f"checkpoint: {center_model(config, [JsonlUnits(path) for path in units], out, share=share)}")

@@ -12,11 +12,11 @@ from sentence_transformers import SentenceTransformer
 from babelrank.analysis.summary import analyse
 from babelrank.data.catalog import load_collection
 from babelrank.data.collection import Collection
-from babelrank.encoding.protocol import Role, Similarity
+from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
 from babelrank.errors import TrainingError
 from babelrank.ranking.ranks import rank
-from babelrank.training.batches import Collator, FixedTexts, ScheduledTexts
+from babelrank.training.batches import PASSAGE, QUERY, Collator, FixedTexts, ScheduledTexts
 from babelrank.training.config import ModelConfig, TeacherConfig, TrainingConfig
 from babelrank.training.engine import (
     EveryFewSteps,
@@ -28,7 +28,7 @@ from babelrank.training.engine import (
     tensorboard,
 )
 from babelrank.training.loss import WeightedObjectives
-from babelrank.training.model import add_lora, freeze, load_start, prompts_of
+from babelrank.training.model import add_lora, encode_role, freeze, load_start, prompts_of
 from babelrank.training.teacher import Teacher
 from babelrank.training.units import JsonlUnits
 
@@ -118,12 +118,10 @@ def make_collator(config: TrainingConfig, model: SentenceTransformer) -> Collato
 def rank_collection(model: SentenceTransformer, prompts: Mapping[str, str], collection: Collection) -> dict[str, float]:
     """Return the macro mAP of each kind of setting, and the rank distance, as the curves show them."""
     sides = {}
-    for role, table in ((Role.QUERY, collection.queries), (Role.DOCUMENT, collection.passages)):
+    for role, table in ((QUERY, collection.queries), (PASSAGE, collection.passages)):
         rows, texts = pd.factorize(table["text"])
-        encode = model.encode_query if role is Role.QUERY else model.encode_document
-        prompt = prompts["query" if role is Role.QUERY else "passage"]
-        sides[role] = encode(list(texts), prompt=prompt, show_progress_bar=False)[rows]
-    representations = Representations(sides[Role.QUERY], sides[Role.DOCUMENT], Similarity.COSINE, {}, {})
+        sides[role] = encode_role(model, prompts, texts.tolist(), role)[rows]
+    representations = Representations(sides[QUERY], sides[PASSAGE], Similarity.COSINE, {}, {})
     analysis = analyse(rank(collection, representations))
     found = {name: analysis.macro[setting]["mAP"] for setting, name in CURVE_NAMES.items()}
     found[RANK_DISTANCE] = analysis.macro["multilingual"]["rank_distance"]

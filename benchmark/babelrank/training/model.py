@@ -1,9 +1,10 @@
 """The start of a run: loading, what is trained of it, and what becomes of it at the end."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
@@ -45,6 +46,25 @@ def prompts_of(model: SentenceTransformer) -> dict[str, str]:
         role: next((model.prompts[name] for name in names if model.prompts.get(name)), "")
         for role, names in _PROMPT_NAMES.items()
     }
+
+
+def encode_role(
+    model: SentenceTransformer, prompts: Mapping[str, str], texts: Sequence[str], role: str, batch_size: int = 32
+) -> np.ndarray:
+    """Return vectors of unit length: float32, shape (len(texts), dimension).
+
+    Parameters
+    ----------
+    prompts
+        By role, as `prompts_of` returns them.
+    role
+        ``query`` or ``passage``.
+    """
+    encode = model.encode_query if role == QUERY else model.encode_document
+    encoded: np.ndarray = encode(
+        list(texts), prompt=prompts[role], batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False
+    )
+    return encoded.astype(np.float32)
 
 
 def freeze(model: SentenceTransformer, patterns: tuple[str, ...]) -> None:

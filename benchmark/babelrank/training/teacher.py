@@ -7,9 +7,10 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from babelrank.training.batches import PASSAGE, QUERY
+from babelrank.training.centering import mean_vectors
+from babelrank.training.model import encode_role
 from babelrank.training.units import Units
 
-_SAMPLE = 256  # texts by language and role from which a mean is estimated
 _REMEMBERED = 262_144  # vectors: 400 MB at 384 dimensions
 
 
@@ -22,7 +23,6 @@ class Teacher:
     def __init__(self, model: SentenceTransformer, prompts: Mapping[str, str], batch_size: int = 32) -> None:
         """Take a model and its prompts by role, ``query`` and ``passage``."""
         self._model = model.eval().requires_grad_(False)
-        self._functions = {QUERY: model.encode_query, PASSAGE: model.encode_document}
         self._prompts = prompts
         self._batch_size = batch_size
         self._shifts: dict[tuple[str, str], np.ndarray] = {}
@@ -33,15 +33,7 @@ class Teacher:
 
         Means are those of a role, estimated from some of the units; queries and passages stay as far apart as they are.
         """
-        samples: dict[tuple[str, str], list[str]] = {}
-        for source in units:
-            for row in range(min(_SAMPLE, len(source))):
-                # Spread over the whole set: its beginning may be all of one kind.
-                unit = source[row * max(len(source) // _SAMPLE, 1)]
-                for role, texts in ((QUERY, unit.query), (PASSAGE, unit.passage)):
-                    for lang, text in texts.items():
-                        samples.setdefault((role, lang), []).append(text)
-        means = {key: self._encode(texts, key[0]).mean(axis=0) for key, texts in samples.items()}
+        means = mean_vectors(self._encode, units)
         for role in (QUERY, PASSAGE):
             of_role = {key: mean for key, mean in means.items() if key[0] == role}
             center = np.mean(list(of_role.values()), axis=0)
@@ -74,11 +66,4 @@ class Teacher:
         return torch.nn.functional.normalize(torch.from_numpy(np.stack(found)), dim=1)
 
     def _encode(self, texts: Sequence[str], role: str) -> np.ndarray:
-        encoded: np.ndarray = self._functions[role](
-            list(texts),
-            prompt=self._prompts[role],
-            batch_size=self._batch_size,
-            normalize_embeddings=True,
-            show_progress_bar=False,
-        )
-        return encoded.astype(np.float32)
+        return encode_role(self._model, self._prompts, texts, role, self._batch_size)

@@ -1,0 +1,129 @@
+"""A model, and texts in several languages -> the same model with its vectors centred.
+
+What all vectors share tells no passage from another, yet fills most of a cosine: taking their mean off (Mu & Viswanath
+2018, arXiv 1702.01417) leaves more room to what texts say. Here that is a linear module of the checkpoint itself, so
+that it works wherever the model does, in training, too.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Dense
+from sentence_transformers.sentence_transformer.modules import Normalize
+from torch import nn
+
+from babelrank.errors import TrainingError
+from babelrank.files import PART_SUFFIX
+from babelrank.training.batches import PASSAGE, QUERY
+from babelrank.training.config import ModelConfig
+from babelrank.training.model import encode_role, load_start, prompts_of
+from babelrank.training.units import Units
+
+_SAMPLE = 256  # texts by language and role from which a mean is estimated
+_LEAST_GAP = 1e-6  # between the means of queries and passages, below which they are one
+
+
+def mean_vectors(
+    encode: Callable[[Sequence[str], str], np.ndarray], units: Sequence[Units]
+) -> dict[tuple[str, str], np.ndarray]:
+    """Return the mean vector of some of the units' texts, by role and language.
+
+    Parameters
+    ----------
+    encode
+        Vectors, shape (texts, dimension), of texts in a role.
+    """
+    samples: dict[tuple[str, str], list[str]] = {}
+    for source in units:
+        for row in range(min(_SAMPLE, len(source))):
+            # Spread over the whole set: its beginning may be all of one kind.
+            unit = source[row * max(len(source) // _SAMPLE, 1)]
+            for role, texts in ((QUERY, unit.query), (PASSAGE, unit.passage)):
+                for lang, text in texts.items():
+                    samples.setdefault((role, lang), []).append(text)
+    return {key: encode(texts, key[0]).mean(axis=0) for key, texts in samples.items()}
+
+
+def centering(query_mean: np.ndarray, passage_mean: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the map that takes off what all vectors share, and what sets queries as such apart from passages.
+
+    x ↦ x − share · m − ((x − m) · u) u, where m lies half-way between the two means and u is the direction from one
+    to the other. Both means become (1 − share) · m.
+
+    Parameters
+    ----------
+    query_mean, passage_mean
+        Of vectors of unit length; shape (dimension,).
+    share
+        Of the mean that is taken off: from 0 to 1.
+
+    Returns
+    -------
+    tuple
+        Matrix and offset: x ↦ matrix @ x + offset; shapes (dimension, dimension) and (dimension,).
+    """
+    middle, gap = (query_mean + passage_mean) / 2, query_mean - passage_mean
+    length = np.linalg.norm(gap)
+    direction = gap / length if length > _LEAST_GAP else np.zeros_like(gap)
+    return np.eye(len(gap)) - np.outer(direction, direction), (middle @ direction) * direction - share * middle
+
+
+def center_model(config: ModelConfig, units: Sequence[Units], output: Path, *, share: float) -> Path:
+    """Write a checkpoint: a model with a module behind its last that centres its vectors.
+
+    Parameters
+    ----------
+    config
+        The model, and its prompts, which the checkpoint keeps.
+    units
+        Whose texts the means are estimated from; every language counts the same.
+    output
+        Folder to make; whole, or not at all.
+    share
+        See `centering`.
+
+    Raises
+    ------
+    TrainingError
+        The share is not between 0 and 1, the model cannot be loaded or does not scale its vectors to unit length, or
+        there is something at `output`, or it cannot be written.
+    """
+    if not 0 < share <= 1:
+        raise TrainingError(f"share of the mean: {share}: should be above 0 and at most 1.")
+    if output.exists():
+        raise TrainingError(f"{output}: exists; choose another output.")
+    model = load_start(config, None)
+    if not isinstance(model[-1], Normalize):
+        kind = type(model[-1]).__name__
+        raise TrainingError(
+            f"{config.start}: its last module is {kind}; only a model that ends with Normalize can be centred."
+        )
+    prompts = prompts_of(model)
+    means = mean_vectors(lambda texts, role: encode_role(model, prompts, texts, role), units)
+    query_mean, passage_mean = (
+        np.mean([mean for (of, _), mean in means.items() if of == role], axis=0) for role in (QUERY, PASSAGE)
+    )
+    _append(model, *centering(query_mean, passage_mean, share))
+    fresh = output.with_name(f".{output.name}{PART_SUFFIX}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        model.save_pretrained(str(fresh), create_model_card=False)
+        fresh.replace(output)
+    except OSError as error:
+        raise TrainingError(f"{output}: cannot be written ({error.strerror}).") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return output
+
+
+def _append(model: SentenceTransformer, matrix: np.ndarray, offset: np.ndarray) -> None:
+    module = Dense(*matrix.shape, bias=True, activation_function=nn.Identity())
+    with torch.no_grad():
+        module.linear.weight.copy_(torch.from_numpy(matrix))
+        module.linear.bias.copy_(torch.from_numpy(offset))
+    model.append(module.to(model.device))
+    model.append(Normalize())
