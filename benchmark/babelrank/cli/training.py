@@ -77,9 +77,13 @@ def center(
     document_prompt: DocumentPromptOption = None,
 ) -> None:
     """Take off what all vectors of a model share, by a linear module in the checkpoint: nothing is trained."""
+    from babelrank.reporting.terminal import ProgressBars
     from babelrank.training.centering import center_model
     from babelrank.training.config import ModelConfig
     from babelrank.training.units import JsonlUnits
 
     config = ModelConfig(start=model, query_prompt=query_prompt, document_prompt=document_prompt)
-    tell(f"checkpoint: {center_model(config, [JsonlUnits(path) for path in units], out, share=share)}")
+    with ProgressBars(errors) as bars:
+        count = bars.counting("texts read", unit="texts")
+        folder = center_model(config, [JsonlUnits(path) for path in units], out, share=share, on_progress=count)
+    tell(f"checkpoint: {folder}")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import transformers
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense
 from sentence_transformers.sentence_transformer.modules import Normalize
@@ -28,7 +29,9 @@ _LEAST_GAP = 1e-6  # between the means of queries and passages, below which they
 
 
 def mean_vectors(
-    encode: Callable[[Sequence[str], str], np.ndarray], units: Sequence[Units]
+    encode: Callable[[Sequence[str], str], np.ndarray],
+    units: Sequence[Units],
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> dict[tuple[str, str], np.ndarray]:
     """Return the mean vector of some of the units' texts, by role and language.
 
@@ -36,6 +39,8 @@ def mean_vectors(
     ----------
     encode
         Vectors, shape (texts, dimension), of texts in a role.
+    on_progress
+        Called with the texts read and all there are to read, after each language.
     """
     samples: dict[tuple[str, str], list[str]] = {}
     for source in units:
@@ -45,7 +50,13 @@ def mean_vectors(
             for role, texts in ((QUERY, unit.query), (PASSAGE, unit.passage)):
                 for lang, text in texts.items():
                     samples.setdefault((role, lang), []).append(text)
-    return {key: encode(texts, key[0]).mean(axis=0) for key, texts in samples.items()}
+    means: dict[tuple[str, str], np.ndarray] = {}
+    done, total = 0, sum(map(len, samples.values()))
+    for key, sample in samples.items():
+        means[key] = encode(sample, key[0]).mean(axis=0)
+        done += len(sample)
+        on_progress(done, total)
+    return means
 
 
 def centering(query_mean: np.ndarray, passage_mean: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +83,14 @@ def centering(query_mean: np.ndarray, passage_mean: np.ndarray, share: float) ->
     return np.eye(len(gap)) - np.outer(direction, direction), (middle @ direction) * direction - share * middle
 
 
-def center_model(config: ModelConfig, units: Sequence[Units], output: Path, *, share: float) -> Path:
+def center_model(
+    config: ModelConfig,
+    units: Sequence[Units],
+    output: Path,
+    *,
+    share: float,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Path:
     """Write a checkpoint: a model with a module behind its last that centres its vectors.
 
     Parameters
@@ -85,6 +103,8 @@ def center_model(config: ModelConfig, units: Sequence[Units], output: Path, *, s
         Folder to make; whole, or not at all.
     share
         See `centering`.
+    on_progress
+        See `mean_vectors`.
 
     Raises
     ------
@@ -96,6 +116,8 @@ def center_model(config: ModelConfig, units: Sequence[Units], output: Path, *, s
         raise TrainingError(f"share of the mean: {share}: should be above 0 and at most 1.")
     if output.exists():
         raise TrainingError(f"{output}: exists; choose another output.")
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     model = load_start(config, None)
     if not isinstance(model[-1], Normalize):
         kind = type(model[-1]).__name__
@@ -103,7 +125,7 @@ def center_model(config: ModelConfig, units: Sequence[Units], output: Path, *, s
             f"{config.start}: its last module is {kind}; only a model that ends with Normalize can be centred."
         )
     prompts = prompts_of(model)
-    means = mean_vectors(lambda texts, role: encode_role(model, prompts, texts, role), units)
+    means = mean_vectors(lambda texts, role: encode_role(model, prompts, texts, role), units, on_progress)
     query_mean, passage_mean = (
         np.mean([mean for (of, _), mean in means.items() if of == role], axis=0) for role in (QUERY, PASSAGE)
     )
