@@ -23,6 +23,7 @@ def load(tmp_path):
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_the_runs_of_the_committed_experiments_load(path, monkeypatch):
     monkeypatch.setenv("ME5_SMALL", "/models/me5-small")
+    monkeypatch.setenv("ME5_CENTERED", "/models/me5-small-centred")
     monkeypatch.setenv("BABELRANK_DATA", "/data")
     config = load_config(path)
     assert Path(config.output).is_relative_to(path.parent)
