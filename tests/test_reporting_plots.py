@@ -31,6 +31,7 @@ from babelrank.reporting.plots import (
     shared_scale,
     write_figure,
 )
+from babelrank.reporting.plots.style import plan_legend
 from babelrank.reporting.provenance import Seconds, current_environment
 from babelrank.reporting.results import Results, collection_results, model_results
 
@@ -321,3 +322,12 @@ def test_figures_have_the_width_that_their_size_says(size):
     for figure in (draw_bars([results], "xquad-r", size=size), draw_heatmap(results, "xquad-r", PAIRS, scale, size)):
         assert figure.get_figwidth() == size.width
         assert size.height in (None, figure.get_figheight())
+
+
+def test_a_legend_of_many_names_is_smaller_where_the_height_is_fixed():
+    names = [f"a model of many words that differ, number {i}" for i in range(30)]
+    slide = SIZES["slide"]
+    few, many = plan_legend(names[:3], slide), plan_legend(names, slide)
+    assert few.font == slide.font > many.font
+    assert few.height < many.height <= 0.4 * slide.height
+    assert plan_legend(names, TEXT).font == TEXT.font

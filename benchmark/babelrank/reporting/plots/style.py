@@ -5,7 +5,7 @@ import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Literal
@@ -43,6 +43,8 @@ _NO_METADATA: dict[str, dict[str, None]] = {
 _EM = 0.6  # mean width of a character of DejaVu Sans, in font sizes
 _KEY_WIDTH = 5  # characters that a legend's symbol takes, with the space around it
 _POINTS = 72  # per inch
+_LEGEND_SHARE = 0.35  # of a figure's height, where that is fixed
+_LEGEND_SCALES = (1, 0.85, 0.7, 0.6, 0.5)  # of a legend's font, as it takes more than that
 
 # The colours of Okabe & Ito (2008, https://jfly.uni-koeln.de/color/), told apart by colour-blind readers; yellow, too
 # faint on white, gives way to grey. Hatches, markers and dashes differ, too, for print in black and white.
@@ -237,15 +239,28 @@ class LegendPlan:
         Entries side by side.
     height
         Inches.
+    font
+        Points.
     """
 
     names: list[str]
     columns: int
     height: float
+    font: float
 
 
 def plan_legend(names: Sequence[str], size: Size) -> LegendPlan:
-    """Lay out a legend that is no wider than the figure, as low as can be without breaking words."""
+    """Lay out a legend that is no wider than the figure; where that has a height, smaller until the axes have room."""
+    plans = (_lay_out(names, replace(size, font=size.font * scale)) for scale in _LEGEND_SCALES)
+    most = np.inf if size.height is None else size.height * _LEGEND_SHARE
+    plan = next(plans)
+    while plan.height > most and (smaller := next(plans, None)):
+        plan = smaller
+    return plan
+
+
+def _lay_out(names: Sequence[str], size: Size) -> LegendPlan:
+    """Lay out a legend in a size's font, as low as can be without breaking words."""
     room, word = size.characters() - 2, max(len(word) for name in names for word in name.split())
     plans = []
     for columns in range(1, len(names) + 1):
@@ -255,7 +270,8 @@ def plan_legend(names: Sequence[str], size: Size) -> LegendPlan:
             rows = -(-len(names) // columns)
             lines = max(sum(map(len, wrapped[i : i + rows])) for i in range(0, len(names), rows))
             used = -(-len(names) // rows)
-            plans.append(LegendPlan(["\n".join(part) for part in wrapped], used, size.inches(lines * 1.15 + 1)))
+            height = size.inches(lines * 1.15 + 1)
+            plans.append(LegendPlan(["\n".join(part) for part in wrapped], used, height, size.font))
     return min(plans, key=lambda plan: plan.height)
 
 
@@ -266,6 +282,7 @@ def add_legend(figure: Figure, handles: Sequence[Artist], plan: LegendPlan) -> N
         labels=[str(i) for i in range(len(handles))],
         loc="outside lower center",
         ncols=plan.columns,
+        fontsize=plan.font,
         frameon=False,
         handlelength=2.4,
         columnspacing=1.2,
