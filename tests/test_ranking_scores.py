@@ -13,7 +13,7 @@ from babelrank.ranking.scores import make_scorer
 
 
 def all_scores(queries: object, passages: object, similarity: Similarity) -> np.ndarray:
-    scorer = make_scorer(queries, passages, similarity)  # type: ignore[arg-type]
+    scorer = make_scorer(queries, passages, similarity)
     out = np.full(scorer.shape, np.nan, dtype=np.float32)
     # In two blocks, so that the offsets of a block that does not begin at the first query are seen to.
     middle = scorer.shape[0] // 2

@@ -34,7 +34,7 @@ _FILES = {
 Arrays: TypeAlias = Mapping[str, np.ndarray]
 
 
-class Graph(torch.nn.Module):  # type: ignore[misc]  # mypy does not follow torch
+class Graph(torch.nn.Module):
     """Stands in for a transformers model: gives the vectors of tokens, as another runtime computes them.
 
     Attributes

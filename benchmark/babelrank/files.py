@@ -1,6 +1,9 @@
-"""Writing files so that a reader sees the old content or the new, never a part."""
+"""Writing files, and folders, so that a reader sees the old content or the new, never a part."""
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -33,3 +36,21 @@ def atomic_write(path: Path, content: bytes | str, *, flush: bool = True) -> Non
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a folder beside `path` to write into, which becomes `path` at the end, and is gone after an error.
+
+    Raises
+    ------
+    OSError
+        A file or a folder that is not empty is at `path`, or the folder above cannot be written.
+    """
+    fresh = path.with_name(f".{path.name}.{uuid4().hex}{PART_SUFFIX}")
+    fresh.mkdir(parents=True)
+    try:
+        yield fresh
+        fresh.replace(path)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)

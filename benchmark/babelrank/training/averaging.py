@@ -1,12 +1,11 @@
 """Checkpoints, and the start that they come from -> another checkpoint, between them."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from babelrank.errors import TrainingError
-from babelrank.files import PART_SUFFIX
+from babelrank.files import atomic_folder
 from babelrank.training.checkpoint import read_account, write_account
 from babelrank.training.config import ModelConfig
 
@@ -59,16 +58,12 @@ def average_checkpoints(checkpoints: Sequence[Path], output: Path, *, start_shar
     account["config"]["model"] = settings | {"average_with_start": start_share}
     others = {checkpoint.name: accounts[checkpoint] for checkpoint in checkpoints[1:]}
     account |= {"averaged_with": others} if others else {}
-    fresh = output.with_name(f".{output.name}{PART_SUFFIX}")
-    shutil.rmtree(fresh, ignore_errors=True)
     try:
-        model.save_pretrained(str(fresh), create_model_card=False)
-        write_account(fresh, output.name, account, history)
-        fresh.replace(output)
+        with atomic_folder(output) as fresh:
+            model.save_pretrained(str(fresh), create_model_card=False)
+            write_account(fresh, output.name, account, history)
     except OSError as error:
         raise TrainingError(f"{output}: cannot be written ({error.strerror}).") from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     return output
 
 

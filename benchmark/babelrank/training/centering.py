@@ -5,7 +5,6 @@ What all vectors share tells no passage from another, yet fills most of a cosine
 that it works wherever the model does, in training, too.
 """
 
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from sentence_transformers.sentence_transformer.modules import Normalize
 from torch import nn
 
 from babelrank.errors import TrainingError
-from babelrank.files import PART_SUFFIX
+from babelrank.files import atomic_folder
 from babelrank.training.batches import PASSAGE, QUERY
 from babelrank.training.config import ModelConfig
 from babelrank.training.model import encode_role, load_start, prompts_of
@@ -32,8 +31,8 @@ def mean_vectors(
     encode: Callable[[Sequence[str], str], np.ndarray],
     units: Sequence[Units],
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> dict[tuple[str, str], np.ndarray]:
-    """Return the mean vector of some of the units' texts, by role and language.
+) -> dict[str, dict[str, np.ndarray]]:
+    """Return the mean vector of some of the units' texts: role -> language -> shape (dimension,).
 
     Parameters
     ----------
@@ -50,10 +49,10 @@ def mean_vectors(
             for role, texts in ((QUERY, unit.query), (PASSAGE, unit.passage)):
                 for lang, text in texts.items():
                     samples.setdefault((role, lang), []).append(text)
-    means: dict[tuple[str, str], np.ndarray] = {}
+    means: dict[str, dict[str, np.ndarray]] = {QUERY: {}, PASSAGE: {}}
     done, total = 0, sum(map(len, samples.values()))
-    for key, sample in samples.items():
-        means[key] = encode(sample, key[0]).mean(axis=0)
+    for (role, lang), sample in samples.items():
+        means[role][lang] = encode(sample, role).mean(axis=0)
         done += len(sample)
         on_progress(done, total)
     return means
@@ -126,19 +125,13 @@ def center_model(
         )
     prompts = prompts_of(model)
     means = mean_vectors(lambda texts, role: encode_role(model, prompts, texts, role), units, on_progress)
-    query_mean, passage_mean = (
-        np.mean([mean for (of, _), mean in means.items() if of == role], axis=0) for role in (QUERY, PASSAGE)
-    )
+    query_mean, passage_mean = (np.mean(list(means[role].values()), axis=0) for role in (QUERY, PASSAGE))
     _append(model, *centering(query_mean, passage_mean, share))
-    fresh = output.with_name(f".{output.name}{PART_SUFFIX}")
-    shutil.rmtree(fresh, ignore_errors=True)
     try:
-        model.save_pretrained(str(fresh), create_model_card=False)
-        fresh.replace(output)
+        with atomic_folder(output) as fresh:
+            model.save_pretrained(str(fresh), create_model_card=False)
     except OSError as error:
         raise TrainingError(f"{output}: cannot be written ({error.strerror}).") from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     return output
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 
-from babelrank.training.batches import PASSAGE, QUERY
 from babelrank.training.centering import mean_vectors
 from babelrank.training.model import encode_role
 from babelrank.training.units import Units
@@ -33,11 +32,9 @@ class Teacher:
 
         Means are those of a role, estimated from some of the units; queries and passages stay as far apart as they are.
         """
-        means = mean_vectors(self._encode, units)
-        for role in (QUERY, PASSAGE):
-            of_role = {key: mean for key, mean in means.items() if key[0] == role}
-            center = np.mean(list(of_role.values()), axis=0)
-            self._shifts |= {key: center - mean for key, mean in of_role.items()}
+        for role, means in mean_vectors(self._encode, units).items():
+            center = np.mean(list(means.values()), axis=0)
+            self._shifts |= {(role, lang): center - mean for lang, mean in means.items()}
 
     def read(self, readings: Sequence[Mapping[str, str]], role: str) -> torch.Tensor:
         """Return one vector of unit length per reading: float32, shape (len(readings), dimension).

@@ -251,12 +251,9 @@ class LegendPlan:
 
 def plan_legend(names: Sequence[str], size: Size) -> LegendPlan:
     """Lay out a legend that is no wider than the figure; where that has a height, smaller until the axes have room."""
-    plans = (_lay_out(names, replace(size, font=size.font * scale)) for scale in _LEGEND_SCALES)
     most = np.inf if size.height is None else size.height * _LEGEND_SHARE
-    plan = next(plans)
-    while plan.height > most and (smaller := next(plans, None)):
-        plan = smaller
-    return plan
+    plans = [_lay_out(names, replace(size, font=size.font * scale)) for scale in _LEGEND_SCALES]
+    return next((plan for plan in plans if plan.height <= most), plans[-1])
 
 
 def _lay_out(names: Sequence[str], size: Size) -> LegendPlan:

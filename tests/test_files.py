@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from babelrank import errors
-from babelrank.files import atomic_write
+from babelrank.files import atomic_folder, atomic_write
 
 
 def test_text_is_written_as_utf_8_and_bytes_as_they_are(tmp_path):
@@ -53,22 +52,29 @@ def test_a_file_in_the_place_of_the_folder_is_an_os_error(tmp_path):
         atomic_write(tmp_path / "file" / "inside", "y")
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ("bluu", "unknown colour 'bluu'. Did you mean 'blue'? Known: blue, red."),
-        ("xyz", "unknown colour 'xyz'. Known: blue, red."),
-        ("", "unknown colour ''. Known: blue, red."),
-    ],
-)
-def test_an_unknown_choice_is_told_with_what_may_have_been_meant(given, message):
-    assert errors.unknown_choice("colour", given, ["red", "blue"]) == message
+def test_a_folder_appears_whole_when_it_is_done(tmp_path):
+    path = tmp_path / "a" / "folder"
+    with atomic_folder(path) as fresh:
+        (fresh / "file").write_text("x", encoding="utf-8")
+        assert not path.exists()
+    assert (path / "file").read_text(encoding="utf-8") == "x"
+    assert list(path.parent.iterdir()) == [path]
 
 
-def test_that_there_is_no_choice_is_said():
-    assert errors.unknown_choice("colour", "x", []) == "unknown colour 'x'. Known: none."
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_a_folder_that_was_not_done_is_gone(tmp_path, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(type(error)), atomic_folder(tmp_path / "folder") as fresh:
+        (fresh / "file").write_text("x", encoding="utf-8")
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_all_errors_on_purpose_can_be_caught_as_one():
-    for kind in (errors.DataError, errors.EncoderError, errors.ReportError):
-        assert issubclass(kind, errors.BabelrankError)
+def test_a_folder_does_not_take_the_place_of_one_with_something_in_it(tmp_path):
+    atomic_write(tmp_path / "folder" / "file", "old")
+    with pytest.raises(OSError, match="folder"), atomic_folder(tmp_path / "folder") as fresh:
+        (fresh / "file").write_text("new", encoding="utf-8")
+    assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
+    assert (tmp_path / "folder" / "file").read_text(encoding="utf-8") == "old"
