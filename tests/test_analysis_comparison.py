@@ -21,6 +21,18 @@ def test_p_values_are_scipys():
         assert p_value == pytest.approx(scipys, abs=0.01)
 
 
+def test_differences_of_pairs_are_tested_like_columns_of_their_own():
+    columns = np.random.default_rng(0).normal([0.0, 0.1, 0.5], 1.0, size=(50, 3)) / 50
+    pairs = np.array([[0, 1], [0, 2], [1, 2]])
+    np.testing.assert_array_equal(
+        permutation_test(columns, pairs), permutation_test(columns[:, pairs[:, 0]] - columns[:, pairs[:, 1]])
+    )
+
+
+def test_flips_suffice_for_holms_correction_over_hundreds_of_tests():
+    assert (holm(permutation_test(np.ones((40, 600)))) < 0.02).all()
+
+
 def test_few_questions_give_the_exact_test():
     """All of three questions prefer the first: two of the eight sign patterns are as far from 0."""
     assert permutation_test(np.array([[1.0], [2.0], [4.0]]), flips=40_000)[0] == pytest.approx(0.25, abs=0.01)
@@ -64,7 +76,7 @@ def pair(gain, ranks_of):
 
 
 def test_the_better_encoder_wins_where_it_is_better(make_pair):
-    comparison = compare(*make_pair(6.0))
+    comparison = compare(make_pair(6.0))[0, 1]
     assert comparison.macro["monolingual"].interval.value > 0
     assert comparison.macro["monolingual"].p_holm < 0.01
     assert comparison.macro["monolingual"].effect > 1
@@ -76,7 +88,7 @@ def test_the_better_encoder_wins_where_it_is_better(make_pair):
 
 def test_a_larger_rank_distance_is_a_loss(make_pair):
     """The first ranks English far before German: better in mAP, worse in bias."""
-    comparison = compare(*make_pair(7.0))
+    comparison = compare(make_pair(7.0))[0, 1]
     assert comparison.macro["rank_distance"].interval.value > 0
     assert comparison.tallies["rank_distance"].losses == 2
     assert comparison.tallies["multilingual"].wins == 2
@@ -84,8 +96,8 @@ def test_a_larger_rank_distance_is_a_loss(make_pair):
 
 def test_differences_are_those_of_the_analysis(make_pair):
     first, second = make_pair(3.0)
-    comparison = compare(first, second)
-    reverse = compare(second, first)
+    comparison = compare([first, second])[0, 1]
+    reverse = compare([second, first])[0, 1]
     for figure, difference in comparison.macro.items():
         assert difference.interval.value == pytest.approx(-reverse.macro[figure].interval.value)
         assert difference.p == reverse.macro[figure].p
@@ -94,13 +106,35 @@ def test_differences_are_those_of_the_analysis(make_pair):
 
 def test_what_is_compared_with_itself_is_equal(make_pair):
     first, _ = make_pair(3.0)
-    comparison = compare(first, first)
+    comparison = compare([first, first])[0, 1]
     assert all(difference.p == 1 for difference in comparison.macro.values())
     assert all(np.isnan(difference.effect) for difference in comparison.macro.values())
 
 
+def test_a_constant_difference_has_no_effect_size(ranks_of):
+    """Sums of the same thirds differ in their last bits; a standard deviation of that is none."""
+    better, worse = (
+        question_figures(ranks_of([("de", f"q{i}", "de", f"p{i}", 1, rank, rank) for i in range(12)]))
+        for rank in (1.0, 3.0)
+    )
+    difference = compare([better, worse], ["monolingual"])[0, 1].macro["monolingual"]
+    assert np.isnan(difference.effect)
+    assert difference.p < 0.01
+
+
+def test_p_values_are_corrected_over_all_pairs(make_pair):
+    first, second = make_pair(1.0)
+    two, three = compare([first, second])[0, 1], compare([first, second, second])
+    for figure, difference in two.macro.items():
+        assert three[0, 1].macro[figure].p == difference.p
+        assert three[0, 1].macro[figure].p_holm >= difference.p_holm
+    assert max(three[0, 1].macro.values(), key=lambda each: each.p_holm).p_holm > max(
+        difference.p_holm for difference in two.macro.values()
+    )
+
+
 def test_a_language_without_queries_has_no_gain_rather_than_one_of_0(ranks_of):
     figures = question_figures(ranks_of([("de", "q", "en", "p", 1, 2.0, 2.0)]))
-    gains = compare(figures, figures, ["cross_lingual", "multilingual"]).gains
+    gains = compare([figures, figures], ["cross_lingual", "multilingual"])[0, 1].gains
     np.testing.assert_array_equal(gains["cross_lingual"], [0.0, np.nan])
     np.testing.assert_array_equal(gains["multilingual"], [0.0, np.nan])

@@ -246,6 +246,21 @@ def test_compare_tests_every_pair_of_reports(babelrank: Babelrank, store: Path) 
         assert word in outcome.out
 
 
+def test_compare_refuses_reports_from_different_files(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
+    assert submit_sample(babelrank, store).code == 0
+    other = tmp_path / "reports" / "other"
+    shutil.copytree(tmp_path / "reports" / "use-multilingual-v3", other)
+    results = json.loads((other / "results.json").read_text(encoding="utf-8"))
+    digest = results["collections"]["sample"]["sha256"]
+    (other / "results.json").write_text(
+        json.dumps(results).replace(digest, digest[::-1]).replace('"use-multilingual-v3"', '"other"', 1),
+        encoding="utf-8",
+    )
+    outcome = babelrank("compare", "use-multilingual-v3", "other")
+    assert outcome.code == 2
+    assert "were evaluated on different files" in outcome.err
+
+
 def test_compare_says_what_it_cannot_compare(babelrank: Babelrank, store: Path) -> None:
     assert submit_sample(babelrank, store).code == 0
     for arguments, told in (

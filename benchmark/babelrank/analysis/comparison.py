@@ -1,12 +1,13 @@
 """Is one encoder better than another? Paired tests over the questions that both ranked for.
 
-In: what each question adds to each setting, for two encoders. Out: differences of the macro figures with intervals,
-p-values corrected after Holm and effect sizes, and in how many settings one is better. A question's translations are
-one observation: they are resampled, and their signs are flipped, together.
+In: what each question adds to each setting, for two encoders or more. Out: differences of the macro figures with
+intervals, p-values corrected after Holm and effect sizes, and in how many settings one is better. A question's
+translations are one observation: they are resampled, and their signs are flipped, together.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -19,7 +20,8 @@ from babelrank.analysis.bootstrap import (
     require_paired,
 )
 
-FLIPS = 10_000  # the smallest p-value that can come out is 1 / (FLIPS + 1)
+_FLIPS = 10_000  # at least; the smallest p-value that can come out is 1 / (flips + 1)
+_FLIPS_PER_TEST = 100  # where more tests are corrected together
 _SIGNIFICANT = 0.05
 _CHUNK = 500  # rows of random signs at once: 5 MB for XQuAD-R's questions
 
@@ -35,7 +37,7 @@ class Difference:
     p
         Of the two-sided paired permutation test.
     p_holm
-        The same, corrected for the number of differences looked at together (Holm 1979).
+        The same, corrected for the number of differences looked at together, of all pairs (Holm 1979).
     effect
         Mean over standard deviation of the questions' differences (Cohen's d for paired samples); NaN if all are equal.
     """
@@ -68,7 +70,7 @@ class Comparison:
     Attributes
     ----------
     macro
-        By figure; corrected together.
+        By figure; corrected together, over all pairs that are compared.
     tallies
         By figure.
     gains
@@ -83,9 +85,9 @@ class Comparison:
 
 
 def compare(
-    first: QuestionFigures, second: QuestionFigures, compared: Sequence[str] = MACRO_FIGURES, *, seed: int = 0
-) -> Comparison:
-    """Compare two encoders.
+    encoders: Sequence[QuestionFigures], compared: Sequence[str] = MACRO_FIGURES, *, seed: int = 0
+) -> dict[tuple[int, int], Comparison]:
+    """Compare every pair of two encoders or more; return what was found by their positions.
 
     Parameters
     ----------
@@ -97,39 +99,59 @@ def compare(
     ReportError
         They did not rank for the same questions.
     """
-    require_paired(first, second)
-    settings = [first.settings(figure) for figure in compared]
-    contributions = _contributions(first, second)
-    macro = np.stack([contributions_to(figure, first, second) for figure in compared], axis=1)
-    p_macro = permutation_test(macro, seed=seed)
-    corrected = holm(p_macro)
+    pairs = list(combinations(range(len(encoders)), 2))
+    for first, second in pairs:
+        require_paired(encoders[first], encoders[second])
+    macro = np.stack([[contributions_to(figure, each) for each in encoders] for figure in compared])
+    differences = np.array([macro[:, first] - macro[:, second] for first, second in pairs])
+    p_macro = permutation_test(differences.reshape(-1, macro.shape[-1]).T, seed=seed)
+    corrected = holm(p_macro).reshape(len(pairs), len(compared))
+    p_macro = p_macro.reshape(corrected.shape)
+    return {
+        pair: _compare_pair(
+            encoders[pair[0]],
+            encoders[pair[1]],
+            {
+                figure: Difference(
+                    find_interval(encoders[pair[0]], figure, against=encoders[pair[1]], seed=seed),
+                    float(p_macro[n, i]),
+                    float(corrected[n, i]),
+                    _effect(differences[n, i]),
+                )
+                for i, figure in enumerate(compared)
+            },
+            seed,
+        )
+        for n, pair in enumerate(pairs)
+    }
+
+
+def _compare_pair(
+    first: QuestionFigures, second: QuestionFigures, macro: dict[str, Difference], seed: int
+) -> Comparison:
+    settings = {figure: first.settings(figure) for figure in macro}
+    contributions = _contributions(first) - _contributions(second)
     p_settings = permutation_test(contributions, seed=seed)
     differences = contributions.sum(axis=0)
     return Comparison(
         first.languages,
-        {
-            figure: Difference(
-                find_interval(first, figure, against=second, seed=seed),
-                float(p_macro[i]),
-                float(corrected[i]),
-                _effect(macro[:, i]),
-            )
-            for i, figure in enumerate(compared)
-        },
+        macro,
         {
             figure: _tally(differences[chosen], p_settings[chosen], falls=figure == RANK_DISTANCE)
-            for figure, chosen in zip(compared, settings, strict=True)
+            for figure, chosen in settings.items()
         },
         {
             figure: np.array(
                 [_average(contributions[:, first.settings(figure, [lang])]).sum() for lang in first.languages]
             )
-            for figure in compared
+            for figure in macro
         },
     )
 
 
-def permutation_test(contributions: np.ndarray, *, flips: int = FLIPS, seed: int = 0) -> np.ndarray:
+def permutation_test(
+    contributions: np.ndarray, pairs: np.ndarray | None = None, *, flips: int | None = None, seed: int = 0
+) -> np.ndarray:
     """Return two-sided p-values of paired permutation tests (Fisher 1935), each over the same flips.
 
     If both encoders were the same, each question could as well have contributed with the other sign.
@@ -138,19 +160,30 @@ def permutation_test(contributions: np.ndarray, *, flips: int = FLIPS, seed: int
     ----------
     contributions
         What each question adds to each difference: shape (questions, differences); a column sums to the difference.
+    pairs
+        If given, `contributions` has what each question adds to each figure, and tested are the differences of the
+        columns of each pair: shape (differences, 2). Much faster for many pairs of few columns.
+    flips
+        By default enough that Holm's correction over all differences can come down to 1 %, and 10,000 or more.
 
     Returns
     -------
     numpy.ndarray
         (1 + flips at least as far from 0) / (1 + flips), shape (differences,); NaN where a column is.
     """
-    observed = np.abs(contributions.sum(axis=0))
-    tolerance = 1e-12 * np.abs(contributions).sum(axis=0)  # equal sums differ by rounding
+
+    def differences(sums: np.ndarray) -> np.ndarray:
+        return sums if pairs is None else sums[..., pairs[:, 0]] - sums[..., pairs[:, 1]]
+
+    observed = np.abs(differences(contributions.sum(axis=0)))
+    size = np.abs(contributions).sum(axis=0)
+    tolerance = 1e-12 * (size if pairs is None else size[pairs].sum(axis=1))  # equal sums differ by rounding
+    flips = flips or max(_FLIPS, _FLIPS_PER_TEST * len(observed))
     generator = np.random.default_rng(seed)
-    reached = np.zeros(contributions.shape[1], dtype=np.int64)
+    reached = np.zeros(len(observed), dtype=np.int64)
     for start in range(0, flips, _CHUNK):
         signs = generator.integers(0, 2, size=(min(_CHUNK, flips - start), len(contributions))) * 2.0 - 1.0
-        reached += (np.abs(signs @ contributions) >= observed - tolerance).sum(axis=0)
+        reached += (np.abs(differences(signs @ contributions)) >= observed - tolerance).sum(axis=0)
     p_values: np.ndarray = np.where(np.isnan(observed), np.nan, (1 + reached) / (1 + flips))
     return p_values
 
@@ -166,16 +199,16 @@ def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
     return corrected
 
 
-def contributions_to(figure: str, first: QuestionFigures, second: QuestionFigures) -> np.ndarray:
-    """Return what each question adds to the difference of a macro figure: shape (questions,)."""
-    return _average(_contributions(first, second)[:, first.settings(figure)])
+def contributions_to(figure: str, encoder: QuestionFigures) -> np.ndarray:
+    """Return what each question adds to a macro figure: shape (questions,)."""
+    return _average(_contributions(encoder)[:, encoder.settings(figure)])
 
 
-def _contributions(first: QuestionFigures, second: QuestionFigures) -> np.ndarray:
-    """Return what each question adds to each setting's difference: shape (questions, settings); NaN without queries."""
-    counts = first.counts.sum(axis=0)
+def _contributions(encoder: QuestionFigures) -> np.ndarray:
+    """Return what each question adds to each setting's mean: shape (questions, settings); NaN without queries."""
+    counts = encoder.counts.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        shares: np.ndarray = (first.totals - second.totals) / np.where(counts == 0, np.nan, counts)
+        shares: np.ndarray = encoder.totals / np.where(counts == 0, np.nan, counts)
     return shares
 
 
@@ -188,7 +221,8 @@ def _average(contributions: np.ndarray) -> np.ndarray:
 
 def _effect(contributions: np.ndarray) -> float:
     deviation = contributions.std(ddof=1) if len(contributions) > 1 else 0.0
-    return float(contributions.mean() / deviation) if deviation > 0 else float("nan")
+    rounding = 1e-12 * np.abs(contributions).max(initial=0.0)
+    return float(contributions.mean() / deviation) if deviation > rounding else float("nan")
 
 
 def _tally(differences: np.ndarray, p_values: np.ndarray, *, falls: bool) -> Tally:

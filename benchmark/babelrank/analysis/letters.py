@@ -36,8 +36,8 @@ def find_letters(encoders: Sequence[QuestionFigures], figure: str, *, seed: int 
     if pairs:
         for i, j in pairs:
             require_paired(encoders[i], encoders[j])
-        columns = [contributions_to(figure, encoders[i], encoders[j]) for i, j in pairs]
-        corrected = holm(permutation_test(np.stack(columns, axis=1), seed=seed))
+        columns = np.stack([contributions_to(figure, encoder) for encoder in encoders], axis=1)
+        corrected = holm(permutation_test(columns, np.array(pairs), seed=seed))
         for (i, j), p_value in zip(pairs, corrected, strict=True):
             apart[i, j] = apart[j, i] = p_value < SIGNIFICANT
     return display(apart)

@@ -100,28 +100,26 @@ def compare(
     reports: ReportsOption = None,
 ) -> None:
     """Test, question by question, whether models differ: every pair of them, with intervals and corrected p-values."""
-    from itertools import combinations
-
     from babelrank.analysis.bootstrap import question_figures
     from babelrank.analysis.comparison import compare as compare_figures
     from babelrank.reporting.figures import figures_of
     from babelrank.reporting.report import find_ranks, find_report
+    from babelrank.reporting.results import find_collections
     from babelrank.reporting.terminal import comparison_tables
 
     if len(models) < 2:
         raise ReportError("compare takes two models or more.")
     folder = reports_folder(reports)
-    found = {model: find_report(model, folder) for model in models}
-    shared = [name for name in found[models[0]].collections if all(name in each.collections for each in found.values())]
+    found = [find_report(model, folder) for model in models]
+    shared = [name for name in found[0].collections if all(name in each.collections for each in found)]
     if not shared and not collection:
         raise ReportError(f"{', '.join(models)}: have no collection in common.")
     for name in collection or shared:
-        tables = {model: find_ranks(model, name, folder) for model in models}
-        shown = figures_of(name, found[models[0]].collections[name])
-        figures = {model: question_figures(table, shown.headline[0]) for model, table in tables.items()}
-        for first, second in combinations(models, 2):
+        tables = [find_ranks(model, name, folder) for model in models]
+        shown = figures_of(name, find_collections(found, name)[0])
+        figures = [question_figures(table, shown.headline[0]) for table in tables]
+        for (first, second), comparison in compare_figures(figures, shown.macro).items():
             names = found[first].model.name, found[second].model.name
-            comparison = compare_figures(figures[first], figures[second], shown.macro)
             for table in comparison_tables(*names, name, shown.headline[0], comparison):
                 console.print(table)
 

@@ -26,6 +26,7 @@ from babelrank.errors import ReportError
 from babelrank.files import atomic_write
 from babelrank.reporting.markdown import Markdown, render_template
 from babelrank.reporting.report import find_ranks, find_report, lock_reports
+from babelrank.reporting.results import find_collections
 from babelrank.reporting.summary import MACRO_LABELS, show_change, show_interval
 
 FILE_NAME = "experiment.toml"
@@ -140,8 +141,8 @@ def render_experiment(folder: Path, reports: Path) -> str:
     Raises
     ------
     ReportError
-        The experiment cannot be read, a report or a rank table is missing, or one is about other questions than the
-        start's.
+        The experiment cannot be read, a report or a rank table is missing, or one is about other questions or files
+        than the start's.
     """
     experiment = read_experiment(folder)
 
@@ -170,6 +171,9 @@ def render_experiment(folder: Path, reports: Path) -> str:
         )
 
     rows = {name: [row(run, name) for run in experiment.runs] for name in experiment.collections}
+    results = {report: find_report(report, reports) for run in experiment.runs for report in run.reports}
+    for name in experiment.collections:
+        find_collections(list(results.values()), name)
     findings = {
         name: [_judge(claim, name, figures_of) for claim in experiment.claims] for name in experiment.collections
     }
@@ -185,7 +189,7 @@ def render_experiment(folder: Path, reports: Path) -> str:
         figure_names=MACRO_LABELS,
         rows=rows,
         findings=findings,
-        notes={run.label: find_report(run.report, reports).model.notes.get("training", "") for run in experiment.runs},
+        notes={run.label: results[run.report].model.notes.get("training", "") for run in experiment.runs},
         show=show_interval,
         show_change=show_change,
     )

@@ -6,7 +6,7 @@ results.json; `results_file` reads and writes it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar
@@ -23,6 +23,7 @@ from babelrank.data.collection import Collection
 from babelrank.data.streamed import StreamedCollection
 from babelrank.encoding.protocol import EncoderInfo, Similarity
 from babelrank.encoding.vectors import Kind
+from babelrank.errors import ReportError, unknown_choice
 from babelrank.reporting.names import check_name
 from babelrank.reporting.provenance import Environment, Seconds
 
@@ -349,3 +350,26 @@ def catalog_order(collection: str) -> tuple[int, str]:
     """Sort key of collections: as the catalog has them, defaults before variants."""
     base, known = collection.split(":")[0], list(SOURCES)
     return known.index(base) if base in known else len(known), collection
+
+
+def find_collections(models: Sequence[Results], collection: str) -> list[CollectionResults]:
+    """Return the models' results on one collection.
+
+    Raises
+    ------
+    ReportError
+        There is no model, one has no such results, or they are about other files.
+    """
+    if not models:
+        raise ReportError("no model is named.")
+    for model in models:
+        if collection not in model.collections:
+            raise ReportError(f"{model.model.name}: " + unknown_choice("collection", collection, model.collections))
+    found = [model.collections[collection] for model in models]
+    for model, results in zip(models, found, strict=True):
+        if (results.languages, results.sha256) != (found[0].languages, found[0].sha256):
+            raise ReportError(
+                f"{collection}: {model.model.name} and {models[0].model.name} were evaluated on different files or "
+                "languages; submit one of them again."
+            )
+    return found

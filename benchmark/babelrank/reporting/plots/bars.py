@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from babelrank.errors import ReportError
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.plots.groups import GroupedAxes, grouped_axes
-from babelrank.reporting.plots.quantities import Quantity, find_collections, find_quantity
+from babelrank.reporting.plots.quantities import Quantity, find_quantity
 from babelrank.reporting.plots.style import (
     ROUND,
     TEXT,
@@ -26,7 +26,7 @@ from babelrank.reporting.plots.style import (
     plan_legend,
     title_lines,
 )
-from babelrank.reporting.results import Results
+from babelrank.reporting.results import Results, find_collections
 
 _LEAST_NUMBER = 4.5  # points: smaller ones cannot be read, and are left out
 _ROOM = 1.02  # beyond the longest bar, where there are no numbers

@@ -11,9 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from babelrank.reporting.heatmaps import HEATMAPS, Heatmap
 from babelrank.reporting.plots.heatmaps import draw_cells
-from babelrank.reporting.plots.quantities import find_collections
 from babelrank.reporting.plots.style import ROUND, TEXT, Size
-from babelrank.reporting.results import Results
+from babelrank.reporting.results import Results, find_collections
 
 
 @dataclass(frozen=True)

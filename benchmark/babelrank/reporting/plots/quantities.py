@@ -1,6 +1,6 @@
 """Which macro figures can be drawn: their values by query language and over all, and how they are written."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from babelrank.analysis.bootstrap import RANK_DISTANCE
 from babelrank.analysis.settings import Cell, mean_or_none
 from babelrank.errors import ReportError, unknown_choice
-from babelrank.reporting.results import CollectionResults, Results
+from babelrank.reporting.results import CollectionResults
 from babelrank.reporting.summary import macro_figure
 
 
@@ -112,26 +112,3 @@ def find_quantity(name: str) -> Quantity:
     if name not in QUANTITIES:
         raise ReportError(unknown_choice("figure", name, QUANTITIES))
     return QUANTITIES[name]
-
-
-def find_collections(models: Sequence[Results], collection: str) -> list[CollectionResults]:
-    """Return the models' results on one collection.
-
-    Raises
-    ------
-    ReportError
-        There is no model, one has no such results, or they are about other files.
-    """
-    if not models:
-        raise ReportError("a figure needs a model at least.")
-    for model in models:
-        if collection not in model.collections:
-            raise ReportError(f"{model.model.name}: " + unknown_choice("collection", collection, model.collections))
-    found = [model.collections[collection] for model in models]
-    for model, results in zip(models, found, strict=True):
-        if (results.languages, results.sha256) != (found[0].languages, found[0].sha256):
-            raise ReportError(
-                f"{collection}: {model.model.name} and {models[0].model.name} were evaluated on different files or "
-                "languages; submit one of them again."
-            )
-    return found
