@@ -128,6 +128,8 @@ def test_training_languages_make_views_only_if_they_are_known(ranks):
     assert group_of(groups, "query_seen", "unseen").languages == ("ru", "th")
     settings = {group.label: group.settings["cross_lingual"] for group in groups["pair_seen"]}
     assert settings == {"both seen": 2, "one seen": 8, "none seen": 2}
+    assert find_groups(figures, seen=["EN", "deu", "fr"]).keys() == groups.keys()
+    assert group_of(find_groups(figures, seen=["EN", "deu", "fr"]), "query_seen", "unseen").languages == ("ru", "th")
     none_seen = find_groups(figures, seen=[])
     assert [group.label for group in none_seen["pair_seen"]] == ["none seen"]
 

@@ -130,6 +130,7 @@ def test_an_unknown_kind_is_refused():
 
 def test_languages_are_read_from_a_list():
     assert parse_languages("en, de,en,zh-TW") == ["de", "en", "zh-TW"]
+    assert parse_languages("EN,eng,deu,zh-tw") == ["de", "en", "zh-TW"]
 
 
 @pytest.mark.parametrize("text", ["", ",", "en,notacode", "en;de"])

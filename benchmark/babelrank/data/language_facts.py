@@ -42,9 +42,8 @@ class LanguageFacts:
     resource_class: int | None = None
 
 
-@cache
 def parse_languages(text: str) -> list[str]:
-    """Read language codes separated by commas; each once, sorted.
+    """Read language codes separated by commas; each once, in its canonical form, sorted.
 
     Raises
     ------
@@ -55,7 +54,13 @@ def parse_languages(text: str) -> list[str]:
     wrong = [code for code in codes if _read_tag(code) is None]
     if wrong or not codes:
         raise DataError(f"{text!r}: expected ISO 639-1 codes separated by commas, such as en,de.")
-    return codes
+    return sorted({canonical_code(code) for code in codes})
+
+
+def canonical_code(code: str) -> str:
+    """Return a code as BCP 47 spells it, so that codes can be compared: ``en`` for ``EN`` or ``eng``."""
+    tag = _read_tag(code)
+    return code if tag is None else str(tag)
 
 
 def language_facts(code: str) -> LanguageFacts:
