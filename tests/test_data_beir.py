@@ -160,10 +160,17 @@ def test_headers_byte_order_marks_and_line_ends_do_not_matter(folder, content):
     assert judgements(load(folder)) == expected
 
 
+def test_a_grade_below_0_is_judged_not_relevant(folder):
+    """As in TREC-COVID, whose judgements have -1."""
+    expected = judgements(load(folder))
+    (folder / "qrels" / "test.tsv").write_text(QRELS.replace("\t0\n", "\t-1\n"))
+    assert "-1" in (folder / "qrels" / "test.tsv").read_text()
+    assert judgements(load(folder)) == expected
+
+
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("q1\td1\t-1", "grade -1 is below 0, which is the least: judged not relevant."),
         ("q1\td1\t1.5", "grade '1.5' is no whole number."),
         ("q1\td1\thigh", "grade 'high' is no whole number."),
         ("q1\td1", "'q1\\td1' is not 'query-id\\tcorpus-id\\tscore'."),

@@ -179,8 +179,9 @@ def test_queries_without_a_relevant_passage_are_no_unknown_ones(tmp_path):
         written(tmp_path / f"{name}.jsonl", *map(json.dumps, records))
     written(tmp_path / "qrels.tsv", "a\tp1\t1")
     judged = judged_of_stream(load_mine(tmp_path))
-    resolved = resolve(run_of([("b", "p0", 1.0), ("a", "p1", 1.0), ("a", "p2", 2.0)]), judged, "a")
-    assert resolved.notes == ("1 queries have no relevant passage; they take no part",)
+    for name in ("b", "en:b"):
+        resolved = resolve(run_of([(name, "p0", 1.0), ("a", "p1", 1.0), ("a", "p2", 2.0)]), judged, "a")
+        assert resolved.notes == ("1 queries have no relevant passage; they take no part",)
     assert rank_run(resolved, judged).table["rank_in_pool"].tolist() == [2]
     with pytest.raises(DataError, match="no line is of a judged query"):
         resolve(run_of([("b", "p0", 1.0)]), judged, "a")

@@ -76,12 +76,15 @@ def reciprocal_rank_at(lists: RankLists, k: int) -> np.ndarray:
 
 
 def ndcg_at(lists: RankLists, k: int) -> np.ndarray:
-    """nDCG@k: Σ grade / log₂(rank + 1) over ranks up to k, by that of the ideal order (Järvelin & Kekäläinen 2002)."""
+    """nDCG@k: Σ grade / log₂(rank + 1) over ranks up to k, by that of the ideal order (Järvelin & Kekäläinen 2002).
+
+    At most 1: of many passages that tie, all stand at their mean rank, and may gain more than fit into the first k.
+    """
     gained = lists.total(np.where(lists.ranks <= k, lists.grades / np.log2(lists.ranks + 1), 0.0))
     order = np.lexsort((-lists.grades, lists.lists))
     positions = lists.positions
     ideal = lists.total(np.where(positions <= k, lists.grades[order] / np.log2(positions + 1), 0.0))
-    ndcg: np.ndarray = gained / ideal
+    ndcg: np.ndarray = np.minimum(gained / ideal, 1)
     return ndcg
 
 

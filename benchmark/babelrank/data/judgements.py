@@ -47,13 +47,13 @@ def read_qrels(file: DataFile, layout: QrelsLayout) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns ``query_id``, ``passage_id`` (str) and ``grade`` (int, ≥ 0; 0 is judged not relevant), in the file's
-        order.
+        Columns ``query_id``, ``passage_id`` (str) and ``grade`` (int, ≥ 0; 0 is judged not relevant, as are grades
+        below 0, which TREC-COVID has), in the file's order.
 
     Raises
     ------
     DataError
-        The file cannot be read, holds no judgement, a line has other columns or no whole grade of at least 0, or a
+        The file cannot be read, holds no judgement, a line has other columns or no whole grade, or a
         passage has two grades for one query; names the line.
     """
     path = file.local()
@@ -67,9 +67,7 @@ def read_qrels(file: DataFile, layout: QrelsLayout) -> pd.DataFrame:
             if number == 1 and not _is_number(written):
                 continue
             raise DataError(f"{path}:{number}: grade {written!r} is no whole number.")
-        grade = int(written)
-        if grade < 0:
-            raise DataError(f"{path}:{number}: grade {grade} is below 0, which is the least: judged not relevant.")
+        grade = max(int(written), 0)
         pair = cells[layout.query].strip(), cells[layout.passage].strip()
         if not all(pair):
             raise DataError(f"{path}:{number}: an empty id.")

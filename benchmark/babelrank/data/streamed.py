@@ -5,7 +5,7 @@ of all that did not fit together, and the passages as a stream.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -201,8 +201,15 @@ def assemble(
             passages_without_text=surveyed.without_text,
         ),
         sha256=_digest(queries, qrels, surveyed),
-        unjudged=frozenset(queries["id"][~answered]),
+        unjudged=frozenset(chain.from_iterable(_names(queries[~answered]))),
     )
+
+
+def _names(queries: pd.DataFrame) -> Iterator[pd.Series]:
+    """Yield what a run may call queries: their ids, and LANG:ID."""
+    yield queries["id"]
+    for column in ("id", "question"):
+        yield queries["lang"] + ":" + queries[column]
 
 
 def collect(streamed: StreamedCollection) -> Collection:
