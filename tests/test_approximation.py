@@ -6,7 +6,15 @@ import pytest
 
 from babelrank.approximation import approximate
 from babelrank.errors import SearchError
-from babelrank.reporting.approximation import COLUMNS, cost_rows, index_lines, render_approximation
+from babelrank.reporting.approximation import (
+    FIGURES,
+    LABELS,
+    VALUES,
+    cost_rows,
+    cost_tables,
+    index_lines,
+    render_approximation,
+)
 from made_collections import write_mine
 from observers import Told
 
@@ -31,7 +39,8 @@ def test_an_index_that_leaves_nothing_out_costs_nothing(own, tmp_path):
     assert max(map(abs, found.cost.difference.macro.values())) < 0.05
     rows = list(cost_rows(found))
     assert [row[0] for row in rows] == ["German (de)", "English (en)", "Thai (th)", "mean"]
-    assert all(len(row) == len(COLUMNS) for row in rows)
+    assert all(len(row) == len(LABELS) + len(FIGURES) * len(VALUES) for row in rows)
+    assert [len(table.columns) for table in cost_tables(found)] == [5, 5, 5]
     assert [row[1] for row in rows] == ["15", "15", "0", "30"]
     assert rows[2][2:8] == ("–",) * 6
 

@@ -19,17 +19,46 @@ def run_file(tmp_path_factory):
     return path
 
 
-def test_a_run_is_scored_and_says_why_there_is_no_rank_distance(babelrank, run_file, tmp_path):
+def test_a_run_is_scored(babelrank, run_file, tmp_path):
     outcome = babelrank("evaluate", run_file, "--collection", "sample:de,en", "--out", "figures.json")
     assert outcome.code == 0, outcome.err
     assert "perfect on sample:de,en" in outcome.out
-    assert "No rank distance: the run ends" in outcome.out
+    assert "rank distance 1.0" in outcome.out
     figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     assert figures["name"] == "perfect"
     assert figures["kinds"] == ["monolingual", "cross_lingual", "multilingual"]
     assert all(figures["macro"][kind]["nDCG@10"] == pytest.approx(1) for kind in figures["kinds"])
     assert figures["queries"] == 56
     assert figures["depth"] == {"least": 2, "most": 2}
+    assert figures["rank_distance"] == 1.0
+
+
+def test_a_run_that_lacks_relevant_passages_has_no_rank_distance(babelrank, run_file, tmp_path):
+    (tmp_path / "cut.run").write_text("".join(run_file.read_text().splitlines(keepends=True)[:-1]))
+    outcome = babelrank("evaluate", "cut.run", "--collection", "sample:de,en", "--out", "figures.json")
+    assert outcome.code == 0, outcome.err
+    assert "No rank distance: the run does not hold all" in outcome.out
+    assert json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))["rank_distance"] is None
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["fuse", "RUN", "RUN", "--run"], ["rerank", "RUN", "--model", "org/x", "--run"], ["evaluate", "RUN", "--out"]],
+)
+def test_a_folder_in_the_place_of_a_file_is_refused_before_any_work(babelrank, run_file, tmp_path, command):
+    arguments = [str(run_file) if argument == "RUN" else argument for argument in command]
+    outcome = babelrank(*arguments, tmp_path, "--collection", "sample:de,en")
+    assert outcome.code == 2
+    assert "is a directory" in outcome.err
+
+
+def test_a_file_that_cannot_be_written_is_named(babelrank, run_file, tmp_path):
+    (tmp_path / "file").write_text("")
+    outcome = babelrank(
+        "evaluate", run_file, "--collection", "sample:de,en", "--out", tmp_path / "file" / "inside.json"
+    )
+    assert outcome.code == 2
+    assert outcome.err.startswith(f"error: {tmp_path / 'file'}")
 
 
 def test_fused_runs_are_written_and_scored(babelrank, run_file, tmp_path):

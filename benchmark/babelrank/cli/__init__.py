@@ -1,6 +1,7 @@
 """The command line: parse, call, print."""
 
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -44,9 +45,20 @@ app.add_typer(data_app, name="data")
 
 
 def main() -> None:
-    """Run the command line; errors that a user can act on end it with a message and exit code 2."""
+    """Run the command line; errors that a user can act on end it with a message and exit code 2.
+
+    Of the operating system's errors these are those about a file, such as a folder in the place of one to be written.
+    """
     try:
         app()
     except BabelrankError as error:
-        errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _fail(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(f"{error.filename2 or error.filename}: {error.strerror}.")
+
+
+def _fail(message: str) -> NoReturn:
+    errors.print(f"error: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(2)

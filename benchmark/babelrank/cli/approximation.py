@@ -19,7 +19,7 @@ def approximate(
     parameters: Annotated[
         str, typer.Option(metavar="NAME=VALUE,…", help="Of the search, such as nprobe=16 or efSearch=64.")
     ] = "",
-    top: Annotated[int, typer.Option(metavar="K", min=1, help="Passages per list.")] = 100,
+    top: Annotated[int, typer.Option(metavar="K", min=10, help="Passages per list; nDCG@10 needs ten.")] = 100,
     sample: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Compare on so many queries [default: all].")
     ] = None,
@@ -27,15 +27,14 @@ def approximate(
     data: DataOption = None,
     store: StoreOption = None,
     memory: MemoryOption = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there too, as Markdown.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write it there too, as Markdown.")
+    ] = None,
 ) -> None:
     """Measure what an approximate search costs: time, memory, recall, nDCG and rank distance by language."""
-    from rich import box
-    from rich.table import Table
-
     from babelrank.approximation import approximate as measure
     from babelrank.files import atomic_write
-    from babelrank.reporting.approximation import COLUMNS, cost_rows, index_lines, notes, render_approximation
+    from babelrank.reporting.approximation import cost_tables, index_lines, notes, render_approximation
     from babelrank.reporting.terminal import ProgressBars
 
     with ProgressBars(errors) as bars:
@@ -54,12 +53,9 @@ def approximate(
         )
     for line in index_lines(found):
         tell(line)
-    table = Table(*COLUMNS, caption=notes(found), caption_justify="left", box=box.SIMPLE)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for row in cost_rows(found):
-        table.add_row(*row)
-    console.print(table)
+    for table in cost_tables(found):
+        console.print(table)
+    console.print(notes(found), highlight=False)
     if out is not None:
         atomic_write(out, render_approximation(found))
         tell(f"written: {out}")

@@ -15,8 +15,10 @@ CollectionOption = Annotated[
     str,
     typer.Option("--collection", "-c", metavar="NAME", help="The collection that the run is of, as for `submit`."),
 ]
-OutOption = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the figures here, as JSON.")]
-RunOutOption = Annotated[Path, typer.Option("--run", metavar="FILE", help="Write the new run here.")]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", dir_okay=False, help="Write the figures here, as JSON.")
+]
+RunOutOption = Annotated[Path, typer.Option("--run", metavar="FILE", dir_okay=False, help="Write the new run here.")]
 NameOption = Annotated[str | None, typer.Option("--name", help="What the system is called.")]
 _RUN_HELP = "A TREC run (query Q0 passage rank score tag); may be gzipped."
 

@@ -3,25 +3,19 @@
 from collections.abc import Iterator
 from itertools import chain
 
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
 from babelrank.analysis.settings import Cell
 from babelrank.approximation import ApproximateSearch
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.markdown import escape
 from babelrank.reporting.summary import NO_VALUE, show_rank, show_score
 
-COLUMNS = (
-    "language",
-    "queries",
-    "nDCG@10 exact",
-    "approximate",
-    "change",
-    "rank distance exact",
-    "approximate",
-    "change",
-    "listed exact",
-    "approximate",
-    "change",
-)
+FIGURES = ("nDCG@10", "rank distance", "listed")
+LABELS = ("language", "queries")
+VALUES = ("exact", "approximate", "change")
 
 
 def index_lines(found: ApproximateSearch) -> list[str]:
@@ -39,7 +33,7 @@ def index_lines(found: ApproximateSearch) -> list[str]:
 
 
 def cost_rows(found: ApproximateSearch) -> Iterator[tuple[str, ...]]:
-    """Yield a row of `COLUMNS` for each language, then one for their means."""
+    """Yield a row for each language, then one for their means: `LABELS`, then the `VALUES` of each of `FIGURES`."""
     cost = found.cost
     parts = (cost.exact, cost.approximate, cost.difference)
     for place, lang in enumerate(cost.languages):
@@ -47,6 +41,19 @@ def cost_rows(found: ApproximateSearch) -> Iterator[tuple[str, ...]]:
         yield (language_name(lang), f"{cost.queries[place]:,}", *_cells(*cells))
     macro = ((part.macro["nDCG@10"], part.macro["rank_distance"], part.macro["listed"]) for part in parts)
     yield ("mean", f"{sum(cost.queries):,}", *_cells(*macro))
+
+
+def cost_tables(found: ApproximateSearch) -> Iterator[Table]:
+    """Yield a table of each of `FIGURES`, for a terminal."""
+    rows = list(cost_rows(found))
+    for place, figure in enumerate(FIGURES):
+        table = Table(*LABELS, *VALUES, title=Text(figure, style="bold"), title_justify="left", box=box.SIMPLE)
+        for column in table.columns[1:]:
+            column.justify = "right"
+        first = len(LABELS) + place * len(VALUES)
+        for row in rows:
+            table.add_row(*row[: len(LABELS)], *row[first : first + len(VALUES)])
+        yield table
 
 
 def notes(found: ApproximateSearch) -> str:
@@ -61,12 +68,13 @@ def notes(found: ApproximateSearch) -> str:
 
 def render_approximation(found: ApproximateSearch) -> str:
     """Return all of it as Markdown."""
+    columns = [*LABELS, *(f"{figure} {value}" for figure in FIGURES for value in VALUES)]
     lines = [
         f"# Approximate search: {escape(found.search.factory)}",
         "",
         *chain.from_iterable((escape(line), "") for line in index_lines(found)),
-        f"| {' | '.join(COLUMNS)} |",
-        f"| --- |{' ---: |' * (len(COLUMNS) - 1)}",
+        f"| {' | '.join(columns)} |",
+        f"| --- |{' ---: |' * (len(columns) - 1)}",
         *(f"| {' | '.join(map(escape, row))} |" for row in cost_rows(found)),
         "",
         notes(found),

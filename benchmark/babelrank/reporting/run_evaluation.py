@@ -1,26 +1,28 @@
-"""What a run that was cut off allows to say: tables for the terminal, and JSON.
+"""What a run that may be cut off allows to say: tables for the terminal, and JSON.
 
 In: a run in trec_eval's order, and the ranks that follow from it. Out: measures of every setting that there is. There
-is no rank distance: how far down the passages stand that the run does not hold is not known.
+is no rank distance if the run lacks a relevant passage: how far down that stands is not known.
 """
 
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
+import numpy as np
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from babelrank.analysis.bias import measure_rank_distance
+from babelrank.analysis.bootstrap import RANK_DISTANCE
 from babelrank.analysis.settings import Cell, PairScores, PoolScores, macro_averages, score_pairs, score_pool
 from babelrank.data.judged import Judged
 from babelrank.ranking.runs import Resolved, rank_run
 from babelrank.reporting.figures import family_of, headline_measures, setting_kinds, shown_measures
-from babelrank.reporting.summary import show_score
+from babelrank.reporting.summary import show_rank, show_score
 
 NO_DISTANCE = (
-    "No rank distance: the run ends before the whole pool is ranked, and how far down the passages stand that it does "
-    "not hold is unknown."
+    "No rank distance: the run does not hold all relevant passages, and how far down the others stand is unknown."
 )
 
 
@@ -56,6 +58,8 @@ class RunEvaluation:
         Kinds of setting that there are.
     macro, pairs, pool
         As in results.json; for a pair, the run is cut to the passage language.
+    rank_distance
+        Mean over query languages; None unless the run holds every relevant passage, or if no query has two.
     """
 
     name: str
@@ -70,6 +74,7 @@ class RunEvaluation:
     macro: dict[str, dict[str, Cell]]
     pairs: PairScores
     pool: PoolScores
+    rank_distance: Cell
 
 
 def evaluate_run(name: str, resolved: Resolved, judged: Judged) -> RunEvaluation:
@@ -82,6 +87,12 @@ def evaluate_run(name: str, resolved: Resolved, judged: Judged) -> RunEvaluation
     deepest = int(depths.max())
     if deepest < 100:
         notes.append(f"the run has at most {deepest} passages for a query: R@100 is the recall of what is there")
+    several = len(judged.languages) > 1
+    distance = None
+    if several and np.isfinite(ranks.table["rank_in_pool"]).all():
+        distance = measure_rank_distance(ranks).macro[RANK_DISTANCE]
+    elif several:
+        notes.append(NO_DISTANCE)
     return RunEvaluation(
         name=name,
         collection=judged.name,
@@ -89,12 +100,13 @@ def evaluate_run(name: str, resolved: Resolved, judged: Judged) -> RunEvaluation
         languages=list(judged.languages),
         queries=len(judged.queries),
         depth=Depth(int(depths.min()), deepest),
-        notes=[*notes, NO_DISTANCE] if len(judged.languages) > 1 else notes,
+        notes=notes,
         measures=list(shown_measures(headline_measures(family_of(judged.name), kinds), cut=True)),
         kinds=list(kinds),
         macro=macro_averages(pairs, pool),
         pairs=pairs,
         pool=pool,
+        rank_distance=distance,
     )
 
 
@@ -106,12 +118,14 @@ def as_json(evaluation: RunEvaluation) -> str:
 def evaluation_tables(evaluation: RunEvaluation) -> Iterator[Table]:
     """Yield the averages, and where there are several languages the headline measure of every setting."""
     title = f"{evaluation.name} on {evaluation.collection}"
+    distance = evaluation.rank_distance
+    ending = "" if distance is None else f"; rank distance {show_rank(distance)}"
     table = Table(
         "mean over",
         *(f"{measure} ↑" for measure in evaluation.measures),
         title=Text(title, style="bold"),
         title_justify="left",
-        caption=f"{evaluation.queries:,} queries; mAP is cut where the run ends",
+        caption=f"{evaluation.queries:,} queries; mAP is cut where the run ends{ending}",
         caption_justify="left",
         box=box.SIMPLE,
     )
