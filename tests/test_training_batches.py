@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from babelrank.training.batches import Collator, Example, FixedTexts, ScheduledTexts, StepSampler
 from babelrank.training.membership import RowSet
+from babelrank.training.objectives import are_same, known_positives
 from babelrank.training.schedule import BatchKind, Schedule, ScheduleSettings, Source
 from babelrank.training.units import Unit
 
@@ -235,14 +236,21 @@ def test_every_column_is_read_in_one_call():
 
 def test_negatives_are_in_the_language_of_the_passage_and_no_more_than_asked_for():
     german = Example("who?", "er", "en", "de", PARALLEL, 0)
-    assert collate([CROSS, german], negatives=3)["negative_input_ids"] == ["it", "they", "es", "wir"]
+    assert collate([CROSS, german], negatives=2)["negative_input_ids"] == ["it", "they", "es", "wir"]
     assert collate([CROSS, german], negatives=1)["negative_input_ids"] == ["it", "es"]
 
 
-def test_there_is_no_column_of_negatives_if_no_unit_has_any_or_none_are_wanted():
-    assert "negative_input_ids" not in collate([MONO, ALONE], negatives=3)
+def test_a_passage_stands_for_the_negatives_that_a_unit_lacks():
+    assert collate([ALONE, CROSS, MONO], negatives=1)["negative_input_ids"] == ["das", "it", "เขา"]
+    batch = collate([CROSS, ALONE], negatives=3)
+    assert batch["negative_input_ids"] == ["it", "they", "he", "das", "das", "das"]
+    assert (
+        are_same(batch["label"]["negative"], batch["label"]["passage"]).any(dim=1).tolist() == [False] * 2 + [True] * 4
+    )
+
+
+def test_there_is_no_column_of_negatives_if_none_are_wanted():
     assert "negative_input_ids" not in collate([CROSS], negatives=0)
-    assert collate([ALONE, CROSS, MONO], negatives=1)["negative_input_ids"] == ["it"]
 
 
 # --- translations ---
@@ -285,16 +293,25 @@ def test_equal_texts_have_equal_numbers_on_each_side():
     examples = [replace(CROSS, query=q, passage=p) for q, p in ("ax", "by", "ay", "bx", "cz")]
     targets = collate(examples)["label"]
     for side, texts in (("query", "ababc"), ("passage", "xyyxz")):
-        numbers = targets[side]
-        assert numbers.dtype == torch.int64
-        assert numbers.shape == (5,)
+        assert targets[side].dtype == torch.int64
+        assert targets[side].shape == (5, 2)
+        numbers = targets[side][:, 0]
         assert [[a == b for b in texts] for a in texts] == (numbers[:, None] == numbers[None, :]).tolist()
 
 
+def test_units_that_share_a_passage_are_told_in_any_two_languages():
+    other = replace(PARALLEL, id="u3", query={"de": "wo?", "th": "ไหน"})
+    examples = [CROSS, Example("ไหน", "เขา", "th", "th", other, 3), ALONE]
+    label = collate(examples)["label"]
+    known = known_positives(label["query"], label["passage"])
+    assert known.nonzero().tolist() == [[0, 1], [1, 0]]
+
+
 def test_a_text_has_the_same_number_in_another_batch_and_process():
-    assert collate([CROSS, MONO])["label"]["passage"][1] == collate([MONO])["label"]["passage"][0]
+    numbers = collate([CROSS, MONO])["label"]["passage"][1]
+    assert numbers.tolist() == collate([MONO])["label"]["passage"][0].tolist()
     # xxh64 of the empty input, as its specification has it.
-    empty = collate([replace(CROSS, query="")])["label"]["query"]
+    empty = collate([replace(CROSS, query="")])["label"]["query"][:, 0]
     assert empty.numpy().view(np.uint64).tolist() == [0xEF46DB3751D8E999]
 
 

@@ -101,17 +101,18 @@ def targets() -> dict:
         "query": [{"en": f"question {number}"} for number in QUERIES],
         "passage": [{"de" if i % 2 else "en": f"passage {number}"} for i, number in enumerate(PASSAGES)],
     }
-    return {"query": torch.tensor(QUERIES), "passage": torch.tensor(PASSAGES), "teacher": texts}
+    numbers = {"query": QUERIES, "passage": PASSAGES, "negative": [-1 - i for i in range(9)]}
+    return {side: torch.tensor(each)[:, None] for side, each in numbers.items()} | {"teacher": texts}
 
 
-def make_features(objectives: ObjectivesConfig, negatives: int = 9) -> list[dict]:
+def make_features(objectives: ObjectivesConfig) -> list[dict]:
     """Make token ids: queries, passages, translations and negatives, the latter two where they are read."""
     generator = torch.Generator().manual_seed(1)
     shapes = [(SIZE, 3), (SIZE, 6)]
     if objectives.needs_translation:
         shapes.append((SIZE, 5))
-    if objectives.info_nce and objectives.info_nce.hard_negatives and negatives:
-        shapes.append((negatives, 4))
+    if objectives.info_nce and objectives.info_nce.hard_negatives:
+        shapes.append((9, 4))
     return [{"input_ids": torch.randint(0, WORDS, shape, generator=generator)} for shape in shapes]
 
 
@@ -249,10 +250,12 @@ def test_a_batch_of_one_passage_only_has_nothing_to_contrast(micro_batch_size, m
     assert all(gradient.abs().max() < 1e-6 for gradient in gradients(model).values())
 
 
-def test_hard_negatives_may_be_absent_from_a_batch(model, targets):
+def test_hard_negatives_that_stand_in_the_batch_as_passages_are_left_out(model, targets):
+    """They count already as passages of other queries, or are the query's own."""
     objectives = CHOICES["hard_negatives"]
-    without = WeightedObjectives(model, objectives)(make_features(objectives, negatives=0), targets)["info_nce"]
     with_them = WeightedObjectives(model, objectives)(make_features(objectives), targets)["info_nce"]
+    targets["negative"] = torch.tensor([PASSAGES[i % SIZE] for i in range(9)])[:, None]
+    without = WeightedObjectives(model, objectives)(make_features(objectives), targets)["info_nce"]
     plain = InfoNCEConfig(weight=1.3, temperature=0.2)
     alone = WeightedObjectives(model, ObjectivesConfig(info_nce=plain))(make_features(CHOICES["info_nce"]), targets)
     assert without.item() == pytest.approx(alone["info_nce"].item())

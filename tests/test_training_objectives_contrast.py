@@ -234,7 +234,7 @@ class TestLanguageContrast:
 class TestKnownPositives:
     def test_worked_by_hand(self):
         # Rows 0 and 1 share the query, rows 0 and 3 the passage; 2 is alone, though its query has a passage's number.
-        known = known_positives(torch.tensor([5, 5, 6, 7]), torch.tensor([6, 8, 9, 6]))
+        known = known_positives(torch.tensor([[5], [5], [6], [7]]), torch.tensor([[6], [8], [9], [6]]))
         expected = [[0, 1, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
         assert known.dtype == torch.bool
         assert known.int().tolist() == expected
@@ -242,13 +242,22 @@ class TestKnownPositives:
     @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=1, max_size=12))
     @settings(max_examples=30)
     def test_are_pairs_of_two_rows_that_share_a_text(self, rows):
-        queries, passages = torch.tensor(rows).T
+        queries, passages = torch.tensor(rows).T[..., None]
         expected = [
             [i != j and (one[0] == other[0] or one[1] == other[1]) for j, other in enumerate(rows)]
             for i, one in enumerate(rows)
         ]
         assert known_positives(queries, passages).tolist() == expected
 
+    def test_one_equal_number_of_several_suffices(self):
+        passages = torch.tensor([[1, 7], [2, 7], [2, 8], [3, 9]])
+        assert known_positives(torch.arange(4)[:, None], passages).nonzero().tolist() == [
+            [0, 1],
+            [1, 0],
+            [1, 2],
+            [2, 1],
+        ]
+
     def test_numbers_may_be_any_int64(self):
-        ends = torch.tensor([2**63 - 1, -(2**63), 2**63 - 1])
-        assert known_positives(ends, torch.arange(3)).nonzero().tolist() == [[0, 2], [2, 0]]
+        ends = torch.tensor([2**63 - 1, -(2**63), 2**63 - 1])[:, None]
+        assert known_positives(ends, torch.arange(3)[:, None]).nonzero().tolist() == [[0, 2], [2, 0]]

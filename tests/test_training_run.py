@@ -18,7 +18,9 @@ from babelrank.data.catalog import load_collection
 from babelrank.errors import TrainingError
 from babelrank.submission import submit
 from babelrank.training.config import load_config
+from babelrank.training.model import load_start, prompts_of
 from babelrank.training.run import prepare
+from babelrank.training.teacher import Teacher
 from observers import ToldOfTraining
 from training_runs import read_account, read_curve, run, weights
 
@@ -56,6 +58,30 @@ def test_the_prompts_of_the_training_are_the_checkpoints_own(write_config):
     folder, _ = run(write_config(model='query_prompt = "ask: "\ndocument_prompt = "read: "'))
     prompts = SentenceTransformer(str(folder), device="cpu").prompts
     assert (prompts["query"], prompts["document"]) == ("ask: ", "read: ")
+
+
+def test_an_empty_prompt_takes_the_place_of_the_starts_own(write_config, tiny_model, tmp_path):
+    start = SentenceTransformer(str(tiny_model), device="cpu")
+    start.prompts |= {"query": "query: ", "passage": "passage: "}
+    start.save_pretrained(str(tmp_path / "prompted"), create_model_card=False)
+    path = write_config(start=tmp_path / "prompted", model='document_prompt = ""')
+    assert prompts_of(load_start(load_config(path).model, "cpu")) == {"query": "query: ", "passage": ""}
+
+
+def test_a_teacher_is_read_with_its_own_prompts(write_config, tiny_model, tmp_path, monkeypatch):
+    other = SentenceTransformer(str(tiny_model), device="cpu")
+    other.prompts = {"query": "Q: "}
+    other.save_pretrained(str(tmp_path / "teacher"), create_model_card=False)
+    more = f"[objectives.embedding_distillation]\n[teacher]\nmodel = '{tmp_path / 'teacher'}'\n"
+    used = []
+
+    def teach(model, prompts):
+        used.append(prompts)
+        return Teacher(model, prompts)
+
+    monkeypatch.setattr("babelrank.training.assembly.Teacher", teach)
+    run(write_config(steps=1, model='query_prompt = "ask: "\ndocument_prompt = "read: "', more=more))
+    assert used == [{"query": "Q: ", "passage": "read: "}]
 
 
 def test_the_same_configuration_gives_the_same_weights_and_another_seed_others(write_config):
@@ -115,6 +141,16 @@ def test_low_rank_adapters_are_merged_into_a_plain_checkpoint(write_config, tiny
     assert SentenceTransformer(str(folder), device="cpu").encode(["a"]).shape == (1, 16)
 
 
+def test_low_rank_adapters_follow_the_seed_and_can_be_averaged_with_the_start(write_config, tiny_model):
+    more, settings = '[lora]\nrank = 2\nmodules = ["query"]\n', {"model": "average_with_start = 0.25", "steps": 3}
+    one, two = (weights(run(write_config(f"{name}.toml", output=name, more=more, **settings))[0]) for name in "ab")
+    whole = weights(run(write_config("c.toml", output="c", more=more, steps=3))[0])
+    start = weights(tiny_model)
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    for name in start:
+        torch.testing.assert_close(one[name], 0.75 * whole[name] + 0.25 * start[name])
+
+
 def test_a_raw_checkpoint_gets_the_pooling_that_is_asked_for(write_config, plain_bert):
     folder, _ = run(write_config(start=plain_bert, model='pooling = "cls"'))
     assert json.loads((folder / "1_Pooling" / "config.json").read_text())["pooling_mode"] == "cls"
@@ -162,18 +198,28 @@ def test_units_of_a_test_collection_are_dropped_and_counted(write_config, units)
     assert "1" in (folder / "README.md").read_text().split("units.jsonl |")[1].split("\n")[0]
 
 
-def test_two_processes_train_as_one_does(write_config, start_without_dropout, tmp_path):
-    """Batches are shared and vectors gathered, so that loss and weights are those of a single process."""
-    alone, _ = run(write_config("a.toml", output="a", start=start_without_dropout))
-    path = write_config("b.toml", output="b", start=start_without_dropout)
+def test_two_processes_train_as_one_does(write_config, units, start_without_dropout, tmp_path):
+    """Batches are shared and vectors gathered, so that losses are those of a single process.
+
+    Hard negatives are not everywhere, and what is validated on is not what is trained with.
+    """
+    lines = [json.loads(line) for line in units.read_text().splitlines()]
+    for line in lines[::5]:
+        line["negatives"] = [{lang: f"{lang} nowhere at all" for lang in line["passage"]}]
+    units.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    more = f'[objectives.info_nce]\ntemperature = 0.5\nhard_negatives = 1\n[validation]\npath = "{units}"\nevery = 2\n'
+    alone, _ = run(write_config("a.toml", output="a", start=start_without_dropout, more=more))
+    path = write_config("b.toml", output="b", start=start_without_dropout, more=more)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "babelrank"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run([*command, "train", path], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     together = tmp_path / "b"
-    one, two = read_curve(alone, "loss"), read_curve(together, "loss")
-    assert list(one) == list(two)
-    np.testing.assert_allclose(list(two.values()), list(one.values()), atol=1e-4)
+    for curve in ("loss", "eval_loss"):
+        one, two = read_curve(alone, curve), read_curve(together, curve)
+        assert len(one) > 3
+        assert list(one) == list(two)
+        np.testing.assert_allclose(list(two.values()), list(one.values()), atol=1e-4)
     assert read_account(together)["processes"] == 2
 
 

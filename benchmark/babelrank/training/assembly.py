@@ -72,6 +72,7 @@ def make_trainer(
     transformers.logging.disable_progress_bar()
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     arguments = make_arguments(config, work, resuming=resuming)
+    transformers.set_seed(config.schedule.seed)  # the trainer does so after adapters are drawn
     model = load_start(config.model, config.engine.device)
     prompts = prompts_of(model)
     freeze(model, config.model.freeze)
@@ -129,16 +130,15 @@ def rank_collection(model: SentenceTransformer, prompts: Mapping[str, str], coll
 
 
 def _load_teacher(config: TrainingConfig, prepared: "Preparation", prompts: Mapping[str, str]) -> Teacher:
-    """Load the teacher: the start, unless another is named."""
+    """Load the teacher: the start, unless another is named; with prompts as given, else its own, else the student's."""
     given = config.teacher or TeacherConfig()
     start = ModelConfig(start=given.model, revision=given.revision) if given.model else config.model
-    own = {"query_prompt": given.query_prompt, "document_prompt": given.document_prompt}
-    of_student = {"query_prompt": prompts["query"], "document_prompt": prompts["passage"]}
-    prompted = start.model_copy(
-        update={key: of_student[key] if prompt is None else prompt for key, prompt in own.items()}
+    model = load_start(start, config.engine.device)
+    asked = {QUERY: given.query_prompt, PASSAGE: given.document_prompt}
+    own = prompts_of(model)
+    teacher = Teacher(
+        model, {role: own[role] or prompts[role] if prompt is None else prompt for role, prompt in asked.items()}
     )
-    model = load_start(prompted, config.engine.device)
-    teacher = Teacher(model, prompts_of(model))
     if given.centered:
         teacher.center(prepared.units)
     return teacher

@@ -107,9 +107,10 @@ class StepSampler(BatchSampler):
 class Collator:
     """Examples -> token ids by column, and the targets beside them.
 
-    Columns are the query, the passage, its translation if an objective wants one, and hard negatives if there are any
-    in the batch. Targets hold a number for each query text and passage text, equal for equal texts, and the texts that
-    a teacher reads.
+    Columns are the query, the passage, its translation if an objective wants one, and hard negatives, as many for each
+    triplet, if it wants these. Targets hold two numbers for each query, passage and hard negative, one of which is
+    equal for those that say the same: that of the text itself, and that of the unit's text in its first language, as
+    units may share a passage, and be drawn in two languages. And they hold the texts that a teacher reads.
     """
 
     def __init__(
@@ -147,15 +148,17 @@ class Collator:
         columns = {QUERY: [e.query for e in examples], PASSAGE: [e.passage for e in examples]}
         if self._translations:
             columns[TRANSLATION] = [self._translate(e) for e in examples]
-        negatives = [text for e in examples for text in _negatives(e, self._negatives)]
-        if negatives:
-            columns[NEGATIVE] = negatives
+        parallels = {QUERY: [e.unit.query for e in examples], PASSAGE: [e.unit.passage for e in examples]}
+        if self._negatives:
+            negatives = [found for e in examples for found in _negatives(e, self._negatives)]
+            columns[NEGATIVE] = [text for text, _ in negatives]
+            parallels[NEGATIVE] = [texts for _, texts in negatives]
         batch: dict[str, Any] = {}
         for column, texts in columns.items():
             prompt = self._prompts[QUERY if column == QUERY else PASSAGE]
             features = self._preprocess(texts, prompt=prompt, max_length=self._max_length)
             batch |= {f"{column}_{key}": value for key, value in features.items()}
-        batch[TARGETS] = {side: _numbers(columns[side]) for side in (QUERY, PASSAGE)}
+        batch[TARGETS] = {side: _numbers(columns[side], texts) for side, texts in parallels.items()}
         if self._teacher_language:
             batch[TARGETS]["teacher"] = {
                 QUERY: [self._read_by_teacher(e.unit.query, e.query_language) for e in examples],
@@ -180,14 +183,19 @@ class Collator:
         return read or {language: texts[language]}
 
 
-def _negatives(example: Example, wanted: int) -> list[str]:
-    """Return up to `wanted` hard negatives in the passage's language."""
-    found = [texts[example.passage_language] for texts in example.unit.negatives if example.passage_language in texts]
-    return found[:wanted]
+def _negatives(example: Example, wanted: int) -> list[tuple[str, Mapping[str, str]]]:
+    """Return `wanted` hard negatives in the passage's language, and what each is in all languages.
+
+    Where the unit has fewer, its passage stands for them, which the loss leaves out: all processes that share a batch
+    then have as many.
+    """
+    lang = example.passage_language
+    found = [(texts[lang], texts) for texts in example.unit.negatives if lang in texts][:wanted]
+    return found + [(example.passage, example.unit.passage)] * (wanted - len(found))
 
 
-def _numbers(texts: Sequence[str]) -> torch.Tensor:
-    """Return a number for each text, equal for equal texts; int64, shape (len(texts),)."""
-    return torch.from_numpy(
-        np.array([xxhash.xxh64_intdigest(text.encode()) for text in texts], dtype=np.uint64).view(np.int64)
-    )
+def _numbers(texts: Sequence[str], parallels: Sequence[Mapping[str, str]]) -> torch.Tensor:
+    """Return the number of each text, and of what it is in the first of its languages; int64, shape (len(texts), 2)."""
+    pairs = [(text, parallel[min(parallel)]) for text, parallel in zip(texts, parallels, strict=True)]
+    digests = np.array([[xxhash.xxh64_intdigest(text.encode()) for text in pair] for pair in pairs], dtype=np.uint64)
+    return torch.from_numpy(digests.view(np.int64))

@@ -9,9 +9,10 @@ from sentence_transformers.base.losses.gradcache import CachedLossMixin
 from sentence_transformers.util.distributed import all_gather, is_dist_initialized
 from torch import Tensor, nn
 
-from babelrank.training.batches import PASSAGE, QUERY
+from babelrank.training.batches import NEGATIVE, PASSAGE, QUERY
 from babelrank.training.config import InfoNCEConfig, ObjectivesConfig
 from babelrank.training.objectives import (
+    are_same,
     cosines,
     embedding_distance,
     info_nce,
@@ -82,11 +83,13 @@ class WeightedObjectives(CachedLossMixin, nn.Module):
         return loss
 
     def _combine(self, vectors: list[Tensor], targets: dict[str, Any]) -> dict[str, Tensor]:
-        chosen = self.objectives if self.model.training else _VALIDATION
+        inner = getattr(
+            self.model, "module", self.model
+        )  # where processes share a batch, that alone is told to evaluate
+        chosen = self.objectives if inner.training else _VALIDATION
         queries, passages, *others = vectors
         queries, passages = _gather(queries), _gather(passages)
         translations = _gather(others.pop(0)) if self.objectives.needs_translation else None
-        negatives = others[0] if others else queries.new_zeros((0, queries.shape[1]))
         same_query, same_passage = (_gather(targets[side]) for side in (QUERY, PASSAGE))
         known = known_positives(same_query, same_passage)
         losses = {}
@@ -96,7 +99,7 @@ class WeightedObjectives(CachedLossMixin, nn.Module):
                 passages,
                 known,
                 temperature=settings.temperature,
-                negatives=_gather_uneven(negatives) if settings.hard_negatives else None,
+                negatives=_find_new(others[0], targets[NEGATIVE], same_passage) if settings.hard_negatives else None,
                 symmetric=settings.symmetric,
             )
         if chosen.needs_teacher:
@@ -163,11 +166,7 @@ def _gather(rows: Tensor) -> Tensor:
     return gathered
 
 
-def _gather_uneven(rows: Tensor) -> Tensor:
-    """Return the rows of all processes where each may have another number of them."""
-    if not is_dist_initialized():
-        return rows
-    counts = all_gather(torch.tensor([len(rows)], device=rows.device)).tolist()
-    longest = max(counts)
-    padded = torch.cat([rows, rows.new_zeros((longest - len(rows), rows.shape[1]))])
-    return torch.cat([part[:count] for part, count in zip(_gather(padded).split(longest), counts, strict=True)])
+def _find_new(negatives: Tensor, same_negative: Tensor, same_passage: Tensor) -> Tensor:
+    """Return the hard negatives that do not stand in the batch as passages: those count already, or are true pairs."""
+    there = are_same(_gather(same_negative), same_passage).any(dim=1)
+    return _gather(negatives)[~there]

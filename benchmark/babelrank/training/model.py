@@ -33,10 +33,9 @@ def load_start(config: ModelConfig, device: str | None) -> SentenceTransformer:
     except Exception as error:  # any of several libraries' own
         kind = type(error).__name__
         raise TrainingError(f"model.start: {config.start} cannot be loaded ({kind}: {error}).") from error
-    if config.query_prompt is not None:
-        model.prompts["query"] = config.query_prompt
-    if config.document_prompt is not None:
-        model.prompts["document"] = config.document_prompt
+    for names, prompt in zip(_PROMPT_NAMES.values(), (config.query_prompt, config.document_prompt), strict=True):
+        if prompt is not None:
+            model.prompts |= {name: prompt for name in names if name in (names[0], *model.prompts)}
     return model
 
 

@@ -130,10 +130,21 @@ def known_positives(queries: Tensor, passages: Tensor) -> Tensor:
     Parameters
     ----------
     queries, passages
-        A number for each text, equal for equal texts; int64, shape (n,).
+        See `are_same`.
     """
-    same = (passages[:, None] == passages[None, :]) | (queries[:, None] == queries[None, :])
+    same = are_same(passages, passages) | are_same(queries, queries)
     return same & ~torch.eye(len(queries), dtype=torch.bool, device=queries.device)
+
+
+def are_same(texts: Tensor, others: Tensor) -> Tensor:
+    """Return which texts are the same as which others; bool, shape (n, m).
+
+    Parameters
+    ----------
+    texts, others
+        Numbers of each text, one of which is equal if the texts are the same: int64, shapes (n, k) and (m, k).
+    """
+    return (texts[:, None] == others[None, :]).any(dim=-1)
 
 
 def _mask(scores: Tensor, known: Tensor) -> Tensor:

@@ -137,12 +137,11 @@ def _run(config: TrainingConfig, work: Path, observer: Observer, data: Path | No
     _require_noted(work / _UNITS, _identify(prepared), work, main=main)
     from babelrank.training.assembly import TENSORBOARD, make_trainer
     from babelrank.training.engine import last_checkpoint
-    from babelrank.training.model import average, copy_weights, merge_lora
+    from babelrank.training.model import average, copy_weights, load_start, merge_lora
 
     resume = last_checkpoint(work)
     tell = observer.training(config.schedule.steps)
     trainer = make_trainer(config, prepared, work, tell, data, resuming=resume is not None)
-    start = copy_weights(trainer.model) if config.model.average_with_start else {}
     if resume:
         observer.announce(f"going on from {resume}")
     began = time.perf_counter()
@@ -150,8 +149,8 @@ def _run(config: TrainingConfig, work: Path, observer: Observer, data: Path | No
     seconds = time.perf_counter() - began
     if config.lora:
         merge_lora(trainer.model)
-    if start:
-        average(trainer.model, start, config.model.average_with_start)
+    if config.model.average_with_start:
+        average(trainer.model, copy_weights(load_start(config.model, "cpu")), config.model.average_with_start)
     if main:
         write_checkpoint(work / "final", config, prepared, trainer, seconds)
         if (work / TENSORBOARD).is_dir():
