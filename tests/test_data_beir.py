@@ -69,6 +69,11 @@ def test_only_judged_queries_count(folder):
     assert (streamed.findings.unjudged_queries, streamed.findings.without_relevant) == (1, 1)
 
 
+def test_queries_that_are_passages_themselves_are_told(folder):
+    streamed = load(folder)
+    assert streamed.findings.own_passages == 1
+
+
 def test_grades_are_kept_and_0_is_judged_not_relevant(folder):
     streamed = load(folder)
     assert judgements(streamed) == [("q1", "d1", 2), ("q1", "2", 0), ("q1", "d3", 1), ("2", "2", 1)]
@@ -84,6 +89,7 @@ def test_documents_without_text_stay_in_the_pool_and_are_counted(folder):
         "1 queries without a judgement were dropped",
         "1 queries without a relevant passage were dropped",
         "1 passages have no text; they stay in the pool",
+        "1 queries have the id of a passage; it is ranked, too, which BEIR's evaluator leaves out",
     ]
 
 

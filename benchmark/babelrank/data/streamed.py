@@ -51,6 +51,8 @@ class Findings:
         Judgements that name what is not there.
     passages_without_text
         They stay in the pool, as BEIR keeps them.
+    own_passages
+        Queries with the id of a passage, as in ArguAna: it is ranked for them, too; BEIR's evaluator leaves it out.
     """
 
     unjudged_queries: int = 0
@@ -58,6 +60,7 @@ class Findings:
     unknown_queries: Unknown = field(default_factory=Unknown)
     unknown_passages: Unknown = field(default_factory=Unknown)
     passages_without_text: int = 0
+    own_passages: int = 0
 
     def sentences(self) -> list[str]:
         """Say what there is to say, for people."""
@@ -65,6 +68,10 @@ class Findings:
             (self.unjudged_queries, "queries without a judgement were dropped"),
             (self.without_relevant, "queries without a relevant passage were dropped"),
             (self.passages_without_text, "passages have no text; they stay in the pool"),
+            (
+                self.own_passages,
+                "queries have the id of a passage; it is ranked, too, which BEIR's evaluator leaves out",
+            ),
             (self.unknown_queries.count, f"judgements name queries that are not there: {_list(self.unknown_queries)}"),
             (
                 self.unknown_passages.count,
@@ -173,7 +180,7 @@ def assemble(
     """
     known = qrels["query_id"].isin(queries["id"])
     unknown_queries = _unknown(name, "queries", qrels["query_id"], known)
-    surveyed = survey(source, frozenset(qrels["passage_id"]), on_progress=on_progress)
+    surveyed = survey(source, frozenset(qrels["passage_id"]) | set(queries["id"]), on_progress=on_progress)
     found = qrels["passage_id"].isin(surveyed.found.keys())
     unknown_passages = _unknown(name, "passages", qrels["passage_id"], found)
     kept = qrels[known & found]
@@ -199,6 +206,7 @@ def assemble(
             unknown_queries=unknown_queries,
             unknown_passages=unknown_passages,
             passages_without_text=surveyed.without_text,
+            own_passages=int(chosen["id"].isin(surveyed.found.keys()).sum()),
         ),
         sha256=_digest(queries, qrels, surveyed),
         unjudged=frozenset(chain.from_iterable(_names(queries[~answered]))),
