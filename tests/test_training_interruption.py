@@ -97,14 +97,34 @@ def test_a_checkpoint_of_another_configuration_is_not_gone_on_from(write_config,
         run(path)
 
 
-def test_units_that_changed_are_not_gone_on_with(write_config, units, tmp_path, monkeypatch):
-    def interrupt(*_):
-        raise KeyboardInterrupt
+def interrupt(*_):
+    raise KeyboardInterrupt
 
+
+def interrupted_at(monkeypatch, step, path):
+    """Begin a run that is interrupted where it calls `step`, a function of `run`."""
     with monkeypatch.context() as patched:
-        patched.setattr(runs, "write_checkpoint", interrupt)
+        patched.setattr(runs, step, interrupt)
         with pytest.raises(KeyboardInterrupt):
-            run(write_config())
+            run(path)
+
+
+def test_units_that_changed_are_not_gone_on_with(write_config, units, monkeypatch):
+    interrupted_at(monkeypatch, "write_checkpoint", write_config())
     units.write_text(units.read_text().replace("river", "brook"))
     with pytest.raises(TrainingError, match=r"units\.jsonl\.fingerprint is '\w+' there and '\w+' here"):
         run(write_config())
+
+
+@pytest.mark.parametrize("changed", ["a", "b"])
+def test_sets_whose_files_have_one_name_are_compared_each_with_itself(
+    write_config, units, tmp_path, monkeypatch, changed
+):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "set.jsonl").write_bytes(units.read_bytes())
+    path = write_config(more="".join(f"[[units]]\npath = '{folder}/set.jsonl'\n" for folder in ("a", "b")))
+    interrupted_at(monkeypatch, "write_checkpoint", path)
+    (tmp_path / changed / "set.jsonl").write_text(units.read_text().replace("river", "brook"))
+    with pytest.raises(TrainingError, match=rf"{changed}/set\.jsonl\.fingerprint is"):
+        run(path)

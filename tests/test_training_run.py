@@ -198,6 +198,19 @@ def test_units_of_a_test_collection_are_dropped_and_counted(write_config, units)
     assert "1" in (folder / "README.md").read_text().split("units.jsonl |")[1].split("\n")[0]
 
 
+def test_sets_whose_files_have_one_name_are_told_apart(write_config, units, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / units.name).write_bytes(units.read_bytes())
+    more = "".join(f"[[units]]\npath = '{path}'\n" for path in ("a/units.jsonl", "b/units.jsonl", "b/units.jsonl"))
+    prepared = prepare(load_config(write_config(steps=200, more=more)), ToldOfTraining())
+    names = [f"{tmp_path.name}/units.jsonl", "a/units.jsonl", "units.jsonl (units[2])", "units.jsonl (units[3])"]
+    assert [source.name for source in prepared.schedule.sources] == names
+    counts = prepared.schedule.count_batches()
+    assert {name for _, name, _ in counts} == set(names)
+    assert sum(counts.values()) == 200
+
+
 def test_two_processes_train_as_one_does(write_config, units, start_without_dropout, tmp_path):
     """Batches are shared and vectors gathered, so that losses are those of a single process.
 

@@ -89,13 +89,15 @@ def make_account(
         "languages": list(prepared.schedule.languages),
         "units": [
             {
-                "name": units.name,
+                "name": source.name,
                 "fingerprint": units.fingerprint,
                 "units": len(units),
                 "dropped": len(found.rows),
                 "shared": dict(found.by_collection),
             }
-            for units, found in zip(prepared.units, prepared.contaminations, strict=True)
+            for source, units, found in zip(
+                prepared.schedule.sources, prepared.units, prepared.contaminations, strict=True
+            )
         ],
         "batches_planned": counts,
         "steps": state.global_step,

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -66,23 +66,24 @@ def prepare(config: TrainingConfig, observer: Observer, data: Path | None = None
         Units or collections cannot be read, or a batch as asked for cannot be made of them.
     """
     units = tuple(_open(entry) for entry in config.units)
+    names = _distinct_names(config.units)
     collections = [load_collection(name, data) for name in config.contamination.collections]
     contaminations = tuple(find_contamination(source, collections) for source in units)
-    for source, found in zip(units, contaminations, strict=True):
+    for name, source, found in zip(names, units, contaminations, strict=True):
         shared = (
-            ", ".join(f"{count} with {name}" for name, count in found.by_collection.items()) or "no collection named"
+            ", ".join(f"{count} with {where}" for where, count in found.by_collection.items()) or "no collection named"
         )
         dropped = f"; dropped: {', '.join(found.ids)} …" if found.ids else ""
-        observer.announce(f"{source.name}: {len(source):,} units; shares texts: {shared}{dropped}")
+        observer.announce(f"{name}: {len(source):,} units; shares texts: {shared}{dropped}")
     sources = [
         Source(
-            source.name,
+            name,
             len(source),
             without(source.queries, found.rows, len(source)),
             without(source.passages, found.rows, len(source)),
             entry.weight or float(len(source) - len(found.rows)),
         )
-        for entry, source, found in zip(config.units, units, contaminations, strict=True)
+        for name, entry, source, found in zip(names, config.units, units, contaminations, strict=True)
     ]
     wanted = ("en",) if config.schedule.batches == "english" else config.schedule.languages
     settings = ScheduleSettings(config.schedule.kinds, config.schedule.batch_size, config.schedule.seed, wanted)
@@ -168,8 +169,8 @@ def _require_noted(noted: Path, what: Any, place: Path, *, main: bool) -> None:
 def _identify(prepared: Preparation) -> dict[str, Any]:
     """Return what tells the units of one run from those of another, by data set."""
     return {
-        units.name: {"fingerprint": units.fingerprint, "dropped": found.rows.tolist()}
-        for units, found in zip(prepared.units, prepared.contaminations, strict=True)
+        source.name: {"fingerprint": units.fingerprint, "dropped": found.rows.tolist()}
+        for source, units, found in zip(prepared.schedule.sources, prepared.units, prepared.contaminations, strict=True)
     }
 
 
@@ -214,6 +215,17 @@ def _open(entry: UnitsConfig) -> Units:
         split=entry.split,
         revision=entry.revision,
     )
+
+
+def _distinct_names(entries: Sequence[UnitsConfig]) -> list[str]:
+    """Return the name of each data set, which no other has: of a file, as much of its path as tells it from others."""
+    ways = [Path(entry.path).parts if entry.path is not None else (str(entry.hub),) for entry in entries]
+    names = []
+    for i, way in enumerate(ways):
+        tails = (way[-length:] for length in range(1, len(way) + 1))
+        distinct = next((tail for tail in tails if sum(other[-len(tail) :] == tail for other in ways) == 1), None)
+        names.append(str(Path(*distinct)) if distinct else f"{way[-1]} (units[{i}])")
+    return names
 
 
 def _is_main_process() -> bool:

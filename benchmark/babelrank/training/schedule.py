@@ -43,7 +43,7 @@ class Source:
     Attributes
     ----------
     name
-        In summaries and errors.
+        In summaries and errors; no other source has it.
     size
         Number of units.
     queries, passages
