@@ -60,7 +60,7 @@ def test_what_a_file_leaves_out_has_the_papers_values(load):
 
 
 def test_lists_and_arrays_of_tables_keep_their_order(load):
-    more = '[[units]]\nhub = "org/set"\nlanguages = ["th", "de"]\n'
+    more = '[[units]]\nhub = "org/set"\nquery = "q.{lang}"\npassage = "p.{lang}"\nlanguages = ["th", "de"]\n'
     config = load(TOP + 'freeze = ["*b*", "*a*"]\n' + UNITS + more + SCHEDULE)
     assert config.model.freeze == ("*b*", "*a*")
     assert [entry.path is None for entry in config.units] == [False, True]

@@ -178,6 +178,18 @@ def test_a_value_that_a_key_does_not_take_is_told_with_what_it_takes(complaints,
             TOP + '[[units]]\nhub = "org/set"\n' + SCHEDULE,
             "units[0]: 'languages' (or 'configs') should name the languages of a Hub data set.",
         ),
+        *(
+            (
+                TOP + f'[[units]]\nhub = "org/set"\nlanguages = ["en", "de"]\n{columns}\n' + SCHEDULE,
+                f"units[0]: {key!r} names one column, {column!r}, for en, de: it should hold {{lang}}, or 'configs' "
+                "should be given.",
+            )
+            for key, column, columns in (
+                ("query", "query", ""),
+                ("passage", "p", 'query = "q_{lang}"\npassage = "p"'),
+                ("negatives", "n", 'query = "q_{lang}"\npassage = "p_{lang}"\nnegatives = ["n_{lang}", "n"]'),
+            )
+        ),
         (RUN + 'batches = "X-X"\nalpha = 0.5\n', "schedule: 'alpha' is for hybrid batches, these are 'X-X'."),
         (
             RUN + 'batches = "english"\nlanguages = ["de"]\n',

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from babelrank.errors import TrainingError, unknown_choice
+from babelrank.training.hub_units import LANGUAGE
 from babelrank.training.schedule import BatchKind
 
 EXTENDS = "extends"
@@ -76,6 +77,19 @@ class UnitsConfig(_Table):
             raise ValueError("one of 'path' and 'hub' should be given, and only one")
         if self.hub and not (self.languages or self.configs):
             raise ValueError("'languages' (or 'configs') should name the languages of a Hub data set")
+        return self
+
+    @model_validator(mode="after")
+    def _columns_are_of_one_language(self) -> Self:
+        if self.hub is None or self.configs or len(self.languages) < 2:
+            return self
+        for key, columns in (("query", [self.query]), ("passage", [self.passage]), ("negatives", self.negatives)):
+            for column in columns:
+                if LANGUAGE not in column:
+                    raise ValueError(
+                        f"{key!r} names one column, {column!r}, for {', '.join(self.languages)}: it should hold "
+                        f"{LANGUAGE}, or 'configs' should be given"
+                    )
         return self
 
 

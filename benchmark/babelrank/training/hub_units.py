@@ -17,7 +17,7 @@ from babelrank.training.units import Unit
 if TYPE_CHECKING:
     from datasets import Dataset
 
-_LANGUAGE = "{lang}"
+LANGUAGE = "{lang}"  # stands for the language in the name of a column
 _ROWS_AT_ONCE = 65_536
 
 
@@ -74,7 +74,7 @@ class HubUnits:
             raise TrainingError(f"{name}: configurations should have the same rows, but their lengths are {lengths}.")
         for lang, table in self._tables.items():
             for column in (query, passage, *negatives):
-                _require_column(table, column.replace(_LANGUAGE, lang), name)
+                _require_column(table, column.replace(LANGUAGE, lang), name)
         versions = [f"{lang}:{table._fingerprint}" for lang, table in self._tables.items()]
         self.fingerprint = " ".join((*versions, query, passage, *negatives))
 
@@ -102,13 +102,13 @@ class HubUnits:
         return self._members("passage")
 
     def _texts(self, rows: Mapping[str, Any], column: str) -> dict[str, str]:
-        found = {lang: _value(row, column.replace(_LANGUAGE, lang)) for lang, row in rows.items()}
+        found = {lang: _value(row, column.replace(LANGUAGE, lang)) for lang, row in rows.items()}
         return {lang: text for lang, text in found.items() if isinstance(text, str) and text.strip()}
 
     def _members(self, side: str) -> dict[str, RowSet]:
         members = {}
         for lang, table in self._tables.items():
-            column = self._columns[side].replace(_LANGUAGE, lang)
+            column = self._columns[side].replace(LANGUAGE, lang)
             top = column.partition(".")[0]
             present = [
                 isinstance(text, str) and bool(text.strip())
