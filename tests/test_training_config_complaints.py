@@ -191,9 +191,24 @@ def test_a_value_that_a_key_does_not_take_is_told_with_what_it_takes(complaints,
             )
         ),
         (RUN + 'batches = "X-X"\nalpha = 0.5\n', "schedule: 'alpha' is for hybrid batches, these are 'X-X'."),
+        *(
+            (
+                RUN + f'batches = "{batches}"\nlanguages = ["de"]\n',
+                f"schedule: 'languages' is for X-X and hybrid batches, these are {batches!r}.",
+            )
+            for batches in ("english", "X-Y", "X-X mixed")
+        ),
         (
-            RUN + 'batches = "english"\nlanguages = ["de"]\n',
-            "schedule: 'languages' is not for batches in English only.",
+            TOP + UNITS + 'split = "test"\nnegatives = ["n"]\n' + SCHEDULE,
+            "units[0]: 'negatives', 'split': for a data set of the Hub, this is a file, '{folder}/units.jsonl'.",
+        ),
+        (
+            RUN + '[objectives.embedding_distillation]\n[teacher]\nrevision = "main"\n',
+            "teacher: 'revision' is that of 'model', which is not given.",
+        ),
+        (
+            TOP + 'freeze = ["*b*"]\n' + UNITS + SCHEDULE + "[lora]\n",
+            "model.freeze is given, but [lora] is too: nothing but its adapters is trained.",
         ),
         (
             RUN + "[objectives]\n",
@@ -207,8 +222,8 @@ def test_a_value_that_a_key_does_not_take_is_told_with_what_it_takes(complaints,
         ),
     ],
 )
-def test_keys_that_do_not_go_together_are_told(complaints, text, complaint):
-    assert complaints(text) == [complaint]
+def test_keys_that_do_not_go_together_are_told(complaints, tmp_path, text, complaint):
+    assert complaints(text) == [complaint.replace("{folder}", str(tmp_path))]
 
 
 @pytest.mark.parametrize("batches", ["X-X", "X-Y", "X-X mixed", "english"])

@@ -23,6 +23,14 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$")]
 
+_OF_THE_HUB = {
+    "query",
+    "passage",
+    "negatives",
+    "configs",
+    "split",
+    "revision",
+}  # keys of units that a file has no use for
 
 # Kind of error -> what is said of it, where pydantic speaks of Python.
 _MESSAGES = {
@@ -80,6 +88,14 @@ class UnitsConfig(_Table):
         return self
 
     @model_validator(mode="after")
+    def _columns_are_of_the_hub(self) -> Self:
+        given = [key for key in type(self).model_fields if key in self.model_fields_set & _OF_THE_HUB]
+        if self.path is not None and given:
+            keys = ", ".join(map(repr, given))
+            raise ValueError(f"{keys}: for a data set of the Hub, this is a file, {self.path!r}")
+        return self
+
+    @model_validator(mode="after")
     def _columns_are_of_one_language(self) -> Self:
         if self.hub is None or self.configs or len(self.languages) < 2:
             return self
@@ -100,15 +116,15 @@ class ScheduleConfig(_Table):
     alpha: Share = 0.5  # share of X-X batches in a hybrid schedule; the paper's
     batch_size: Annotated[int, Field(ge=2)] = 100  # triplets; the paper's
     steps: Count
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0  # NumPy's generator takes no larger one
     languages: tuple[Language, ...] = ()  # of X-X batches; all that the units have by default
 
     @model_validator(mode="after")
-    def _alpha_is_used(self) -> Self:
+    def _keys_are_used(self) -> Self:
         if self.batches != "hybrid" and "alpha" in self.model_fields_set:
             raise ValueError(f"'alpha' is for hybrid batches, these are {self.batches!r}")
-        if self.batches == "english" and self.languages:
-            raise ValueError("'languages' is not for batches in English only")
+        if self.batches not in ("hybrid", "X-X") and self.languages:
+            raise ValueError(f"'languages' is for X-X and hybrid batches, these are {self.batches!r}")
         if len(set(self.languages)) < len(self.languages):
             raise ValueError("'languages' should name each language once")
         return self
@@ -184,6 +200,12 @@ class TeacherConfig(_Table):
     centered: bool = False  # move the vectors of each language so that their mean is that of all languages
     query_prompt: str | None = None
     document_prompt: str | None = None
+
+    @model_validator(mode="after")
+    def _revision_is_of_a_model(self) -> Self:
+        if self.revision is not None and self.model is None:
+            raise ValueError("'revision' is that of 'model', which is not given")
+        return self
 
 
 class OptimizerConfig(_Table):
@@ -267,6 +289,12 @@ class TrainingConfig(_Table):
     def _save_every_is_used(self) -> Self:
         if self.validation and self.engine.save_every:
             raise ValueError("engine.save_every is given, but [validation] is too: checkpoints are saved with each")
+        return self
+
+    @model_validator(mode="after")
+    def _freeze_is_used(self) -> Self:
+        if self.model.freeze and self.lora:
+            raise ValueError("model.freeze is given, but [lora] is too: nothing but its adapters is trained")
         return self
 
     @property
