@@ -180,6 +180,48 @@ def test_every_objective_trains_and_is_logged(write_config, objectives):
     assert all(math.isfinite(loss) for loss in listener.losses.values())
 
 
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        (
+            "[objectives.embedding_distillation]\n[teacher]\nlanguage = 'fr+own'\n",
+            r"teacher\.language: no unit has 'fr'; valid are en, own, all\.",
+        ),
+        (
+            "[objectives.semantic_contrast]\n",
+            r"objectives\.semantic_contrast: no unit has its passage in two languages",
+        ),
+        ("[objectives.language_contrast]\n", r"objectives\.language_contrast: .*; the units are in en\."),
+        ("[objectives.info_nce]\nhard_negatives = 4\n", r"hard_negatives: 4, but no unit has negatives"),
+    ],
+)
+def test_objectives_that_read_what_no_unit_has_are_refused(write_config, units, more, problem):
+    path = write_config(schedule='batches = "english"', more=more)
+    path.write_text(path.read_text().replace("[schedule]", 'languages = ["en"]\n[schedule]', 1))
+    with pytest.raises(TrainingError, match=problem):
+        prepare(load_config(path), ToldOfTraining())
+
+
+def test_more_tokens_than_the_model_has_positions_for_are_refused(write_config, units):
+    with pytest.raises(TrainingError, match=r"model\.max_length: 256; .* reads at most 64 tokens"):
+        run(write_config(model="max_length = 256"))
+    units.write_text(units.read_text().replace("river", "river " * 99))
+    folder, _ = run(write_config("b.toml", output="b", steps=1))
+    assert folder.is_dir()
+
+
+def test_a_teacher_of_another_dimension_is_refused_for_its_vectors_but_not_for_its_scores(write_config, static_model):
+    more = f"[objectives.{{}}]\n[teacher]\nmodel = '{static_model}'\n"
+    with pytest.raises(TrainingError, match=r"teacher\.model: its vectors have 8 dimensions, those of .* 16"):
+        run(write_config(more=more.format("embedding_distillation")))
+    run(write_config("b.toml", output="b", steps=1, more=more.format("score_distillation")))
+
+
+def test_the_texts_of_a_static_model_are_not_read_in_parts(write_config, static_model):
+    with pytest.raises(TrainingError, match=r"engine\.micro_batch_size: .* static"):
+        run(write_config(start=static_model, engine="micro_batch_size = 2"))
+
+
 def test_units_of_a_test_collection_are_dropped_and_counted(write_config, units):
     taken = load_collection("sample").queries["text"].iloc[0].upper()
     lines = units.read_text().splitlines()

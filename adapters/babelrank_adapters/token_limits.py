@@ -151,13 +151,10 @@ _COUNTERS: dict[str, Callable[[Any, list[str]], list[int]]] = {
 
 def _positions(reader: "nn.Module") -> int | None:
     """Return how many tokens the model has positions for; None if there is no bound."""
-    from torch import nn
+    from babelrank.training.model import most_tokens
 
-    for module in reader.modules():
-        table = getattr(module, "position_embeddings", None)
-        if isinstance(table, nn.Embedding):
-            # RoBERTa and its kin count positions from the one after padding.
-            return int(table.num_embeddings) - (0 if table.padding_idx is None else table.padding_idx + 1)
+    if (most := most_tokens(reader)) is not None:
+        return most
     positions: int | None = getattr(getattr(reader, "config", None), "max_position_embeddings", None)
     return positions if positions and positions > 0 else None
 

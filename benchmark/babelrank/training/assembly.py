@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import transformers
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
 from babelrank.analysis.summary import analyse
 from babelrank.data.catalog import load_collection
@@ -28,7 +29,7 @@ from babelrank.training.engine import (
     tensorboard,
 )
 from babelrank.training.loss import WeightedObjectives
-from babelrank.training.model import add_lora, encode_role, freeze, load_start, prompts_of
+from babelrank.training.model import add_lora, encode_role, freeze, load_start, most_tokens, prompts_of
 from babelrank.training.teacher import Teacher
 from babelrank.training.units import JsonlUnits
 
@@ -81,6 +82,7 @@ def make_trainer(
     teacher = _load_teacher(config, prepared, prompts) if config.objectives.needs_teacher else None
     validation = _load_validation(config) if config.validation else None
     curves = _make_curves(config, model, prompts, data)
+    _require_fit(config, model, teacher)
     trainer = ScheduledTrainer(
         model,
         arguments,
@@ -108,12 +110,43 @@ def make_collator(config: TrainingConfig, model: SentenceTransformer) -> Collato
     return Collator(
         model.preprocess,
         prompts_of(model),
-        config.model.max_length,
+        _max_length(config.model, model),
         seed=config.schedule.seed,
         translations=config.objectives.needs_translation,
         negatives=config.objectives.info_nce.hard_negatives if config.objectives.info_nce else 0,
         teacher_language=teacher.language if config.objectives.needs_teacher else None,
     )
+
+
+def _max_length(config: ModelConfig, model: SentenceTransformer) -> int:
+    """Return how many tokens of a text are read: by default, no more than the model can.
+
+    Raises
+    ------
+    TrainingError
+        More are asked for than it can.
+    """
+    most = most_tokens(model)
+    if most is None or config.max_length <= most:
+        return config.max_length
+    if "max_length" in config.model_fields_set:
+        raise TrainingError(f"model.max_length: {config.max_length}; {config.start} reads at most {most} tokens.")
+    return most
+
+
+def _require_fit(config: TrainingConfig, model: SentenceTransformer, teacher: Teacher | None) -> None:
+    """Make sure that the model can be trained with this teacher, and in parts, if that is asked for."""
+    dimension = model.get_embedding_dimension()
+    if teacher and config.objectives.embedding_distillation and teacher.dimension != dimension:
+        raise TrainingError(
+            f"teacher.model: its vectors have {teacher.dimension} dimensions, those of {config.model.start} "
+            f"{dimension}; objectives.embedding_distillation needs as many, objectives.score_distillation does not."
+        )
+    if config.engine.micro_batch_size and isinstance(model[0], StaticEmbedding):
+        raise TrainingError(
+            f"engine.micro_batch_size: {config.model.start} is a static model, whose batches cannot be read in parts; "
+            "leave it out."
+        )
 
 
 def rank_collection(model: SentenceTransformer, prompts: Mapping[str, str], collection: Collection) -> dict[str, float]:

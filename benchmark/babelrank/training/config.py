@@ -17,6 +17,7 @@ from babelrank.training.hub_units import LANGUAGE
 from babelrank.training.schedule import BatchKind
 
 EXTENDS = "extends"
+WAYS_TO_READ = ("own", "all")  # a teacher's, in place of a language
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -206,6 +207,11 @@ class TeacherConfig(_Table):
         if self.revision is not None and self.model is None:
             raise ValueError("'revision' is that of 'model', which is not given")
         return self
+
+    @property
+    def languages(self) -> list[str]:
+        """The parts of `language`: codes, and `WAYS_TO_READ`."""
+        return self.language.split("+")
 
 
 class OptimizerConfig(_Table):

@@ -20,8 +20,9 @@ from babelrank.data.catalog import load_collection
 from babelrank.errors import TrainingError
 from babelrank.files import atomic_write
 from babelrank.training.checkpoint import ACCOUNT, write_checkpoint
-from babelrank.training.config import TrainingConfig, UnitsConfig
+from babelrank.training.config import WAYS_TO_READ, TeacherConfig, TrainingConfig, UnitsConfig
 from babelrank.training.contamination import Contamination, find_contamination, without
+from babelrank.training.membership import in_several
 from babelrank.training.schedule import Schedule, ScheduleSettings, Source
 from babelrank.training.units import JsonlUnits, Units
 
@@ -63,7 +64,8 @@ def prepare(config: TrainingConfig, observer: Observer, data: Path | None = None
     Raises
     ------
     BabelrankError
-        Units or collections cannot be read, or a batch as asked for cannot be made of them.
+        Units or collections cannot be read, or neither a batch as asked for nor what an objective reads can be made of
+        them.
     """
     units = tuple(_open(entry) for entry in config.units)
     names = _distinct_names(config.units)
@@ -85,10 +87,32 @@ def prepare(config: TrainingConfig, observer: Observer, data: Path | None = None
         )
         for name, entry, source, found in zip(names, config.units, units, contaminations, strict=True)
     ]
+    _require_texts(config, units, sources)
     wanted = ("en",) if config.schedule.batches == "english" else config.schedule.languages
     settings = ScheduleSettings(config.schedule.kinds, config.schedule.batch_size, config.schedule.seed, wanted)
     steps = config.schedule.steps * config.engine.gradient_accumulation
     return Preparation(units, contaminations, Schedule(sources, settings, steps))
+
+
+def _require_texts(config: TrainingConfig, units: Sequence[Units], sources: Sequence[Source]) -> None:
+    """Make sure that some unit has what the objectives read beside its query and passage."""
+    objectives, teacher = config.objectives, config.teacher or TeacherConfig()
+    sides = [side for source in sources for side in (source.queries, source.passages)]
+    languages = sorted({lang for side in sides for lang, members in side.items() if len(members)})
+    if objectives.needs_teacher:
+        for lang in teacher.languages:
+            if lang not in (*WAYS_TO_READ, *languages):
+                raise TrainingError(
+                    f"teacher.language: no unit has {lang!r}; valid are {', '.join((*languages, *WAYS_TO_READ))}."
+                )
+    if objectives.needs_translation and not any(len(in_several(s.passages.values(), s.size)) for s in sources):
+        name = "semantic_contrast" if objectives.semantic_contrast else "language_contrast"
+        raise TrainingError(
+            f"objectives.{name}: no unit has its passage in two languages; the units are in {', '.join(languages)}."
+        )
+    wanted = objectives.info_nce.hard_negatives if objectives.info_nce else 0
+    if wanted and not any(source[row].negatives for source in units for row in range(len(source))):
+        raise TrainingError(f"objectives.info_nce.hard_negatives: {wanted}, but no unit has negatives; it should be 0.")
 
 
 def train(config: TrainingConfig, observer: Observer, data: Path | None = None) -> Path:

@@ -27,6 +27,12 @@ class Teacher:
         self._shifts: dict[tuple[str, str], np.ndarray] = {}
         self._known: dict[tuple[str, str], np.ndarray] = {}
 
+    @property
+    def dimension(self) -> int | None:
+        """Of its vectors, as far as the model says."""
+        dimension: int | None = self._model.get_embedding_dimension()
+        return dimension
+
     def center(self, units: Sequence[Units]) -> None:
         """From now on, move the vectors of each language so that their mean is that of all languages.
 
