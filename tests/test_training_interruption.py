@@ -15,6 +15,18 @@ from babelrank.training.config import load_config
 from training_runs import read_account, read_curve, run, weights
 
 
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def interrupted_at(monkeypatch, step, path):
+    """Begin a run that is interrupted where it calls `step`, a function of `run`."""
+    with monkeypatch.context() as patched:
+        patched.setattr(runs, step, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(path)
+
+
 def test_a_finished_run_is_not_run_again_and_not_overwritten_by_another(write_config):
     folder, _ = run(write_config())
     before = (folder / "log.jsonl").stat().st_mtime_ns
@@ -53,12 +65,52 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_good_checkpoin
     assert len([line for line in (folder / "log.jsonl").read_text().splitlines() if '"loss"' in line]) == 8
 
 
+def test_a_loss_that_is_no_number_is_told_with_its_batch_of_those_that_are_accumulated(write_config, monkeypatch):
+    calls = []
+
+    def nan_in_the_fourth(*args, **kwargs):
+        calls.append(1)
+        return torch.tensor(float("nan"), requires_grad=True) if len(calls) == 4 else plain(*args, **kwargs)
+
+    plain = losses.info_nce
+    monkeypatch.setattr(losses, "info_nce", nan_in_the_fourth)
+    with pytest.raises(TrainingError, match=r"step 2: the loss is nan \(batch 3, "):
+        run(write_config(engine="gradient_accumulation = 2"))
+
+
 def test_early_stopping_ends_a_run_that_no_longer_gains(write_config, units):
     # A learning rate of almost nothing: no evaluation is better than the first.
     more = f'[validation]\npath = "{units}"\nevery = 2\npatience = 2\n'
     folder, listener = run(write_config(steps=40, learning_rate=1e-30, more=more))
     assert max(listener.losses) < 40
     assert read_account(folder)["steps"] == max(listener.losses)
+
+
+def test_a_run_that_had_stopped_early_stops_there_when_it_goes_on(write_config, units, monkeypatch):
+    more = f'[validation]\npath = "{units}"\nevery = 2\npatience = 2\n'
+    settings = {"steps": 40, "learning_rate": 1e-30, "more": more}
+    undisturbed, _ = run(write_config("a.toml", output="a", **settings))
+    path = write_config("b.toml", output="b", **settings)
+    interrupted_at(monkeypatch, "write_checkpoint", path)
+    resumed, listener = run(path)
+    assert listener.losses == {}
+    assert read_account(resumed)["steps"] == read_account(undisturbed)["steps"] < 40
+    assert read_curve(resumed, "loss") == read_curve(undisturbed, "loss")
+    assert all(torch.equal(weights(undisturbed)[name], value) for name, value in weights(resumed).items())
+
+
+def test_a_run_that_is_interrupted_after_its_last_file_was_written_goes_on(write_config, monkeypatch):
+    def copy_and_interrupt(*args, **kwargs):
+        copytree(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    path, copytree = write_config(steps=2, engine="tensorboard = true"), runs.shutil.copytree
+    with monkeypatch.context() as patched:
+        patched.setattr(runs.shutil, "copytree", copy_and_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(path)
+    folder, _ = run(path)
+    assert any((folder / "tensorboard").iterdir())
 
 
 def test_a_run_that_is_killed_goes_on_to_the_same_loss_curve(write_config, tmp_path, units):
@@ -95,18 +147,6 @@ def test_a_checkpoint_of_another_configuration_is_not_gone_on_from(write_config,
     (work / "config.json").write_text(json.dumps(config))
     with pytest.raises(TrainingError, match=r"schedule\.alpha is 0\.25 there and 0\.5 here"):
         run(path)
-
-
-def interrupt(*_):
-    raise KeyboardInterrupt
-
-
-def interrupted_at(monkeypatch, step, path):
-    """Begin a run that is interrupted where it calls `step`, a function of `run`."""
-    with monkeypatch.context() as patched:
-        patched.setattr(runs, step, interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            run(path)
 
 
 def test_units_that_changed_are_not_gone_on_with(write_config, units, monkeypatch):

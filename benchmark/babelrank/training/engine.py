@@ -45,6 +45,7 @@ class ScheduledTrainer(SentenceTransformerTrainer):
         callbacks: list[TrainerCallback],
     ) -> None:
         self._schedule = schedule
+        self._batch = (-1, 0)  # step, and which of its batches is computed
         super().__init__(
             model=model,
             args=args,
@@ -83,6 +84,11 @@ class ScheduledTrainer(SentenceTransformerTrainer):
         )
         return loader
 
+    def _run_epoch(self, **settings: Any) -> None:
+        # By itself, it would take a step before it looks whether to stop.
+        if not self.control.should_training_stop:
+            super()._run_epoch(**settings)
+
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
         """Return the loss of one batch, which must be a number.
 
@@ -91,14 +97,16 @@ class ScheduledTrainer(SentenceTransformerTrainer):
         TrainingError
             It is NaN or infinite; the error names the batch and the last whole checkpoint.
         """
+        step, count = self._batch
+        self._batch = (self.state.global_step, count + 1 if step == self.state.global_step else 0)
         loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
         if not math.isfinite(loss.item()):
             raise TrainingError(self._describe_divergence(loss.item()))
         return loss
 
     def _describe_divergence(self, loss: float) -> str:
-        step = self.state.global_step
-        batch = self._schedule[step * self.args.gradient_accumulation_steps]
+        step, count = self._batch
+        batch = self._schedule[step * self.args.gradient_accumulation_steps + count]
         last = last_checkpoint(Path(self.args.output_dir))
         kept = f"; {last} holds the state before" if last else "; no checkpoint was written before"
         return (
@@ -138,6 +146,15 @@ class MarkWhole(TrainerCallback):
                     f"whole before is kept."
                 )
         atomic_write(folder / _WHOLE, "")
+
+
+class EarlyStopping(EarlyStoppingCallback):
+    """Stops a run that goes on from where it had stopped before, too: transformers forgets it."""
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Take no step if patience is at its end."""
+        super().on_train_begin(args, state, control, **kwargs)
+        control.should_training_stop = self.early_stopping_patience_counter >= self.early_stopping_patience
 
 
 class TellProgress(TrainerCallback):
@@ -225,7 +242,7 @@ def early_stopping(config: TrainingConfig) -> list[TrainerCallback]:
     """Return what stops a run whose validation loss no longer falls, if that is asked for."""
     if config.validation is None or config.validation.patience is None:
         return []
-    return [EarlyStoppingCallback(early_stopping_patience=config.validation.patience)]
+    return [EarlyStopping(early_stopping_patience=config.validation.patience)]
 
 
 def last_checkpoint(folder: Path) -> Path | None:

@@ -179,7 +179,7 @@ def _run(config: TrainingConfig, work: Path, observer: Observer, data: Path | No
     if main:
         write_checkpoint(work / "final", config, prepared, trainer, seconds)
         if (work / TENSORBOARD).is_dir():
-            shutil.copytree(work / TENSORBOARD, work / "final" / TENSORBOARD)
+            shutil.copytree(work / TENSORBOARD, work / "final" / TENSORBOARD, dirs_exist_ok=True)
 
 
 def _require_noted(noted: Path, what: Any, place: Path, *, main: bool) -> None:
