@@ -1,6 +1,7 @@
 """Checkpoints that are averaged with their start, when they are made or later, and with one another."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 from babelrank.cli import app
 from babelrank.errors import TrainingError
 from babelrank.training.averaging import average_checkpoints
+from babelrank.training.checkpoint import ACCOUNT, trained_languages
 from training_runs import read_account, run, weights
 
 AVERAGED = "average_with_start = 0.25"
@@ -61,11 +63,34 @@ def test_checkpoints_of_one_start_are_averaged_with_one_another(write_config, tm
     for name, value in soup.items():
         torch.testing.assert_close(value, 0.5 * sum(part[name] for part in parts) / 3 + 0.5 * start[name])
     account = read_account(out)
-    assert list(account["averaged_with"]) == ["after-2", "after-3"]
-    assert account["averaged_with"]["after-3"]["steps"] == 3
+    assert [member["steps"] for member in account["averaged_with"]] == [2, 3]
     card = (out / "README.md").read_text()
     assert card.count("averaged with: ") == 2
     assert "3 steps from" in card
+
+
+def test_an_average_tells_of_all_checkpoints_in_it_whatever_their_folders_are_called(write_config, units, tmp_path):
+    path = write_config(steps=1, output="1/a", more=f"[validation]\npath = '{units}'\nevery = 1\n")
+    first, _ = run(path)
+    folders = [first]
+    for steps in (2, 3, 4):
+        folders.append(shutil.copytree(first, tmp_path / str(steps) / "a"))
+        account = read_account(first) | {"steps": steps, "languages": ["fr", "en"] if steps == 4 else ["en"]}
+        (folders[-1] / ACCOUNT).write_text(json.dumps(account))
+    soups = [average_checkpoints(folders[i : i + 2], tmp_path / f"soup-{i}") for i in (0, 2)]
+    out = average_checkpoints(soups, tmp_path / "soup")
+    account = read_account(out)
+    assert [account["steps"], *(member["steps"] for member in account["averaged_with"])] == [1, 2, 3, 4]
+    assert trained_languages(out) == ["de", "en", "es", "fr"]
+    assert "language: [de, en, es, fr]" in (out / "README.md").read_text()
+    # Of the weights of the checkpoint alone, none of which is left.
+    assert read_account(first)["validation_loss"] > 0
+    assert account["validation_loss"] is None
+
+
+def test_weights_averaged_with_the_start_have_no_validation_loss_yet(write_config, units):
+    folder, _ = run(write_config(steps=1, model=AVERAGED, more=f"[validation]\npath = '{units}'\nevery = 1\n"))
+    assert read_account(folder)["validation_loss"] is None
 
 
 def test_checkpoints_of_different_starts_are_not_averaged(write_config, tmp_path):

@@ -14,10 +14,12 @@ from babelrank.cli import app
 from babelrank.encoding.protocol import EncoderOptions
 from babelrank.encoding.registry import load_encoder
 from babelrank.errors import TrainingError
+from babelrank.training.averaging import average_checkpoints
 from babelrank.training.centering import center_model, centering, mean_vectors
+from babelrank.training.checkpoint import summarise_training, trained_languages
 from babelrank.training.config import ModelConfig
 from babelrank.training.units import JsonlUnits
-from training_runs import LANGUAGES, run
+from training_runs import LANGUAGES, read_account, run
 
 VECTORS = arrays(np.float64, 4, elements=st.floats(-1, 1))
 PROMPTS = {"query_prompt": "ask: ", "document_prompt": "read: "}
@@ -91,6 +93,21 @@ def test_the_checkpoint_is_a_model_as_any_other(centred, write_config, tmp_path)
     assert np.isfinite(encoder.encode_query(["where?"])).all()
     trained, _ = run(write_config(start=centred, steps=2, model="average_with_start = 0.5"))
     assert (trained / "3_Dense").is_dir()
+
+
+def test_a_trained_checkpoint_that_is_centred_or_trained_on_tells_what_it_was_trained_on(write_config, units, tmp_path):
+    trained, _ = run(write_config(output="trained", steps=2))
+    folder = center_model(ModelConfig(start=str(trained)), [JsonlUnits(units)], tmp_path / "centred", share=0.5)
+    assert trained_languages(folder) == ["de", "en", "es"]
+    note = summarise_training(read_account(folder))
+    assert "2 steps from tiny" in note
+    assert "50% of the mean taken off" in note
+    with pytest.raises(TrainingError, match="is centred"):
+        average_checkpoints([folder], tmp_path / "average", start_share=0.5)
+    units.write_text(units.read_text().replace('"es"', '"fr"'))
+    again, _ = run(write_config("again.toml", output="again", start=folder, steps=1))
+    assert trained_languages(again) == ["de", "en", "es", "fr"]
+    assert "1 steps from centred" in summarise_training(read_account(again)).split("its start: ")[0]
 
 
 def test_the_command_says_where_the_checkpoint_is(tiny_model, units, tmp_path):

@@ -6,7 +6,7 @@ from typing import Any
 
 from babelrank.errors import TrainingError
 from babelrank.files import atomic_folder
-from babelrank.training.checkpoint import read_account, write_account
+from babelrank.training.checkpoint import CENTERED, averaged_with, read_account, write_account
 from babelrank.training.config import ModelConfig
 
 
@@ -20,7 +20,7 @@ def average_checkpoints(checkpoints: Sequence[Path], output: Path, *, start_shar
     Parameters
     ----------
     checkpoints
-        Folders that `run.train` wrote, all from one start, none of them averaged with it.
+        Folders that `run.train` wrote, all from one start, none of them averaged with it or centred.
     output
         Folder to make; whole, or not at all.
     start_share
@@ -56,7 +56,9 @@ def average_checkpoints(checkpoints: Sequence[Path], output: Path, *, start_shar
         average(model, copy_weights(start), start_share)
     account, history = read_account(checkpoints[0])
     account["config"]["model"] = settings | {"average_with_start": start_share}
-    others = {checkpoint.name: accounts[checkpoint] for checkpoint in checkpoints[1:]}
+    account["validation_loss"] = None  # measured of none of the averaged weights
+    others = [part for checkpoint in checkpoints[1:] for part in _members(accounts[checkpoint])]
+    others = [*averaged_with(account), *others]
     account |= {"averaged_with": others} if others else {}
     try:
         with atomic_folder(output) as fresh:
@@ -67,6 +69,11 @@ def average_checkpoints(checkpoints: Sequence[Path], output: Path, *, start_shar
     return output
 
 
+def _members(account: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the accounts of what a checkpoint is the average of: of itself, if it is none."""
+    return [{key: value for key, value in account.items() if key != "averaged_with"}, *averaged_with(account)]
+
+
 def _check_origins(accounts: dict[Path, dict[str, Any]]) -> dict[str, Any]:
     """Return the model settings of the first checkpoint, if the others come from the same start."""
     first, settings = next((path, account["config"]["model"]) for path, account in accounts.items())
@@ -74,6 +81,8 @@ def _check_origins(accounts: dict[Path, dict[str, Any]]) -> dict[str, Any]:
         own = account["config"]["model"]
         if own["average_with_start"]:
             raise TrainingError(f"{checkpoint}: is averaged with its start already.")
+        if CENTERED in account:
+            raise TrainingError(f"{checkpoint}: is centred; only what it was centred from can be averaged.")
         differing = [key for key in ("start", "revision", "pooling") if own[key] != settings[key]]
         if differing:
             key = differing[0]

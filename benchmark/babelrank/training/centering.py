@@ -19,6 +19,7 @@ from torch import nn
 from babelrank.errors import TrainingError
 from babelrank.files import atomic_folder
 from babelrank.training.batches import PASSAGE, QUERY
+from babelrank.training.checkpoint import ACCOUNT, CENTERED, read_account, write_account
 from babelrank.training.config import ModelConfig
 from babelrank.training.model import encode_role, load_start, prompts_of
 from babelrank.training.units import Units
@@ -92,6 +93,8 @@ def center_model(
 ) -> Path:
     """Write a checkpoint: a model with a module behind its last that centres its vectors.
 
+    Of a model that `run.train` wrote, its account and log are kept.
+
     Parameters
     ----------
     config
@@ -130,6 +133,9 @@ def center_model(
     try:
         with atomic_folder(output) as fresh:
             model.save_pretrained(str(fresh), create_model_card=False)
+            if (Path(config.start) / ACCOUNT).is_file():
+                account, history = read_account(Path(config.start))
+                write_account(fresh, output.name, account | {CENTERED: share, "validation_loss": None}, history)
     except OSError as error:
         raise TrainingError(f"{output}: cannot be written ({error.strerror}).") from error
     return output

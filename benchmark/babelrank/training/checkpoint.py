@@ -21,6 +21,8 @@ ACCOUNT = "babelrank_training.json"
 LOG = "log.jsonl"
 CURVES = "curves.svg"
 CARD = "README.md"
+CENTERED = "centered"  # in an account: the share of the mean that was taken off the trained model's vectors
+_START = "start"  # in an account: that of the start, if the start was trained, too
 
 
 def write_checkpoint(
@@ -66,12 +68,31 @@ def read_account(folder: Path) -> tuple[dict[str, Any], list[dict[str, float]]]:
 
 
 def trained_languages(folder: Path) -> list[str] | None:
-    """Return the languages that a checkpoint was trained on; None if the folder holds no account of it."""
+    """Return the languages that a checkpoint was trained on; None if the folder holds no account of it.
+
+    They are those of the checkpoints that it was averaged with and of its start, too.
+    """
     try:
-        account = json.loads((folder / ACCOUNT).read_text(encoding="utf-8"))
-        return sorted(map(str, account["languages"]))
-    except (OSError, ValueError, KeyError, TypeError):  # whoever wrote it, the model can be evaluated all the same
+        return _all_languages(json.loads((folder / ACCOUNT).read_text(encoding="utf-8")))
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ):  # whoever wrote it, the model can be evaluated all the same
         return None
+
+
+def averaged_with(account: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the accounts of the checkpoints that one was averaged with."""
+    others = account.get("averaged_with", [])
+    return list(others.values() if isinstance(others, dict) else others)  # formerly by name
+
+
+def _all_languages(account: Mapping[str, Any]) -> list[str]:
+    before = [*averaged_with(account), *([account[_START]] if _START in account else [])]
+    return sorted({*map(str, account["languages"]), *(lang for part in before for lang in _all_languages(part))})
 
 
 def make_account(
@@ -102,21 +123,33 @@ def make_account(
         "batches_planned": counts,
         "steps": state.global_step,
         "step_of_checkpoint": best or state.global_step,
-        "validation_loss": state.best_metric,
+        "validation_loss": None
+        if config.model.average_with_start
+        else state.best_metric,  # it is of the trained weights
         "seconds": round(seconds, 1),
         "device": str(trainer.args.device),
         "processes": trainer.args.world_size,
         "machine": machine(),
         "packages": package_versions(),
+        **_account_of_start(Path(config.model.start)),
     }
+
+
+def _account_of_start(start: Path) -> dict[str, Any]:
+    """Return the start's own account under its key; nothing if it has none that can be read."""
+    try:
+        account = json.loads((start / ACCOUNT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {_START: account} if summarise_training(account) else {}
 
 
 def summarise_training(account: Any) -> str:
     """Say in a sentence how a checkpoint was trained, for the report of it; empty if the account says nothing."""
     if not isinstance(account, dict) or "units" not in account:
         return ""
-    parts = [account, *account.get("averaged_with", {}).values()]
-    return "; averaged with: ".join(map(_summarise_one, parts))
+    summary = "; averaged with: ".join(map(_summarise_one, [account, *averaged_with(account)]))
+    return f"{summary}; its start: {summarise_training(account[_START])}" if _START in account else summary
 
 
 def _summarise_one(account: Mapping[str, Any]) -> str:
@@ -127,10 +160,11 @@ def _summarise_one(account: Mapping[str, Any]) -> str:
     start = _label(account["config"]["model"]["start"])
     tested = ", ".join(account["config"]["contamination"]["collections"]) or "no collection"
     share = account["config"]["model"].get("average_with_start", 0.0)
-    averaged = f", weights averaged with the start's ({share:.0%} start)" if share else ""
+    then = f", weights averaged with the start's ({share:.0%} start)" if share else ""
+    then += f", {account[CENTERED]:.0%} of the mean taken off its vectors" if CENTERED in account else ""
     objectives = ", ".join(name.replace("_", " ") for name, given in account["config"]["objectives"].items() if given)
     return (
-        f"{kind} batches of {schedule['batch_size']}, {account['steps']} steps from {start} ({objectives}){averaged}; "
+        f"{kind} batches of {schedule['batch_size']}, {account['steps']} steps from {start} ({objectives}){then}; "
         f"{units:,} units in {', '.join(account['languages'])}; {dropped} units dropped for texts of {tested}"
     )
 
@@ -154,6 +188,7 @@ def _render_card(name: str, account: Mapping[str, Any]) -> str:
         name=name,
         start=_label(account["config"]["model"]["start"]),
         account=account,
+        languages=_all_languages(account),
         objectives=objectives,
         summary=summarise_training(account),
     )
