@@ -63,6 +63,27 @@ def test_means_are_by_role_and_language(units):
     assert len(read) == len(set(read)) == 2 * len(LANGUAGES) * len(lines)
 
 
+def test_a_language_of_few_rows_has_a_mean_from_all_over_them(tmp_path):
+    path = tmp_path / "units.jsonl"
+    with path.open("w") as lines:
+        for i in range(1024):
+            texts = {"en": f"en {i}"} | ({"de": f"de {i}"} if i % 2 else {}) | ({"es": f"es {i}"} if i == 7 else {})
+            lines.write(json.dumps({"id": i, "query": texts, "passage": {"en": f"p {i}"}}) + "\n")
+    read = {"en": [], "de": [], "es": [], "p": []}
+
+    def encode(texts, _):
+        for text in texts:
+            lang, row = text.split()
+            read[lang].append(int(row))
+        return np.zeros((len(texts), 1))
+
+    means = mean_vectors(encode, [JsonlUnits(path)])
+    assert set(means["query"]) == {"en", "de", "es"}
+    assert read["en"] == read["p"] == list(range(0, 1024, 4))
+    assert read["de"] == list(range(1, 1024, 4))
+    assert read["es"] == [7]
+
+
 @pytest.fixture
 def centred(tiny_model, units, tmp_path):
     """The tiny model, less the whole mean of its vectors."""

@@ -8,6 +8,7 @@ import torch
 
 from babelrank.training import centering
 from babelrank.training import teacher as teacher_module
+from babelrank.training.membership import RowSet
 from babelrank.training.teacher import Teacher
 from babelrank.training.units import Unit
 
@@ -152,11 +153,23 @@ def test_a_batch_larger_than_the_room_is_read_whole(teacher, model, monkeypatch)
 # --- centred ---
 
 
-def units_of(size, prefix="") -> list[Unit]:
-    return [
+class Listed(list[Unit]):
+    """Units in a list, all with queries in German and English and passages in English."""
+
+    @property
+    def queries(self):
+        return dict.fromkeys(("de", "en"), RowSet.all(len(self)))
+
+    @property
+    def passages(self):
+        return {"en": RowSet.all(len(self))}
+
+
+def units_of(size, prefix="") -> Listed:
+    return Listed(
         Unit(f"u{i}", {"de": f"{prefix}q de {i}", "en": f"{prefix}q en {i}"}, {"en": f"{prefix}p en {i}"})
         for i in range(size)
-    ]
+    )
 
 
 def mean(role, texts) -> np.ndarray:
@@ -220,7 +233,7 @@ def test_means_are_over_all_sets_of_units(teacher):
 def test_means_are_estimated_from_some_units_of_the_whole_set(teacher, model, monkeypatch):
     monkeypatch.setattr(centering, "_SAMPLE", 4)
     teacher.center([units_of(14)])
-    assert {text for text in model.texts if text.startswith("q de")} == {f"q de {i}" for i in (0, 3, 6, 9)}
+    assert {text for text in model.texts if text.startswith("q de")} == {f"q de {i}" for i in (0, 3, 7, 10)}
 
 
 # --- a real model ---

@@ -5,6 +5,7 @@ What all vectors share tells no passage from another, yet fills most of a cosine
 that it works wherever the model does, in training, too.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -21,10 +22,11 @@ from babelrank.files import atomic_folder
 from babelrank.training.batches import PASSAGE, QUERY
 from babelrank.training.checkpoint import ACCOUNT, CENTERED, read_account, write_account
 from babelrank.training.config import ModelConfig
+from babelrank.training.membership import RowSet
 from babelrank.training.model import encode_role, load_start, prompts_of
 from babelrank.training.units import Units
 
-_SAMPLE = 256  # texts by language and role from which a mean is estimated
+_SAMPLE = 256  # texts by data set, language and role from which a mean is estimated
 _LEAST_GAP = 1e-6  # between the means of queries and passages, below which they are one
 
 
@@ -42,14 +44,18 @@ def mean_vectors(
     on_progress
         Called with the texts read and all there are to read, after each language.
     """
-    samples: dict[tuple[str, str], list[str]] = {}
+    samples: dict[tuple[str, str], list[str]] = defaultdict(list)
     for source in units:
-        for row in range(min(_SAMPLE, len(source))):
-            # Spread over the whole set: its beginning may be all of one kind.
-            unit = source[row * max(len(source) // _SAMPLE, 1)]
-            for role, texts in ((QUERY, unit.query), (PASSAGE, unit.passage)):
-                for lang, text in texts.items():
-                    samples.setdefault((role, lang), []).append(text)
+        places = defaultdict(list)
+        for role, sides in ((QUERY, source.queries), (PASSAGE, source.passages)):
+            for lang, members in sides.items():
+                for row in _spread(members):
+                    places[int(row)].append((role, lang))
+        for row in sorted(places):
+            unit = source[row]
+            texts = {QUERY: unit.query, PASSAGE: unit.passage}
+            for role, lang in places[row]:
+                samples[role, lang].append(texts[role][lang])
     means: dict[str, dict[str, np.ndarray]] = {QUERY: {}, PASSAGE: {}}
     done, total = 0, sum(map(len, samples.values()))
     for (role, lang), sample in samples.items():
@@ -57,6 +63,12 @@ def mean_vectors(
         done += len(sample)
         on_progress(done, total)
     return means
+
+
+def _spread(members: RowSet) -> np.ndarray:
+    """Return up to `_SAMPLE` rows from all over a set, whose beginning may be all of one kind; int64."""
+    count = min(_SAMPLE, len(members))
+    return members.select(np.arange(count) * len(members) // max(count, 1))
 
 
 def centering(query_mean: np.ndarray, passage_mean: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:

@@ -74,13 +74,8 @@ def trained_languages(folder: Path) -> list[str] | None:
     """
     try:
         return _all_languages(json.loads((folder / ACCOUNT).read_text(encoding="utf-8")))
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-    ):  # whoever wrote it, the model can be evaluated all the same
+    # Whoever wrote it, the model can be evaluated all the same.
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -123,9 +118,8 @@ def make_account(
         "batches_planned": counts,
         "steps": state.global_step,
         "step_of_checkpoint": best or state.global_step,
-        "validation_loss": None
-        if config.model.average_with_start
-        else state.best_metric,  # it is of the trained weights
+        # What was measured is the loss of the weights as trained.
+        "validation_loss": None if config.model.average_with_start else state.best_metric,
         "seconds": round(seconds, 1),
         "device": str(trainer.args.device),
         "processes": trainer.args.world_size,
