@@ -116,6 +116,13 @@ def test_any_language_of_a_unit_is_enough(collection_of):
     assert find_contamination(units, [collection]).ids == ("a", "b")
 
 
+def test_hard_negatives_are_compared_too(collection_of):
+    collection = collection_of(["Where is it?"], ["It is here."])
+    negatives = ({"en": "nowhere"}, {"de": "dort", "en": "it is here"})
+    units = Listed(unit("a", "q", "p", negatives=negatives[:1]), unit("b", "q", "p", negatives=negatives))
+    assert find_contamination(units, [collection]).ids == ("b",)
+
+
 def test_a_part_of_a_text_is_not_the_text(collection_of):
     units = Listed(unit("a", "where is it", "it is here and there"), unit("b", "where", "it is"))
     assert find_contamination(units, [collection_of(["where is it now"], ["it is here"])]).rows.tolist() == []

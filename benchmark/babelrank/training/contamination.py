@@ -54,13 +54,13 @@ def normalise(text: str) -> str:
 
 
 def find_contamination(units: Units, collections: Sequence[Collection]) -> Contamination:
-    """Find the units whose query or passage, in any language, is a query or a passage of a collection."""
+    """Find the units of which a text, in any language, is a query or a passage of a collection; negatives count."""
     known = {collection.name: _texts(collection) for collection in collections}
     found: dict[str, int] = dict.fromkeys(known, 0)
     rows, ids = [], []
     for row in range(len(units)):
         unit = units[row]
-        texts = {normalise(text) for side in (unit.query, unit.passage) for text in side.values()}
+        texts = {normalise(text) for side in (unit.query, unit.passage, *unit.negatives) for text in side.values()}
         shared = [name for name, theirs in known.items() if not theirs.isdisjoint(texts)]
         for name in shared:
             found[name] += 1
