@@ -253,6 +253,17 @@ def test_sets_whose_files_have_one_name_are_told_apart(write_config, units, tmp_
     assert sum(counts.values()) == 200
 
 
+def test_a_set_of_which_no_batch_can_be_made_is_told_and_not_counted(write_config, units, tmp_path):
+    lines = units.read_text().replace('"es"', '"fr"').splitlines(keepends=True)
+    (tmp_path / "few.jsonl").write_text("".join(lines[:3]))
+    few = "[[units]]\npath = 'few.jsonl'\n"
+    folder, listener = run(write_config(steps=1, schedule='batches = "X-Y"', more=few))
+    assert [message.split(":")[0] for message in listener.messages if "is not trained on" in message] == ["few.jsonl"]
+    account = read_account(folder)
+    assert account["languages"] == ["de", "en", "es"]
+    assert [entry["name"] for entry in account["units"]] == ["units.jsonl"]
+
+
 def test_two_processes_train_as_one_does(write_config, units, start_without_dropout, tmp_path):
     """Batches are shared and vectors gathered, so that losses are those of a single process.
 

@@ -12,6 +12,7 @@ from babelrank.environment import machine, package_versions
 from babelrank.errors import TrainingError
 from babelrank.files import atomic_write
 from babelrank.training.config import TrainingConfig
+from babelrank.training.schedule import languages_of
 
 if TYPE_CHECKING:
     from babelrank.training.engine import ScheduledTrainer
@@ -96,24 +97,23 @@ def make_account(
     """Return how a checkpoint came about, as JSON has it."""
     state = trainer.state
     best = state.best_global_step if trainer.args.load_best_model_at_end else None
+    sources, drawn = prepared.schedule.sources, prepared.schedule.drawn
     counts: dict[str, int] = {}
     for (kind, _, _), count in prepared.schedule.count_batches().items():
         counts[kind] = counts.get(kind, 0) + count
     return {
         "babelrank": version("babelrank"),
         "config": config.model_dump(mode="json", exclude={"output"}),
-        "languages": list(prepared.schedule.languages),
+        "languages": list(languages_of(sources[i] for i in drawn)),
         "units": [
             {
-                "name": source.name,
-                "fingerprint": units.fingerprint,
-                "units": len(units),
-                "dropped": len(found.rows),
-                "shared": dict(found.by_collection),
+                "name": sources[i].name,
+                "fingerprint": prepared.units[i].fingerprint,
+                "units": len(prepared.units[i]),
+                "dropped": len(prepared.contaminations[i].rows),
+                "shared": dict(prepared.contaminations[i].by_collection),
             }
-            for source, units, found in zip(
-                prepared.schedule.sources, prepared.units, prepared.contaminations, strict=True
-            )
+            for i in drawn
         ],
         "batches_planned": counts,
         "steps": state.global_step,

@@ -91,7 +91,11 @@ def prepare(config: TrainingConfig, observer: Observer, data: Path | None = None
     wanted = ("en",) if config.schedule.batches == "english" else config.schedule.languages
     settings = ScheduleSettings(config.schedule.kinds, config.schedule.batch_size, config.schedule.seed, wanted)
     steps = config.schedule.steps * config.engine.gradient_accumulation
-    return Preparation(units, contaminations, Schedule(sources, settings, steps))
+    schedule = Schedule(sources, settings, steps)
+    for i, name in enumerate(names):
+        if i not in schedule.drawn:
+            observer.announce(f"{name}: no batch as asked for can be made of it; it is not trained on")
+    return Preparation(units, contaminations, schedule)
 
 
 def _require_texts(config: TrainingConfig, units: Sequence[Units], sources: Sequence[Source]) -> None:

@@ -14,7 +14,7 @@ X-X mixed       query and passage of a triplet share a language, the triplets of
 A hybrid schedule makes each batch X-X with probability α, else X-Y.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -148,7 +148,7 @@ class Schedule:
         TrainingError
             A kind of batch that is asked for cannot be made of these units.
         """
-        self.languages = tuple(sorted({lang for source in sources for lang in (*source.queries, *source.passages)}))
+        self.languages = languages_of(sources)
         self.sources = tuple(sources)
         self.settings = settings
         _check_settings(settings, self.languages)
@@ -171,6 +171,11 @@ class Schedule:
 
     def __iter__(self) -> Iterator[Batch]:
         return (self[step] for step in range(len(self)))
+
+    @property
+    def drawn(self) -> list[int]:
+        """Positions of the sources that hold a batch as asked for: nothing is drawn from others."""
+        return sorted({stream.source for stream in self._streams})
 
     def count_batches(self) -> dict[tuple[BatchKind, str, str], int]:
         """Return the number of batches by kind, source and language; the language is empty but for X-X."""
@@ -259,6 +264,11 @@ class Schedule:
         """Tell which of `units` have a text in which language; bool, shape (units, languages)."""
         nowhere = np.zeros(len(units), dtype=bool)
         return np.stack([side[lang].contains(units) if lang in side else nowhere for lang in self.languages], axis=1)
+
+
+def languages_of(sources: Iterable[Source]) -> tuple[str, ...]:
+    """Return the languages of queries or passages, in alphabetical order."""
+    return tuple(sorted({lang for source in sources for lang in (*source.queries, *source.passages)}))
 
 
 def _check_settings(settings: ScheduleSettings, languages: Sequence[str]) -> None:
