@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 
 import babelrank
 from babelrank.encoding.protocol import Role
+from babelrank.encoding.representations import encode_texts
 from babelrank.encoding.store import Shelf, list_shelves, prune, text_key
 from babelrank.encoding.vectors import Kind, MultiVectors, Vectors, concatenate, count, take
 
@@ -132,6 +133,15 @@ def test_what_is_no_representation_is_refused(
     collection = babelrank.load_collection("sample:en")
     with pytest.raises(babelrank.BabelrankError, match=said):
         babelrank.encode(KindEncoder(kind, change), collection, store=tmp_path)
+
+
+def test_texts_without_any_term_have_an_empty_row(tmp_path: Path) -> None:
+    encoder = KindEncoder(Kind.SPARSE, lambda vectors: csr_array(vectors.shape, dtype=np.float32))
+    for texts_encoded in (2, 0):
+        encoded = encode_texts(encoder, ["...", "?"], Role.DOCUMENT, tmp_path, lambda *_: None)
+        assert encoded.encoded == texts_encoded
+        assert encoded.vectors.shape == (2, COLUMNS)
+        assert encoded.vectors.nnz == 0
 
 
 class PoolCounter(KindEncoder):

@@ -246,7 +246,8 @@ def check_vectors(vectors: object, texts: Sequence[str], info: EncoderInfo) -> V
         empty = texts[int((np.diff(vectors.offsets) < 1).argmax())]
         raise EncoderError(f"{where} returned no vector at all for {empty[:80]!r}.")
     vectors = as_float32(vectors)
-    broken = np.flatnonzero(~np.isfinite(values(vectors)).reshape(len(numbers), -1).all(axis=1))
+    finite = np.isfinite(values(vectors))
+    broken = np.flatnonzero(~finite.all(axis=tuple(range(1, finite.ndim))))
     if len(broken):
         texts_broken = {row_of_value(vectors, row) for row in broken.tolist()}
         raise EncoderError(
