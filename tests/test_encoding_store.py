@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from babelrank.encoding.protocol import EncoderInfo, Role, Similarity
 from babelrank.encoding.representations import encode
-from babelrank.encoding.store import Shelf, list_shelves, prune, text_key
+from babelrank.encoding.store import Shelf, describe_shelf, list_shelves, prune, text_key
 
 INFO = EncoderInfo("m", "fake", "1", 4, settings={"query_prompt": "q: ", "max_length": 512})
 WORKER = Path(__file__).with_name("encode_worker.py")
@@ -214,6 +215,31 @@ def test_reading_a_shelf_makes_it_the_last_to_be_pruned(tmp_path):
     assert gone.folder == unread.folder
     assert not unread.folder.exists()
     assert len(stored(read)) == 1
+
+
+def test_describing_a_shelf_again_makes_it_the_last_to_be_pruned(tmp_path):
+    for name in ("described", "other"):
+        describe_shelf(tmp_path / name, name, {})
+        age_by(tmp_path / name, 1000)
+    describe_shelf(tmp_path / "described", "described", {})
+    assert [state.model for state in list_shelves(tmp_path)] == ["described", "other"]
+    assert [state.model for state in prune(tmp_path, 0, spare_seconds=100)] == ["other"]
+
+
+def test_a_shelf_that_is_pruned_while_it_is_written_is_written_again(tmp_path, monkeypatch):
+    shelf = Shelf(tmp_path, INFO, Role.QUERY)
+    real, moved = Path.replace, []
+
+    def pruned_before(path, target):
+        moved.append(target)
+        if len(moved) == 2:  # the description is there, the segment is not
+            shutil.rmtree(shelf.folder)
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "replace", pruned_before)
+    shelf.add(keys(["a"]), vectors(1))
+    assert len(stored(shelf)) == 1
+    assert [state.model for state in list_shelves(tmp_path)] == ["m"]
 
 
 def test_a_store_within_its_limit_and_a_shelf_in_use_are_left_alone(tmp_path):

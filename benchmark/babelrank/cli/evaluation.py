@@ -23,6 +23,7 @@ from babelrank.errors import EncoderError
 
 DEFAULT_COLLECTIONS = ("xquad-r", "mlqa-r")
 _GIB = 2**30
+_SPARE_MINUTES = 10  # what another process may be writing is not pruned
 
 EngineOption = Annotated[str | None, typer.Option(help="Who encodes what is streamed: local or ray [default: local].")]
 WorkersOption = Annotated[
@@ -156,7 +157,12 @@ def cache(
     store: StoreOption = None,
     limit: Annotated[
         float | None,
-        typer.Option("--prune", metavar="GIB", min=0, help="Delete what was used longest ago, down to this."),
+        typer.Option(
+            "--prune",
+            metavar="GIB",
+            min=0,
+            help=f"Delete what was used longest ago, but not in the last {_SPARE_MINUTES} minutes, down to this.",
+        ),
     ] = None,
 ) -> None:
     """Show the stored representations by model and role, or prune them."""
@@ -166,7 +172,7 @@ def cache(
 
     root = store or default_store()
     if limit is not None:
-        for shelf in prune(root, int(limit * _GIB)):
+        for shelf in prune(root, int(limit * _GIB), spare_seconds=60.0 * _SPARE_MINUTES):
             tell(f"deleted {shelf.model} ({shelf.role}), {shelf.size / _GIB:.3f} GiB")
     shelves = list_shelves(root)
     for shelf in shelves:

@@ -64,14 +64,16 @@ def shelf_folder(root: Path, identity: Mapping[str, Any]) -> Path:
 
 
 def describe_shelf(folder: Path, model: str, identity: Mapping[str, Any]) -> None:
-    """Say in a folder whose vectors it holds, for `list_shelves` and for people.
+    """Say in a folder whose vectors it holds, for `list_shelves` and for people, and that it is in use.
 
     Raises
     ------
     OSError
         No space, or no permission to write.
     """
-    if not (folder / _DESCRIPTION).exists():
+    if (folder / _DESCRIPTION).exists():
+        _mark_used(folder)
+    else:
         content = json.dumps({"model": model, **identity}, indent=2, ensure_ascii=False) + "\n"
         atomic_write(folder / _DESCRIPTION, content, flush=False)
 
@@ -99,8 +101,7 @@ class Shelf:
         segments = [tensors for path in sorted(self.folder.glob("*.safetensors")) if (tensors := _read_segment(path))]
         if not segments:
             return {}, None
-        with suppress(OSError):
-            os.utime(self.folder / _DESCRIPTION)  # when a shelf was last used decides what is pruned first
+        _mark_used(self.folder)
         packed = b"".join(tensors.pop(_KEYS).tobytes() for tensors in segments)
         keys = (packed[start : start + _KEY_BYTES] for start in range(0, len(packed), _KEY_BYTES))
         return {key: row for row, key in enumerate(keys)}, concatenate([from_tensors(tensors) for tensors in segments])
@@ -116,9 +117,16 @@ class Shelf:
         packed = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), _KEY_BYTES)
         tensors = {name: np.ascontiguousarray(tensor) for name, tensor in to_tensors(vectors).items()}
         content = save({_KEYS: packed, **tensors})
-        self._describe()
-        # Not flushed: what a power failure leaves of a segment does not match its name, and is encoded again.
-        atomic_write(self.folder / f"{_checksum(content)}.safetensors", content, flush=False)
+
+        def write() -> None:
+            self._describe()
+            # Not flushed: what a power failure leaves of a segment does not match its name, and is encoded again.
+            atomic_write(self.folder / f"{_checksum(content)}.safetensors", content, flush=False)
+
+        try:
+            write()
+        except FileNotFoundError:  # another process pruned the shelf meanwhile
+            write()
 
 
 @dataclass(frozen=True)
@@ -183,6 +191,12 @@ def prune(root: Path, limit: int, *, spare_seconds: float = 0.0) -> list[ShelfSt
             total -= shelf.size
             pruned.append(shelf)
     return pruned
+
+
+def _mark_used(folder: Path) -> None:
+    """Note that a shelf is in use: when it last was decides what is pruned first."""
+    with suppress(OSError):  # a store that cannot be written can still be read
+        os.utime(folder / _DESCRIPTION)
 
 
 def _checksum(content: bytes) -> str:

@@ -1,0 +1,29 @@
+"""The command `cache`: what it lists, and what it deletes."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from babelrank.encoding.store import describe_shelf
+from command_line import Babelrank
+
+HOUR = 3600
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store with a shelf that is in use and one that is not."""
+    store = tmp_path / "store"
+    for name in ("new", "old"):
+        describe_shelf(store / name, name, {"role": "query", "adapter": "fake"})
+    then = (store / "new" / "encoder.json").stat().st_mtime - HOUR
+    os.utime(store / "old" / "encoder.json", (then, then))
+    return store
+
+
+def test_what_may_be_in_use_is_not_pruned(babelrank: Babelrank, store: Path) -> None:
+    outcome = babelrank("cache", "--store", store, "--prune", 0)
+    assert outcome.code == 0, outcome.err
+    assert "deleted old (query)" in outcome.out
+    assert [folder.name for folder in store.iterdir()] == ["new"]
