@@ -54,9 +54,10 @@ class TestRetry:
         with pytest.raises(EncoderError, match=r"asks to wait for 7200 s: HTTP 429.*quota"):
             encoder.encode_query(["a"])
 
-    def test_grows_from_try_to_try(self, server, monkeypatch):
+    @pytest.mark.parametrize("asked", [{}, {"Retry-After": "0"}, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}])
+    def test_grows_from_try_to_try(self, server, monkeypatch, asked):
         monkeypatch.setattr(openai_api, "_FIRST_WAIT", 0.03)
-        server.answer = lambda *_: error(503)
+        server.answer = lambda *_: error(503, **asked)
         with pytest.raises(EncoderError):
             load(server.url, tries=4)
         first, second, third = np.diff(server.moments)

@@ -194,12 +194,11 @@ class _PassingError(Exception):
 
 
 def _pause(state: RetryCallState) -> float:
-    """Return the seconds before the next try: as the server asks, else doubled from try to try."""
+    """Return the seconds before the next try: doubled from try to try, and at least what the server asks for."""
     failure = state.outcome.exception() if state.outcome else None
-    if isinstance(failure, _PassingError) and failure.asked is not None:
-        return failure.asked
+    asked = failure.asked if isinstance(failure, _PassingError) else None
     spread = wait_random(0, _FIRST_WAIT)  # so that requests that failed together do not come back together
-    return (wait_exponential(_FIRST_WAIT, max=_LONGEST_WAIT) + spread)(state)
+    return max(asked or 0.0, (wait_exponential(_FIRST_WAIT, max=_LONGEST_WAIT) + spread)(state))
 
 
 class OpenAIEncoder:
