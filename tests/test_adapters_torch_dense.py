@@ -70,6 +70,17 @@ def test_a_pooler_that_the_checkpoint_does_not_hold_is_not_made_up(plain_bert, t
     np.testing.assert_array_equal(pooled(folder, "mean"), pooled(plain_bert, "mean"))
 
 
+def test_an_architecture_without_a_pooler_is_refused_for_it(plain_bert, tmp_path):
+    from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel
+
+    tokenizer = AutoTokenizer.from_pretrained(plain_bert)
+    config = DistilBertConfig(vocab_size=len(tokenizer), dim=16, hidden_dim=16, n_layers=1, n_heads=2)
+    for part in (tokenizer, DistilBertModel(config)):
+        part.save_pretrained(tmp_path)
+    with pytest.raises(EncoderError, match=r"pooling=pooler: the checkpoint holds no pooler"):
+        pooled(tmp_path, "pooler")
+
+
 def test_a_decoder_without_a_token_for_padding_is_read(plain_bert, tmp_path):
     import torch
     from transformers import GPT2Config, GPT2Model, PreTrainedTokenizerFast

@@ -77,11 +77,11 @@ def _build(
 
 
 def _require_pooler(location: str, source: dict[str, Any]) -> None:
-    """Refuse a checkpoint without a trained pooler, for which transformers would make one of random numbers."""
+    """Refuse an architecture that has no pooler, and a checkpoint for which one would be made of random numbers."""
     from transformers import AutoModel
 
-    _, report = AutoModel.from_pretrained(location, output_loading_info=True, **source)
-    if any("pooler" in name for name in report["missing_keys"]):
+    model, report = AutoModel.from_pretrained(location, output_loading_info=True, **source)
+    if getattr(model, "pooler", None) is None or any("pooler" in name for name in report["missing_keys"]):
         raise EncoderError(f"{location}: --option pooling=pooler: the checkpoint holds no pooler.")
 
 
