@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -195,6 +196,31 @@ def test_a_pickle_in_a_part_of_the_model_is_found_and_one_beside_safetensors_is_
     (copy / "3_Dense").mkdir()
     (copy / "3_Dense" / "pytorch_model.bin").write_bytes(b"")
     with pytest.raises(EncoderError, match=r"3_Dense/pytorch_model\.bin is a pickle"):
+        load(copy)
+
+
+@pytest.mark.parametrize(
+    ("pickled", "beside", "refused"),
+    [
+        ("pytorch_model.bin", "model.safetensors", False),
+        ("pytorch_model-00001-of-00002.bin", "model.safetensors.index.json", False),
+        ("adapter_model.bin", "adapter_model.safetensors", False),
+        ("pytorch_model.bin", "unrelated.safetensors", True),
+        ("pytorch_model.bin", "model.fp16.safetensors", True),
+        ("pytorch_model.bin", "adapter_model.safetensors", True),
+        ("adapter_model.bin", "model.safetensors", True),
+    ],
+)
+def test_only_the_same_weights_in_safetensors_format_stand_in_for_a_pickle(pickled, beside, refused):
+    files = model_files.ModelFiles("tiny", "folder", frozenset({pickled, beside}))
+    with pytest.raises(EncoderError, match=f"{pickled} is a pickle") if refused else nullcontext():
+        model_files.require_safe_weights(files, allow_pickle=False)
+
+
+def test_a_list_of_parts_that_are_not_there_opens_no_way_to_a_pickle(copy, json_file):
+    to_pickle(copy)
+    json_file(copy / "model.safetensors.index.json", {"metadata": {}, "weight_map": {}})
+    with pytest.raises(EncoderError, match="tiny: cannot be loaded"):
         load(copy)
 
 

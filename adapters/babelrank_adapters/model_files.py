@@ -19,7 +19,7 @@ _HUB_TIMEOUT = 10.0  # seconds
 _REMEMBERED = 64  # models on the Hub; every adapter looks at a model, and one request is enough
 # Weights as PyTorch pickles them; unpickling can run any code.
 _PICKLED = re.compile(r"(pytorch_model|model|adapter_model).*\.(bin|pt|pth|ckpt|pkl)")
-_SAFE_SUFFIX = ".safetensors"
+_SAFE = ("{}.safetensors", "{}.safetensors.index.json")  # whole, or a list of parts, as transformers looks for it
 
 
 @dataclass(frozen=True)
@@ -120,18 +120,24 @@ def require_safe_weights(files: ModelFiles, *, allow_pickle: bool) -> None:
     Raises
     ------
     EncoderError
-        A folder of the model holds pickled weights and no safetensors.
+        A folder of the model holds pickled weights, and not the same in safetensors format.
     """
     folders = defaultdict(set)
     for name in map(PurePosixPath, files.names):
         folders[name.parent].add(name.name)
     for parent, names in sorted(folders.items()):
-        pickled = sorted(name for name in names if _PICKLED.fullmatch(name))
-        if pickled and not allow_pickle and not any(name.endswith(_SAFE_SUFFIX) for name in names):
+        pickled = sorted(name for name in names if _PICKLED.fullmatch(name) and not _safe_names(name) & names)
+        if pickled and not allow_pickle:
             raise EncoderError(
-                f"{files.name}: {parent / pickled[0]} is a pickle, which can run code as it is read, and there are no "
-                "weights in safetensors format. --option allow_pickle=true reads it, if you trust it."
+                f"{files.name}: {parent / pickled[0]} is a pickle, which can run code as it is read, and the same "
+                "weights in safetensors format are not there. --option allow_pickle=true reads it, if you trust it."
             )
+
+
+def _safe_names(pickled: str) -> set[str]:
+    """Return the files of which one makes sure that a pickle is not read."""
+    stem = "adapter_model" if pickled.startswith("adapter_model") else "model"
+    return {name.format(stem) for name in _SAFE}
 
 
 def folder_digest(folder: Path) -> str:

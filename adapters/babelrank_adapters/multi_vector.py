@@ -9,7 +9,7 @@ import numpy as np
 
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions, Similarity
 from babelrank.encoding.vectors import Kind, MultiVectors
-from babelrank_adapters.model_files import find_model, require_safe_weights
+from babelrank_adapters.model_files import find_model
 from babelrank_adapters.model_kinds import MULTI_VECTOR, recogniser, require_kind
 from babelrank_adapters.option_types import boolean
 from babelrank_adapters.prompts import choose_prompts
@@ -22,14 +22,13 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
     given = options.read_options(NAME, _OPTIONS)
     files = find_model(model, options.revision)
     require_kind(files, NAME)
-    require_safe_weights(files, allow_pickle=given.get("allow_pickle", False))
 
     from sentence_transformers import MultiVectorEncoder
 
     from babelrank_adapters.token_limits import set_token_limit
     from babelrank_adapters.torch_encoder import TorchEncoder, describe, load_model
 
-    loaded = load_model(MultiVectorEncoder, files, options)
+    loaded = load_model(MultiVectorEncoder, files, options, allow_pickle=given.get("allow_pickle", False))
     set_token_limit(loaded, files.name, options.max_length)
     prompts = choose_prompts(options, "", loaded.prompts, loaded.default_prompt_name)
     info = describe(

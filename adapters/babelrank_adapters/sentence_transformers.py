@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
 from babelrank.errors import EncoderError
-from babelrank_adapters.model_files import find_model, require_safe_weights
+from babelrank_adapters.model_files import find_model
 from babelrank_adapters.model_kinds import SENTENCE_TRANSFORMERS, STATIC, TRANSFORMERS, require_kind
 from babelrank_adapters.option_types import boolean, one_of, positive_integer
 from babelrank_adapters.prompts import choose_prompts
@@ -33,14 +33,13 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
         options = _for_runtime(options, backend)
     files = find_model(model, options.revision)
     require_kind(files, NAME, TRANSFORMERS, STATIC)
-    require_safe_weights(files, allow_pickle=given.get("allow_pickle", False))
 
     from sentence_transformers import SentenceTransformer
 
     from babelrank_adapters.token_limits import set_token_limit
     from babelrank_adapters.torch_encoder import TorchEncoder, describe, load_model
 
-    loaded = load_model(SentenceTransformer, files, options)
+    loaded = load_model(SentenceTransformer, files, options, allow_pickle=given.get("allow_pickle", False))
     set_token_limit(loaded, files.name, options.max_length)
     prompts = choose_prompts(options, files.name, loaded.prompts, loaded.default_prompt_name)
     dimension = _truncate(loaded, files.name, given.get("truncate_dim"))

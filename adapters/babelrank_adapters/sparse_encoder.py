@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
 from babelrank.encoding.vectors import Kind
 from babelrank.errors import EncoderError
-from babelrank_adapters.model_files import ModelFiles, find_model, require_safe_weights
+from babelrank_adapters.model_files import ModelFiles, find_model
 from babelrank_adapters.model_kinds import SPARSE, TRANSFORMERS, adapter_for, recogniser, require_kind
 from babelrank_adapters.option_types import boolean, positive_integer
 from babelrank_adapters.prompts import choose_prompts
@@ -28,14 +28,13 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
     files = find_model(model, options.revision)
     require_kind(files, NAME, TRANSFORMERS)
     _require_trained(files)
-    require_safe_weights(files, allow_pickle=given.get("allow_pickle", False))
 
     from sentence_transformers import SparseEncoder
 
     from babelrank_adapters.token_limits import set_token_limit
     from babelrank_adapters.torch_encoder import TorchEncoder, describe, load_model
 
-    loaded = load_model(SparseEncoder, files, options)
+    loaded = load_model(SparseEncoder, files, options, allow_pickle=given.get("allow_pickle", False))
     loaded.max_active_dims = given.get("max_active_dims", loaded.max_active_dims)
     set_token_limit(loaded, files.name, options.max_length)
     prompts = choose_prompts(options, "", loaded.prompts, loaded.default_prompt_name)

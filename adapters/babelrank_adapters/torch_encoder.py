@@ -16,7 +16,7 @@ from babelrank.encoding.vectors import Kind, Vectors
 from babelrank.errors import EncoderError, unknown_choice
 from babelrank.training.checkpoint import ACCOUNT, summarise_training
 from babelrank_adapters.batches import BatchSize
-from babelrank_adapters.model_files import ModelFiles
+from babelrank_adapters.model_files import ModelFiles, require_safe_weights
 from babelrank_adapters.prompts import Prompts
 from babelrank_adapters.token_limits import count_longer, limit_settings
 
@@ -112,13 +112,17 @@ def _stop(pool: dict[str, Any]) -> None:
     BaseModel.stop_multi_process_pool(pool)
 
 
-def load_model(build: Callable[..., _Model], files: ModelFiles, options: EncoderOptions, **arguments: Any) -> _Model:
+def load_model(
+    build: Callable[..., _Model], files: ModelFiles, options: EncoderOptions, *, allow_pickle: bool, **arguments: Any
+) -> _Model:
     """Load a model, quietly.
 
     Parameters
     ----------
     build
         Called as ``SentenceTransformer`` is.
+    allow_pickle
+        Whether weights that can run code as they are read may be.
     arguments
         More for `build`.
 
@@ -127,6 +131,7 @@ def load_model(build: Callable[..., _Model], files: ModelFiles, options: Encoder
     EncoderError
         It cannot be loaded, or not with such options.
     """
+    require_safe_weights(files, allow_pickle=allow_pickle)
     if options.dtype is not None and options.dtype not in _DTYPES:
         raise EncoderError(unknown_choice("dtype", options.dtype, _DTYPES))
     devices = split_devices(options)
@@ -140,7 +145,9 @@ def load_model(build: Callable[..., _Model], files: ModelFiles, options: Encoder
             revision=files.revision,
             device="cpu" if len(devices) > 1 else next(iter(devices), None),
             trust_remote_code=options.trust_remote_code,
-            model_kwargs={"dtype": options.dtype} if options.dtype else {},
+            # False would read nothing but pickles.
+            model_kwargs={"use_safetensors": None if allow_pickle else True}
+            | ({"dtype": options.dtype} if options.dtype else {}),
             **arguments,
         )
     except EncoderError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
 from babelrank.errors import EncoderError
-from babelrank_adapters.model_files import find_model, require_safe_weights
+from babelrank_adapters.model_files import find_model
 from babelrank_adapters.model_kinds import SENTENCE_TRANSFORMERS, TRANSFORMERS, recogniser, require_kind
 from babelrank_adapters.option_types import boolean, one_of
 from babelrank_adapters.prompts import choose_prompts
@@ -27,12 +27,16 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
     pooling, normalize = given.get("pooling", "mean"), given.get("normalize", False)
     files = find_model(model, options.revision)
     require_kind(files, NAME, SENTENCE_TRANSFORMERS)
-    require_safe_weights(files, allow_pickle=given.get("allow_pickle", False))
 
     from babelrank_adapters.token_limits import set_token_limit
     from babelrank_adapters.torch_encoder import TorchEncoder, describe, load_model
 
-    loaded = load_model(partial(_build, pooling=pooling, normalize=normalize), files, options)
+    loaded = load_model(
+        partial(_build, pooling=pooling, normalize=normalize),
+        files,
+        options,
+        allow_pickle=given.get("allow_pickle", False),
+    )
     set_token_limit(loaded, files.name, options.max_length)
     own = files.read_object("config_sentence_transformers.json").get("prompts") or {}
     prompts = choose_prompts(options, files.name, own)
@@ -58,7 +62,7 @@ def _build(
     source = {"revision": revision, "trust_remote_code": trust_remote_code}
     output: dict[str, Any] = {}
     if pooling == _POOLER:
-        _require_pooler(location, source)
+        _require_pooler(location, source | model_kwargs)
         output = {
             "modality_config": {"text": {"method": "forward", "method_output_name": "pooler_output"}},
             "module_output_name": "sentence_embedding",
