@@ -18,16 +18,18 @@ def load(model, options):
 ADAPTER = Adapter(
     name="parrot", models="parrot:NAME", load=load, recognises=lambda model, options: model.startswith("parrot:")
 )
+DEAF = Adapter(name="deaf", models="?", load=load, recognises=lambda model, options: 1 / 0)
 NOT_AN_ADAPTER = {"name": "parrot"}
 """
 
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """Install a package whose module is PLUGIN, with the entry points given as lines."""
+    """Install a package with the modules PLUGIN and `broken`, and the entry points given as lines."""
 
-    def install(*entry_points):
+    def install(*entry_points, broken=""):
         (tmp_path / "parrot_plugin.py").write_text(PLUGIN, encoding="utf-8")
+        (tmp_path / "broken_plugin.py").write_text(broken, encoding="utf-8")
         folder = tmp_path / "parrot_plugin-1.0.dist-info"
         folder.mkdir()
         (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: parrot-plugin\nVersion: 1.0\n", encoding="utf-8")
@@ -79,6 +81,21 @@ def test_an_adapter_that_cannot_be_imported_stands_in_the_way_of_no_other(instal
     install("broken = parrot_plugin_that_is_not_there:ADAPTER", "parrot = parrot_plugin:ADAPTER")
     assert find_adapter("parrot:polly", EncoderOptions()).name == "parrot"
     assert find_adapter("use-multilingual-v3", EncoderOptions()).name == "use"
+
+
+@pytest.mark.parametrize("broken", ["raise RuntimeError('no GPU')", "import sys; sys.exit('no GPU')", "def f(:"])
+def test_an_adapter_that_raises_anything_stands_in_the_way_of_no_other(install, babelrank, broken):
+    install(
+        "broken = broken_plugin:ADAPTER", "deaf = parrot_plugin:DEAF", "parrot = parrot_plugin:ADAPTER", broken=broken
+    )
+    assert find_adapter("parrot:polly", EncoderOptions()).name == "parrot"
+    with pytest.raises(EncoderError, match=r"adapter 'broken' \(broken_plugin:ADAPTER\) cannot be imported"):
+        load_adapter("broken")
+    outcome = babelrank("adapters")
+    assert outcome.code == 0, outcome.err
+    lines = outcome.out.splitlines()
+    assert any(line.startswith("broken: adapter 'broken' (broken_plugin:ADAPTER) cannot be imported") for line in lines)
+    assert "parrot: parrot:NAME" in lines
 
 
 def test_an_entry_point_that_is_no_adapter_is_refused(install):

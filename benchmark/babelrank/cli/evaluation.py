@@ -148,7 +148,11 @@ def adapters() -> None:
     from babelrank.encoding.registry import adapter_names, load_adapter
 
     for name in adapter_names():
-        adapter = load_adapter(name)
+        try:
+            adapter = load_adapter(name)
+        except EncoderError as error:
+            tell(f"{name}: {error}")
+            continue
         needs = f" (needs {adapter.requires})" if adapter.requires else ""
         tell(f"{name}: {adapter.models}{needs}")
 

@@ -1,5 +1,6 @@
 """Finding adapters by entry point, and the one that a model needs."""
 
+from contextlib import suppress
 from importlib.metadata import entry_points
 
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
@@ -28,8 +29,10 @@ def load_adapter(name: str) -> Adapter:
     point = next(iter(found))
     try:
         adapter = point.load()
-    except ImportError as error:
-        raise EncoderError(f"adapter {name!r} ({point.value}) cannot be imported: {error}.") from error
+    except (Exception, SystemExit) as error:  # importing runs the package's code
+        raise EncoderError(
+            f"adapter {name!r} ({point.value}) cannot be imported ({type(error).__name__}: {error})."
+        ) from error
     if not isinstance(adapter, Adapter):
         raise EncoderError(f"adapter {name!r}: {point.value} is a {type(adapter).__name__}, not a babelrank Adapter.")
     return adapter
@@ -38,12 +41,10 @@ def load_adapter(name: str) -> Adapter:
 def find_adapter(model: str, options: EncoderOptions) -> Adapter:
     """Return the adapter that recognises `model`, or the one that loads any sentence-transformers model."""
     for name in adapter_names():
-        try:
+        with suppress(Exception):  # a broken plug-in stands in nobody's way; asked for by name, it says what is wrong
             adapter = load_adapter(name)
-        except EncoderError:  # a broken plug-in stands in nobody's way; asked for by name, it says what is wrong
-            continue
-        if adapter.recognises(model, options):
-            return adapter
+            if adapter.recognises(model, options):
+                return adapter
     return load_adapter(_FALLBACK)
 
 
