@@ -27,6 +27,7 @@ LETTERS = """
 def write(tmp_path, monkeypatch):
     """Write a module of a name that was never used into the working directory, and return the name."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
 
     def write_module(source: str, name: str | None = None) -> str:
         name = name or f"users_module_{next(_numbers)}"
@@ -59,6 +60,9 @@ BODY = (
     def with_role_by_name(texts, *, batch_size=8, role="?"):
         return letters([role + text for text in texts])
 
+    def with_role_by_place(texts, role="?", /):
+        return letters([role + text for text in texts])
+
     class OneMethod:
         def encode(self, texts):
             return letters(texts)
@@ -74,6 +78,13 @@ BODY = (
         def encode_document(self, texts):
             return letters(["document" + text for text in texts])
 
+    class OneMethodAndOneForBoth:
+        def encode(self, texts):
+            return letters(["document" + text for text in texts])
+
+        def encode_query(self, texts):
+            return letters(["query" + text for text in texts])
+
     made = TwoMethods()
 """
 )
@@ -86,9 +97,11 @@ BODY = (
         ("with_default", False),
         ("with_role", True),
         ("with_role_by_name", True),
+        ("with_role_by_place", True),
         ("OneMethod", False),
         ("OneMethodWithRole", True),
         ("TwoMethods", True),
+        ("OneMethodAndOneForBoth", True),
         ("made", True),
     ],
 )
@@ -114,10 +127,18 @@ def test_modules_in_packages_and_imports_beside_them(write, tmp_path):
     (package / "__init__.py").touch()
     (package / "inner.py").write_text("from users_sibling import letters as encode\n")
     write(LETTERS, "users_sibling")
-    before = list(sys.path)
 
     assert load("users_package.inner:encode").info.name == "users_package.inner:encode"
-    assert sys.path == before
+
+
+def test_what_is_imported_only_when_texts_come_is_found_beside_the_module(write):
+    write(LETTERS, "users_late")
+    name = write("""
+        def encode(texts):
+            from users_late import letters
+            return letters(texts)
+    """)
+    assert load(f"{name}:encode").encode_query(["bee"]).tolist() == [[2, 3, 1]]
 
 
 def test_prompts_are_put_before_texts(write):
@@ -170,10 +191,16 @@ class TestRecognition:
         write(LETTERS, "openai")
         assert not load_adapter("callable").recognises(model, EncoderOptions())
 
-    def test_imports_nothing(self, write, capsys):
+    def test_of_a_module_that_is_not_there_says_so(self, write):
+        with pytest.raises(EncoderError, match="nor is there a module named 'users_nothing' here"):
+            load_encoder("users_nothing:f")
+
+    def test_imports_nothing_and_leaves_the_path_alone(self, write, capsys):
         name = write("print('imported')")
+        before = list(sys.path)
         find_adapter(f"{name}:f", EncoderOptions())
         assert name not in sys.modules
+        assert sys.path == before
         assert capsys.readouterr().out == ""
 
 
@@ -184,6 +211,7 @@ class TestBadCode:
             ("return [[1.0, 2.0] for _ in texts]", "returned a list, expected a NumPy array"),
             ("return None", "returned a NoneType, expected a NumPy array"),
             ("return np.ones((len(texts) - 1, 2))", r"returned shape \(2, 2\) for 3 texts"),
+            ("return np.array(1.0)", r"returned shape \(\) for 3 texts"),
             ("return np.ones(len(texts))", r"returned shape \(3,\) for 3 texts"),
             ("return np.ones((len(texts), 2), dtype=int)", "int64 values, expected floating point"),
             ("return np.full((len(texts), 2), np.nan)", "NaN or infinity"),
@@ -242,8 +270,9 @@ class TestBadCode:
                 r"encode\(\) raised OSError: no weights",
             ),
             ("class encode:\n    def __init__(self, path): ...", r"encode\(\) raised TypeError.*path"),
-            ("class encode: ...", "has neither encode_query and encode_document nor encode"),
-            ("encode = 3", "has neither encode_query and encode_document nor encode"),
+            ("class encode: ...", "has neither encode_query nor encode"),
+            ("class encode:\n    def encode_query(self, texts): ...", "has neither encode_document nor encode"),
+            ("encode = 3", "has neither encode_query nor encode, and is no function"),
         ],
     )
     def test_what_cannot_be_imported_or_made(self, write, source, message):

@@ -4,9 +4,11 @@
 
     class Model:                      # made without arguments
         def encode_query(self, texts): …
-        def encode_document(self, texts): …   # or encode(self, texts) or encode(self, texts, role) for both
+        def encode_document(self, texts): …   # or encode(self, texts) or encode(self, texts, role) for either or both
 
 What comes back is a NumPy array of shape (texts, dimension), a scipy csr_array, or babelrank's MultiVectors.
+
+The module is looked for in the working directory first, and so is what it imports, whenever it does.
 
 The fingerprint is the digest of the module's source and the name in it. Files that the function reads, modules that it
 imports and weights that it downloads are not seen: `--option version=…` says that they changed.
@@ -17,8 +19,9 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +37,7 @@ from babelrank.encoding.vectors import Kind, MultiVectors, Vectors, take, to_ten
 from babelrank.errors import EncoderError, unknown_choice
 
 _NAME = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*)")
+_METHODS = {Role.QUERY: "encode_query", Role.DOCUMENT: "encode_document"}
 _KINDS = {np.ndarray: Kind.DENSE, csr_array: Kind.SPARSE, MultiVectors: Kind.MULTI_VECTOR}
 # Sorted neither by length nor by alphabet, in either direction: what sorts its batch and does not undo it is caught.
 _PROBES = ("Where do bees sleep?", "Zebras sleep standing, lions lie down.", "A bed")
@@ -91,6 +95,11 @@ class CallableEncoder:
             raise EncoderError(
                 f"{self._model} returned a {type(vectors).__name__}, expected a NumPy array (texts × dimension)."
             )
+        if isinstance(vectors, np.ndarray) and vectors.ndim != 2:
+            raise EncoderError(
+                f"{self._model} returned shape {vectors.shape} for {len(texts)} texts, "
+                f"expected ({len(texts)}, dimension)."
+            )
         return vectors
 
     def _check_order(self, role: Role) -> None:
@@ -118,32 +127,22 @@ def _alike(one: Vectors, other: Vectors) -> bool:
 
 
 def _find(model: str) -> tuple[ModuleType, str, Any]:
-    """Import the module and return it with the name and what it stands for."""
+    """Import the module and return it with the name and what it stands for; its folder stays importable."""
     match = _NAME.fullmatch(model)
     if match is None:
         raise EncoderError(f"{model!r}: expected module:function or module:Class.")
     module_name, name = match.groups()
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+    importlib.invalidate_caches()  # the module may have been written a moment ago
     try:
-        with _working_directory_importable():
-            module = importlib.import_module(module_name)
+        module = importlib.import_module(module_name)
     except Exception as error:  # importing runs the user's code
         raise EncoderError(f"{model}: {module_name} cannot be imported ({type(error).__name__}: {error}).") from error
     if not hasattr(module, name):
         own = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise EncoderError(f"{module_name}: " + unknown_choice("function or class", name, own))
     return module, name, getattr(module, name)
-
-
-@contextmanager
-def _working_directory_importable() -> Iterator[None]:
-    folder = str(Path.cwd())
-    sys.path.insert(0, folder)
-    importlib.invalidate_caches()  # the module may have been written a moment ago
-    try:
-        yield
-    finally:
-        with suppress(ValueError):  # the module has taken it out itself
-            sys.path.remove(folder)
 
 
 def _functions(model: str, target: Any) -> dict[Role, Encode]:
@@ -153,13 +152,14 @@ def _functions(model: str, target: Any) -> dict[Role, Encode]:
             target = target()
         except Exception as error:  # the user's code may raise anything
             raise EncoderError(f"{model}() raised {type(error).__name__}: {error}.") from error
-    methods = {Role.QUERY: "encode_query", Role.DOCUMENT: "encode_document"}
-    if all(hasattr(target, method) for method in methods.values()):
-        return {role: getattr(target, method) for role, method in methods.items()}
     encode = getattr(target, "encode", target)  # a function is its own
-    if not callable(encode):
-        raise EncoderError(f"{model}: has neither encode_query and encode_document nor encode, and is no function.")
-    return {role: _with_role(encode, role) for role in Role}
+    functions = {}
+    for role, method in _METHODS.items():
+        function = getattr(target, method, encode)
+        if not callable(function):
+            raise EncoderError(f"{model}: has neither {method} nor encode, and is no function.")
+        functions[role] = function if hasattr(target, method) else _with_role(function, role)
+    return functions
 
 
 def _with_role(function: Callable[..., Any], role: Role) -> Encode:
@@ -168,10 +168,10 @@ def _with_role(function: Callable[..., Any], role: Role) -> Encode:
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError:  # written in C and without a signature
         return function
-    if any(parameter.name == "role" for parameter in parameters):
+    if any(each.name == "role" and each.kind is not each.POSITIONAL_ONLY for each in parameters):
         return lambda texts: function(texts, role=role.value)
     second = parameters[1] if len(parameters) > 1 else None
-    if second and second.default is second.empty and second.kind in _POSITIONAL:
+    if second and second.kind in _POSITIONAL and (second.name == "role" or second.default is second.empty):
         return lambda texts: function(texts, role.value)
     return function
 
@@ -190,8 +190,9 @@ def _recognises(model: str, _: EncoderOptions) -> bool:
     match = _NAME.fullmatch(model)
     if match is None or (top := match[1].partition(".")[0]) in adapter_names():
         return False
-    with _working_directory_importable(), suppress(ValueError):  # a module that knows no origin, such as __main__
-        return find_spec(top) is not None
+    importlib.invalidate_caches()
+    with suppress(ValueError):  # a module that knows no origin, such as __main__
+        return bool(PathFinder.find_spec(top, [str(Path.cwd())]) or find_spec(top))
     return False
 
 

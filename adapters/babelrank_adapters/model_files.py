@@ -99,7 +99,9 @@ def find_model(model: str, revision: str | None) -> ModelFiles:
     if folder is not None:
         return _in_folder(folder, revision)
     if not _HUB_NAME.fullmatch(model):
-        raise EncoderError(f"{model!r}: no such folder, and not a name on the Hub (ORGANISATION/MODEL).")
+        module, _, name = model.partition(":")
+        hint = f"; nor is there a module named {module!r} here" if name.isidentifier() else ""
+        raise EncoderError(f"{model!r}: no such folder, and not a name on the Hub (ORGANISATION/MODEL){hint}.")
     answer = _ask_hub(model, revision)
     if isinstance(answer, EncoderError):
         raise answer
