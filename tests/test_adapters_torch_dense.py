@@ -214,6 +214,51 @@ def test_another_runtime_gives_the_same_vectors_from_the_graph_of_the_model(with
     assert other.count_truncated(["a " * 100, "a"], Role.QUERY) == 1
 
 
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_a_file_that_is_no_graph_is_named(with_graph, tmp_path, backend):
+    folder = shutil.copytree(with_graph, tmp_path / "tiny")
+    (folder / "onnx" / "model.onnx").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(EncoderError, match=rf"tiny: --option backend={backend}: .*onnx/model\.onnx holds no graph"):
+        load(folder, options={"backend": backend})
+
+
+def with_runtime(monkeypatch, run, inputs):
+    from babelrank_adapters import runtimes
+
+    monkeypatch.setitem(runtimes._OPEN, "onnx", lambda _: (run, inputs))
+
+
+def test_a_graph_that_needs_more_than_the_tokenizer_gives_is_refused(with_graph, monkeypatch):
+    with_runtime(monkeypatch, None, ["input_ids", "position_ids", "attention_mask"])
+    with pytest.raises(EncoderError, match="the graph needs position_ids, which the tokenizer does not give"):
+        load(with_graph, options={"backend": "onnx"})
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Exception(
+            "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Failed to allocate memory for requested buffer of size 9"
+        ),
+        RuntimeError("Exception from src/inference: Failed to allocate 34359738368 bytes of memory"),
+    ],
+    ids=["ONNX Runtime", "OpenVINO"],
+)
+def test_a_batch_that_does_not_fit_in_a_runtimes_memory_is_halved(with_graph, monkeypatch, error):
+    sizes = []
+
+    def crowded(arrays):
+        sizes.append(len(arrays["input_ids"]))
+        if sizes[-1] > 1:
+            raise error
+        return np.ones((*arrays["input_ids"].shape, 16), dtype=np.float32)
+
+    with_runtime(monkeypatch, crowded, ["input_ids"])
+    encoder = load(with_graph, options={"backend": "onnx"}, batch_size=4)
+    assert encoder.encode_query(["a"] * 4).shape == (4, 16)
+    assert sizes == [4, 2, 1, 1, 1, 1]
+
+
 def test_a_graph_is_exported_if_the_model_has_none(tiny_model):
     exported = load(tiny_model, options={"backend": "onnx", "truncate_dim": "5"})
     assert exported.info.settings["graph"] == "exported"

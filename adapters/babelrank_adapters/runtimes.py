@@ -24,6 +24,7 @@ from babelrank_adapters.model_files import ModelFiles
 
 _TOKENS = ("last_hidden_state", "token_embeddings")  # names under which graphs give the tokens' vectors
 _EXPORTED = "exported"
+_OUT_OF_MEMORY = ("Failed to allocate", "bad_alloc")  # in errors of either runtime, of several types
 # Where models keep their graphs, by runtime; the first that is there counts. OpenVINO reads ONNX, too.
 _ONNX_FILES = ("onnx/model.onnx", "model.onnx")
 _FILES = {
@@ -53,9 +54,20 @@ class Graph(torch.nn.Module):
         self._inputs = inputs
 
     def forward(self, **features: Any) -> dict[str, torch.Tensor]:
-        """Return ``last_hidden_state``, shape (texts, tokens, dimension)."""
-        arrays = {name: features[name].numpy() for name in self._inputs if name in features}
-        return {_TOKENS[0]: torch.from_numpy(self._run(arrays))}
+        """Return ``last_hidden_state``, shape (texts, tokens, dimension).
+
+        Raises
+        ------
+        MemoryError
+            There is not enough memory for so many tokens.
+        """
+        arrays = {name: features[name].numpy() for name in self._inputs}
+        try:
+            return {_TOKENS[0]: torch.from_numpy(self._run(arrays))}
+        except Exception as error:  # the runtimes' own
+            if any(words in str(error) for words in _OUT_OF_MEMORY):
+                raise MemoryError(str(error)) from error
+            raise
 
 
 def replace_torch(model: SentenceTransformer, files: ModelFiles, backend: str) -> dict[str, Any]:
@@ -72,8 +84,9 @@ def replace_torch(model: SentenceTransformer, files: ModelFiles, backend: str) -
         The runtime is not installed, or the model cannot run on it.
     """
     first = model[0]
+    where = f"{files.name}: --option backend={backend}"
     if not isinstance(first, Transformer):
-        raise EncoderError(f"{files.name}: --option backend={backend}: there is no transformer in the model.")
+        raise EncoderError(f"{where}: there is no transformer in the model.")
     stored = next((name for name in _FILES[backend] if name in files.names), None)
     with extra(backend), TemporaryDirectory() as scratch:
         if stored:
@@ -81,8 +94,10 @@ def replace_torch(model: SentenceTransformer, files: ModelFiles, backend: str) -
             path = files.folder([f"{stored.rpartition('.')[0]}.*"]) / stored
         else:
             path = Path(scratch, "model.onnx")
-            _export(model, first, path, f"{files.name}: --option backend={backend}")
-        run, inputs = _OPEN[backend](path)
+            _export(model, first, path, where)
+        run, inputs = _open(path, backend, where)
+    if missing := set(inputs) - _features(first, ["a"]).keys():
+        raise EncoderError(f"{where}: the graph needs {', '.join(sorted(missing))}, which the tokenizer does not give.")
     first.model = Graph(run, inputs, first.config)
     return {"backend": backend, "graph": stored or _EXPORTED}
 
@@ -92,8 +107,7 @@ def _export(model: SentenceTransformer, first: Transformer, path: Path, where: s
     import_module("onnxscript")  # what PyTorch's exporter needs; missing, it is an error of the extra
 
     # More than one text and, of tokens, more than of texts: equal or single lengths would be taken for constants.
-    features = first.preprocess(["an example", "and a longer example to be read"])
-    inputs = {name: value for name, value in features.items() if isinstance(value, torch.Tensor)}
+    inputs = _features(first, ["an example", "and a longer example to be read"])
     dynamic = torch.export.Dim.DYNAMIC
     logger = logging.getLogger("torch.onnx")
     level = logger.level
@@ -115,6 +129,23 @@ def _export(model: SentenceTransformer, first: Transformer, path: Path, where: s
         raise EncoderError(f"{where}: the model cannot be exported ({type(error).__name__}).") from error
     finally:
         logger.setLevel(level)
+
+
+def _features(first: Transformer, texts: list[str]) -> dict[str, torch.Tensor]:
+    """Return what the tokenizer gives for texts, as a model gets it."""
+    return {name: value for name, value in first.preprocess(texts).items() if isinstance(value, torch.Tensor)}
+
+
+def _open(path: Path, backend: str, where: str) -> tuple[Callable[[Arrays], np.ndarray], list[str]]:
+    """Return what computes the tokens' vectors by the graph in a file, and the inputs that it needs."""
+    try:
+        return _OPEN[backend](path)
+    except ImportError:
+        raise
+    except Exception as error:  # any of the runtime's own errors
+        raise EncoderError(
+            f"{where}: {path} holds no graph that it reads ({type(error).__name__}: {error})."
+        ) from error
 
 
 def _open_onnx(path: Path) -> tuple[Callable[[Arrays], np.ndarray], list[str]]:
