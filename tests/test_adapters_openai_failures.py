@@ -1,6 +1,7 @@
 """Adapter openai against a server that fails in every way a server can: what is tried again, and what is said."""
 
 import socket
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -93,6 +94,45 @@ class TestRetry:
         began = time.monotonic()
         with pytest.raises(EncoderError, match="bad text"):
             encoder.encode_query(TEXTS[:4])
+        assert time.monotonic() - began < 10
+
+
+class TestSurroundings:
+    @pytest.mark.parametrize(
+        ("variable", "value"),
+        [
+            ("ALL_PROXY", "socks5://127.0.0.1:9"),
+            ("HTTP_PROXY", "gopher://127.0.0.1:9"),
+            ("SSL_CERT_FILE", "/not/there"),
+        ],
+    )
+    def test_that_cannot_be_used_are_an_error(self, monkeypatch, variable, value):
+        monkeypatch.setitem(sys.modules, "socksio", None)
+        monkeypatch.setenv(variable, value)
+        openai_api._certificates.cache_clear()
+        with pytest.raises(EncoderError, match=rf"http://127\.0\.0\.1:9/v1: cannot be asked .*{variable}"):
+            load("http://127.0.0.1:9/v1")
+
+    def test_an_interruption_does_not_wait_for_answers(self, server, monkeypatch):
+        asked, over = threading.Event(), threading.Event()
+
+        def hang(*_):
+            asked.set()
+            over.wait(20)
+            return error(500)
+
+        def interrupt(*_, **__):
+            assert asked.wait(10)
+            raise KeyboardInterrupt
+
+        encoder = after_probe(server, hang)
+        monkeypatch.setattr(openai_api, "wait", interrupt)
+        began = time.monotonic()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                encoder.encode_query(TEXTS)
+        finally:
+            over.set()
         assert time.monotonic() - began < 10
 
 

@@ -13,10 +13,12 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
+from socket import SHUT_RDWR, socket
 from ssl import SSLContext
 from threading import Event
 from typing import Any
@@ -89,36 +91,42 @@ class Endpoint:
         EncoderError
             The first failure that retrying did not mend; requests that have not begun then never do.
         """
-        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        stop = Event()
-        with (
-            httpx.Client(headers=headers, timeout=self.timeout, verify=_certificates()) as client,
-            ThreadPoolExecutor(self.concurrency) as executor,
-        ):
+        connections = _Connections()
+        with self._client() as client, ThreadPoolExecutor(self.concurrency) as executor:
             bodies = [{**self.fields, **extra_fields, "input": list(batch)} for batch in batches]
-            futures = [executor.submit(self._embed_batch, client, body, stop) for body in bodies]
+            futures = [executor.submit(self._embed_batch, client, body, connections) for body in bodies]
             try:
                 failed = [future for future in wait(futures, return_when=FIRST_EXCEPTION).done if future.exception()]
                 return [future.result() for future in failed or futures]
             finally:
-                stop.set()
                 executor.shutdown(wait=False, cancel_futures=True)
+                connections.give_up()
 
-    def _embed_batch(self, client: httpx.Client, body: Mapping[str, Any], stop: Event) -> np.ndarray:
-        """Return the vectors of one batch; `stop` ends the wait for another try."""
+    def _client(self) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        try:
+            return httpx.Client(headers=headers, timeout=self.timeout, verify=_certificates())
+        except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
+            raise EncoderError(
+                f"{self.base_url}: cannot be asked by the proxy or with the certificates that the environment names "
+                f"(HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR): {error}"
+            ) from error
+
+    def _embed_batch(self, client: httpx.Client, body: Mapping[str, Any], connections: "_Connections") -> np.ndarray:
+        """Return the vectors of one batch."""
         retrying = Retrying(
             retry=retry_if_exception_type(_PassingError),
             stop=stop_after_attempt(self.tries),
             wait=_pause,
-            sleep=sleep_using_event(stop),
+            sleep=sleep_using_event(connections.given_up),
         )
         try:
-            return self._read(retrying(self._post, client, body, stop), len(body["input"]))
+            return self._read(retrying(self._post, client, body, connections), len(body["input"]))
         except RetryError as error:
             last = error.last_attempt
             raise EncoderError(f"{self.base_url}: {last.exception()}; tried {last.attempt_number} times.") from error
 
-    def _post(self, client: httpx.Client, body: Mapping[str, Any], stop: Event) -> httpx.Response:
+    def _post(self, client: httpx.Client, body: Mapping[str, Any], connections: "_Connections") -> httpx.Response:
         """Return the server's final answer.
 
         Raises
@@ -128,10 +136,10 @@ class Endpoint:
         EncoderError
             The server asks to wait too long, or another request has failed for good.
         """
-        if stop.is_set():
+        if connections.given_up.is_set():
             raise EncoderError(f"{self.base_url}: not asked again, as another request has failed.")
         try:
-            response = client.post(f"{self.base_url}/embeddings", json=body)
+            response = client.post(f"{self.base_url}/embeddings", json=body, extensions={"trace": connections.note})
         except httpx.TimeoutException as error:
             raise _PassingError(f"no answer within {self.timeout:g} s") from error
         except httpx.RequestError as error:
@@ -183,6 +191,35 @@ class Endpoint:
             text = text.replace(self.key, "***")
         kind = response.headers.get("content-type", "no content type").partition(";")[0]
         return f"HTTP {response.status_code}, {kind}: {text[:_EXCERPT]!r}"
+
+
+class _Connections:
+    """Connections of several threads, to be given up by another: closing one does not wake who waits for its answer.
+
+    Attributes
+    ----------
+    given_up
+        Whether no thread shall ask again.
+    """
+
+    def __init__(self) -> None:
+        self.given_up = Event()
+        self._sockets: list[socket] = []
+
+    def note(self, _: str, details: Mapping[str, Any]) -> None:
+        """Remember a connection that is made; httpx calls this with all that happens to a request."""
+        made: Any = details.get("return_value")
+        if hasattr(made, "get_extra_info"):
+            self._sockets.append(made.get_extra_info("socket"))
+            if self.given_up.is_set():
+                self.give_up()
+
+    def give_up(self) -> None:
+        """Cut all connections."""
+        self.given_up.set()
+        for each in self._sockets:
+            with suppress(OSError):  # closed by the server, or by its thread
+                each.shutdown(SHUT_RDWR)
 
 
 class _PassingError(Exception):
