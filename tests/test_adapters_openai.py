@@ -50,8 +50,9 @@ def test_requests_run_at_the_same_time_but_no_more_than_asked_for(server):
             under_way -= 1
         return ok([vector(text) for text in body["input"]])
 
-    after_probe(server, count, concurrency=3, batch_size=1).encode_query(TEXTS)
-    assert most == 3
+    encoder = after_probe(server, count, concurrency=3, batch_size=1)
+    encoder.encode_query(TEXTS)
+    assert most == encoder.texts_at_once == 3
 
 
 def test_vectors_are_placed_by_their_index(server):

@@ -161,6 +161,15 @@ def test_a_chunk_grows_while_the_encoder_is_fast_and_shrinks_when_it_is_slow(
     assert [len(texts) for role, texts in encoder.calls if role == "document"] == [256, 128, 64, 64, 64, 24]
 
 
+def test_a_chunk_is_never_smaller_than_an_encoder_needs_at_once(fake_encoder, collection_of, tmp_path, monkeypatch):
+    monkeypatch.setattr(encoding, "FIRST_CHUNK", 16)
+    monkeypatch.setattr(encoding, "_next_size", lambda size, _: size // 2)
+    encoder = fake_encoder()
+    encoder.texts_at_once = 40
+    encode(encoder, collection_of(["q"], MANY), store=tmp_path)
+    assert [len(texts) for role, texts in encoder.calls if role == "document"] == [40, 40, 20]
+
+
 def test_the_longest_texts_come_first_and_those_alike_in_length_stay_in_order(fake_encoder, collection_of, tmp_path):
     encoder = fake_encoder()
     encode(encoder, collection_of(["q"], ["a", "bb", "dddd", "ccc", "x" * 9, "e" * 7]), store=tmp_path)

@@ -239,13 +239,22 @@ def _pause(state: RetryCallState) -> float:
 
 
 class OpenAIEncoder:
-    """One model behind one endpoint; the dimension is that of a probe, asked for at once."""
+    """One model behind one endpoint; the dimension is that of a probe, asked for at once.
+
+    Attributes
+    ----------
+    info
+        Identity and settings.
+    texts_at_once
+        As many as all requests under way hold.
+    """
 
     def __init__(
         self, model: str, endpoint: Endpoint, options: EncoderOptions, input_types: Mapping[Role, str] | None
     ) -> None:
         self._endpoint = endpoint
         self._batch_size = options.batch_size
+        self.texts_at_once = endpoint.concurrency * options.batch_size
         # A server that is told what a text is puts its own prompt before it.
         self._prompts = choose_prompts(options, "" if input_types else model, {})
         self._extra_fields = {role: {"input_type": input_types[role]} if input_types else {} for role in Role}

@@ -16,7 +16,7 @@ from babelrank.data.passages import PassageBlock, PassageSource
 from babelrank.data.streamed import StreamedCollection
 from babelrank.encoding.protocol import Encoder, EncoderInfo, EncoderOptions, Role, Truncating
 from babelrank.encoding.registry import load_encoder
-from babelrank.encoding.representations import FIRST_CHUNK, check_vectors, length_class
+from babelrank.encoding.representations import FIRST_CHUNK, check_vectors, least_chunk, length_class
 from babelrank.encoding.shards import (
     Shard,
     ShardPlan,
@@ -303,8 +303,9 @@ def _encode_window(
     vectors = np.empty((len(unique), out.shape[1]), dtype=np.float32)
     order = np.array(sorted(range(len(unique)), key=lambda row: length_class(unique[row]), reverse=True))
     seconds = 0.0
-    for first in range(0, len(order), FIRST_CHUNK):
-        chunk = order[first : first + FIRST_CHUNK]
+    size = max(least_chunk(encoder), FIRST_CHUNK)
+    for first in range(0, len(order), size):
+        chunk = order[first : first + size]
         batch = [unique[row] for row in chunk]
         began = time.perf_counter()
         vectors[chunk] = np.asarray(check_vectors(encoder.encode_document(batch), batch, encoder.info))

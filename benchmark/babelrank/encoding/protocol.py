@@ -87,7 +87,7 @@ class Encoder(Protocol):
     """Anything that turns texts into vectors. Both methods keep the order of `texts`.
 
     What they return depends on `info.kind`: a floating-point array of shape (len(texts), dimension), a scipy csr_array
-    of that shape, or `MultiVectors`. An encoder may also be one of the two protocols below.
+    of that shape, or `MultiVectors`. An encoder may also be any of the protocols below.
     """
 
     @property
@@ -107,6 +107,15 @@ class Truncating(Protocol):
 
     def count_truncated(self, texts: Sequence[str], role: Role, /) -> int:
         """Return how many of `texts` are cut at the maximum length, prompt and special tokens included."""
+
+
+@runtime_checkable
+class Concurrent(Protocol):
+    """An encoder that works on several batches at the same time."""
+
+    @property
+    def texts_at_once(self) -> int:
+        """Of how many texts a call must be for all that work to have some; at least 1."""
 
 
 @runtime_checkable

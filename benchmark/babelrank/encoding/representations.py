@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from babelrank.data.collection import Collection
-from babelrank.encoding.protocol import Encoder, EncoderInfo, PoolWeighting, Role, Similarity, Truncating
+from babelrank.encoding.protocol import Concurrent, Encoder, EncoderInfo, PoolWeighting, Role, Similarity, Truncating
 from babelrank.encoding.store import Shelf, default_store, text_key
 from babelrank.encoding.vectors import (
     Kind,
@@ -28,7 +28,8 @@ from babelrank.encoding.vectors import (
 from babelrank.errors import EncoderError
 
 # Texts per call of the encoder and per segment on disk. A chunk should be large enough that the encoder's own batching
-# loses nothing at the seams and small enough that an interruption costs seconds: its size follows the encoder's speed.
+# loses nothing at the seams and small enough that an interruption costs seconds: its size follows the encoder's speed,
+# down to what an encoder needs at once.
 FIRST_CHUNK = 256
 _SMALLEST_CHUNK = 64
 _CHUNK_SECONDS = 5.0
@@ -139,7 +140,7 @@ def encode_texts(
     distinct = dict(zip(keys, texts, strict=True))
     function = encoder.encode_query if role is Role.QUERY else encoder.encode_document
     encoded, rows, count, seconds = _encode_distinct(
-        Shelf(store, encoder.info, role), distinct, function, encoder.info, progress
+        Shelf(store, encoder.info, role), distinct, function, encoder.info, least_chunk(encoder), progress
     )
     vectors = take(encoded, np.array([rows[key] for key in keys], dtype=np.int64))
     return EncodedTexts(vectors, count, seconds, _share_truncated(encoder, list(distinct.values()), role))
@@ -150,6 +151,7 @@ def _encode_distinct(
     distinct: dict[bytes, str],
     function: Callable[[Sequence[str]], Vectors],
     info: EncoderInfo,
+    least: int,
     progress: Callable[[int, int], None],
 ) -> tuple[Vectors, dict[bytes, int], int, float]:
     """Return vectors, the row of each text by its key, how many texts were encoded now, and the seconds it took."""
@@ -158,7 +160,7 @@ def _encode_distinct(
     first = 0 if stored is None else count(stored)
     missing = [key for key in distinct if key not in rows]
     missing.sort(key=lambda key: length_class(distinct[key]), reverse=True)
-    seconds, done, size = 0.0, 0, FIRST_CHUNK
+    seconds, done, size = 0.0, 0, max(least, FIRST_CHUNK)
     while done < len(missing):
         progress(done, len(missing))
         keys = missing[done : done + size]
@@ -171,10 +173,15 @@ def _encode_distinct(
         parts.append(vectors)
         done += len(chunk)
         seconds += elapsed
-        size = _next_size(size, elapsed)
+        size = max(least, _next_size(size, elapsed))
     if missing:
         progress(done, len(missing))
     return concatenate(parts), rows, len(missing), seconds
+
+
+def least_chunk(encoder: Encoder) -> int:
+    """Return how many texts a call of the encoder should have at least."""
+    return encoder.texts_at_once if isinstance(encoder, Concurrent) else 1
 
 
 def length_class(text: str) -> int:
