@@ -65,7 +65,7 @@ def submit(
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a model on the Hub.")] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A setting of the adapter, see `babelrank adapters`; may be repeated."),
+        typer.Option(metavar="NAME=VALUE", help="A setting of the adapter, see adapters/README.md; may be repeated."),
     ] = None,
     transform: Annotated[
         list[str] | None,
@@ -176,7 +176,7 @@ def cache(
 
     root = store or default_store()
     if limit is not None:
-        for shelf in prune(root, int(limit * _GIB), spare_seconds=60.0 * _SPARE_MINUTES):
+        for shelf in prune(root, limit * _GIB, spare_seconds=60.0 * _SPARE_MINUTES):
             tell(f"deleted {shelf.model} ({shelf.role}), {shelf.size / _GIB:.3f} GiB")
     shelves = list_shelves(root)
     for shelf in shelves:

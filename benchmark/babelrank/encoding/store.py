@@ -75,7 +75,7 @@ def describe_shelf(folder: Path, model: str, identity: Mapping[str, Any]) -> Non
         _mark_used(folder)
     else:
         content = json.dumps({"model": model, **identity}, indent=2, ensure_ascii=False) + "\n"
-        atomic_write(folder / _DESCRIPTION, content, flush=False)
+        atomic_write(folder / _DESCRIPTION, content)
 
 
 class Shelf:
@@ -154,13 +154,13 @@ class ShelfState:
 
 
 def list_shelves(root: Path) -> list[ShelfState]:
-    """Return the shelves of a store, the most recently used first."""
+    """Return the shelves of a store, the most recently used first; what a damaged description does not say is `?`."""
     shelves = []
     for description in root.glob(f"*/{_DESCRIPTION}"):
         try:
-            identity = json.loads(description.read_bytes())
+            identity = _read_description(description)
             files = [path.stat() for path in description.parent.iterdir()]
-        except (OSError, ValueError):  # pruned by another process while we look, or damaged
+        except OSError:  # pruned by another process while we look
             continue
         shelves.append(
             ShelfState(
@@ -175,7 +175,7 @@ def list_shelves(root: Path) -> list[ShelfState]:
     return sorted(shelves, key=lambda shelf: shelf.used, reverse=True)
 
 
-def prune(root: Path, limit: int, *, spare_seconds: float = 0.0) -> list[ShelfState]:
+def prune(root: Path, limit: float, *, spare_seconds: float = 0.0) -> list[ShelfState]:
     """Delete the shelves that were used longest ago, until the store holds at most `limit` bytes; return them.
 
     Parameters
@@ -197,6 +197,14 @@ def _mark_used(folder: Path) -> None:
     """Note that a shelf is in use: when it last was decides what is pruned first."""
     with suppress(OSError):  # a store that cannot be written can still be read
         os.utime(folder / _DESCRIPTION)
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    try:
+        description = json.loads(path.read_bytes())
+    except ValueError:
+        return {}
+    return description if isinstance(description, dict) else {}
 
 
 def _checksum(content: bytes) -> str:
