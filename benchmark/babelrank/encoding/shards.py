@@ -34,7 +34,6 @@ _HEADER_BYTES = 1024  # more than a shard's header takes
 _STALE_SECONDS = (
     3600.0  # a shard is written in seconds: a part that nobody touched for an hour belongs to a dead process
 )
-_ROWS_AT_A_TIME = 16_384  # for what would copy all vectors otherwise
 
 # Large enough that reading is sequential and a search spends nothing at the seams; small enough that a worker that dies
 # loses seconds, and that writing one (twice its size in memory) fits beside a model.
