@@ -191,6 +191,15 @@ def test_leaderboard_check_fails_until_it_is_current(babelrank: Babelrank, store
     assert babelrank("leaderboard", "--check").code == 0
 
 
+def test_leaderboard_check_lists_a_damaged_rank_table(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
+    assert submit_sample(babelrank, store).code == 0
+    table = tmp_path / "reports" / "use-multilingual-v3" / "sample.ranks.parquet"
+    table.unlink()
+    outcome = babelrank("leaderboard", "--check")
+    assert outcome.code != 0
+    assert f"not current: {table}" in outcome.err
+
+
 def test_the_leaderboard_is_found_from_a_folder_below(
     babelrank: Babelrank, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

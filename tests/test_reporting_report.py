@@ -10,9 +10,11 @@ from filelock import FileLock
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RelevantRanks, read_ranks
 from babelrank.reporting import report
+from babelrank.reporting.leaderboard import render_leaderboard
 from babelrank.reporting.report import (
     check_reports,
     check_writable,
+    find_ranks,
     find_report,
     lock_reports,
     refresh_reports,
@@ -243,6 +245,18 @@ def test_a_rank_table_that_differs_is_found_and_nothing_brings_it_back(tmp_path)
     assert check_reports(tmp_path) == [str(table)]
     with pytest.raises(ReportError, match=r"xquad-r\.ranks\.parquet"):
         refresh_reports(tmp_path)
+
+
+def test_a_rank_table_of_other_results_is_not_read(tmp_path):
+    folder = write_report(tmp_path, *toy_results())
+    toy_ranks([(*row[:5], row[6], row[6]) for row in ROWS]).write(folder / "xquad-r.ranks.parquet")
+    for attempt in (
+        lambda: find_ranks("toy", "xquad-r", tmp_path),
+        lambda: render_leaderboard(tmp_path),
+        lambda: refresh_reports(tmp_path),
+    ):
+        with pytest.raises(ReportError, match=r"toy.xquad-r\.ranks\.parquet: missing, or not what results\.json"):
+            attempt()
 
 
 def test_rank_tables_must_be_those_of_the_results(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -37,14 +38,17 @@ def leaderboard(
         for path in [*write_experiments(root / _EXPERIMENTS, folder), *write_leaderboard(folder, root)]:
             tell(f"{path}")
         return
-    stale = [
-        *check_leaderboard(folder, root),
-        *check_reports(folder),
-        *check_experiments(root / _EXPERIMENTS, folder),
-    ]
-    for name in stale:
-        errors.print(f"not current: {name}", highlight=False, soft_wrap=True)
-    if stale:
+    current = True
+    # Reports come first: a rank table that is missing or damaged is listed before it stops what is made of it.
+    for find_stale in (
+        partial(check_reports, folder),
+        partial(check_leaderboard, folder, root),
+        partial(check_experiments, root / _EXPERIMENTS, folder),
+    ):
+        for name in find_stale():
+            current = False
+            errors.print(f"not current: {name}", highlight=False, soft_wrap=True)
+    if not current:
         errors.print("`babelrank leaderboard` makes pages and heatmaps anew, `babelrank submit` a rank table.")
         raise typer.Exit(1)
     console.print("The leaderboard and all reports are current.")

@@ -12,7 +12,6 @@ from babelrank.analysis.letters import find_letters
 from babelrank.data.catalog import Source, source_of
 from babelrank.errors import ReportError
 from babelrank.files import atomic_write
-from babelrank.ranking.table import read_ranks
 from babelrank.reporting.family_table import SIDE_BY_SIDE, tabulate
 from babelrank.reporting.figures import FAMILY_TITLES, Figures, figures_of
 from babelrank.reporting.html_leaderboard import Key, render_leaderboard_html
@@ -21,6 +20,7 @@ from babelrank.reporting.pages import REPORT_NAME
 from babelrank.reporting.report import lock_reports, read_reports
 from babelrank.reporting.results import CollectionResults, ModelResults, catalog_order
 from babelrank.reporting.scaling_table import scaling_table
+from babelrank.reporting.stored_tables import read_stored_ranks
 
 LEADERBOARD = "leaderboard.md"
 LEADERBOARD_PAGE = "leaderboard.html"
@@ -136,7 +136,7 @@ def find_standings(sections: Sequence[Section]) -> Standings:
         kind, measure = section.figures.main
         tables = {
             (section.title, entry.model.name): question_figures(
-                read_ranks(entry.folder / entry.result.ranks.file), measure
+                read_stored_ranks(entry.folder, entry.result.ranks), measure
             )
             for entry in section.entries
             if entry.result.ranks

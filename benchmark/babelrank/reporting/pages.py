@@ -7,8 +7,6 @@ from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.detail import analyse_in_detail
 from babelrank.analysis.errors import Texts, attach_texts, find_errors, select_worst
 from babelrank.data.catalog import source_of
-from babelrank.ranking.table import read_ranks
-from babelrank.ranking.top_table import read_top
 from babelrank.reporting.error_section import error_section
 from babelrank.reporting.figures import figures_of
 from babelrank.reporting.heatmaps import heatmaps_of
@@ -18,6 +16,7 @@ from babelrank.reporting.parts import Section
 from babelrank.reporting.results import CollectionResults, ModelResults, Results
 from babelrank.reporting.sections import detail_sections
 from babelrank.reporting.space_section import space_section
+from babelrank.reporting.stored_tables import read_stored_ranks, read_stored_top
 
 REPORT_NAME = "report.md"
 REPORTS_FOLDER = "reports"  # of a project, beside which its leaderboard stands
@@ -82,7 +81,7 @@ def _content(model: ModelResults, name: str, collection: CollectionResults, fold
     sections: list[Section] = []
     left_out: list[str] = []
     if collection.ranks is not None and not figures.has_pool:
-        ranks = read_ranks(folder / collection.ranks.file)
+        ranks = read_stored_ranks(folder, collection.ranks)
         return _Content(analyse_in_detail(ranks, figures.headline[0]).intervals, [])
     if collection.space is None:
         left_out.append(f"Embedding space: it was not measured. {_AGAIN}")
@@ -91,14 +90,14 @@ def _content(model: ModelResults, name: str, collection: CollectionResults, fold
     else:
         sections.append(space_section(collection.space))
     if collection.ranks is not None:
-        ranks = read_ranks(folder / collection.ranks.file)
+        ranks = read_stored_ranks(folder, collection.ranks)
         detail = analyse_in_detail(ranks, figures.headline[0], seen=model.seen)
         intervals = detail.intervals
         sections = [*(detail_sections(detail) if figures.has_bias else []), *sections]
         if collection.top is None or not (folder / collection.top.file).exists():
             left_out.append(f"Errors: there is no table of top passages. {_AGAIN}")
         else:
-            errors = find_errors(ranks, read_top(folder / collection.top.file))
+            errors = find_errors(ranks, read_stored_top(folder, collection.top))
             worst = attach_texts(select_worst(errors), collection.texts or Texts({}, {}))
             source = source_of(name) if collection.texts else None
             sections.append(error_section(errors, worst, source))

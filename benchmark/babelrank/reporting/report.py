@@ -1,6 +1,5 @@
 """The folder of a report: results.json, tables, heatmaps and pages, written whole or not at all."""
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -12,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.files import PART_SUFFIX, atomic_write
-from babelrank.ranking.table import RelevantRanks, read_ranks
+from babelrank.ranking.table import RelevantRanks
 from babelrank.ranking.top_table import TopRanks
 from babelrank.reporting.heatmaps import heatmaps_of
 from babelrank.reporting.names import collection_stem, find_problem, slug
@@ -26,6 +25,7 @@ from babelrank.reporting.results import (
     TopFile,
 )
 from babelrank.reporting.results_file import FILE_NAME, dump, parse, read_results
+from babelrank.reporting.stored_tables import file_digest, is_whole, read_stored_ranks
 
 _LOCK_NAME = ".lock"
 _LOCK_SECONDS = 60  # a report is written within seconds
@@ -204,7 +204,7 @@ def find_ranks(model: str, collection: str, reports: Path) -> RelevantRanks:
     Raises
     ------
     ReportError
-        There is no such report, it is not about the collection, or it cannot be read.
+        There is no such report, it is not about the collection, or it or the table cannot be read.
     """
     folder = _find_folder(model, reports)
     collections = read_results(folder / FILE_NAME).collections
@@ -213,7 +213,7 @@ def find_ranks(model: str, collection: str, reports: Path) -> RelevantRanks:
     stored = collections[collection].ranks
     if stored is None:
         raise ReportError(f"{folder}: has no rank table of {collection}.")
-    return read_ranks(folder / stored.file)
+    return read_stored_ranks(folder, stored)
 
 
 def _find_folder(model: str, reports: Path) -> Path:
@@ -309,12 +309,12 @@ def _store_tables(
 ) -> CollectionResults:
     path, top_path = (folder / f"{collection_stem(name)}.{kind}.parquet" for kind in ("ranks", "top"))
     ranks.write(path)
-    stored = RanksFile(path.name, _sha256(path), len(ranks.table), ranks.tied)
+    stored = RanksFile(path.name, file_digest(path), len(ranks.table), ranks.tied)
     if top is None:
         top_path.unlink(missing_ok=True)  # an earlier evaluation's
         return replace(collection, ranks=stored)
     top.write(top_path)
-    kept = TopFile(top_path.name, _sha256(top_path), len(top.table), top.pool_depth, top.language_depth)
+    kept = TopFile(top_path.name, file_digest(top_path), len(top.table), top.pool_depth, top.language_depth)
     return replace(collection, ranks=stored, top=kept)
 
 
@@ -330,25 +330,14 @@ def _check_tables(fresh: Path, folder: Path, results: Results) -> None:
 def _damaged(folder: Path, collection: CollectionResults) -> list[Path]:
     """Return the tables that are not what results.json has the digest of; one of top passages may be missing."""
     ranks, top = collection.ranks, collection.top
-    damaged = [folder / ranks.file] if ranks and _digest(folder / ranks.file) != ranks.sha256 else []
-    if top and _digest(folder / top.file) not in (None, top.sha256):
+    damaged = [folder / ranks.file] if ranks and not is_whole(folder, ranks) else []
+    if top and (folder / top.file).exists() and not is_whole(folder, top):
         damaged.append(folder / top.file)
     return damaged
 
 
 def _holds(path: Path, content: bytes) -> bool:
     return path.is_file() and path.read_bytes() == content
-
-
-def _digest(path: Path) -> str | None:
-    try:
-        return _sha256(path)
-    except OSError:
-        return None
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _sibling(folder: Path, purpose: str) -> Path:
