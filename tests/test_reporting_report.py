@@ -1,8 +1,10 @@
 """reports/<slug>/: written whole or not at all, kept, found, checked."""
 
 import errno
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from filelock import FileLock
@@ -225,6 +227,39 @@ def test_a_second_writer_waits_and_then_says_so(tmp_path, monkeypatch):
         lock_reports(tmp_path),
     ):
         pass
+
+
+def test_a_writer_that_waits_says_so_and_goes_on(tmp_path, caplog):
+    lock = FileLock(tmp_path / ".lock", thread_local=False)
+    lock.acquire()
+    release = Timer(0.2, lock.release)
+    release.start()
+    with lock_reports(tmp_path):
+        pass
+    release.join()
+    assert [record.getMessage() for record in caplog.records if "waiting" in record.getMessage()] == [
+        f"{tmp_path}: another babelrank is writing here; waiting until it is done."
+    ]
+
+
+def test_reports_are_drawn_anew_one_by_one_so_that_others_can_write_in_between(tmp_path, monkeypatch):
+    for name in ("first", "second"):
+        write_report(tmp_path, *toy_results(name=name))
+    held = []
+
+    @contextmanager
+    def counting(reports):
+        held.append([])
+        yield
+
+    def render(results, folder):
+        held[-1].append(folder.name)
+        return {}
+
+    monkeypatch.setattr(report, "lock_reports", counting)
+    monkeypatch.setattr(report, "render_report", render)
+    refresh_reports(tmp_path)
+    assert held == [["first"], ["second"]]
 
 
 def test_stale_files_of_a_report_are_found(tmp_path):

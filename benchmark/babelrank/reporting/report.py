@@ -1,9 +1,10 @@
 """The folder of a report: results.json, tables, heatmaps and pages, written whole or not at all."""
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -28,7 +29,8 @@ from babelrank.reporting.results_file import FILE_NAME, dump, parse, read_result
 from babelrank.reporting.stored_tables import file_digest, is_whole, read_stored_ranks
 
 _LOCK_NAME = ".lock"
-_LOCK_SECONDS = 60  # a report is written within seconds
+_LOCK_SECONDS = 3600  # many times what a leaderboard of many reports takes: who waits may hold hours of encoding
+_LOGGER = logging.getLogger(__name__)
 # What makes two submissions one model. Names do not: a folder can be renamed.
 _IDENTITY = ("adapter", "fingerprint", "dimension", "similarity", "settings")
 
@@ -157,9 +159,9 @@ def refresh_reports(reports: Path) -> list[Path]:
         A results.json cannot be read, or a folder cannot be written.
     """
     changed = []
-    with lock_reports(reports):
-        for folder, results in read_reports(reports).items():
-            for name, drawn in render_report(results, folder).items():
+    for folder in read_reports(reports):
+        with lock_reports(reports):  # one at a time, and read again: a submission may come in between
+            for name, drawn in render_report(read_results(folder / FILE_NAME), folder).items():
                 content = drawn if isinstance(drawn, bytes) else drawn.encode()
                 if not _holds(folder / name, content):
                     atomic_write(folder / name, content)
@@ -229,7 +231,7 @@ def _find_folder(model: str, reports: Path) -> Path:
 
 @contextmanager
 def lock_reports(reports: Path) -> Iterator[None]:
-    """Keep other processes from writing reports, or a leaderboard of them.
+    """Keep other processes from writing reports, or a leaderboard of them; say so if that means to wait.
 
     Raises
     ------
@@ -238,13 +240,22 @@ def lock_reports(reports: Path) -> Iterator[None]:
     """
     with _writing(reports):
         reports.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(reports / _LOCK_NAME, timeout=_LOCK_SECONDS):
-                yield
-        except Timeout as error:
-            raise ReportError(
-                f"{reports}: another babelrank has been writing here for {_LOCK_SECONDS} s. Try again when it is done."
-            ) from error
+        with _patient(FileLock(reports / _LOCK_NAME), reports):
+            yield
+
+
+def _patient(lock: FileLock, reports: Path) -> AbstractContextManager[object]:
+    """Acquire a lock, at once or as soon as it is free."""
+    try:
+        return lock.acquire(timeout=0)
+    except Timeout:
+        _LOGGER.warning("%s: another babelrank is writing here; waiting until it is done.", reports)
+    try:
+        return lock.acquire(timeout=_LOCK_SECONDS)
+    except Timeout as error:
+        raise ReportError(
+            f"{reports}: another babelrank has been writing here for {_LOCK_SECONDS} s. Try again when it is done."
+        ) from error
 
 
 @contextmanager
