@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from babelrank.analysis.errors import Texts
 from babelrank.reporting.markdown import escape, render_markdown, reproducing_command
+from babelrank.reporting.results import TopFile
 from toy_reports import INFO, ROWS, toy_results
 
 
@@ -53,6 +55,20 @@ def test_tables_stay_tables_whatever_settings_hold():
 def test_text_is_shown_as_it_is(text, shown):
     assert escape(text) == shown
     assert escape(escape(text)) == shown
+
+
+def test_the_command_leaves_out_the_texts_that_the_report_leaves_out():
+    top = TopFile("xquad-r.top.parquet", "0" * 64, 40, 10, 1)
+
+    def command(name, **fields):
+        results, _ = toy_results((name,))
+        collection = replace(results.collections[name], **fields)
+        return reproducing_command(replace(results, collections={name: collection}))
+
+    assert command("xquad-r", top=top).endswith(" --no-texts")
+    assert "--no-texts" not in command("xquad-r", top=top, texts=Texts({}, {}))
+    assert "--no-texts" not in command("xquad-r")  # streamed: there are none to leave out
+    assert "--no-texts" not in command("mine:own", top=top)  # of a licence that is not known
 
 
 def test_the_command_gives_the_same_report_again():

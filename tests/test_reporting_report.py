@@ -98,6 +98,13 @@ def test_collections_evaluated_earlier_are_kept_and_those_of_the_same_name_repla
     assert check_reports(tmp_path) == []
 
 
+def test_languages_seen_are_kept_until_others_are_named(tmp_path):
+    for collection, seen, kept in (("xquad-r", ["de"], ["de"]), ("mlqa-r", None, ["de"]), ("sample", [], [])):
+        results, ranks = toy_results((collection,))
+        folder = write_report(tmp_path, replace(results, model=replace(results.model, seen=seen)), ranks)
+        assert read_results(folder / "results.json").model.seen == kept
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

@@ -109,9 +109,16 @@ def reproducing_command(results: Results) -> str:
     ]
     if model.seen is not None:
         parts.append(["--seen", ",".join(model.seen)])
+    if any(_leaves_out_texts(name, collection) for name, collection in results.collections.items()):
+        parts.append(["--no-texts"])
     if default_name(model.submitted_as, options) != model.name:
         parts.append(["--name", model.name])
     return " \\\n  ".join(map(shlex.join, parts))
+
+
+def _leaves_out_texts(name: str, collection: CollectionResults) -> bool:
+    """Return whether texts could have been kept, as those of top passages are, but were not wanted."""
+    return source_of(name) is not None and collection.top is not None and collection.texts is None
 
 
 def _as_arguments(key: str, value: object) -> list[list[str]]:

@@ -307,7 +307,9 @@ def _merge(earlier: Results | None, latest: Results) -> Results:
         for name, collection in earlier.collections.items()
         if name not in latest.collections
     }
-    return replace(latest, collections={**kept, **latest.collections})
+    # Adding a collection says nothing of the languages seen in training, unless it does.
+    seen = earlier.model.seen if latest.model.seen is None else latest.model.seen
+    return replace(latest, model=replace(latest.model, seen=seen), collections={**kept, **latest.collections})
 
 
 def _own_environment(collection: CollectionResults, earlier: Results, latest: Results) -> Environment | None:
