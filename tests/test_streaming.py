@@ -9,11 +9,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from babelrank.data.catalog import open_collection
+from babelrank.encoding.protocol import EncoderInfo
 from babelrank.encoding.shards import find_missing
+from babelrank.encoding.vectors import Kind
 from babelrank.errors import BabelrankError, EncoderError, EngineError, SearchError
 from babelrank.ranking.table import read_ranks
 from babelrank.reporting.results_file import read_results
-from babelrank.streaming import Streaming
+from babelrank.streaming import Streaming, choose_way
 from babelrank.submission import submit
 from made_collections import folder_of_shards, write_beir, write_mine
 from observers import Told
@@ -68,6 +71,15 @@ def test_scifact_streamed_is_scifact_in_memory_to_the_bit(evaluate, real_data):
     assert_same(streamed, evaluate("in memory", collection))
     assert streamed[1].pool.scores["nDCG@10"][0] > 0.03  # words retrieve something: ranks are not those of noise
     assert streamed[1].texts_encoded.document >= 5100
+
+
+def test_no_memory_is_estimated_of_vectors_that_are_not_dense(tmp_path):
+    collection = open_collection(f"mine:{write_mine(tmp_path / 'own')}", None)
+    info = EncoderInfo("bm25", "bm25", "1", dimension=2**31, kind=Kind.SPARSE)
+    assert choose_way(collection, info, Streaming(), []) == (
+        False,
+        "evaluated in memory, as only dense vectors without transforms stream",
+    )
 
 
 def test_languages_that_are_mixed_in_the_stream_are_ranked_as_in_memory(evaluate, tmp_path):
@@ -153,7 +165,7 @@ import sys
 from pathlib import Path
 from babelrank.encoding.registry import load_encoder
 from babelrank.environment import resident_memory
-from babelrank.streaming import Streaming
+from babelrank.streaming import Streaming, choose_way
 from babelrank.submission import submit
 from observers import Told
 

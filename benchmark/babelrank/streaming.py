@@ -44,6 +44,7 @@ _VECTOR_COPIES = 3
 _SHARE_OF_FREE = 0.7  # of the memory that is free: more would push out what others need
 _SEARCH_BYTES = 256 * 2**20  # that ranking needs at least, whatever the corpus
 _SLACK = 32 * 2**20  # what allocators keep
+_WHAT_STREAMS = "only dense vectors without transforms stream"
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,9 @@ def choose_way(
     EncoderError
         Streaming was asked for, but the representations are not dense, or transforms are to be applied.
     """
+    if info.kind is not Kind.DENSE and not streaming.asked_for:
+        # What they take is not known beforehand: a vector may have billions of places, and a few that are not 0.
+        return False, f"evaluated in memory, as {_WHAT_STREAMS}"
     size, free = estimate_memory(collection, info.dimension), available_memory()
     known = "an unknown amount" if free is None else f"{free / 1e9:,.3g} GB"
     estimate = f"in memory it would take about {size / 1e9:,.3g} GB, {known} are free"
@@ -96,8 +100,8 @@ def choose_way(
         return True, f"streamed, as asked; {estimate}"
     if free is None or size <= _SHARE_OF_FREE * free:
         return False, f"evaluated in memory; {estimate}"
-    if info.kind is not Kind.DENSE or transforms:
-        return False, f"evaluated in memory all the same, as only dense vectors without transforms stream; {estimate}"
+    if transforms:
+        return False, f"evaluated in memory all the same, as {_WHAT_STREAMS}; {estimate}"
     return True, f"streamed; {estimate}"
 
 
