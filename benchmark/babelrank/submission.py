@@ -14,7 +14,7 @@ from babelrank.data.download import fetch_if_ours
 from babelrank.data.families import expand_names, is_family
 from babelrank.data.streamed import StreamedCollection, collect
 from babelrank.encoding.corpus import EncoderSource
-from babelrank.encoding.protocol import EncoderInfo, EncoderOptions
+from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, check_comparable
 from babelrank.encoding.registry import load_encoder
 from babelrank.encoding.store import SIZE_LIMIT, default_store, prune
 from babelrank.encoding.transforms import Transform, parse_transform
@@ -102,6 +102,7 @@ def submit(
     began = time.perf_counter()
     encoder = load_encoder(model, options, adapter=adapter)
     load_seconds = time.perf_counter() - began
+    _check_fit(encoder.info, chosen)
     described = _describe(model, encoder.info, options, chosen, name)
     described = replace(described, seen=trained_languages(Path(model)) if seen is None else sorted(set(seen)))
     check_writable(reports, described)
@@ -138,6 +139,14 @@ def submit(
     ranks = {name: each.ranks for name, each in evaluations.items()}
     tops = {name: each.top for name, each in evaluations.items() if each.top is not None}
     return Submission(results, write_report(reports, results, ranks, tops))
+
+
+def _check_fit(info: EncoderInfo, transforms: Sequence[Transform]) -> None:
+    """Check that the model's representations can be compared and transformed as asked."""
+    check_comparable(info.kind, info.similarity)
+    dimension = info.dimension
+    for transform in transforms:
+        dimension = transform.check(info.kind, dimension)
 
 
 def _choose_way(

@@ -36,6 +36,18 @@ def parse_similarity(name: str | None) -> Similarity | None:
     return None if name is None else Similarity(name)
 
 
+def check_comparable(kind: Kind, similarity: Similarity) -> None:
+    """Check that representations of a kind can be compared so.
+
+    Raises
+    ------
+    EncoderError
+        They are multi-vectors, and the similarity is a distance.
+    """
+    if kind is Kind.MULTI_VECTOR and similarity is Similarity.EUCLIDEAN:
+        raise EncoderError("multi-vectors are compared by cosine or dot product of tokens, not by distance.")
+
+
 class Role(StrEnum):
     """The two sides of a dual encoder."""
 

@@ -13,7 +13,7 @@ import numpy as np
 from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
-from babelrank.encoding.vectors import unit_rows
+from babelrank.encoding.vectors import Kind, unit_rows
 from babelrank.errors import EncoderError, unknown_choice
 
 # Changes vectors, shape (texts, dimension), given the language of each, shape (texts,).
@@ -38,11 +38,33 @@ class Transform:
         Learns from the passages what is then done to passages and queries.
     similarity
         How the outcome is compared; None for as before.
+    size
+        The number in its name; None if it has none.
     """
 
     name: str
     fit: Fit
     similarity: Similarity | None = None
+    size: int | None = None
+
+    def check(self, kind: Kind, dimension: int) -> int:
+        """Return the dimension of what comes out, at most; whether it can be had is found before there are vectors.
+
+        Raises
+        ------
+        EncoderError
+            As `apply`, as far as kind and dimension tell.
+        """
+        if kind is not Kind.DENSE:
+            raise self._error("for dense representations only")
+        if self.size is None:
+            return dimension
+        verb = self.name.partition(":")[0]
+        try:
+            _require_at_most(self.size, dimension if verb == "whiten" else dimension - 1, dimension)
+        except ValueError as error:
+            raise self._error(str(error)) from error
+        return dimension if verb == "abtt" else self.size
 
     def apply(self, representations: Representations, collection: Collection) -> Representations:
         """Return the representations, transformed; float32.
@@ -54,7 +76,7 @@ class Transform:
         """
         queries, passages = representations.queries, representations.passages
         if not (isinstance(queries, np.ndarray) and isinstance(passages, np.ndarray)):
-            raise EncoderError(f"transform {self.name!r}: for dense representations only.")
+            raise self._error("for dense representations only")
         if representations.similarity is Similarity.COSINE:
             queries, passages = unit_rows(queries), unit_rows(passages)
         query_langs, passage_langs = (
@@ -64,13 +86,16 @@ class Transform:
             change = self.fit(passages, passage_langs)
             queries, passages = change(queries, query_langs), change(passages, passage_langs)
         except ValueError as error:
-            raise EncoderError(f"transform {self.name!r}: {error}.") from error
+            raise self._error(str(error)) from error
         return replace(
             representations,
             queries=queries.astype(np.float32, copy=False),
             passages=passages.astype(np.float32, copy=False),
             similarity=self.similarity or representations.similarity,
         )
+
+    def _error(self, problem: str) -> EncoderError:
+        return EncoderError(f"transform {self.name!r}: {problem}.")
 
 
 def parse_transform(text: str) -> Transform:
@@ -85,7 +110,8 @@ def parse_transform(text: str) -> Transform:
     if name in _PLAIN and not colon:
         return Transform(name, _PLAIN[name], Similarity.DOT if name == "binary" else None)
     if name in _NUMBERED and number.isdecimal() and int(number) > 0:
-        return Transform(f"{name}:{int(number)}", partial(_NUMBERED[name], size=int(number)))
+        size = int(number)
+        return Transform(f"{name}:{size}", partial(_NUMBERED[name], size=size), size=size)
     if name not in _PLAIN | _NUMBERED:
         raise EncoderError(unknown_choice("transform", name, _PLAIN | _NUMBERED))
     expected = " or ".join([name] * (name in _PLAIN) + [f"{name}:K, K a whole number above 0"] * (name in _NUMBERED))
@@ -137,7 +163,7 @@ def fit_abtt(passages: np.ndarray, _: np.ndarray, size: int) -> Change:
     1702.01417.
     """
     mean, axes, _variances = _principal_axes(passages)
-    _require_below(size, len(mean))
+    _require_at_most(size, len(mean) - 1, len(mean))
     matrix = np.eye(len(mean)) - axes[:, :size] @ axes[:, :size].T
     return lambda vectors, _: _multiply(vectors, matrix) - mean @ matrix
 
@@ -148,7 +174,7 @@ def fit_truncate(passages: np.ndarray, _: np.ndarray, size: int) -> Change:
     Models trained for it put the most into them: Kusupati et al. 2022, "Matryoshka Representation Learning", arXiv
     2205.13147.
     """
-    _require_below(size, passages.shape[1])
+    _require_at_most(size, passages.shape[1] - 1, passages.shape[1])
     return lambda vectors, _: vectors[:, :size]
 
 
@@ -176,9 +202,9 @@ _PLAIN: dict[str, Fit] = {"center": fit_center, "whiten": fit_whiten, "int8": fi
 _NUMBERED: dict[str, Callable[..., Change]] = {"whiten": fit_whiten, "abtt": fit_abtt, "truncate": fit_truncate}
 
 
-def _require_below(size: int, dimension: int) -> None:
-    if size >= dimension:
-        raise ValueError(f"the vectors have {dimension} dimensions, so K is at most {dimension - 1}")
+def _require_at_most(size: int, most: int, dimension: int) -> None:
+    if size > most:
+        raise ValueError(f"the vectors have {dimension} dimensions, so K is at most {most}")
 
 
 def _principal_axes(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -11,9 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 from scipy.sparse import csr_array
 
-from babelrank.encoding.protocol import Similarity
-from babelrank.encoding.vectors import MultiVectors, Vectors, unit_rows
-from babelrank.errors import EncoderError
+from babelrank.encoding.protocol import Similarity, check_comparable
+from babelrank.encoding.vectors import Kind, MultiVectors, Vectors, unit_rows
 from babelrank.ranking.kernels import add_token_maxima, sparse_products
 
 # Similarities of query tokens to passage tokens that are held at a time, by one thread (float32, 16 MB).
@@ -99,8 +98,7 @@ class MaxSimScorer:
     """Late interaction: per query token the nearest passage token, summed over the query's tokens."""
 
     def __init__(self, queries: MultiVectors, passages: MultiVectors, similarity: Similarity) -> None:
-        if similarity is Similarity.EUCLIDEAN:
-            raise EncoderError("multi-vectors are compared by cosine or dot product of tokens, not by distance.")
+        check_comparable(Kind.MULTI_VECTOR, similarity)
         if similarity is Similarity.COSINE:
             queries = MultiVectors(unit_rows(queries.tokens), queries.offsets)
             passages = MultiVectors(unit_rows(passages.tokens), passages.offsets)
