@@ -191,6 +191,16 @@ def test_leaderboard_check_fails_until_it_is_current(babelrank: Babelrank, store
     assert babelrank("leaderboard", "--check").code == 0
 
 
+def test_the_leaderboard_stands_beside_the_folder_of_reports_whatever_it_is_called(
+    babelrank: Babelrank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "figures").mkdir()
+    monkeypatch.chdir(tmp_path / "figures")
+    assert babelrank("leaderboard", "--reports", ".").code == 0
+    assert (tmp_path / "leaderboard.md").is_file()
+    assert not (tmp_path / "figures" / "leaderboard.md").exists()
+
+
 def test_leaderboard_check_lists_a_damaged_rank_table(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
     assert submit_sample(babelrank, store).code == 0
     table = tmp_path / "reports" / "use-multilingual-v3" / "sample.ranks.parquet"

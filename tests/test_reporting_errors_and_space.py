@@ -276,8 +276,8 @@ def test_languages_seen_in_training_are_groups_and_part_of_the_command(tmp_path,
 
 
 def test_a_report_in_its_project_leads_to_the_leaderboard_and_one_elsewhere_does_not(tmp_path, submitted):
-    at_home = write_report(tmp_path / "reports", *submitted)
-    elsewhere = write_report(tmp_path / "elsewhere", *submitted)
+    at_home = write_report(tmp_path / "reports", *submitted, with_leaderboard=True)
+    elsewhere = write_report(tmp_path / "z" / "reports", *submitted)
     for page, target in zip(PAGES, (LEADERBOARD, LEADERBOARD_PAGE), strict=True):
         assert f"../../{target}" in read(at_home, page)
         assert target not in read(elsewhere, page)

@@ -57,6 +57,24 @@ def test_the_same_results_give_the_same_bytes(tmp_path, real_heatmaps):
         assert drawn[page] == (first / page).read_text(encoding="utf-8")
 
 
+def test_pages_link_to_the_leaderboard_if_it_is_there_or_will_be(tmp_path):
+    results, ranks = toy_results()
+    reports = tmp_path / "reports"
+
+    def is_linked():
+        contents = ((reports / "toy" / page).read_text(encoding="utf-8") for page in ("report.md", "report.html"))
+        return ["../../leaderboard" in content for content in contents]
+
+    write_report(reports, results, ranks)
+    assert is_linked() == [False, False]
+    write_report(reports, results, ranks, with_leaderboard=True)
+    assert is_linked() == [True, True]
+    (tmp_path / "leaderboard.md").write_text("")
+    assert check_reports(reports) == []
+    write_report(reports, results, ranks)
+    assert is_linked() == [True, True]
+
+
 def test_both_pages_show_intervals_and_what_follows_from_the_rank_table(tmp_path):
     folder = write_report(tmp_path, *toy_results())
     for page in ("report.md", "report.html"):

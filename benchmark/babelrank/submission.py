@@ -54,6 +54,7 @@ def submit(
     streaming: Streaming | None = None,
     seen: Sequence[str] | None = None,
     texts: bool = True,
+    with_leaderboard: bool = False,
 ) -> Submission:
     """Evaluate a model on collections and write its report.
 
@@ -81,6 +82,8 @@ def submit(
         says of itself, if it is one.
     texts
         Whether the report holds the texts of the worst questions, of collections whose licence is known.
+    with_leaderboard
+        See `write_report`.
 
     Raises
     ------
@@ -138,7 +141,7 @@ def submit(
     )
     ranks = {name: each.ranks for name, each in evaluations.items()}
     tops = {name: each.top for name, each in evaluations.items() if each.top is not None}
-    return Submission(results, write_report(reports, results, ranks, tops))
+    return Submission(results, write_report(reports, results, ranks, tops, with_leaderboard=with_leaderboard))
 
 
 def _check_fit(info: EncoderInfo, transforms: Sequence[Transform]) -> None:

@@ -33,9 +33,10 @@ def leaderboard(
     folder = reports_folder(reports)
     root = folder.parent
     if not check:
-        for path in refresh_reports(folder):
+        # The leaderboard comes first, as reports link to it if it is there.
+        for path in [*write_leaderboard(folder, root), *write_experiments(root / _EXPERIMENTS, folder)]:
             tell(f"{path}")
-        for path in [*write_experiments(root / _EXPERIMENTS, folder), *write_leaderboard(folder, root)]:
+        for path in refresh_reports(folder):
             tell(f"{path}")
         return
     current = True

@@ -71,5 +71,5 @@ def project_root() -> Path:
 
 
 def reports_folder(given: Path | None) -> Path:
-    """Return the folder of the reports: the one given, or the project's."""
-    return given or project_root() / "reports"
+    """Return the folder of the reports: the one given, or the project's; the leaderboard goes into its parent."""
+    return given.resolve() if given else project_root() / "reports"

@@ -132,6 +132,7 @@ def submit(
                 streaming=streaming,
                 seen=None if seen is None else parse_languages(seen),
                 texts=texts,
+                with_leaderboard=out is None,
             )
     except KeyboardInterrupt:
         errors.print("interrupted; what was encoded is kept, and the same command goes on from there.")

@@ -16,14 +16,11 @@ from babelrank.reporting.family_table import SIDE_BY_SIDE, tabulate
 from babelrank.reporting.figures import FAMILY_TITLES, Figures, figures_of
 from babelrank.reporting.html_leaderboard import Key, render_leaderboard_html
 from babelrank.reporting.markdown import render_template
-from babelrank.reporting.pages import REPORT_NAME
+from babelrank.reporting.pages import LEADERBOARD, LEADERBOARD_PAGE, REPORT_NAME
 from babelrank.reporting.report import lock_reports, read_reports
 from babelrank.reporting.results import CollectionResults, ModelResults, catalog_order
 from babelrank.reporting.scaling_table import scaling_table
 from babelrank.reporting.stored_tables import read_stored_ranks
-
-LEADERBOARD = "leaderboard.md"
-LEADERBOARD_PAGE = "leaderboard.html"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from babelrank.reporting.space_section import space_section
 from babelrank.reporting.stored_tables import read_stored_ranks, read_stored_top
 
 REPORT_NAME = "report.md"
-REPORTS_FOLDER = "reports"  # of a project, beside which its leaderboard stands
+LEADERBOARD = "leaderboard.md"  # beside the folder of all reports
+LEADERBOARD_PAGE = "leaderboard.html"
 _AGAIN = "To have it, submit the model again (babelrank submit MODEL) without streaming; nothing is encoded again."
 
 
@@ -31,10 +32,11 @@ class _Content:
     sections: list[Section] = field(default_factory=list)
 
 
-def render_report(results: Results, folder: Path) -> dict[str, str | bytes]:
+def render_report(results: Results, folder: Path, *, with_leaderboard: bool = False) -> dict[str, str | bytes]:
     """Return what a report shows, by file name: its pages and the heatmaps.
 
     All follow from `results` and the tables in `folder`; the heatmaps' bytes depend on the version of matplotlib, too.
+    `with_leaderboard` is as in `render_pages`.
 
     Raises
     ------
@@ -43,7 +45,7 @@ def render_report(results: Results, folder: Path) -> dict[str, str | bytes]:
     """
     from babelrank.reporting.plots import render_heatmap, shared_scale
 
-    files: dict[str, str | bytes] = {**render_pages(results, folder)}
+    files: dict[str, str | bytes] = {**render_pages(results, folder, with_leaderboard=with_leaderboard)}
     for name, collection in results.collections.items():
         for heatmap in heatmaps_of(name, collection):
             scale = shared_scale(heatmap, [collection])
@@ -51,11 +53,11 @@ def render_report(results: Results, folder: Path) -> dict[str, str | bytes]:
     return files
 
 
-def render_pages(results: Results, folder: Path) -> dict[str, str]:
+def render_pages(results: Results, folder: Path, *, with_leaderboard: bool = False) -> dict[str, str]:
     """Return the pages of a report by file name, from its results and the tables in its folder.
 
     A collection without a table of top passages has no section of errors, and one whose space was not measured none of
-    that; the page says so.
+    that; the page says so. Pages link to the leaderboard if it is there, or about to be written (`with_leaderboard`).
 
     Raises
     ------
@@ -67,11 +69,10 @@ def render_pages(results: Results, folder: Path) -> dict[str, str]:
     }
     intervals = {name: content.intervals for name, content in contents.items() if content.intervals}
     sections = {name: content.sections for name, content in contents.items()}
-    # A report elsewhere has no leaderboard.
-    leaderboard = "../../leaderboard" if folder.absolute().parent.name == REPORTS_FOLDER else None
+    linked = with_leaderboard or (folder.absolute().parent.parent / LEADERBOARD).is_file()
     return {
-        REPORT_NAME: render_markdown(results, intervals, sections, leaderboard and f"{leaderboard}.md"),
-        REPORT_PAGE: render_report_html(results, intervals, sections, leaderboard and f"{leaderboard}.html"),
+        REPORT_NAME: render_markdown(results, intervals, sections, f"../../{LEADERBOARD}" if linked else None),
+        REPORT_PAGE: render_report_html(results, intervals, sections, f"../../{LEADERBOARD_PAGE}" if linked else None),
     }
 
 

@@ -61,6 +61,8 @@ def write_report(
     results: Results,
     ranks: Mapping[str, RelevantRanks],
     tops: Mapping[str, TopRanks] | None = None,
+    *,
+    with_leaderboard: bool = False,
 ) -> Path:
     """Write a model's report, or add to the one it has.
 
@@ -77,6 +79,8 @@ def write_report(
         The rank tables of the same collections.
     tops
         Tables of top passages, of some of these collections; without one, the report does not show errors.
+    with_leaderboard
+        Whether a leaderboard is written afterwards, to which pages can link.
 
     Returns
     -------
@@ -114,7 +118,8 @@ def write_report(
             content = dump(merged)
             atomic_write(fresh / FILE_NAME, content)
             # What is drawn must follow from the file, which rounds.
-            for name, drawn in render_report(parse(content, FILE_NAME), fresh).items():
+            written = parse(content, FILE_NAME)
+            for name, drawn in render_report(written, fresh, with_leaderboard=with_leaderboard).items():
                 atomic_write(fresh / name, drawn)
             _swap(fresh, folder)
         except BaseException:
