@@ -244,7 +244,8 @@ def _rank_distance(collection: CollectionResults) -> Section:
         title="Rank distance",
         caption="Per query, the difference between the ranks in the pool of its worst and its best relevant passage, "
         "which say the same in different languages; over the n queries that have at least two. Its floor is their "
-        "number less one. Normalised: 0 at the floor, 1 if they stand at both ends of the pool. Lower is better.",
+        "number less one, below which it falls only where they tie. Normalised: 0 at the floor, 1 if they stand at "
+        "both ends of the pool. Lower is better.",
         tables=[
             Table(
                 caption="Rank distance by query language: bars are means, with median and floor marked",
