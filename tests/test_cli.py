@@ -219,12 +219,12 @@ def test_the_leaderboard_is_found_from_a_folder_below(
     assert babelrank("leaderboard", "--check").code == 0
 
 
-def test_plot_draws_every_heatmap_as_png_and_svg(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
+def test_plot_draws_every_heatmap_in_every_format(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
     assert submit_sample(babelrank, store).code == 0
     outcome = babelrank("plot", "use-multilingual-v3", "--out", "figures")
     assert outcome.code == 0
     drawn = sorted(path.suffix for path in (tmp_path / "figures").iterdir())
-    assert drawn == [".png"] * 3 + [".svg"] * 3
+    assert drawn == [".pdf"] * 3 + [".png"] * 3 + [".svg"] * 3
 
 
 def test_plot_draws_other_kinds_in_the_formats_and_sizes_asked_for(

@@ -115,7 +115,7 @@ def test_models_that_are_compared_share_one_scale(tmp_path):
         f"{model}.xquad-r.{heatmap.name}.{suffix}"
         for model in ("good", "bad")
         for heatmap in HEATMAPS
-        for suffix in ("png", "svg")
+        for suffix in ("svg", "pdf", "png")
     }
     assert {path.name for path in paths} == expected == {path.name for path in tmp_path.iterdir()}
 

@@ -12,7 +12,7 @@ from babelrank.cli.common import ReportsOption, console, errors, reports_folder,
 from babelrank.errors import ReportError, unknown_choice
 
 _EXPERIMENTS = "experiments"
-_HEATMAPS, _HEATMAP_FORMATS = "heatmaps", ("png", "svg")
+_HEATMAPS = "heatmaps"
 
 
 def leaderboard(
@@ -88,7 +88,7 @@ def plot(
     for name in kind or [_HEATMAPS]:
         if name == _HEATMAPS:
             chosen = plots.SIZES[size] if size else None
-            drawn: Iterable[Path] = plots.plot_models(found, out, size=chosen, formats=formats or _HEATMAP_FORMATS)
+            drawn: Iterable[Path] = plots.plot_models(found, out, size=chosen, formats=formats or plots.FORMATS)
         elif name not in plots.KINDS:
             raise ReportError(unknown_choice("kind of figure", name, [_HEATMAPS, *plots.KINDS]))
         else:

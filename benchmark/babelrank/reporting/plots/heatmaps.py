@@ -17,6 +17,7 @@ from babelrank.reporting.heatmaps import Heatmap, heatmaps_of
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.names import slug
 from babelrank.reporting.plots.style import (
+    FORMATS,
     Size,
     add_title,
     house_style,
@@ -39,7 +40,7 @@ _DIGIT = 0.64  # width of a digit of DejaVu Sans, in font sizes
 
 
 def plot_models(
-    models: Sequence[Results], out: Path, *, size: Size | None = None, formats: Sequence[str] = ("png", "svg")
+    models: Sequence[Results], out: Path, *, size: Size | None = None, formats: Sequence[str] = FORMATS
 ) -> list[Path]:
     """Draw each heatmap of each collection of each model, on one colour scale per heatmap and collection.
 
