@@ -151,7 +151,7 @@ _COUNTERS: dict[str, Callable[[Any, list[str]], list[int]]] = {
 
 def _positions(reader: "nn.Module") -> int | None:
     """Return how many tokens the model has positions for; None if there is no bound."""
-    from babelrank.training.model import most_tokens
+    from babelrank.encoding.positions import most_tokens
 
     if (most := most_tokens(reader)) is not None:
         return most

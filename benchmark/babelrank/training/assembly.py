@@ -13,6 +13,7 @@ from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from babelrank.analysis.summary import analyse
 from babelrank.data.catalog import load_collection
 from babelrank.data.collection import Collection
+from babelrank.encoding.positions import most_tokens
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
 from babelrank.errors import TrainingError
@@ -29,7 +30,7 @@ from babelrank.training.engine import (
     tensorboard,
 )
 from babelrank.training.loss import WeightedObjectives
-from babelrank.training.model import add_lora, encode_role, freeze, load_start, most_tokens, prompts_of
+from babelrank.training.model import add_lora, encode_role, freeze, load_start, prompts_of
 from babelrank.training.teacher import Teacher
 from babelrank.training.units import JsonlUnits
 

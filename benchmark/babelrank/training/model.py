@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
-from torch import Tensor, nn
+from torch import Tensor
 
 from babelrank.errors import TrainingError
 from babelrank.training.batches import PASSAGE, QUERY
@@ -64,17 +64,6 @@ def encode_role(
         list(texts), prompt=prompts[role], batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False
     )
     return encoded.astype(np.float32)
-
-
-def most_tokens(model: nn.Module) -> int | None:
-    """Return the length of the longest text that a model has learnt positions for; None if it needs none."""
-    tables = [
-        module
-        for name, module in model.named_modules()
-        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding)
-    ]
-    # Where padding has a position, as in RoBERTa, texts begin after it.
-    return min((len(t.weight) - (0 if t.padding_idx is None else t.padding_idx + 1) for t in tables), default=None)
 
 
 def freeze(model: SentenceTransformer, patterns: tuple[str, ...]) -> None:
