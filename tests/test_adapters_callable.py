@@ -39,9 +39,9 @@ def write(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
-def load(model, **options):
+def load(model, *, batch_size=32, **options):
     prompts = {name: options.pop(name) for name in ("query_prompt", "document_prompt") if name in options}
-    return load_encoder(model, EncoderOptions(options=options, **prompts), adapter="callable")
+    return load_encoder(model, EncoderOptions(batch_size=batch_size, options=options, **prompts), adapter="callable")
 
 
 BODY = (
@@ -148,6 +148,23 @@ def test_prompts_are_put_before_texts(write):
     assert encoder.info.settings == {"query_prompt": "eee ", "document_prompt": ""}
 
 
+def test_a_call_is_for_no_more_texts_than_a_batch_holds(write):
+    name = write("""
+        import numpy as np
+
+        sizes = []
+
+        def encode(texts):
+            sizes.append(len(texts))
+            return np.array([[len(text), 1.0] for text in texts])
+    """)
+    encoder = load(f"{name}:encode", batch_size=4)
+    sizes = sys.modules[name].sizes
+    sizes.clear()
+    assert encoder.encode_query(["a" * length for length in range(10)])[:, 0].tolist() == list(range(10))
+    assert sizes == [4, 4, 2]
+
+
 def test_sparse_and_multi_vectors_are_taken_as_they_are(write):
     name = write("""
         import numpy as np
@@ -223,11 +240,12 @@ class TestBadCode:
             ("return np.array([[len(t) - len(texts[0])] for t in texts], dtype=float)", "gets one vector alone"),
         ],
     )
+    @pytest.mark.parametrize("batch_size", [1, 32])
     @pytest.mark.parametrize("form", ["def f(texts):\n    {}", "class f:\n    def encode(self, texts):\n        {}"])
-    def test_what_is_returned_or_raised(self, write, form, body, message):
+    def test_what_is_returned_or_raised(self, write, form, body, message, batch_size):
         name = write("import numpy as np\n" + form.format(body))
         with pytest.raises(EncoderError, match=message) as caught:
-            load(f"{name}:f")
+            load(f"{name}:f", batch_size=batch_size)
         assert name in str(caught.value)
 
     def test_what_is_raised_later_names_the_text(self, write):

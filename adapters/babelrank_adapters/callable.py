@@ -6,7 +6,8 @@
         def encode_query(self, texts): …
         def encode_document(self, texts): …   # or encode(self, texts) or encode(self, texts, role) for either or both
 
-What comes back is a NumPy array of shape (texts, dimension), a scipy csr_array, or babelrank's MultiVectors.
+`--batch-size` texts come at once. What comes back is a NumPy array of shape (texts, dimension), a scipy csr_array, or
+babelrank's MultiVectors.
 
 The module is looked for in the working directory first, and so is what it imports, whenever it does.
 
@@ -33,7 +34,7 @@ from scipy.sparse import csr_array
 from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions, Role, Similarity
 from babelrank.encoding.registry import adapter_names
 from babelrank.encoding.representations import check_vectors
-from babelrank.encoding.vectors import Kind, MultiVectors, Vectors, take, to_tensors
+from babelrank.encoding.vectors import Kind, MultiVectors, Vectors, concatenate, take, to_tensors
 from babelrank.errors import EncoderError, unknown_choice
 
 _NAME = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*)")
@@ -49,16 +50,17 @@ Encode = Callable[[Sequence[str]], Any]
 
 
 class CallableEncoder:
-    """Calls the user's code with a list of texts and checks what comes back, at once by a probe of its order."""
+    """Calls the user's code with a batch of texts and checks what comes back, at once by a probe of its order."""
 
     def __init__(self, model: str, options: EncoderOptions) -> None:
         options.reject_unsupported("callable", "max_length", "dtype", "device", "revision")
         version = options.read_options("callable", {"version": str}).get("version")
         module, name, target = _find(model)
         self._model = model
+        self._batch_size = options.batch_size
         self._functions = _functions(model, target)
         self._prompts = {Role.QUERY: options.query_prompt or "", Role.DOCUMENT: options.document_prompt or ""}
-        first = self._encode(_PROBES, Role.QUERY)
+        first = self._call(_PROBES, Role.QUERY)
         self.info = EncoderInfo(
             name=model,
             adapter="callable",
@@ -84,6 +86,10 @@ class CallableEncoder:
         return self._encode(texts, Role.DOCUMENT)
 
     def _encode(self, texts: Sequence[str], role: Role) -> Vectors:
+        batches = [texts[i : i + self._batch_size] for i in range(0, len(texts), self._batch_size)] or [texts]
+        return concatenate([check_vectors(self._call(batch, role), batch, self.info) for batch in batches])
+
+    def _call(self, texts: Sequence[str], role: Role) -> Vectors:
         try:
             vectors = self._functions[role]([self._prompts[role] + text for text in texts])
         except Exception as error:  # the user's code may raise anything
@@ -104,10 +110,9 @@ class CallableEncoder:
 
     def _check_order(self, role: Role) -> None:
         """Refuse code that gives a few texts other vectors together than alone."""
-        together = check_vectors(self._encode(_PROBES, role), _PROBES, self.info)
+        together = check_vectors(self._call(_PROBES, role), _PROBES, self.info)
         for row, text in enumerate(_PROBES):
-            alone = check_vectors(self._encode([text], role), [text], self.info)
-            if not _alike(take(together, np.array([row])), alone):
+            if not _alike(take(together, np.array([row])), self._encode([text], role)):
                 raise EncoderError(
                     f"{self._model}: {text!r} gets one vector alone and another among {len(_PROBES)} texts; the order "
                     "of the texts must be kept, and a vector must not depend on the other texts."

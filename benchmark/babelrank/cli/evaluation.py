@@ -61,7 +61,9 @@ def submit(
     dtype: Annotated[str | None, typer.Option(help="Of the weights: auto, float32, bfloat16 or float16.")] = None,
     similarity: Annotated[str | None, typer.Option(help="cosine, dot or euclidean [default: the model's own].")] = None,
     device: Annotated[str | None, typer.Option(help="Such as cpu, cuda or cuda:1.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Texts that the model sees at once.")] = 32,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Texts that the model sees at once, if it takes batches.")
+    ] = 32,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a model on the Hub.")] = None,
     option: Annotated[
         list[str] | None,
