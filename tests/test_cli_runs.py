@@ -1,11 +1,16 @@
 """`evaluate`, `fuse` and `rerank` as people type them, on the sample that ships with the package."""
 
+import io
 import json
 
 import pytest
+from rich.console import Console
 
+from babelrank.analysis.settings import macro_averages, score_pairs, score_pool
 from babelrank.data.catalog import load_collection
 from babelrank.data.judged import judged_of
+from babelrank.reporting.run_evaluation import Depth, RunEvaluation, evaluation_tables
+from made_ranks import pool_ranks
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +36,28 @@ def test_a_run_is_scored(babelrank, run_file, tmp_path):
     assert figures["queries"] == 56
     assert figures["depth"] == {"least": 2, "most": 2}
     assert figures["rank_distance"] == 1.0
+
+
+@pytest.mark.parametrize("count", [11, 14])
+def test_scores_by_pair_of_many_languages_fit_80_columns(count):
+    languages = [f"{chr(ord('a') + i)}x" for i in range(count)]
+    queries = {(lang, "q"): [(other, 1 + i) for i, other in enumerate(languages)] for lang in languages}
+    ranks = pool_ranks(queries, dict.fromkeys(languages, 1))
+    pairs, pool = score_pairs(ranks), score_pool(ranks)
+    macro = macro_averages(pairs, pool)
+    evaluation = RunEvaluation(
+        *("run", "sample", "0" * 64, languages, count, Depth(1, 1), [], ["mAP"], [*macro], macro, pairs, pool, None)
+    )
+    console = Console(width=80, file=io.StringIO())
+    for table in evaluation_tables(evaluation):
+        console.print(table)
+    shown = console.file.getvalue()
+    assert "…" not in shown
+    last = [line.split() for line in shown.splitlines() if line.split()[:1] == [languages[-1]]]
+    scores = [score for line in last for score in line[1:]]
+    assert len(scores) == count + 1
+    assert scores[0] == "1.00"
+    assert all(len(score) <= 4 for score in scores)
 
 
 def test_a_run_that_lacks_relevant_passages_has_no_rank_distance(babelrank, run_file, tmp_path):

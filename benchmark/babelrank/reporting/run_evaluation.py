@@ -21,6 +21,7 @@ from babelrank.ranking.runs import Resolved, rank_run
 from babelrank.reporting.figures import family_of, headline_measures, setting_kinds, shown_measures
 from babelrank.reporting.summary import show_rank, show_score
 
+_COLUMNS = 14  # of scores side by side: with the query language, 77 characters
 NO_DISTANCE = (
     "No rank distance: the run does not hold all relevant passages, and how far down the others stand is unknown."
 )
@@ -134,19 +135,33 @@ def evaluation_tables(evaluation: RunEvaluation) -> Iterator[Table]:
         table.add_row(kind.replace("_", "-"), *(show_score(scores[measure], 4) for measure in evaluation.measures))
     yield _right(table)
     if len(evaluation.languages) > 1:
-        measure = evaluation.measures[0]
-        by_pair = Table(
-            "query language",
-            *evaluation.languages,
-            "all",
-            title=Text(f"{measure} by passage language", style="bold"),
+        yield from _tables_by_pair(evaluation)
+
+
+def _tables_by_pair(evaluation: RunEvaluation) -> Iterator[Table]:
+    """Yield the headline measure by query and passage language, in tables that fit 80 columns."""
+    measure = evaluation.measures[0]
+    columns = [*evaluation.languages, "all"]
+    scores = zip(evaluation.pairs.scores[measure], evaluation.pool.scores[measure], strict=True)
+    rows = [[*row, pooled] for row, pooled in scores]
+    for start in range(0, len(columns), _COLUMNS):
+        shown = slice(start, start + _COLUMNS)
+        table = Table(
+            "query",
+            *columns[shown],
+            title=Text(f"{measure} by query and passage language", style="bold"),
             title_justify="left",
             box=box.SIMPLE,
+            padding=0,
         )
-        rows = zip(evaluation.languages, evaluation.pairs.scores[measure], evaluation.pool.scores[measure], strict=True)
-        for lang, row, pooled in rows:
-            by_pair.add_row(lang, *map(show_score, (*row, pooled)))
-        yield _right(by_pair)
+        for lang, row in zip(evaluation.languages, rows, strict=True):
+            table.add_row(lang, *map(_show_briefly, row[shown]))
+        yield _right(table)
+
+
+def _show_briefly(score: Cell) -> str:
+    """Write a score in four characters: .840, or 1.00."""
+    return show_score(score).removeprefix("0")[:4]
 
 
 def _right(table: Table) -> Table:
