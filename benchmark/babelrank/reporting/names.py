@@ -8,6 +8,7 @@ from pathlib import Path
 
 from slugify import slugify
 
+from babelrank.data.catalog import source_of
 from babelrank.errors import ReportError
 
 MAX_LENGTH = 120  # characters: what a table's column and a figure's title can still show
@@ -15,6 +16,7 @@ MAX_LENGTH = 120  # characters: what a table's column and a figure's title can s
 _FORBIDDEN = frozenset("<>&\"'`|\\")
 _BAD_STARTS = ("/", ".", "-")  # an absolute path, a hidden folder, a command-line option
 _READABLE = re.compile(r"[\w.+:-]{1,24}", re.ASCII)
+_CATALOG_SEPARATORS = str.maketrans("+,", "--")  # of kinds of candidates, and of languages
 _DIGEST = 8  # hex digits: enough to tell a few thousand names apart
 
 
@@ -53,8 +55,13 @@ def slug(name: str) -> str:
 
 
 def collection_stem(collection: str) -> str:
-    """Return how a collection's files begin: ``mlqa-r:sentence+context:de,en`` -> ``mlqa-r.sentence-context.de-en``."""
-    return ".".join(slugify(part) for part in collection.split(":"))
+    """Return how a collection's files begin: ``mlqa-r:sentence+context:de,en`` -> ``mlqa-r.sentence-context.de-en``.
+
+    Names of folders may differ in what a file's name cannot show; a digest then tells them apart: ``mine.foo-bar`` is
+    that of ``mine:foo-bar``, and ``mine:foo_bar`` has ``mine.foo-bar-`` and eight digits.
+    """
+    separators = _CATALOG_SEPARATORS if source_of(collection) else {}
+    return ".".join(_stem(part.translate(separators)) for part in collection.split(":"))
 
 
 def default_name(name: str, overrides: Mapping[str, object]) -> str:
@@ -100,6 +107,11 @@ def find_problem(name: str) -> str | None:
     if name != name.strip():
         return "begins or ends with a space"
     return None
+
+
+def _stem(part: str) -> str:
+    plain = slugify(part)
+    return plain if plain == part else f"{plain}-{_digest(part)}".lstrip("-")
 
 
 def _readable(value: object) -> str:
