@@ -24,14 +24,8 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$")]
 
-_OF_THE_HUB = {
-    "query",
-    "passage",
-    "negatives",
-    "configs",
-    "split",
-    "revision",
-}  # keys of units that a file has no use for
+# Keys of units that a file has no use for.
+_OF_THE_HUB = {"query", "passage", "negatives", "configs", "split", "revision"}
 
 # Kind of error -> what is said of it, where pydantic speaks of Python.
 _MESSAGES = {
