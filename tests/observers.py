@@ -19,7 +19,10 @@ class ToldOfTraining(Told):
 
     def __init__(self):
         super().__init__()
-        self.logs = []
+        self.logs, self.counted = [], {}
+
+    def counting(self, what, unit):
+        return lambda done, total: self.counted.update({what: (done, total, unit)})
 
     def training(self, _):
         return lambda step, logs: self.logs.append((step, dict(logs)))

@@ -20,7 +20,7 @@ from babelrank.errors import SearchError
 from babelrank.ranking import search as search_module
 from babelrank.ranking import search_blocks
 from babelrank.ranking.pool_ranks import count_above, listed_ranks, pair_scores
-from babelrank.ranking.search import Top, merge, search
+from babelrank.ranking.search import Top, search
 from babelrank.ranking.search_blocks import Corpus, Queries
 
 SIMILARITIES = list(Similarity)
@@ -138,14 +138,6 @@ def test_cuts_blocks_and_threads_do_not_change_a_bit(similarity, small_blocks):
         assert_same(search(asked, cut(passages, *places), 50, similarity, threads=threads), reference)
     one_by_one = [search(asked[[i]], cut(passages), 50, similarity, threads=1) for i in range(0, 50, 10)]
     np.testing.assert_array_equal(np.concatenate([top.scores for top in one_by_one]), reference.scores[::10])
-
-
-def test_parts_of_a_corpus_merge_to_the_search_of_all_of_it():
-    passages, asked = np.round(normal(500, 3)), np.round(normal(20, 3, seed=1))
-    shards = cut(passages, 7, 210, 400)
-    parts = [search(asked, [shard], 25, Similarity.DOT, threads=1) for shard in shards]
-    assert parts[0].positions.shape == (20, 7)
-    assert_same(merge(parts[::-1], 25), search(asked, shards, 25, Similarity.DOT, threads=1))
 
 
 def test_half_precision_is_searched_as_the_numbers_that_it_holds():

@@ -245,9 +245,11 @@ def test_sets_whose_files_have_one_name_are_told_apart(write_config, units, tmp_
         (tmp_path / folder).mkdir()
         (tmp_path / folder / units.name).write_bytes(units.read_bytes())
     more = "".join(f"[[units]]\npath = '{path}'\n" for path in ("a/units.jsonl", "b/units.jsonl", "b/units.jsonl"))
-    prepared = prepare(load_config(write_config(steps=200, more=more)), ToldOfTraining())
+    observer = ToldOfTraining()
+    prepared = prepare(load_config(write_config(steps=200, more=more)), observer)
     names = [f"{tmp_path.name}/units.jsonl", "a/units.jsonl", "units.jsonl (units[2])", "units.jsonl (units[3])"]
     assert [source.name for source in prepared.schedule.sources] == names
+    assert observer.counted == {f"{name} compared": (20, 20, "units") for name in names}
     counts = prepared.schedule.count_batches()
     assert {name for _, name, _ in counts} == set(names)
     assert sum(counts.values()) == 200

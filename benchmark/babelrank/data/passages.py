@@ -368,7 +368,3 @@ def is_unicode(text: str) -> bool:
 
 def _columns(block: PassageBlock) -> tuple[list[str], list[str], list[str]]:
     return block.ids, block.langs, block.texts
-
-
-def _slice(block: PassageBlock, begin: int, end: int) -> PassageBlock:
-    return PassageBlock(block.start + begin, block.ids[begin:end], block.langs[begin:end], block.texts[begin:end])

@@ -108,17 +108,6 @@ def search(
     return top
 
 
-def merge(parts: Sequence[Top], k: int) -> Top:
-    """Return the best of several searches of the same queries over different shards; exact if they are.
-
-    Each part must hold its own best `k`, or all that it has.
-    """
-    scores = np.concatenate([part.scores for part in parts], axis=1)
-    positions = np.concatenate([part.positions for part in parts], axis=1)
-    order = np.lexsort((positions, -scores), axis=1)[:, :k]
-    return Top(np.take_along_axis(scores, order, axis=1), np.take_along_axis(positions, order, axis=1))
-
-
 def _search_blocks(
     corpus: Corpus,
     side: Queries,

@@ -4,7 +4,7 @@ Texts are compared as they read: without regard to case, spacing, punctuation, o
 """
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from babelrank.training.membership import RowSet
 from babelrank.training.units import Units
 
 _EXAMPLES = 5  # units named in a message
+_REPORTED_EVERY = 1_000  # units
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,24 @@ def normalise(text: str) -> str:
     return unicodedata.normalize("NFKC", kept.casefold())  # folding takes some letters apart, such as ΐ
 
 
-def find_contamination(units: Units, collections: Sequence[Collection]) -> Contamination:
-    """Find the units of which a text, in any language, is a query or a passage of a collection; negatives count."""
+def find_contamination(
+    units: Units,
+    collections: Sequence[Collection],
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Contamination:
+    """Find the units of which a text, in any language, is a query or a passage of a collection; negatives count.
+
+    Parameters
+    ----------
+    on_progress
+        Called now and then with how many units are compared, and how many there are.
+    """
     known = {collection.name: _texts(collection) for collection in collections}
     found: dict[str, int] = dict.fromkeys(known, 0)
     rows, ids = [], []
     for row in range(len(units)):
+        if row % _REPORTED_EVERY == 0:
+            on_progress(row, len(units))
         unit = units[row]
         texts = {normalise(text) for side in (unit.query, unit.passage, *unit.negatives) for text in side.values()}
         shared = [name for name, theirs in known.items() if not theirs.isdisjoint(texts)]
@@ -67,6 +80,7 @@ def find_contamination(units: Units, collections: Sequence[Collection]) -> Conta
         if shared:
             rows.append(row)
             ids.append(unit.id)
+    on_progress(len(units), len(units))
     return Contamination(np.array(rows, dtype=np.int64), tuple(ids[:_EXAMPLES]), found)
 
 

@@ -35,6 +35,9 @@ class Observer(Protocol):
     def announce(self, message: str) -> None:
         """Something began that takes a while, or was decided."""
 
+    def counting(self, what: str, unit: str) -> Callable[[int, int], None]:
+        """Return what is told how many units of something are done, and how many there are."""
+
     def training(self, steps: int) -> Callable[[int, Mapping[str, float]], None]:
         """Return what is told each step that is done, of `steps`, and what was measured at it."""
 
@@ -70,7 +73,10 @@ def prepare(config: TrainingConfig, observer: Observer, data: Path | None = None
     units = tuple(_open(entry) for entry in config.units)
     names = _distinct_names(config.units)
     collections = [load_collection(name, data) for name in config.contamination.collections]
-    contaminations = tuple(find_contamination(source, collections) for source in units)
+    contaminations = tuple(
+        find_contamination(source, collections, observer.counting(f"{name} compared", unit="units"))
+        for name, source in zip(names, units, strict=True)
+    )
     for name, source, found in zip(names, units, contaminations, strict=True):
         shared = (
             ", ".join(f"{count} with {where}" for where, count in found.by_collection.items()) or "no collection named"
