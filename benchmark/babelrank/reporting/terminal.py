@@ -119,13 +119,17 @@ def comparison_tables(
         "p",
         "p, Holm",
         "effect d",
-        "settings won / tied / lost",
+        "won / tied / lost",
         title=Text(f"{first} − {second} on {collection}, {measure}", style="bold"),
         title_justify="left",
-        caption="settings at 5 %, Holm over the settings of a kind; rank distance: lower wins",
+        caption="p, Holm: over all figures and pairs of models. Settings at 5 %, Holm over those of a kind. "
+        "Rank distance: lower wins.",
         caption_justify="left",
         box=box.SIMPLE,
+        padding=(0, 1, 0, 0),  # with a difference on one line it fits 80 columns
     )
+    for column in macro.columns[:2]:
+        column.no_wrap = True
     gains = Table("query language", *labels.values(), box=box.SIMPLE)
     for table in (macro, gains):
         for column in table.columns[1:]:
@@ -138,7 +142,7 @@ def comparison_tables(
             f"{found.p:.4f}",
             f"{found.p_holm:.4f}",
             NO_VALUE if math.isnan(found.effect) else f"{found.effect:+.2f}".replace("-", "−"),
-            f"{tally.wins} / {tally.ties} / {tally.losses}",
+            f"{tally.wins}/{tally.ties}/{tally.losses}",
         )
     for i, lang in enumerate(comparison.languages):
         values = (show_difference(figure, float(comparison.gains[figure][i])) for figure in labels)
