@@ -118,12 +118,12 @@ def comparison_tables(
         "difference (95 %)",
         "p",
         "p, Holm",
-        "effect d",
+        "d",
         "won / tied / lost",
         title=Text(f"{first} − {second} on {collection}, {measure}", style="bold"),
         title_justify="left",
         caption="p, Holm: over all figures and pairs of models. Settings at 5 %, Holm over those of a kind. "
-        "Rank distance: lower wins.",
+        "d: Cohen's effect size. Rank distance: lower wins.",
         caption_justify="left",
         box=box.SIMPLE,
         padding=(0, 1, 0, 0),  # with a difference on one line it fits 80 columns
