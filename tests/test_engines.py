@@ -106,7 +106,7 @@ def test_a_disk_that_fills_up_keeps_what_was_stored(encode, tmp_path, monkeypatc
 
     def full(handle):
         written.append(handle)
-        if len(written) > 4:  # the plan, and three shards
+        if len(written) > 5:  # the description, the plan, and three shards
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         fsync(handle)
 
