@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from babelrank.errors import TrainingError
-from babelrank.training.config import TrainingConfig, load_config
+from babelrank.training.config import TrainingConfig
+from babelrank.training.config_file import load_config
 
 TOP = 'output = "out"\n[model]\nstart = "org/start"\n'
 UNITS = '[[units]]\npath = "units.jsonl"\n'

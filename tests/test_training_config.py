@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from babelrank.errors import TrainingError
-from babelrank.training.config import load_config
+from babelrank.training.config_file import load_config
 from babelrank.training.schedule import BatchKind
 from run_configs import RUN, SCHEDULE, TEACHER, TOP, UNITS, VALIDATION, load_text
 

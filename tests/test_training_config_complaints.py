@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from babelrank.errors import TrainingError
-from babelrank.training.config import load_config
+from babelrank.training.config_file import load_config
 from run_configs import RUN, SCHEDULE, TEACHER, TOP, UNITS, VALIDATION, complaints_of, load_text
 
 

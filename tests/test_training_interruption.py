@@ -11,7 +11,7 @@ import torch
 from babelrank.errors import TrainingError
 from babelrank.training import loss as losses
 from babelrank.training import run as runs
-from babelrank.training.config import load_config
+from babelrank.training.config_file import load_config
 from training_runs import read_account, read_curve, run, weights
 
 

@@ -17,7 +17,7 @@ from babelrank.cli import app
 from babelrank.data.catalog import load_collection
 from babelrank.errors import TrainingError
 from babelrank.submission import submit
-from babelrank.training.config import load_config
+from babelrank.training.config_file import load_config
 from babelrank.training.model import load_start, prompts_of
 from babelrank.training.run import prepare
 from babelrank.training.teacher import Teacher

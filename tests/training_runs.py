@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from babelrank.training.checkpoint import ACCOUNT
-from babelrank.training.config import load_config
+from babelrank.training.config_file import load_config
 from observers import ToldOfTraining
 
 LANGUAGES = ("de", "en", "es")

@@ -21,7 +21,7 @@ def train(
 ) -> None:
     """Train a checkpoint on hybrid batches, or go on with the run that was begun."""
     from babelrank.reporting.terminal import ProgressBars
-    from babelrank.training.config import load_config
+    from babelrank.training.config_file import load_config
     from babelrank.training.run import train as run_training
 
     settings = load_config(config)

@@ -22,6 +22,7 @@ from babelrank.files import atomic_write
 from babelrank.training.checkpoint import ACCOUNT, write_checkpoint
 from babelrank.training.config import WAYS_TO_READ, TeacherConfig, TrainingConfig, UnitsConfig
 from babelrank.training.contamination import Contamination, find_contamination, without
+from babelrank.training.hub_units import HubUnits
 from babelrank.training.membership import in_several
 from babelrank.training.schedule import Schedule, ScheduleSettings, Source
 from babelrank.training.units import JsonlUnits, Units
@@ -237,8 +238,6 @@ def _flatten(value: Any, path: str = "") -> dict[str, Any]:
 def _open(entry: UnitsConfig) -> Units:
     if entry.path is not None:
         return JsonlUnits(Path(entry.path), entry.languages)
-    from babelrank.training.hub_units import HubUnits
-
     return HubUnits(
         str(entry.hub),
         entry.query,
