@@ -102,51 +102,39 @@ def compare(
     pairs = list(combinations(range(len(encoders)), 2))
     for first, second in pairs:
         require_paired(encoders[first], encoders[second])
-    macro = np.stack([[contributions_to(figure, each) for each in encoders] for figure in compared])
-    differences = np.array([macro[:, first] - macro[:, second] for first, second in pairs])
-    p_macro = permutation_test(differences.reshape(-1, macro.shape[-1]).T, seed=seed)
-    corrected = holm(p_macro).reshape(len(pairs), len(compared))
-    p_macro = p_macro.reshape(corrected.shape)
-    return {
-        pair: _compare_pair(
-            encoders[pair[0]],
-            encoders[pair[1]],
-            {
-                figure: Difference(
-                    find_interval(encoders[pair[0]], figure, against=encoders[pair[1]], seed=seed),
-                    float(p_macro[n, i]),
-                    float(corrected[n, i]),
-                    _effect(differences[n, i]),
-                )
-                for i, figure in enumerate(compared)
-            },
-            seed,
-        )
-        for n, pair in enumerate(pairs)
-    }
+    macro = np.stack([[contributions_to(figure, encoder) for figure in compared] for encoder in encoders])
+    differences = np.array([macro[first] - macro[second] for first, second in pairs])
+    p_values = permutation_test(differences.reshape(-1, macro.shape[-1]).T, seed=seed).reshape(differences.shape[:2])
+    corrected = holm(p_values.ravel()).reshape(p_values.shape)
+    found = {}
+    for n, (first, second) in enumerate(pairs):
+        figures = {
+            figure: Difference(
+                find_interval(encoders[first], figure, against=encoders[second], seed=seed),
+                float(p_values[n, i]),
+                float(corrected[n, i]),
+                _effect(differences[n, i]),
+            )
+            for i, figure in enumerate(compared)
+        }
+        found[first, second] = _compare_settings(encoders[first], encoders[second], figures, seed)
+    return found
 
 
-def _compare_pair(
+def _compare_settings(
     first: QuestionFigures, second: QuestionFigures, macro: dict[str, Difference], seed: int
 ) -> Comparison:
-    settings = {figure: first.settings(figure) for figure in macro}
+    """Add the settings and the query languages to the macro figures of two encoders."""
     contributions = _contributions(first) - _contributions(second)
-    p_settings = permutation_test(contributions, seed=seed)
+    p_values = permutation_test(contributions, seed=seed)
     differences = contributions.sum(axis=0)
-    return Comparison(
-        first.languages,
-        macro,
-        {
-            figure: _tally(differences[chosen], p_settings[chosen], falls=figure == RANK_DISTANCE)
-            for figure, chosen in settings.items()
-        },
-        {
-            figure: np.array(
-                [_average(contributions[:, first.settings(figure, [lang])]).sum() for lang in first.languages]
-            )
-            for figure in macro
-        },
-    )
+    tallies, gains = {}, {}
+    for figure in macro:
+        chosen = first.settings(figure)
+        tallies[figure] = _tally(differences[chosen], p_values[chosen], falls=figure == RANK_DISTANCE)
+        by_language = [_average(contributions[:, first.settings(figure, [lang])]) for lang in first.languages]
+        gains[figure] = np.array([gain.sum() for gain in by_language])
+    return Comparison(first.languages, macro, tallies, gains)
 
 
 def permutation_test(

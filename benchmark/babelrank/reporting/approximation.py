@@ -12,6 +12,7 @@ from babelrank.approximation import ApproximateSearch
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.markdown import escape
 from babelrank.reporting.summary import NO_VALUE, show_rank, show_score
+from babelrank.reporting.terminal import align_right
 
 FIGURES = ("nDCG@10", "rank distance", "listed")
 LABELS = ("language", "queries")
@@ -48,12 +49,10 @@ def cost_tables(found: ApproximateSearch) -> Iterator[Table]:
     rows = list(cost_rows(found))
     for place, figure in enumerate(FIGURES):
         table = Table(*LABELS, *VALUES, title=Text(figure, style="bold"), title_justify="left", box=box.SIMPLE)
-        for column in table.columns[1:]:
-            column.justify = "right"
         first = len(LABELS) + place * len(VALUES)
         for row in rows:
             table.add_row(*row[: len(LABELS)], *row[first : first + len(VALUES)])
-        yield table
+        yield align_right(table)
 
 
 def notes(found: ApproximateSearch) -> str:

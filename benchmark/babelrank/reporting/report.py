@@ -164,7 +164,7 @@ def refresh_reports(reports: Path) -> list[Path]:
         A results.json cannot be read, or a folder cannot be written.
     """
     changed = []
-    for folder in read_reports(reports):
+    for folder in _folders(reports):
         with lock_reports(reports):  # one at a time, and read again: a submission may come in between
             for name, drawn in render_report(read_results(folder / FILE_NAME), folder).items():
                 content = drawn if isinstance(drawn, bytes) else drawn.encode()
@@ -182,11 +182,14 @@ def read_reports(reports: Path) -> dict[Path, Results]:
     ReportError
         There is no such folder, or the results.json of one cannot be read.
     """
+    return {folder: read_results(folder / FILE_NAME) for folder in _folders(reports)}
+
+
+def _folders(reports: Path) -> list[Path]:
     try:
-        folders = sorted(path for path in reports.iterdir() if path.is_dir() and not path.name.startswith("."))
+        return sorted(path for path in reports.iterdir() if path.is_dir() and not path.name.startswith("."))
     except OSError as error:
         raise ReportError(f"{reports}: not a folder of reports ({error.strerror}).") from error
-    return {folder: read_results(folder / FILE_NAME) for folder in folders}
 
 
 def find_report(model: str, reports: Path) -> Results:

@@ -369,7 +369,8 @@ def find_collections(models: Sequence[Results], collection: str) -> list[Collect
     for model, results in zip(models, found, strict=True):
         if (results.languages, results.sha256) != (found[0].languages, found[0].sha256):
             raise ReportError(
-                f"{collection}: {model.model.name} and {models[0].model.name} were evaluated on different files or "
-                "languages; submit one of them again."
+                f"{collection}: {model.model.name} and {models[0].model.name} were evaluated on different files "
+                f"({results.sha256[:8]}, {found[0].sha256[:8]}) or languages, so that their figures do not compare. "
+                "Submit one of them again, or show them apart."
             )
     return found

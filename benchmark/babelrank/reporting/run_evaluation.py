@@ -20,6 +20,7 @@ from babelrank.data.judged import Judged
 from babelrank.ranking.runs import Resolved, rank_run
 from babelrank.reporting.figures import family_of, headline_measures, setting_kinds, shown_measures
 from babelrank.reporting.summary import show_rank, show_score
+from babelrank.reporting.terminal import align_right
 
 _COLUMNS = 14  # of scores side by side: with the query language, 77 characters
 NO_DISTANCE = (
@@ -133,7 +134,7 @@ def evaluation_tables(evaluation: RunEvaluation) -> Iterator[Table]:
     for kind in evaluation.kinds:
         scores = evaluation.macro[kind]
         table.add_row(kind.replace("_", "-"), *(show_score(scores[measure], 4) for measure in evaluation.measures))
-    yield _right(table)
+    yield align_right(table)
     if len(evaluation.languages) > 1:
         yield from _tables_by_pair(evaluation)
 
@@ -156,15 +157,9 @@ def _tables_by_pair(evaluation: RunEvaluation) -> Iterator[Table]:
         )
         for lang, row in zip(evaluation.languages, rows, strict=True):
             table.add_row(lang, *map(_show_briefly, row[shown]))
-        yield _right(table)
+        yield align_right(table)
 
 
 def _show_briefly(score: Cell) -> str:
     """Write a score in four characters: .840, or 1.00."""
     return show_score(score).removeprefix("0")[:4]
-
-
-def _right(table: Table) -> Table:
-    for column in table.columns[1:]:
-        column.justify = "right"
-    return table

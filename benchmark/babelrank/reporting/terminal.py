@@ -103,9 +103,7 @@ def schedule_tables(schedule: "Schedule", summary: "ScheduleSummary") -> Iterato
     pairs = Table("", *schedule.languages, title=title, title_justify="left", box=box.SIMPLE)
     for language, row in zip(schedule.languages, summary.pairs.tolist(), strict=True):
         pairs.add_row(language, *(f"{count:,}" for count in row))
-    for column in pairs.columns[1:]:
-        column.justify = "right"
-    yield pairs
+    yield align_right(pairs)
 
 
 def comparison_tables(
@@ -131,9 +129,6 @@ def comparison_tables(
     for column in macro.columns[:2]:
         column.no_wrap = True
     gains = Table("query language", *labels.values(), box=box.SIMPLE)
-    for table in (macro, gains):
-        for column in table.columns[1:]:
-            column.justify = "right"
     for figure, label in labels.items():
         found, tally = comparison.macro[figure], comparison.tallies[figure]
         macro.add_row(
@@ -147,8 +142,15 @@ def comparison_tables(
     for i, lang in enumerate(comparison.languages):
         values = (show_difference(figure, float(comparison.gains[figure][i])) for figure in labels)
         gains.add_row(language_name(lang), *values)
-    yield macro
-    yield gains
+    yield align_right(macro)
+    yield align_right(gains)
+
+
+def align_right(table: Table, *, labels: int = 1) -> Table:
+    """Let a table's columns end at one place, but for the first ones, which are labels; return it."""
+    for column in table.columns[labels:]:
+        column.justify = "right"
+    return table
 
 
 class _Rate(ProgressColumn):
@@ -177,8 +179,6 @@ def _summary_table(name: str, model: str, collection: CollectionResults) -> Tabl
         caption_justify="left",
         box=box.SIMPLE,
     )
-    for column in table.columns[2:]:
-        column.justify = "right"
     for row in rows:
         table.add_row(row.label, row.meaning, *(show_score(row.scores[measure]) for measure in figures.measures))
-    return table
+    return align_right(table, labels=2)

@@ -16,7 +16,7 @@ from babelrank.reporting.export import csv_tables, latex, model_card, mteb, trec
 from babelrank.reporting.export.protocol import Options, RanksReader, Renderer
 from babelrank.reporting.names import slug
 from babelrank.reporting.report import find_ranks, find_report
-from babelrank.reporting.results import Results
+from babelrank.reporting.results import Results, find_collections
 
 __all__ = ["FORMATS", "Format", "Options", "RanksReader", "export_reports", "find_format"]
 
@@ -59,7 +59,8 @@ class Format:
         """
         _check_names(results)
         if self.side_by_side:
-            _check_same_data(results)
+            for name in dict.fromkeys(name for each in results for name in each.collections):
+                find_collections([each for each in results if name in each.collections], name)
         paths = []
         for name, content in self.render(results, read_ranks, options or Options()):
             path = folder / name
@@ -155,16 +156,3 @@ def _check_names(results: Sequence[Results]) -> None:
         for earlier in names[:place]:
             if slug(earlier) == slug(name):
                 raise ReportError(f"two of the reports are of {earlier!r} and {name!r}: export each model once.")
-
-
-def _check_same_data(results: Sequence[Results]) -> None:
-    first: dict[str, Results] = {}
-    for each in results:
-        for name, collection in each.collections.items():
-            other = first.setdefault(name, each)
-            theirs = other.collections[name]
-            if (collection.sha256, collection.languages) != (theirs.sha256, theirs.languages):
-                raise ReportError(
-                    f"{name}: {each.model.name!r} was evaluated on other files ({collection.sha256[:8]}) than "
-                    f"{other.model.name!r} ({theirs.sha256[:8]}); such figures do not compare. Export them apart."
-                )
