@@ -4,9 +4,11 @@ Models that sentence-transformers saved with StaticEmbedding are for its own ada
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderInfo, EncoderOptions, Role, Similarity
 from babelrank.errors import EncoderError
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 NAME = STATIC
 _OPTIONS = {"truncate_dim": positive_integer}
 _FILES = ("*.json", "*.safetensors")
+_TOKENISED_AT_ONCE = 1024  # texts, as StaticModel.encode does
 
 
 class StaticEncoder:
@@ -34,6 +37,10 @@ class StaticEncoder:
         self._model = model
         self._prompts = choose_prompts(options, files.name, {})
         self._max_length = options.max_length or model.max_length
+        if self._max_length is not None:
+            model.tokenizer.enable_truncation(self._max_length)
+        self._most_characters = None if self._max_length is None else self._max_length * model.median_token_length
+        self._table = model.embedding.astype(np.float32, copy=False)
         self.info = EncoderInfo(
             name=files.name,
             adapter=NAME,
@@ -60,23 +67,40 @@ class StaticEncoder:
 
     def count_truncated(self, texts: Sequence[str], role: Role) -> int:
         """Return how many texts are cut: after so many tokens, or before, after as many characters as those have."""
-        if self._max_length is None:
+        if self._max_length is None or self._most_characters is None:
             return 0
         prompt = self._prompts.of(role)
         whole = [prompt + text for text in texts]
-        characters = self._max_length * int(self._model.median_token_length)
-        others = [text for text in whole if len(text) <= characters]
+        others = [text for text in whole if len(text) <= self._most_characters]
         candidates = longer_candidates(self._model.tokenizer, others, self._max_length)
         counts = token_counts(self._model.tokenizer, candidates)
-        return sum(len(text) > characters for text in whole) + sum(count > self._max_length for count in counts)
+        return len(whole) - len(others) + sum(count > self._max_length for count in counts)
 
     def _encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
         prompt = self._prompts.of(role)
-        # In batches of its own choice: there is no padding, so their size does not matter to memory.
-        vectors = self._model.encode(
-            [prompt + text for text in texts], max_length=self._max_length, use_multiprocessing=False
+        # As StaticModel.encode, cut by characters first, so that a long text is not tokenised whole.
+        whole = [(prompt + text)[: self._most_characters] for text in texts]
+        starts = range(0, len(whole), _TOKENISED_AT_ONCE)
+        return np.concatenate(
+            [self._mean(self._model.tokenize(whole[start : start + _TOKENISED_AT_ONCE])) for start in starts]
         )
-        return np.asarray(vectors, dtype=np.float32)
+
+    def _mean(self, tokens: list[list[int]]) -> np.ndarray:
+        """Return the mean vector of each text's tokens, 0 where there are none: what StaticModel makes of them.
+
+        As the product of a sparse matrix with the table of vectors, which copies none of them.
+        """
+        model = self._model
+        counts = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
+        starts = np.concatenate([[0], counts.cumsum()])
+        ids = np.fromiter(chain.from_iterable(tokens), dtype=np.int64, count=starts[-1])
+        rows = ids if model.token_mapping is None else model.token_mapping[ids]
+        weights = np.ones(len(ids), np.float32) if model.weights is None else model.weights[ids].astype(np.float32)
+        sums = csr_array((weights, rows, starts), shape=(len(tokens), len(self._table))) @ self._table
+        means: np.ndarray = sums / np.maximum(counts, 1).astype(np.float32)[:, None]
+        if model.normalize:
+            means /= np.linalg.norm(means, axis=1, keepdims=True) + 1e-32
+        return means if model.embedding.dtype == np.int8 else means.astype(model.embedding.dtype).astype(np.float32)
 
 
 def _load(model: str, options: EncoderOptions) -> Encoder:
