@@ -1,13 +1,23 @@
 """What a submission or a training run shows in a terminal: progress while it runs, the summary when it is done."""
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -32,13 +42,19 @@ if TYPE_CHECKING:
     from babelrank.training.schedule import Schedule
 
 _SHOWN = ("eval_loss", "Mo. mAP", "Cr. mAP", "Mul. mAP", "rank distance")  # of what a training run measures
+_LINE_EVERY = 30.0  # seconds, where there is no terminal to draw bars in: a log should show that the work goes on
 _ROLES = {Role.QUERY: "queries", Role.DOCUMENT: "passages"}
 
 
 class ProgressBars:
-    """One bar per collection and role, with texts, rate and time left; messages above them."""
+    """One bar per collection and role, with texts, rate and time left; messages above them.
 
-    def __init__(self, console: Console) -> None:
+    Where the console is no terminal but a file or a pipe, a line now and then says the same.
+    """
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._told = clock()
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -68,28 +84,36 @@ class ProgressBars:
         def show(role: Role, done: int, total: int) -> None:
             if role not in bars:
                 bars[role] = self._progress.add_task(f"{collection} {_ROLES[role]}", total=total)
-            self._progress.update(bars[role], completed=done)
+            self._update(bars[role], completed=done)
 
         return show
 
     def counting(self, what: str, unit: str) -> Callable[[int, int], None]:
         """Return what moves the bar of whatever else is counted; it takes how many are done, and how many there are."""
         bar = self._progress.add_task(what, total=None, unit=unit)
-        return lambda done, total: self._progress.update(bar, completed=done, total=total)
+        return lambda done, total: self._update(bar, completed=done, total=total)
 
     def training(self, steps: int) -> Callable[[int, Mapping[str, float]], None]:
         """Return what moves the bar of a training run, and prints what is measured between its steps."""
         bar = self._progress.add_task("training", total=steps, unit="steps", digits=2)
 
         def show(step: int, logs: Mapping[str, float]) -> None:
-            self._progress.update(bar, completed=step)
-            if "loss" in logs:
-                self._progress.update(bar, description=f"training, loss {logs['loss']:.4f}")
-            elif "train_runtime" not in logs:
+            loss = {"description": f"training, loss {logs['loss']:.4f}"} if "loss" in logs else {}
+            self._update(bar, completed=step, **loss)
+            if not loss and "train_runtime" not in logs:
                 measured = ", ".join(f"{name} {logs[name]:,.4g}" for name in logs if name in _SHOWN)
                 self.announce(f"step {step}: {measured}")
 
         return show
+
+    def _update(self, bar: TaskID, **changes: Any) -> None:
+        self._progress.update(bar, **changes)
+        if not self._progress.console.is_terminal and self._clock() - self._told >= _LINE_EVERY:
+            self._told = self._clock()
+            task = next(task for task in self._progress.tasks if task.id == bar)
+            columns = [column for column in self._progress.columns if isinstance(column, ProgressColumn)]
+            shown = [str(column.render(task)).strip() for column in columns if not isinstance(column, BarColumn)]
+            self.announce(f"{' '.join(part for part in shown if part)} left")
 
 
 def schedule_tables(schedule: "Schedule", summary: "ScheduleSummary") -> Iterator[Table]:
