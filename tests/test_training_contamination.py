@@ -1,5 +1,6 @@
 """Texts of test collections among training units: found however they are written, counted, and left out."""
 
+import threading
 import unicodedata
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from babelrank.data.catalog import load_collection
-from babelrank.training.contamination import find_contamination, normalise, without
+from babelrank.training.contamination import find_contamination, normalise, recall_contamination, without
 from babelrank.training.membership import RowSet
 from babelrank.training.units import JsonlUnits, Unit
 
@@ -155,6 +156,90 @@ def test_without_collections_nothing_is_found():
 def test_texts_of_punctuation_alone_are_not_taken_for_one_another(collection_of):
     units = Listed(unit("a", "?", "p"), unit("b", "q", "..."), unit("c", "!", "here"))
     assert find_contamination(units, [collection_of(["«»"], ["here", "。"])]).ids == ("c",)
+
+
+# --- what is remembered ---
+
+
+class Fingerprinted(Listed):
+    """Units in a list that count how often one is read."""
+
+    def __init__(self, fingerprint, *units):
+        super().__init__(*units)
+        self.fingerprint = fingerprint
+        self.queries = self.passages = {"en": RowSet.all(len(units))}
+        self.read = 0
+
+    def __getitem__(self, row):
+        self.read += 1
+        return super().__getitem__(row)
+
+
+def test_units_are_compared_with_a_collection_once(collection_of, tmp_path):
+    collection = collection_of(["Where is it?"], ["It is here."])
+    units = Fingerprinted("f", unit("a", "first", "unit"), unit("b", "where is it", "there"))
+    first = recall_contamination(units, [collection], cache=tmp_path)
+    again = recall_contamination(units, [collection], cache=tmp_path)
+    assert units.read == 2
+    assert first.rows.tolist() == again.rows.tolist() == [1]
+    assert again.rows.dtype == np.int64
+    assert (first.ids, first.by_collection) == (again.ids, again.by_collection) == (("b",), {"hand-made": 1})
+
+
+@pytest.mark.parametrize("changed", ["units", "languages", "collection", "another", "variant"])
+def test_they_are_compared_again_when_anything_changes(collection_of, tmp_path, changed):
+    collection = collection_of(["Where is it?"], ["It is here."])
+    units = Fingerprinted("f", unit("a", "first", "unit"))
+    recall_contamination(units, [collection], cache=tmp_path)
+    collections = [collection]
+    match changed:
+        case "units":
+            units.fingerprint = "g"
+        case "languages":
+            units.queries = {"de": RowSet.all(1), **units.queries}
+        case "collection":
+            collections = [replace(collection, sha256="another")]
+        case "another":
+            collections = [collection, replace(collection, name="second")]
+        case "variant":
+            collections = [replace(collection, candidates="paragraph")]
+    recall_contamination(units, collections, cache=tmp_path)
+    assert units.read == 2
+
+
+@pytest.mark.parametrize("damage", ["", "[1, 2]", '{"rows": [1]}', '{"rows": "x", "ids": [], "by_collection": {}}'])
+def test_a_damaged_memory_is_made_anew(collection_of, tmp_path, damage):
+    collection = collection_of(["Where is it?"], ["It is here."])
+    units = Fingerprinted("f", unit("a", "where is it", "unit"))
+    recall_contamination(units, [collection], cache=tmp_path)
+    (kept,) = tmp_path.glob("*.json")
+    whole = kept.read_bytes()
+    kept.write_text(damage)
+    assert recall_contamination(units, [collection], cache=tmp_path).rows.tolist() == [0]
+    assert kept.read_bytes() == whole
+
+
+def test_where_nothing_can_be_written_units_are_compared_all_the_same(collection_of, tmp_path):
+    (tmp_path / "file").write_text("")
+    collection = collection_of(["Where is it?"], ["It is here."])
+    units = Fingerprinted("f", unit("a", "where is it", "unit"))
+    assert recall_contamination(units, [collection], cache=tmp_path / "file" / "folder").rows.tolist() == [0]
+
+
+def test_of_several_that_ask_at_once_one_compares(collection_of, tmp_path):
+    collection = collection_of(["Where is it?"], ["It is here."])
+    units = Fingerprinted("f", *(unit(f"u{i}", f"q{i}", "it is here") for i in range(50)))
+    found = []
+    threads = [
+        threading.Thread(target=lambda: found.append(recall_contamination(units, [collection], cache=tmp_path)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert units.read == 50
+    assert [len(each.rows) for each in found] == [50] * 4
 
 
 # --- what is left out ---

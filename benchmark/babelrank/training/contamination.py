@@ -3,18 +3,27 @@
 Texts are compared as they read: without regard to case, spacing, punctuation, or how Unicode composes a character.
 """
 
+import hashlib
+import json
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from filelock import FileLock
+from platformdirs import user_cache_path
 
 from babelrank.data.collection import Collection
+from babelrank.files import atomic_write
 from babelrank.training.membership import RowSet
 from babelrank.training.units import Units
 
 _EXAMPLES = 5  # units named in a message
 _REPORTED_EVERY = 1_000  # units
+_FORMAT = 1  # raise it when `normalise` changes, so that what was found before is looked for again
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,51 @@ def find_contamination(
             ids.append(unit.id)
     on_progress(len(units), len(units))
     return Contamination(np.array(rows, dtype=np.int64), tuple(ids[:_EXAMPLES]), found)
+
+
+def recall_contamination(
+    units: Units,
+    collections: Sequence[Collection],
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    *,
+    cache: Path | None = None,
+) -> Contamination:
+    """Return what `find_contamination` finds, from the last time that these units were compared with these collections.
+
+    Of several processes that ask at once, one compares and the others wait.
+
+    Parameters
+    ----------
+    on_progress
+        See `find_contamination`.
+    cache
+        Folder of what was found; by default in the user's cache folder. One that cannot be written is done without.
+    """
+    if not collections:
+        return find_contamination(units, collections)
+    folder = cache or user_cache_path("babelrank") / "contamination"
+    kept = folder / f"{_identify(units, collections)}.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(kept.with_suffix(".lock")).acquire()
+    except OSError:
+        return find_contamination(units, collections, on_progress)
+    with lock:
+        with suppress(OSError, ValueError, TypeError, KeyError):  # none yet, or a damaged one: made anew
+            found = json.loads(kept.read_bytes())
+            return Contamination(np.array(found["rows"], dtype=np.int64), tuple(found["ids"]), found["by_collection"])
+        found = find_contamination(units, collections, on_progress)
+        with suppress(OSError):  # a full disk costs the comparison, next time
+            atomic_write(kept, json.dumps(asdict(found) | {"rows": found.rows.tolist()}, ensure_ascii=False))
+        return found
+
+
+def _identify(units: Units, collections: Sequence[Collection]) -> str:
+    """Return a digest of all that decides what units and collections share."""
+    what: list[Any] = [_FORMAT, unicodedata.unidata_version, units.fingerprint]
+    what += [sorted(side) for side in (units.queries, units.passages)]
+    what += [[collection.name, collection.candidates, collection.sha256] for collection in collections]
+    return hashlib.sha256(json.dumps(what, ensure_ascii=False).encode()).hexdigest()[:32]
 
 
 def _texts(collection: Collection) -> set[str]:

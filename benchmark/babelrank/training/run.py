@@ -21,7 +21,7 @@ from babelrank.errors import TrainingError
 from babelrank.files import atomic_write
 from babelrank.training.checkpoint import ACCOUNT, write_checkpoint
 from babelrank.training.config import WAYS_TO_READ, TeacherConfig, TrainingConfig, UnitsConfig
-from babelrank.training.contamination import Contamination, find_contamination, without
+from babelrank.training.contamination import Contamination, recall_contamination, without
 from babelrank.training.hub_units import HubUnits
 from babelrank.training.membership import in_several
 from babelrank.training.schedule import Schedule, ScheduleSettings, Source
@@ -75,7 +75,7 @@ def prepare(config: TrainingConfig, observer: Observer, data: Path | None = None
     names = _distinct_names(config.units)
     collections = [load_collection(name, data) for name in config.contamination.collections]
     contaminations = tuple(
-        find_contamination(source, collections, observer.counting(f"{name} compared", unit="units"))
+        recall_contamination(source, collections, observer.counting(f"{name} compared", unit="units"))
         for name, source in zip(names, units, strict=True)
     )
     for name, source, found in zip(names, units, contaminations, strict=True):
