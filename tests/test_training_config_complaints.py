@@ -80,8 +80,8 @@ def test_missing_keys_are_told_with_their_table(complaints):
 def test_all_that_is_wrong_is_told_at_once(complaints):
     text = TOP + 'revison = "x"\n' + UNITS + "weight = 0\n" + "[schedule]\nbatch_size = 1\n[engine]\nworkers = -1\n"
     assert complaints(text) == [
-        "model: unknown key 'revison'. Did you mean 'revision'? Known: average_with_start, document_prompt, freeze, "
-        "max_length, pooling, query_prompt, revision, start, trust_remote_code.",
+        "model: unknown key 'revison'. Did you mean 'revision'? Known: average_with_start, document_prompt, dropout, "
+        "freeze, max_length, pooling, query_prompt, revision, start, trust_remote_code.",
         "units[0].weight: should be greater than 0, is 0.",
         "schedule.batch_size: should be greater than or equal to 2, is 1.",
         "schedule.steps is missing.",

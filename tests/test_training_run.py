@@ -107,9 +107,18 @@ def test_freezing_what_is_not_there_or_everything_is_refused(write_config, patte
         run(write_config(model=f'freeze = ["{pattern}"]'))
 
 
-def test_gradient_caching_trains_to_the_same_weights(write_config, start_without_dropout):
-    plain, _ = run(write_config("a.toml", output="a", start=start_without_dropout))
-    cached, _ = run(write_config("b.toml", output="b", start=start_without_dropout, engine="micro_batch_size = 3"))
+def test_how_much_is_dropped_is_the_configurations_matter_and_not_the_checkpoints(write_config, tiny_model):
+    all_of_it, _ = run(write_config("a.toml", output="a", model="dropout = 1.0"))
+    none_of_it, _ = run(write_config("b.toml", output="b", model="dropout = 0.0"))
+    assert len(set(np.round(list(read_curve(all_of_it, "loss").values()), 4))) == 1  # no text reaches the vectors
+    assert len(set(np.round(list(read_curve(none_of_it, "loss").values()), 4))) > 1
+    assert (none_of_it / "config.json").read_bytes() == (tiny_model / "config.json").read_bytes()
+
+
+def test_gradient_caching_trains_to_the_same_weights(write_config):
+    """Without dropout, of which each part would draw other masks than the whole."""
+    plain, _ = run(write_config("a.toml", output="a", model="dropout = 0.0"))
+    cached, _ = run(write_config("b.toml", output="b", model="dropout = 0.0", engine="micro_batch_size = 3"))
     one, other = read_curve(plain, "loss"), read_curve(cached, "loss")
     np.testing.assert_allclose(list(other.values()), list(one.values()), atol=1e-4)
 
@@ -266,7 +275,7 @@ def test_a_set_of_which_no_batch_can_be_made_is_told_and_not_counted(write_confi
     assert [entry["name"] for entry in account["units"]] == ["units.jsonl"]
 
 
-def test_two_processes_train_as_one_does(write_config, units, start_without_dropout, tmp_path):
+def test_two_processes_train_as_one_does(write_config, units, tmp_path):
     """Batches are shared and vectors gathered, so that losses are those of a single process.
 
     Hard negatives are not everywhere, and what is validated on is not what is trained with.
@@ -276,8 +285,8 @@ def test_two_processes_train_as_one_does(write_config, units, start_without_drop
         line["negatives"] = [{lang: f"{lang} nowhere at all" for lang in line["passage"]}]
     units.write_text("".join(json.dumps(line) + "\n" for line in lines))
     more = f'[objectives.info_nce]\ntemperature = 0.5\nhard_negatives = 1\n[validation]\npath = "{units}"\nevery = 2\n'
-    alone, _ = run(write_config("a.toml", output="a", start=start_without_dropout, more=more))
-    path = write_config("b.toml", output="b", start=start_without_dropout, more=more)
+    alone, _ = run(write_config("a.toml", output="a", model="dropout = 0.0", more=more))
+    path = write_config("b.toml", output="b", model="dropout = 0.0", more=more)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "babelrank"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run([*command, "train", path], env=environment, capture_output=True, text=True)

@@ -1,7 +1,6 @@
 """Training runs of a tiny model on a few made-up units, and what they leave behind."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,16 +58,6 @@ def write_config(tmp_path: Path, units: Path, tiny_model: Path) -> Callable[...,
         return path
 
     return write
-
-
-@pytest.fixture
-def start_without_dropout(tiny_model: Path, tmp_path: Path) -> Path:
-    """A model whose batches can be parted; with dropout, each part would draw other masks than the whole."""
-    folder = shutil.copytree(tiny_model, tmp_path / "start")
-    settings = json.loads((folder / "config.json").read_text())
-    settings |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    (folder / "config.json").write_text(json.dumps(settings))
-    return folder
 
 
 def run(path: Path) -> tuple[Path, ToldOfTraining]:

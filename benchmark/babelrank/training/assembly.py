@@ -30,7 +30,7 @@ from babelrank.training.engine import (
     tensorboard,
 )
 from babelrank.training.loss import WeightedObjectives
-from babelrank.training.model import add_lora, encode_role, freeze, load_start, prompts_of
+from babelrank.training.model import add_lora, encode_role, freeze, load_start, prompts_of, set_dropout
 from babelrank.training.teacher import Teacher
 from babelrank.training.units import JsonlUnits
 
@@ -77,6 +77,8 @@ def make_trainer(
     transformers.set_seed(config.schedule.seed)  # the trainer does so after adapters are drawn
     model = load_start(config.model, config.engine.device)
     prompts = prompts_of(model)
+    if config.model.dropout is not None:
+        set_dropout(model, config.model.dropout)
     freeze(model, config.model.freeze)
     if config.lora:
         add_lora(model, config.lora)

@@ -35,6 +35,7 @@ class ModelConfig(_Table):
     query_prompt: str | None = None  # the start's own by default
     document_prompt: str | None = None
     max_length: Count = 128  # tokens while training; the checkpoint keeps the start's own
+    dropout: Share | None = None  # while training, of all its layers; the start's own by default
     freeze: tuple[str, ...] = ()  # patterns of parameter names, as "*embeddings*"
     average_with_start: Share = 0.0  # weight of the start in the checkpoint (Wortsman et al. 2022, arXiv 2109.01903)
     trust_remote_code: bool = False

@@ -112,7 +112,7 @@ def recall_contamination(
         Folder of what was found; by default in the user's cache folder. One that cannot be written is done without.
     """
     if not collections:
-        return find_contamination(units, collections)
+        return find_contamination(units, collections, on_progress)
     folder = cache or user_cache_path("babelrank") / "contamination"
     kept = folder / f"{_identify(units, collections)}.json"
     try:

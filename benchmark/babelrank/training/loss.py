@@ -21,6 +21,7 @@ from babelrank.training.objectives import (
     score_divergence,
     semantic_contrast,
 )
+from babelrank.training.parts import read_in_parts
 from babelrank.training.teacher import Teacher
 
 # What is validated on, whatever is trained with: the same for all runs, so that they can be compared.
@@ -67,7 +68,7 @@ class WeightedObjectives(CachedLossMixin, nn.Module):
         if self.uses_gradient_cache:
             loss: Tensor = self.forward_cached(features, targets)
             return loss
-        return self._combine([self.model(feature)["sentence_embedding"] for feature in features], targets)
+        return self._combine([read_in_parts(self.model, feature) for feature in features], targets)
 
     def calculate_loss(
         self, reps: list[list[Tensor]], labels: dict[str, Any], *, with_backward: bool = False

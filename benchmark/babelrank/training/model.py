@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
-from torch import Tensor
+from torch import Tensor, nn
 
 from babelrank.errors import TrainingError
 from babelrank.training.batches import PASSAGE, QUERY
@@ -64,6 +64,15 @@ def encode_role(
         list(texts), prompt=prompts[role], batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False
     )
     return encoded.astype(np.float32)
+
+
+def set_dropout(model: SentenceTransformer, share: float) -> None:
+    """Have all layers of a model that drop values while it is trained drop this share of them."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = share
+        if isinstance(getattr(module, "attention_dropout", None), int | float):  # handed on to an attention kernel
+            module.attention_dropout = share
 
 
 def freeze(model: SentenceTransformer, patterns: tuple[str, ...]) -> None:
