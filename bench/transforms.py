@@ -14,6 +14,7 @@ COLLECTIONS = ("xquad-r", "mlqa-r")
 TRANSFORMS: tuple[tuple[str, ...], ...] = (
     (),
     ("center",),
+    ("center-roles",),
     ("whiten",),
     ("whiten:128",),
     ("abtt:1",),
@@ -23,6 +24,7 @@ TRANSFORMS: tuple[tuple[str, ...], ...] = (
     ("binary",),
     ("center", "whiten"),
     ("center", "abtt:3"),
+    ("center-roles", "abtt:3"),
     ("center", "int8"),
     ("center", "binary"),
 )

@@ -19,7 +19,7 @@ from babelrank.encoding.vectors import MultiVectors
 from babelrank.errors import EncoderError
 from babelrank.ranking.ranks import rank
 
-NAMES = ["center", "whiten", "whiten:2", "abtt:1", "truncate:2", "int8", "binary"]
+NAMES = ["center", "center-roles", "whiten", "whiten:2", "abtt:1", "truncate:2", "int8", "binary"]
 
 
 def make_collection(query_langs: str, passage_langs: str) -> Collection:
@@ -59,6 +59,11 @@ class TestCenter:
         outcome = apply("center", [[1, 1], [1, 1]], [[0, 2], [2, 4], [10, 0]], langs=("ab", "aab"))
         assert outcome.passages.tolist() == [[-1, -1], [1, 1], [0, 0]]
         assert outcome.queries.tolist() == [[0, -2], [-9, 1]]
+
+    def test_by_roles_queries_lose_their_own_mean(self):
+        outcome = apply("center-roles", [[1, 1], [3, 1], [5, 5]], [[0, 2], [2, 4], [10, 0]], langs=("aab", "aab"))
+        assert outcome.passages.tolist() == [[-1, -1], [1, 1], [0, 0]]
+        assert outcome.queries.tolist() == [[-1, 0], [1, 0], [0, 0]]
 
     def test_leaves_every_language_a_mean_of_zero(self):
         langs = "a" * 30 + "b" * 5 + "c" * 65
@@ -249,7 +254,7 @@ def test_names_are_read_back(name):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("centre", "unknown transform 'centre'. Did you mean 'center'.*Known: abtt, binary, center"),
+        ("centre", "unknown transform 'centre'. Did you mean 'center'.*Known: abtt, binary, center, center-roles"),
         ("", "unknown transform ''"),
         ("center:2", "'center:2': expected center"),
         ("abtt", "'abtt': expected abtt:K, K a whole number above 0"),

@@ -1,4 +1,6 @@
-"""Post-hoc transforms: dense representations in, others out; whatever they learn, they learn from the passages.
+"""Post-hoc transforms: dense representations in, others out; what they learn, they learn from the passages.
+
+`center-roles` alone learns from the queries, too, and so has to know them all beforehand, as an evaluation does.
 
 Where the score is the cosine, vectors are brought to length 1 first, so that a transform sees what the score sees; the
 score brings them to length 1 again. Under the other similarities vectors are taken as they are.
@@ -40,12 +42,15 @@ class Transform:
         How the outcome is compared; None for as before.
     size
         The number in its name; None if it has none.
+    by_role
+        Whether it learns what is done to queries from the queries.
     """
 
     name: str
     fit: Fit
     similarity: Similarity | None = None
     size: int | None = None
+    by_role: bool = False
 
     def check(self, kind: Kind, dimension: int) -> int:
         """Return the dimension of what comes out, at most; whether it can be had is found before there are vectors.
@@ -84,7 +89,8 @@ class Transform:
         )
         try:
             change = self.fit(passages, passage_langs)
-            queries, passages = change(queries, query_langs), change(passages, passage_langs)
+            change_queries = self.fit(queries, query_langs) if self.by_role else change
+            queries, passages = change_queries(queries, query_langs), change(passages, passage_langs)
         except ValueError as error:
             raise self._error(str(error)) from error
         return replace(
@@ -99,7 +105,7 @@ class Transform:
 
 
 def parse_transform(text: str) -> Transform:
-    """Read ``center``, ``whiten``, ``whiten:K``, ``abtt:K``, ``truncate:K``, ``int8`` or ``binary``.
+    """Read ``center``, ``center-roles``, ``whiten``, ``whiten:K``, ``abtt:K``, ``truncate:K``, ``int8`` or ``binary``.
 
     Raises
     ------
@@ -108,7 +114,8 @@ def parse_transform(text: str) -> Transform:
     """
     name, colon, number = text.partition(":")
     if name in _PLAIN and not colon:
-        return Transform(name, _PLAIN[name], Similarity.DOT if name == "binary" else None)
+        similarity = Similarity.DOT if name == "binary" else None
+        return Transform(name, _PLAIN[name], similarity, by_role=name == _CENTER_ROLES)
     if name in _NUMBERED and number.isdecimal() and int(number) > 0:
         size = int(number)
         return Transform(f"{name}:{size}", partial(_NUMBERED[name], size=size), size=size)
@@ -123,7 +130,8 @@ def fit_center(passages: np.ndarray, languages: np.ndarray) -> Change:
 
     What a language's vectors have in common says which language it is, not what is said: Libovický et al. 2020, "On the
     Language Neutrality of Pre-trained Multilingual Representations", arXiv 2004.05160. A passage and a query in one
-    language lose the same vector.
+    language lose the same vector; by `center-roles` each loses the mean of its own kind, and with it what sets queries
+    as such apart from passages.
     """
     means = {lang: passages[languages == lang].mean(axis=0, dtype=np.float64) for lang in np.unique(languages)}
 
@@ -198,7 +206,14 @@ def fit_binary(_passages: np.ndarray, _: np.ndarray) -> Change:
     return lambda vectors, _: np.where(vectors >= 0, 1.0, -1.0)
 
 
-_PLAIN: dict[str, Fit] = {"center": fit_center, "whiten": fit_whiten, "int8": fit_int8, "binary": fit_binary}
+_CENTER_ROLES = "center-roles"
+_PLAIN: dict[str, Fit] = {
+    "center": fit_center,
+    _CENTER_ROLES: fit_center,
+    "whiten": fit_whiten,
+    "int8": fit_int8,
+    "binary": fit_binary,
+}
 _NUMBERED: dict[str, Callable[..., Change]] = {"whiten": fit_whiten, "abtt": fit_abtt, "truncate": fit_truncate}
 
 
