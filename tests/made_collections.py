@@ -8,8 +8,9 @@ def write_jsonl(path, records):
     path.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
 
 
-def write_beir(folder, passages, queries=20):
-    """Each query shares a rare word with its two relevant passages."""
+def write_beir(folder, passages, queries=20, own=()):
+    """Each query shares a rare word with its two relevant passages; those in `own` have the id of a third that does."""
+    names = [f"d{i * 3 + 1}" if i in own else f"q{i}" for i in range(queries)]
     write_jsonl(
         folder / "corpus.jsonl",
         (
@@ -18,9 +19,11 @@ def write_beir(folder, passages, queries=20):
         ),
     )
     write_jsonl(
-        folder / "queries.jsonl", ({"_id": f"q{i}", "text": f"passage{i * 3} topic{i % 50}"} for i in range(queries))
+        folder / "queries.jsonl",
+        ({"_id": name, "text": f"passage{i * 3} topic{i % 50}"} for i, name in enumerate(names)),
     )
-    lines = [f"q{i}\td{i * 3}\t2\nq{i}\td{i}\t1\n" for i in range(1, queries)] + ["q0\td0\t1\n"]
+    lines = [f"{name}\td{i * 3}\t2\n{name}\td{i}\t1\n" for i, name in enumerate(names) if i]
+    lines += [f"{names[0]}\td0\t1\n"]
     (folder / "qrels").mkdir()
     (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(lines), encoding="utf-8")
     return folder

@@ -92,6 +92,22 @@ def test_languages_that_are_mixed_in_the_stream_are_ranked_as_in_memory(evaluate
     assert any("mine:own: evaluated in memory; in memory it would" in text for text in in_memory[2].messages)
 
 
+def test_queries_that_are_passages_are_ranked_without_themselves_either_way(evaluate, tmp_path):
+    collection = f"beir:{write_beir(tmp_path / 'made', 400, own=range(2, 9))}"
+    streamed, in_memory = (
+        evaluate(name, collection, streaming, runs=tmp_path / name)
+        for name, streaming in (("streamed", STREAMED), ("in memory", None))
+    )
+    assert_same(streamed, in_memory)
+    for _, _, told in (streamed, in_memory):
+        assert any("7 queries have the id of a passage; it is left out for them, as BEIR's" in m for m in told.messages)
+    for folder in ("streamed", "in memory"):
+        (run,) = (tmp_path / folder).glob("*.run")
+        pairs = [line.split()[:3:2] for line in run.read_text().splitlines()]
+        assert len(pairs) == 20 * 100
+        assert not any(query == passage for query, passage in pairs)
+
+
 def test_shards_are_kept_and_only_what_is_damaged_is_encoded_again(evaluate, tmp_path):
     collection, store = f"beir:{write_beir(tmp_path / 'made', 1500)}", tmp_path / "store"
     first = evaluate("first", collection, STREAMED, store=store)

@@ -20,6 +20,7 @@ from babelrank.engines.local import ThisProcess
 from babelrank.errors import SearchError
 from babelrank.evaluation import Observer
 from babelrank.ranking.approximate import Approximation, measure_approximation
+from babelrank.ranking.own_passages import top_without_own
 from babelrank.ranking.search import Top
 from babelrank.ranking.search_blocks import MEMORY_LIMIT
 from babelrank.streaming import encode_streamed
@@ -57,6 +58,7 @@ class _Judged:
     grades: np.ndarray
     query_langs: np.ndarray
     passage_langs: np.ndarray
+    own: np.ndarray | None
 
 
 def approximate(
@@ -137,6 +139,7 @@ def _stream(
         grades=relevant["grade"].to_numpy(),
         query_langs=collection.queries["lang"].map(code).to_numpy()[rows],
         passage_langs=relevant["passage_lang"].map(code).to_numpy(),
+        own=collection.own_passages,
     )
 
 
@@ -153,6 +156,7 @@ def _hold(collection: Collection, encoder: Encoder, store: Path | None, observer
         grades=collection.qrels["grade"].to_numpy(),
         query_langs=collection.queries["lang"].map(code).to_numpy()[rows],
         passage_langs=collection.lang_codes[positions].astype(np.int64),
+        own=collection.own_passages,
     )
 
 
@@ -161,9 +165,11 @@ def _measure_cost(judged: _Judged, found: Approximation) -> ApproximationCost:
     place = np.full(len(judged.queries), -1)
     place[found.sample] = np.arange(len(found.sample))
     chosen = place[judged.query_rows] >= 0
+    lists = [found.exact, Top(found.top.scores[found.sample], found.top.positions[found.sample])]
+    if judged.own is not None:
+        lists = [top_without_own(top, judged.own[found.sample], top.positions.shape[1]) for top in lists]
     return measure_cost(
-        found.exact,
-        Top(found.top.scores[found.sample], found.top.positions[found.sample]),
+        *lists,
         query_rows=place[judged.query_rows[chosen]],
         positions=judged.positions[chosen],
         grades=judged.grades[chosen],

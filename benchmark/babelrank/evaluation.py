@@ -150,6 +150,6 @@ def evaluate_in_memory(
 
 
 def _export(export: RunExport, collection: Collection, representations: Representations) -> None:
-    top = top_passages(representations, export.depth)
+    top = top_passages(representations, export.depth, own=collection.own_passages)
     write_run(export.run_file(collection.name), collection, top, export.tag)
     write_qrels(export.qrels_file(collection.name), collection)

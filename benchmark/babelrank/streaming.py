@@ -28,11 +28,12 @@ from babelrank.environment import available_memory, resident_memory
 from babelrank.errors import EncoderError, SearchError
 from babelrank.evaluation import Evaluation, Observer, RunExport
 from babelrank.ranking.exact_ranks import Thresholds, rank_streamed
+from babelrank.ranking.own_passages import top_without_own
 from babelrank.ranking.pool_ranks import Counts
 from babelrank.ranking.search import Top, search
 from babelrank.ranking.search_blocks import MEMORY_LIMIT
 from babelrank.ranking.table import RelevantRanks
-from babelrank.ranking.trec import Run, save_qrels, save_run
+from babelrank.ranking.trec import run_of, save_qrels, save_run
 from babelrank.reporting.provenance import Seconds
 from babelrank.reporting.results import CollectionResults, collection_results
 
@@ -147,8 +148,10 @@ def evaluate_streamed(
         ranks = rank_streamed(collection, vectors, corpus.shards, encoder.info.similarity, count)
         seconds = time.perf_counter() - began
     if export is not None:
-        top = search(vectors, corpus.shards, export.depth, encoder.info.similarity, memory_limit=_left(limit))
-        _export(export, collection, top)
+        own = collection.own_passages
+        depth = export.depth + (own is not None)
+        top = search(vectors, corpus.shards, depth, encoder.info.similarity, memory_limit=_left(limit))
+        _export(export, collection, top if own is None else top_without_own(top, own, export.depth))
     return Evaluation(_results(collection, ranks, queries, corpus, load_seconds, seconds), ranks)
 
 
@@ -189,7 +192,7 @@ def _export(export: RunExport, collection: StreamedCollection, top: Top) -> None
     ids = collection.passages.ids(np.unique(top.positions))
     labels = query_labels(collection.queries["lang"], collection.queries["question"], collection.languages)
     named = np.array([ids[position] for position in top.positions.ravel().tolist()], dtype=object)
-    run = Run(np.repeat(labels, top.positions.shape[1]), named, top.scores.ravel())
+    run = run_of(labels, named.reshape(top.positions.shape), top.scores)
     save_run(export.run_file(collection.name), run, export.tag)
     relevant = collection.relevant
     passages = relevant["passage_id"].to_numpy(dtype=object)

@@ -127,11 +127,7 @@ def find_hubs(
     Hubness or None
         None if there are no passages, or no queries.
     """
-    near = top_passages(representations, HUB_DEPTH + (own is not None), threads=threads).passages
-    if own is not None and near.size:
-        itself = near == own[:, None]
-        itself[~itself.any(axis=1), -1] = True  # copies of it came before: the last makes room
-        near = near[~itself].reshape(len(near), -1)
+    near = top_passages(representations, HUB_DEPTH, own=own, threads=threads).passages
     if not near.size:
         return None
     size = len(collection.languages)

@@ -2,7 +2,8 @@
 
 In: ``corpus.jsonl`` (``_id``, ``title``, ``text``) and ``queries.jsonl`` (``_id``, ``text``), either of them gzipped or
 Parquet, and ``qrels/<split>.tsv`` (query-id, corpus-id, score). Protocol: Thakur et al. 2021, arXiv 2104.08663: only
-judged queries count, a passage is its title and text with a space between, grades may be above 1.
+judged queries count, a passage is its title and text with a space between, grades may be above 1; a passage that has
+the query's own id, as in ArguAna and Quora, is left out of what is found for it (`ignore_identical_ids`).
 """
 
 from collections.abc import Callable
@@ -59,6 +60,7 @@ def load_beir(
         read_queries(queries, _ID, language),
         read_qrels(judgements, BEIR_QRELS),
         source,
+        leave_out_own=True,
         on_progress=on_progress,
     )
 

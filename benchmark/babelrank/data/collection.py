@@ -37,6 +37,9 @@ class Collection:
         Digest of the files it was read from.
     notes
         What of the files takes no part in it, in sentences.
+    own_passages
+        By query, the row of the passage that has its id and is left out when it is ranked, −1 where there is none:
+        int64, shape (queries,); None if nothing is left out.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Collection:
     candidates: str
     sha256: str
     notes: tuple[str, ...] = ()
+    own_passages: np.ndarray | None = None
 
     @cached_property
     def pool_bounds(self) -> np.ndarray:

@@ -44,6 +44,8 @@ class Judged:
         Columns ``query`` (row above), ``passage_id``, ``passage_lang``, ``grade`` (> 0).
     find_passages
         Returns those of some ids that are in the collection.
+    leaves_out_own
+        Whether passages with a query's own id are left out of what a run found for it.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Judged:
     unjudged: frozenset[str]
     qrels: pd.DataFrame
     find_passages: Callable[[Collection[str]], dict[str, Passage]]
+    leaves_out_own: bool = False
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -122,6 +125,7 @@ def judged_of(collection: TestCollection) -> Judged:
             }
         ),
         find_passages=find,
+        leaves_out_own=collection.own_passages is not None,
     )
 
 
@@ -137,6 +141,7 @@ def judged_of_stream(streamed: StreamedCollection) -> Judged:
         unjudged=streamed.unjudged,
         qrels=streamed.relevant[["query", "passage_id", "passage_lang", "grade"]],
         find_passages=lambda ids: _find_in_stream(streamed.passages, frozenset(ids)),
+        leaves_out_own=streamed.own_passages is not None,
     )
 
 

@@ -52,7 +52,9 @@ class Findings:
     passages_without_text
         They stay in the pool, as BEIR keeps them.
     own_passages
-        Queries with the id of a passage, as in ArguAna: it is ranked for them, too; BEIR's evaluator leaves it out.
+        Queries with the id of a passage, as in ArguAna.
+    leaves_out_own
+        Whether that passage is left out when they are ranked, as BEIR's evaluator has it.
     """
 
     unjudged_queries: int = 0
@@ -61,17 +63,16 @@ class Findings:
     unknown_passages: Unknown = field(default_factory=Unknown)
     passages_without_text: int = 0
     own_passages: int = 0
+    leaves_out_own: bool = False
 
     def sentences(self) -> list[str]:
         """Say what there is to say, for people."""
+        own = "is left out for them, as BEIR's evaluator has it" if self.leaves_out_own else "is ranked for them, too"
         told = (
             (self.unjudged_queries, "queries without a judgement were dropped"),
             (self.without_relevant, "queries without a relevant passage were dropped"),
             (self.passages_without_text, "passages have no text; they stay in the pool"),
-            (
-                self.own_passages,
-                "queries have the id of a passage; it is ranked, too, which BEIR's evaluator leaves out",
-            ),
+            (self.own_passages, f"queries have the id of a passage; it {own}"),
             (self.unknown_queries.count, f"judgements name queries that are not there: {_list(self.unknown_queries)}"),
             (
                 self.unknown_passages.count,
@@ -111,6 +112,9 @@ class StreamedCollection:
         Digest of all queries, judgements and passages that were read: the same from whatever files.
     unjudged
         Ids of the queries that were dropped.
+    own_passages
+        By query, the position of the passage that has its id and is left out when it is ranked, −1 where there is none:
+        int64, shape (queries,); None if nothing is left out.
     """
 
     name: str
@@ -124,6 +128,7 @@ class StreamedCollection:
     findings: Findings
     sha256: str
     unjudged: frozenset[str] = frozenset()
+    own_passages: np.ndarray | None = None
 
     @property
     def size(self) -> int:
@@ -158,6 +163,7 @@ def assemble(
     qrels: pd.DataFrame,
     source: PassageSource,
     *,
+    leave_out_own: bool = False,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> StreamedCollection:
     """Bring queries, judgements and passages together; reads all passages once.
@@ -168,6 +174,8 @@ def assemble(
         Columns ``lang``, ``id``, ``question``, ``text``; ids are unique.
     qrels
         Columns ``query_id``, ``passage_id``, ``grade``.
+    leave_out_own
+        Whether the passage that has a query's id is left out when it is ranked.
     on_progress
         Called now and then with the number of passages read.
 
@@ -191,6 +199,7 @@ def assemble(
     if chosen.empty:
         raise DataError(f"{name}: no query has a relevant passage.")
     _check_queries(name, chosen)
+    own = np.array([surveyed.found.get(query, (-1, ""))[0] for query in chosen["id"]], dtype=np.int64)
     return StreamedCollection(
         name=name,
         languages=languages,
@@ -206,10 +215,12 @@ def assemble(
             unknown_queries=unknown_queries,
             unknown_passages=unknown_passages,
             passages_without_text=surveyed.without_text,
-            own_passages=int(chosen["id"].isin(surveyed.found.keys()).sum()),
+            own_passages=int((own >= 0).sum()),
+            leaves_out_own=leave_out_own,
         ),
         sha256=_digest(queries, qrels, surveyed),
         unjudged=frozenset(chain.from_iterable(_names(queries[~answered]))),
+        own_passages=own if leave_out_own and (own >= 0).any() else None,
     )
 
 
@@ -246,6 +257,7 @@ def collect(streamed: StreamedCollection) -> Collection:
         }
     )
     queries = streamed.queries[["lang", "question", "text"]].rename(columns={"question": "id"})
+    own = streamed.own_passages
     return Collection(
         name=streamed.name,
         languages=streamed.languages,
@@ -255,6 +267,7 @@ def collect(streamed: StreamedCollection) -> Collection:
         candidates=CANDIDATES,
         sha256=streamed.sha256,
         notes=streamed.notes,
+        own_passages=None if own is None else np.where(own < 0, -1, row_of[own]),
     )
 
 

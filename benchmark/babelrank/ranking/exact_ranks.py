@@ -15,6 +15,7 @@ from babelrank.data.collection import Collection
 from babelrank.data.streamed import StreamedCollection
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.vector_block import VectorBlock, array_block
+from babelrank.ranking.own_passages import counts_without_own
 from babelrank.ranking.pool_ranks import Counts, count_above, pair_scores
 from babelrank.ranking.table import RelevantRanks
 
@@ -157,6 +158,15 @@ def _rank(
     shards, positions, passage_ids, langs = judged
     scores = pair_scores(queries, shards, similarity, query_rows, positions)
     counts = count(Thresholds(queries, similarity, query_rows, scores, groups, len(collection.languages)), shards)
+    if collection.own_passages is not None:
+        own = collection.own_passages[query_rows]
+        has = own >= 0
+        own_scores = np.full(len(own), np.nan, dtype=np.float32)
+        own_scores[has] = pair_scores(queries, shards, similarity, query_rows[has], own[has])
+        own_groups = np.zeros(len(own), dtype=np.int64) if groups is None else groups[np.maximum(own, 0)]
+        sizes = np.array(list(collection.pool_sizes.values()))
+        sizes = sizes if groups is not None else sizes.sum(keepdims=True)
+        counts = counts_without_own(counts, scores, own_scores, positions == own, own_groups, sizes)
     names = pd.Series(collection.languages, dtype="str").array
     table = pd.DataFrame(
         {

@@ -17,6 +17,7 @@ from babelrank.data.collection import Collection
 from babelrank.encoding.representations import Representations
 from babelrank.environment import available_cores
 from babelrank.ranking.counting import count_ranks
+from babelrank.ranking.own_passages import WithoutOwn
 from babelrank.ranking.scores import Scorer, make_scorer
 from babelrank.ranking.table import RelevantRanks
 
@@ -128,7 +129,7 @@ def make_collection_scorer(
     shape = (len(collection.queries), len(collection.passages))
     if scorer.shape != shape:
         raise ValueError(f"{scorer.shape} (query, passage) vectors, but {collection.name} has {shape}.")
-    return scorer
+    return scorer if collection.own_passages is None else WithoutOwn(scorer, collection.own_passages)
 
 
 def relevant_ranks(collection: Collection, in_pool: Counter, in_language: Counter) -> RelevantRanks:
@@ -149,11 +150,23 @@ def relevant_ranks(collection: Collection, in_pool: Counter, in_language: Counte
     return RelevantRanks(table, languages=collection.languages, pool_sizes=collection.pool_sizes, tied=tied)
 
 
-def top_passages(representations: Representations, k: int = 100, *, threads: int | None = None) -> TopPassages:
-    """Return each query's `k` best passages of the whole pool."""
+def top_passages(
+    representations: Representations, k: int = 100, *, own: np.ndarray | None = None, threads: int | None = None
+) -> TopPassages:
+    """Return each query's `k` best passages of the whole pool; all there are if there are fewer.
+
+    Parameters
+    ----------
+    own
+        int64, shape (queries,): the passage that is left out of each query's list, −1 for none. Where only some queries
+        have one, in a pool of no more than `k`, it stands at the end, with a score of −∞.
+    """
     scorer = make_scorer(representations.queries, representations.passages, representations.similarity)
     queries, pool = scorer.shape
     k = min(k, pool)
+    if own is not None:
+        scorer = WithoutOwn(scorer, own)
+        k = min(k, pool - int((own >= 0).all()))
     best = TopPassages(np.empty((queries, k), dtype=np.int64), np.empty((queries, k), dtype=np.float32))
 
     def select(begin: int, end: int, scores: np.ndarray) -> None:

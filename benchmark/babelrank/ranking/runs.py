@@ -52,7 +52,8 @@ class Resolved:
 def resolve(run: Run, judged: Judged, source: str) -> Resolved:
     """Look up a run's queries and passages, and put its lines in order.
 
-    Queries that the collection does not judge take no part. Passages that are not in the collection keep their places,
+    Queries that the collection does not judge take no part, nor do their own passages where the collection leaves them
+    out, as BEIR's evaluator does. Passages that are not in the collection keep their places,
     as trec_eval has it.
 
     Parameters
@@ -83,6 +84,11 @@ def resolve(run: Run, judged: Judged, source: str) -> Resolved:
     ]
     if not known.any():
         raise DataError(f"{source}: no line is of a judged query of {judged.name}.")
+    if judged.leaves_out_own:
+        own = known.copy()
+        own[known] = run.passages[known] == judged.queries["id"].to_numpy(object)[rows[known].astype(np.int64)]
+        known &= ~own
+        notes.append(f"{own.sum():,} lines are of a query's own passage; they are left out" if own.any() else "")
     kept = Run(judged.labels[rows[known].astype(np.int64)], run.passages[known], run.scores[known])
     passages = judged.find_passages(frozenset(kept.passages))
     there = pd.Series(kept.passages).isin(passages.keys()).to_numpy()

@@ -110,16 +110,22 @@ def place_in_groups(groups: np.ndarray) -> np.ndarray:
 
 def write_run(path: Path, collection: Collection, top: TopPassages, tag: str) -> None:
     """Write the best passages of each query of a collection; `tag` must hold no white space."""
-    depth = top.passages.shape[1]
-    save_run(
-        path,
-        Run(
-            np.repeat(_labels(collection), depth),
-            collection.passages["id"].to_numpy(dtype=object)[top.passages.ravel()],
-            top.scores.ravel(),
-        ),
-        tag,
-    )
+    ids = collection.passages["id"].to_numpy(dtype=object)
+    save_run(path, run_of(_labels(collection), ids[top.passages], top.scores), tag)
+
+
+def run_of(labels: np.ndarray, passages: np.ndarray, scores: np.ndarray) -> Run:
+    """Return lists as a run, without what scores −∞: a query's own passage, where it is left out.
+
+    Parameters
+    ----------
+    labels
+        What the run calls each query; shape (queries,).
+    passages, scores
+        Ids, best first, and scores; shape (queries, k).
+    """
+    found = scores > -np.inf
+    return Run(np.repeat(labels, found.sum(axis=1)), passages[found], scores[found])
 
 
 def write_qrels(path: Path, collection: Collection) -> None:

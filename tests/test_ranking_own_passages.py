@@ -1,0 +1,153 @@
+"""A query's own passage is left out: ranks, lists and runs are those of a pool without it."""
+
+from dataclasses import replace
+
+import hypothesis.strategies as st
+import numpy as np
+import pandas as pd
+import pytest
+import pytrec_eval
+from hypothesis import given, settings
+from scipy.sparse import csr_array
+
+from babelrank.analysis.summary import analyse
+from babelrank.data.collection import Collection
+from babelrank.data.judged import judged_of
+from babelrank.encoding.protocol import Similarity
+from babelrank.encoding.representations import Representations
+from babelrank.ranking.exact_ranks import rank_exactly
+from babelrank.ranking.own_passages import top_without_own
+from babelrank.ranking.ranks import rank, top_passages
+from babelrank.ranking.runs import resolve
+from babelrank.ranking.search import Top
+from babelrank.ranking.top_table import rank_with_top
+from babelrank.ranking.trec import Run, run_of
+
+LANGUAGES = ("de", "en")
+PASSAGES = 12  # six in each language
+
+
+def collection_with(own, relevant) -> Collection:
+    """Return a collection in which `relevant` holds pairs of query and passage."""
+    queries = len(own)
+    return Collection(
+        name="made up",
+        languages=LANGUAGES,
+        queries=pd.DataFrame({"lang": "en", "id": [f"q{i}" for i in range(queries)], "text": ""}),
+        passages=pd.DataFrame({"lang": ["de"] * 6 + ["en"] * 6, "id": [f"p{i}" for i in range(PASSAGES)], "text": ""}),
+        qrels=pd.DataFrame(sorted(relevant), columns=["query", "passage"]).assign(grade=1),
+        candidates="passage",
+        sha256="",
+        own_passages=np.array(own),
+    )
+
+
+def represent(queries, passages) -> Representations:
+    return Representations(np.float32(queries), np.float32(passages), Similarity.DOT, {}, {})
+
+
+def mid_rank(scores, passage, pool) -> float:
+    """Return the rank of a passage among the passages of `pool`, by definition."""
+    others = [scores[i] for i in pool if i != passage]
+    return 1 + sum(s > scores[passage] for s in others) + sum(s == scores[passage] for s in others) / 2
+
+
+@st.composite
+def cases(draw):
+    queries = draw(st.integers(1, 4))
+    own = draw(st.lists(st.integers(-1, PASSAGES - 1), min_size=queries, max_size=queries))
+    pairs = st.tuples(st.integers(0, queries - 1), st.integers(0, PASSAGES - 1))
+    relevant = draw(st.sets(pairs, min_size=1, max_size=8))
+    values = st.integers(-2, 2)  # few, so that scores tie
+    row = st.lists(values, min_size=3, max_size=3)
+    vectors = draw(st.tuples(*(st.lists(row, min_size=n, max_size=n) for n in (queries, PASSAGES))))
+    return own, relevant, *vectors
+
+
+@settings(max_examples=150)
+@given(cases())
+def test_ranks_are_those_among_the_other_passages_and_it_comes_last(case):
+    own, relevant, queries, passages = case
+    collection = collection_with(own, relevant)
+    dense = represent(queries, passages)
+    sparse = replace(dense, queries=csr_array(dense.queries), passages=csr_array(dense.passages))
+    tables = [
+        rank(collection, dense).table,
+        rank(collection, sparse).table,
+        rank_exactly(collection, dense.queries, dense.passages, Similarity.DOT).table,
+        rank_with_top(collection, dense)[0].table,
+    ]
+    scores = np.array(queries) @ np.array(passages).T
+    for row, (query, passage) in enumerate(sorted(relevant)):
+        language = range(6) if passage < 6 else range(6, 12)
+        for column, pool in (("rank_in_pool", range(PASSAGES)), ("rank_in_language", language)):
+            others = [i for i in pool if i != own[query]]
+            expected = len(pool) if passage == own[query] else mid_rank(scores[query], passage, others)
+            assert [table[column][row] for table in tables] == [expected] * len(tables)
+
+
+def test_figures_are_those_of_beirs_evaluator():
+    """It drops the lines of a run whose passage has the query's id, and has trec_eval score the rest."""
+    rng = np.random.default_rng(0)
+    queries, passages = rng.standard_normal((20, 8)), rng.standard_normal((PASSAGES, 8))
+    own = [int(i) for i in rng.integers(-1, PASSAGES, 20)]
+    relevant = {(q, int(p)) for q in range(20) for p in rng.integers(0, PASSAGES, 3) if p != own[q]}
+    collection = collection_with(own, relevant)
+    macro = analyse(rank(collection, represent(queries, passages))).macro
+    scores = np.float32(queries) @ np.float32(passages).T
+    run = {f"q{q}": {f"p{p}": float(scores[q, p]) for p in range(PASSAGES) if p != own[q]} for q in range(len(queries))}
+    qrels = {f"q{q}": {f"p{p}": 1 for other, p in relevant if other == q} for q in range(len(queries))}
+    found = pytrec_eval.RelevanceEvaluator(qrels, {"ndcg_cut.10"}).evaluate(run)
+    expected = np.mean([each["ndcg_cut_10"] for each in found.values()])
+    assert macro["multilingual"]["nDCG@10"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_best_passages_of_the_pool_are_those_of_the_others():
+    representations = represent([[1], [1], [-1]], np.arange(5)[:, None])
+    top = top_passages(representations, 2, own=np.array([4, -1, 0]))
+    assert top.passages.tolist() == [[3, 2], [4, 3], [1, 2]]
+    whole = top_passages(representations, 9, own=np.array([4, 3, 0]))
+    assert whole.passages.tolist() == [[3, 2, 1, 0], [4, 2, 1, 0], [1, 2, 3, 4]]
+
+
+def test_where_only_some_queries_have_one_it_stands_at_the_end_of_a_whole_list():
+    top = top_passages(represent([[1], [1]], np.arange(3)[:, None]), 9, own=np.array([2, -1]))
+    assert top.passages.tolist() == [[1, 0, 2], [2, 1, 0]]
+    assert top.scores.tolist() == [[1, 0, -np.inf], [2, 1, 0]]
+
+
+def test_lists_of_a_search_are_shortened_to_what_is_wanted():
+    top = Top(np.float32([[9, 8, 7], [9, 8, 7], [9, 8, 7]]), np.array([[5, 6, 7], [5, 6, 7], [5, 6, 7]]))
+    found = top_without_own(top, np.array([5, 8, -1]), 2)
+    assert found.positions.tolist() == [[6, 7], [5, 6], [5, 6]]
+    assert found.scores.tolist() == [[8, 7], [9, 8], [9, 8]]
+    whole = top_without_own(top, np.array([6, 8, -1]), 3)
+    assert whole.positions.tolist() == [[5, 7, 6], [5, 6, 7], [5, 6, 7]]
+    assert whole.scores[0].tolist() == [9, 7, -np.inf]
+
+
+def test_a_run_has_no_line_of_it():
+    scores = np.float32([[2, 1, -np.inf], [3, 2, 1]])
+    run = run_of(np.array(["q0", "q1"], object), np.array([["a", "b", "q0"], ["c", "a", "b"]], object), scores)
+    assert run.queries.tolist() == ["q0", "q0", "q1", "q1", "q1"]
+    assert run.passages.tolist() == ["a", "b", "c", "a", "b"]
+    assert run.scores.tolist() == [2, 1, 3, 2, 1]
+
+
+@pytest.mark.parametrize("leaves_out", [True, False])
+def test_lines_of_it_in_anyones_run_are_dropped(leaves_out):
+    collection = collection_with([0, -1], [(0, 1), (1, 1)])
+    ids = ["q0", *(f"p{i}" for i in range(1, PASSAGES))]
+    collection = replace(
+        collection,
+        passages=collection.passages.assign(id=ids),
+        own_passages=collection.own_passages if leaves_out else None,
+    )
+    run = Run(
+        np.array(["en:q0", "en:q0", "en:q1", "en:q1"], object),
+        np.array(["q0", "p1", "q0", "p1"], object),
+        np.float32([2, 1, 2, 1]),
+    )
+    resolved = resolve(run, judged_of(collection), "theirs.run")
+    assert resolved.places.tolist() == ([1, 1, 2] if leaves_out else [1, 2, 1, 2])
+    assert resolved.notes == (("1 lines are of a query's own passage; they are left out",) if leaves_out else ())
