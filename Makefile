@@ -24,8 +24,9 @@ $(TESTABLE): $(RUNNABLE)
 demo: $(RUNNABLE)  ## evaluate the embedded encoder on the embedded collection
 	$(BIN)/babelrank submit use-multilingual-v3 --collection sample --out build/demo
 
+# Files of tests side by side, each process with one thread: threads of several would wait for one another.
 test: $(TESTABLE)  ## run the tests
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(TESTABLE)  ## check style and types
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from babelrank import cli
+from babelrank.cli.common import console, errors
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ Babelrank = Callable[..., Outcome]
 def babelrank(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Babelrank:
     """Run a command line, given as arguments of any type, in an empty folder and a wide terminal."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
+    for screen in (console, errors):
+        monkeypatch.setattr(screen, "width", 200)
 
     def run(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["babelrank", *map(str, arguments)])
