@@ -85,6 +85,11 @@ def test_what_cannot_be_cut_is_read_at_once(features):
     assert seen[0]["input_ids"] is features["input_ids"]
 
 
+def test_processes_that_share_a_batch_read_it_at_once(monkeypatch):
+    monkeypatch.setattr("babelrank.training.parts.is_dist_initialized", lambda: True)
+    assert read([10] * 31 + [200])[1] == [(32, 200)]
+
+
 def test_vectors_and_gradients_are_those_of_the_whole_batch(tiny_model):
     texts = [f"where is {'the river ' * (i % 9)}{i}" for i in range(24)] + ["a " * 60]
     gradients, vectors = [], []

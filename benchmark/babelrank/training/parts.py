@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sentence_transformers.util.distributed import is_dist_initialized
 from torch import Tensor, nn
 
 _SEAM = 256  # tokens that could be read in the time that another part takes by itself (tried: 64 to 1,024)
@@ -22,9 +23,10 @@ def read_in_parts(model: nn.Module, features: Mapping[str, Any]) -> Tensor:
     ----------
     features
         As `SentenceTransformer.preprocess` returns them. Of another shape than texts × tokens, padded at the end, or on
-        another device than the CPU, they are read at once.
+        another device than the CPU, they are read at once; and by processes that share a batch, which wait for one
+        another at each call of the model, and would have other numbers of parts.
     """
-    if not _is_padded_text(features):
+    if is_dist_initialized() or not _is_padded_text(features):
         vectors: Tensor = model(dict(features))["sentence_embedding"]
         return vectors
     lengths = features["attention_mask"].sum(dim=1)
