@@ -72,7 +72,8 @@ def submit(
     transform: Annotated[
         list[str] | None,
         typer.Option(
-            help="Applied to the vectors: center, whiten[:k], abtt:k, truncate:k, int8 or binary; may be repeated."
+            help="Applied to the vectors: center, center-roles, whiten[:k], abtt:k, truncate:k, int8 or binary; may be "
+            "repeated."
         ),
     ] = None,
     trust_remote_code: Annotated[bool, typer.Option(help="Let code that comes with the model run.")] = False,
