@@ -45,6 +45,9 @@ class _Silent:
     def announce(self, _: str) -> None:
         pass
 
+    def counting(self, *_: Any, **__: Any) -> Callable[[int, int], None]:
+        return lambda *_: None
+
     def training(self, _: int) -> Callable[[int, Mapping[str, float]], None]:
         return lambda *_: None
 
