@@ -61,9 +61,14 @@ class TestCenter:
         assert outcome.queries.tolist() == [[0, -2], [-9, 1]]
 
     def test_by_roles_queries_lose_their_own_mean(self):
-        outcome = apply("center-roles", [[1, 1], [3, 1], [5, 5]], [[0, 2], [2, 4], [10, 0]], langs=("aab", "aab"))
+        queries, passages = [[1, 1], [3, 1], [5, 5], [5, 9]], [[0, 2], [2, 4], [10, 0]]
+        outcome = apply("center-roles", queries, passages, langs=("aabb", "aab"))
         assert outcome.passages.tolist() == [[-1, -1], [1, 1], [0, 0]]
-        assert outcome.queries.tolist() == [[-1, 0], [1, 0], [0, 0]]
+        assert outcome.queries.tolist() == [[-1, 0], [1, 0], [0, -2], [0, 2]]
+
+    def test_by_roles_a_language_with_one_query_is_refused(self):
+        with pytest.raises(EncoderError, match="'center-roles': there is one query only in 'b', of which nothing"):
+            apply("center-roles", [[1.0], [2.0], [3.0]], [[1.0], [2.0]], langs=("aab", "ab"))
 
     def test_leaves_every_language_a_mean_of_zero(self):
         langs = "a" * 30 + "b" * 5 + "c" * 65
@@ -193,8 +198,8 @@ def test_transforms_compose_in_the_order_given():
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("similarity", list(Similarity))
 def test_every_transform_ranks(name, similarity):
-    langs = ("ab", "a" * 20 + "b" * 20)
-    vectors = apply(name, random_vectors(2, 5), random_vectors(40, 5), similarity, langs)
+    langs = ("aabb", "a" * 20 + "b" * 20)
+    vectors = apply(name, random_vectors(4, 5), random_vectors(40, 5), similarity, langs)
     assert vectors.queries.dtype == vectors.passages.dtype == np.float32
     ranks = rank(make_collection(*langs), vectors).table["rank_in_pool"]
     assert sorted(ranks)[-1] <= 40

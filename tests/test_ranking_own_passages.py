@@ -15,6 +15,7 @@ from babelrank.data.collection import Collection
 from babelrank.data.judged import judged_of
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
+from babelrank.errors import DataError
 from babelrank.ranking.exact_ranks import rank_exactly
 from babelrank.ranking.own_passages import top_without_own
 from babelrank.ranking.ranks import rank, top_passages
@@ -134,20 +135,29 @@ def test_a_run_has_no_line_of_it():
     assert run.scores.tolist() == [2, 1, 3, 2, 1]
 
 
-@pytest.mark.parametrize("leaves_out", [True, False])
-def test_lines_of_it_in_anyones_run_are_dropped(leaves_out):
+def with_an_own_passage(*, leaves_out=True) -> Collection:
+    """Return a collection whose query q0 is passage q0."""
     collection = collection_with([0, -1], [(0, 1), (1, 1)])
-    ids = ["q0", *(f"p{i}" for i in range(1, PASSAGES))]
-    collection = replace(
+    return replace(
         collection,
-        passages=collection.passages.assign(id=ids),
+        passages=collection.passages.assign(id=["q0", *(f"p{i}" for i in range(1, PASSAGES))]),
         own_passages=collection.own_passages if leaves_out else None,
     )
-    run = Run(
-        np.array(["en:q0", "en:q0", "en:q1", "en:q1"], object),
-        np.array(["q0", "p1", "q0", "p1"], object),
-        np.float32([2, 1, 2, 1]),
-    )
-    resolved = resolve(run, judged_of(collection), "theirs.run")
+
+
+def run_from(*lines) -> Run:
+    queries, passages = (np.array(column, object) for column in zip(*lines, strict=True))
+    return Run(queries, passages, np.arange(len(lines), 0, -1, dtype=np.float32))
+
+
+@pytest.mark.parametrize("leaves_out", [True, False])
+def test_lines_of_it_in_anyones_run_are_dropped(leaves_out):
+    run = run_from(("en:q0", "q0"), ("en:q0", "p1"), ("en:q1", "q0"), ("en:q1", "p1"))
+    resolved = resolve(run, judged_of(with_an_own_passage(leaves_out=leaves_out)), "theirs.run")
     assert resolved.places.tolist() == ([1, 1, 2] if leaves_out else [1, 2, 1, 2])
     assert resolved.notes == (("1 lines are of a query's own passage; they are left out",) if leaves_out else ())
+
+
+def test_a_run_of_nothing_else_is_refused():
+    with pytest.raises(DataError, match=r"theirs.run: no line is of a judged query of made up but with its own pass"):
+        resolve(run_from(("en:q0", "q0")), judged_of(with_an_own_passage()), "theirs.run")

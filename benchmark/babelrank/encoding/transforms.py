@@ -88,6 +88,8 @@ class Transform:
             table["lang"].to_numpy(dtype=object) for table in (collection.queries, collection.passages)
         )
         try:
+            if self.by_role:
+                _require_several(query_langs)
             change = self.fit(passages, passage_langs)
             change_queries = self.fit(queries, query_langs) if self.by_role else change
             queries, passages = change_queries(queries, query_langs), change(passages, passage_langs)
@@ -114,8 +116,7 @@ def parse_transform(text: str) -> Transform:
     """
     name, colon, number = text.partition(":")
     if name in _PLAIN and not colon:
-        similarity = Similarity.DOT if name == "binary" else None
-        return Transform(name, _PLAIN[name], similarity, by_role=name == _CENTER_ROLES)
+        return _PLAIN[name]
     if name in _NUMBERED and number.isdecimal() and int(number) > 0:
         size = int(number)
         return Transform(f"{name}:{size}", partial(_NUMBERED[name], size=size), size=size)
@@ -206,15 +207,23 @@ def fit_binary(_passages: np.ndarray, _: np.ndarray) -> Change:
     return lambda vectors, _: np.where(vectors >= 0, 1.0, -1.0)
 
 
-_CENTER_ROLES = "center-roles"
-_PLAIN: dict[str, Fit] = {
-    "center": fit_center,
-    _CENTER_ROLES: fit_center,
-    "whiten": fit_whiten,
-    "int8": fit_int8,
-    "binary": fit_binary,
+_PLAIN = {
+    transform.name: transform
+    for transform in (
+        Transform("center", fit_center),
+        Transform("center-roles", fit_center, by_role=True),
+        Transform("whiten", fit_whiten),
+        Transform("int8", fit_int8),
+        Transform("binary", fit_binary, Similarity.DOT),
+    )
 }
 _NUMBERED: dict[str, Callable[..., Change]] = {"whiten": fit_whiten, "abtt": fit_abtt, "truncate": fit_truncate}
+
+
+def _require_several(query_langs: np.ndarray) -> None:
+    langs, counts = np.unique(query_langs, return_counts=True)
+    for lang in langs[counts == 1]:
+        raise ValueError(f"there is one query only in {lang!r}, of which nothing would be left without its mean")
 
 
 def _require_at_most(size: int, most: int, dimension: int) -> None:

@@ -82,13 +82,14 @@ def resolve(run: Run, judged: Judged, source: str) -> Resolved:
         if unjudged.any()
         else "",
     ]
-    if not known.any():
-        raise DataError(f"{source}: no line is of a judged query of {judged.name}.")
     if judged.leaves_out_own:
         own = known.copy()
         own[known] = run.passages[known] == judged.queries["id"].to_numpy(object)[rows[known].astype(np.int64)]
         known &= ~own
         notes.append(f"{own.sum():,} lines are of a query's own passage; they are left out" if own.any() else "")
+    if not known.any():
+        but = " but with its own passage" if judged.leaves_out_own else ""
+        raise DataError(f"{source}: no line is of a judged query of {judged.name}{but}.")
     kept = Run(judged.labels[rows[known].astype(np.int64)], run.passages[known], run.scores[known])
     passages = judged.find_passages(frozenset(kept.passages))
     there = pd.Series(kept.passages).isin(passages.keys()).to_numpy()

@@ -122,8 +122,8 @@ def recall_contamination(
         return find_contamination(units, collections, on_progress)
     with lock:
         with suppress(OSError, ValueError, TypeError, KeyError):  # none yet, or a damaged one: made anew
-            found = json.loads(kept.read_bytes())
-            return Contamination(np.array(found["rows"], dtype=np.int64), tuple(found["ids"]), found["by_collection"])
+            known = json.loads(kept.read_bytes())
+            return Contamination(np.array(known["rows"], dtype=np.int64), tuple(known["ids"]), known["by_collection"])
         found = find_contamination(units, collections, on_progress)
         with suppress(OSError):  # a full disk costs the comparison, next time
             atomic_write(kept, json.dumps(asdict(found) | {"rows": found.rows.tolist()}, ensure_ascii=False))
