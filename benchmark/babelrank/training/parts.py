@@ -1,7 +1,8 @@
 """Token ids of a batch -> vectors, read in parts of texts about as long, where padding costs what text does.
 
-On a CPU a padded token takes as long as any other, and in batches drawn at random half of them are padding. A GPU reads
-a batch of this size at once, whatever its width. Texts have the same vectors in any part, but for rounding and dropout.
+On a CPU a padded token takes as long as any other, and in batches of 32 drawn at random 40 to 60 % of them are padding
+(passages and queries of the experiments' units). On other devices, where that is not measured, a batch is read at once.
+Texts have the same vectors in any part, but for rounding and dropout.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,9 @@ import torch
 from sentence_transformers.util.distributed import is_dist_initialized
 from torch import Tensor, nn
 
-_SEAM = 256  # tokens that could be read in the time that another part takes by itself (tried: 64 to 1,024)
+# Tokens that could be read in the time that another part takes by itself. Of 1, 2, 4 and 8 parts of 32 passages with 8
+# to 96 tokens, 2 and 4 took least; with this figure such a batch is cut into 2 or 3.
+_SEAM = 256
 
 
 def read_in_parts(model: nn.Module, features: Mapping[str, Any]) -> Tensor:
