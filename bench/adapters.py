@@ -128,7 +128,7 @@ def _sample(collection: babelrank.Collection, texts: int) -> babelrank.Collectio
     """Return about `texts` distinct queries, and as many passages, evenly from all languages; without judgements."""
     queries, passages = (
         side.drop_duplicates("text").iloc[:: len(side) // texts].reset_index(drop=True)
-        for side in (collection.queries, collection.passages)
+        for side in (collection.queries, collection.passages.frame)
     )
     return replace(collection, queries=queries, passages=passages, qrels=collection.qrels.iloc[:0])
 

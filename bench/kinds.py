@@ -1,6 +1,7 @@
 """Ranking sparse and multi-vector representations of XQuAD-R against the plain product of each kind."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -94,12 +95,4 @@ def _pad(vectors: MultiVectors) -> torch.Tensor:
 def _first_queries(collection: babelrank.Collection, number: int) -> babelrank.Collection:
     """Cut a collection down to its first queries."""
     qrels = collection.qrels[collection.qrels["query"] < number]
-    return babelrank.Collection(
-        collection.name,
-        collection.languages,
-        collection.queries[:number],
-        collection.passages,
-        qrels,
-        collection.candidates,
-        collection.sha256,
-    )
+    return replace(collection, queries=collection.queries[:number], qrels=qrels)

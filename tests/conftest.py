@@ -19,6 +19,7 @@ from hypothesis import settings
 from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import EncoderInfo
 from babelrank.ranking.table import COLUMNS, RelevantRanks
+from made_collections import collection_of_tables
 
 pytest_plugins = ["browsing", "command_line", "openai_server", "training_runs"]
 
@@ -103,7 +104,7 @@ def fake_encoder() -> type[FakeEncoder]:
 
 def make_collection(queries: Sequence[str], passages: Sequence[str]) -> Collection:
     """Return an English collection in which passage 0 is relevant to every query."""
-    return Collection(
+    return collection_of_tables(
         name="hand-made",
         languages=("en",),
         queries=pd.DataFrame({"lang": "en", "id": [f"q{i}" for i in range(len(queries))], "text": list(queries)}),

@@ -1,6 +1,22 @@
-"""Collections that are made for tests of streaming, and where their vectors are kept."""
+"""Collections that are made for tests: in memory, or as files; and where their vectors are kept."""
 
 import json
+
+from babelrank.data.collection import Collection, judge
+from babelrank.data.pool import MemoryPassages
+from babelrank.data.spec import source_of_name
+
+
+def collection_of_tables(name, languages, queries, passages, qrels, candidates="sentence", sha256="0" * 64, **others):
+    """Return a collection in memory, from columns lang, id, text (twice), and query, passage, grade (by row)."""
+    pool = MemoryPassages(passages, tuple(languages))
+    if "question" not in queries:
+        queries = queries.assign(question=queries["id"])
+    if len(qrels.columns):
+        qrels = judge(pool, *(qrels[column].to_numpy() for column in ("query", "passage", "grade")))
+    return Collection(
+        name, tuple(languages), queries, qrels, pool, candidates, sha256, source=source_of_name(name), **others
+    )
 
 
 def write_jsonl(path, records):
@@ -29,7 +45,7 @@ def write_beir(folder, passages, queries=20, own=()):
     return folder
 
 
-def write_mine(folder, passages=900):
+def write_local(folder, passages=900):
     """Three languages, mixed in the file; many passages share their text, so that scores tie."""
     langs = ("th", "de", "en")
     write_jsonl(

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from babelrank.analysis.errors import attach_texts, find_errors, gather_texts, select_worst
 from babelrank.analysis.outranking import KINDS, PLACES, paragraphs_and_articles
-from babelrank.data.catalog import load_collection
-from babelrank.data.collection import Collection
+from babelrank.data.loading import load_collection
+from babelrank.data.pool import MemoryPassages
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RelevantRanks
 from babelrank.ranking.top_table import TopRanks, rank_with_top
+from made_collections import collection_of_tables
 
 LANGUAGES = ("de", "en", "th")
 # By language: paragraphs 0/0 and 0/1 of one article, 1/0 of another, with two sentences each.
@@ -37,7 +38,7 @@ def rank_lists(lists, *, answers=("0/0/0",), ids=PASSAGES, languages=LANGUAGES, 
             row[position[passage]] = len(ids) - place
     queries = pd.DataFrame(list(lists), columns=["lang", "id"]).assign(text="?")
     relevant = [i for i, (lang, passage) in enumerate(ids) if passage in {f"{lang}/{answer}" for answer in answers}]
-    collection = Collection(
+    collection = collection_of_tables(
         "made-up",
         languages,
         queries,
@@ -161,7 +162,7 @@ def test_questions_with_one_id_are_told_apart_by_language():
 
 def test_ids_that_tell_no_paragraph_leave_the_places_open():
     ids = [("de", "a"), ("de", "b"), ("en", "de/0/0/0")]
-    collection = Collection(
+    collection = collection_of_tables(
         "beir-like",
         ("de", "en"),
         pd.DataFrame([("de", "q", "?")], columns=["lang", "id", "text"]),
@@ -210,17 +211,16 @@ def test_texts_are_gathered_from_the_collection_and_attached_where_they_are_know
     worst = select_worst(find_errors(ranks, top))
     bare = worst["multilingual"]["en→all"][0]
     assert (bare.query, bare.answer, bare.outranking[0].text) == (None, None, None)
-    long = collection.passages.assign(
-        text=collection.passages["text"].where(collection.passages["lang"] != "th", "x" * 999)
-    )
-    texts = gather_texts(worst, replace(collection, passages=long))
+    frame = collection.passages.frame
+    long = frame.assign(text=frame["text"].where(frame["lang"] != "th", "x" * 999))
+    texts = gather_texts(worst, replace(collection, passages=MemoryPassages(long, collection.languages)))
     assert texts.queries == {"en": {"q": "?"}}
     assert set(texts.passages["th"]) == {"th/0/0/0", "th/1/0/0"}
     assert {(len(text), text[-1]) for text in texts.passages["th"].values()} == {(400, "…")}
     found = attach_texts(worst, texts)["multilingual"]["en→all"][0]
     assert (found.query, found.answer) == ("?", "text of de/0/0/0")
     assert found.outranking[0].text == texts.passages["th"]["th/1/0/0"]
-    fewer = gather_texts(worst, replace(collection, passages=collection.passages[:1]))
+    fewer = gather_texts(worst, replace(collection, passages=collection.passages.frame[:1]))
     assert attach_texts(worst, fewer)["multilingual"]["en→all"][0].outranking[0].text is None
 
 
@@ -300,7 +300,7 @@ def test_shares_of_the_sample_add_up(fake_encoder):
     encoder = fake_encoder(16)
     vectors = Representations(
         encoder.encode_query(collection.queries["text"].tolist()),
-        encoder.encode_document(collection.passages["text"].tolist()),
+        encoder.encode_document(collection.passages.frame["text"].tolist()),
         Similarity.COSINE,
         {},
         {},

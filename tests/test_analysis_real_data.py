@@ -19,8 +19,8 @@ from scipy.stats import rankdata
 
 from babelrank.analysis.measures import MEASURES
 from babelrank.analysis.summary import Analysis, analyse
-from babelrank.data.catalog import load_collection
 from babelrank.data.collection import Collection
+from babelrank.data.loading import load_collection
 from babelrank.encoding.protocol import EncoderInfo, Similarity
 from babelrank.encoding.registry import load_encoder
 from babelrank.encoding.representations import Representations, encode
@@ -116,7 +116,7 @@ def keep_queries(collection: Collection, kept) -> Collection:
 def oracle_values(collection: Collection, scores) -> tuple[Cells, Cells]:
     """Evaluate every setting from sorted lists, query by query, with pytrec_eval and with ir-measures."""
     by_pytrec_eval, by_ir_measures = defaultdict(list), defaultdict(list)
-    ids, passage_langs = (collection.passages[column].to_numpy(object) for column in ("id", "lang"))
+    ids, passage_langs = (collection.passages.frame[column].to_numpy(object) for column in ("id", "lang"))
     judgements = defaultdict(dict)
     for query, passage, grade in collection.qrels[["query", "passage", "grade"]].to_numpy().tolist():
         judgements[query][passage] = grade
@@ -208,7 +208,7 @@ def test_every_figure_of_a_real_encoder_agrees_with_pytrec_eval_and_ir_measures(
 def random_ranks(collection: Collection):
     rng = np.random.default_rng(0)
     queries, passages = (
-        rng.normal(size=(len(table), 4)).astype(np.float32) for table in (collection.queries, collection.passages)
+        rng.normal(size=(len(table), 4)).astype(np.float32) for table in (collection.queries, collection.passages.frame)
     )
     return rank(collection, Representations(queries, passages, Similarity.COSINE, {}, {}))
 

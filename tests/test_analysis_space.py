@@ -20,6 +20,7 @@ from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
 from babelrank.encoding.vectors import MultiVectors
+from made_collections import collection_of_tables
 
 
 def parallel(languages=("de", "en", "th"), questions=6, distractors=0) -> Collection:
@@ -32,7 +33,7 @@ def parallel(languages=("de", "en", "th"), questions=6, distractors=0) -> Collec
         for i in range(questions)
         for p in range(len(languages))
     ]
-    return Collection(
+    return collection_of_tables(
         "parallel",
         tuple(languages),
         pd.DataFrame(queries, columns=["lang", "id", "text"]),
@@ -50,7 +51,7 @@ def represent(queries, passages, similarity=Similarity.COSINE) -> Representation
 def random_space(collection: Collection, dimension=5, seed=0, **options):
     rng = np.random.default_rng(seed)
     queries, passages = (
-        rng.normal(size=(len(table), dimension)) for table in (collection.queries, collection.passages)
+        rng.normal(size=(len(table), dimension)) for table in (collection.queries, collection.passages.frame)
     )
     return measure_space(collection, represent(queries, passages), threads=1, **options), unit(queries), unit(passages)
 
@@ -157,7 +158,7 @@ def test_the_probe_has_not_seen_questions_with_the_same_passage():
     # Four queries each on 40 passages have one vector, and a language at random: by heart all are known, else none.
     rng = np.random.default_rng(0)
     lang = np.sort(rng.integers(0, 2, 40))
-    collection = Collection(
+    collection = collection_of_tables(
         "made-up",
         ("de", "en"),
         pd.DataFrame(
@@ -313,7 +314,7 @@ def test_zero_vectors_and_a_single_language_are_measured():
 
 
 def test_queries_with_one_id_are_translations_only_if_they_share_a_passage():
-    collection = Collection(
+    collection = collection_of_tables(
         "miracl-like",
         ("sw", "te"),
         pd.DataFrame({"lang": ["sw", "sw", "te", "te"], "id": ["1", "2", "1", "2"], "text": ""}),

@@ -15,7 +15,7 @@ from babelrank.reporting.approximation import (
     index_lines,
     render_approximation,
 )
-from made_collections import write_mine
+from made_collections import write_local
 from observers import Told
 
 TESTS = Path(__file__).parent
@@ -26,7 +26,7 @@ MODEL = "streamed_encoders:words"
 def own(monkeypatch, tmp_path):
     """A made collection in three languages."""
     monkeypatch.chdir(TESTS)
-    return f"mine:{write_mine(tmp_path / 'own', 900)}"
+    return f"local:{write_local(tmp_path / 'own', 900)}"
 
 
 def measure(collection, factory, tmp_path, **options):

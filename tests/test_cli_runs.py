@@ -7,8 +7,7 @@ import pytest
 from rich.console import Console
 
 from babelrank.analysis.settings import macro_averages, score_pairs, score_pool
-from babelrank.data.catalog import load_collection
-from babelrank.data.judged import judged_of
+from babelrank.data.loading import load_collection
 from babelrank.reporting.run_evaluation import Depth, RunEvaluation, evaluation_tables
 from made_ranks import pool_ranks
 
@@ -17,7 +16,7 @@ from made_ranks import pool_ranks
 def run_file(tmp_path_factory):
     """A run on the English and German sample that finds all answers, best first."""
     collection = load_collection("sample:de,en")
-    labels, ids = judged_of(collection).labels, collection.passages["id"].to_numpy()
+    labels, ids = collection.labels, collection.passages.frame["id"].to_numpy()
     path = tmp_path_factory.mktemp("runs") / "perfect.run"
     rows = [f"{labels[q]} Q0 {ids[p]} 0 {-p} t\n" for q, p in collection.qrels[["query", "passage"]].to_numpy()]
     path.write_text("".join(rows), encoding="utf-8")

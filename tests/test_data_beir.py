@@ -9,8 +9,7 @@ import pytest
 
 from babelrank.analysis.summary import analyse
 from babelrank.data.beir import load_beir
-from babelrank.data.families import CollectionName, load_streamed, parse_collection_name
-from babelrank.data.streamed import Unknown, collect
+from babelrank.data.loading import load_collection
 from babelrank.encoding.representations import encode
 from babelrank.errors import DataError
 from babelrank.ranking.ranks import rank
@@ -66,14 +65,16 @@ def test_only_judged_queries_count(folder):
         "question": ["q1", "2"],
         "text": ["Who ran?", "Who sat?"],
     }
-    assert (streamed.findings.unjudged_queries, streamed.findings.without_relevant) == (1, 1)
+    assert streamed.notes[:2] == (
+        "1 queries without a judgement were dropped",
+        "1 queries without a relevant passage were dropped",
+    )
 
 
 def test_queries_that_are_passages_themselves_are_told(folder):
     streamed = load(folder)
-    assert (streamed.findings.own_passages, streamed.findings.leaves_out_own) == (1, True)
-    assert streamed.own_passages.tolist() == [-1, 1]
-    assert collect(streamed).own_passages.tolist() == [-1, 1]
+    assert streamed.notes[-1].startswith("1 queries have the id of a passage; it is left out")
+    assert streamed.self_matches.tolist() == [-1, 1]
 
 
 def test_where_no_query_is_a_passage_nothing_is_left_out(folder):
@@ -81,44 +82,42 @@ def test_where_no_query_is_a_passage_nothing_is_left_out(folder):
     path.write_text(path.read_text().replace('"_id": 2', '"_id": "q2"'))
     (folder / "qrels" / "test.tsv").write_text(QRELS.replace("\n2\t2", "\nq2\t2"))
     streamed = load(folder)
-    assert streamed.findings.own_passages == 0
-    assert streamed.own_passages is collect(streamed).own_passages is None
+    assert not any("id of a passage" in note for note in streamed.notes)
+    assert streamed.self_matches is None
 
 
 def test_grades_are_kept_and_0_is_judged_not_relevant(folder):
     streamed = load(folder)
-    assert judgements(streamed) == [("q1", "d1", 2), ("q1", "2", 0), ("q1", "d3", 1), ("2", "2", 1)]
-    assert streamed.qrels["passage"].tolist() == [0, 1, 2, 1]
-    assert streamed.relevant["grade"].tolist() == [2, 1, 1]
+    assert judgements(streamed) == [("q1", "d1", 2), ("q1", "d3", 1), ("2", "2", 1)]
+    assert streamed.qrels["passage"].tolist() == [0, 2, 1]
 
 
 def test_documents_without_text_stay_in_the_pool_and_are_counted(folder):
     streamed = load(folder)
-    assert (streamed.size, streamed.pool_sizes, streamed.languages) == (4, {"en": 4}, ("en",))
-    assert streamed.findings.passages_without_text == 1
-    assert streamed.findings.sentences() == [
+    assert (len(streamed.passages), streamed.pool_sizes, streamed.languages) == (4, {"en": 4}, ("en",))
+    assert streamed.notes == (
         "1 queries without a judgement were dropped",
         "1 queries without a relevant passage were dropped",
         "1 passages have no text; they stay in the pool",
         "1 queries have the id of a passage; it is left out for them, as BEIR's evaluator has it",
-    ]
+    )
 
 
 def test_a_streamed_collection_becomes_one_in_memory(folder):
-    collection = collect(load(folder))
-    assert collection.passages["text"].tolist() == ["Ann Ann ran.", "Bob sat.", "Cy", ""]
-    assert collection.qrels.to_dict("list") == {"query": [0, 0, 1], "passage": [0, 2, 1], "grade": [2, 1, 1]}
+    collection = load(folder).with_passages_in_memory()
+    assert collection.passages.frame["text"].tolist() == ["Ann Ann ran.", "Bob sat.", "Cy", ""]
+    assert collection.qrels[["query", "passage", "grade"]].to_numpy().tolist() == [[0, 0, 2], [0, 2, 1], [1, 1, 1]]
     assert (collection.name, collection.candidates, collection.query_counts) == ("beir:tiny", "passage", {"en": 2})
 
 
 def test_it_is_ranked_and_analysed_as_any_collection(folder, fake_encoder, tmp_path):
-    collection = collect(load(folder))
+    collection = load(folder).with_passages_in_memory()
     encoder = fake_encoder()
     ranks = rank(collection, encode(encoder, collection, store=tmp_path / "store"))
     scores = analyse(ranks)
     assert ranks.table["grade"].tolist() == [2, 1, 1]
     # By hand, from the vectors themselves.
-    passages = np.stack([encoder.vector("document", text) for text in collection.passages["text"]])
+    passages = np.stack([encoder.vector("document", text) for text in collection.passages.frame["text"]])
     passages /= np.linalg.norm(passages, axis=1, keepdims=True)
     first = passages @ encoder.vector("query", "Who ran?")
     places = {i: 1 + (first > first[i]).sum() for i in (0, 2)}
@@ -222,10 +221,11 @@ def test_judgements_of_what_is_not_there_are_left_out_and_told(folder):
     extra = "".join(f"2\tm{i}\t1\n" for i in range(60)) + "2\tghost\t1\nnobody\td1\t1\nno-one\td1\t1\n"
     (folder / "qrels" / "test.tsv").write_text(QRELS + extra)
     streamed = load(folder)
-    assert streamed.findings.unknown_passages == Unknown(1, ("ghost",))
-    assert streamed.findings.unknown_queries == Unknown(2, ("nobody", "no-one"))
-    assert len(streamed.qrels) == 64
-    assert "2 judgements name queries that are not there: nobody, no-one" in streamed.findings.sentences()
+    assert len(streamed.qrels) == 63
+    assert streamed.notes[-2:] == (
+        "2 judgements name queries that are not there: nobody, no-one",
+        "1 judgements name passages that are not there: ghost",
+    )
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_a_repeated_query_id_is_an_error(folder):
 
 def test_a_query_without_text_is_an_error_only_if_it_is_judged(folder):
     (folder / "queries.jsonl").write_text(lines([*QUERIES[:2], {"_id": "q3", "text": " "}, QUERIES[3]]))
-    assert load(folder).findings.unjudged_queries == 1
+    assert load(folder).notes[0] == "1 queries without a judgement were dropped"
     (folder / "queries.jsonl").write_text(lines([{"_id": "q1", "text": ""}, *QUERIES[1:]]))
     with pytest.raises(DataError, match="beir:tiny: query 'q1' has judgements but no text"):
         load(folder)
@@ -310,38 +310,12 @@ def test_a_collection_below_the_data_folder_goes_by_its_name(folder):
     data = folder.parent / "data"
     (data / "beir").mkdir(parents=True)
     folder.rename(data / "beir" / "tiny")
-    (name,) = parse_collection_name("beir:tiny")
-    assert load_streamed(name, data).name == "beir:tiny"
+    assert load_collection("beir:tiny", data).name == "beir:tiny"
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DataError, match="none: no such folder"):
         load_beir(str(tmp_path / "none"), tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("beir:scifact", CollectionName("beir", "scifact", "test")),
-        ("beir:scifact:train", CollectionName("beir", "scifact", "train")),
-        ("beir:/a/b:dev", CollectionName("beir", "/a/b", "dev")),
-        ("beir:/a:1/b", CollectionName("beir", "/a:1/b", "test")),
-        ("beir:org/name", CollectionName("beir", "org/name", "test")),
-    ],
-)
-def test_names_are_read(text, expected):
-    assert parse_collection_name(text) == (expected,)
-
-
-@pytest.mark.parametrize("text", ["beir", "beir:", "beir:x:"])
-def test_a_name_without_a_place_is_refused(text):
-    with pytest.raises(DataError, match=r"expected beir:PATH_OR_NAME\[:SPLIT\]"):
-        parse_collection_name(text)
-
-
-def test_an_unknown_family_is_refused_with_a_suggestion():
-    with pytest.raises(DataError, match=r"unknown family of collections 'bier'\. Did you mean 'beir'"):
-        parse_collection_name("bier:scifact")
 
 
 # --- real data ---
@@ -355,8 +329,8 @@ def scifact(real_data):
 
 
 def test_scifact_has_the_published_counts(scifact):
-    assert (scifact.size, len(scifact.queries), len(scifact.qrels)) == (5183, 300, 339)
-    assert (scifact.name, scifact.findings.sentences()) == ("beir:scifact", [])
+    assert (len(scifact.passages), len(scifact.queries), len(scifact.qrels)) == (5183, 300, 339)
+    assert (scifact.name, scifact.notes) == ("beir:scifact", ())
     assert set(scifact.qrels["grade"]) == {1}
 
 
@@ -365,8 +339,8 @@ def test_scifact_agrees_with_a_plain_reading_of_its_files(scifact, real_data):
     corpus = {d["_id"]: d for d in map(json.loads, (folder / "corpus.jsonl").read_text("utf-8").splitlines())}
     rows = [line.split("\t") for line in (folder / "qrels" / "test.tsv").read_text().splitlines()[1:]]
     assert sorted(judgements(scifact)) == sorted((query, passage, int(grade)) for query, passage, grade in rows)
-    collection = collect(scifact)
-    assert collection.passages["id"].tolist() == list(corpus)
-    assert collection.passages["text"].tolist() == [f"{d['title']} {d['text']}".strip() for d in corpus.values()]
-    relevant = collection.passages["id"].to_numpy()[collection.qrels["passage"]]
+    collection = scifact.with_passages_in_memory()
+    assert collection.passages.frame["id"].tolist() == list(corpus)
+    assert collection.passages.frame["text"].tolist() == [f"{d['title']} {d['text']}".strip() for d in corpus.values()]
+    relevant = collection.passages.frame["id"].to_numpy()[collection.qrels["passage"]]
     assert relevant.tolist() == scifact.qrels["passage_id"].tolist()

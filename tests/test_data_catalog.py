@@ -8,10 +8,9 @@ from babelrank.data.catalog import (
     data_folder,
     find_sources,
     is_users_folder,
-    load_collection,
-    parse_spec,
     source_folder,
 )
+from babelrank.data.loading import load_collection
 from babelrank.errors import DataError
 
 TINY = {
@@ -47,61 +46,6 @@ def published(tmp_path, json_file, monkeypatch):
         return folder
 
     return write
-
-
-@pytest.mark.parametrize(
-    ("text", "candidates", "languages"),
-    [
-        ("xquad-r", "sentence", ()),
-        ("xquad-r:sentence", "sentence", ()),
-        ("xquad-r:paragraph", "paragraph", ()),
-        ("xquad-r:sentence+context", "sentence+context", ()),
-        ("xquad-r:de,en", "sentence", ("de", "en")),
-        ("xquad-r:en,de,en", "sentence", ("de", "en")),
-        ("xquad-r:paragraph:th", "paragraph", ("th",)),
-    ],
-)
-def test_a_specification_names_collection_candidates_and_languages(text, candidates, languages):
-    spec = parse_spec(text)
-    assert (spec.source.name, spec.candidates, spec.languages) == ("xquad-r", candidates, languages)
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("mlqa-r:sentence", "mlqa-r"),
-        ("mlqa-r:en,de", "mlqa-r:de,en"),
-        ("mlqa-r:sentence:en,de,de", "mlqa-r:de,en"),
-        ("mlqa-r:paragraph:de", "mlqa-r:paragraph:de"),
-        ("mlqa-r:zh,vi,hi,es,en,de,ar", "mlqa-r"),
-        ("mlqa-r:paragraph:zh,vi,hi,es,en,de,ar", "mlqa-r:paragraph"),
-        ("sample:ar,de,el,en,es,hi,ru,th,tr,vi,zh", "sample"),
-    ],
-)
-def test_specifications_that_mean_the_same_have_one_name(text, name):
-    assert parse_spec(text).name == name
-    assert parse_spec(name) == parse_spec(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("xqaud-r", r"unknown collection 'xqaud-r'\. Did you mean 'xquad-r'\? Known: .*mlqa-r, sample, xquad-r"),
-        ("", r"unknown collection ''\. Known: "),
-        ("../xquad-r", r"unknown collection '\.\./xquad-r'"),
-        ("xquad-r:fr", r"xquad-r: unknown language 'fr'\..* Known: ar, de, el"),
-        ("mlqa-r:de,ru", r"mlqa-r: unknown language 'ru'\."),
-        ("sample:xx", r"sample: unknown language 'xx'\."),
-        ("xquad-r:paragrph", r"xquad-r: unknown language 'paragrph'\. Did you mean 'paragraph'\?"),
-        ("xquad-r:", r"xquad-r: unknown language ''\."),
-        ("xquad-r:de,,en", r"xquad-r: unknown language ''\."),
-        ("xquad-r:paragraph:de:en", r"'xquad-r:paragraph:de:en': expected NAME\[:CANDIDATES\]\[:LANG,LANG…\]"),
-        ("xquad-r:de:paragraph", r"'xquad-r:de:paragraph': expected NAME"),
-    ],
-)
-def test_a_specification_that_names_nothing_is_refused_with_what_there_is(text, message):
-    with pytest.raises(DataError, match=message):
-        parse_spec(text)
 
 
 def test_sources_are_found_by_name_and_without_one_are_those_to_download():

@@ -20,13 +20,14 @@ QUERIES = [{"_id": "q1", "text": "Who ran?"}, {"_id": "q2", "text": "Unjudged?"}
 LOAD = """
 import json, sys
 from pathlib import Path
-from babelrank.data.families import load_streamed, parse_collection_name
+from babelrank.data.loading import load_collection
+from babelrank.data.spec import parse_specs
 from babelrank.errors import BabelrankError
 for text in sys.argv[2:]:
     try:
-        for name in parse_collection_name(text):
-            loaded = load_streamed(name, Path(sys.argv[1]))
-            told = [loaded.name, len(loaded.queries), len(loaded.qrels), loaded.size, loaded.sha256]
+        for spec in parse_specs([text]):
+            loaded = load_collection(spec, Path(sys.argv[1]))
+            told = [loaded.name, len(loaded.queries), len(loaded.qrels), len(loaded.passages), loaded.sha256]
             print(json.dumps(told))
     except BabelrankError as error:
         print(json.dumps({"error": str(error)}))
@@ -99,7 +100,7 @@ def miracl(tmp_path):
 
 
 def counts(streamed):
-    return [len(streamed.queries), len(streamed.qrels), streamed.size, streamed.sha256]
+    return [len(streamed.queries), len(streamed.qrels), len(streamed.passages), streamed.sha256]
 
 
 def resolved(site):

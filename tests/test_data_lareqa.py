@@ -78,30 +78,30 @@ def relevant(collection):
     found = {}
     for row in collection.qrels.itertuples():
         query = collection.queries.iloc[row.query]
-        found.setdefault((query["lang"], query["id"]), set()).add(collection.passages.iloc[row.passage]["id"])
+        found.setdefault((query["lang"], query["id"]), set()).add(collection.passages.frame.iloc[row.passage]["id"])
     return found
 
 
 def test_every_sentence_is_a_candidate_in_the_order_of_languages(files):
     collection = load_lareqa("tiny", files)
     assert collection.languages == ("de", "en")
-    assert collection.passages["lang"].tolist() == ["de", "de", "en", "en", "en"]
-    assert collection.passages["text"].tolist() == ["Ann lief.", "Bob saß.", "Ann ran.", "Bob sat.", "Ann ran."]
+    assert collection.passages.frame["lang"].tolist() == ["de", "de", "en", "en", "en"]
+    assert collection.passages.frame["text"].tolist() == ["Ann lief.", "Bob saß.", "Ann ran.", "Bob sat.", "Ann ran."]
     assert collection.pool_sizes == {"de": 2, "en": 3}
-    assert collection.pool_bounds.tolist() == [0, 2, 5]
+    assert collection.passages.lang_codes.tolist() == [0, 0, 1, 1, 1]
     assert collection.query_counts == {"de": 2, "en": 3}
 
 
 def test_equal_sentences_of_two_paragraphs_are_two_candidates_of_which_one_is_relevant(files):
     collection = load_lareqa("tiny", files)
-    twice = collection.passages[collection.passages["text"] == "Ann ran."]
+    twice = collection.passages.frame[collection.passages.frame["text"] == "Ann ran."]
     assert twice["id"].tolist() == ["en/0/0/0", "en/1/0/0"]
     assert relevant(collection)["en", "only-en"] == {"en/1/0/0"}
     assert relevant(collection)["en", "ran"] & set(twice["id"]) == {"en/0/0/0"}
 
 
 def test_passage_ids_are_unique_in_the_pool(files):
-    assert load_lareqa("tiny", files).passages["id"].is_unique
+    assert load_lareqa("tiny", files).passages.frame["id"].is_unique
 
 
 def test_questions_with_the_same_id_share_their_relevant_passages_wherever_they_stand(files):
@@ -116,7 +116,7 @@ def test_questions_with_the_same_id_share_their_relevant_passages_wherever_they_
 
 def test_qrels_are_sorted_and_graded_one(files):
     qrels = load_lareqa("tiny", files).qrels
-    assert qrels.columns.tolist() == ["query", "passage", "grade"]
+    assert qrels.columns.tolist() == ["query", "passage", "grade", "passage_id", "passage_lang"]
     assert list(zip(qrels["query"], qrels["passage"], strict=True)) == sorted(
         zip(qrels["query"], qrels["passage"], strict=True)
     )
@@ -125,7 +125,7 @@ def test_qrels_are_sorted_and_graded_one(files):
 
 def test_paragraphs_as_candidates_hold_the_answers_of_all_their_sentences(files):
     collection = load_lareqa("tiny", files, candidates="paragraph")
-    assert collection.passages["text"].tolist() == ["Ann lief. Bob saß.", "Ann ran. Bob sat.", "Ann ran."]
+    assert collection.passages.frame["text"].tolist() == ["Ann lief. Bob saß.", "Ann ran. Bob sat.", "Ann ran."]
     assert collection.candidates == "paragraph"
     found = relevant(collection)
     assert found["en", "ran"] == found["en", "sat"] == found["de", "sat"] == {"de/0/0/0", "en/0/0/0"}
@@ -134,8 +134,11 @@ def test_paragraphs_as_candidates_hold_the_answers_of_all_their_sentences(files)
 
 def test_sentences_with_context_are_judged_as_the_sentences_alone(files):
     alone, with_context = load_lareqa("tiny", files), load_lareqa("tiny", files, candidates="sentence+context")
-    assert with_context.passages["text"].tolist()[:2] == ["Ann lief. Ann lief. Bob saß.", "Bob saß. Ann lief. Bob saß."]
-    assert with_context.passages["text"].tolist()[4] == "Ann ran. Ann ran."
+    assert with_context.passages.frame["text"].tolist()[:2] == [
+        "Ann lief. Ann lief. Bob saß.",
+        "Bob saß. Ann lief. Bob saß.",
+    ]
+    assert with_context.passages.frame["text"].tolist()[4] == "Ann ran. Ann ran."
     assert with_context.qrels.equals(alone.qrels)
     assert with_context.candidates == "sentence+context"
 
@@ -176,7 +179,7 @@ def test_offsets_count_characters_not_bytes(tmp_path, json_file):
 def test_a_subset_of_languages_restricts_queries_and_pool(files):
     collection = load_lareqa("tiny", files, languages=["en", "en"])
     assert collection.languages == ("en",)
-    assert set(collection.queries["lang"]) == set(collection.passages["lang"]) == {"en"}
+    assert set(collection.queries["lang"]) == set(collection.passages.frame["lang"]) == {"en"}
     assert relevant(collection)["en", "ran"] == {"en/0/0/0"}
 
 

@@ -166,7 +166,7 @@ def test_a_survey_counts_and_finds_what_is_wanted(tmp_path):
     )
     assert (found.count, found.pool_sizes, found.without_text) == (3, {"de": 1, "th": 2}, 1)
     assert found.found == {"1": (1, "de"), "2": (2, "th")}
-    assert (found.source.counts, seen) == ((3,), [3])
+    assert (found.counts, seen) == ((3,), [3])
 
 
 def test_the_digest_is_that_of_the_passages_and_not_of_the_files(tmp_path):

@@ -5,9 +5,10 @@ import json
 
 import pytest
 
-from babelrank.data.catalog import SOURCES, load_collection
+from babelrank.data.catalog import SOURCES
 from babelrank.data.download import FileState, verify
 from babelrank.data.lareqa import CANDIDATES
+from babelrank.data.loading import load_collection
 from babelrank.errors import DataError
 
 XQUAD_R_POOL = {
@@ -31,7 +32,7 @@ def mlqa_r(real_data):
 def relevant_languages(collection):
     """Return, per judgement, the query's row, language and id, and the passage's language."""
     queries = collection.queries.iloc[collection.qrels["query"]]
-    passages = collection.passages.iloc[collection.qrels["passage"]]
+    passages = collection.passages.frame.iloc[collection.qrels["passage"]]
     return queries[["lang", "id"]].assign(
         query=collection.qrels["query"].to_numpy(), passage_lang=passages["lang"].to_numpy()
     )
@@ -63,7 +64,7 @@ def test_xquad_r_has_1190_queries_in_each_of_11_languages(xquad_r):
 
 def test_xquad_r_has_13014_candidates(xquad_r):
     assert xquad_r.pool_sizes == XQUAD_R_POOL
-    assert len(xquad_r.passages) == sum(XQUAD_R_POOL.values()) == 13_014
+    assert len(xquad_r.passages.frame) == sum(XQUAD_R_POOL.values()) == 13_014
 
 
 def test_xquad_r_is_fully_parallel(xquad_r):
@@ -112,16 +113,16 @@ def test_the_relevant_sentence_is_the_one_the_answer_starts_in(real_data, xquad_
         for paragraph in article["paragraphs"]
         for answer in (question["answers"][0] for question in paragraph["qas"])
     ]
-    passages = xquad_r.passages.iloc[xquad_r.qrels["passage"]]
+    passages = xquad_r.passages.frame.iloc[xquad_r.qrels["passage"]]
     queries = xquad_r.queries.iloc[xquad_r.qrels["query"]]
     own = ((queries["lang"].to_numpy() == "en") & (passages["lang"].to_numpy() == "en")).nonzero()[0]
     assert passages.iloc[own]["text"].tolist() == english
 
 
 def test_texts_are_not_deduplicated_and_26104_of_xquad_r_are_to_be_encoded(xquad_r):
-    assert len(xquad_r.queries) + len(xquad_r.passages) == 26_104
-    assert xquad_r.passages["text"].duplicated().any()
-    assert xquad_r.passages["id"].is_unique
+    assert len(xquad_r.queries) + len(xquad_r.passages.frame) == 26_104
+    assert xquad_r.passages.frame["text"].duplicated().any()
+    assert xquad_r.passages.frame["id"].is_unique
 
 
 @pytest.mark.parametrize("candidates", sorted(set(CANDIDATES) - {"sentence"}))

@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from babelrank.data.catalog import load_collection, sample_folder
+from babelrank.data.catalog import sample_folder
+from babelrank.data.loading import load_collection
 
 LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")  # XQuAD-R's
 

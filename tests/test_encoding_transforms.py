@@ -18,6 +18,7 @@ from babelrank.encoding.transforms import parse_transform
 from babelrank.encoding.vectors import MultiVectors
 from babelrank.errors import EncoderError
 from babelrank.ranking.ranks import rank
+from made_collections import collection_of_tables
 
 NAMES = ["center", "center-roles", "whiten", "whiten:2", "abtt:1", "truncate:2", "int8", "binary"]
 
@@ -28,7 +29,7 @@ def make_collection(query_langs: str, passage_langs: str) -> Collection:
         pd.DataFrame({"lang": list(langs), "id": [f"{i}" for i in range(len(langs))], "text": ""})
         for langs in (query_langs, passage_langs)
     )
-    return Collection(
+    return collection_of_tables(
         name="made up",
         languages=tuple(sorted({*query_langs, *passage_langs})),
         queries=queries,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from babelrank.data.families import load_streamed, parse_collection_name
+from babelrank.data.loading import load_collection
 from babelrank.encoding.corpus import EncoderSource, encode_corpus
 from babelrank.encoding.protocol import EncoderOptions
 from babelrank.encoding.registry import load_encoder
@@ -30,7 +30,7 @@ def encode(monkeypatch, tmp_path):
     monkeypatch.chdir(TESTS)
     monkeypatch.setenv(FOLDER, str(tmp_path))
     folder = write_beir(tmp_path / "made", PASSAGES)
-    collection = load_streamed(parse_collection_name(f"beir:{folder}")[0], tmp_path)
+    collection = load_collection(f"beir:{folder}", tmp_path)
 
     def run(name, engine, encoder="words", on_passages=lambda *_: None):
         model = f"streamed_encoders:{encoder}"
@@ -49,7 +49,7 @@ def encode(monkeypatch, tmp_path):
 def test_tasks_ask_for_a_gpu_where_the_encoder_runs_on_the_first_there_is(device, asked, own, monkeypatch, tmp_path):
     monkeypatch.chdir(TESTS)
     folder = write_beir(tmp_path / "made", PASSAGES)
-    collection = load_streamed(parse_collection_name(f"beir:{folder}")[0], tmp_path)
+    collection = load_collection(f"beir:{folder}", tmp_path)
     loaded = load_encoder("streamed_encoders:words")
     loaded.info = replace(loaded.info, device=device)
     source = EncoderSource("streamed_encoders:words", EncoderOptions(device=asked), None, "", TESTS)

@@ -13,7 +13,7 @@ from babelrank.errors import EngineError
 from babelrank.streaming import Streaming
 from babelrank.submission import submit
 from engine_jobs import GpusSeen
-from made_collections import folder_of_shards, write_mine
+from made_collections import folder_of_shards, write_local
 from observers import Told
 from streamed_encoders import FOLDER
 
@@ -49,10 +49,10 @@ def evaluate(tmp_path, name, streaming):
     """Return the rank table and the shards of a made collection in three languages."""
     folder = tmp_path / "own"
     if not folder.exists():
-        write_mine(folder, 2500)
+        write_local(folder, 2500)
     store = tmp_path / f"store of {name}"
     encoder = "streamed_encoders:slow" if streaming.engine == "ray" else "streamed_encoders:words"
-    report = submit(encoder, [f"mine:{folder}"], tmp_path / name, Told(), store=store, streaming=streaming).folder
+    report = submit(encoder, [f"local:{folder}"], tmp_path / name, Told(), store=store, streaming=streaming).folder
     (table,) = report.glob("*.parquet")
     shards = {path.name: path.read_bytes() for path in folder_of_shards(store).glob("*.safetensors")}
     return pd.read_parquet(table), shards

@@ -9,7 +9,7 @@ import pytrec_eval
 from babelrank.data.miracl import topics_pattern
 from babelrank.reporting.figures import figures_of
 from babelrank.reporting.report import find_report
-from babelrank.run_files import evaluate_file, open_judged
+from babelrank.run_files import evaluate_file, open_collection
 from babelrank.submission import submit
 from observers import Told
 
@@ -67,8 +67,8 @@ def test_the_report_has_the_papers_figures_as_trec_eval_has_them(out, lang, quer
         qrels.setdefault(query, {})[passage] = int(grade)
     with (out / "runs" / f"miracl.{lang}.bm25.run").open(encoding="utf-8") as lines:
         run = pytrec_eval.parse_run(lines)
-    judged = open_judged(f"miracl:{out}:{lang}", None, lambda _: None)
-    evaluated = evaluate_file(out / "runs" / f"miracl.{lang}.bm25.run", judged)
+    loaded = open_collection(f"miracl:{out}:{lang}", None, lambda _: None)
+    evaluated = evaluate_file(out / "runs" / f"miracl.{lang}.bm25.run", loaded)
     found = pytrec_eval.RelevanceEvaluator(qrels, {"ndcg_cut.10", "recall.100"}).evaluate(run)
     assert len(found) == queries
     for ours, theirs in (("nDCG@10", "ndcg_cut_10"), ("R@100", "recall_100")):

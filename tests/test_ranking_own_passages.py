@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from babelrank.analysis.summary import analyse
 from babelrank.data.collection import Collection
-from babelrank.data.judged import judged_of
+from babelrank.data.pool import MemoryPassages
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
 from babelrank.errors import DataError
@@ -23,6 +23,7 @@ from babelrank.ranking.runs import resolve
 from babelrank.ranking.search import Top
 from babelrank.ranking.top_table import rank_with_top
 from babelrank.ranking.trec import Run, run_of
+from made_collections import collection_of_tables
 
 LANGUAGES = ("de", "en")
 PASSAGES = 12  # six in each language
@@ -31,7 +32,7 @@ PASSAGES = 12  # six in each language
 def collection_with(own, relevant) -> Collection:
     """Return a collection in which `relevant` holds pairs of query and passage."""
     queries = len(own)
-    return Collection(
+    return collection_of_tables(
         name="made up",
         languages=LANGUAGES,
         queries=pd.DataFrame({"lang": "en", "id": [f"q{i}" for i in range(queries)], "text": ""}),
@@ -39,7 +40,7 @@ def collection_with(own, relevant) -> Collection:
         qrels=pd.DataFrame(sorted(relevant), columns=["query", "passage"]).assign(grade=1),
         candidates="passage",
         sha256="",
-        own_passages=np.array(own),
+        self_matches=np.array(own),
     )
 
 
@@ -138,10 +139,11 @@ def test_a_run_has_no_line_of_it():
 def with_an_own_passage(*, leaves_out=True) -> Collection:
     """Return a collection whose query q0 is passage q0."""
     collection = collection_with([0, -1], [(0, 1), (1, 1)])
+    frame = collection.passages.frame.assign(id=["q0", *(f"p{i}" for i in range(1, PASSAGES))])
     return replace(
         collection,
-        passages=collection.passages.assign(id=["q0", *(f"p{i}" for i in range(1, PASSAGES))]),
-        own_passages=collection.own_passages if leaves_out else None,
+        passages=MemoryPassages(frame, LANGUAGES),
+        self_matches=collection.self_matches if leaves_out else None,
     )
 
 
@@ -153,11 +155,11 @@ def run_from(*lines) -> Run:
 @pytest.mark.parametrize("leaves_out", [True, False])
 def test_lines_of_it_in_anyones_run_are_dropped(leaves_out):
     run = run_from(("en:q0", "q0"), ("en:q0", "p1"), ("en:q1", "q0"), ("en:q1", "p1"))
-    resolved = resolve(run, judged_of(with_an_own_passage(leaves_out=leaves_out)), "theirs.run")
+    resolved = resolve(run, with_an_own_passage(leaves_out=leaves_out), "theirs.run")
     assert resolved.places.tolist() == ([1, 1, 2] if leaves_out else [1, 2, 1, 2])
     assert resolved.notes == (("1 lines are of a query's own passage; they are left out",) if leaves_out else ())
 
 
 def test_a_run_of_nothing_else_is_refused():
     with pytest.raises(DataError, match=r"theirs.run: no line is of a judged query of made up but with its own pass"):
-        resolve(run_from(("en:q0", "q0")), judged_of(with_an_own_passage()), "theirs.run")
+        resolve(run_from(("en:q0", "q0")), with_an_own_passage(), "theirs.run")

@@ -21,6 +21,7 @@ from babelrank.encoding.representations import Representations
 from babelrank.ranking import ranks as rank_module
 from babelrank.ranking.ranks import rank
 from babelrank.ranking.table import COLUMNS, RelevantRanks
+from made_collections import collection_of_tables
 
 RANKS = ["rank_in_language", "rank_in_pool"]
 
@@ -31,7 +32,7 @@ def make_collection(
     """Make a collection of so many queries and passages by language; `qrels` are pairs of row positions."""
     languages = tuple(dict.fromkeys([*passages, *queries]))
     table = pd.DataFrame(sorted(qrels), columns=["query", "passage"], dtype=np.int64)
-    return Collection(
+    return collection_of_tables(
         name="made up",
         languages=languages,
         queries=_rows(languages, queries, "q"),
@@ -74,7 +75,7 @@ def exact_scores(queries, passages, similarity):
 
 def naive_ranks(collection: Collection, scores):
     """Rank each judgement's passage by sorting the whole pool, and again its own language's passages."""
-    languages = collection.passages["lang"].to_numpy()
+    languages = collection.passages.frame["lang"].to_numpy()
     expected, tied = [], 0
     for query, passage in collection.qrels[["query", "passage"]].to_numpy().tolist():
         row = scores[query]
@@ -232,7 +233,7 @@ def test_the_order_of_the_languages_in_the_pool_does_not_matter(similarity):
     languages = ["th", "de", "hi", "en"]
     query_order, passage_order = (
         np.concatenate([np.flatnonzero(table["lang"] == lang) for lang in languages])
-        for table in (collection.queries, collection.passages)
+        for table in (collection.queries, collection.passages.frame)
     )
     moved_query, moved_passage = np.argsort(query_order), np.argsort(passage_order)
     moved = make_collection(

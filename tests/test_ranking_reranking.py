@@ -4,30 +4,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from babelrank.data.collection import Collection
-from babelrank.data.judged import judged_of
 from babelrank.errors import EncoderError, SearchError
 from babelrank.ranking.reranking import load_cross_encoder, rerank
 from babelrank.ranking.runs import resolve
 from babelrank.ranking.trec import Run
+from made_collections import collection_of_tables
 
 QUESTIONS = ["who ran", "who sat"]
 
 
 @pytest.fixture(scope="module")
 def judged():
-    return judged_of(
-        Collection(
-            name="made",
-            languages=("en",),
-            queries=pd.DataFrame({"lang": "en", "id": ["q0", "q1"], "text": QUESTIONS}),
-            passages=pd.DataFrame(
-                {"lang": "en", "id": [f"p{i}" for i in range(60)], "text": [f"{i}" for i in range(60)]}
-            ),
-            qrels=pd.DataFrame({"query": [0, 1], "passage": [4, 5], "grade": [1, 1]}),
-            candidates="passage",
-            sha256="0" * 64,
-        )
+    return collection_of_tables(
+        name="made",
+        languages=("en",),
+        queries=pd.DataFrame({"lang": "en", "id": ["q0", "q1"], "text": QUESTIONS}),
+        passages=pd.DataFrame({"lang": "en", "id": [f"p{i}" for i in range(60)], "text": [f"{i}" for i in range(60)]}),
+        qrels=pd.DataFrame({"query": [0, 1], "passage": [4, 5], "grade": [1, 1]}),
+        candidates="passage",
+        sha256="0" * 64,
     )
 
 

@@ -10,13 +10,12 @@ import pytrec_eval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from babelrank.data.collection import Collection
-from babelrank.data.judged import judged_of, judged_of_stream
-from babelrank.data.mine import load_mine
+from babelrank.data.local import load_local
 from babelrank.errors import DataError
 from babelrank.ranking.runs import rank_run, resolve
 from babelrank.ranking.trec import Run, read_run, save_run
 from babelrank.reporting.run_evaluation import as_json, evaluate_run
+from made_collections import collection_of_tables
 
 # pytrec_eval's names; its reciprocal rank is not cut, ir-measures' RR@10 breaks ties in another way than trec_eval.
 ORACLES = {
@@ -42,7 +41,7 @@ def make_collection(languages=("de", "en"), questions=3, size=30):
         for step in range(1 + q)
     ]
     columns = ["lang", "id", "text"]
-    return Collection(
+    return collection_of_tables(
         name="beir:made",
         languages=tuple(languages),
         queries=queries.set_axis(columns, axis=1),
@@ -54,7 +53,6 @@ def make_collection(languages=("de", "en"), questions=3, size=30):
 
 
 COLLECTION = make_collection()
-JUDGED = judged_of(COLLECTION)
 
 
 def run_of(rows):
@@ -122,7 +120,7 @@ def lines_of(unknown_queries=0, unknown_passages=0, total=60):
 
 
 def test_a_few_unknown_ids_are_told():
-    resolved = resolve(lines_of(2, 2), JUDGED, "a.run")
+    resolved = resolve(lines_of(2, 2), COLLECTION, "a.run")
     assert [note.split(" lines name ")[0] for note in resolved.notes[:2]] == ["2", "2"]
     assert "x0, en:x1" in resolved.notes[0]
     assert "gone0, gone1" in resolved.notes[1]
@@ -134,39 +132,39 @@ def test_many_unknown_ids_are_an_error(queries, passages, named):
     with pytest.raises(
         DataError, match=rf"a\.run: 4 of 60 lines name {named} that are not in beir:made .*more than 5%"
     ):
-        resolve(lines_of(queries, passages), JUDGED, "a.run")
+        resolve(lines_of(queries, passages), COLLECTION, "a.run")
 
 
 def test_an_unknown_passage_keeps_its_place():
     rows = [("en:q0", f"en/{i}", -i) for i in range(30)] + [("en:q0", "gone", 5)]
-    ranks = rank_run(resolve(run_of(rows), JUDGED, "a"), JUDGED).table
+    ranks = rank_run(resolve(run_of(rows), COLLECTION, "a"), COLLECTION).table
     found = ranks[(ranks["query_lang"] == "en") & (ranks["query_id"] == "q0") & (ranks["passage_lang"] == "en")]
     assert found[["rank_in_language", "rank_in_pool"]].to_numpy().tolist() == [[1, 2]]
 
 
 def test_what_is_not_in_the_run_is_not_retrieved():
-    ranks = rank_run(resolve(run_of([("en:q0", "de/0", 1.0)]), JUDGED, "a"), JUDGED).table
+    ranks = rank_run(resolve(run_of([("en:q0", "de/0", 1.0)]), COLLECTION, "a"), COLLECTION).table
     assert np.isinf(ranks["rank_in_pool"]).sum() == len(ranks) - 1
-    evaluation = evaluate_run("a", resolve(run_of([("en:q0", "de/0", 1.0)]), JUDGED, "a"), JUDGED)
+    evaluation = evaluate_run("a", resolve(run_of([("en:q0", "de/0", 1.0)]), COLLECTION, "a"), COLLECTION)
     assert evaluation.pool.scores["R@100"] == [0, pytest.approx(1 / 2 / 3)]
     assert json.loads(as_json(evaluation))["pairs"]["scores"]["mAP"] == [[0, 0], [pytest.approx(1 / 3), 0]]
 
 
 def test_a_query_may_go_by_its_id_where_that_is_its_alone():
-    single = judged_of(make_collection(("en",)))
+    single = make_collection(("en",))
     for name in ("q1", "en:q1"):
         assert resolve(run_of([(name, "en/1", 1.0)]), single, "a").run.queries.tolist() == ["q1"]
     with pytest.raises(DataError, match="name queries that are not in"):
-        resolve(run_of([("q1", "en/1", 1.0)]), JUDGED, "a")
+        resolve(run_of([("q1", "en/1", 1.0)]), COLLECTION, "a")
 
 
 def test_placeholders_of_an_export_are_told_from_passages():
     with pytest.raises(DataError, match=r"export --format trec.*submit … --run DIR"):
-        resolve(run_of([("en:q0", "en/0", 2.0), ("en:q0", "unjudged-2", 1.0)]), JUDGED, "a")
+        resolve(run_of([("en:q0", "en/0", 2.0), ("en:q0", "unjudged-2", 1.0)]), COLLECTION, "a")
 
 
 def test_one_query_under_two_names_is_refused():
-    single = judged_of(make_collection(("en",)))
+    single = make_collection(("en",))
     with pytest.raises(DataError, match="under two names"):
         resolve(run_of([("q1", "en/1", 1.0), ("en:q1", "en/1", 2.0)]), single, "a")
 
@@ -178,7 +176,7 @@ def test_queries_without_a_relevant_passage_are_no_unknown_ones(tmp_path):
     ):
         written(tmp_path / f"{name}.jsonl", *map(json.dumps, records))
     written(tmp_path / "qrels.tsv", "a\tp1\t1")
-    judged = judged_of_stream(load_mine(tmp_path))
+    judged = load_local(tmp_path)
     for name in ("b", "en:b"):
         resolved = resolve(run_of([(name, "p0", 1.0), ("a", "p1", 1.0), ("a", "p2", 2.0)]), judged, "a")
         assert resolved.notes == ("1 queries have no relevant passage; they take no part",)
@@ -190,7 +188,7 @@ def test_queries_without_a_relevant_passage_are_no_unknown_ones(tmp_path):
 # --- agreement ---
 
 scored = st.dictionaries(
-    st.tuples(st.sampled_from(list(JUDGED.labels)), st.sampled_from(COLLECTION.passages["id"].tolist())),
+    st.tuples(st.sampled_from(list(COLLECTION.labels)), st.sampled_from(COLLECTION.passages.frame["id"].tolist())),
     # Few values, so that there are ties; two of them are the same float32.
     st.sampled_from([0.0, -1.5, 2.0, 2.0000000001, 3.25]),
     min_size=1,
@@ -204,19 +202,19 @@ def test_the_figures_are_those_of_pytrec_eval(scores):
     run: dict[str, dict[str, float]] = {}
     for (query, passage), score in scores.items():
         run.setdefault(query, {})[passage] = score
-    ids = COLLECTION.passages["id"].to_numpy()
+    ids = COLLECTION.passages.frame["id"].to_numpy()
     qrels: dict[str, dict[str, int]] = {}
-    for row, passage, grade in COLLECTION.qrels.itertuples(index=False):
-        qrels.setdefault(JUDGED.labels[row], {})[ids[passage]] = int(grade)
-    resolved = resolve(run_of([(*key, score) for key, score in scores.items()]), JUDGED, "a")
-    evaluation = evaluate_run("a", resolved, JUDGED)
+    for row, passage, grade in COLLECTION.qrels[["query", "passage", "grade"]].itertuples(index=False):
+        qrels.setdefault(COLLECTION.labels[row], {})[ids[passage]] = int(grade)
+    resolved = resolve(run_of([(*key, score) for key, score in scores.items()]), COLLECTION, "a")
+    evaluation = evaluate_run("a", resolved, COLLECTION)
     found = pytrec_eval.RelevanceEvaluator(qrels, MEASURES).evaluate(run)
     for name, measure in ORACLES.items():
         values = [found[query][measure] if query in found else 0.0 for query in qrels]
         theirs = sum(0.0 if name == "MRR@10" and value < 1 / 10.5 else value for value in values) / len(qrels)
         assert evaluation.pool.micro[name] == pytest.approx(theirs, abs=1e-6), name
-    for i, query_lang in enumerate(JUDGED.languages):
-        for j, lang in enumerate(JUDGED.languages):
+    for i, query_lang in enumerate(COLLECTION.languages):
+        for j, lang in enumerate(COLLECTION.languages):
             judged = {
                 query: {p: grade for p, grade in each.items() if p.startswith(lang)}
                 for query, each in qrels.items()

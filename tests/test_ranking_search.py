@@ -323,7 +323,8 @@ def test_ranks_by_counting_are_those_of_the_exact_blocks():
     collection = babelrank.load_collection("sample")
     rng = np.random.default_rng(0)
     queries, passages = (
-        rng.integers(-2, 3, (len(side), 6)).astype(np.float32) for side in (collection.queries, collection.passages)
+        rng.integers(-2, 3, (len(side), 6)).astype(np.float32)
+        for side in (collection.queries, collection.passages.frame)
     )
     representations = babelrank.Representations(queries, passages, Similarity.DOT, {}, {})
     table = babelrank.rank(collection, representations, threads=1).table
@@ -336,12 +337,12 @@ def test_ranks_by_counting_are_those_of_the_exact_blocks():
         Similarity.DOT,
         query_rows,
         own,
-        groups=collection.lang_codes,
+        groups=collection.passages.lang_codes,
         group_count=len(collection.languages),
         memory_limit=2**28,
         threads=1,
     )
-    langs = collection.lang_codes[positions]
+    langs = collection.passages.lang_codes[positions]
     np.testing.assert_array_equal(counts.ranks(), table["rank_in_pool"])
     np.testing.assert_array_equal(counts.ranks(langs), table["rank_in_language"])
     top = search(queries, shards, len(passages), Similarity.DOT, threads=1)

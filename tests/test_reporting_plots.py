@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from babelrank.analysis.summary import analyse
-from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import EncoderInfo
 from babelrank.errors import ReportError
 from babelrank.ranking.table import COLUMNS, RelevantRanks
@@ -34,6 +33,7 @@ from babelrank.reporting.plots import (
 from babelrank.reporting.plots.style import plan_legend
 from babelrank.reporting.provenance import Seconds, current_environment
 from babelrank.reporting.results import Results, collection_results, model_results
+from made_collections import collection_of_tables
 
 PAIRS, MEAN_RANK, SHARE_FIRST = HEATMAPS
 TEXTS = {"query": 2, "document": 6}
@@ -55,7 +55,7 @@ def make_results(name, ranks, collection="xquad-r", languages=("de", "en")):
     ]
     table = RelevantRanks(pd.DataFrame(rows, columns=list(COLUMNS)), languages, dict.fromkeys(languages, 50), 0)
     queries = pd.DataFrame([(lang, "q", "?") for lang in languages], columns=["lang", "id", "text"])
-    toy = Collection(collection, languages, queries, queries, pd.DataFrame(), "sentence", "0" * 64)
+    toy = collection_of_tables(collection, languages, queries, queries, pd.DataFrame(), "sentence", "0" * 64)
     result = collection_results(
         toy,
         analyse(table),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from babelrank.data.catalog import open_collection
+from babelrank.data.loading import load_collection
 from babelrank.encoding.protocol import EncoderInfo
 from babelrank.encoding.shards import find_missing
 from babelrank.encoding.vectors import Kind
@@ -18,7 +18,7 @@ from babelrank.ranking.table import read_ranks
 from babelrank.reporting.results_file import read_results
 from babelrank.streaming import Streaming, choose_way
 from babelrank.submission import submit
-from made_collections import folder_of_shards, write_beir, write_mine
+from made_collections import folder_of_shards, write_beir, write_local
 from observers import Told
 
 TESTS = Path(__file__).parent
@@ -74,7 +74,7 @@ def test_scifact_streamed_is_scifact_in_memory_to_the_bit(evaluate, real_data):
 
 
 def test_no_memory_is_estimated_of_vectors_that_are_not_dense(tmp_path):
-    collection = open_collection(f"mine:{write_mine(tmp_path / 'own')}", None)
+    collection = load_collection(f"local:{write_local(tmp_path / 'own')}", None)
     info = EncoderInfo("bm25", "bm25", "1", dimension=2**31, kind=Kind.SPARSE)
     assert choose_way(collection, info, Streaming(), []) == (
         False,
@@ -83,13 +83,13 @@ def test_no_memory_is_estimated_of_vectors_that_are_not_dense(tmp_path):
 
 
 def test_languages_that_are_mixed_in_the_stream_are_ranked_as_in_memory(evaluate, tmp_path):
-    collection = f"mine:{write_mine(tmp_path / 'own')}"
+    collection = f"local:{write_local(tmp_path / 'own')}"
     streamed, in_memory = evaluate("streamed", collection, STREAMED), evaluate("in memory", collection)
     assert streamed[0].tied > 0
     assert streamed[0].table["rank_in_language"].ne(streamed[0].table["rank_in_pool"]).any()
     assert_same(streamed, in_memory)
-    assert any("mine:own: streamed, as asked; in memory it would take about" in text for text in streamed[2].messages)
-    assert any("mine:own: evaluated in memory; in memory it would" in text for text in in_memory[2].messages)
+    assert any("local:own: streamed, as asked; in memory it would take about" in text for text in streamed[2].messages)
+    assert any("local:own: evaluated in memory; in memory it would" in text for text in in_memory[2].messages)
 
 
 def test_queries_that_are_passages_are_ranked_without_themselves_either_way(evaluate, tmp_path):
@@ -173,7 +173,7 @@ def test_a_collection_that_would_not_fit_is_streamed_unasked(evaluate, tmp_path,
 
 def test_collections_of_lareqa_stay_in_memory_and_say_so(evaluate):
     told = evaluate("sample", "sample:de,en", STREAMED)[2]
-    assert "sample:de,en: evaluated in memory; only beir:, miracl: and mine: can be streamed" in told.messages
+    assert "sample:de,en: evaluated in memory; only beir:, miracl: and local: can be streamed" in told.messages
 
 
 _MEASURED = """

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from babelrank.data.catalog import load_collection
+from babelrank.data.loading import load_collection
 from babelrank.training.contamination import find_contamination, normalise, recall_contamination, without
 from babelrank.training.membership import RowSet
 from babelrank.training.units import JsonlUnits, Unit
@@ -274,7 +274,7 @@ def collections(real_data):
 
 def test_the_collections_own_texts_are_found(collections):
     xquad_r, mlqa_r = collections
-    planted = xquad_r.queries["text"].iloc[5000], mlqa_r.passages["text"].iloc[7000]
+    planted = xquad_r.queries["text"].iloc[5000], mlqa_r.passages.frame["text"].iloc[7000]
     units = Listed(unit("a", "nothing of theirs", "nor this"), *(unit(t, f"– {t.upper()}!", "p") for t in planted))
     found = find_contamination(units, collections)
     assert found.ids == planted

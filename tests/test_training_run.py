@@ -14,7 +14,7 @@ from sentence_transformers import SentenceTransformer
 from typer.testing import CliRunner
 
 from babelrank.cli import app
-from babelrank.data.catalog import load_collection
+from babelrank.data.loading import load_collection
 from babelrank.errors import TrainingError
 from babelrank.submission import submit
 from babelrank.training.config_file import load_config

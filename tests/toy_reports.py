@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 
 from babelrank.analysis.summary import analyse
-from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import EncoderInfo
 from babelrank.ranking.table import COLUMNS, RelevantRanks
 from babelrank.reporting.provenance import Seconds, current_environment
@@ -17,6 +16,7 @@ from babelrank.reporting.results import (
     collection_results,
     model_results,
 )
+from made_collections import collection_of_tables
 
 # Two questions in German and English over a pool of six. AP in the pool: de 1 and 3/4, en 5/6 and 2/3.
 # Distances: de 1 and 3, en 2 and 5; floor 1; normalised by 6 − 2: de 0 and 1/2, en 1/4 and 1.
@@ -45,7 +45,7 @@ def toy_collection(name, sha256="0" * 64):
     passages = pd.DataFrame(
         [(lang, f"{lang}/{i}", "!") for lang in ("de", "en") for i in range(3)], columns=["lang", "id", "text"]
     )
-    return Collection(name, ("de", "en"), queries, passages, pd.DataFrame(), "sentence", sha256)
+    return collection_of_tables(name, ("de", "en"), queries, passages, pd.DataFrame(), "sentence", sha256)
 
 
 def toy_results(names=("xquad-r",), *, name="toy", info=INFO, rows=ROWS, sha256="0" * 64, **model):

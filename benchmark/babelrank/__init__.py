@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from babelrank.analysis.summary import Analysis, analyse
-    from babelrank.data.catalog import load_collection
     from babelrank.data.collection import Collection
+    from babelrank.data.loading import load_collection
     from babelrank.encoding.protocol import Adapter, Encoder, EncoderInfo, EncoderOptions, Similarity
     from babelrank.encoding.registry import load_encoder
     from babelrank.encoding.representations import Representations, encode
@@ -36,7 +36,7 @@ _HOMES = {
     "Similarity": "encoding.protocol",
     "analyse": "analysis.summary",
     "encode": "encoding.representations",
-    "load_collection": "data.catalog",
+    "load_collection": "data.loading",
     "load_encoder": "encoding.registry",
     "rank": "ranking.ranks",
 }

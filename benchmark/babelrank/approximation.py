@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from babelrank.analysis.approximation import ApproximationCost, measure_cost
-from babelrank.data.catalog import open_collection
 from babelrank.data.collection import Collection
-from babelrank.data.streamed import StreamedCollection
+from babelrank.data.loading import load_collection
 from babelrank.encoding.corpus import EncoderSource
 from babelrank.encoding.protocol import Encoder, EncoderOptions
 from babelrank.encoding.registry import load_encoder
@@ -99,12 +98,12 @@ def approximate(
         What is wrong with the collection, the model or the index; representations that are not dense.
     """
     options = options or EncoderOptions()
-    loaded = open_collection(collection, data)
+    loaded = load_collection(collection, data)
     observer.announce(f"{loaded.name}: {sum(loaded.pool_sizes.values()):,} passages")
     encoder = load_encoder(model, options, adapter=adapter)
     if encoder.info.kind is not Kind.DENSE:
         raise SearchError(f"{encoder.info.name}: indexes are of dense vectors, these are {encoder.info.kind}.")
-    if isinstance(loaded, StreamedCollection):
+    if not loaded.passages.in_memory:
         source = EncoderSource(model, options, adapter, encoder.info.fingerprint, Path.cwd())
         judged = _stream(loaded, encoder, source, store, observer)
     else:
@@ -124,10 +123,10 @@ def approximate(
 
 
 def _stream(
-    collection: StreamedCollection, encoder: Encoder, source: EncoderSource, store: Path | None, observer: Observer
+    collection: Collection, encoder: Encoder, source: EncoderSource, store: Path | None, observer: Observer
 ) -> _Judged:
     queries, corpus = encode_streamed(collection, encoder, source, ThisProcess(), observer, store=store)
-    relevant = collection.relevant
+    relevant = collection.qrels
     code = {lang: place for place, lang in enumerate(collection.languages)}
     rows = relevant["query"].to_numpy()
     return _Judged(
@@ -139,7 +138,7 @@ def _stream(
         grades=relevant["grade"].to_numpy(),
         query_langs=collection.queries["lang"].map(code).to_numpy()[rows],
         passage_langs=relevant["passage_lang"].map(code).to_numpy(),
-        own=collection.own_passages,
+        own=collection.self_matches,
     )
 
 
@@ -155,8 +154,8 @@ def _hold(collection: Collection, encoder: Encoder, store: Path | None, observer
         positions=positions,
         grades=collection.qrels["grade"].to_numpy(),
         query_langs=collection.queries["lang"].map(code).to_numpy()[rows],
-        passage_langs=collection.lang_codes[positions].astype(np.int64),
-        own=collection.own_passages,
+        passage_langs=collection.passages.lang_codes[positions].astype(np.int64),
+        own=collection.self_matches,
     )
 
 

@@ -14,9 +14,8 @@ import numpy as np
 from babelrank.analysis.errors import find_errors, gather_texts, select_worst
 from babelrank.analysis.space import measure_space
 from babelrank.analysis.summary import analyse
-from babelrank.data.catalog import source_of
 from babelrank.data.collection import Collection
-from babelrank.data.families import is_family
+from babelrank.data.spec import LAREQA
 from babelrank.encoding.protocol import Encoder, Role
 from babelrank.encoding.representations import Progress, Representations, encode
 from babelrank.encoding.transforms import Transform
@@ -120,13 +119,13 @@ def evaluate_in_memory(
     began = time.perf_counter()
     ranks, top = rank_with_top(collection, representations)
     queries, passages = representations.queries, representations.passages
-    if is_family(collection.name) and isinstance(queries, np.ndarray) and isinstance(passages, np.ndarray):
+    if collection.source != LAREQA and isinstance(queries, np.ndarray) and isinstance(passages, np.ndarray):
         # The same as where passages stay on disk, to the bit.
         ranks = rank_exactly(collection, queries, passages, representations.similarity)
     ranked = time.perf_counter()
     analysis = analyse(ranks)
     space = measure_space(collection, representations) if len(collection.languages) > 1 else None
-    with_texts = with_texts and source_of(collection.name) is not None
+    with_texts = with_texts and collection.licence is not None
     texts = gather_texts(select_worst(find_errors(ranks, top)), collection) if with_texts else None
     seconds = Seconds(
         load=load_seconds,
@@ -150,6 +149,6 @@ def evaluate_in_memory(
 
 
 def _export(export: RunExport, collection: Collection, representations: Representations) -> None:
-    top = top_passages(representations, export.depth, own=collection.own_passages)
+    top = top_passages(representations, export.depth, own=collection.self_matches)
     write_run(export.run_file(collection.name), collection, top, export.tag)
     write_qrels(export.qrels_file(collection.name), collection)

@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from babelrank.data.catalog import parse_spec
+from babelrank.data.collection import Collection
 from babelrank.data.download import fetch_if_ours
-from babelrank.data.families import is_family
-from babelrank.data.judged import Judged, load_judged
+from babelrank.data.loading import load_collection
 from babelrank.ranking.fusion import fuse
 from babelrank.ranking.reranking import PairScorer, rerank
 from babelrank.ranking.runs import Resolved, resolve
@@ -30,20 +29,19 @@ class RunFile:
     resolved: Resolved
 
 
-def open_judged(spec: str, data: Path | None, announce: Callable[[str], None]) -> Judged:
+def open_collection(spec: str, data: Path | None, announce: Callable[[str], None]) -> Collection:
     """Load what runs are scored against, downloading what babelrank knows where to get.
 
     Raises
     ------
     DataError
-        See `load_judged`.
+        See `load_collection`.
     """
-    if not is_family(spec):
-        fetch_if_ours(parse_spec(spec).source, data, announce)
-    return load_judged(spec, data)
+    fetch_if_ours(spec, data, announce)
+    return load_collection(spec, data)
 
 
-def open_run(path: Path, judged: Judged, name: str | None = None) -> RunFile:
+def open_run(path: Path, collection: Collection, name: str | None = None) -> RunFile:
     """Read a run and look up its queries and passages.
 
     Raises
@@ -53,18 +51,18 @@ def open_run(path: Path, judged: Judged, name: str | None = None) -> RunFile:
     ReportError
         The name is not a valid one.
     """
-    return RunFile(check_name(name or _SUFFIX.sub("", path.name)), resolve(read_run(path), judged, str(path)))
+    return RunFile(check_name(name or _SUFFIX.sub("", path.name)), resolve(read_run(path), collection, str(path)))
 
 
-def evaluate_file(path: Path, judged: Judged, name: str | None = None) -> RunEvaluation:
+def evaluate_file(path: Path, collection: Collection, name: str | None = None) -> RunEvaluation:
     """Score a run file; see `open_run` for what can be wrong with it."""
-    run = open_run(path, judged, name)
-    return evaluate_run(run.name, run.resolved, judged)
+    run = open_run(path, collection, name)
+    return evaluate_run(run.name, run.resolved, collection)
 
 
 def fuse_files(
     paths: Sequence[Path],
-    judged: Judged,
+    collection: Collection,
     *,
     method: str,
     weights: Sequence[float] | None,
@@ -79,14 +77,14 @@ def fuse_files(
     BabelrankError
         A run is malformed or not of this collection, or they cannot be fused as asked; see `open_run` and `fuse`.
     """
-    runs = [open_run(path, judged) for path in paths]
+    runs = [open_run(path, collection) for path in paths]
     fused = fuse([run.resolved.run for run in runs], method, weights, depth=depth)
-    return _write(fused, judged, name or f"{method} of {', '.join(run.name for run in runs)}", out)
+    return _write(fused, collection, name or f"{method} of {', '.join(run.name for run in runs)}", out)
 
 
 def rerank_file(
     path: Path,
-    judged: Judged,
+    collection: Collection,
     score: PairScorer,
     *,
     top: int,
@@ -101,13 +99,13 @@ def rerank_file(
     BabelrankError
         The run is malformed or not of this collection, or cannot be re-ranked; see `open_run` and `rerank`.
     """
-    resolved = open_run(path, judged).resolved
-    questions = judged.queries["text"].tolist()
-    return _write(rerank(resolved, questions, score, top=top, on_progress=on_progress), judged, name, out)
+    resolved = open_run(path, collection).resolved
+    questions = collection.queries["text"].tolist()
+    return _write(rerank(resolved, questions, score, top=top, on_progress=on_progress), collection, name, out)
 
 
-def _write(run: Run, judged: Judged, name: str, out: Path) -> RunEvaluation:
+def _write(run: Run, collection: Collection, name: str, out: Path) -> RunEvaluation:
     check_name(name)
-    resolved = resolve(run, judged, name)
+    resolved = resolve(run, collection, name)
     save_run(out, resolved.run, slug(name))
-    return evaluate_run(name, resolved, judged)
+    return evaluate_run(name, resolved, collection)

@@ -15,8 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from babelrank.analysis.summary import analyse
-from babelrank.data.judged import query_labels
-from babelrank.data.streamed import StreamedCollection
+from babelrank.data.collection import Collection
 from babelrank.encoding.corpus import EncodedCorpus, EncoderSource, encode_corpus, encoding_bytes, plan_corpus
 from babelrank.encoding.protocol import Encoder, EncoderInfo, Role
 from babelrank.encoding.representations import EncodedTexts, encode_texts
@@ -33,7 +32,7 @@ from babelrank.ranking.pool_ranks import Counts
 from babelrank.ranking.search import Top, search
 from babelrank.ranking.search_blocks import MEMORY_LIMIT
 from babelrank.ranking.table import RelevantRanks
-from babelrank.ranking.trec import run_of, save_qrels, save_run
+from babelrank.ranking.trec import run_of, save_run, write_qrels
 from babelrank.reporting.provenance import Seconds
 from babelrank.reporting.results import CollectionResults, collection_results
 
@@ -76,7 +75,7 @@ class Streaming:
 
 
 def choose_way(
-    collection: StreamedCollection, info: EncoderInfo, streaming: Streaming, transforms: Sequence[object]
+    collection: Collection, info: EncoderInfo, streaming: Streaming, transforms: Sequence[object]
 ) -> tuple[bool, str]:
     """Decide whether a collection is streamed, and say why.
 
@@ -106,14 +105,14 @@ def choose_way(
     return True, f"streamed; {estimate}"
 
 
-def estimate_memory(collection: StreamedCollection, dimension: int) -> int:
+def estimate_memory(collection: Collection, dimension: int) -> int:
     """Return about how many bytes the collection and its vectors take when all is in memory."""
     per_passage = _TEXT_BYTES_PER_PASSAGE + 4 * _VECTOR_COPIES * dimension
-    return _TEXT_BYTES_PER_CHARACTER * collection.characters + per_passage * collection.size
+    return _TEXT_BYTES_PER_CHARACTER * collection.passages.characters + per_passage * len(collection.passages)
 
 
 def evaluate_streamed(
-    collection: StreamedCollection,
+    collection: Collection,
     encoder: Encoder,
     source: EncoderSource,
     streaming: Streaming,
@@ -148,7 +147,7 @@ def evaluate_streamed(
         ranks = rank_streamed(collection, vectors, corpus.shards, encoder.info.similarity, count)
         seconds = time.perf_counter() - began
     if export is not None:
-        own = collection.own_passages
+        own = collection.self_matches
         depth = export.depth + (own is not None)
         top = search(vectors, corpus.shards, depth, encoder.info.similarity, memory_limit=_left(limit))
         _export(export, collection, top if own is None else top_without_own(top, own, export.depth))
@@ -156,7 +155,7 @@ def evaluate_streamed(
 
 
 def encode_streamed(
-    collection: StreamedCollection,
+    collection: Collection,
     encoder: Encoder,
     source: EncoderSource,
     engine: Engine,
@@ -187,16 +186,13 @@ def encode_streamed(
     return queries, corpus
 
 
-def _export(export: RunExport, collection: StreamedCollection, top: Top) -> None:
+def _export(export: RunExport, collection: Collection, top: Top) -> None:
     """Write the best passages of each query, and the judgements, in TREC's format."""
     ids = collection.passages.ids(np.unique(top.positions))
-    labels = query_labels(collection.queries["lang"], collection.queries["question"], collection.languages)
     named = np.array([ids[position] for position in top.positions.ravel().tolist()], dtype=object)
-    run = run_of(labels, named.reshape(top.positions.shape), top.scores)
+    run = run_of(collection.labels, named.reshape(top.positions.shape), top.scores)
     save_run(export.run_file(collection.name), run, export.tag)
-    relevant = collection.relevant
-    passages = relevant["passage_id"].to_numpy(dtype=object)
-    save_qrels(export.qrels_file(collection.name), labels[relevant["query"]], passages, relevant["grade"].to_numpy())
+    write_qrels(export.qrels_file(collection.name), collection)
 
 
 @dataclass(frozen=True)
@@ -229,7 +225,7 @@ def _count(engine: Engine, limit: int | None, thresholds: Thresholds, shards: Se
     return total
 
 
-def _check_memory(limit: int | None, collection: StreamedCollection, encoder: Encoder, engine: Engine) -> int | None:
+def _check_memory(limit: int | None, collection: Collection, encoder: Encoder, engine: Engine) -> int | None:
     """Return the bytes that this process may hold, if there is a bound that can be kept."""
     if limit is None:
         return None
@@ -262,7 +258,7 @@ def _left(limit: int | None) -> int:
 
 
 def _results(
-    collection: StreamedCollection,
+    collection: Collection,
     ranks: RelevantRanks,
     queries: EncodedTexts,
     corpus: EncodedCorpus,

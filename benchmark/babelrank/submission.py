@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from babelrank.data.catalog import open_collection, parse_spec
 from babelrank.data.collection import Collection
 from babelrank.data.download import fetch_if_ours
-from babelrank.data.families import expand_names, is_family
-from babelrank.data.streamed import StreamedCollection, collect
+from babelrank.data.loading import load_collection
+from babelrank.data.spec import parse_specs
 from babelrank.encoding.corpus import EncoderSource
 from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, check_comparable
 from babelrank.encoding.registry import load_encoder
@@ -65,7 +64,7 @@ def submit(
     transforms
         Applied to the representations, one after another; see `encoding.transforms`.
     collections
-        Specifications, see `data.catalog.parse_spec` and `data.families.parse_collection_name`.
+        Specifications, see `data.spec.parse_specs`.
     reports
         Folder in which the report's folder is made.
     name
@@ -75,7 +74,7 @@ def submit(
     runs
         Folder for TREC runs of the multilingual setting, with qrels; none by default.
     streaming
-        How to evaluate collections of a family (``beir:``, ``miracl:``, ``mine:``) without holding them in memory; by
+        How to evaluate collections on disk (``beir:``, ``miracl:``, ``local:``) without holding them in memory; by
         default those are streamed that would not fit.
     seen
         Languages that the model was trained on, as ISO 639-1 codes; by default what a checkpoint of `babelrank train`
@@ -96,11 +95,10 @@ def submit(
     chosen = [parse_transform(text) for text in transforms]
     if name is not None:
         check_name(name)
-    collections = expand_names(collections)
-    own = [parse_spec(text) for text in collections if not is_family(text)]
-    for source in {parsed.source.name: parsed.source for parsed in own}.values():
-        fetch_if_ours(source, data, observer.announce)
-    loaded = {found.name: found for found in (open_collection(spec, data) for spec in collections)}
+    specs = parse_specs(collections)
+    for spec in specs:
+        fetch_if_ours(str(spec), data, observer.announce)
+    loaded = {found.name: found for found in (load_collection(spec, data) for spec in specs)}
     observer.announce(f"loading {public_label(model)}")
     began = time.perf_counter()
     encoder = load_encoder(model, options, adapter=adapter)
@@ -117,13 +115,13 @@ def submit(
     for found in loaded.values():
         for message in (f"{len(found.queries):,} queries, {sum(found.pool_sizes.values()):,} passages", *found.notes):
             observer.announce(f"{found.name}: {message}")
-        if isinstance(found, StreamedCollection) and ways[found.name]:
+        if ways[found.name]:
             evaluations[found.name] = evaluate_streamed(
                 found, encoder, again, streaming, observer, store=store, load_seconds=load_seconds, export=export
             )
         else:
             evaluations[found.name] = evaluate_in_memory(
-                collect(found) if isinstance(found, StreamedCollection) else found,
+                found.with_passages_in_memory(),
                 encoder,
                 observer,
                 transforms=chosen,
@@ -153,16 +151,16 @@ def _check_fit(info: EncoderInfo, transforms: Sequence[Transform]) -> None:
 
 
 def _choose_way(
-    collection: Collection | StreamedCollection,
+    collection: Collection,
     info: EncoderInfo,
     streaming: Streaming,
     transforms: Sequence[Transform],
     observer: Observer,
 ) -> bool:
     """Tell whether a collection is streamed, and say so."""
-    if not isinstance(collection, StreamedCollection):
+    if collection.passages.in_memory:
         if streaming.asked_for:
-            observer.announce(f"{collection.name}: evaluated in memory; only beir:, miracl: and mine: can be streamed")
+            observer.announce(f"{collection.name}: evaluated in memory; only beir:, miracl: and local: can be streamed")
         return False
     streams, reason = choose_way(collection, info, streaming, transforms)
     observer.announce(f"{collection.name}: {reason}")

@@ -214,7 +214,7 @@ def gather_texts(worst: Worst, collection: Collection) -> Texts:
     """Return the texts of the questions and passages of a selection; those that are long are cut short."""
     queries, passages = (
         dict(zip(zip(table["lang"], table["id"], strict=True), table["text"], strict=True))
-        for table in (collection.queries, collection.passages)
+        for table in (collection.queries.assign(id=collection.queries["question"]), collection.passages.frame)
     )
     texts = Texts({}, {})
     for settings in worst.values():

@@ -7,11 +7,11 @@ how often each passage is among the nearest.
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 from scipy.stats import skew
 
 from babelrank.analysis.settings import Cell, Matrix, as_cells
-from babelrank.data.collection import Collection
+from babelrank.data.collection import Collection, judge
+from babelrank.data.pool import MemoryPassages
 from babelrank.encoding.representations import Representations
 from babelrank.encoding.vectors import take
 from babelrank.ranking.ranks import rank, top_passages
@@ -90,13 +90,18 @@ def retrieve_translations(
     asking, query = np.unique(pairs[0], return_inverse=True)
     best = np.full((len(asking), size), np.inf)
     if len(asking):
+        frame = collection.passages.frame
         search = replace(
             collection,
-            queries=collection.passages.iloc[asking].reset_index(drop=True),
-            qrels=pd.DataFrame({"query": query, "passage": pairs[1], "grade": 1}),
+            queries=frame.assign(question=frame["id"]).iloc[asking].reset_index(drop=True),
+            qrels=judge(MemoryPassages(frame, collection.languages), query, pairs[1], 1),
+            self_matches=None,
         )
         ranks = rank(search, replace(representations, queries=take(representations.passages, asking)), threads=threads)
-        np.minimum.at(best, (query, passage_lang[pairs[1]]), ranks.table["rank_in_language"].to_numpy())
+        judged = search.qrels
+        np.minimum.at(
+            best, (judged["query"], passage_lang[judged["passage"]]), ranks.table["rank_in_language"].to_numpy()
+        )
     by_lang = (passage_lang[asking] == np.arange(size)[:, None]).astype(float)  # (languages, passages)
     n = by_lang @ np.isfinite(best)
     return ParallelRetrieval(n.astype(int).tolist(), as_cells(by_lang @ (best <= 1) / np.where(n == 0, np.nan, n)))
@@ -137,7 +142,7 @@ def find_hubs(
         n=len(near),
         skewness=None if np.ptp(occurrences) == 0 else float(skew(occurrences)),
         never=float((occurrences == 0).mean()),
-        hubs=collection.passages["id"].iloc[hubs].tolist(),
+        hubs=collection.passages.frame["id"].iloc[hubs].tolist(),
         occurrences=occurrences[hubs].tolist(),
         share_of_hubs=(np.bincount(passage_lang[hubs], minlength=size) / len(hubs)).tolist(),
         share_of_places=(np.bincount(passage_lang[near.ravel()], minlength=size) / near.size).tolist(),

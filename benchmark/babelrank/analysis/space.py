@@ -142,7 +142,7 @@ def measure_space(
     size = len(languages)
     query_lang, passage_lang = (
         pd.Categorical(table["lang"], categories=languages).codes.astype(np.int64)
-        for table in (collection.queries, collection.passages)
+        for table in (collection.queries, collection.passages.frame)
     )
     query, passage = (collection.qrels[side].to_numpy(np.int64) for side in ("query", "passage"))
     question = number_questions(collection)

@@ -17,7 +17,7 @@ def number_questions(collection: Collection) -> np.ndarray:
     An id alone does not tell: collections that are not parallel may count their queries from 1 in each language.
     """
     query, passage = (collection.qrels[side].to_numpy(np.int64) for side in ("query", "passage"))
-    identity = collection.queries["id"].factorize()[0]
+    identity = collection.queries["question"].factorize()[0]
     _, link = np.unique(identity[query] * len(collection.passages) + passage, return_inverse=True)
     count = len(identity)
     questions: np.ndarray = _components(query, link, count, int(link.max(initial=-1)) + 1)[:count]

@@ -49,8 +49,8 @@ def export_collection(
     data: DataOption = None,
 ) -> None:
     """Write a collection's texts with their ids, to be encoded elsewhere and submitted as vectors."""
-    from babelrank.data.catalog import load_collection
     from babelrank.data.export import export_texts
+    from babelrank.data.loading import load_collection
 
     for path in export_texts(load_collection(collection, data), folder):
         tell(str(path))

@@ -32,7 +32,7 @@ MemoryOption = Annotated[
     str | None,
     typer.Option(
         metavar="SIZE",
-        help="Hold no more than this, such as 4GB; beir:, miracl: and mine: are then streamed, and their vectors kept "
+        help="Hold no more than this, such as 4GB; beir:, miracl: and local: are then streamed, and their vectors kept "
         "in files.",
     ),
 ]

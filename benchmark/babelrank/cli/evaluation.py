@@ -45,7 +45,7 @@ def submit(
             "-c",
             metavar="NAME[:CANDIDATES][:LANG,…]",
             help="xquad-r, mlqa-r or sample, as xquad-r:paragraph or mlqa-r:sentence+context:de,en; miracl:sw,te or "
-            "miracl:DIR:sw; beir:NAME_OR_DIR[:SPLIT]; mine:DIR; may be repeated [default: xquad-r and mlqa-r].",
+            "miracl:DIR:sw; beir:NAME_OR_DIR[:SPLIT]; local:DIR; may be repeated [default: xquad-r and mlqa-r].",
         ),
     ] = None,
     adapter: Annotated[str | None, typer.Option(help="Adapter; by default the one that knows the model.")] = None,

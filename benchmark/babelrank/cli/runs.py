@@ -31,9 +31,9 @@ def evaluate(
     out: OutOption = None,
 ) -> None:
     """Score a TREC run, whoever made it, as trec_eval does."""
-    from babelrank.run_files import evaluate_file, open_judged
+    from babelrank.run_files import evaluate_file, open_collection
 
-    _show(evaluate_file(run, open_judged(collection, data, tell), name), out)
+    _show(evaluate_file(run, open_collection(collection, data, tell), name), out)
 
 
 def fuse(
@@ -50,11 +50,11 @@ def fuse(
     out: OutOption = None,
 ) -> None:
     """Fuse runs into one, and score it."""
-    from babelrank.run_files import fuse_files, open_judged
+    from babelrank.run_files import fuse_files, open_collection
 
-    judged = open_judged(collection, data, tell)
+    loaded = open_collection(collection, data, tell)
     chosen = None if weights is None else _read_weights(weights)
-    evaluation = fuse_files(runs, judged, method=method, weights=chosen, out=run_out, name=name, depth=depth)
+    evaluation = fuse_files(runs, loaded, method=method, weights=chosen, out=run_out, name=name, depth=depth)
     _show(evaluation, out)
     tell(f"run: {run_out}")
 
@@ -76,14 +76,14 @@ def rerank(
     from babelrank.ranking.reranking import load_cross_encoder
     from babelrank.reporting.names import public_label
     from babelrank.reporting.terminal import ProgressBars
-    from babelrank.run_files import open_judged, rerank_file
+    from babelrank.run_files import open_collection, rerank_file
 
-    judged = open_judged(collection, data, tell)
+    loaded = open_collection(collection, data, tell)
     score = load_cross_encoder(model, device=device, max_length=max_length, batch_size=batch_size)
     with ProgressBars(errors) as bars:
         evaluation = rerank_file(
             run,
-            judged,
+            loaded,
             score,
             top=top,
             out=run_out,

@@ -9,11 +9,11 @@ the query's own id, as in ArguAna and Quora, is left out of what is found for it
 from collections.abc import Callable
 from pathlib import Path
 
+from babelrank.data.collection import Collection, assemble
 from babelrank.data.folders import DataFile, Folder, LocalFolder, open_hub
 from babelrank.data.judgements import BEIR_QRELS, read_qrels, read_queries
 from babelrank.data.passages import PassageLayout, PassageSource
 from babelrank.data.records import SUFFIXES
-from babelrank.data.streamed import StreamedCollection, assemble
 from babelrank.errors import DataError, unknown_choice
 
 DEFAULT_SPLIT = "test"
@@ -28,7 +28,7 @@ def load_beir(
     split: str = DEFAULT_SPLIT,
     language: str = "en",
     on_progress: Callable[[int], None] = lambda _: None,
-) -> StreamedCollection:
+) -> Collection:
     """Load a collection in BEIR's layout.
 
     Parameters
@@ -57,10 +57,11 @@ def load_beir(
     title = f"beir:{_short(name)}" + (f":{split}" if split != DEFAULT_SPLIT else "")
     return assemble(
         title,
+        "beir",
         read_queries(queries, _ID, language),
         read_qrels(judgements, BEIR_QRELS),
         source,
-        leave_out_own=True,
+        leave_out_self=True,
         on_progress=on_progress,
     )
 

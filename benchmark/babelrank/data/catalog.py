@@ -1,4 +1,4 @@
-"""The collections there are: where each comes from, under which licence, and how it is loaded by name."""
+"""The published collections in LAReQA's layout: where each comes from, under which licence, and where its files are."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -7,10 +7,6 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
-from babelrank.data.collection import Collection
-from babelrank.data.families import FAMILIES, is_family, load_streamed, parse_collection_name
-from babelrank.data.lareqa import CANDIDATES, load_lareqa
-from babelrank.data.streamed import StreamedCollection, collect
 from babelrank.errors import DataError, unknown_choice
 
 # MLQA-R was later removed from the repository's main branch; this commit holds both sets.
@@ -95,25 +91,6 @@ SOURCES = {
 }
 
 
-@dataclass(frozen=True)
-class CollectionSpec:
-    """A collection as it is named on the command line: ``NAME[:CANDIDATES][:LANG,LANG…]``."""
-
-    source: Source
-    candidates: str = DEFAULT_CANDIDATES
-    languages: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The shortest specification that means the same."""
-        parts = [self.source.name]
-        if self.candidates != DEFAULT_CANDIDATES:
-            parts.append(self.candidates)
-        if self.languages:
-            parts.append(",".join(self.languages))
-        return ":".join(parts)
-
-
 def find_sources(names: Sequence[str] | None) -> list[Source]:
     """Return the sources of that name, or all that can be downloaded if none is named."""
     for name in names or ():
@@ -125,68 +102,6 @@ def find_sources(names: Sequence[str] | None) -> list[Source]:
 def source_of(collection: str) -> Source | None:
     """Return where a collection of this specification comes from; None if it is not in the catalog."""
     return SOURCES.get(collection.split(":")[0])
-
-
-def parse_spec(text: str) -> CollectionSpec:
-    """Read ``xquad-r``, ``xquad-r:paragraph``, ``mlqa-r:de,en`` or ``mlqa-r:sentence+context:de,en``."""
-    name, *parts = text.split(":")
-    if name not in SOURCES:
-        raise DataError(unknown_choice("collection", name, {**SOURCES, **FAMILIES}))
-    source = SOURCES[name]
-    candidates = parts.pop(0) if parts and parts[0] in CANDIDATES else DEFAULT_CANDIDATES
-    languages = tuple(sorted(set(parts.pop(0).split(",")))) if parts else ()
-    if parts:
-        raise DataError(f"{text!r}: expected NAME[:CANDIDATES][:LANG,LANG…], such as xquad-r:paragraph:de,en.")
-    known = set(_local_files(source, sample_folder()) if source.ships_with_package else source.sha256)
-    for lang in languages:
-        if lang not in known:
-            choices = known | (set(CANDIDATES) if len(languages) == 1 else set())
-            raise DataError(f"{name}: " + unknown_choice("language", lang, choices))
-    return CollectionSpec(source, candidates, () if set(languages) == known else languages)
-
-
-def load_collection(spec: str, data: Path | None = None) -> Collection:
-    """Load a collection by its specification.
-
-    Parameters
-    ----------
-    spec
-        See `parse_spec`, or `families.parse_collection_name` for one collection of a family (``miracl:sw``).
-    data
-        Folder with ``xquad-r/`` and ``mlqa-r/`` in LAReQA's layout; by default ``BABELRANK_DATA``, then the user's data
-        folder, which `babelrank data fetch` fills.
-
-    Raises
-    ------
-    DataError
-        The collection is unknown, missing or damaged.
-    """
-    found = open_collection(spec, data)
-    return collect(found) if isinstance(found, StreamedCollection) else found
-
-
-def open_collection(spec: str, data: Path | None = None) -> Collection | StreamedCollection:
-    """Load a collection as `load_collection` does, but leave the passages of one of a family on disk."""
-    if is_family(spec):
-        names = parse_collection_name(spec)
-        if len(names) > 1:
-            raise DataError(f"{spec!r} names {len(names)} collections; one is loaded at a time, such as {names[0]}.")
-        return load_streamed(names[0], data_folder(data))
-    parsed = parse_spec(spec)
-    source = parsed.source
-    files = _local_files(source, source_folder(source, data))
-    missing = sorted(set(parsed.languages or source.sha256) - set(files))
-    if missing:
-        raise DataError(
-            f"{source_folder(source, data)}: {', '.join(f'{lang}.json' for lang in missing)} not there. "
-            f"`babelrank data fetch {source.name}` downloads them; --data DIR (or {DATA_VARIABLE}) names a folder that "
-            f"holds {source.name}/ in LAReQA's layout."
-        )
-    if source.sha256:
-        files = {lang: path for lang, path in files.items() if lang in source.sha256}
-    return load_lareqa(
-        parsed.name, files, candidates=parsed.candidates, languages=parsed.languages, sha256=source.sha256
-    )
 
 
 def data_folder(data: Path | None = None) -> Path:
@@ -209,6 +124,12 @@ def sample_folder() -> Path:
     return Path(__file__).with_name("sample")
 
 
-def _local_files(source: Source, folder: Path) -> dict[str, Path]:
+def known_languages(source: Source) -> set[str]:
+    """Return the languages that a collection has."""
+    return set(local_files(source, sample_folder()) if source.ships_with_package else source.sha256)
+
+
+def local_files(source: Source, folder: Path) -> dict[str, Path]:
+    """Return those of a collection's files that are in a folder, by language."""
     names = source.sha256 or [path.stem for path in folder.glob("*.json")]
     return {lang: folder / f"{lang}.json" for lang in sorted(names) if (folder / f"{lang}.json").is_file()}

@@ -1,78 +1,150 @@
-"""What every loader makes and every later step reads: queries, passages and judgements by language."""
+"""What every loader makes and every later step reads: queries, passages and judgements by language.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+In: tables of queries and judgements, and passages. Out: a `Collection`, in which everything fits together.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 
+from babelrank.data.frames import check_frames
+from babelrank.data.passages import PassageBlock, PassageSource, Survey, survey, survey_block
+from babelrank.data.pool import MemoryPassages, Passages, StreamedPassages
 from babelrank.errors import DataError, unknown_choice
 
+UNKNOWN_SHARE = 0.05  # of the judgements; beyond it, files of different collections were put together
+CANDIDATES = "passage"  # what a passage is: what the collection itself takes for one
+_SHOWN = 3  # examples
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Collection:
     """A retrieval test collection in one or more languages.
-
-    Rows of one language stand together, in the order of `languages`, in `queries` as in `passages`; the ranking relies
-    on it. No text is deduplicated.
 
     Attributes
     ----------
     name
-        The specification that loads it again, such as ``xquad-r`` or ``xquad-r:paragraph:de,en``.
+        The specification that loads it again, such as ``xquad-r:paragraph:de,en``; of a folder, only its own name.
     languages
-        ISO 639-1 codes, sorted.
+        Codes of the languages of queries and passages, sorted.
     queries
-        Columns ``lang``, ``id``, ``text``; one row per query.
-    passages
-        Columns ``lang``, ``id``, ``text``; one row per candidate; ids are unique in the pool.
+        Columns ``lang``, ``id``, ``question`` (the id that translations share) and ``text``; one row per judged query.
+        Rows of one language stand together, in the order of `languages`.
     qrels
-        Columns ``query`` and ``passage`` (row positions in the two tables above) and ``grade`` (int, > 0); sorted by
-        query, then passage.
+        Columns ``query`` (row of `queries`), ``passage`` (position in `passages`), ``grade`` (int64, > 0),
+        ``passage_id`` and ``passage_lang``; sorted by query, then language, then position.
+    passages
+        In memory or on disk; no text is deduplicated.
     candidates
-        What a passage is: ``sentence``, ``sentence+context``, ``paragraph``, or ``passage``: what the collection
-        itself takes for one.
+        What a passage is: ``sentence``, ``sentence+context``, ``paragraph`` or ``passage``.
     sha256
-        Digest of the files it was read from.
+        Digest of what was read.
+    source
+        What reports group by: ``lareqa``, ``miracl``, ``beir``, ``local`` or ``frames``.
     notes
-        What of the files takes no part in it, in sentences.
-    own_passages
-        By query, the row of the passage that has its id and is left out when it is ranked, −1 where there is none:
-        int64, shape (queries,); None if nothing is left out.
+        What of the files takes no part, in sentences.
+    self_matches
+        Position of the passage that has the query's id and is left out of its results, −1 where there is none: int64,
+        shape (queries,); None if nothing is left out. A relevant passage is never left out.
+    unjudged
+        Names of queries without a relevant passage; they were dropped.
+    licence, description
+        Of published collections; None where unknown.
     """
 
     name: str
     languages: tuple[str, ...]
     queries: pd.DataFrame
-    passages: pd.DataFrame
     qrels: pd.DataFrame
+    passages: Passages
     candidates: str
     sha256: str
+    source: str
     notes: tuple[str, ...] = ()
-    own_passages: np.ndarray | None = None
+    self_matches: np.ndarray | None = None
+    unjudged: frozenset[str] = frozenset()
+    licence: str | None = None
+    description: str | None = None
 
-    @cached_property
-    def pool_bounds(self) -> np.ndarray:
-        """Row at which each language's passages begin, and the end: int64, shape (languages + 1,)."""
-        counts = self.passages["lang"].value_counts()
-        return np.concatenate([[0], np.cumsum([counts.get(lang, 0) for lang in self.languages])]).astype(np.int64)
+    @classmethod
+    def from_frames(
+        cls, queries: pd.DataFrame, passages: pd.DataFrame, qrels: pd.DataFrame, *, name: str = "frames"
+    ) -> "Collection":
+        """Make a collection of three tables.
 
-    @property
-    def lang_codes(self) -> np.ndarray:
-        """Place in `languages` of each passage's language: uint16, shape (passages,)."""
-        return np.repeat(np.arange(len(self.languages), dtype=np.uint16), np.diff(self.pool_bounds))
+        Parameters
+        ----------
+        queries
+            Columns ``id``, ``lang``, ``text``, and optionally ``question``: the id that translations share.
+        passages
+            Columns ``id``, ``lang``, ``text``.
+        qrels
+            Columns ``query_id``, ``passage_id``, and optionally ``grade`` (whole, 1 by default; 0 is not relevant).
+
+        Ids may be strings or whole numbers.
+
+        Raises
+        ------
+        DataError
+            A column is missing, a table is empty, an id stands twice or is unknown, or a value is not of its kind.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> queries = pd.DataFrame({"id": ["q1"], "lang": ["de"], "text": ["Wer lief?"]})
+        >>> passages = pd.DataFrame({"id": [1, 2], "lang": ["de", "en"], "text": ["Ann lief.", "Bob sat."]})
+        >>> qrels = pd.DataFrame({"query_id": ["q1"], "passage_id": [1]})
+        >>> Collection.from_frames(queries, passages, qrels).pool_sizes
+        {'de': 1, 'en': 1}
+        """
+        queries, passages, qrels = check_frames(name, queries, passages, qrels)
+        block = PassageBlock(0, *(passages[column].tolist() for column in ("id", "lang", "text")))
+        surveyed = survey_block(block, frozenset(qrels["passage_id"]) | set(queries["id"]))
+        return _join(name, "frames", queries, qrels, surveyed, lambda languages: MemoryPassages(passages, languages))
 
     @property
     def pool_sizes(self) -> dict[str, int]:
         """Number of passages by language."""
-        return dict(zip(self.languages, np.diff(self.pool_bounds).tolist(), strict=True))
+        counts = np.bincount(self.passages.lang_codes, minlength=len(self.languages))
+        return dict(zip(self.languages, counts.tolist(), strict=True))
 
     @property
     def query_counts(self) -> dict[str, int]:
         """Number of queries by language."""
         counts = self.queries["lang"].value_counts()
         return {lang: int(counts.get(lang, 0)) for lang in self.languages}
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """What our own runs call each query: str objects, shape (queries,).
+
+        The ``question``; where there are several languages ``LANG:QUESTION``, as translations share it.
+        """
+        langs, questions = self.queries["lang"], self.queries["question"]
+        labels: np.ndarray = (questions if len(self.languages) == 1 else langs + ":" + questions).to_numpy(object)
+        return labels
+
+    @cached_property
+    def rows(self) -> Mapping[str, int]:
+        """The row of each query by every name that a run may call it: its id where that is its alone, or LANG:ID."""
+        rows = {label: row for row, label in enumerate(self.labels)}
+        for column in ("question", "id"):
+            langs, ids = self.queries["lang"], self.queries[column]
+            rows |= {f"{lang}:{name}": row for row, (lang, name) in enumerate(zip(langs, ids, strict=True))}
+            alone = ~ids.duplicated(keep=False).to_numpy()
+            rows |= {name: row for row, (name, is_alone) in enumerate(zip(ids, alone, strict=True)) if is_alone}
+        return rows
+
+    def with_passages_in_memory(self) -> "Collection":
+        """Return the same collection with its passages in memory, at the same positions."""
+        if self.passages.in_memory:
+            return self
+        return replace(self, passages=MemoryPassages(self.passages.frame, self.languages))
 
 
 def choose_languages(wanted: Sequence[str], available: Sequence[str], collection: str) -> tuple[str, ...]:
@@ -81,3 +153,157 @@ def choose_languages(wanted: Sequence[str], available: Sequence[str], collection
         if lang not in available:
             raise DataError(f"{collection}: " + unknown_choice("language", lang, available))
     return tuple(sorted(set(wanted or available)))
+
+
+def judge(passages: MemoryPassages, query: np.ndarray, passage: np.ndarray, grade: np.ndarray | int) -> pd.DataFrame:
+    """Return the qrels of a `Collection`, from rows of queries and positions of passages in memory."""
+    table = pd.DataFrame({"query": query, "passage": passage, "grade": grade}).astype(np.int64)
+    order = np.lexsort((table["passage"], passages.lang_codes[table["passage"]], table["query"]))
+    table = table.iloc[order].reset_index(drop=True)
+    for column in ("id", "lang"):
+        table[f"passage_{column}"] = passages.frame[column].array.take(table["passage"])
+    return table
+
+
+def assemble(
+    name: str,
+    source: str,
+    queries: pd.DataFrame,
+    qrels: pd.DataFrame,
+    passages: PassageSource,
+    *,
+    leave_out_self: bool = False,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Collection:
+    """Bring queries, judgements and passages on disk together; reads all passages once.
+
+    Parameters
+    ----------
+    source
+        See `Collection`.
+    queries
+        Columns ``lang``, ``id``, ``question``, ``text``; ids are unique.
+    qrels
+        Columns ``query_id``, ``passage_id``, ``grade``.
+    leave_out_self
+        Whether the passage that has a query's id is left out of its results.
+    on_progress
+        Called now and then with the number of passages read.
+
+    Raises
+    ------
+    DataError
+        More than `UNKNOWN_SHARE` of the judgements name unknown queries, or passages; a judged query has no text; two
+        queries of one language are the same question; nothing is left; or the passages cannot be read (see `survey`).
+    """
+    surveyed = survey(passages, frozenset(qrels["passage_id"]) | set(queries["id"]), on_progress=on_progress)
+    counted = replace(passages, counts=surveyed.counts)
+
+    def stream(languages: tuple[str, ...]) -> StreamedPassages:
+        codes = np.searchsorted(languages, list(surveyed.pool_sizes)).astype(np.uint16)
+        alike = np.broadcast_to(codes[:1], surveyed.count)  # takes no memory
+        return StreamedPassages(counted, codes[surveyed.lang_codes] if len(codes) > 1 else alike, surveyed.characters)
+
+    return _join(name, source, queries, qrels, surveyed, stream, leave_out_self=leave_out_self)
+
+
+def _join(
+    name: str,
+    source: str,
+    queries: pd.DataFrame,
+    qrels: pd.DataFrame,
+    surveyed: Survey,
+    make_passages: Callable[[tuple[str, ...]], Passages],
+    *,
+    leave_out_self: bool = False,
+) -> Collection:
+    known = qrels["query_id"].isin(queries["id"])
+    found = qrels["passage_id"].isin(surveyed.found.keys())
+    unknown = (
+        _unknown(name, "queries", qrels["query_id"][~known], len(qrels)),
+        _unknown(name, "passages", qrels["passage_id"][~found], len(qrels)),
+    )
+    kept = qrels[known & found & (qrels["grade"] > 0)]
+    judged, answered = queries["id"].isin(qrels["query_id"]), queries["id"].isin(kept["query_id"])
+    chosen = queries[answered].sort_values("lang", kind="stable", ignore_index=True)
+    if chosen.empty:
+        raise DataError(f"{name}: no query has a relevant passage.")
+    _check_queries(name, chosen)
+    languages = tuple(sorted({*chosen["lang"], *surveyed.pool_sizes}))
+    relevant = _by_position(kept, chosen, surveyed)
+    matches = np.array([surveyed.found.get(query, (-1, ""))[0] for query in chosen["id"]], dtype=np.int64)
+    same = (matches >= 0).sum()
+    fate = "is left out for them, as BEIR's evaluator has it" if leave_out_self else "is ranked for them, too"
+    told = (
+        ((~judged).sum(), "queries without a judgement were dropped"),
+        ((judged & ~answered).sum(), "queries without a relevant passage were dropped"),
+        (surveyed.without_text, "passages have no text; they stay in the pool"),
+        (same, f"queries have the id of a passage; it {fate}"),
+    )
+    return Collection(
+        name=name,
+        languages=languages,
+        queries=chosen,
+        qrels=relevant,
+        passages=make_passages(languages),
+        candidates=CANDIDATES,
+        sha256=_digest(queries, qrels, surveyed),
+        source=source,
+        notes=(*(f"{count:,} {text}" for count, text in told if count), *filter(None, unknown)),
+        self_matches=matches if leave_out_self and same else None,
+        unjudged=frozenset(chain.from_iterable(_names(queries[~answered]))),
+    )
+
+
+def _names(queries: pd.DataFrame) -> Iterator[pd.Series]:
+    """Yield what a run may call queries: their ids, and LANG:ID."""
+    yield queries["id"]
+    for column in ("id", "question"):
+        yield queries["lang"] + ":" + queries[column]
+
+
+def _unknown(name: str, kind: str, missing: pd.Series, total: int) -> str:
+    """Return a note on judgements with unknown ids; empty if there are none."""
+    examples = ", ".join(missing.unique()[:_SHOWN])
+    if len(missing) > UNKNOWN_SHARE * total:
+        raise DataError(
+            f"{name}: {len(missing):,} of {total:,} judgements name {kind} that are not there ({examples}); "
+            f"more than {UNKNOWN_SHARE:.0%} says that queries, passages and judgements do not belong together."
+        )
+    return f"{len(missing):,} judgements name {kind} that are not there: {examples}" if len(missing) else ""
+
+
+def _check_queries(name: str, queries: pd.DataFrame) -> None:
+    empty = queries["id"][queries["text"].str.strip() == ""]
+    if len(empty):
+        raise DataError(f"{name}: query {empty.iloc[0]!r} has judgements but no text.")
+    repeated = queries[queries.duplicated(["lang", "question"], keep=False)]
+    for (lang, question), same in repeated.groupby(["lang", "question"])["id"]:
+        raise DataError(
+            f"{name}: queries {', '.join(map(repr, same[:_SHOWN]))} are the same question {question!r} in {lang}; a "
+            "question has one query a language."
+        )
+
+
+def _by_position(qrels: pd.DataFrame, queries: pd.DataFrame, surveyed: Survey) -> pd.DataFrame:
+    rows = pd.Series(np.arange(len(queries)), index=queries["id"])
+    positions, langs = zip(*qrels["passage_id"].map(surveyed.found), strict=True)
+    table = pd.DataFrame(
+        {
+            "query": rows.loc[qrels["query_id"]].to_numpy(np.int64),
+            "passage": np.array(positions, dtype=np.int64),
+            "grade": qrels["grade"].to_numpy(np.int64),
+            "passage_id": qrels["passage_id"].to_numpy(),
+            "passage_lang": pd.array(langs, dtype="str"),
+        }
+    )
+    return table.sort_values(["query", "passage_lang", "passage"], ignore_index=True)
+
+
+def _digest(queries: pd.DataFrame, qrels: pd.DataFrame, surveyed: Survey) -> str:
+    digest = hashlib.sha256(surveyed.sha256.encode())
+    for table in (queries, qrels):
+        for column in table.columns:
+            digest.update("\0".join(table[column].astype(str)).encode())
+            digest.update(b"\0")
+    return digest.hexdigest()

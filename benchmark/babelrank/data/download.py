@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from babelrank.data.catalog import DATA_VARIABLE, Source, is_users_folder, source_folder
+from babelrank.data.catalog import DATA_VARIABLE, Source, is_users_folder, source_folder, source_of
 from babelrank.errors import DataError
 from babelrank.files import atomic_write
 
@@ -70,8 +70,8 @@ def fetch(
     return wanted
 
 
-def fetch_if_ours(source: Source, data: Path | None, announce: Callable[[str], None]) -> None:
-    """Fetch what a collection lacks, unless it ships with the package or its folder is the user's.
+def fetch_if_ours(collection: str, data: Path | None, announce: Callable[[str], None]) -> None:
+    """Fetch what a collection of the catalog lacks, unless it ships with the package or its folder is the user's.
 
     What a user keeps in a folder of their own is theirs to complete; the default folder is ours.
 
@@ -80,7 +80,8 @@ def fetch_if_ours(source: Source, data: Path | None, announce: Callable[[str], N
     DataError
         See `fetch`.
     """
-    if not source.ships_with_package and not is_users_folder(data):
+    source = source_of(collection)
+    if source and not source.ships_with_package and not is_users_folder(data):
         fetch(source, on_file=lambda path: announce(f"downloaded {path}"))
 
 

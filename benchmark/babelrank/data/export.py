@@ -30,7 +30,9 @@ def export_texts(collection: Collection, folder: Path) -> list[Path]:
         The folder cannot be written.
     """
     paths = []
-    for side, table in zip(SIDES, (collection.queries, collection.passages), strict=True):
+    for side, table in zip(
+        SIDES, (collection.queries.assign(id=collection.queries["question"]), collection.passages.frame), strict=True
+    ):
         path = folder / f"{side}.jsonl"
         atomic_write(path, "".join(_lines(table)))
         paths.append(path)

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from babelrank.data.collection import Collection, choose_languages
+from babelrank.data.collection import Collection, choose_languages, judge
+from babelrank.data.pool import MemoryPassages
 from babelrank.errors import DataError, unknown_choice
 
 
@@ -71,7 +72,7 @@ def load_lareqa(
     if candidates not in CANDIDATES:
         raise DataError(f"{name}: " + unknown_choice("kind of candidate", candidates, CANDIDATES))
     chosen = choose_languages(languages, sorted(files), name)
-    queries: list[tuple[str, str, str]] = []
+    queries: list[tuple[str, str, str, str]] = []
     passages: list[tuple[str, str, str]] = []
     answers: list[tuple[str, int]] = []  # of each query: id, passage row
     digests = []
@@ -84,26 +85,28 @@ def load_lareqa(
             first = len(passages)
             passages += [(lang, f"{lang}/{paragraph.key}/{i}", text) for i, text in enumerate(texts)]
             for question_id, text, sentence in paragraph.questions:
-                queries.append((lang, question_id, text))
+                queries.append((lang, question_id, question_id, text))
                 answers.append((question_id, first + (sentence if len(texts) == len(paragraph.sentences) else 0)))
     combined = "".join(f"{lang} {digest}\n" for lang, digest in zip(chosen, digests, strict=True))
+    pool = MemoryPassages(pd.DataFrame(passages, columns=["lang", "id", "text"]), chosen)
     return Collection(
         name=name,
         languages=chosen,
-        queries=pd.DataFrame(queries, columns=["lang", "id", "text"]),
-        passages=pd.DataFrame(passages, columns=["lang", "id", "text"]),
-        qrels=_cross_lingual_qrels(answers),
+        queries=pd.DataFrame(queries, columns=["lang", "id", "question", "text"]),
+        qrels=_cross_lingual_qrels(pool, answers),
+        passages=pool,
         candidates=candidates,
+        source="lareqa",
         sha256=hashlib.sha256(combined.encode()).hexdigest(),
     )
 
 
-def _cross_lingual_qrels(answers: list[tuple[str, int]]) -> pd.DataFrame:
+def _cross_lingual_qrels(passages: MemoryPassages, answers: list[tuple[str, int]]) -> pd.DataFrame:
     """Make each query relevant to its own passage and to those of its translations."""
     table = pd.DataFrame(answers, columns=["id", "passage"])
     table["query"] = np.arange(len(table))
-    qrels = table[["query", "id"]].merge(table[["id", "passage"]], on="id")[["query", "passage"]]
-    return qrels.sort_values(["query", "passage"], ignore_index=True).assign(grade=1)
+    pairs = table[["query", "id"]].merge(table[["id", "passage"]], on="id")
+    return judge(passages, pairs["query"].to_numpy(), pairs["passage"].to_numpy(), 1)
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -8,10 +8,10 @@ Protocol: Zhang et al. 2023, TACL 11, arXiv 2210.09984: each language searches i
 from collections.abc import Callable
 from pathlib import Path
 
+from babelrank.data.collection import Collection, assemble
 from babelrank.data.folders import DataFile, Folder, LocalFolder, open_hub
 from babelrank.data.judgements import TREC_QRELS, read_qrels, read_topics
 from babelrank.data.passages import PassageLayout, PassageSource
-from babelrank.data.streamed import StreamedCollection, assemble
 from babelrank.errors import DataError, unknown_choice
 
 LANGUAGES = ("ar", "bn", "de", "en", "es", "fa", "fi", "fr", "hi", "id", "ja", "ko", "ru", "sw", "te", "th", "yo", "zh")
@@ -28,7 +28,7 @@ def load_miracl(
     folder: Path | None = None,
     split: str = SPLIT,
     on_progress: Callable[[int], None] = lambda _: None,
-) -> StreamedCollection:
+) -> Collection:
     """Load one language of MIRACL.
 
     Parameters
@@ -57,7 +57,9 @@ def load_miracl(
     qrels = read_qrels(_find(topics_pattern(lang, "qrels", split), folder, data, HUB_TOPICS)[0], TREC_QRELS)
     shards = _find(f"miracl-corpus-{_VERSION}-{lang}/docs-*.jsonl.gz", folder, data, HUB_CORPUS)
     name = f"miracl:{lang}" + (f":{split}" if split != SPLIT else "")
-    return assemble(name, topics, qrels, PassageSource(shards, PassageLayout("docid", lang)), on_progress=on_progress)
+    return assemble(
+        name, "miracl", topics, qrels, PassageSource(shards, PassageLayout("docid", lang)), on_progress=on_progress
+    )
 
 
 def topics_pattern(lang: str, kind: str, split: str = SPLIT) -> str:

@@ -160,8 +160,8 @@ class Survey:
 
     Attributes
     ----------
-    source
-        The same passages, counted.
+    counts
+        Passages of each file.
     pool_sizes
         Passages by language; languages sorted.
     lang_codes
@@ -176,7 +176,7 @@ class Survey:
         Digest of ids, languages and texts in their order: the same from whatever files they were read.
     """
 
-    source: PassageSource
+    counts: tuple[int, ...]
     pool_sizes: dict[str, int]
     lang_codes: np.ndarray
     characters: int
@@ -218,15 +218,14 @@ def survey(
     if seen.without_text == seen.count:
         raise DataError(f"{names}: {'no passage has a text' if seen.count else 'holds no passages'}.")
     _require_unique(source, seen.id_hashes)
-    return Survey(
-        source=replace(source, counts=tuple(counts)),
-        pool_sizes=dict(sorted(seen.languages.items())),
-        lang_codes=seen.lang_codes(),
-        characters=seen.characters,
-        without_text=seen.without_text,
-        found=seen.found,
-        sha256=seen.digest(),
-    )
+    return seen.survey(tuple(counts))
+
+
+def survey_block(block: PassageBlock, wanted: Collection[str] = ()) -> Survey:
+    """Return what `survey` does, of passages in memory with unique ids."""
+    seen = _Seen()
+    seen.add(block, wanted)
+    return seen.survey((len(block),))
 
 
 @dataclass
@@ -258,7 +257,19 @@ class _Seen:
             digest.update("\0".join(values).encode())
             digest.update(_SEPARATOR)
 
-    def lang_codes(self) -> np.ndarray:
+    def survey(self, counts: tuple[int, ...]) -> Survey:
+        """Return what was gathered from files of so many passages."""
+        return Survey(
+            counts=counts,
+            pool_sizes=dict(sorted(self.languages.items())),
+            lang_codes=self._lang_codes(),
+            characters=self.characters,
+            without_text=self.without_text,
+            found=self.found,
+            sha256=self._digest(),
+        )
+
+    def _lang_codes(self) -> np.ndarray:
         """Return the place of each passage's language among the sorted ones; empty if there is one language."""
         place = {lang: number for number, lang in enumerate(sorted(self._langs))}
         codes: np.ndarray = np.array([place[lang] for lang in self._langs], dtype=np.uint16)
@@ -274,7 +285,7 @@ class _Seen:
             self._codes.frombytes(bytes(before * self._codes.itemsize))
             self._codes.extend(map(self._langs.__getitem__, langs))
 
-    def digest(self) -> str:
+    def _digest(self) -> str:
         """Return the digest of all that was added, however it was cut into blocks."""
         return hashlib.sha256(b"".join(digest.digest() for digest in self._digests)).hexdigest()
 

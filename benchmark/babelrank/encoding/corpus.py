@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from babelrank.data.passages import PassageBlock, PassageSource
-from babelrank.data.streamed import StreamedCollection
+from babelrank.data.collection import Collection
+from babelrank.data.passages import PassageBlock
+from babelrank.data.pool import PassageReader
 from babelrank.encoding.protocol import Encoder, EncoderInfo, EncoderOptions, Role, Truncating
 from babelrank.encoding.registry import load_encoder
 from babelrank.encoding.representations import FIRST_CHUNK, check_vectors, least_chunk, length_class
@@ -132,7 +133,7 @@ class ShardEncoding:
     """
 
     encoder: EncoderSource
-    passages: PassageSource
+    passages: PassageReader
     folder: Path
     uses_gpu: bool = False
 
@@ -165,7 +166,7 @@ class ShardEncoding:
         return encode_shard
 
 
-def plan_corpus(collection: StreamedCollection, info: EncoderInfo) -> ShardPlan:
+def plan_corpus(collection: Collection, info: EncoderInfo) -> ShardPlan:
     """Cut a collection's passages into shards.
 
     Raises
@@ -179,8 +180,8 @@ def plan_corpus(collection: StreamedCollection, info: EncoderInfo) -> ShardPlan:
             "--engine and --workers the collection is evaluated in memory."
         )
     identity = {**shelf_identity(info, Role.DOCUMENT), "corpus": collection.sha256}
-    rows = max(_READ, min(_SHARD_ROWS, collection.size // _SHARDS))
-    return plan_shards(collection.size, info.dimension, shard_rows=rows, multiple=_READ, identity=identity)
+    rows = max(_READ, min(_SHARD_ROWS, len(collection.passages) // _SHARDS))
+    return plan_shards(len(collection.passages), info.dimension, shard_rows=rows, multiple=_READ, identity=identity)
 
 
 def encoding_bytes(plan: ShardPlan) -> int:
@@ -189,7 +190,7 @@ def encoding_bytes(plan: ShardPlan) -> int:
 
 
 def encode_corpus(
-    collection: StreamedCollection,
+    collection: Collection,
     encoder: Encoder,
     source: EncoderSource,
     store: Path,
@@ -248,7 +249,7 @@ def encode_corpus(
 
     # Of GPUs that the user chose, a worker must see all.
     uses_gpu = encoder.info.device.startswith("cuda") and source.options.device in (None, "cuda")
-    encoding = ShardEncoding(source, collection.passages, folder, uses_gpu)
+    encoding = ShardEncoding(source, collection.passages.reader, folder, uses_gpu)
     elsewhere = engine.processes > 0 or engine.spreads_search
     job: Job[EncodedShard] = encoding if elsewhere else OpenedJob(encoding.using(encoder, count))
     if missing:
@@ -266,7 +267,7 @@ def encode_corpus(
 class _Passages:
     """Texts from a position on; reads on from where it stands if the next position is near."""
 
-    def __init__(self, source: PassageSource) -> None:
+    def __init__(self, source: PassageReader) -> None:
         self._source = source
         self._blocks: Iterator[PassageBlock] = iter(())
         self._position = -1

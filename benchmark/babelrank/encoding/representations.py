@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -107,7 +106,7 @@ def encode(
     root = store or default_store()
     queries, passages = (
         encode_texts(encoder, side["text"].tolist(), role, root, partial(progress or _ignore, role))
-        for role, side in ((Role.QUERY, collection.queries), (Role.DOCUMENT, collection.passages))
+        for role, side in ((Role.QUERY, collection.queries), (Role.DOCUMENT, collection.passages.frame))
     )
     sides = {Role.QUERY.value: queries, Role.DOCUMENT.value: passages}
     representations = Representations(
@@ -197,9 +196,11 @@ def length_class(text: str) -> int:
 def _weigh(representations: Representations, encoder: PoolWeighting, collection: Collection) -> Representations:
     """Weigh the passages in the pool of all languages, and in that of their own."""
     counts = cast("csr_array", representations.passages)
-    bounds = collection.pool_bounds.tolist()
-    by_language = [encoder.weigh(counts[start:stop]) for start, stop in pairwise(bounds) if stop > start]
-    return replace(representations, passages=encoder.weigh(counts), passages_in_language=concatenate(by_language))
+    codes = collection.passages.lang_codes
+    order = np.argsort(codes, kind="stable")
+    by_language = concatenate([encoder.weigh(counts[np.flatnonzero(codes == code)]) for code in np.unique(codes)])
+    in_language = take(by_language, np.argsort(order))
+    return replace(representations, passages=encoder.weigh(counts), passages_in_language=in_language)
 
 
 def _share_truncated(encoder: Encoder, texts: list[str], role: Role) -> float | None:

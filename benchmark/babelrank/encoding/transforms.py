@@ -85,7 +85,7 @@ class Transform:
         if representations.similarity is Similarity.COSINE:
             queries, passages = unit_rows(queries), unit_rows(passages)
         query_langs, passage_langs = (
-            table["lang"].to_numpy(dtype=object) for table in (collection.queries, collection.passages)
+            table["lang"].to_numpy(dtype=object) for table in (collection.queries, collection.passages.frame)
         )
         try:
             if self.by_role:

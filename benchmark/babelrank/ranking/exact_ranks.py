@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from babelrank.data.collection import Collection
-from babelrank.data.streamed import StreamedCollection
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.vector_block import VectorBlock, array_block
 from babelrank.ranking.own_passages import counts_without_own
@@ -92,21 +91,13 @@ def rank_exactly(
         from its.
     """
     shards = [array_block(np.ascontiguousarray(passages, dtype=np.float32))]
-    query_rows, positions, grades = (collection.qrels[name].to_numpy() for name in ("query", "passage", "grade"))
-    codes = collection.lang_codes
-    return _rank(
-        collection,
-        (queries, query_rows, collection.queries["id"]),
-        (shards, positions, collection.passages["id"].array.take(positions), codes[positions]),
-        grades,
-        similarity,
-        codes,
-        lambda thresholds, blocks: thresholds.count(blocks, threads=threads),
+    return rank_streamed(
+        collection, queries, shards, similarity, lambda wanted, blocks: wanted.count(blocks, threads=threads)
     )
 
 
 def rank_streamed(
-    collection: StreamedCollection,
+    collection: Collection,
     queries: np.ndarray,
     shards: Sequence[VectorBlock],
     similarity: Similarity,
@@ -128,38 +119,13 @@ def rank_streamed(
     RelevantRanks
         The same as `rank_exactly` returns of the collection in memory, to the bit.
     """
-    relevant, codes = collection.relevant, collection.lang_codes
-    langs = relevant["passage_lang"].map({lang: code for code, lang in enumerate(collection.languages)}).to_numpy()
-    # In memory, passages of one language stand together.
-    order = np.lexsort((relevant["passage"], langs, relevant["query"]))
-    relevant, langs = relevant.iloc[order], langs[order]
-    query_rows, positions, grades = (relevant[name].to_numpy() for name in ("query", "passage", "grade"))
-    return _rank(
-        collection,
-        (queries, query_rows, collection.queries["question"]),
-        (shards, positions, relevant["passage_id"].array, langs),
-        grades,
-        similarity,
-        codes if len(codes) else None,
-        count,
-    )
-
-
-def _rank(
-    collection: Collection | StreamedCollection,
-    asked: tuple[np.ndarray, np.ndarray, pd.Series],
-    judged: tuple[Sequence[VectorBlock], np.ndarray, object, np.ndarray],
-    grades: np.ndarray,
-    similarity: Similarity,
-    groups: np.ndarray | None,
-    count: Count,
-) -> RelevantRanks:
-    queries, query_rows, query_ids = asked
-    shards, positions, passage_ids, langs = judged
+    relevant = collection.qrels
+    query_rows, positions = (relevant[name].to_numpy() for name in ("query", "passage"))
+    groups = collection.passages.lang_codes if len(collection.languages) > 1 else None
     scores = pair_scores(queries, shards, similarity, query_rows, positions)
     counts = count(Thresholds(queries, similarity, query_rows, scores, groups, len(collection.languages)), shards)
-    if collection.own_passages is not None:
-        own = collection.own_passages[query_rows]
+    if collection.self_matches is not None:
+        own = collection.self_matches[query_rows]
         has = own >= 0
         own_scores = np.full(len(own), np.nan, dtype=np.float32)
         own_scores[has] = pair_scores(queries, shards, similarity, query_rows[has], own[has])
@@ -167,15 +133,14 @@ def _rank(
         sizes = np.array(list(collection.pool_sizes.values()))
         sizes = sizes if groups is not None else sizes.sum(keepdims=True)
         counts = counts_without_own(counts, scores, own_scores, positions == own, own_groups, sizes)
-    names = pd.Series(collection.languages, dtype="str").array
     table = pd.DataFrame(
         {
             "query_lang": collection.queries["lang"].array.take(query_rows),
-            "query_id": query_ids.array.take(query_rows),
-            "passage_lang": names.take(langs),
-            "passage_id": passage_ids,
-            "grade": grades.astype(np.int32),
-            "rank_in_language": counts.ranks(langs if groups is not None else None),
+            "query_id": collection.queries["question"].array.take(query_rows),
+            "passage_lang": relevant["passage_lang"].array,
+            "passage_id": relevant["passage_id"].array,
+            "grade": relevant["grade"].to_numpy(np.int32),
+            "rank_in_language": counts.ranks(None if groups is None else groups[positions]),
             "rank_in_pool": counts.ranks(),
         }
     )

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from babelrank.data.collection import Collection
 from babelrank.encoding.representations import Representations
+from babelrank.encoding.vectors import count, take
 from babelrank.environment import available_cores
 from babelrank.ranking.counting import count_ranks
 from babelrank.ranking.own_passages import WithoutOwn
@@ -83,13 +84,13 @@ class Counter:
     """
 
     def __init__(self, collection: Collection) -> None:
-        self._bounds = collection.pool_bounds
-        self._passages = collection.qrels["passage"].to_numpy(np.int64)
+        self._bounds, order = language_order(collection)
+        self._passages = np.argsort(order)[collection.qrels["passage"].to_numpy(np.int64)]
         self._langs = np.searchsorted(self._bounds, self._passages, side="right") - 1
         queries = collection.qrels["query"].to_numpy()
         self._starts = np.searchsorted(queries, np.arange(len(collection.queries) + 1)).astype(np.int64)
-        count = len(self._passages)
-        self.in_language, self.in_pool, self.tied = np.empty(count), np.empty(count), np.empty(count, np.bool_)
+        size = len(self._passages)
+        self.in_language, self.in_pool, self.tied = np.empty(size), np.empty(size), np.empty(size, np.bool_)
 
     def __call__(self, begin: int, end: int, scores: np.ndarray) -> None:
         """Rank what is relevant to the queries from `begin` to `end`, of which these are the scores."""
@@ -106,6 +107,13 @@ class Counter:
         )
 
 
+def language_order(collection: Collection) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each language begins once passages are sorted by language, with the end; and what sorts them."""
+    codes = collection.passages.lang_codes
+    counts = np.bincount(codes, minlength=len(collection.languages))
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), np.argsort(codes, kind="stable")
+
+
 def counters(collection: Collection, representations: Representations) -> tuple[Counter, Counter]:
     """Return what counts ranks in the pool, and what counts those in the language: the same if passages weigh alike."""
     in_pool = Counter(collection)
@@ -115,7 +123,7 @@ def counters(collection: Collection, representations: Representations) -> tuple[
 def make_collection_scorer(
     collection: Collection, representations: Representations, *, in_language: bool = False
 ) -> Scorer:
-    """Return what scores the collection's pool; `in_language` as passages weigh among those of their own language.
+    """Return what scores the pool, sorted by language; `in_language` as passages weigh among those of their own.
 
     Raises
     ------
@@ -125,22 +133,26 @@ def make_collection_scorer(
     passages = representations.passages_in_language if in_language else None
     if passages is None:
         passages = representations.passages
+    _, order = language_order(collection)
+    if count(passages) == len(order) and (order[1:] < order[:-1]).any():
+        passages = take(passages, order)
     scorer = make_scorer(representations.queries, passages, representations.similarity)
     shape = (len(collection.queries), len(collection.passages))
     if scorer.shape != shape:
         raise ValueError(f"{scorer.shape} (query, passage) vectors, but {collection.name} has {shape}.")
-    return scorer if collection.own_passages is None else WithoutOwn(scorer, collection.own_passages)
+    own = collection.self_matches
+    return scorer if own is None else WithoutOwn(scorer, np.where(own < 0, -1, np.argsort(order)[own]))
 
 
 def relevant_ranks(collection: Collection, in_pool: Counter, in_language: Counter) -> RelevantRanks:
     """Make a table of what was counted."""
-    query_rows, passage_rows = (collection.qrels[side].to_numpy() for side in ("query", "passage"))
+    query_rows = collection.qrels["query"].to_numpy()
     table = pd.DataFrame(
         {
             "query_lang": collection.queries["lang"].array.take(query_rows),
-            "query_id": collection.queries["id"].array.take(query_rows),
-            "passage_lang": collection.passages["lang"].array.take(passage_rows),
-            "passage_id": collection.passages["id"].array.take(passage_rows),
+            "query_id": collection.queries["question"].array.take(query_rows),
+            "passage_lang": collection.qrels["passage_lang"].array,
+            "passage_id": collection.qrels["passage_id"].array,
             "grade": collection.qrels["grade"].to_numpy(np.int32),
             "rank_in_language": in_language.in_language,
             "rank_in_pool": in_pool.in_pool,

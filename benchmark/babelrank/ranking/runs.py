@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from babelrank.data.judged import Judged, Passage
-from babelrank.data.streamed import UNKNOWN_SHARE
+from babelrank.data.collection import UNKNOWN_SHARE, Collection
+from babelrank.data.pool import Passage
 from babelrank.errors import DataError
 from babelrank.ranking.table import COLUMNS, RelevantRanks
 from babelrank.ranking.trec import PLACEHOLDER, Run, place_in_groups
@@ -28,7 +28,7 @@ class Resolved:
     run
         By query as the collection has them, best first; queries under the collection's own labels.
     rows
-        The query of each line: its row in `Judged.queries`; int64, shape (lines,).
+        The query of each line: its row in `Collection.queries`; int64, shape (lines,).
     places
         Where each line stands in its query's list, from 1; int64.
     passages
@@ -49,7 +49,7 @@ class Resolved:
         return np.unique(self.rows, return_counts=True)[1]
 
 
-def resolve(run: Run, judged: Judged, source: str) -> Resolved:
+def resolve(run: Run, collection: Collection, source: str) -> Resolved:
     """Look up a run's queries and passages, and put its lines in order.
 
     Queries that the collection does not judge take no part, nor do their own passages where the collection leaves them
@@ -73,34 +73,36 @@ def resolve(run: Run, judged: Judged, source: str) -> Resolved:
             "of those that a report does not name: they do for trec_eval, but their languages are unknown. "
             "`babelrank submit … --run DIR` writes the passages themselves."
         )
-    rows = pd.Series(run.queries).map(judged.rows).to_numpy(np.float64)
+    rows = pd.Series(run.queries).map(collection.rows).to_numpy(np.float64)
     known = ~np.isnan(rows)
-    unjudged = ~known & pd.Series(run.queries).isin(judged.unjudged).to_numpy()
+    unjudged = ~known & pd.Series(run.queries).isin(collection.unjudged).to_numpy()
     notes = [
-        _count_unknown(source, judged.name, "queries", run.queries, ~known & ~unjudged),
+        _count_unknown(source, collection.name, "queries", run.queries, ~known & ~unjudged),
         f"{np.unique(run.queries[unjudged].astype(str)).size:,} queries have no relevant passage; they take no part"
         if unjudged.any()
         else "",
     ]
-    if judged.leaves_out_own:
+    if collection.self_matches is not None:
         own = known.copy()
-        own[known] = run.passages[known] == judged.queries["id"].to_numpy(object)[rows[known].astype(np.int64)]
+        numbers = rows[known].astype(np.int64)
+        same_id = run.passages[known] == collection.queries["id"].to_numpy(object)[numbers]
+        own[known] = same_id & (collection.self_matches[numbers] >= 0)
         known &= ~own
         notes.append(f"{own.sum():,} lines are of a query's own passage; they are left out" if own.any() else "")
     if not known.any():
-        but = " but with its own passage" if judged.leaves_out_own else ""
-        raise DataError(f"{source}: no line is of a judged query of {judged.name}{but}.")
-    kept = Run(judged.labels[rows[known].astype(np.int64)], run.passages[known], run.scores[known])
-    passages = judged.find_passages(frozenset(kept.passages))
+        but = " but with its own passage" if collection.self_matches is not None else ""
+        raise DataError(f"{source}: no line is of a judged query of {collection.name}{but}.")
+    kept = Run(collection.labels[rows[known].astype(np.int64)], run.passages[known], run.scores[known])
+    passages = collection.passages.find(frozenset(kept.passages))
     there = pd.Series(kept.passages).isin(passages.keys()).to_numpy()
-    notes.append(_count_unknown(source, judged.name, "passages", kept.passages, ~there))
+    notes.append(_count_unknown(source, collection.name, "passages", kept.passages, ~there))
     numbers = rows[known].astype(np.int64)
     order = trec_order(numbers, kept.passages, kept.scores)
     numbers = numbers[order]
     ordered = Run(kept.queries[order], kept.passages[order], kept.scores[order])
     if pd.DataFrame({"query": numbers, "passage": ordered.passages}).duplicated().any():
         raise DataError(f"{source}: a query is there under two names, and has a passage under both.")
-    missing = len(judged.queries) - np.unique(numbers).size
+    missing = len(collection.queries) - np.unique(numbers).size
     notes.append(f"{missing:,} judged queries are not in the run; they count as 0" if missing else "")
     return Resolved(ordered, numbers, place_in_groups(numbers), passages, tuple(filter(None, notes)))
 
@@ -112,7 +114,7 @@ def trec_order(queries: np.ndarray, passages: np.ndarray, scores: np.ndarray) ->
     return order
 
 
-def rank_run(resolved: Resolved, judged: Judged) -> RelevantRanks:
+def rank_run(resolved: Resolved, collection: Collection) -> RelevantRanks:
     """Rank every relevant passage: in the whole list, and among the list's passages of its own language.
 
     Returns
@@ -126,9 +128,9 @@ def rank_run(resolved: Resolved, judged: Judged) -> RelevantRanks:
     lines["rank_in_pool"] = resolved.places
     lines["rank_in_language"] = lines.groupby(["query", "lang"]).cumcount() + 1
     lines["tied"] = lines.duplicated(["query", "score"], keep=False)
-    qrels = judged.qrels.astype({"passage_id": object})
+    qrels = collection.qrels.drop(columns="passage").astype({"passage_id": object})
     table = qrels.merge(lines.drop(columns=["score", "lang"]), how="left", on=["query", "passage_id"])
-    queries = judged.queries.iloc[table["query"].to_numpy()]
+    queries = collection.queries.iloc[table["query"].to_numpy()]
     ranks = table[["rank_in_language", "rank_in_pool"]].astype(np.float64).fillna(np.inf)
     columns = {
         "query_lang": queries["lang"].array,
@@ -139,7 +141,7 @@ def rank_run(resolved: Resolved, judged: Judged) -> RelevantRanks:
         **{name: ranks[name].to_numpy() for name in ranks},
     }
     tied = int(table["tied"].eq(True).sum())
-    return RelevantRanks(pd.DataFrame(columns)[list(COLUMNS)], judged.languages, judged.pool_sizes, tied)
+    return RelevantRanks(pd.DataFrame(columns)[list(COLUMNS)], collection.languages, collection.pool_sizes, tied)
 
 
 def _count_unknown(source: str, collection: str, kind: str, ids: np.ndarray, unknown: np.ndarray) -> str:

@@ -15,7 +15,14 @@ import pandas as pd
 from babelrank.data.collection import Collection
 from babelrank.encoding.representations import Representations
 from babelrank.ranking.counting import keep_best
-from babelrank.ranking.ranks import Consumer, counters, for_each_block, make_collection_scorer, relevant_ranks
+from babelrank.ranking.ranks import (
+    Consumer,
+    counters,
+    for_each_block,
+    language_order,
+    make_collection_scorer,
+    relevant_ranks,
+)
 from babelrank.ranking.table import RelevantRanks
 from babelrank.ranking.table_file import RANK_TYPES, TEXT_TYPES, TableFormat
 
@@ -113,7 +120,7 @@ def rank_with_top(
     """
     if min(pool_depth, language_depth) < 1:
         raise ValueError(f"depths of {pool_depth} and {language_depth}, where at least 1 passage has to be kept.")
-    bounds, queries = collection.pool_bounds, len(collection.queries)
+    (bounds, order), queries = language_order(collection), len(collection.queries)
     best, best_in_language = _Best(queries, bounds[[0, -1]], pool_depth), _Best(queries, bounds, language_depth)
     in_pool, in_language = counters(collection, representations)
     passes: list[tuple[bool, list[Consumer]]]
@@ -125,7 +132,7 @@ def rank_with_top(
         scorer = make_collection_scorer(collection, representations, in_language=weighs_in_language)
         for_each_block(scorer, _all_of(consumers), threads)
     top = TopRanks(
-        _as_table(collection, best, best_in_language),
+        _as_table(collection, order, best, best_in_language),
         collection.languages,
         collection.pool_sizes,
         int(pool_depth),
@@ -163,15 +170,16 @@ def _all_of(consumers: Sequence[Consumer]) -> Consumer:
     return consume
 
 
-def _as_table(collection: Collection, best: _Best, best_in_language: _Best) -> pd.DataFrame:
+def _as_table(collection: Collection, order: np.ndarray, best: _Best, best_in_language: _Best) -> pd.DataFrame:
     in_language, in_pool = best_in_language.as_frame("rank_in_language"), best.as_frame("rank_in_pool")
     table = in_language.merge(in_pool, how="outer", on=["query", "passage"])
     table = table.sort_values(["query", "passage"], ignore_index=True)
-    query, passage = table["query"].to_numpy(), table["passage"].to_numpy()
+    query, passage = table["query"].to_numpy(), order[table["passage"].to_numpy()]
+    frame = collection.passages.frame
     columns = {
         "query_lang": collection.queries["lang"].array.take(query),
-        "query_id": collection.queries["id"].array.take(query),
-        "passage_lang": collection.passages["lang"].array.take(passage),
-        "passage_id": collection.passages["id"].array.take(passage),
+        "query_id": collection.queries["question"].array.take(query),
+        "passage_lang": frame["lang"].array.take(passage),
+        "passage_id": frame["id"].array.take(passage),
     }
     return pd.DataFrame(columns | {name: table[name].to_numpy(np.float64) for name in RANK_TYPES})

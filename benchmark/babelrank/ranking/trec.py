@@ -2,7 +2,7 @@
 
 A run is lines of ``query-id Q0 passage-id rank score tag``. What counts is the score: trec_eval sorts by it, and by the
 passage's id where scores are equal, and forgets the rank (see `ranking.runs`). Queries go by their ids; where a
-collection has several languages, by ``LANG:ID`` (see `data.judged.query_labels`).
+collection has several languages, by ``LANG:ID`` (see `Collection.labels`).
 """
 
 import math
@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from babelrank.data.collection import Collection
-from babelrank.data.judged import query_labels
 from babelrank.data.records import read_rows
 from babelrank.errors import DataError, ReportError
 from babelrank.files import atomic_write
@@ -110,8 +109,8 @@ def place_in_groups(groups: np.ndarray) -> np.ndarray:
 
 def write_run(path: Path, collection: Collection, top: TopPassages, tag: str) -> None:
     """Write the best passages of each query of a collection; `tag` must hold no white space."""
-    ids = collection.passages["id"].to_numpy(dtype=object)
-    save_run(path, run_of(_labels(collection), ids[top.passages], top.scores), tag)
+    ids = collection.passages.frame["id"].to_numpy(dtype=object)
+    save_run(path, run_of(collection.labels, ids[top.passages], top.scores), tag)
 
 
 def run_of(labels: np.ndarray, passages: np.ndarray, scores: np.ndarray) -> Run:
@@ -131,8 +130,8 @@ def run_of(labels: np.ndarray, passages: np.ndarray, scores: np.ndarray) -> Run:
 def write_qrels(path: Path, collection: Collection) -> None:
     """Write ``query-id 0 passage-id grade`` for every judgement."""
     qrels = collection.qrels
-    passages = collection.passages["id"].to_numpy(dtype=object)[qrels["passage"]]
-    save_qrels(path, _labels(collection)[qrels["query"]], passages, qrels["grade"].to_numpy())
+    passages = qrels["passage_id"].to_numpy(dtype=object)
+    save_qrels(path, collection.labels[qrels["query"]], passages, qrels["grade"].to_numpy())
 
 
 def save_qrels(path: Path, queries: np.ndarray, passages: np.ndarray, grades: np.ndarray) -> None:
@@ -166,10 +165,6 @@ def as_texts(column: pd.Series | np.ndarray | Sequence[str]) -> pa.Array:
 def show_scores(scores: np.ndarray) -> pa.Array:
     """Write scores with nine digits, which tell any two float32 apart."""
     return pa.array([f"{score:.9g}" for score in scores.tolist()], _TEXT)
-
-
-def _labels(collection: Collection) -> np.ndarray:
-    return query_labels(collection.queries["lang"], collection.queries["id"], collection.languages)
 
 
 def check_ids(queries: pa.Array, passages: pa.Array) -> None:

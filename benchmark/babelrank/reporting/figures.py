@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from babelrank.analysis.bootstrap import RANK_DISTANCE
-from babelrank.data.families import FAMILIES
+from babelrank.data.spec import LAREQA, source_of_name
 from babelrank.reporting.results import SETTING_KINDS, CollectionResults
 
-LAREQA = "lareqa"
 # In the leaderboard's order; whatever is of no other family is read by LAReQA's protocol.
-FAMILY_TITLES = MappingProxyType({LAREQA: "LAReQA", "miracl": "MIRACL", "beir": "BEIR", "mine": "Own collections"})
+FAMILY_TITLES = MappingProxyType({LAREQA: "LAReQA", "miracl": "MIRACL", "beir": "BEIR", "local": "Own collections"})
 # What LAReQA, too, is reported in; the first is what its paper and arXiv 2408.10536 rank by.
 _MEASURES = ("mAP", "R@1", "R@10", "MRR@10", "nDCG@10")
 # MIRACL: arXiv 2210.09984; BEIR: arXiv 2104.08663.
@@ -65,8 +64,7 @@ class Figures:
 
 def family_of(collection: str) -> str:
     """Return the family of a collection, by its name: a key of `FAMILY_TITLES`."""
-    family = collection.partition(":")[0]
-    return family if family in FAMILIES else LAREQA
+    return source_of_name(collection)
 
 
 def figures_of(name: str, collection: CollectionResults) -> Figures:

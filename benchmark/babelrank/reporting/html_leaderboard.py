@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
 from babelrank.analysis.settings import Cell
+from babelrank.data.spec import LAREQA
 from babelrank.reporting.family_table import AVERAGE, FamilyRow, FamilyTable
-from babelrank.reporting.figures import LAREQA, Figures
+from babelrank.reporting.figures import Figures
 from babelrank.reporting.html_page import anchor, render_page
 from babelrank.reporting.html_report import REPORT_PAGE
 from babelrank.reporting.languages import language_name

@@ -57,8 +57,8 @@ def slug(name: str) -> str:
 def collection_stem(collection: str) -> str:
     """Return how a collection's files begin: ``mlqa-r:sentence+context:de,en`` -> ``mlqa-r.sentence-context.de-en``.
 
-    Names of folders may differ in what a file's name cannot show; a digest then tells them apart: ``mine.foo-bar`` is
-    that of ``mine:foo-bar``, and ``mine:foo_bar`` has ``mine.foo-bar-`` and eight digits.
+    Names of folders may differ in what a file's name cannot show; a digest then tells them apart: ``local.foo-bar`` is
+    that of ``local:foo-bar``, and ``local:foo_bar`` has ``local.foo-bar-`` and eight digits.
     """
     separators = _CATALOG_SEPARATORS if source_of(collection) else {}
     return ".".join(_stem(part.translate(separators)) for part in collection.split(":"))

@@ -20,7 +20,6 @@ from babelrank.analysis.space import Space
 from babelrank.analysis.summary import Analysis
 from babelrank.data.catalog import SOURCES
 from babelrank.data.collection import Collection
-from babelrank.data.streamed import StreamedCollection
 from babelrank.encoding.protocol import EncoderInfo, Similarity
 from babelrank.encoding.vectors import Kind
 from babelrank.errors import ReportError, unknown_choice
@@ -308,7 +307,7 @@ def model_results(
 
 
 def collection_results(
-    collection: Collection | StreamedCollection,
+    collection: Collection,
     analysis: Analysis,
     *,
     texts_encoded: Mapping[str, int],

@@ -16,9 +16,9 @@ from rich.text import Text
 from babelrank.analysis.bias import measure_rank_distance
 from babelrank.analysis.bootstrap import RANK_DISTANCE
 from babelrank.analysis.settings import Cell, PairScores, PoolScores, macro_averages, score_pairs, score_pool
-from babelrank.data.judged import Judged
+from babelrank.data.collection import Collection
 from babelrank.ranking.runs import Resolved, rank_run
-from babelrank.reporting.figures import family_of, headline_measures, setting_kinds, shown_measures
+from babelrank.reporting.figures import headline_measures, setting_kinds, shown_measures
 from babelrank.reporting.summary import show_rank, show_score
 from babelrank.reporting.terminal import align_right
 
@@ -79,17 +79,17 @@ class RunEvaluation:
     rank_distance: Cell
 
 
-def evaluate_run(name: str, resolved: Resolved, judged: Judged) -> RunEvaluation:
+def evaluate_run(name: str, resolved: Resolved, collection: Collection) -> RunEvaluation:
     """Score a run as trec_eval does, by language where there are several."""
-    ranks = rank_run(resolved, judged)
+    ranks = rank_run(resolved, collection)
     pairs, pool = score_pairs(ranks), score_pool(ranks)
-    kinds = setting_kinds(judged.languages, pairs.n)
+    kinds = setting_kinds(collection.languages, pairs.n)
     depths = resolved.depths
-    notes = [*judged.notes, *resolved.notes]
+    notes = [*collection.notes, *resolved.notes]
     deepest = int(depths.max())
     if deepest < 100:
         notes.append(f"the run has at most {deepest} passages for a query: R@100 is the recall of what is there")
-    several = len(judged.languages) > 1
+    several = len(collection.languages) > 1
     distance = None
     if several and np.isfinite(ranks.table["rank_in_pool"]).all():
         distance = measure_rank_distance(ranks).macro[RANK_DISTANCE]
@@ -97,13 +97,13 @@ def evaluate_run(name: str, resolved: Resolved, judged: Judged) -> RunEvaluation
         notes.append(NO_DISTANCE)
     return RunEvaluation(
         name=name,
-        collection=judged.name,
-        sha256=judged.sha256,
-        languages=list(judged.languages),
-        queries=len(judged.queries),
+        collection=collection.name,
+        sha256=collection.sha256,
+        languages=list(collection.languages),
+        queries=len(collection.queries),
         depth=Depth(int(depths.min()), deepest),
         notes=notes,
-        measures=list(shown_measures(headline_measures(family_of(judged.name), kinds), cut=True)),
+        measures=list(shown_measures(headline_measures(collection.source, kinds), cut=True)),
         kinds=list(kinds),
         macro=macro_averages(pairs, pool),
         pairs=pairs,

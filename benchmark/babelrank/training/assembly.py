@@ -11,8 +11,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
 from babelrank.analysis.summary import analyse
-from babelrank.data.catalog import load_collection
 from babelrank.data.collection import Collection
+from babelrank.data.loading import load_collection
 from babelrank.encoding.positions import most_tokens
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
@@ -155,7 +155,7 @@ def _require_fit(config: TrainingConfig, model: SentenceTransformer, teacher: Te
 def rank_collection(model: SentenceTransformer, prompts: Mapping[str, str], collection: Collection) -> dict[str, float]:
     """Return the macro mAP of each kind of setting, and the rank distance, as the curves show them."""
     sides = {}
-    for role, table in ((QUERY, collection.queries), (PASSAGE, collection.passages)):
+    for role, table in ((QUERY, collection.queries), (PASSAGE, collection.passages.frame)):
         rows, texts = pd.factorize(table["text"])
         sides[role] = encode_role(model, prompts, texts.tolist(), role)[rows]
     representations = Representations(sides[QUERY], sides[PASSAGE], Similarity.COSINE, {}, {})

@@ -140,7 +140,7 @@ def _identify(units: Units, collections: Sequence[Collection]) -> str:
 
 def _texts(collection: Collection) -> set[str]:
     """Return the texts of a collection, those of punctuation alone aside: they would match any other such text."""
-    tables = (collection.queries, collection.passages)
+    tables = (collection.queries, collection.passages.frame)
     return {normalise(text) for table in tables for text in table["text"]} - {""}
 
 

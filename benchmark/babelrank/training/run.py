@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
-from babelrank.data.catalog import load_collection
+from babelrank.data.loading import load_collection
 from babelrank.errors import TrainingError
 from babelrank.files import atomic_write
 from babelrank.training.checkpoint import ACCOUNT, write_checkpoint

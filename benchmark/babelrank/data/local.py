@@ -18,16 +18,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from babelrank.data.beir import require
+from babelrank.data.collection import Collection, assemble
 from babelrank.data.folders import LocalFolder
 from babelrank.data.judgements import OWN_QRELS, read_qrels, read_queries
 from babelrank.data.passages import PassageLayout, PassageSource
-from babelrank.data.streamed import StreamedCollection, assemble
 from babelrank.errors import DataError
 
 _ID = "id"
 
 
-def load_mine(folder: Path, *, on_progress: Callable[[int], None] = lambda _: None) -> StreamedCollection:
+def load_local(folder: Path, *, on_progress: Callable[[int], None] = lambda _: None) -> Collection:
     """Load one's own collection; it is called by its folder's name.
 
     Parameters
@@ -49,7 +49,8 @@ def load_mine(folder: Path, *, on_progress: Callable[[int], None] = lambda _: No
     (queries,) = require(files, "queries", several=False)
     source = PassageSource(require(files, "passages"), PassageLayout(_ID))
     return assemble(
-        f"mine:{folder.resolve().name}",
+        f"local:{folder.resolve().name}",
+        "local",
         read_queries(queries, _ID),
         read_qrels(qrels[0], OWN_QRELS),
         source,

@@ -8,10 +8,8 @@ from hypothesis import strategies as st
 
 from babelrank.analysis.bootstrap import question_figures
 from babelrank.analysis.summary import analyse
-from babelrank.data.families import CollectionName, load_streamed, parse_collection_name
-from babelrank.data.mine import load_mine
-from babelrank.data.passages import BLOCK
-from babelrank.data.streamed import collect
+from babelrank.data.loading import load_collection
+from babelrank.data.local import load_local
 from babelrank.encoding.representations import encode
 from babelrank.errors import DataError
 from babelrank.ranking.ranks import rank
@@ -56,23 +54,23 @@ def folder(tmp_path):
 def relevant_of(collection):
     """Return (query language, question, passage id, grade) of each judgement, as a set."""
     queries = collection.queries.iloc[collection.qrels["query"]]
-    passages = collection.passages["id"].to_numpy()[collection.qrels["passage"]]
-    return set(zip(queries["lang"], queries["id"], passages, collection.qrels["grade"], strict=True))
+    passages = collection.passages.frame["id"].to_numpy()[collection.qrels["passage"]]
+    return set(zip(queries["lang"], queries["question"], passages, collection.qrels["grade"], strict=True))
 
 
 def test_languages_are_those_of_queries_and_passages(folder):
-    streamed = load_mine(folder)
-    assert (streamed.name, streamed.languages) == ("mine:own", ("de", "en", "th"))
+    streamed = load_local(folder)
+    assert (streamed.name, streamed.languages) == ("local:own", ("de", "en", "th"))
     assert streamed.pool_sizes == {"de": 2, "en": 2, "th": 1}
-    assert streamed.findings.sentences() == []
+    assert streamed.notes == ()
 
 
-def test_rows_of_one_language_stand_together_and_translations_share_an_id(folder):
-    collection = collect(load_mine(folder))
+def test_queries_of_one_language_stand_together_and_passages_keep_their_order(folder):
+    collection = load_local(folder).with_passages_in_memory()
     assert collection.queries["lang"].tolist() == ["de", "en", "en", "th"]
-    assert collection.queries["id"].tolist() == ["q1", "q1", "q2", "q2"]
-    assert collection.passages["id"].tolist() == ["p2", "p5", "p1", "p3", "p4"]
-    assert collection.pool_bounds.tolist() == [0, 2, 4, 5]
+    assert collection.queries["question"].tolist() == ["q1", "q1", "q2", "q2"]
+    assert collection.passages.frame["id"].tolist() == ["p1", "p2", "p3", "p4", "p5"]
+    assert collection.passages.lang_codes.tolist() == [1, 0, 1, 2, 0]
     assert relevant_of(collection) == {
         ("en", "q1", "p1", 2),
         ("en", "q1", "p2", 1),
@@ -84,11 +82,11 @@ def test_rows_of_one_language_stand_together_and_translations_share_an_id(folder
 
 
 def test_the_queries_of_the_stream_keep_their_own_ids(folder):
-    assert load_mine(folder).queries["id"].tolist() == ["q1-de", "q1-en", "q2", "q2-th"]
+    assert load_local(folder).queries["id"].tolist() == ["q1-de", "q1-en", "q2", "q2-th"]
 
 
 def test_pairs_pools_bias_and_the_bootstrap_work(folder, fake_encoder, tmp_path):
-    collection = collect(load_mine(folder))
+    collection = load_local(folder).with_passages_in_memory()
     ranks = rank(collection, encode(fake_encoder(), collection, store=tmp_path / "store"))
     analysis = analyse(ranks)
     assert analysis.languages == ["de", "en", "th"]
@@ -100,23 +98,23 @@ def test_pairs_pools_bias_and_the_bootstrap_work(folder, fake_encoder, tmp_path)
 
 def test_a_passage_that_is_relevant_to_nothing_is_in_its_pool(folder):
     write(folder, passages=[*PASSAGES, {"id": "p6", "lang": "fr", "text": "Dan dort."}])
-    streamed = load_mine(folder)
+    streamed = load_local(folder)
     assert (streamed.languages, streamed.pool_sizes["fr"]) == (("de", "en", "fr", "th"), 1)
 
 
 def test_a_language_may_have_queries_and_no_passages(folder):
     write(folder, queries=[*QUERIES, {"id": "q3", "lang": "sw", "text": "Nani?"}], qrels=[*QRELS, ("q3", "p1", 1)])
-    collection = collect(load_mine(folder))
+    collection = load_local(folder).with_passages_in_memory()
     assert (collection.languages, collection.pool_sizes["sw"]) == (("de", "en", "sw", "th"), 0)
 
 
 def test_passages_may_be_in_several_files(folder):
-    whole = load_mine(folder).sha256
+    whole = load_local(folder).sha256
     content = (folder / "passages.jsonl").read_text("utf-8").splitlines(keepends=True)
     (folder / "passages.jsonl").unlink()
     for number, part in enumerate((content[:2], content[2:])):
         (folder / f"passages-{number}.jsonl").write_text("".join(part), encoding="utf-8")
-    assert load_mine(folder).sha256 == whole
+    assert load_local(folder).sha256 == whole
 
 
 texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=5).filter(str.strip)
@@ -144,13 +142,13 @@ def test_what_is_written_is_what_is_loaded(tmp_path_factory, data):
     folder = write(
         tmp_path_factory.mktemp("own"), queries, passages, [(*pair, grade) for pair, grade in grades.items()]
     )
-    streamed = load_mine(folder)
-    collection = collect(streamed)
+    streamed = load_local(folder)
+    collection = streamed.with_passages_in_memory()
     question_of = {query["id"]: (query["lang"], query["question"]) for query in queries}
     assert relevant_of(collection) == {(*question_of[q], p, grade) for (q, p), grade in grades.items()}
-    by_id = collection.passages.set_index("id")[["lang", "text"]].T.to_dict()
+    by_id = collection.passages.frame.set_index("id")[["lang", "text"]].T.to_dict()
     assert by_id == {p["id"]: {"lang": p["lang"], "text": p["text"].strip()} for p in passages}
-    stream = [name for block in streamed.passages.blocks(BLOCK) for name in block.ids]
+    stream = [name for block in streamed.passages.blocks() for name in block.ids]
     assert [stream[i] for i in streamed.qrels["passage"]] == streamed.qrels["passage_id"].tolist()
     assert [by_id[name]["lang"] for name in streamed.qrels["passage_id"]] == streamed.qrels["passage_lang"].tolist()
 
@@ -165,9 +163,9 @@ def test_a_question_twice_in_one_language_is_an_error(folder):
         qrels=[*QRELS, ("q1-too", "p1", 1)],
     )
     with pytest.raises(DataError) as caught:
-        load_mine(folder)
+        load_local(folder)
     assert str(caught.value) == (
-        "mine:own: queries 'q1-en', 'q1-too' are the same question 'q1' in en; a question has one query a language."
+        "local:own: queries 'q1-en', 'q1-too' are the same question 'q1' in en; a question has one query a language."
     )
 
 
@@ -186,7 +184,7 @@ def test_a_record_without_what_it_needs_is_named(folder, kind, record, complaint
         file.write(json.dumps(record) + "\n")
     line = len((folder / f"{kind}.jsonl").read_text("utf-8").splitlines())
     with pytest.raises(DataError) as caught:
-        load_mine(folder)
+        load_local(folder)
     assert str(caught.value).startswith(f"{folder / kind}.jsonl:{line}: {complaint}")
 
 
@@ -194,11 +192,9 @@ def test_a_record_without_what_it_needs_is_named(folder, kind, record, complaint
 def test_a_missing_file_is_named(folder, missing):
     (folder / missing).unlink()
     with pytest.raises(DataError, match=f"own: no {missing}"):
-        load_mine(folder)
+        load_local(folder)
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    (name,) = parse_collection_name(f"mine:{tmp_path}/no:where")
-    assert name == CollectionName("mine", f"{tmp_path}/no:where")
     with pytest.raises(DataError, match="no:where: no such folder"):
-        load_streamed(name, tmp_path)
+        load_collection(f"local:{tmp_path}/no:where")

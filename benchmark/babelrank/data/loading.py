@@ -1,0 +1,81 @@
+"""A specification in, a collection out: the one loader."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from babelrank.data.beir import load_beir
+from babelrank.data.catalog import DATA_VARIABLE, SOURCES, data_folder, local_files, source_folder
+from babelrank.data.collection import Collection
+from babelrank.data.lareqa import load_lareqa
+from babelrank.data.local import load_local
+from babelrank.data.miracl import load_miracl
+from babelrank.data.spec import Spec, parse_spec
+from babelrank.errors import DataError
+
+_Progress = Callable[[int], None]
+
+
+def load_collection(
+    spec: str | Spec, data: Path | None = None, *, on_progress: _Progress = lambda _: None
+) -> Collection:
+    """Load a collection by its specification.
+
+    Passages of ``miracl:``, ``beir:`` and ``local:`` are read once and stay on disk; see
+    `Collection.with_passages_in_memory`.
+
+    Parameters
+    ----------
+    spec
+        See `spec.parse_spec`.
+    data
+        Folder of the collections, with ``xquad-r/`` and ``mlqa-r/`` in LAReQA's layout; by default ``BABELRANK_DATA``,
+        then the user's data folder, which `babelrank data fetch` fills.
+    on_progress
+        Called now and then with the number of passages read.
+
+    Raises
+    ------
+    DataError
+        The collection is unknown, missing or damaged, or the specification stands for several.
+
+    Examples
+    --------
+    >>> load_collection("sample:de,en").pool_sizes
+    {'de': 70, 'en': 70}
+    """
+    parsed = parse_spec(spec) if isinstance(spec, str) else spec
+    return _LOADERS[parsed.source](parsed, data, on_progress)
+
+
+def _load_lareqa(spec: Spec, data: Path | None, _on_progress: _Progress) -> Collection:
+    source = SOURCES[spec.place]
+    folder = source_folder(source, data)
+    files = local_files(source, folder)
+    missing = sorted(set(spec.languages or source.sha256) - set(files))
+    if missing:
+        raise DataError(
+            f"{folder}: {', '.join(f'{lang}.json' for lang in missing)} not there. "
+            f"`babelrank data fetch {source.name}` downloads them; --data DIR (or {DATA_VARIABLE}) names a folder that "
+            f"holds {source.name}/ in LAReQA's layout."
+        )
+    if source.sha256:
+        files = {lang: path for lang, path in files.items() if lang in source.sha256}
+    loaded = load_lareqa(str(spec), files, candidates=spec.candidates, languages=spec.languages, sha256=source.sha256)
+    return replace(loaded, licence=source.licence, description=source.description)
+
+
+def _load_miracl(spec: Spec, data: Path | None, on_progress: _Progress) -> Collection:
+    folder = Path(spec.place).expanduser() if spec.place else None
+    return load_miracl(spec.languages[0], data_folder(data), folder=folder, on_progress=on_progress)
+
+
+def _load_beir(spec: Spec, data: Path | None, on_progress: _Progress) -> Collection:
+    return load_beir(spec.place, data_folder(data), split=spec.split, on_progress=on_progress)
+
+
+def _load_local(spec: Spec, _data: Path | None, on_progress: _Progress) -> Collection:
+    return load_local(Path(spec.place).expanduser(), on_progress=on_progress)
+
+
+_LOADERS = {"lareqa": _load_lareqa, "miracl": _load_miracl, "beir": _load_beir, "local": _load_local}

@@ -1,0 +1,171 @@
+"""The passages of a collection: in memory, or on disk as a stream.
+
+Both have the same order and the same positions; what reads blocks works on either.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import ClassVar, Protocol
+
+import numpy as np
+import pandas as pd
+
+from babelrank.data.passages import BLOCK, PassageBlock, PassageSource
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A passage that was looked up by its id."""
+
+    lang: str
+    text: str
+
+
+class PassageReader(Protocol):
+    """What reads passages in another process: it can be pickled, and is small if they are on disk."""
+
+    def blocks(self, size: int = BLOCK, first: int = 0) -> Iterator[PassageBlock]:
+        """Read the passages in blocks of `size`, from block number `first` on."""
+
+
+class Passages(PassageReader, Protocol):
+    """The passages of a collection, in a fixed order; their positions count from 0.
+
+    Attributes
+    ----------
+    in_memory
+        Whether `frame` is there already, and reading costs nothing.
+    """
+
+    in_memory: ClassVar[bool]
+
+    def __len__(self) -> int: ...
+
+    @property
+    def lang_codes(self) -> np.ndarray:
+        """Place of each passage's language in the collection's `languages`: uint16, shape (passages,)."""
+
+    @property
+    def characters(self) -> int:
+        """Characters of all texts together."""
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Columns ``lang``, ``id``, ``text``, one row per passage; reads all of them if they are on disk."""
+
+    @property
+    def reader(self) -> PassageReader:
+        """The same passages for another process."""
+
+    def ids(self, positions: Collection[int]) -> dict[int, str]:
+        """Return the ids of passages by their positions."""
+
+    def find(self, ids: Collection[str]) -> dict[str, Passage]:
+        """Return the passages with these ids; those that do not exist are left out."""
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryPassages:
+    """Passages in memory.
+
+    Attributes
+    ----------
+    frame
+        Columns ``lang``, ``id``, ``text``; the index counts from 0.
+    languages
+        Those of the collection.
+    """
+
+    frame: pd.DataFrame
+    languages: tuple[str, ...]
+    in_memory: ClassVar[bool] = True
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @cached_property
+    def lang_codes(self) -> np.ndarray:
+        """See `Passages`."""
+        places = pd.Categorical(self.frame["lang"], categories=self.languages).codes
+        codes: np.ndarray = places.astype(np.uint16)
+        return codes
+
+    @property
+    def characters(self) -> int:
+        """See `Passages`."""
+        return int(self.frame["text"].str.len().sum())
+
+    @property
+    def reader(self) -> PassageReader:
+        """See `Passages`."""
+        return self
+
+    def blocks(self, size: int = BLOCK, first: int = 0) -> Iterator[PassageBlock]:
+        """See `PassageReader`."""
+        for start in range(first * size, len(self), size):
+            rows = self.frame.iloc[start : start + size]
+            yield PassageBlock(start, *(rows[name].tolist() for name in ("id", "lang", "text")))
+
+    def ids(self, positions: Collection[int]) -> dict[int, str]:
+        """See `Passages`."""
+        places = [int(position) for position in positions]
+        return dict(zip(places, self.frame["id"].iloc[places], strict=True))
+
+    def find(self, ids: Collection[str]) -> dict[str, Passage]:
+        """See `Passages`."""
+        found = self.frame[self.frame["id"].isin(list(ids))]
+        return dict(zip(found["id"], map(Passage, found["lang"], found["text"]), strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class StreamedPassages:
+    """Passages that stay on disk and are read from their files each time.
+
+    Attributes
+    ----------
+    source
+        The files, with their passages counted.
+    lang_codes, characters
+        See `Passages`.
+    """
+
+    source: PassageSource
+    lang_codes: np.ndarray
+    characters: int
+    in_memory: ClassVar[bool] = False
+
+    def __len__(self) -> int:
+        return self.source.count()
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """See `Passages`."""
+        blocks = list(self.blocks())
+        columns = {"lang": [block.langs for block in blocks], "id": [block.ids for block in blocks]}
+        columns["text"] = [block.texts for block in blocks]
+        return pd.DataFrame({name: list(chain.from_iterable(parts)) for name, parts in columns.items()}, dtype="str")
+
+    @property
+    def reader(self) -> PassageReader:
+        """See `Passages`."""
+        return self.source
+
+    def blocks(self, size: int = BLOCK, first: int = 0) -> Iterator[PassageBlock]:
+        """See `PassageReader`; errors are those of `PassageSource.blocks`."""
+        return self.source.blocks(size, first)
+
+    def ids(self, positions: Collection[int]) -> dict[int, str]:
+        """See `Passages`."""
+        return self.source.ids(positions)
+
+    def find(self, ids: Collection[str]) -> dict[str, Passage]:
+        """See `Passages`; reads all passages once."""
+        wanted = frozenset(ids)
+        return {
+            name: Passage(lang, text)
+            for block in self.blocks()
+            for name, lang, text in zip(block.ids, block.langs, block.texts, strict=True)
+            if name in wanted
+        }

@@ -1,0 +1,166 @@
+"""What names a collection: one grammar for all sources.
+
+======== ============================== =================================================
+source   grammar                        example
+======== ============================== =================================================
+lareqa   NAME[:CANDIDATES][:LANG,LANG…] ``xquad-r``, ``mlqa-r:sentence+context:de,en``
+miracl   miracl:[DIR:]LANG[,LANG…]      ``miracl:sw,te``, ``miracl:/data/miracl:sw``
+beir     beir:NAME_OR_DIR[:SPLIT]       ``beir:scifact``, ``beir:/data/germanquad:dev``
+local    local:DIR                      ``local:my-collection``
+======== ============================== =================================================
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from babelrank.data.beir import DEFAULT_SPLIT
+from babelrank.data.catalog import DEFAULT_CANDIDATES, SOURCES, known_languages
+from babelrank.data.lareqa import CANDIDATES
+from babelrank.data.miracl import LANGUAGES
+from babelrank.errors import DataError, unknown_choice
+
+LAREQA = "lareqa"
+GRAMMAR = MappingProxyType(
+    {
+        LAREQA: "NAME[:CANDIDATES][:LANG,LANG…], such as xquad-r:paragraph:de,en",
+        "miracl": "miracl:LANG[,LANG…] or miracl:DIR:LANG[,LANG…]",
+        "beir": "beir:NAME_OR_DIR[:SPLIT]",
+        "local": "local:DIR",
+    }
+)
+_OLD_NAMES = {"mine": "local"}
+_SPLIT = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A specification, read.
+
+    Attributes
+    ----------
+    source
+        A key of `GRAMMAR`.
+    place
+        Name in the catalog or on the Hub, or a folder; empty for MIRACL from wherever it is.
+    candidates
+        What a passage is, see `lareqa.CANDIDATES`; of LAReQA's collections only.
+    languages
+        Those that are chosen; empty for all.
+    split
+        Of the judgements; of BEIR's layout only.
+    """
+
+    source: str
+    place: str
+    candidates: str = DEFAULT_CANDIDATES
+    languages: tuple[str, ...] = ()
+    split: str = DEFAULT_SPLIT
+
+    def __str__(self) -> str:
+        """Return the shortest specification that means the same."""
+        parts = [self.place] if self.source == LAREQA else [self.source, self.place]
+        if self.candidates != DEFAULT_CANDIDATES:
+            parts.append(self.candidates)
+        if self.split != DEFAULT_SPLIT or (self.source == "beir" and _ends_in_split(self.place)):
+            parts.append(self.split)
+        parts.append(",".join(self.languages))
+        return ":".join(filter(None, parts))
+
+
+def parse_spec(text: str) -> Spec:
+    """Read the specification of one collection.
+
+    >>> parse_spec("mlqa-r:en,de")
+    Spec(source='lareqa', place='mlqa-r', candidates='sentence', languages=('de', 'en'), split='test')
+
+    Raises
+    ------
+    DataError
+        It is malformed, of no known source, or stands for several collections; says what would be valid.
+    """
+    specs = parse_specs([text])
+    if len(specs) > 1:
+        raise DataError(f"{text!r} names {len(specs)} collections; expected one, such as {specs[0]}.")
+    return specs[0]
+
+
+def parse_specs(texts: Iterable[str]) -> list[Spec]:
+    """Read several specifications; each language of MIRACL is a collection of its own.
+
+    >>> [str(spec) for spec in parse_specs(["miracl:sw,te", "sample:en"])]
+    ['miracl:sw', 'miracl:te', 'sample:en']
+
+    Raises
+    ------
+    DataError
+        As `parse_spec`.
+    """
+    return [spec for text in texts for spec in _parse(text)]
+
+
+def source_of_name(name: str) -> str:
+    """Return the source of a collection by its name, as `Collection.source` has it."""
+    head = name.partition(":")[0]
+    head = _OLD_NAMES.get(head, head)
+    return head if head in _PARSERS or head == "frames" else LAREQA
+
+
+def _parse(text: str) -> tuple[Spec, ...]:
+    head, _, rest = text.partition(":")
+    head = _OLD_NAMES.get(head, head)
+    if head in SOURCES:
+        return (_parse_lareqa(text),)
+    if head not in _PARSERS:
+        raise DataError(unknown_choice("collection", head, [*SOURCES, *_PARSERS]))
+    if not rest or rest.endswith(":"):
+        raise DataError(f"{text!r}: expected {GRAMMAR[head]}.")
+    return _PARSERS[head](text, rest)
+
+
+def _parse_lareqa(text: str) -> Spec:
+    name, *parts = text.split(":")
+    candidates = parts.pop(0) if parts and parts[0] in CANDIDATES else DEFAULT_CANDIDATES
+    languages = tuple(sorted(set(parts.pop(0).split(",")))) if parts else ()
+    if parts:
+        raise DataError(f"{text!r}: expected {GRAMMAR[LAREQA]}.")
+    known = known_languages(SOURCES[name])
+    for lang in languages:
+        if lang not in known:
+            choices = known | (set(CANDIDATES) if len(languages) == 1 else set())
+            raise DataError(f"{name}: " + unknown_choice("language", lang, choices))
+    return Spec(LAREQA, name, candidates, () if set(languages) == known else languages)
+
+
+def _parse_miracl(text: str, rest: str) -> tuple[Spec, ...]:
+    place, _, langs = rest.rpartition(":")
+    chosen = sorted(set(langs.split(",")))
+    for lang in chosen:
+        if lang not in LANGUAGES:
+            problem = unknown_choice("language", lang, LANGUAGES)
+            raise DataError(f"{text!r}: {problem} Expected {GRAMMAR['miracl']}.")
+    return tuple(Spec("miracl", place, languages=(lang,)) for lang in chosen)
+
+
+def _parse_beir(_text: str, rest: str) -> tuple[Spec, ...]:
+    if _ends_in_split(rest):
+        place, _, split = rest.rpartition(":")
+        return (Spec("beir", place, split=split),)
+    return (Spec("beir", rest),)
+
+
+def _parse_local(_text: str, rest: str) -> tuple[Spec, ...]:
+    return (Spec("local", rest),)
+
+
+def _ends_in_split(place: str) -> bool:
+    head, _, tail = place.rpartition(":")
+    return bool(head and _SPLIT.fullmatch(tail))
+
+
+_PARSERS: Mapping[str, Callable[[str, str], tuple[Spec, ...]]] = {
+    "miracl": _parse_miracl,
+    "beir": _parse_beir,
+    "local": _parse_local,
+}

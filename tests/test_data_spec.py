@@ -1,0 +1,123 @@
+"""The grammar of specifications: what names a collection, and what does not."""
+
+import pytest
+
+from babelrank.data.spec import Spec, parse_spec, parse_specs, source_of_name
+from babelrank.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("text", "candidates", "languages"),
+    [
+        ("xquad-r", "sentence", ()),
+        ("xquad-r:sentence", "sentence", ()),
+        ("xquad-r:paragraph", "paragraph", ()),
+        ("xquad-r:sentence+context", "sentence+context", ()),
+        ("xquad-r:de,en", "sentence", ("de", "en")),
+        ("xquad-r:en,de,en", "sentence", ("de", "en")),
+        ("xquad-r:paragraph:th", "paragraph", ("th",)),
+    ],
+)
+def test_a_specification_names_collection_candidates_and_languages(text, candidates, languages):
+    spec = parse_spec(text)
+    assert (spec.source, spec.place, spec.candidates, spec.languages) == ("lareqa", "xquad-r", candidates, languages)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("mlqa-r:sentence", "mlqa-r"),
+        ("mlqa-r:en,de", "mlqa-r:de,en"),
+        ("mlqa-r:sentence:en,de,de", "mlqa-r:de,en"),
+        ("mlqa-r:paragraph:de", "mlqa-r:paragraph:de"),
+        ("mlqa-r:zh,vi,hi,es,en,de,ar", "mlqa-r"),
+        ("mlqa-r:paragraph:zh,vi,hi,es,en,de,ar", "mlqa-r:paragraph"),
+        ("sample:ar,de,el,en,es,hi,ru,th,tr,vi,zh", "sample"),
+    ],
+)
+def test_specifications_that_mean_the_same_have_one_name(text, name):
+    assert str(parse_spec(text)) == name
+    assert parse_spec(name) == parse_spec(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("xqaud-r", r"unknown collection 'xqaud-r'\. Did you mean 'xquad-r'\? Known: .*mlqa-r, sample, xquad-r"),
+        ("", r"unknown collection ''\. Known: "),
+        ("../xquad-r", r"unknown collection '\.\./xquad-r'"),
+        ("xquad-r:fr", r"xquad-r: unknown language 'fr'\..* Known: ar, de, el"),
+        ("mlqa-r:de,ru", r"mlqa-r: unknown language 'ru'\."),
+        ("sample:xx", r"sample: unknown language 'xx'\."),
+        ("xquad-r:paragrph", r"xquad-r: unknown language 'paragrph'\. Did you mean 'paragraph'\?"),
+        ("xquad-r:", r"xquad-r: unknown language ''\."),
+        ("xquad-r:de,,en", r"xquad-r: unknown language ''\."),
+        ("xquad-r:paragraph:de:en", r"'xquad-r:paragraph:de:en': expected NAME\[:CANDIDATES\]\[:LANG,LANG…\]"),
+        ("xquad-r:de:paragraph", r"'xquad-r:de:paragraph': expected NAME"),
+    ],
+)
+def test_a_specification_that_names_nothing_is_refused_with_what_there_is(text, message):
+    with pytest.raises(DataError, match=message):
+        parse_spec(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("beir:scifact", Spec("beir", "scifact")),
+        ("beir:scifact:train", Spec("beir", "scifact", split="train")),
+        ("beir:/a/b:dev", Spec("beir", "/a/b", split="dev")),
+        ("beir:/a:1/b", Spec("beir", "/a:1/b")),
+        ("beir:/a:1:test", Spec("beir", "/a:1")),
+        ("beir:org/name", Spec("beir", "org/name")),
+        ("miracl:sw", Spec("miracl", "", languages=("sw",))),
+        ("miracl:/a:b/c:sw", Spec("miracl", "/a:b/c", languages=("sw",))),
+        ("local:no:where", Spec("local", "no:where")),
+        ("mine:own", Spec("local", "own")),
+    ],
+)
+def test_a_specification_names_a_folder_or_a_repository(text, expected):
+    spec = parse_spec(text)
+    assert spec == expected
+    assert parse_spec(str(spec)) == spec
+
+
+def test_specifications_of_several_collections_are_taken_apart():
+    specs = parse_specs(["xquad-r:paragraph:de,en", "miracl:te,sw,te", "beir:/a/b", "mine:x"])
+    expanded = ["xquad-r:paragraph:de,en", "miracl:sw", "miracl:te", "beir:/a/b", "local:x"]
+    assert [str(spec) for spec in specs] == expanded
+    assert parse_specs(expanded) == specs
+    with pytest.raises(DataError, match=r"'miracl:te,sw' names 2 collections; expected one, such as miracl:sw\."):
+        parse_spec("miracl:te,sw")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("beir", r"'beir': expected beir:NAME_OR_DIR\[:SPLIT\]"),
+        ("beir:", r"'beir:': expected beir:NAME_OR_DIR\[:SPLIT\]"),
+        ("beir:x:", r"'beir:x:': expected beir:NAME_OR_DIR\[:SPLIT\]"),
+        ("local:", r"'local:': expected local:DIR"),
+        ("miracl", r"'miracl': expected miracl:LANG\[,LANG…\] or miracl:DIR:LANG"),
+        ("miracl:sw:", r"'miracl:sw:': expected miracl:LANG"),
+        ("miracl:sw,xx", r"unknown language 'xx'.* Known: ar, bn, de, .*Expected miracl:LANG"),
+        ("bier:scifact", r"unknown collection 'bier'\. Did you mean 'beir'"),
+    ],
+)
+def test_a_specification_without_a_place_is_refused(text, message):
+    with pytest.raises(DataError, match=message):
+        parse_spec(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("xquad-r:paragraph", "lareqa"),
+        ("miracl:sw", "miracl"),
+        ("beir:a", "beir"),
+        ("mine:a", "local"),
+        ("toy", "lareqa"),
+    ],
+)
+def test_the_source_follows_from_the_name(name, source):
+    assert source_of_name(name) == source
