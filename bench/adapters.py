@@ -22,6 +22,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 import babelrank
+from babelrank.data.pool import MemoryPassages
 from babelrank.encoding.vectors import MultiVectors
 from bench import loops, models
 from bench.material import ROOT, xquad
@@ -130,7 +131,8 @@ def _sample(collection: babelrank.Collection, texts: int) -> babelrank.Collectio
         side.drop_duplicates("text").iloc[:: len(side) // texts].reset_index(drop=True)
         for side in (collection.queries, collection.passages.frame)
     )
-    return replace(collection, queries=queries, passages=passages, qrels=collection.qrels.iloc[:0])
+    pool = MemoryPassages(passages, collection.languages)
+    return replace(collection, queries=queries, passages=pool, qrels=collection.qrels.iloc[:0])
 
 
 @contextmanager

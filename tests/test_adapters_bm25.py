@@ -45,7 +45,7 @@ def bm25s_scores(queries, passages, **parameters) -> np.ndarray:
 
 @pytest.mark.parametrize("lang", ["en", "th", "zh", "hi", "all"])
 def test_scores_are_those_of_bm25s_in_the_pool_that_is_ranked(sample, lang):
-    pool, asked = sample.passages, sample.queries
+    pool, asked = sample.passages.frame, sample.queries
     if lang != "all":
         pool, asked = pool[pool["lang"] == lang], asked[asked["lang"] == lang]
     encoder = load()
@@ -67,7 +67,7 @@ def test_scores_are_those_of_bm25s_in_the_pool_that_is_ranked(sample, lang):
     ids=lambda parameters: parameters["method"],
 )
 def test_every_method_scores_as_bm25s_does_up_to_a_constant_per_query(sample, parameters):
-    pool = sample.passages.query("lang == 'de'")["text"]
+    pool = sample.passages.frame.query("lang == 'de'")["text"]
     asked = sample.queries.query("lang == 'de'")["text"]
     encoder = load(**{name: str(value) for name, value in parameters.items()})
 
@@ -159,7 +159,7 @@ def test_any_texts_become_counts_of_their_tokens(texts):
 
 def test_evaluation_ranks_as_bm25s_does_in_each_pool(sample, tmp_path):
     ranks = babelrank.rank(sample, babelrank.encode(load(), sample, store=tmp_path)).table
-    pool = sample.passages
+    pool = sample.passages.frame
     rows = sample.qrels.iloc[::101]
     for row, judged in zip(rows.index, rows.itertuples(), strict=True):
         query, lang = sample.queries.loc[judged.query, "text"], pool.loc[judged.passage, "lang"]

@@ -56,7 +56,7 @@ class TestExport:
     def test_writes_every_text_with_its_language_in_order(self, sample, tmp_path):
         paths = export_texts(sample, tmp_path / "out")
         assert [path.name for path in paths] == ["queries.jsonl", "passages.jsonl"]
-        for path, table in zip(paths, (sample.queries, sample.passages), strict=True):
+        for path, table in zip(paths, (sample.queries, sample.passages.frame), strict=True):
             lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
             assert [line["text"] for line in lines] == list(table["text"])
             assert [line["lang"] for line in lines] == list(table["lang"])

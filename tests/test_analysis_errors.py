@@ -220,7 +220,7 @@ def test_texts_are_gathered_from_the_collection_and_attached_where_they_are_know
     found = attach_texts(worst, texts)["multilingual"]["en→all"][0]
     assert (found.query, found.answer) == ("?", "text of de/0/0/0")
     assert found.outranking[0].text == texts.passages["th"]["th/1/0/0"]
-    fewer = gather_texts(worst, replace(collection, passages=collection.passages.frame[:1]))
+    fewer = gather_texts(worst, replace(collection, passages=MemoryPassages(frame[:1], collection.languages)))
     assert attach_texts(worst, fewer)["multilingual"]["en→all"][0].outranking[0].text is None
 
 

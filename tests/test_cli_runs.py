@@ -118,7 +118,7 @@ def test_a_run_is_reranked_and_scored(babelrank, run_file, tmp_path, monkeypatch
     ("arguments", "problem"),
     [
         (["evaluate", "missing.run", "-c", "sample"], "missing.run: cannot be read"),
-        (["evaluate", "RUN", "-c", "miracl:sw,te"], "names 2 collections; a run is of one"),
+        (["evaluate", "RUN", "-c", "miracl:sw,te"], "names 2 collections; expected one"),
         (["evaluate", "RUN", "-c", "sample:ar"], "name queries that are not in sample:ar"),
         (["fuse", "RUN", "RUN", "-c", "sample:de,en", "--weights", "a,b"], "expected a number for each run"),
         (["fuse", "RUN", "-c", "sample:de,en"], "two runs or more"),

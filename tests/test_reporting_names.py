@@ -106,6 +106,6 @@ def test_collections_have_distinct_file_names():
 def test_folders_whose_names_differ_a_little_have_distinct_file_names():
     folders = ["foo-bar", "foo_bar", "foo,bar", "foo bar", "Foo-bar", "foo--bar", "foo-bar-", "模型", "mo-xing", "_"]
     stems = [collection_stem(f"local:{folder}") for folder in folders]
-    assert stems[0] == "mine.foo-bar"
+    assert stems[0] == "local.foo-bar"
     assert len(set(stems)) == len(folders)
-    assert all(re.fullmatch(r"mine\.[a-z0-9-]+", stem) for stem in stems)
+    assert all(re.fullmatch(r"local\.[a-z0-9-]+", stem) for stem in stems)

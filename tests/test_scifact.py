@@ -6,7 +6,7 @@ import pytest
 import pytrec_eval
 
 from babelrank.reporting.report import find_report
-from babelrank.run_files import evaluate_file, open_judged
+from babelrank.run_files import evaluate_file, open_collection
 from babelrank.submission import submit
 from observers import Told
 
@@ -49,7 +49,7 @@ def test_the_report_agrees_with_trec_eval_on_the_exported_run(folder, out, repor
 
 
 def test_evaluate_agrees_with_the_report(folder, out, reported):
-    judged = open_judged(f"beir:{folder}", None, lambda _: None)
+    judged = open_collection(f"beir:{folder}", None, lambda _: None)
     figures = evaluate_file(out / "runs" / "beir.scifact.bm25.run", judged).macro["monolingual"]
     for measure in ("nDCG@10", "R@100", "MRR@10", "R@1", "R@10"):
         assert figures[measure] == pytest.approx(reported[measure], abs=1e-6)

@@ -121,13 +121,8 @@ class Collection:
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """What our own runs call each query: str objects, shape (queries,).
-
-        The ``question``; where there are several languages ``LANG:QUESTION``, as translations share it.
-        """
-        langs, questions = self.queries["lang"], self.queries["question"]
-        labels: np.ndarray = (questions if len(self.languages) == 1 else langs + ":" + questions).to_numpy(object)
-        return labels
+        """What our own runs call each query, see `query_labels`: str objects, shape (queries,)."""
+        return query_labels(self.queries["lang"], self.queries["question"], self.languages)
 
     @cached_property
     def rows(self) -> Mapping[str, int]:
@@ -145,6 +140,12 @@ class Collection:
         if self.passages.in_memory:
             return self
         return replace(self, passages=MemoryPassages(self.passages.frame, self.languages))
+
+
+def query_labels(langs: pd.Series, questions: pd.Series, languages: Sequence[str]) -> np.ndarray:
+    """Return what our own runs call queries: the question; of several languages ``LANG:QUESTION``, as they share it."""
+    labels: np.ndarray = (questions if len(languages) == 1 else langs + ":" + questions).to_numpy(object)
+    return labels
 
 
 def choose_languages(wanted: Sequence[str], available: Sequence[str], collection: str) -> tuple[str, ...]:

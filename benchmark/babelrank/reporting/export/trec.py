@@ -30,7 +30,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from babelrank.data.judged import query_labels
+from babelrank.data.collection import query_labels
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RelevantRanks
 from babelrank.ranking.trec import PLACEHOLDER, as_texts, check_ids, format_qrels, format_run
