@@ -24,7 +24,7 @@ from babelrank.data.loading import load_collection
 from babelrank.encoding.protocol import EncoderInfo, Similarity
 from babelrank.encoding.registry import load_encoder
 from babelrank.encoding.representations import Representations, encode
-from babelrank.ranking.ranks import rank
+from babelrank.ranking.rank import rank
 
 IR_MEASURES = {AP: "mAP", R @ 1: "R@1", R @ 10: "R@10", R @ 100: "R@100", RR @ 10: "MRR@10", nDCG @ 10: "nDCG@10"}
 PYTREC_EVAL = {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from babelrank.approximation import approximate
+from babelrank.pipelines.approximation import approximate
 from babelrank.errors import SearchError
 from babelrank.reporting.approximation import (
     FIGURES,

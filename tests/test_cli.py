@@ -302,7 +302,7 @@ def test_interruption_says_how_to_go_on(babelrank: Babelrank, monkeypatch: pytes
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("babelrank.evaluation.encode", interrupt)
+    monkeypatch.setattr("babelrank.pipelines.evaluation.encode", interrupt)
     outcome = babelrank("submit", "use-multilingual-v3", "-c", "sample")
     assert outcome.code == 130
     assert "goes on from there" in outcome.err

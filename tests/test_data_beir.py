@@ -12,7 +12,7 @@ from babelrank.data.beir import load_beir
 from babelrank.data.loading import load_collection
 from babelrank.encoding.representations import encode
 from babelrank.errors import DataError
-from babelrank.ranking.ranks import rank
+from babelrank.ranking.rank import rank
 
 CORPUS = [
     {"_id": "d1", "title": "Ann", "text": "Ann ran."},

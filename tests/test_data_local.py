@@ -12,7 +12,7 @@ from babelrank.data.loading import load_collection
 from babelrank.data.local import load_local
 from babelrank.encoding.representations import encode
 from babelrank.errors import DataError
-from babelrank.ranking.ranks import rank
+from babelrank.ranking.rank import rank
 
 QUERIES = [
     {"id": "q1-en", "lang": "en", "text": "Who ran?", "question": "q1"},

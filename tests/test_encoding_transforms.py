@@ -17,7 +17,7 @@ from babelrank.encoding.representations import Representations
 from babelrank.encoding.transforms import parse_transform
 from babelrank.encoding.vectors import MultiVectors
 from babelrank.errors import EncoderError
-from babelrank.ranking.ranks import rank
+from babelrank.ranking.rank import rank
 from made_collections import collection_of_tables
 
 NAMES = ["center", "center-roles", "whiten", "whiten:2", "abtt:1", "truncate:2", "int8", "binary"]

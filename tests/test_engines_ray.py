@@ -11,7 +11,7 @@ from babelrank.engines.protocol import open_engine
 from babelrank.engines.ray_cluster import RayCluster
 from babelrank.errors import EngineError
 from babelrank.streaming import Streaming
-from babelrank.submission import submit
+from babelrank.pipelines.submission import submit
 from engine_jobs import GpusSeen
 from made_collections import folder_of_shards, write_local
 from observers import Told

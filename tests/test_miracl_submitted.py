@@ -9,8 +9,8 @@ import pytrec_eval
 from babelrank.data.miracl import topics_pattern
 from babelrank.reporting.figures import figures_of
 from babelrank.reporting.report import find_report
-from babelrank.run_files import evaluate_file, open_collection
-from babelrank.submission import submit
+from babelrank.pipelines.runs import evaluate_file, open_collection
+from babelrank.pipelines.submission import submit
 from observers import Told
 
 LANGUAGES = ("sw", "te")

@@ -18,7 +18,7 @@ from babelrank.encoding.representations import Representations
 from babelrank.errors import DataError
 from babelrank.ranking.exact_ranks import rank_exactly
 from babelrank.ranking.own_passages import top_without_own
-from babelrank.ranking.ranks import rank, top_passages
+from babelrank.ranking.rank import rank, top_passages
 from babelrank.ranking.runs import resolve
 from babelrank.ranking.search import Top
 from babelrank.ranking.top_table import rank_with_top

@@ -19,7 +19,7 @@ from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
 from babelrank.ranking import ranks as rank_module
-from babelrank.ranking.ranks import rank
+from babelrank.ranking.rank import rank
 from babelrank.ranking.table import COLUMNS, RelevantRanks
 from made_collections import collection_of_tables
 

@@ -15,7 +15,7 @@ from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
 from babelrank.errors import ReportError
-from babelrank.ranking.ranks import rank
+from babelrank.ranking.rank import rank
 from babelrank.ranking.top_table import COLUMNS, TopRanks, rank_with_top, read_top
 from made_collections import collection_of_tables
 

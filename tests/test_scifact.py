@@ -6,8 +6,8 @@ import pytest
 import pytrec_eval
 
 from babelrank.reporting.report import find_report
-from babelrank.run_files import evaluate_file, open_collection
-from babelrank.submission import submit
+from babelrank.pipelines.runs import evaluate_file, open_collection
+from babelrank.pipelines.submission import submit
 from observers import Told
 
 # BEIR's leaderboard and Pyserini: Lucene's BM25 over title and text, one field.

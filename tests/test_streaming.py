@@ -17,7 +17,7 @@ from babelrank.errors import BabelrankError, EncoderError, EngineError, SearchEr
 from babelrank.ranking.table import read_ranks
 from babelrank.reporting.results_file import read_results
 from babelrank.streaming import Streaming, choose_way
-from babelrank.submission import submit
+from babelrank.pipelines.submission import submit
 from made_collections import folder_of_shards, write_beir, write_local
 from observers import Told
 
@@ -182,7 +182,7 @@ from pathlib import Path
 from babelrank.encoding.registry import load_encoder
 from babelrank.environment import resident_memory
 from babelrank.streaming import Streaming, choose_way
-from babelrank.submission import submit
+from babelrank.pipelines.submission import submit
 from observers import Told
 
 collection, folder, limit, small = sys.argv[1:]

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from babelrank.cli import app
 from babelrank.data.loading import load_collection
 from babelrank.errors import TrainingError
-from babelrank.submission import submit
+from babelrank.pipelines.submission import submit
 from babelrank.training.config_file import load_config
 from babelrank.training.model import load_start, prompts_of
 from babelrank.training.run import prepare

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from babelrank.encoding.registry import load_encoder
     from babelrank.encoding.representations import Representations, encode
     from babelrank.errors import BabelrankError
-    from babelrank.ranking.ranks import rank
+    from babelrank.ranking.rank import rank
     from babelrank.ranking.table import RelevantRanks
 
 _HOMES = {
@@ -38,7 +38,7 @@ _HOMES = {
     "encode": "encoding.representations",
     "load_collection": "data.loading",
     "load_encoder": "encoding.registry",
-    "rank": "ranking.ranks",
+    "rank": "ranking.rank",
 }
 
 __all__ = [

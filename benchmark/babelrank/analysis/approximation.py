@@ -10,8 +10,7 @@ import numpy as np
 
 from babelrank.analysis.measures import RankLists, ndcg_at
 from babelrank.analysis.settings import Cell, mean_or_none
-from babelrank.ranking.pool_ranks import listed_ranks
-from babelrank.ranking.search import Top
+from babelrank.ranking.best import TopPassages
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,8 @@ class ApproximationCost:
 
 
 def measure_cost(
-    exact: Top,
-    approximate: Top,
+    exact: TopPassages,
+    approximate: TopPassages,
     *,
     query_rows: np.ndarray,
     positions: np.ndarray,
@@ -118,8 +117,8 @@ def measure_cost(
     size = np.bincount(lists, minlength=len(first))
     k = exact.positions.shape[1]
 
-    def assess(top: Top) -> ListQuality:
-        ranks = listed_ranks(top, query_rows, positions)
+    def assess(top: TopPassages) -> ListQuality:
+        ranks = top.ranks(query_rows, positions)
         ndcg = ndcg_at(RankLists.group(ranks, grades, lists), 10)
         cut = np.minimum(ranks, k + 1)
         worst, best = np.full(len(size), -np.inf), np.full(len(size), np.inf)

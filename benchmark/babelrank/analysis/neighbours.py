@@ -14,7 +14,9 @@ from babelrank.data.collection import Collection, judge
 from babelrank.data.pool import MemoryPassages
 from babelrank.encoding.representations import Representations
 from babelrank.encoding.vectors import take
-from babelrank.ranking.ranks import rank, top_passages
+from babelrank.ranking.best import find_best
+from babelrank.ranking.rank import rank
+from babelrank.ranking.scores import make_scorer
 
 HUB_DEPTH = 10  # k of the k-occurrence
 HUBS = 10  # passages that occur most
@@ -97,7 +99,8 @@ def retrieve_translations(
             qrels=judge(MemoryPassages(frame, collection.languages), query, pairs[1], 1),
             self_matches=None,
         )
-        ranks = rank(search, replace(representations, queries=take(representations.passages, asking)), threads=threads)
+        vectors = replace(representations, queries=take(representations.passages, asking))
+        ranks = rank(search, vectors, threads=threads).ranks
         judged = search.qrels
         np.minimum.at(
             best, (judged["query"], passage_lang[judged["passage"]]), ranks.table["rank_in_language"].to_numpy()
@@ -132,7 +135,8 @@ def find_hubs(
     Hubness or None
         None if there are no passages, or no queries.
     """
-    near = top_passages(representations, HUB_DEPTH, own=own, threads=threads).passages
+    scorer = make_scorer(representations.queries, representations.passages, representations.similarity)
+    near = find_best(scorer, HUB_DEPTH, self_matches=own, threads=threads).positions
     if not near.size:
         return None
     size = len(collection.languages)

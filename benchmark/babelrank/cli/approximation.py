@@ -32,8 +32,8 @@ def approximate(
     ] = None,
 ) -> None:
     """Measure what an approximate search costs: time, memory, recall, nDCG and rank distance by language."""
-    from babelrank.approximation import approximate as measure
     from babelrank.files import atomic_write
+    from babelrank.pipelines.approximation import approximate as measure
     from babelrank.reporting.approximation import cost_tables, index_lines, notes, render_approximation
     from babelrank.reporting.terminal import ProgressBars
 

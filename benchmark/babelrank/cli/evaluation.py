@@ -99,10 +99,10 @@ def submit(
     """Evaluate a model and write its report."""
     from babelrank.data.language_facts import parse_languages
     from babelrank.encoding.protocol import EncoderOptions, parse_similarity
+    from babelrank.pipelines.modes import Streaming
+    from babelrank.pipelines.submission import submit as run_submission
     from babelrank.reporting.leaderboard import write_leaderboard
     from babelrank.reporting.terminal import ProgressBars, summary_tables
-    from babelrank.streaming import Streaming
-    from babelrank.submission import submit as run_submission
 
     options = EncoderOptions(
         query_prompt=query_prompt,

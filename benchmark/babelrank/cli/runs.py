@@ -31,7 +31,7 @@ def evaluate(
     out: OutOption = None,
 ) -> None:
     """Score a TREC run, whoever made it, as trec_eval does."""
-    from babelrank.run_files import evaluate_file, open_collection
+    from babelrank.pipelines.runs import evaluate_file, open_collection
 
     _show(evaluate_file(run, open_collection(collection, data, tell), name), out)
 
@@ -50,7 +50,7 @@ def fuse(
     out: OutOption = None,
 ) -> None:
     """Fuse runs into one, and score it."""
-    from babelrank.run_files import fuse_files, open_collection
+    from babelrank.pipelines.runs import fuse_files, open_collection
 
     loaded = open_collection(collection, data, tell)
     chosen = None if weights is None else _read_weights(weights)
@@ -73,10 +73,10 @@ def rerank(
     out: OutOption = None,
 ) -> None:
     """Sort a run's best passages anew with a cross-encoder, and score what comes out."""
+    from babelrank.pipelines.runs import open_collection, rerank_file
     from babelrank.ranking.reranking import load_cross_encoder
     from babelrank.reporting.names import public_label
     from babelrank.reporting.terminal import ProgressBars
-    from babelrank.run_files import open_collection, rerank_file
 
     loaded = open_collection(collection, data, tell)
     score = load_cross_encoder(model, device=device, max_length=max_length, batch_size=batch_size)

@@ -132,13 +132,15 @@ class ShardEncoding:
         Whether the encoder takes the first GPU that it sees.
     """
 
-    encoder: EncoderSource
+    encoder: EncoderSource | None
     passages: PassageReader
     folder: Path
     uses_gpu: bool = False
 
     def open(self) -> Callable[[int], EncodedShard]:
         """Load the encoder."""
+        if self.encoder is None:
+            raise EncoderError("this encoder cannot be loaded again.")
         return self.using(self.encoder.load())
 
     def using(
@@ -192,7 +194,7 @@ def encoding_bytes(plan: ShardPlan) -> int:
 def encode_corpus(
     collection: Collection,
     encoder: Encoder,
-    source: EncoderSource,
+    source: EncoderSource | None,
     store: Path,
     engine: Engine,
     *,
@@ -206,7 +208,7 @@ def encode_corpus(
     encoder
         Loaded; used where the engine works in this process.
     source
-        How other processes load it.
+        How other processes load it; None if they cannot.
     store
         Folder of the store.
     on_passages
@@ -247,10 +249,12 @@ def encode_corpus(
             start, stop = plan.bounds(number)
             count(stop - start)
 
-    # Of GPUs that the user chose, a worker must see all.
-    uses_gpu = encoder.info.device.startswith("cuda") and source.options.device in (None, "cuda")
-    encoding = ShardEncoding(source, collection.passages.reader, folder, uses_gpu)
     elsewhere = engine.processes > 0 or engine.spreads_search
+    if elsewhere and source is None:
+        raise EncoderError(f"{encoder.info.name}: other processes cannot load this object; name a model or a folder.")
+    # Of GPUs that the user chose, a worker must see all.
+    uses_gpu = encoder.info.device.startswith("cuda") and source is not None and source.options.device in (None, "cuda")
+    encoding = ShardEncoding(source, collection.passages.reader, folder, uses_gpu)
     job: Job[EncodedShard] = encoding if elsewhere else OpenedJob(encoding.using(encoder, count))
     if missing:
         count(0)

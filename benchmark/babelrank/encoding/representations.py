@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import Concurrent, Encoder, EncoderInfo, PoolWeighting, Role, Similarity, Truncating
 from babelrank.encoding.store import Shelf, default_store, text_key
+from babelrank.encoding.vector_block import VectorBlock
 from babelrank.encoding.vectors import (
     Kind,
     MultiVectors,
@@ -64,7 +65,7 @@ class Representations:
     """
 
     queries: Vectors
-    passages: Vectors
+    passages: Vectors | Sequence[VectorBlock]
     similarity: Similarity
     texts_encoded: dict[str, int]
     seconds: dict[str, float]

@@ -19,8 +19,9 @@ from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.vector_block import VectorBlock
 from babelrank.environment import available_cores
 from babelrank.errors import SearchError
-from babelrank.ranking.search import Top, search
-from babelrank.ranking.search_blocks import MEMORY_LIMIT, Corpus, Queries
+from babelrank.ranking.best import TopPassages, find_best
+from babelrank.ranking.dense import Corpus, DenseScorer
+from babelrank.ranking.tally import MEMORY_LIMIT
 
 _UNTYPED: Any = faiss  # its stubs lack, or get wrong, what is called by this name
 
@@ -89,7 +90,7 @@ class Approximation:
         those that exact search lists count.
     """
 
-    top: Top
+    top: TopPassages
     factory: str
     parameters: str
     rows: int
@@ -99,7 +100,7 @@ class Approximation:
     search_seconds: float
     exact_seconds: float
     sample: np.ndarray
-    exact: Top
+    exact: TopPassages
     recall: np.ndarray
 
     @property
@@ -117,6 +118,7 @@ def measure_approximation(
     *,
     parameters: str = "",
     sample: int = _SAMPLE,
+    self_matches: np.ndarray | None = None,
     seed: int = 0,
     memory_limit: int = MEMORY_LIMIT,
     threads: int | None = None,
@@ -129,21 +131,32 @@ def measure_approximation(
         As `build_index` and `search_index` take them.
     sample
         Number of queries, drawn by `seed`, on which recall is measured; all if there are fewer.
+    self_matches
+        Position of the passage that each query leaves out, −1 for none: int64, shape (queries,).
 
     Raises
     ------
     SearchError
-        As `build_index`, `search_index` and `search`; or the sample is empty.
+        As `build_index`, `search_index` and `find_best`; or the sample is empty.
     """
     if sample < 1 or not len(queries):
         raise SearchError(f"recall is measured on at least one query; asked for {sample} of {len(queries)}.")
     index = build_index(shards, factory, similarity, seed=seed, memory_limit=memory_limit, threads=threads)
     began = time.perf_counter()
-    top = search_index(index, queries, k, parameters, threads=threads)
+    if self_matches is None:
+        top = search_index(index, queries, k, parameters, threads=threads)
+    else:
+        top = search_index(index, queries, k + 1, parameters, threads=threads).without(self_matches, k)
     searched = time.perf_counter()
     rows = np.sort(np.random.default_rng(seed).permutation(len(queries))[:sample])
     began_exact = time.perf_counter()
-    exact = search(queries[rows], shards, k, similarity, memory_limit=memory_limit, threads=threads)
+    exact = find_best(
+        DenseScorer(queries[rows], index.corpus),
+        k,
+        self_matches=None if self_matches is None else self_matches[rows],
+        memory=memory_limit,
+        threads=threads,
+    )
     return Approximation(
         top=top,
         factory=factory,
@@ -156,7 +169,7 @@ def measure_approximation(
         exact_seconds=time.perf_counter() - began_exact,
         sample=rows,
         exact=exact,
-        recall=measure_recall(exact, Top(top.scores[rows], top.positions[rows])),
+        recall=measure_recall(exact, top.of_queries(rows)),
     )
 
 
@@ -191,7 +204,7 @@ def build_index(
         will not fit.
     """
     corpus = Corpus(shards, similarity)
-    metric = faiss.METRIC_L2 if similarity is Similarity.EUCLIDEAN else faiss.METRIC_INNER_PRODUCT
+    metric = faiss.METRIC_L2 if similarity == Similarity.EUCLIDEAN else faiss.METRIC_INNER_PRODUCT
     began = time.perf_counter()
     with threadpool_limits(threads or available_cores()):
         with _explained(f"index {factory!r} for vectors of dimension {corpus.dimension}", FACTORIES):
@@ -200,17 +213,17 @@ def build_index(
         if not index.is_trained:
             inverted = faiss.try_extract_index_ivf(index)
             sampled = max(_TRAIN_ROWS, _TRAIN_ROWS_PER_LIST * inverted.nlist if inverted else 0)
-            sampled = min(train_rows or sampled, corpus.rows)
-            with _explained(f"index {factory!r}, trained on {sampled:,} of {corpus.rows:,} passages", FACTORIES):
+            sampled = min(train_rows or sampled, len(corpus))
+            with _explained(f"index {factory!r}, trained on {sampled:,} of {len(corpus):,} passages", FACTORIES):
                 index.train(_sample_rows(corpus, sampled, seed))
         _add(index, corpus, factory, memory_limit)
     seconds = time.perf_counter() - began
-    return ApproximateIndex(index, factory, similarity, corpus.rows, sampled, seconds, _size(index), corpus)
+    return ApproximateIndex(index, factory, similarity, len(corpus), sampled, seconds, _size(index), corpus)
 
 
 def search_index(
     index: ApproximateIndex, queries: np.ndarray, k: int, parameters: str = "", *, threads: int | None = None
-) -> Top:
+) -> TopPassages:
     """Return each query's best passages as the index finds them; equal scores in the order of positions.
 
     Parameters
@@ -220,7 +233,7 @@ def search_index(
 
     Returns
     -------
-    Top
+    TopPassages
         Approximate scores. Where the index finds fewer than `k`, position −1 with a score of −∞ fills the row.
 
     Raises
@@ -228,23 +241,23 @@ def search_index(
     SearchError
         A parameter is unknown or impossible; queries of another dimension, or not finite; a `k` below 1.
     """
-    side = Queries(queries, index.corpus)
+    scorer = DenseScorer(queries, index.corpus)
     if k < 1:
-        raise SearchError(f"k is {k}, expected at least 1.")
+        raise SearchError(f"k must be at least 1, got {k}.")
     with _explained(f"index {index.factory!r} with parameters {parameters!r}", PARAMETERS):
         if parameters:
             _UNTYPED.ParameterSpace().set_index_parameters(index.index, parameters)
         with threadpool_limits(threads or available_cores()):
-            values, rows = index.index.search(side.fed, min(k, index.rows))
-    if index.similarity is Similarity.EUCLIDEAN:
+            values, rows = index.index.search(scorer.fed, min(k, index.rows))
+    if index.similarity == Similarity.EUCLIDEAN:
         values = -np.sqrt(np.maximum(values, 0))
     scores = np.where(rows < 0, -np.inf, values).astype(np.float32)
     positions = _positions(index.corpus, rows)
     order = np.lexsort((positions, -scores), axis=1)
-    return Top(np.take_along_axis(scores, order, axis=1), np.take_along_axis(positions, order, axis=1))
+    return TopPassages(*(np.take_along_axis(column, order, axis=1) for column in (positions, scores)))
 
 
-def measure_recall(exact: Top, approximate: Top) -> np.ndarray:
+def measure_recall(exact: TopPassages, approximate: TopPassages) -> np.ndarray:
     """Return the share of each query's exact best passages that the approximate list holds: float64, shape (queries,).
 
     Raises
@@ -266,17 +279,17 @@ def _add(index: Any, corpus: Corpus, factory: str, memory_limit: int) -> None:
         with _explained(f"index {factory!r}", FACTORIES):
             index.add(block.fed)
         if not number:
-            foreseen = empty + (_size(index) - empty) / len(block.fed) * corpus.rows
+            foreseen = empty + (_size(index) - empty) / len(block.fed) * len(corpus)
             if foreseen > memory_limit:
                 raise SearchError(
-                    f"index {factory!r} of {corpus.rows:,} passages takes about {foreseen / 1e9:.3g} GB, more than the "
+                    f"index {factory!r} of {len(corpus):,} passages takes about {foreseen / 1e9:.3g} GB, more than the "
                     f"limit of {memory_limit / 1e9:.3g} GB. Smaller are SQ8 (a byte per dimension) and PQ48 (48 bytes)."
                 )
 
 
 def _sample_rows(corpus: Corpus, count: int, seed: int) -> np.ndarray:
     """Draw passages without replacement; float32, as the index is fed them."""
-    chosen = np.sort(np.random.default_rng(seed).choice(corpus.rows, count, replace=False))
+    chosen = np.sort(np.random.default_rng(seed).choice(len(corpus), count, replace=False))
     sample, begin = np.empty((count, corpus.dimension), dtype=np.float32), 0
     for block in corpus.blocks(_ADD_ROWS):
         window = slice(*np.searchsorted(chosen, [begin, begin + len(block.fed)]))

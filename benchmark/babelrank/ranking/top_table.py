@@ -1,29 +1,16 @@
-"""Representations -> the best ranked passages of each query, kept beside the ranks of the relevant ones.
+"""The table of the best passages of each query, kept with the rank table.
 
 The rank table tells how far down an answer stands; this table tells what stands above it. One row per query and passage
 that is among the best of the pool or among the best of its language, with its rank where it is listed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from babelrank.data.collection import Collection
-from babelrank.encoding.representations import Representations
-from babelrank.ranking.counting import keep_best
-from babelrank.ranking.ranks import (
-    Consumer,
-    counters,
-    for_each_block,
-    language_order,
-    make_collection_scorer,
-    relevant_ranks,
-)
-from babelrank.ranking.table import RelevantRanks
 from babelrank.ranking.table_file import RANK_TYPES, TEXT_TYPES, TableFormat
 
 POOL_DEPTH = 10
@@ -92,94 +79,3 @@ def _restore(table: pd.DataFrame, metadata: Mapping[str, Any]) -> TopRanks:
         int(metadata["pool_depth"]),
         int(metadata["language_depth"]),
     )
-
-
-def rank_with_top(
-    collection: Collection,
-    representations: Representations,
-    *,
-    pool_depth: int = POOL_DEPTH,
-    language_depth: int = LANGUAGE_DEPTH,
-    threads: int | None = None,
-) -> tuple[RelevantRanks, TopRanks]:
-    """Rank as `ranks.rank` does, and find the best passages of the pool and of each language on the way.
-
-    Each block of scores is made once.
-
-    Parameters
-    ----------
-    pool_depth, language_depth
-        Passages kept for each query; all there are if there are fewer.
-    threads
-        By default one per available core.
-
-    Raises
-    ------
-    ValueError
-        The representations are of another collection, or a depth is below 1.
-    """
-    if min(pool_depth, language_depth) < 1:
-        raise ValueError(f"depths of {pool_depth} and {language_depth}, where at least 1 passage has to be kept.")
-    (bounds, order), queries = language_order(collection), len(collection.queries)
-    best, best_in_language = _Best(queries, bounds[[0, -1]], pool_depth), _Best(queries, bounds, language_depth)
-    in_pool, in_language = counters(collection, representations)
-    passes: list[tuple[bool, list[Consumer]]]
-    if in_language is in_pool:
-        passes = [(False, [in_pool, best, best_in_language])]
-    else:
-        passes = [(False, [in_pool, best]), (True, [in_language, best_in_language])]
-    for weighs_in_language, consumers in passes:
-        scorer = make_collection_scorer(collection, representations, in_language=weighs_in_language)
-        for_each_block(scorer, _all_of(consumers), threads)
-    top = TopRanks(
-        _as_table(collection, order, best, best_in_language),
-        collection.languages,
-        collection.pool_sizes,
-        int(pool_depth),
-        int(language_depth),
-    )
-    return relevant_ranks(collection, in_pool, in_language), top
-
-
-class _Best:
-    """Keeps the best passages of each part of the pool, block by block."""
-
-    def __init__(self, queries: int, bounds: np.ndarray, depth: int) -> None:
-        self._starts, self._stops = bounds[:-1].astype(np.int64), bounds[1:].astype(np.int64)
-        self._columns = np.concatenate([[0], np.cumsum(np.minimum(self._stops - self._starts, depth))])
-        shape = (queries, int(self._columns[-1]))
-        self.passages, self.ranks = np.empty(shape, dtype=np.int64), np.empty(shape)
-
-    def __call__(self, begin: int, end: int, scores: np.ndarray) -> None:
-        passages, ranks = self.passages[begin:end], self.ranks[begin:end]
-        keep_best(scores, self._starts, self._stops, self._columns, passages, ranks)
-
-    def as_frame(self, rank: str) -> pd.DataFrame:
-        """Return columns ``query``, ``passage`` (positions) and `rank`."""
-        query = np.repeat(np.arange(len(self.passages)), self.passages.shape[1])
-        return pd.DataFrame({"query": query, "passage": self.passages.ravel(), rank: self.ranks.ravel()})
-
-
-def _all_of(consumers: Sequence[Consumer]) -> Consumer:
-    """Hand each block to all, while it is in the cache."""
-
-    def consume(begin: int, end: int, scores: np.ndarray) -> None:
-        for consumer in consumers:
-            consumer(begin, end, scores)
-
-    return consume
-
-
-def _as_table(collection: Collection, order: np.ndarray, best: _Best, best_in_language: _Best) -> pd.DataFrame:
-    in_language, in_pool = best_in_language.as_frame("rank_in_language"), best.as_frame("rank_in_pool")
-    table = in_language.merge(in_pool, how="outer", on=["query", "passage"])
-    table = table.sort_values(["query", "passage"], ignore_index=True)
-    query, passage = table["query"].to_numpy(), order[table["passage"].to_numpy()]
-    frame = collection.passages.frame
-    columns = {
-        "query_lang": collection.queries["lang"].array.take(query),
-        "query_id": collection.queries["question"].array.take(query),
-        "passage_lang": frame["lang"].array.take(passage),
-        "passage_id": frame["id"].array.take(passage),
-    }
-    return pd.DataFrame(columns | {name: table[name].to_numpy(np.float64) for name in RANK_TYPES})

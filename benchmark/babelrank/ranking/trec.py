@@ -19,7 +19,6 @@ from babelrank.data.collection import Collection
 from babelrank.data.records import read_rows
 from babelrank.errors import DataError, ReportError
 from babelrank.files import atomic_write
-from babelrank.ranking.ranks import TopPassages
 
 PLACEHOLDER = "unjudged-"  # what exported runs call the passages that a rank table does not name; a number follows
 _COLUMNS = "query-id Q0 passage-id rank score tag"
@@ -105,12 +104,6 @@ def place_in_groups(groups: np.ndarray) -> np.ndarray:
     _, first, numbers = np.unique(groups, return_index=True, return_inverse=True)
     places: np.ndarray = np.arange(len(groups)) - first[numbers] + 1
     return places
-
-
-def write_run(path: Path, collection: Collection, top: TopPassages, tag: str) -> None:
-    """Write the best passages of each query of a collection; `tag` must hold no white space."""
-    ids = collection.passages.frame["id"].to_numpy(dtype=object)
-    save_run(path, run_of(collection.labels, ids[top.passages], top.scores), tag)
 
 
 def run_of(labels: np.ndarray, passages: np.ndarray, scores: np.ndarray) -> Run:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from babelrank.analysis.settings import Cell
-from babelrank.approximation import ApproximateSearch
+from babelrank.pipelines.approximation import ApproximateSearch
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.markdown import escape
 from babelrank.reporting.summary import NO_VALUE, show_rank, show_score

@@ -17,7 +17,7 @@ from babelrank.encoding.positions import most_tokens
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
 from babelrank.errors import TrainingError
-from babelrank.ranking.ranks import rank
+from babelrank.ranking.rank import rank
 from babelrank.training.batches import PASSAGE, QUERY, Collator, FixedTexts, ScheduledTexts
 from babelrank.training.config import ModelConfig, TeacherConfig, TrainingConfig
 from babelrank.training.engine import (
@@ -159,7 +159,7 @@ def rank_collection(model: SentenceTransformer, prompts: Mapping[str, str], coll
         rows, texts = pd.factorize(table["text"])
         sides[role] = encode_role(model, prompts, texts.tolist(), role)[rows]
     representations = Representations(sides[QUERY], sides[PASSAGE], Similarity.COSINE, {}, {})
-    analysis = analyse(rank(collection, representations))
+    analysis = analyse(rank(collection, representations).ranks)
     found = {name: analysis.macro[setting]["mAP"] for setting, name in CURVE_NAMES.items()}
     found[RANK_DISTANCE] = analysis.macro["multilingual"]["rank_distance"]
     return {name: value for name, value in found.items() if value is not None}

@@ -17,12 +17,12 @@ from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, check_compa
 from babelrank.encoding.registry import load_encoder
 from babelrank.encoding.store import SIZE_LIMIT, default_store, prune
 from babelrank.encoding.transforms import Transform, parse_transform
-from babelrank.evaluation import Evaluation, Observer, RunExport, evaluate_in_memory
+from babelrank.pipelines.evaluation import Evaluation, Observer, RunExport, evaluate_collection
+from babelrank.pipelines.modes import Streaming, choose_mode
 from babelrank.reporting.names import check_name, default_name, public_label, slug
 from babelrank.reporting.provenance import current_environment
 from babelrank.reporting.report import check_writable, write_report
 from babelrank.reporting.results import ModelResults, Results, model_results
-from babelrank.streaming import Streaming, choose_way, evaluate_streamed
 from babelrank.training.checkpoint import trained_languages
 
 _IDENTIFYING = ("revision", "similarity")  # options that tell submissions apart without being settings of the encoder
@@ -107,7 +107,7 @@ def submit(
     described = _describe(model, encoder.info, options, chosen, name)
     described = replace(described, seen=trained_languages(Path(model)) if seen is None else sorted(set(seen)))
     check_writable(reports, described)
-    ways = {found.name: _choose_way(found, encoder.info, streaming, chosen, observer) for found in loaded.values()}
+    streams = {found.name: _streams(found, encoder.info, streaming, chosen, observer) for found in loaded.values()}
     observer.announce(f"{described.name}: adapter {described.adapter}, {described.similarity}, {described.settings}")
     again = EncoderSource(model, options, adapter, encoder.info.fingerprint, Path.cwd())
     export = RunExport(runs, slug(described.name)) if runs else None
@@ -115,21 +115,18 @@ def submit(
     for found in loaded.values():
         for message in (f"{len(found.queries):,} queries, {sum(found.pool_sizes.values()):,} passages", *found.notes):
             observer.announce(f"{found.name}: {message}")
-        if ways[found.name]:
-            evaluations[found.name] = evaluate_streamed(
-                found, encoder, again, streaming, observer, store=store, load_seconds=load_seconds, export=export
-            )
-        else:
-            evaluations[found.name] = evaluate_in_memory(
-                found.with_passages_in_memory(),
-                encoder,
-                observer,
-                transforms=chosen,
-                store=store,
-                load_seconds=load_seconds,
-                with_texts=texts,
-                export=export,
-            )
+        evaluations[found.name] = evaluate_collection(
+            found if streams[found.name] else found.with_passages_in_memory(),
+            encoder,
+            observer,
+            transforms=chosen,
+            store=store,
+            load_seconds=load_seconds,
+            with_texts=texts,
+            export=export,
+            streaming=streaming if streams[found.name] else None,
+            source=again,
+        )
     for shelf in prune(store or default_store(), SIZE_LIMIT, spare_seconds=_SPARE_SECONDS):
         observer.announce(f"removed {shelf.folder}, used longest ago, since the store was full")
     results = Results(
@@ -137,8 +134,8 @@ def submit(
         {name: each.results for name, each in evaluations.items()},
         current_environment(encoder.info.device),
     )
-    ranks = {name: each.ranks for name, each in evaluations.items()}
-    tops = {name: each.top for name, each in evaluations.items() if each.top is not None}
+    ranks = {name: each.ranking.ranks for name, each in evaluations.items()}
+    tops = {name: each.ranking.top for name, each in evaluations.items()}
     return Submission(results, write_report(reports, results, ranks, tops, with_leaderboard=with_leaderboard))
 
 
@@ -150,21 +147,18 @@ def _check_fit(info: EncoderInfo, transforms: Sequence[Transform]) -> None:
         dimension = transform.check(info.kind, dimension)
 
 
-def _choose_way(
+def _streams(
     collection: Collection,
     info: EncoderInfo,
     streaming: Streaming,
     transforms: Sequence[Transform],
     observer: Observer,
 ) -> bool:
-    """Tell whether a collection is streamed, and say so."""
-    if collection.passages.in_memory:
-        if streaming.asked_for:
-            observer.announce(f"{collection.name}: evaluated in memory; only beir:, miracl: and local: can be streamed")
-        return False
-    streams, reason = choose_way(collection, info, streaming, transforms)
-    observer.announce(f"{collection.name}: {reason}")
-    return streams
+    """Tell whether a collection is streamed, and log why."""
+    streamed, reason = choose_mode(collection, info, streaming, transforms)
+    if reason:
+        observer.announce(f"{collection.name}: {reason}")
+    return streamed
 
 
 def _describe(

@@ -1,0 +1,270 @@
+"""A loaded encoder and a collection -> ranks, and the results that follow from them; in memory or streamed.
+
+Both modes give the same figures: to the bit if the encoder gives a text the same vector in every batch.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from babelrank.analysis.errors import find_errors, gather_texts, select_worst
+from babelrank.analysis.space import measure_space
+from babelrank.analysis.summary import analyse
+from babelrank.data.collection import Collection
+from babelrank.encoding.corpus import EncoderSource, encode_corpus
+from babelrank.encoding.protocol import Encoder, Role
+from babelrank.encoding.representations import Progress, Representations, encode, encode_texts
+from babelrank.encoding.shards import Shard, open_shards
+from babelrank.encoding.store import default_store
+from babelrank.encoding.transforms import Transform
+from babelrank.engines.protocol import Engine
+from babelrank.pipelines.modes import Streaming, check_memory, ranking_memory
+from babelrank.ranking.best import TopPassages
+from babelrank.ranking.dense import Corpus, DenseScorer
+from babelrank.ranking.panels import Scorer
+from babelrank.ranking.rank import Ranking, Tallier, rank
+from babelrank.ranking.tally import Request, Tally, tally
+from babelrank.ranking.trec import run_of, save_run, write_qrels
+from babelrank.reporting.names import collection_stem
+from babelrank.reporting.provenance import Seconds
+from babelrank.reporting.results import CollectionResults, collection_results
+
+
+class Observer(Protocol):
+    """Is told how a submission goes."""
+
+    def announce(self, message: str) -> None:
+        """Something began that takes a while, or was decided."""
+
+    def encoding(self, collection: str) -> Progress:
+        """Return what is told how far the encoding of `collection` has come."""
+
+
+@dataclass(frozen=True)
+class RunExport:
+    """Where TREC runs of the multilingual setting, with qrels, go.
+
+    Attributes
+    ----------
+    folder
+        For the files, which are named by collection and tag.
+    tag
+        What the runs call the system; without white space.
+    depth
+        Passages per query.
+    """
+
+    folder: Path
+    tag: str
+    depth: int = 100
+
+    def run_file(self, collection: str) -> Path:
+        """Return the path of a collection's run."""
+        return self.folder / f"{collection_stem(collection)}.{self.tag}.run"
+
+    def qrels_file(self, collection: str) -> Path:
+        """Return the path of a collection's judgements."""
+        return self.folder / f"{collection_stem(collection)}.qrels"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The outcome for one collection: its results as reports keep them, and the tables they follow from."""
+
+    results: CollectionResults
+    ranking: Ranking
+
+
+def evaluate_collection(
+    collection: Collection,
+    encoder: Encoder,
+    observer: Observer,
+    *,
+    transforms: Sequence[Transform] = (),
+    store: Path | None = None,
+    load_seconds: float = 0.0,
+    with_texts: bool = True,
+    export: RunExport | None = None,
+    streaming: Streaming | None = None,
+    source: EncoderSource | None = None,
+) -> Evaluation:
+    """Encode, rank and analyse a collection.
+
+    Parameters
+    ----------
+    transforms
+        Applied to the representations, one after another; none of them if the collection is streamed.
+    load_seconds
+        What loading the encoder took.
+    with_texts
+        Whether results hold the texts of the worst questions, if the collection's licence is known: results go into
+        reports, and from there anywhere.
+    streaming
+        How to stream; None keeps all vectors in memory.
+    source
+        How other processes load the encoder; needed by engines that work in other processes.
+
+    Raises
+    ------
+    EncoderError, EngineError
+        As `encode` and `encode_corpus`; a transform cannot be applied.
+    SearchError
+        The memory limit is too low.
+    """
+    depth = 0 if export is None else export.depth
+    represented = (
+        _streamed(collection, encoder, observer, streaming, source, store)
+        if streaming
+        else _in_memory(collection, encoder, observer, transforms, store)
+    )
+    with represented as (representations, memory, tallier):
+        began = time.perf_counter()
+        ranking = rank(collection, representations, run_depth=depth, memory=memory, tallier=tallier)
+        ranked = time.perf_counter()
+    analysis = analyse(ranking.ranks)
+    has_space = len(collection.languages) > 1 and streaming is None
+    space = measure_space(collection, representations) if has_space else None
+    with_texts = with_texts and collection.licence is not None
+    texts = gather_texts(select_worst(find_errors(ranking.ranks, ranking.top)), collection) if with_texts else None
+    seconds = Seconds(
+        load=load_seconds,
+        encode_query=representations.seconds[Role.QUERY],
+        encode_document=representations.seconds[Role.DOCUMENT],
+        rank=ranked - began,
+        analyse=time.perf_counter() - ranked,
+    )
+    if export is not None and ranking.best is not None:
+        _write_run(export, collection, ranking.best)
+    results = collection_results(
+        collection,
+        analysis,
+        texts_encoded=representations.texts_encoded,
+        texts_truncated=representations.texts_truncated,
+        seconds=seconds,
+        space=space,
+        texts=texts,
+    )
+    return Evaluation(results, ranking)
+
+
+_Represented = tuple[Representations, int, Tallier | None]  # with the memory for ranking, and what does the counting
+
+
+@contextmanager
+def _in_memory(
+    collection: Collection,
+    encoder: Encoder,
+    observer: Observer,
+    transforms: Sequence[Transform],
+    store: Path | None,
+) -> Iterator[_Represented]:
+    representations = encode(encoder, collection, store=store, progress=observer.encoding(collection.name))
+    for transform in transforms:
+        representations = transform.apply(representations, collection)
+    yield representations, ranking_memory(None), None
+
+
+@contextmanager
+def _streamed(
+    collection: Collection,
+    encoder: Encoder,
+    observer: Observer,
+    streaming: Streaming,
+    source: EncoderSource | None,
+    store: Path | None,
+) -> Iterator[_Represented]:
+    with streaming.open() as engine:
+        limit = check_memory(streaming.memory, collection, encoder, engine)
+        representations = encode_streamed(collection, encoder, source, engine, observer, store=store)
+        memory = ranking_memory(limit)
+        yield representations, memory, partial(_tally_shards, engine, memory) if engine.spreads_search else None
+
+
+def encode_streamed(
+    collection: Collection,
+    encoder: Encoder,
+    source: EncoderSource | None,
+    engine: Engine,
+    observer: Observer,
+    *,
+    store: Path | None = None,
+) -> Representations:
+    """Encode the queries into memory, and the passages into shards on disk.
+
+    Raises
+    ------
+    EncoderError, EngineError
+        As `encode_texts` and `encode_corpus`.
+    """
+    root = store or default_store()
+    progress = observer.encoding(collection.name)
+    texts = collection.queries["text"].tolist()
+    queries = encode_texts(encoder, texts, Role.QUERY, root, partial(progress, Role.QUERY))
+    corpus = encode_corpus(
+        collection,
+        encoder,
+        source,
+        root,
+        engine,
+        on_passages=partial(progress, Role.DOCUMENT),
+        announce=lambda message: observer.announce(f"{collection.name}: {message}"),
+    )
+    query, document = Role.QUERY.value, Role.DOCUMENT.value
+    return Representations(
+        queries.vectors,
+        corpus.shards,
+        encoder.info.similarity,
+        texts_encoded={query: queries.encoded, document: corpus.texts},
+        seconds={query: queries.seconds, document: corpus.seconds},
+        texts_truncated={query: queries.truncated, document: corpus.truncated},
+    )
+
+
+@dataclass(frozen=True)
+class ShardTally:
+    """The job of counting and listing passages, shard by shard; its tasks are the shards' numbers."""
+
+    folder: Path
+    queries: np.ndarray
+    similarity: Any
+    request: Request
+    memory: int
+    uses_gpu: ClassVar[bool] = False
+
+    def open(self) -> Callable[[int], Tally]:
+        """Look up the shards."""
+        shards = open_shards(self.folder, verify=False)
+
+        def work(number: int) -> Tally:
+            scorer = DenseScorer(self.queries, Corpus([shards[number]], self.similarity))
+            return tally(scorer, self.request, memory=self.memory)
+
+        return work
+
+
+def _tally_shards(engine: Engine, memory: int, scorer: Scorer, request: Request) -> Tally:
+    """Share the shards out among the tasks of an engine, and add up what they found."""
+    if not isinstance(scorer, DenseScorer):
+        return tally(scorer, request, memory=memory)
+    corpus = scorer.corpus
+    (folder,) = {shard.path.parent for shard in corpus.shards if isinstance(shard, Shard)}
+    total = request.empty(len(scorer.queries))
+    job = ShardTally(folder, scorer.queries, corpus.similarity, request, memory)
+    engine.run(job, range(len(corpus.shards)), lambda _, part: total.add(part))
+    return total
+
+
+def _write_run(export: RunExport, collection: Collection, best: TopPassages) -> None:
+    """Write the best passages of each query, and the judgements, in TREC's format."""
+    found = best.scores > -np.inf
+    ids = collection.passages.ids(np.unique(best.positions[found]))
+    named = np.array([ids.get(position, "") for position in best.positions.ravel().tolist()], dtype=object)
+    run = run_of(collection.labels, named.reshape(best.positions.shape), best.scores)
+    save_run(export.run_file(collection.name), run, export.tag)
+    write_qrels(export.qrels_file(collection.name), collection)

@@ -1,0 +1,213 @@
+"""Dense vectors, in memory or in shards on disk -> panels with approximate scores, and exact scores of single pairs."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from babelrank.encoding.protocol import Similarity
+from babelrank.encoding.vector_block import VectorBlock
+from babelrank.errors import SearchError
+from babelrank.ranking.exact_scores import CODES, row_lengths, score_pairs
+from babelrank.ranking.panels import Panel, Score
+
+# What BLAS and the tiles take apart from vectors and results.
+_WORKSPACE = 160 * 2**20
+_MAX_PANEL_BYTES = 256 * 2**20  # of float32 vectors; larger panels are no faster
+_MIN_PANEL_ROWS = 256
+_PAIRS = 1 << 14  # of which vectors are gathered at a time
+_UNIT_TOLERANCE = 1e-6  # vectors that an encoder normalised in float32 are this near to length 1
+_ROUND_OFF = 2.0**-24  # of float32
+_LARGEST_VALUE = 1e37  # a tenth of what float32 holds
+
+
+@dataclass(frozen=True)
+class CorpusBlock:
+    """Consecutive passages in memory, perhaps sorted by group.
+
+    Attributes
+    ----------
+    positions
+        int64, shape (passages,).
+    vectors, fed
+        float32, shape (passages, dimension): as they are, and as products compare them (normalised for cosine).
+    lengths
+        float64, shape (passages,): Euclidean lengths.
+    """
+
+    positions: np.ndarray
+    vectors: np.ndarray
+    fed: np.ndarray
+    lengths: np.ndarray
+
+
+class Corpus:
+    """Vectors of the passages, and what follows from their lengths.
+
+    Raises
+    ------
+    SearchError
+        No shards, shards that overlap, or of several dimensions.
+    """
+
+    def __init__(self, shards: Sequence[VectorBlock], similarity: Similarity) -> None:
+        if not shards:
+            raise SearchError("there are no vectors of passages.")
+        self.similarity = similarity
+        self.shards = sorted(shards, key=lambda shard: shard.start)
+        for one, other in pairwise(self.shards):
+            end = one.start + len(one)
+            if one.dimension != other.dimension:
+                raise SearchError(f"shards of dimension {one.dimension} and {other.dimension}.")
+            if other.start < end:
+                raise SearchError(f"shards overlap: one begins at {other.start}, another ends at {end}.")
+        self.dimension = self.shards[0].dimension
+        self.longest = max(shard.lengths[1] for shard in self.shards)
+        spread = max(abs(length - 1) for shard in self.shards for length in shard.lengths)
+        # Unit vectors are compared as they are: a copy of the passages would cost more than the last bits are worth.
+        self.normalises = similarity == Similarity.COSINE and spread > _UNIT_TOLERANCE
+        self.spread = spread if similarity == Similarity.COSINE and not self.normalises else 0.0
+
+    def __len__(self) -> int:
+        return sum(map(len, self.shards))
+
+    def blocks(self, rows: int, groups: np.ndarray | None = None) -> Iterator[CorpusBlock]:
+        """Read at most so many passages at a time; the next are fetched from the disk while a block is worked on.
+
+        Parameters
+        ----------
+        groups
+            Group of each passage by position; each block is then sorted by it. None keeps the order.
+        """
+        windows = [
+            (shard, start, min(start + rows, len(shard)))
+            for shard in self.shards
+            for start in range(0, len(shard), rows)
+        ]
+        for (shard, start, stop), following in zip(windows, [*windows[1:], None], strict=True):
+            if following:
+                following[0].prefetch(following[1], following[2])
+            vectors = np.ascontiguousarray(shard.read(start, stop), dtype=np.float32)
+            positions = np.arange(shard.start + start, shard.start + stop)
+            if groups is not None and (np.diff(groups[positions].astype(np.int64)) < 0).any():
+                order = np.argsort(groups[positions], kind="stable")
+                vectors, positions = vectors[order], positions[order]
+            lengths = row_lengths(vectors)
+            yield CorpusBlock(positions, vectors, unit_rows(vectors, lengths) if self.normalises else vectors, lengths)
+            del vectors, positions
+
+
+class DenseScorer:
+    """One matrix product per tile, and exact scores of single pairs; see `panels.Scorer`.
+
+    Raises
+    ------
+    SearchError
+        Queries of another dimension than the passages, or not finite; vectors too long for float32.
+    """
+
+    exact = False
+
+    def __init__(self, queries: np.ndarray, corpus: Corpus) -> None:
+        self.corpus, self.code = corpus, CODES[corpus.similarity]
+        if queries.ndim != 2 or queries.shape[1] != corpus.dimension:
+            raise SearchError(f"queries of shape {queries.shape}, but passages of dimension {corpus.dimension}.")
+        self.queries = np.ascontiguousarray(queries, dtype=np.float32)
+        if not np.isfinite(self.queries).all():
+            raise SearchError("vectors of queries must be finite; some hold NaN or infinity.")
+        self.lengths = row_lengths(self.queries)
+        self.fed = self.queries
+        if corpus.similarity == Similarity.COSINE:
+            self.fed = unit_rows(self.queries, self.lengths)
+            largest = np.full(len(queries), 1 + corpus.spread)
+        elif corpus.similarity == Similarity.DOT:
+            largest = self.lengths * corpus.longest
+        else:
+            largest = (self.lengths + corpus.longest) ** 2
+        if largest.max(initial=0) > _LARGEST_VALUE:
+            raise SearchError(f"vectors as long as {corpus.longest:.3g} cannot be compared in float32.")
+        # A sum of n products is off by at most γₙ Σ|aᵢ bᵢ| in whatever order it is added up (Higham 2002, Accuracy and
+        # Stability of Numerical Algorithms, §3.1); then what underflows, and what is not quite a unit vector.
+        n = corpus.dimension + 32
+        self.margins: np.ndarray = 1.01 * n * (_ROUND_OFF * largest + 2.0**-124) + corpus.spread
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of queries and of passages."""
+        return len(self.queries), len(self.corpus)
+
+    def pair_scores(self, query_rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Return the exact scores of single pairs, such as queries and their relevant passages.
+
+        Parameters
+        ----------
+        query_rows, positions
+            Integers, shape (pairs,): row of the query, position of the passage.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, shape (pairs,).
+
+        Raises
+        ------
+        SearchError
+            A position is in no shard.
+        """
+        scores = np.full(len(positions), np.nan, dtype=np.float32)
+        order = np.argsort(positions, kind="stable")
+        for shard in self.corpus.shards:
+            begin, end = np.searchsorted(positions[order], [shard.start, shard.start + len(shard)])
+            for start in range(begin, end, _PAIRS):
+                pairs = order[start : min(start + _PAIRS, end)]
+                distinct, rows = np.unique(positions[pairs] - shard.start, return_inverse=True)
+                vectors = np.ascontiguousarray(shard.read(0, len(shard))[distinct], dtype=np.float32)
+                scores[pairs] = score_pairs(
+                    self.queries, query_rows[pairs], self.lengths, vectors, rows, row_lengths(vectors), self.code
+                )
+        if np.isnan(scores).any():
+            raise SearchError(f"position {positions[np.isnan(scores)][0]} is in no shard.")
+        return scores
+
+    def panels(self, groups: np.ndarray | None, count: int, *, memory: int, held: int) -> Iterator[Panel]:
+        """See `panels.Scorer`."""
+        for block in self.corpus.blocks(self._panel_rows(memory, held, sorts=groups is not None), groups):
+            own = np.zeros(len(block.positions), np.int64) if groups is None else groups[block.positions]
+            edges = np.searchsorted(own, np.arange(count + 1)).astype(np.int64)
+            yield Panel(block.positions, edges, self._score(block), block.vectors, block.lengths)
+
+    def _score(self, block: CorpusBlock) -> Score:
+        euclidean = self.corpus.similarity == Similarity.EUCLIDEAN
+        squares = block.lengths.astype(np.float32) ** 2
+
+        def score(queries: slice, passages: slice, out: np.ndarray) -> np.ndarray:
+            asked, found = self.fed[queries], block.fed[passages]
+            values = np.matmul(asked, found.T, out=out[: len(asked), : len(found)])
+            if euclidean:  # −‖q − p‖² = 2 q·p − ‖p‖² − ‖q‖²
+                values *= 2
+                values -= squares[passages]
+                values -= (self.lengths[queries].astype(np.float32) ** 2)[:, None]
+            return values
+
+        return score
+
+    def _panel_rows(self, memory: int, held: int, *, sorts: bool) -> int:
+        # Float32 and perhaps a normalised copy; the next panel may come before the last is gone; sorting copies.
+        row_bytes = (2 + sorts) * 4 * self.corpus.dimension * (1 + self.corpus.normalises) + 64
+        held += len(self.queries) * (2 * 4 * self.corpus.dimension + 32)
+        needed = held + _WORKSPACE + _MIN_PANEL_ROWS * row_bytes
+        if needed > memory:
+            raise SearchError(
+                f"a memory limit of {memory / 1e6:,.0f} MB is too low for ranking: it needs {needed / 1e6:,.0f} MB. "
+                "Fewer queries or a smaller k need less."
+            )
+        most = int(memory - held - _WORKSPACE) // row_bytes
+        return min(most, max(_MIN_PANEL_ROWS, _MAX_PANEL_BYTES // (4 * self.corpus.dimension)))
+
+
+def unit_rows(vectors: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Divide in double precision, so that very short vectors lose nothing; a zero vector stays zero."""
+    unit = np.empty_like(vectors)
+    np.divide(vectors, np.where(lengths == 0, 1.0, lengths)[:, None], out=unit, casting="same_kind")
+    return unit

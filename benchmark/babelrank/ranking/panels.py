@@ -1,0 +1,93 @@
+"""A panel: a part of the collection in memory, and what scores it. Scorers of every kind hand out panels."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+# Scores queries (a slice) with passages (a slice of the panel) into an array of at least that shape; returns them.
+Score = Callable[[slice, slice, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Passages in memory, those of a group (language) together.
+
+    Attributes
+    ----------
+    positions
+        Position in the collection of each passage: int64, shape (passages,), ascending within each group.
+    edges
+        Row at which each group begins, and the end: int64, shape (groups + 1,).
+    score
+        Scores some queries with some of the passages: float32, shape (queries, passages).
+    vectors, lengths
+        The vectors as they are, float32 of shape (passages, dimension), and their Euclidean lengths, float64; both
+        empty where `score` is exact.
+    """
+
+    positions: np.ndarray
+    edges: np.ndarray
+    score: Score
+    vectors: np.ndarray
+    lengths: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @cached_property
+    def _order(self) -> np.ndarray:
+        return np.argsort(self.positions, kind="stable")
+
+    def columns(self, positions: np.ndarray) -> np.ndarray:
+        """Return the row in the panel of passages by position, −1 for those elsewhere: int64."""
+        places = np.searchsorted(self.positions, positions, sorter=self._order)
+        found = self._order[np.minimum(places, len(self) - 1)]
+        columns: np.ndarray = np.where(self.positions[found] == positions, found, -1)
+        return columns
+
+
+class Scorer(Protocol):
+    """Scores all queries with all passages.
+
+    Attributes
+    ----------
+    exact
+        Whether a panel's scores are exact; then there is one panel.
+    queries, lengths
+        float32, shape (queries, dimension), and their Euclidean lengths, float64; no columns where scores are exact.
+    margins
+        By how much a panel's scores may be off: float64, shape (queries,).
+    code
+        Similarity, as `exact_scores.CODES` has it.
+    """
+
+    exact: bool
+    queries: np.ndarray
+    lengths: np.ndarray
+    margins: np.ndarray
+    code: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of queries and of passages."""
+
+    def panels(self, groups: np.ndarray | None, count: int, *, memory: int, held: int) -> Iterator[Panel]:
+        """Read the passages.
+
+        Parameters
+        ----------
+        groups
+            Group of each passage by position; None if all are of one.
+        count
+            Number of groups.
+        memory, held
+            Bytes that ranking may take, and those that are taken otherwise.
+
+        Raises
+        ------
+        SearchError
+            The memory does not suffice; says how much would.
+        """

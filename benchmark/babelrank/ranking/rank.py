@@ -1,0 +1,202 @@
+"""Representations -> ranks of the relevant passages and the best passages of each query: every setting in one pass.
+
+Both tables follow from the same scores, in memory as on disk, for dense, sparse and multi-vectors.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from babelrank.data.collection import Collection
+from babelrank.encoding.representations import Representations
+from babelrank.encoding.vector_block import VectorBlock
+from babelrank.encoding.vectors import Vectors
+from babelrank.errors import SearchError
+from babelrank.ranking.best import TopPassages
+from babelrank.ranking.panels import Scorer
+from babelrank.ranking.scores import make_scorer
+from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table_file import RANK_TYPES
+from babelrank.ranking.tally import MEMORY_LIMIT, Lists, Request, Tally, Targets, score_targets, tally
+from babelrank.ranking.top_table import LANGUAGE_DEPTH, POOL_DEPTH, TopRanks
+
+# Counts and lists all passages of a scorer; `tally`, or what shares the work among machines.
+Tallier = Callable[[Scorer, Request], Tally]
+Passages = Vectors | Sequence[VectorBlock]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What one pass over the scores gives.
+
+    Attributes
+    ----------
+    ranks
+        Ranks of the relevant passages, one row per judgement.
+    top
+        The best passages of each query, relevant or not.
+    best
+        The same of the pool, as deep as a run was asked for; None if none was.
+    """
+
+    ranks: RelevantRanks
+    top: TopRanks
+    best: TopPassages | None = None
+
+
+def rank(
+    collection: Collection,
+    representations: Representations,
+    *,
+    pool_depth: int = POOL_DEPTH,
+    language_depth: int = LANGUAGE_DEPTH,
+    run_depth: int = 0,
+    memory: int = MEMORY_LIMIT,
+    threads: int | None = None,
+    tallier: Tallier | None = None,
+) -> Ranking:
+    """Rank every relevant passage of every query, in its language and in the pool, and list the best passages.
+
+    Ranks start at 1; equal scores share the mean of their ranks. Dense vectors are compared by exact scores: double
+    precision, rounded to float32. The outcome does not depend on threads, memory or the order of the work.
+
+    Parameters
+    ----------
+    representations
+        Of this collection's queries and passages, row by row.
+    pool_depth, language_depth
+        Passages listed for each query, of the pool and of each language; at least 1.
+    run_depth
+        Passages per query in `Ranking.best`; 0 for none.
+    memory
+        Bytes that ranking may take in addition to the vectors.
+    threads
+        By default one per available core.
+    tallier
+        Does the counting; by default this process.
+
+    Raises
+    ------
+    SearchError
+        The representations are not of this collection, a depth is below 1, or the memory does not suffice.
+
+    Examples
+    --------
+    >>> import babelrank
+    >>> collection = babelrank.load_collection("sample:de,en")
+    >>> encoder = babelrank.load_encoder("use-multilingual-v3")
+    >>> ranking = babelrank.rank(collection, babelrank.encode(encoder, collection))
+    >>> len(ranking.ranks.table) == len(collection.qrels)
+    True
+    """
+    if min(pool_depth, language_depth) < 1:
+        raise SearchError(f"pool_depth and language_depth must be at least 1, got {pool_depth} and {language_depth}.")
+
+    def work(scorer: Scorer, request: Request) -> Tally:
+        return tallier(scorer, request) if tallier else tally(scorer, request, memory=memory, threads=threads)
+
+    several = len(collection.languages) > 1
+    codes = collection.passages.lang_codes if several else None
+    rows, positions = (collection.qrels[side].to_numpy(np.int64) for side in ("query", "passage"))
+
+    def count(passages: Passages, depths: tuple[int, int]) -> tuple[Tally, dict[str, pd.DataFrame]]:
+        scorer = make_scorer(representations.queries, passages, representations.similarity)
+        shape = len(collection.queries), len(collection.passages)
+        if scorer.shape != shape:
+            raise SearchError(f"{scorer.shape} (query, passage) vectors, but {collection.name} has {shape}.")
+        targets = score_targets(scorer, rows, positions)
+        request = Request(targets, codes, len(collection.languages), *depths, collection.self_matches)
+        total = work(scorer, request)
+
+        def recount(ties: Targets) -> Tally:
+            return work(scorer, replace(request, targets=ties, pool_depth=0, group_depth=0))
+
+        lists = {}
+        if total.pool.depth:
+            lists["rank_in_pool"] = _entries(total.pool, "rank_in_pool", pool_depth, recount)
+        if total.by_group.depth:
+            lists["rank_in_language"] = _entries(total.by_group, "rank_in_language", language_depth, recount)
+        return total, lists
+
+    weighted, depth = representations.passages_in_language, max(pool_depth, run_depth)
+    if weighted is None:
+        in_pool, lists = count(representations.passages, (depth, language_depth))
+        in_language = in_pool
+    else:  # passages weigh differently in the pool of their own language
+        in_pool, lists = count(representations.passages, (depth, 0))
+        in_language, own_lists = count(weighted, (0, language_depth))
+        lists |= own_lists
+    langs = np.zeros(len(positions), np.int64) if codes is None else codes[positions].astype(np.int64)
+    ranks = _rank_table(collection, in_pool, in_language, langs)
+    best = TopPassages.of(in_pool.pool, run_depth) if run_depth else None
+    return Ranking(ranks, _top_table(collection, lists, pool_depth, language_depth), best)
+
+
+def _entries(lists: Lists, rank: str, depth: int, count: Callable[[Targets], Tally]) -> pd.DataFrame:
+    """Return the wanted entries of lists: columns query, passage (positions) and their mid-ranks.
+
+    Parameters
+    ----------
+    count
+        Counts what scores the same as some entries, where a list has no room for all of them.
+    """
+    scores = lists.scores
+    wanted = scores[:, :, :depth]
+    above = (scores[:, :, None, :] > wanted[..., None]).sum(axis=3)
+    equal = (scores[:, :, None, :] == wanted[..., None]).sum(axis=3)
+    queries, groups = np.nonzero(lists.overflowing(depth))
+    if len(queries):
+        last = queries, groups, depth - 1
+        ties = Targets(queries, lists.positions[last], scores[last])
+        tied = count(ties).equal
+        exact = tied.sum(axis=1) if lists.scores.shape[1] == 1 else tied[np.arange(len(ties)), groups]
+        at_last = wanted[queries, groups] == ties.scores[:, None]
+        equal[queries, groups] = np.where(at_last, exact[:, None], equal[queries, groups])
+    found = wanted > -np.inf
+    return pd.DataFrame(
+        {
+            "query": np.nonzero(found)[0],
+            "passage": lists.positions[:, :, :depth][found],
+            rank: (above + (equal + 1) / 2)[found],
+        }
+    )
+
+
+def _rank_table(collection: Collection, in_pool: Tally, in_language: Tally, langs: np.ndarray) -> RelevantRanks:
+    own = np.arange(len(langs)), langs
+    equal = in_pool.equal.sum(axis=1)
+    qrels = collection.qrels
+    queries = collection.queries.iloc[qrels["query"].to_numpy()]
+    table = pd.DataFrame(
+        {
+            "query_lang": queries["lang"].array,
+            "query_id": queries["question"].array,
+            "passage_lang": qrels["passage_lang"].array,
+            "passage_id": qrels["passage_id"].array,
+            "grade": qrels["grade"].to_numpy(),
+            "rank_in_language": in_language.above[own] + (in_language.equal[own] + 1) / 2,
+            "rank_in_pool": in_pool.above.sum(axis=1) + (equal + 1) / 2,
+        }
+    )
+    return RelevantRanks(table, collection.languages, collection.pool_sizes, tied=int((equal > 1).sum()))
+
+
+def _top_table(
+    collection: Collection, lists: dict[str, pd.DataFrame], pool_depth: int, language_depth: int
+) -> TopRanks:
+    table = lists["rank_in_language"].merge(lists["rank_in_pool"], how="outer", on=["query", "passage"])
+    table = table.sort_values(["query", "passage"], ignore_index=True)
+    queries = collection.queries.iloc[table["query"].to_numpy()]
+    positions = table["passage"].to_numpy()
+    ids = collection.passages.ids(np.unique(positions))
+    languages = pd.Series(collection.languages, dtype="str").array
+    columns = {
+        "query_lang": queries["lang"].array,
+        "query_id": queries["question"].array,
+        "passage_lang": languages.take(collection.passages.lang_codes[positions].astype(np.int64)),
+        "passage_id": pd.Series([ids[position] for position in positions.tolist()], dtype="str").array,
+    }
+    frame = pd.DataFrame(columns | {name: table[name].to_numpy(np.float64) for name in RANK_TYPES})
+    return TopRanks(frame, collection.languages, collection.pool_sizes, pool_depth, language_depth)

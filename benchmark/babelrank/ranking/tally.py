@@ -1,0 +1,242 @@
+"""Scores -> what outscores each relevant passage, and the best passages of each query: one pass for both.
+
+For a window of queries and a tile of passages, scores are made once and scanned while they are in the cache. Nothing is
+sorted and no language pair is looped over. Tallies of parts of a collection add up, so the passages may lie in memory,
+on disk or on several machines: the outcome is the same to the bit, since it follows from exact scores alone.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from babelrank.environment import available_cores
+from babelrank.ranking.dense import DenseScorer
+from babelrank.ranking.exact_scores import NO_POSITION
+from babelrank.ranking.panels import Panel, Scorer
+from babelrank.ranking.scan import insert_all, scan_tile
+
+MEMORY_LIMIT = 2 * 2**30
+_TILE_PASSAGES = 16_384  # that one thread scores and scans at a time
+_TILE_BYTES = 16 * 2**20  # of scores that one thread holds (tried: 4, 8, 16, 32 MB)
+_POOL_RESERVE, _GROUP_RESERVE = 6, 2  # places behind the wanted ones, where passages that tie with the last are found
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Scores of which the ranks are wanted, such as those of relevant passages.
+
+    Attributes
+    ----------
+    query_rows
+        Row of the query: int64, shape (targets,), ascending.
+    positions
+        Position of the passage: int64, shape (targets,).
+    scores
+        Exact scores, float32, shape (targets,); NaN until a scorer that is exact has made them.
+    """
+
+    query_rows: np.ndarray
+    positions: np.ndarray
+    scores: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.query_rows)
+
+
+@dataclass(frozen=True)
+class Lists:
+    """The best passages of each query, of the pool or of each group.
+
+    Attributes
+    ----------
+    depth
+        Places that are right; further ones hold what ties with the last of them.
+    scores, positions
+        float32 and int64, shape (queries, groups, places): best first, equal scores by position; free places have the
+        score −∞ and the position `NO_POSITION`.
+    """
+
+    depth: int
+    scores: np.ndarray
+    positions: np.ndarray
+
+    @classmethod
+    def empty(cls, queries: int, groups: int, depth: int, reserve: int) -> "Lists":
+        """Make lists without entries."""
+        shape = (queries, groups, depth + reserve if depth else 0)
+        return cls(depth, np.full(shape, -np.inf, np.float32), np.full(shape, NO_POSITION, np.int64))
+
+    def overflowing(self, depth: int) -> np.ndarray:
+        """Tell which lists have no room for all ties with place `depth`: bool, shape (queries, groups)."""
+        last = self.scores[:, :, -1]
+        full: np.ndarray = (last > -np.inf) & (last == self.scores[:, :, depth - 1])
+        return full
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What was counted and listed.
+
+    Attributes
+    ----------
+    above, equal
+        Passages of each group with a higher score than a target, and with the same one (its own passage included):
+        int64, shape (targets, groups).
+    pool, by_group
+        Lists of the best passages.
+    """
+
+    above: np.ndarray
+    equal: np.ndarray
+    pool: Lists
+    by_group: Lists
+
+    def add(self, part: "Tally") -> None:
+        """Take in the tally of another part of the collection."""
+        np.add(self.above, part.above, out=self.above)
+        np.add(self.equal, part.equal, out=self.equal)
+        for mine, other in ((self.pool, part.pool), (self.by_group, part.by_group)):
+            places = mine.scores.shape[2]
+            if places:
+                insert_all(
+                    mine.scores.reshape(-1, places),
+                    mine.positions.reshape(-1, places),
+                    other.scores.reshape(-1, places),
+                    other.positions.reshape(-1, places),
+                )
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is counted and listed.
+
+    Attributes
+    ----------
+    targets
+        Scores to rank.
+    groups
+        Group (language) of each passage by position: unsigned integers; None if there is one.
+    group_count
+        Number of groups.
+    pool_depth, group_depth
+        Passages listed for each query, of the pool and of each group; 0 for none.
+    left_out
+        Position of the passage that each query leaves out, −1 for none: int64, shape (queries,); None for no such.
+    """
+
+    targets: Targets
+    groups: np.ndarray | None = None
+    group_count: int = 1
+    pool_depth: int = 0
+    group_depth: int = 0
+    left_out: np.ndarray | None = None
+
+    def empty(self, queries: int) -> Tally:
+        """Return a tally of no passages."""
+        shape = (len(self.targets), self.group_count)
+        return Tally(
+            np.zeros(shape, np.int64),
+            np.zeros(shape, np.int64),
+            Lists.empty(queries, 1, self.pool_depth, _POOL_RESERVE),
+            Lists.empty(queries, self.group_count, self.group_depth, _GROUP_RESERVE),
+        )
+
+
+def no_targets() -> Targets:
+    """Return no targets, for lists alone."""
+    return Targets(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+
+
+def score_targets(scorer: Scorer, query_rows: np.ndarray, positions: np.ndarray) -> Targets:
+    """Return targets with the exact scores of pairs; those of a scorer that is exact come later, from its panel."""
+    query_rows, positions = query_rows.astype(np.int64), positions.astype(np.int64)
+    if isinstance(scorer, DenseScorer):
+        return Targets(query_rows, positions, scorer.pair_scores(query_rows, positions))
+    return Targets(query_rows, positions, np.full(len(query_rows), np.nan, np.float32))
+
+
+def tally(scorer: Scorer, request: Request, *, memory: int = MEMORY_LIMIT, threads: int | None = None) -> Tally:
+    """Count and list all passages of a scorer.
+
+    Parameters
+    ----------
+    memory
+        Bytes that ranking may take in addition to what the process holds already.
+    threads
+        By default one per available core.
+
+    Raises
+    ------
+    SearchError
+        The memory does not suffice.
+    """
+    queries, _ = scorer.shape
+    total = request.empty(queries)
+    starts = np.searchsorted(request.targets.query_rows, np.arange(queries + 1)).astype(np.int64)
+    workers = threads or available_cores()
+    held = workers * _TILE_BYTES + sum(
+        part.nbytes for part in (total.above, total.equal, total.pool.scores, total.by_group.scores)
+    )
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as executor:
+        for panel in scorer.panels(request.groups, request.group_count, memory=memory, held=3 * held):
+            tile = len(panel) if scorer.exact else min(len(panel), _TILE_PASSAGES)
+            rows = max(1, min(queries, _TILE_BYTES // (4 * tile)))
+            windows = iter([slice(start, min(start + rows, queries)) for start in range(0, queries, rows)])
+
+            def work(panel: Panel, windows: Iterator[slice], shape: tuple[int, int]) -> None:
+                buffer = np.empty(shape, dtype=np.float32)
+                for window in windows:
+                    _scan(scorer, request, panel, window, starts, total, buffer)
+
+            for future in [executor.submit(work, panel, windows, (rows, tile)) for _ in range(workers)]:
+                future.result()
+    return total
+
+
+def _scan(
+    scorer: Scorer,
+    request: Request,
+    panel: Panel,
+    window: slice,
+    starts: np.ndarray,
+    total: Tally,
+    buffer: np.ndarray,
+) -> None:
+    """Score a window of queries with a panel, tile by tile, and add what is counted and listed to their rows."""
+    wanted = slice(starts[window.start], starts[window.stop])
+    targets = request.targets
+    if wanted.start == wanted.stop and not (request.pool_depth or request.group_depth):
+        return
+    left_out = np.empty(0, np.int64) if request.left_out is None else panel.columns(request.left_out[window])
+    for start in range(0, len(panel), buffer.shape[1]):
+        tile = slice(start, min(start + buffer.shape[1], len(panel)))
+        values = panel.score(window, tile, buffer)
+        rows = np.flatnonzero((left_out >= tile.start) & (left_out < tile.stop))
+        values[rows, left_out[rows] - tile.start] = -np.inf
+        if scorer.exact:  # one tile holds the whole pool
+            columns = panel.columns(targets.positions[wanted])
+            targets.scores[wanted] = values[targets.query_rows[wanted] - window.start, columns]
+        scan_tile(
+            scorer.queries[window],
+            scorer.lengths[window],
+            panel.vectors[tile],
+            panel.lengths[tile],
+            scorer.code,
+            values,
+            panel.positions[tile],
+            np.clip(panel.edges - tile.start, 0, tile.stop - tile.start),
+            starts[window.start : window.stop + 1] - starts[window.start],
+            targets.scores[wanted],
+            scorer.margins[window],
+            total.above[wanted],
+            total.equal[wanted],
+            total.pool.depth,
+            total.pool.scores[window, 0],
+            total.pool.positions[window, 0],
+            total.by_group.depth,
+            total.by_group.scores[window],
+            total.by_group.positions[window],
+        )
