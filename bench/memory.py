@@ -38,7 +38,7 @@ def _rank_stored(store: Path) -> tuple[float, float]:
     if any(representations.texts_encoded.values()):
         raise RuntimeError(f"{store}: not all representations are there.")
     loaded = peak_mb()
-    babelrank.analyse(babelrank.rank(collection, representations))
+    babelrank.analyse(babelrank.rank(collection, representations).ranks)
     return loaded, peak_mb()
 
 

@@ -28,7 +28,7 @@ def measure() -> Iterator[Row]:
             np.matmul(rows, pool, out=block[: len(rows)])
 
     products = {"in blocks of 1,024": in_blocks, "at once": lambda: np.matmul(queries, pool, out=whole)}
-    seconds = best_seconds({"ours": lambda: babelrank.rank(collection, vectors), **products}, rounds=_ROUNDS)
+    seconds = best_seconds({"ours": lambda: babelrank.rank(collection, vectors).ranks, **products}, rounds=_ROUNDS)
     form = min(products, key=seconds.__getitem__)
     yield duration_row(
         f"rank all 132 settings of XQuAD-R from {len(queries):,} × {pool.shape[1]:,} vectors of {DIMENSION}, "

@@ -40,7 +40,7 @@ def rows(model: str) -> Iterator[list[str]]:
         for collection, representations in zip(collections, encoded, strict=True):
             for name in names:
                 representations = parse_transform(name).apply(representations, collection)
-            macro = babelrank.analyse(babelrank.rank(collection, representations)).macro
+            macro = babelrank.analyse(babelrank.rank(collection, representations).ranks).macro
             cells += [f"{macro[kind]['mAP']:.3f}" for kind in ("monolingual", "cross_lingual", "multilingual")]
             cells.append(f"{macro['multilingual']['rank_distance']:,.0f}")
         yield cells

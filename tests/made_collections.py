@@ -5,6 +5,7 @@ import json
 from babelrank.data.collection import Collection, judge
 from babelrank.data.pool import MemoryPassages
 from babelrank.data.spec import source_of_name
+from babelrank.ranking.rank import rank
 
 
 def collection_of_tables(name, languages, queries, passages, qrels, candidates="sentence", sha256="0" * 64, **others):
@@ -17,6 +18,12 @@ def collection_of_tables(name, languages, queries, passages, qrels, candidates="
     return Collection(
         name, tuple(languages), queries, qrels, pool, candidates, sha256, source=source_of_name(name), **others
     )
+
+
+def rank_with_top(collection, representations, **options):
+    """Return the rank table and the table of top passages."""
+    ranking = rank(collection, representations, **options)
+    return ranking.ranks, ranking.top
 
 
 def write_jsonl(path, records):

@@ -158,7 +158,7 @@ def test_any_texts_become_counts_of_their_tokens(texts):
 
 
 def test_evaluation_ranks_as_bm25s_does_in_each_pool(sample, tmp_path):
-    ranks = babelrank.rank(sample, babelrank.encode(load(), sample, store=tmp_path)).table
+    ranks = babelrank.rank(sample, babelrank.encode(load(), sample, store=tmp_path)).ranks.table
     pool = sample.passages.frame
     rows = sample.qrels.iloc[::101]
     for row, judged in zip(rows.index, rows.itertuples(), strict=True):

@@ -118,7 +118,7 @@ def test_evaluates_from_end_to_end(write, tmp_path):
     collection = babelrank.load_collection("sample:de,en")
     vectors = babelrank.encode(load_encoder(name), collection, store=tmp_path / "store")
     assert vectors.queries.shape == (len(collection.queries), 3)
-    assert len(babelrank.rank(collection, vectors).table) == len(collection.qrels)
+    assert len(babelrank.rank(collection, vectors).ranks.table) == len(collection.qrels)
 
 
 def test_modules_in_packages_and_imports_beside_them(write, tmp_path):

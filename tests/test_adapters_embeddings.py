@@ -103,7 +103,7 @@ def test_round_trip_gives_the_ranks_of_the_encoder_itself(sample, fake_encoder, 
         assert_array_equal(theirs.queries[row], source.vector("query", text).astype(dtype).astype(np.float32))
     if dtype != np.float16:
         ours = babelrank.encode(source, sample, store=tmp_path / "store")
-        pd_ours, pd_theirs = (babelrank.rank(sample, vectors).table for vectors in (ours, theirs))
+        pd_ours, pd_theirs = (babelrank.rank(sample, vectors).ranks.table for vectors in (ours, theirs))
         assert pd_ours.equals(pd_theirs)
 
 

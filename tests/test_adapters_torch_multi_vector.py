@@ -51,7 +51,7 @@ def test_queries_are_filled_up_and_skipped_tokens_of_passages_left_out(encoder):
 def test_ranks_are_those_of_the_models_own_scores(multi_vector_model, encoder, direct, collection_of, tmp_path):
     collection = collection_of(QUERIES, PASSAGES)
     representations = babelrank.encode(encoder, collection, store=tmp_path)
-    ranks = babelrank.rank(collection, representations)
+    ranks = babelrank.rank(collection, representations).ranks
     scores = direct.similarity(direct.encode_query(QUERIES), direct.encode_document(PASSAGES)).numpy()
     expected = 1 + (scores > scores[:, :1]).sum(axis=1)  # of passage 0, which is relevant to every query
     assert ranks.table["rank_in_pool"].tolist() == expected.tolist()

@@ -5,14 +5,14 @@ import pytest
 import pytrec_eval
 
 from babelrank.analysis.approximation import measure_cost
-from babelrank.ranking.search import Top
+from babelrank.ranking.best import TopPassages
 
 LANGUAGES = ("de", "en", "th")
 
 
 def top(*rows):
     positions = np.array(rows)
-    return Top(np.tile(np.arange(positions.shape[1], 0, -1, dtype=np.float32), (len(rows), 1)), positions)
+    return TopPassages(positions, np.tile(np.arange(positions.shape[1], 0, -1, dtype=np.float32), (len(rows), 1)))
 
 
 # Query 0 is German, 1 English; 2 is Thai and has no judgement but one of grade 0. Passage 0 is German, 1 English.
@@ -79,4 +79,4 @@ def test_ndcg_is_that_of_pytrec_eval():
 
 def test_lists_of_different_shapes_are_refused():
     with pytest.raises(ValueError, match=r"shapes \(3, 4\) and \(3, 2\)"):
-        measure_cost(EXACT, Top(EXACT.scores[:, :2], EXACT.positions[:, :2]), **JUDGEMENTS)
+        measure_cost(EXACT, TopPassages(EXACT.positions[:, :2], EXACT.scores[:, :2]), **JUDGEMENTS)

@@ -18,8 +18,8 @@ from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RelevantRanks
-from babelrank.ranking.top_table import TopRanks, rank_with_top
-from made_collections import collection_of_tables
+from babelrank.ranking.top_table import TopRanks
+from made_collections import collection_of_tables, rank_with_top
 
 LANGUAGES = ("de", "en", "th")
 # By language: paragraphs 0/0 and 0/1 of one article, 1/0 of another, with two sentences each.

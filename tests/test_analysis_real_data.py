@@ -91,7 +91,7 @@ def evaluate(collection: Collection, representations: Representations) -> tuple[
         kept[query] &= (np.abs(scores[query] - scores[query, passage]) < NEAR).sum() == 1
     assert kept.mean() > 0.9
     collection = keep_queries(collection, kept)
-    ranks = rank(collection, replace(representations, queries=representations.queries[kept]))
+    ranks = rank(collection, replace(representations, queries=representations.queries[kept])).ranks
     return collection, analyse(ranks), scores[kept]
 
 
@@ -210,7 +210,7 @@ def random_ranks(collection: Collection):
     queries, passages = (
         rng.normal(size=(len(table), 4)).astype(np.float32) for table in (collection.queries, collection.passages.frame)
     )
-    return rank(collection, Representations(queries, passages, Similarity.COSINE, {}, {}))
+    return rank(collection, Representations(queries, passages, Similarity.COSINE, {}, {})).ranks
 
 
 def test_xquad_r_has_121_pairs_and_11_pools_of_1190_queries(real_data):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from babelrank.pipelines.approximation import approximate
 from babelrank.errors import SearchError
+from babelrank.pipelines.approximation import approximate
 from babelrank.reporting.approximation import (
     FIGURES,
     LABELS,
@@ -81,5 +81,5 @@ def test_a_collection_in_memory_is_searched_too(tmp_path, monkeypatch):
 
 
 def test_an_index_needs_dense_vectors(own, tmp_path):
-    with pytest.raises(SearchError, match="indexes are of dense vectors, these are sparse"):
+    with pytest.raises(SearchError, match="FAISS needs dense vectors; bm25 returns sparse ones"):
         approximate("bm25", own, "Flat", Told(), store=tmp_path / "store")

@@ -113,7 +113,7 @@ def test_a_streamed_collection_becomes_one_in_memory(folder):
 def test_it_is_ranked_and_analysed_as_any_collection(folder, fake_encoder, tmp_path):
     collection = load(folder).with_passages_in_memory()
     encoder = fake_encoder()
-    ranks = rank(collection, encode(encoder, collection, store=tmp_path / "store"))
+    ranks = rank(collection, encode(encoder, collection, store=tmp_path / "store")).ranks
     scores = analyse(ranks)
     assert ranks.table["grade"].tolist() == [2, 1, 1]
     # By hand, from the vectors themselves.

@@ -87,7 +87,7 @@ def test_the_queries_of_the_stream_keep_their_own_ids(folder):
 
 def test_pairs_pools_bias_and_the_bootstrap_work(folder, fake_encoder, tmp_path):
     collection = load_local(folder).with_passages_in_memory()
-    ranks = rank(collection, encode(fake_encoder(), collection, store=tmp_path / "store"))
+    ranks = rank(collection, encode(fake_encoder(), collection, store=tmp_path / "store")).ranks
     analysis = analyse(ranks)
     assert analysis.languages == ["de", "en", "th"]
     assert analysis.pairs.n == [[1, 1, 0], [1, 2, 0], [0, 0, 1]]

@@ -102,10 +102,10 @@ def _key(text: str) -> bytes:
 def test_every_kind_is_ranked_end_to_end_and_from_the_store_alike(kind: Kind, tmp_path: Path) -> None:
     collection = babelrank.load_collection("sample:de,en,th")
     encoder = KindEncoder(kind)
-    first = babelrank.rank(collection, babelrank.encode(encoder, collection, store=tmp_path))
+    first = babelrank.rank(collection, babelrank.encode(encoder, collection, store=tmp_path)).ranks
     again = babelrank.encode(encoder, collection, store=tmp_path)
     assert again.texts_encoded == {"query": 0, "document": 0}
-    assert first.table.equals(babelrank.rank(collection, again).table)
+    assert first.table.equals(babelrank.rank(collection, again).ranks.table)
     assert count(again.passages) == 210
 
 
@@ -172,7 +172,7 @@ def test_ranks_in_a_language_come_from_the_weights_in_that_language() -> None:
         representations = babelrank.Representations(
             queries, passages, similarity, {}, {}, passages_in_language=in_language
         )
-        return babelrank.rank(collection, representations)
+        return babelrank.rank(collection, representations).ranks
 
     both, by_pool, by_language = ranks(pool, own), ranks(pool, None), ranks(own, None)
     assert both.table["rank_in_pool"].equals(by_pool.table["rank_in_pool"])

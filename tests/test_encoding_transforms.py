@@ -202,7 +202,7 @@ def test_every_transform_ranks(name, similarity):
     langs = ("aabb", "a" * 20 + "b" * 20)
     vectors = apply(name, random_vectors(4, 5), random_vectors(40, 5), similarity, langs)
     assert vectors.queries.dtype == vectors.passages.dtype == np.float32
-    ranks = rank(make_collection(*langs), vectors).table["rank_in_pool"]
+    ranks = rank(make_collection(*langs), vectors).ranks.table["rank_in_pool"]
     assert sorted(ranks)[-1] <= 40
 
 

@@ -7,10 +7,10 @@ import pytest
 import pytrec_eval
 
 from babelrank.data.miracl import topics_pattern
-from babelrank.reporting.figures import figures_of
-from babelrank.reporting.report import find_report
 from babelrank.pipelines.runs import evaluate_file, open_collection
 from babelrank.pipelines.submission import submit
+from babelrank.reporting.figures import figures_of
+from babelrank.reporting.report import find_report
 from observers import Told
 
 LANGUAGES = ("sw", "te")

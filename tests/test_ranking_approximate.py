@@ -8,7 +8,8 @@ from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.vector_block import array_block
 from babelrank.errors import SearchError
 from babelrank.ranking.approximate import build_index, measure_approximation, measure_recall, search_index
-from babelrank.ranking.search import Top, search
+from babelrank.ranking.best import TopPassages, find_best
+from babelrank.ranking.scores import make_scorer
 
 DIMENSION = 16
 
@@ -32,7 +33,7 @@ def approximate(factory, parameters="", *, similarity=Similarity.COSINE, k=10, *
 def test_an_index_that_leaves_nothing_out_finds_what_exact_search_finds(factory, similarity):
     parameters = {"IVF8,Flat": "nprobe=8", "HNSW32": "efSearch=2000"}.get(factory, "")
     found = approximate(factory, parameters, similarity=similarity)
-    exact = search(QUERIES, SHARDS, 10, similarity, threads=1)
+    exact = find_best(make_scorer(QUERIES, SHARDS, similarity), 10, threads=1)
     assert found.mean_recall == 1
     np.testing.assert_array_equal(found.top.positions, exact.positions)
     np.testing.assert_allclose(found.top.scores, exact.scores, rtol=1e-4, atol=1e-5)
@@ -49,15 +50,15 @@ def test_recall_is_what_the_lists_share_with_brute_force():
 
 
 def test_recall_counts_places_in_the_exact_list_only():
-    exact = Top(np.zeros((2, 3)), np.array([[4, 7, 1], [0, 1, 2]]))
-    found = Top(np.zeros((2, 4)), np.array([[1, 9, 4, -1], [-1, -1, -1, -1]]))
+    exact = TopPassages(np.array([[4, 7, 1], [0, 1, 2]]), np.zeros((2, 3)))
+    found = TopPassages(np.array([[1, 9, 4, -1], [-1, -1, -1, -1]]), np.zeros((2, 4)))
     np.testing.assert_allclose(measure_recall(exact, found), [2 / 3, 0])
     np.testing.assert_allclose(measure_recall(exact, exact), [1, 1])
 
 
 def test_recall_of_other_queries_is_refused():
     with pytest.raises(SearchError, match="lists of 2 and of 1 queries"):
-        measure_recall(Top(np.zeros((2, 1)), np.zeros((2, 1))), Top(np.zeros((1, 1)), np.zeros((1, 1))))
+        measure_recall(*(TopPassages(np.zeros((n, 1)), np.zeros((n, 1))) for n in (2, 1)))
 
 
 def test_the_sample_is_stated_and_drawn_by_the_seed():
@@ -70,7 +71,7 @@ def test_the_sample_is_stated_and_drawn_by_the_seed():
 
 def test_more_probes_find_more():
     index = build_index(SHARDS, "IVF16,Flat", Similarity.COSINE, threads=1)
-    exact = search(QUERIES, SHARDS, 10, Similarity.COSINE, threads=1)
+    exact = find_best(make_scorer(QUERIES, SHARDS, Similarity.COSINE), 10, threads=1)
     recalls = [
         measure_recall(exact, search_index(index, QUERIES, 10, f"nprobe={probes}", threads=1)).mean()
         for probes in (1, 4, 16)
@@ -108,7 +109,9 @@ def test_what_an_index_does_not_find_is_marked():
 def test_positions_are_those_of_the_corpus_for_a_part_of_it_too():
     part = [array_block(PASSAGES[1100:], 1100), array_block(PASSAGES[:700], 0)]
     found = search_index(build_index(part, "Flat", Similarity.DOT, threads=1), QUERIES, 50, threads=1)
-    np.testing.assert_array_equal(found.positions, search(QUERIES, part, 50, Similarity.DOT, threads=1).positions)
+    np.testing.assert_array_equal(
+        found.positions, find_best(make_scorer(QUERIES, part, Similarity.DOT), 50, threads=1).positions
+    )
     assert not ((found.positions >= 700) & (found.positions < 1100)).any()
 
 
@@ -144,7 +147,8 @@ def test_an_index_that_would_not_fit_is_refused_after_a_few_passages():
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [({"k": 0}, "k is 0"), ({"sample": 0}, "at least one query; asked for 0 of 60")]
+    ("options", "message"),
+    [({"k": 0}, "k must be at least 1, got 0"), ({"sample": 0}, "at least one query; asked for 0 of 60")],
 )
 def test_what_makes_no_sense_is_refused(options, message):
     with pytest.raises(SearchError, match=message):

@@ -16,12 +16,10 @@ from babelrank.data.pool import MemoryPassages
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
 from babelrank.errors import DataError
-from babelrank.ranking.exact_ranks import rank_exactly
-from babelrank.ranking.own_passages import top_without_own
-from babelrank.ranking.rank import rank, top_passages
+from babelrank.ranking.best import TopPassages, find_best
+from babelrank.ranking.rank import rank
 from babelrank.ranking.runs import resolve
-from babelrank.ranking.search import Top
-from babelrank.ranking.top_table import rank_with_top
+from babelrank.ranking.scores import make_scorer
 from babelrank.ranking.trec import Run, run_of
 from made_collections import collection_of_tables
 
@@ -59,7 +57,8 @@ def cases(draw):
     queries = draw(st.integers(1, 4))
     own = draw(st.lists(st.integers(-1, PASSAGES - 1), min_size=queries, max_size=queries))
     pairs = st.tuples(st.integers(0, queries - 1), st.integers(0, PASSAGES - 1))
-    relevant = draw(st.sets(pairs, min_size=1, max_size=8))
+    # A relevant passage is never left out.
+    relevant = draw(st.sets(pairs.filter(lambda pair: own[pair[0]] != pair[1]), min_size=1, max_size=8))
     values = st.integers(-2, 2)  # few, so that scores tie
     row = st.lists(values, min_size=3, max_size=3)
     vectors = draw(st.tuples(*(st.lists(row, min_size=n, max_size=n) for n in (queries, PASSAGES))))
@@ -68,23 +67,21 @@ def cases(draw):
 
 @settings(max_examples=150)
 @given(cases())
-def test_ranks_are_those_among_the_other_passages_and_it_comes_last(case):
+def test_ranks_are_those_among_the_other_passages(case):
     own, relevant, queries, passages = case
     collection = collection_with(own, relevant)
     dense = represent(queries, passages)
     sparse = replace(dense, queries=csr_array(dense.queries), passages=csr_array(dense.passages))
     tables = [
-        rank(collection, dense).table,
-        rank(collection, sparse).table,
-        rank_exactly(collection, dense.queries, dense.passages, Similarity.DOT).table,
-        rank_with_top(collection, dense)[0].table,
+        rank(collection, dense).ranks.table,
+        rank(collection, sparse).ranks.table,
     ]
     scores = np.array(queries) @ np.array(passages).T
     for row, (query, passage) in enumerate(sorted(relevant)):
         language = range(6) if passage < 6 else range(6, 12)
         for column, pool in (("rank_in_pool", range(PASSAGES)), ("rank_in_language", language)):
             others = [i for i in pool if i != own[query]]
-            expected = len(pool) if passage == own[query] else mid_rank(scores[query], passage, others)
+            expected = mid_rank(scores[query], passage, others)
             assert [table[column][row] for table in tables] == [expected] * len(tables)
 
 
@@ -95,7 +92,7 @@ def test_figures_are_those_of_beirs_evaluator():
     own = [int(i) for i in rng.integers(-1, PASSAGES, 20)]
     relevant = {(q, int(p)) for q in range(20) for p in rng.integers(0, PASSAGES, 3) if p != own[q]}
     collection = collection_with(own, relevant)
-    macro = analyse(rank(collection, represent(queries, passages))).macro
+    macro = analyse(rank(collection, represent(queries, passages)).ranks).macro
     scores = np.float32(queries) @ np.float32(passages).T
     run = {f"q{q}": {f"p{p}": float(scores[q, p]) for p in range(PASSAGES) if p != own[q]} for q in range(len(queries))}
     qrels = {f"q{q}": {f"p{p}": 1 for other, p in relevant if other == q} for q in range(len(queries))}
@@ -105,27 +102,24 @@ def test_figures_are_those_of_beirs_evaluator():
 
 
 def test_the_best_passages_of_the_pool_are_those_of_the_others():
-    representations = represent([[1], [1], [-1]], np.arange(5)[:, None])
-    top = top_passages(representations, 2, own=np.array([4, -1, 0]))
-    assert top.passages.tolist() == [[3, 2], [4, 3], [1, 2]]
-    whole = top_passages(representations, 9, own=np.array([4, 3, 0]))
-    assert whole.passages.tolist() == [[3, 2, 1, 0], [4, 2, 1, 0], [1, 2, 3, 4]]
+    scorer = make_scorer(np.float32([[1], [1], [-1]]), np.arange(5, dtype=np.float32)[:, None], Similarity.DOT)
+    top = find_best(scorer, 2, self_matches=np.array([4, -1, 0]))
+    assert top.positions.tolist() == [[3, 2], [4, 3], [1, 2]]
+    assert find_best(scorer, 9, self_matches=np.array([4, 3, 0])).positions.tolist() == [
+        [3, 2, 1, 0],
+        [4, 2, 1, 0],
+        [1, 2, 3, 4],
+    ]
+    complete = find_best(scorer, 9, self_matches=np.array([4, -1, 0]))
+    assert complete.positions[:, :4].tolist() == [[3, 2, 1, 0], [4, 3, 2, 1], [1, 2, 3, 4]]
+    assert complete.scores[:, 4].tolist() == [-np.inf, 0, -np.inf]
 
 
-def test_where_only_some_queries_have_one_it_stands_at_the_end_of_a_whole_list():
-    top = top_passages(represent([[1], [1]], np.arange(3)[:, None]), 9, own=np.array([2, -1]))
-    assert top.passages.tolist() == [[1, 0, 2], [2, 1, 0]]
-    assert top.scores.tolist() == [[1, 0, -np.inf], [2, 1, 0]]
-
-
-def test_lists_of_a_search_are_shortened_to_what_is_wanted():
-    top = Top(np.float32([[9, 8, 7], [9, 8, 7], [9, 8, 7]]), np.array([[5, 6, 7], [5, 6, 7], [5, 6, 7]]))
-    found = top_without_own(top, np.array([5, 8, -1]), 2)
+def test_lists_of_an_index_are_shortened_to_what_is_wanted():
+    top = TopPassages(np.array([[5, 6, 7], [5, 6, 7], [5, 6, 7]]), np.float32([[9, 8, 7], [9, 8, 7], [9, 8, 7]]))
+    found = top.without(np.array([5, 8, -1]), 2)
     assert found.positions.tolist() == [[6, 7], [5, 6], [5, 6]]
     assert found.scores.tolist() == [[8, 7], [9, 8], [9, 8]]
-    whole = top_without_own(top, np.array([6, 8, -1]), 3)
-    assert whole.positions.tolist() == [[5, 7, 6], [5, 6, 7], [5, 6, 7]]
-    assert whole.scores[0].tolist() == [9, 7, -np.inf]
 
 
 def test_a_run_has_no_line_of_it():

@@ -15,10 +15,11 @@ from babelrank.ranking.scores import make_scorer
 def all_scores(queries: object, passages: object, similarity: Similarity) -> np.ndarray:
     scorer = make_scorer(queries, passages, similarity)
     out = np.full(scorer.shape, np.nan, dtype=np.float32)
-    # In two blocks, so that the offsets of a block that does not begin at the first query are seen to.
-    middle = scorer.shape[0] // 2
-    scorer.block(0, middle, out[:middle])
-    scorer.block(middle, scorer.shape[0], out[middle:])
+    (panel,) = scorer.panels(None, 1, memory=2**31, held=0)
+    # In two windows, so that the offsets of one that does not begin at the first query are tried.
+    middle, everything = scorer.shape[0] // 2, slice(0, scorer.shape[1])
+    for window in (slice(0, middle), slice(middle, scorer.shape[0])):
+        panel.score(window, everything, out[window])
     return out
 
 
@@ -75,7 +76,7 @@ def test_max_sim_is_the_sum_over_query_tokens_of_the_nearest_passage_token(seed:
     queries = [rng.integers(-5, 6, (rng.integers(1, 6), 4)).astype(np.float32) for _ in range(5)]
     passages = [rng.integers(-5, 6, (rng.integers(1, 9), 4)).astype(np.float32) for _ in range(11)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("babelrank.ranking.scores._TOKEN_PANEL", panel)
+        patch.setattr("babelrank.ranking.whole._TOKEN_PANEL", panel)
         scores = all_scores(MultiVectors.from_list(queries), MultiVectors.from_list(passages), Similarity.DOT)
     np.testing.assert_array_equal(scores, [[max_sim(query, passage) for passage in passages] for query in queries])
 

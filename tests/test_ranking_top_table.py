@@ -1,4 +1,4 @@
-"""rank_with_top(): the best passages of the pool and of each language with their mid-ranks; and the table on disk."""
+"""rank(): the best passages of the pool and of each language with their mid-ranks; and the table on disk."""
 
 import json
 
@@ -14,9 +14,9 @@ from scipy.stats import rankdata
 from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
-from babelrank.errors import ReportError
+from babelrank.errors import ReportError, SearchError
 from babelrank.ranking.rank import rank
-from babelrank.ranking.top_table import COLUMNS, TopRanks, rank_with_top, read_top
+from babelrank.ranking.top_table import COLUMNS, TopRanks, read_top
 from made_collections import collection_of_tables
 
 
@@ -46,7 +46,7 @@ def listed(top: TopRanks, column: str) -> dict[str, float]:
 
 def test_the_best_of_the_pool_and_of_each_language_are_kept():
     representations = represent([[1]], [[5], [4], [9], [8], [1]])
-    _, top = rank_with_top(collection_of("aabbc"), representations, pool_depth=2, language_depth=1)
+    top = rank(collection_of("aabbc"), representations, pool_depth=2, language_depth=1).top
     assert listed(top, "rank_in_pool") == {"p2": 1, "p3": 2}
     assert listed(top, "rank_in_language") == {"p0": 1, "p2": 1, "p4": 1}
     assert top.table["passage_lang"].tolist() == ["a", "b", "b", "c"]
@@ -54,15 +54,13 @@ def test_the_best_of_the_pool_and_of_each_language_are_kept():
 
 
 def test_equal_scores_share_the_mean_of_their_ranks_also_with_those_that_are_cut_off():
-    _, top = rank_with_top(
-        collection_of("aaaa"), represent([[1]], [[3], [3], [7], [3]]), pool_depth=2, language_depth=4
-    )
+    top = rank(collection_of("aaaa"), represent([[1]], [[3], [3], [7], [3]]), pool_depth=2, language_depth=4).top
     assert listed(top, "rank_in_pool") == {"p2": 1, "p0": 3}  # p0, p1 and p3 are second to fourth
     assert listed(top, "rank_in_language") == {"p0": 3, "p1": 3, "p2": 1, "p3": 3}
 
 
 def test_fewer_passages_than_asked_for_are_all_kept():
-    _, top = rank_with_top(collection_of("ab"), represent([[1]], [[1], [2]]), pool_depth=10, language_depth=10)
+    top = rank(collection_of("ab"), represent([[1]], [[1], [2]]), pool_depth=10, language_depth=10).top
     assert listed(top, "rank_in_pool") == {"p0": 2, "p1": 1}
     assert (top.pool_depth, top.language_depth, top.pool_sizes) == (10, 10, {"a": 1, "b": 1})
 
@@ -70,8 +68,8 @@ def test_fewer_passages_than_asked_for_are_all_kept():
 def test_passages_that_weigh_differently_in_their_language_are_listed_there_by_those_weights():
     weighed = np.float32([[1], [2], [3]])
     representations = represent([[1]], [[3], [2], [1]], passages_in_language=weighed)
-    ranks, top = rank_with_top(collection_of("aaa"), representations, pool_depth=1, language_depth=1)
-    assert_frame_equal(ranks.table, rank(collection_of("aaa"), representations).table)
+    ranking = rank(collection_of("aaa"), representations, pool_depth=1, language_depth=1)
+    ranks, top = ranking.ranks, ranking.top
     assert ranks.table[["rank_in_pool", "rank_in_language"]].to_numpy().tolist() == [[1, 3]]
     assert listed(top, "rank_in_pool") == {"p0": 1}
     assert listed(top, "rank_in_language") == {"p2": 1}
@@ -83,9 +81,9 @@ def test_lists_and_ranks_agree_with_scipy(seed, pool_depth, language_depth):
     rng = np.random.default_rng(seed)
     queries, passages = rng.integers(-2, 3, size=(5, 3)), rng.integers(-2, 3, size=(24, 3))
     collection = collection_of("a" * 11 + "b" * 5 + "c" * 8, queries=5)
-    _, top = rank_with_top(
+    top = rank(
         collection, represent(queries, passages), pool_depth=pool_depth, language_depth=language_depth, threads=1
-    )
+    ).top
     scores = queries @ passages.T
     expected = {}
     for column, depth, parts in (
@@ -112,8 +110,8 @@ def test_ranks_are_those_of_the_rank_table():
     rng = np.random.default_rng(3)
     collection = collection_of("aaabbb", queries=40)
     representations = represent(rng.normal(size=(40, 8)), rng.normal(size=(6, 8)))
-    ranks, top = rank_with_top(collection, representations, pool_depth=6, language_depth=3)
-    assert_frame_equal(ranks.table, rank(collection, representations).table)
+    ranking = rank(collection, representations, pool_depth=6, language_depth=3)
+    ranks, top = ranking.ranks, ranking.top
     merged = ranks.table.drop(columns="grade").merge(top.table, on=["query_id", "passage_id"])
     assert len(merged) == 40
     for column in ("rank_in_language", "rank_in_pool"):
@@ -121,10 +119,10 @@ def test_ranks_are_those_of_the_rank_table():
 
 
 def test_vectors_of_another_collection_and_depths_below_1_are_refused():
-    with pytest.raises(ValueError, match=r"\(1, 2\) \(query, passage\) vectors, but made-up has \(1, 3\)"):
-        rank_with_top(collection_of("aab"), represent([[1]], [[1], [2]]))
-    with pytest.raises(ValueError, match="at least 1"):
-        rank_with_top(collection_of("a"), represent([[1]], [[1]]), pool_depth=0)
+    with pytest.raises(SearchError, match=r"\(1, 2\) \(query, passage\) vectors, but made-up has \(1, 3\)"):
+        rank(collection_of("aab"), represent([[1]], [[1], [2]]))
+    with pytest.raises(SearchError, match="at least 1"):
+        rank(collection_of("a"), represent([[1]], [[1]]), pool_depth=0)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from babelrank.data.collection import Collection
-from babelrank.ranking.ranks import TopPassages
+from babelrank.ranking.best import TopPassages
 from babelrank.ranking.trec import write_qrels, write_run
 from made_collections import collection_of_tables
 

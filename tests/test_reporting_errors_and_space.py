@@ -15,7 +15,7 @@ from babelrank.data.loading import load_collection
 from babelrank.encoding.protocol import EncoderInfo, Similarity
 from babelrank.encoding.representations import Representations
 from babelrank.errors import ReportError
-from babelrank.ranking.top_table import rank_with_top, read_top
+from babelrank.ranking.top_table import read_top
 from babelrank.reporting.error_section import error_section
 from babelrank.reporting.leaderboard import LEADERBOARD, LEADERBOARD_PAGE, render_leaderboard
 from babelrank.reporting.markdown import reproducing_command
@@ -23,6 +23,7 @@ from babelrank.reporting.provenance import Seconds, current_environment
 from babelrank.reporting.report import check_reports, read_reports, refresh_reports, write_report
 from babelrank.reporting.results import Results, collection_results, model_results
 from babelrank.reporting.results_file import dump, parse, read_results
+from made_collections import rank_with_top
 
 NAME = "sample:de,en"
 PLACES = ("same paragraph", "same article", "another article")

@@ -5,11 +5,11 @@ import json
 
 import pytest
 
+from babelrank.pipelines.submission import submit
 from babelrank.reporting.figures import figures_of
 from babelrank.reporting.html_leaderboard import render_leaderboard_html
 from babelrank.reporting.leaderboard import LEADERBOARD, LEADERBOARD_PAGE, read_sections, render_leaderboard
 from babelrank.reporting.report import check_reports, find_report
-from babelrank.pipelines.submission import submit
 from observers import Told
 
 WORDS = ["nyota", "mlima", "bahari", "mto", "jua", "mwezi", "mvua", "upepo"]

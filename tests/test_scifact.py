@@ -5,9 +5,9 @@ import csv
 import pytest
 import pytrec_eval
 
-from babelrank.reporting.report import find_report
 from babelrank.pipelines.runs import evaluate_file, open_collection
 from babelrank.pipelines.submission import submit
+from babelrank.reporting.report import find_report
 from observers import Told
 
 # BEIR's leaderboard and Pyserini: Lucene's BM25 over title and text, one field.

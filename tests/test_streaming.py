@@ -14,10 +14,10 @@ from babelrank.encoding.protocol import EncoderInfo
 from babelrank.encoding.shards import find_missing
 from babelrank.encoding.vectors import Kind
 from babelrank.errors import BabelrankError, EncoderError, EngineError, SearchError
+from babelrank.pipelines.modes import Streaming, choose_mode
+from babelrank.pipelines.submission import submit
 from babelrank.ranking.table import read_ranks
 from babelrank.reporting.results_file import read_results
-from babelrank.streaming import Streaming, choose_way
-from babelrank.pipelines.submission import submit
 from made_collections import folder_of_shards, write_beir, write_local
 from observers import Told
 
@@ -48,8 +48,10 @@ def evaluate(monkeypatch, tmp_path):
 
 
 def assert_same(streamed, in_memory):
-    """Compare rank tables and results to the bit, but for times, for how often a text was encoded, and for what only
-    the way in memory has: tables of top passages and the embedding space."""
+    """Compare rank tables and results, with the digests of both tables, to the bit.
+
+    Times, counts of encoded texts, and the embedding space, which streaming does not measure, may differ.
+    """
     ranks, results, _ = streamed
     expected, expected_results, _ = in_memory
     pd.testing.assert_frame_equal(ranks.table, expected.table, check_exact=True)
@@ -59,7 +61,7 @@ def assert_same(streamed, in_memory):
         expected.tied,
     )
     same = {"seconds": results.seconds, "evaluated": results.evaluated, "texts_encoded": results.texts_encoded}
-    same |= {"top": None, "space": None}
+    same |= {"space": None}
     assert replace(expected_results, **same) == results
 
 
@@ -76,9 +78,9 @@ def test_scifact_streamed_is_scifact_in_memory_to_the_bit(evaluate, real_data):
 def test_no_memory_is_estimated_of_vectors_that_are_not_dense(tmp_path):
     collection = load_collection(f"local:{write_local(tmp_path / 'own')}", None)
     info = EncoderInfo("bm25", "bm25", "1", dimension=2**31, kind=Kind.SPARSE)
-    assert choose_way(collection, info, Streaming(), []) == (
+    assert choose_mode(collection, info, Streaming(), []) == (
         False,
-        "evaluated in memory, as only dense vectors without transforms stream",
+        "evaluated in memory, since only dense vectors without transforms stream",
     )
 
 
@@ -88,7 +90,9 @@ def test_languages_that_are_mixed_in_the_stream_are_ranked_as_in_memory(evaluate
     assert streamed[0].tied > 0
     assert streamed[0].table["rank_in_language"].ne(streamed[0].table["rank_in_pool"]).any()
     assert_same(streamed, in_memory)
-    assert any("local:own: streamed, as asked; in memory it would take about" in text for text in streamed[2].messages)
+    assert any(
+        "local:own: streamed, as requested; in memory it would take about" in text for text in streamed[2].messages
+    )
     assert any("local:own: evaluated in memory; in memory it would" in text for text in in_memory[2].messages)
 
 
@@ -164,11 +168,11 @@ def test_what_cannot_be_streamed_is_refused_before_anything_is_encoded(evaluate,
 
 def test_a_collection_that_would_not_fit_is_streamed_unasked(evaluate, tmp_path, monkeypatch):
     collection = f"beir:{write_beir(tmp_path / 'made', 300)}"
-    monkeypatch.setattr("babelrank.streaming.available_memory", lambda: 300_000)
+    monkeypatch.setattr("babelrank.pipelines.modes.available_memory", lambda: 300_000)
     told = evaluate("unasked", collection)[2]
     assert any(": streamed; in memory it would take about" in text for text in told.messages)
     told = evaluate("transformed", collection, transforms=["center"])[2]
-    assert any("evaluated in memory all the same, as only dense vectors" in text for text in told.messages)
+    assert any("evaluated in memory, since only dense vectors" in text for text in told.messages)
 
 
 def test_collections_of_lareqa_stay_in_memory_and_say_so(evaluate):
@@ -181,7 +185,7 @@ import sys
 from pathlib import Path
 from babelrank.encoding.registry import load_encoder
 from babelrank.environment import resident_memory
-from babelrank.streaming import Streaming, choose_way
+from babelrank.pipelines.modes import Streaming, choose_mode
 from babelrank.pipelines.submission import submit
 from observers import Told
 

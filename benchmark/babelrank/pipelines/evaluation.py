@@ -25,12 +25,11 @@ from babelrank.encoding.store import default_store
 from babelrank.encoding.transforms import Transform
 from babelrank.engines.protocol import Engine
 from babelrank.pipelines.modes import Streaming, check_memory, ranking_memory
-from babelrank.ranking.best import TopPassages
 from babelrank.ranking.dense import Corpus, DenseScorer
 from babelrank.ranking.panels import Scorer
 from babelrank.ranking.rank import Ranking, Tallier, rank
 from babelrank.ranking.tally import Request, Tally, tally
-from babelrank.ranking.trec import run_of, save_run, write_qrels
+from babelrank.ranking.trec import write_qrels, write_run
 from babelrank.reporting.names import collection_stem
 from babelrank.reporting.provenance import Seconds
 from babelrank.reporting.results import CollectionResults, collection_results
@@ -140,7 +139,8 @@ def evaluate_collection(
         analyse=time.perf_counter() - ranked,
     )
     if export is not None and ranking.best is not None:
-        _write_run(export, collection, ranking.best)
+        write_run(export.run_file(collection.name), collection, ranking.best, export.tag)
+        write_qrels(export.qrels_file(collection.name), collection)
     results = collection_results(
         collection,
         analysis,
@@ -258,13 +258,3 @@ def _tally_shards(engine: Engine, memory: int, scorer: Scorer, request: Request)
     job = ShardTally(folder, scorer.queries, corpus.similarity, request, memory)
     engine.run(job, range(len(corpus.shards)), lambda _, part: total.add(part))
     return total
-
-
-def _write_run(export: RunExport, collection: Collection, best: TopPassages) -> None:
-    """Write the best passages of each query, and the judgements, in TREC's format."""
-    found = best.scores > -np.inf
-    ids = collection.passages.ids(np.unique(best.positions[found]))
-    named = np.array([ids.get(position, "") for position in best.positions.ravel().tolist()], dtype=object)
-    run = run_of(collection.labels, named.reshape(best.positions.shape), best.scores)
-    save_run(export.run_file(collection.name), run, export.tag)
-    write_qrels(export.qrels_file(collection.name), collection)

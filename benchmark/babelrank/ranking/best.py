@@ -73,7 +73,8 @@ def find_best(
     Parameters
     ----------
     self_matches
-        Position of the passage that each query leaves out, −1 for none: int64, shape (queries,).
+        Position of the passage that each query leaves out, −1 for none: int64, shape (queries,). Where only some queries
+        leave one out of a pool of no more than `k`, their lists end with a free place: a score of −∞.
     memory, threads
         As `rank` takes them.
 
@@ -84,6 +85,7 @@ def find_best(
     """
     if k < 1:
         raise SearchError(f"k must be at least 1, got {k}.")
-    k = min(k, scorer.shape[1])
+    every_query = self_matches is not None and bool((self_matches >= 0).all())
+    k = min(k, scorer.shape[1] - every_query)
     request = Request(no_targets(), pool_depth=k, left_out=self_matches)
     return TopPassages.of(tally(scorer, request, memory=memory, threads=threads).pool, k)

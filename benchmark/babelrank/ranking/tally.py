@@ -177,11 +177,11 @@ def tally(scorer: Scorer, request: Request, *, memory: int = MEMORY_LIMIT, threa
     total = request.empty(queries)
     starts = np.searchsorted(request.targets.query_rows, np.arange(queries + 1)).astype(np.int64)
     workers = threads or available_cores()
-    held = workers * _TILE_BYTES + sum(
+    held = workers * _TILE_BYTES + 3 * sum(
         part.nbytes for part in (total.above, total.equal, total.pool.scores, total.by_group.scores)
     )
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as executor:
-        for panel in scorer.panels(request.groups, request.group_count, memory=memory, held=3 * held):
+        for panel in scorer.panels(request.groups, request.group_count, memory=memory, held=held):
             tile = len(panel) if scorer.exact else min(len(panel), _TILE_PASSAGES)
             rows = max(1, min(queries, _TILE_BYTES // (4 * tile)))
             windows = iter([slice(start, min(start + rows, queries)) for start in range(0, queries, rows)])

