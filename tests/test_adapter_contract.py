@@ -9,9 +9,9 @@ import pytest
 from scipy.sparse import csr_array
 
 from babelrank.data.export import export_texts, read_texts
+from babelrank.encoding.checks import check_vectors
 from babelrank.encoding.protocol import Encoder, EncoderOptions, Role, Similarity, Truncating
 from babelrank.encoding.registry import adapter_names, find_adapter, load_adapter, load_encoder
-from babelrank.encoding.representations import check_vectors
 from babelrank.encoding.vectors import Kind, MultiVectors, Vectors, count
 from babelrank.errors import EncoderError
 from openai_server import ok, serving

@@ -225,19 +225,20 @@ class TestBadCode:
     @pytest.mark.parametrize(
         ("body", "message"),
         [
-            ("return [[1.0, 2.0] for _ in texts]", "returned a list, expected a NumPy array"),
+            ("return [[1.0, 2.0] for _ in texts]", "returned one and the same vector for 3 different texts"),
+            ("return np.zeros((len(texts), 2))", "returned a zero vector for 3 of 3 texts"),
             ("return None", "returned a NoneType, expected a NumPy array"),
             ("return np.ones((len(texts) - 1, 2))", r"returned shape \(2, 2\) for 3 texts"),
             ("return np.array(1.0)", r"returned shape \(\) for 3 texts"),
             ("return np.ones(len(texts))", r"returned shape \(3,\) for 3 texts"),
-            ("return np.ones((len(texts), 2), dtype=int)", "int64 values, expected floating point"),
+            ("return np.ones((len(texts), 2), dtype=bool)", "an array of bool, expected a NumPy array"),
             ("return np.full((len(texts), 2), np.nan)", "NaN or infinity"),
-            ("return np.ones((len(texts), 2 if len(texts) > 1 else 3))", "returned dimension 3, expected 2"),
+            ("return np.outer([*map(len, texts)], np.ones(2 if texts[1:] else 3))", "returned dimension 3, expected 2"),
             ("raise KeyError('lost')", r"raised KeyError: 'lost' \(for 3 texts, the first of them 'Where do bees"),
             ("return np.array([[len(t)] for t in sorted(texts, key=len)], dtype=float)", "gets one vector alone and"),
             ("return np.array([[len(t)] for t in sorted(texts, key=len)[::-1]], dtype=float)", "gets one vector alone"),
             ("return np.array([[len(t)] for t in sorted(texts)], dtype=float)", "gets one vector alone and another"),
-            ("return np.array([[len(t) - len(texts[0])] for t in texts], dtype=float)", "gets one vector alone"),
+            ("return np.array([[len(t) - len(texts[0]) + 1] for t in texts])", "gets one vector alone"),
         ],
     )
     @pytest.mark.parametrize("batch_size", [1, 32])
@@ -271,7 +272,7 @@ class TestBadCode:
             import numpy as np
 
             def f(texts, role):
-                return np.ones((len(texts), len(role)))
+                return np.outer([len(text) for text in texts], np.ones(len(role)))
         """)
         with pytest.raises(EncoderError, match="returned dimension 8, expected 5"):
             load(f"{name}:f")

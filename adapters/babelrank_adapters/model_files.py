@@ -15,6 +15,8 @@ from babelrank.errors import EncoderError
 
 _MODEL_FILES = ("modules.json", "config.json")  # a sentence-transformers folder, a plain transformers one
 _HUB_NAME = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?")
+# The end of a folder's path in the Hub's cache; no name on the Hub has two hyphens in a row.
+_CACHED = re.compile(r"models--(.+)/snapshots/[^/]+")
 _HUB_TIMEOUT = 10.0  # seconds
 _REMEMBERED = 64  # models on the Hub; every adapter looks at a model, and one request is enough
 # Weights as PyTorch pickles them; unpickling can run any code.
@@ -153,6 +155,13 @@ def folder_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def folder_name(folder: Path) -> str:
+    """Return what a reader calls a folder: its own name, or that of the model if the Hub's cache holds it there."""
+    folder = folder.expanduser().resolve()
+    cached = _CACHED.fullmatch("/".join(folder.parts[-3:]))
+    return cached[1].replace("--", "/") if cached else folder.name
+
+
 def _folder(model: str) -> Path | None:
     try:
         folder = Path(model).expanduser()
@@ -167,7 +176,7 @@ def _in_folder(folder: Path, revision: str | None) -> ModelFiles:
         raise EncoderError(f"{folder}: not a model folder; it holds neither {' nor '.join(_MODEL_FILES)}.")
     if revision is not None:
         raise EncoderError(f"{folder}: --revision is for models on the Hub, this is a folder.")
-    return ModelFiles(folder.resolve().name, str(folder), names)
+    return ModelFiles(folder_name(folder), str(folder), names)
 
 
 def _list_folder(folder: Path) -> frozenset[str]:

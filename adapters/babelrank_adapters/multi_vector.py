@@ -5,14 +5,22 @@ PyLate and Stanford's ColBERT saved. In what queries and passages differ (length
 that do not count) is the model's own matter.
 """
 
+from typing import TYPE_CHECKING, cast
+
 import numpy as np
 
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions, Similarity
 from babelrank.encoding.vectors import Kind, MultiVectors
 from babelrank_adapters.model_files import find_model
 from babelrank_adapters.model_kinds import MULTI_VECTOR, recogniser, require_kind
+from babelrank_adapters.model_objects import is_instance
 from babelrank_adapters.option_types import boolean
 from babelrank_adapters.prompts import choose_prompts
+
+if TYPE_CHECKING:
+    from sentence_transformers import MultiVectorEncoder
+
+    from babelrank_adapters.torch_encoder import Origin
 
 NAME = MULTI_VECTOR
 _OPTIONS = {"allow_pickle": boolean}
@@ -25,24 +33,39 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
 
     from sentence_transformers import MultiVectorEncoder
 
-    from babelrank_adapters.token_limits import set_token_limit
-    from babelrank_adapters.torch_encoder import TorchEncoder, describe, load_model
+    from babelrank_adapters.torch_encoder import Origin, load_model
 
     loaded = load_model(MultiVectorEncoder, files, options, allow_pickle=given.get("allow_pickle", False))
-    set_token_limit(loaded, files.name, options.max_length)
-    prompts = choose_prompts(options, "", loaded.prompts, loaded.default_prompt_name)
+    return _encoder(loaded, Origin.of_files(files), options)
+
+
+def _wrap(model: object, options: EncoderOptions, name: str | None) -> Encoder | None:
+    if not is_instance(model, "MultiVectorEncoder"):
+        return None
+    from babelrank_adapters.torch_encoder import Origin
+
+    loaded = cast("MultiVectorEncoder", model)
+    return _encoder(loaded, Origin.of_object(loaded, name), options)
+
+
+def _encoder(model: "MultiVectorEncoder", origin: "Origin", options: EncoderOptions) -> Encoder:
+    from babelrank_adapters.token_limits import set_token_limit
+    from babelrank_adapters.torch_encoder import TorchEncoder, describe
+
+    set_token_limit(model, origin.name, options.max_length)
+    prompts = choose_prompts(options, "", model.prompts, model.default_prompt_name)
     info = describe(
-        loaded,
-        files,
+        model,
+        origin,
         NAME,
         options,
         prompts,
-        dimension=loaded.get_embedding_dimension(),
+        dimension=model.get_embedding_dimension(),
         # Of tokens. The mean over a query's tokens, which some models take, orders passages as the sum does.
         similarity=options.similarity or Similarity.DOT,
         kind=Kind.MULTI_VECTOR,
     )
-    return TorchEncoder(loaded, info, prompts, options, _to_multi_vectors, convert_to_numpy=True)
+    return TorchEncoder(model, info, prompts, options, _to_multi_vectors, convert_to_numpy=True)
 
 
 def _to_multi_vectors(texts: list[np.ndarray]) -> MultiVectors:
@@ -54,4 +77,5 @@ ADAPTER = Adapter(
     models="Hub name or folder of a MultiVectorEncoder of sentence-transformers, or of a ColBERT",
     load=_load,
     recognises=recogniser(NAME),
+    wrap=_wrap,
 )

@@ -5,17 +5,20 @@ that say nothing of prompts.
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
 from babelrank.errors import EncoderError
 from babelrank_adapters.model_files import find_model
 from babelrank_adapters.model_kinds import SENTENCE_TRANSFORMERS, STATIC, TRANSFORMERS, require_kind
+from babelrank_adapters.model_objects import is_instance
 from babelrank_adapters.option_types import boolean, one_of, positive_integer
 from babelrank_adapters.prompts import choose_prompts
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+    from babelrank_adapters.torch_encoder import Origin, TorchEncoder
 
 NAME = SENTENCE_TRANSFORMERS
 _TORCH = "torch"
@@ -36,32 +39,51 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
 
     from sentence_transformers import SentenceTransformer
 
-    from babelrank_adapters.token_limits import set_token_limit
-    from babelrank_adapters.torch_encoder import TorchEncoder, describe, load_model
+    from babelrank_adapters.torch_encoder import Origin, load_model
 
     loaded = load_model(SentenceTransformer, files, options, allow_pickle=given.get("allow_pickle", False))
-    set_token_limit(loaded, files.name, options.max_length)
-    prompts = choose_prompts(options, files.name, loaded.prompts, loaded.default_prompt_name)
-    dimension = _truncate(loaded, files.name, given.get("truncate_dim"))
-    settings = {"truncate_dim": dimension} if loaded.truncate_dim else {}
-    info = describe(loaded, files, NAME, options, prompts, dimension=dimension, settings=settings)
+    if (length := given.get("truncate_dim")) is not None:
+        _truncate(loaded, files.name, length)
+    encoder = _encoder(loaded, Origin.of_files(files), options)
     if backend != _TORCH:
         from babelrank_adapters.runtimes import replace_torch
 
-        info = replace(info, settings={**info.settings, **replace_torch(loaded, files, backend)})
-    return TorchEncoder(loaded, info, prompts, options, lambda vectors: vectors)
+        encoder.info = replace(
+            encoder.info, settings={**encoder.info.settings, **replace_torch(loaded, files, backend)}
+        )
+    return encoder
 
 
-def _truncate(model: "SentenceTransformer", name: str, length: int | None) -> int:
-    """Have the model keep the first `length` dimensions, if it is given; return how many there are then."""
-    if length is not None:
-        model.truncate_dim = None
-        whole = model.get_embedding_dimension()
-        if whole is not None and length > whole:
-            raise EncoderError(f"{name}: --option truncate_dim={length}: the model has {whole} dimensions.")
-        model.truncate_dim = length
-    known: int | None = model.get_embedding_dimension()
-    return known or len(model.encode_document("a", show_progress_bar=False))
+def _wrap(model: object, options: EncoderOptions, name: str | None) -> Encoder | None:
+    if is_instance(model, "CrossEncoder"):
+        raise EncoderError("a CrossEncoder scores pairs and gives texts no vectors; `babelrank rerank` takes it.")
+    if not is_instance(model, "SentenceTransformer"):
+        return None
+    from babelrank_adapters.torch_encoder import Origin
+
+    loaded = cast("SentenceTransformer", model)
+    return _encoder(loaded, Origin.of_object(loaded, name), options)
+
+
+def _encoder(model: "SentenceTransformer", origin: "Origin", options: EncoderOptions) -> "TorchEncoder":
+    from babelrank_adapters.token_limits import set_token_limit
+    from babelrank_adapters.torch_encoder import TorchEncoder, describe
+
+    set_token_limit(model, origin.name, options.max_length)
+    prompts = choose_prompts(options, origin.name, model.prompts, model.default_prompt_name)
+    dimension = model.get_embedding_dimension() or len(model.encode_document("a", show_progress_bar=False))
+    settings = {"truncate_dim": dimension} if model.truncate_dim else {}
+    info = describe(model, origin, NAME, options, prompts, dimension=dimension, settings=settings)
+    return TorchEncoder(model, info, prompts, options, lambda vectors: vectors)
+
+
+def _truncate(model: "SentenceTransformer", name: str, length: int) -> None:
+    """Have the model keep the first `length` dimensions."""
+    model.truncate_dim = None
+    full = model.get_embedding_dimension()
+    if full is not None and length > full:
+        raise EncoderError(f"{name}: --option truncate_dim={length}: the model has {full} dimensions.")
+    model.truncate_dim = length
 
 
 def _for_runtime(options: EncoderOptions, backend: str) -> EncoderOptions:
@@ -74,4 +96,4 @@ def _for_runtime(options: EncoderOptions, backend: str) -> EncoderOptions:
 
 
 # Recognises nothing: it is what the registry falls back on.
-ADAPTER = Adapter(name=NAME, models="Hub name or folder of a dense sentence-transformers model", load=_load)
+ADAPTER = Adapter(name=NAME, models="Hub name or folder of a dense sentence-transformers model", load=_load, wrap=_wrap)

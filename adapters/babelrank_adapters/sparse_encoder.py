@@ -3,7 +3,7 @@
 Formal et al. 2021, arXiv 2109.10086; through sentence-transformers' SparseEncoder.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from scipy.sparse import csr_array
 
@@ -12,11 +12,15 @@ from babelrank.encoding.vectors import Kind
 from babelrank.errors import EncoderError
 from babelrank_adapters.model_files import ModelFiles, find_model
 from babelrank_adapters.model_kinds import SPARSE, TRANSFORMERS, adapter_for, recogniser, require_kind
+from babelrank_adapters.model_objects import is_instance
 from babelrank_adapters.option_types import boolean, positive_integer
 from babelrank_adapters.prompts import choose_prompts
 
 if TYPE_CHECKING:
+    from sentence_transformers import SparseEncoder
     from torch import Tensor
+
+    from babelrank_adapters.torch_encoder import Origin
 
 NAME = SPARSE
 _OPTIONS = {"max_active_dims": positive_integer, "allow_pickle": boolean}
@@ -31,18 +35,33 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
 
     from sentence_transformers import SparseEncoder
 
-    from babelrank_adapters.token_limits import set_token_limit
-    from babelrank_adapters.torch_encoder import TorchEncoder, describe, load_model
+    from babelrank_adapters.torch_encoder import Origin, load_model
 
     loaded = load_model(SparseEncoder, files, options, allow_pickle=given.get("allow_pickle", False))
     loaded.max_active_dims = given.get("max_active_dims", loaded.max_active_dims)
-    set_token_limit(loaded, files.name, options.max_length)
-    prompts = choose_prompts(options, "", loaded.prompts, loaded.default_prompt_name)
+    return _encoder(loaded, Origin.of_files(files), options)
+
+
+def _wrap(model: object, options: EncoderOptions, name: str | None) -> Encoder | None:
+    if not is_instance(model, "SparseEncoder"):
+        return None
+    from babelrank_adapters.torch_encoder import Origin
+
+    loaded = cast("SparseEncoder", model)
+    return _encoder(loaded, Origin.of_object(loaded, name), options)
+
+
+def _encoder(model: "SparseEncoder", origin: "Origin", options: EncoderOptions) -> Encoder:
+    from babelrank_adapters.token_limits import set_token_limit
+    from babelrank_adapters.torch_encoder import TorchEncoder, describe
+
+    set_token_limit(model, origin.name, options.max_length)
+    prompts = choose_prompts(options, "", model.prompts, model.default_prompt_name)
     # The model itself knows the size of its vocabulary only once it has encoded.
-    dimension = len(loaded.encode_document("a", show_progress_bar=False))
-    settings = {"max_active_dims": loaded.max_active_dims} if loaded.max_active_dims else {}
-    info = describe(loaded, files, NAME, options, prompts, dimension=dimension, kind=Kind.SPARSE, settings=settings)
-    return TorchEncoder(loaded, info, prompts, options, _to_csr, save_to_cpu=True)
+    dimension = len(model.encode_document("a", show_progress_bar=False))
+    settings = {"max_active_dims": model.max_active_dims} if model.max_active_dims else {}
+    info = describe(model, origin, NAME, options, prompts, dimension=dimension, kind=Kind.SPARSE, settings=settings)
+    return TorchEncoder(model, info, prompts, options, _to_csr, save_to_cpu=True)
 
 
 def _to_csr(vectors: "Tensor") -> csr_array:
@@ -67,4 +86,5 @@ ADAPTER = Adapter(
     models="Hub name or folder of a SparseEncoder of sentence-transformers, such as SPLADE",
     load=_load,
     recognises=recogniser(NAME),
+    wrap=_wrap,
 )

@@ -55,6 +55,7 @@ class StaticEncoder:
                 **settings,
             },
             notes=self._prompts.notes,
+            allows_zero=True,
         )
 
     def encode_query(self, texts: Sequence[str]) -> np.ndarray:

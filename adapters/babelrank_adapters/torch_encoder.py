@@ -4,19 +4,22 @@ import logging
 import sys
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
 import torch
 import transformers
 from sentence_transformers.base.model import BaseModel
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
-from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, Role, Similarity
+from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, Role, Similarity, parse_similarity
 from babelrank.encoding.vectors import Kind, Vectors
 from babelrank.errors import EncoderError, unknown_choice
 from babelrank.training.checkpoint import ACCOUNT, summarise_training
 from babelrank_adapters.batches import BatchSize
 from babelrank_adapters.model_files import ModelFiles, require_safe_weights
+from babelrank_adapters.model_objects import digest_of_object, name_of_object
 from babelrank_adapters.prompts import Prompts
 from babelrank_adapters.token_limits import count_longer, limit_settings
 
@@ -112,6 +115,26 @@ def _stop(pool: dict[str, Any]) -> None:
     BaseModel.stop_multi_process_pool(pool)
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where a model comes from: what a reader calls it, what tells its weights apart, and what else is known of it."""
+
+    name: str
+    fingerprint: str
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of_files(cls, files: ModelFiles) -> "Origin":
+        """Describe a model that was loaded from its files."""
+        summary = summarise_training(files.read_object(ACCOUNT))
+        return cls(files.name, files.fingerprint, {"training": summary} if summary else {})
+
+    @classmethod
+    def of_object(cls, model: BaseModel, name: str | None) -> "Origin":
+        """Describe a model that was in memory already."""
+        return cls(name or name_of_object(model), digest_of_object(model))
+
+
 def load_model(
     build: Callable[..., _Model], files: ModelFiles, options: EncoderOptions, *, allow_pickle: bool, **arguments: Any
 ) -> _Model:
@@ -166,7 +189,7 @@ def load_model(
 
 def describe(
     model: BaseModel,
-    files: ModelFiles,
+    origin: Origin,
     adapter: str,
     options: EncoderOptions,
     prompts: Prompts,
@@ -192,31 +215,26 @@ def describe(
     """
     devices = split_devices(options)
     return EncoderInfo(
-        name=files.name,
+        name=origin.name,
         adapter=adapter,
-        fingerprint=files.fingerprint,
+        fingerprint=origin.fingerprint,
         dimension=dimension,
         parameters=sum(weights.numel() for weights in model.parameters()),
         similarity=similarity or _similarity(model, options),
         settings={**prompts.settings, **limit_settings(model), "dtype": dtype_of(model), **(settings or {})},
-        notes={**prompts.notes, **_training_notes(files)},
+        notes={**prompts.notes, **origin.notes},
         kind=kind,
         device=",".join(devices) if len(devices) > 1 else str(model.device),
+        allows_zero=isinstance(model[0], StaticEmbedding),
     )
-
-
-def _training_notes(files: ModelFiles) -> dict[str, str]:
-    """Say how our own trainer made the model, if it did."""
-    summary = summarise_training(files.read_object(ACCOUNT))
-    return {"training": summary} if summary else {}
 
 
 def _similarity(model: BaseModel, options: EncoderOptions) -> Similarity:
     if options.similarity is not None:
         return options.similarity
     try:
-        return Similarity(model.similarity_fn_name)
-    except ValueError as error:
+        return parse_similarity(model.similarity_fn_name) or Similarity.COSINE
+    except EncoderError as error:
         choices = ", ".join(Similarity)
         raise EncoderError(
             f"the model asks for {model.similarity_fn_name!r} similarity, which is not supported; "

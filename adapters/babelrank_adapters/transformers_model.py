@@ -29,7 +29,7 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
     require_kind(files, NAME, SENTENCE_TRANSFORMERS)
 
     from babelrank_adapters.token_limits import set_token_limit
-    from babelrank_adapters.torch_encoder import TorchEncoder, describe, load_model
+    from babelrank_adapters.torch_encoder import Origin, TorchEncoder, describe, load_model
 
     loaded = load_model(
         partial(_build, pooling=pooling, normalize=normalize),
@@ -42,7 +42,7 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
     prompts = choose_prompts(options, files.name, own)
     settings = {"pooling": pooling, "normalize": normalize}
     dimension = loaded.get_embedding_dimension()
-    info = describe(loaded, files, NAME, options, prompts, dimension=dimension, settings=settings)
+    info = describe(loaded, Origin.of_files(files), NAME, options, prompts, dimension=dimension, settings=settings)
     return TorchEncoder(loaded, info, prompts, options, lambda vectors: vectors)
 
 

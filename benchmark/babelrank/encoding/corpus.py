@@ -15,9 +15,10 @@ import numpy as np
 from babelrank.data.collection import Collection
 from babelrank.data.passages import PassageBlock
 from babelrank.data.pool import PassageReader
+from babelrank.encoding.checks import encode_checked
 from babelrank.encoding.protocol import Encoder, EncoderInfo, EncoderOptions, Role, Truncating
 from babelrank.encoding.registry import load_encoder
-from babelrank.encoding.representations import FIRST_CHUNK, check_vectors, least_chunk, length_class
+from babelrank.encoding.representations import FIRST_CHUNK, least_chunk, length_class
 from babelrank.encoding.shards import (
     Shard,
     ShardPlan,
@@ -313,7 +314,7 @@ def _encode_window(
         chunk = order[first : first + size]
         batch = [unique[row] for row in chunk]
         began = time.perf_counter()
-        vectors[chunk] = np.asarray(check_vectors(encoder.encode_document(batch), batch, encoder.info))
+        vectors[chunk] = np.asarray(encode_checked(encoder.encode_document, batch, encoder.info))
         seconds += time.perf_counter() - began
         on_texts(int(copies[chunk].sum()))
     np.take(vectors, row_of, axis=0, out=out)

@@ -23,17 +23,26 @@ class Similarity(StrEnum):
     EUCLIDEAN = "euclidean"  # the negative distance
 
 
-def parse_similarity(name: str | None) -> Similarity | None:
-    """Read a similarity as a user writes it; None stays None.
+def parse_similarity(name: object) -> Similarity | None:
+    """Return the similarity of that name; None stays None.
+
+    Parameters
+    ----------
+    name
+        A `Similarity`, its name as text, or the value of another library's enumeration, such as
+        ``SimilarityFunction.COSINE`` of sentence-transformers.
 
     Raises
     ------
     EncoderError
-        It is unknown.
+        There is none of that name.
     """
-    if name is not None and name not in set(Similarity):
-        raise EncoderError(unknown_choice("similarity", name, Similarity))
-    return None if name is None else Similarity(name)
+    if name is None:
+        return None
+    text = str(getattr(name, "value", name))
+    if text not in set(Similarity):
+        raise EncoderError(unknown_choice("similarity", text, Similarity))
+    return Similarity(text)
 
 
 def check_comparable(kind: Kind, similarity: Similarity) -> None:
@@ -44,7 +53,7 @@ def check_comparable(kind: Kind, similarity: Similarity) -> None:
     EncoderError
         They are multi-vectors, and the similarity is a distance.
     """
-    if kind is Kind.MULTI_VECTOR and similarity is Similarity.EUCLIDEAN:
+    if kind == Kind.MULTI_VECTOR and similarity == Similarity.EUCLIDEAN:
         raise EncoderError("multi-vectors are compared by cosine or dot product of tokens, not by distance.")
 
 
@@ -66,7 +75,8 @@ class EncoderInfo:
     adapter
         The adapter that wraps it.
     fingerprint
-        Changes whenever the weights, the tokenizer or the modules do: a Hub commit or a digest of the files.
+        Changes whenever the weights, the tokenizer or the modules do: a Hub commit or a digest of the files. Empty if
+        nothing can tell whether they changed; what such an encoder returns is not stored.
     settings
         Everything else that changes the vectors (prompts, dtype, maximum length, …), as JSON values.
     dimension
@@ -74,13 +84,16 @@ class EncoderInfo:
     parameters
         Number of weights; None if it cannot be known.
     similarity
-        The score that the model was trained for.
+        The score that the model was trained for, as `parse_similarity` reads it.
     notes
         What else a reader should know, such as where the prompts come from; no part of the identity.
     kind
         What a text becomes: dense, sparse or multi-vector.
     device
         Where it runs; no part of its identity.
+    allows_zero
+        Whether a text may have a zero vector, as one without a known word has in a table of words; a sparse one always
+        may.
     """
 
     name: str
@@ -93,6 +106,10 @@ class EncoderInfo:
     notes: Mapping[str, str] = field(default_factory=dict)
     kind: Kind = Kind.DENSE
     device: str = "cpu"
+    allows_zero: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "similarity", parse_similarity(self.similarity) or Similarity.COSINE)
 
 
 class Encoder(Protocol):
@@ -154,10 +171,19 @@ class EncoderOptions:
         As PyTorch names it, such as ``cpu`` or ``cuda:0``; several separated by commas.
     revision
         Branch, tag or commit of a model on the Hub.
+    batch_size
+        Texts that the model reads at once; at least 1.
+    similarity
+        As `parse_similarity` reads it.
     trust_remote_code
         Whether code that comes with the model may run.
     options
         Settings of one adapter, as text; see `read_options`.
+
+    Raises
+    ------
+    EncoderError
+        The similarity is unknown, or `batch_size` or `max_length` is below 1.
     """
 
     query_prompt: str | None = None
@@ -170,6 +196,12 @@ class EncoderOptions:
     similarity: Similarity | None = None
     trust_remote_code: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "similarity", parse_similarity(self.similarity))
+        for name, number in (("batch size", self.batch_size), ("maximum length", self.max_length)):
+            if number is not None and number < 1:
+                raise EncoderError(f"the {name} must be at least 1, got {number}.")
 
     @property
     def overrides(self) -> dict[str, str | int]:
@@ -222,6 +254,9 @@ class Adapter:
         Load the model. Raises EncoderError.
     recognises
         Whether a model is surely this adapter's; must be cheap and load no weights. No two adapters recognise the same.
+    wrap
+        Make an encoder of an object that is a model already, such as a SentenceTransformer, under a name (the model's
+        own if None). Returns None if the object is of another kind; must not import the library for that.
     requires
         What must be installed, as pip takes it, such as ``babelrank[bm25]``; empty if it comes with babelrank.
     """
@@ -230,4 +265,5 @@ class Adapter:
     models: str
     load: Callable[[str, EncoderOptions], Encoder]
     recognises: Callable[[str, EncoderOptions], bool] = lambda _model, _options: False
+    wrap: Callable[[object, EncoderOptions, str | None], Encoder | None] = lambda _model, _options, _name: None
     requires: str = ""

@@ -11,20 +11,20 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from babelrank.data.collection import Collection
-from babelrank.encoding.protocol import Concurrent, Encoder, EncoderInfo, PoolWeighting, Role, Similarity, Truncating
+from babelrank.encoding.checks import encode_checked
+from babelrank.encoding.protocol import (
+    Concurrent,
+    Encoder,
+    EncoderInfo,
+    PoolWeighting,
+    Role,
+    Similarity,
+    Truncating,
+    parse_similarity,
+)
 from babelrank.encoding.store import Shelf, default_store, text_key
 from babelrank.encoding.vector_block import VectorBlock
-from babelrank.encoding.vectors import (
-    Kind,
-    MultiVectors,
-    Vectors,
-    as_float32,
-    concatenate,
-    count,
-    row_of_value,
-    take,
-    values,
-)
+from babelrank.encoding.vectors import Vectors, concatenate, count, take
 from babelrank.errors import EncoderError
 
 # Texts per call of the encoder and per segment on disk. A chunk should be large enough that the encoder's own batching
@@ -34,7 +34,6 @@ FIRST_CHUNK = 256
 _SMALLEST_CHUNK = 64
 _CHUNK_SECONDS = 5.0
 _CHUNK_GROWTH = (0.5, 16.0)  # from one chunk to the next, as the time of a small one says little about a large one
-_TYPES = {Kind.DENSE: np.ndarray, Kind.SPARSE: csr_array, Kind.MULTI_VECTOR: MultiVectors}
 
 
 class Progress(Protocol):
@@ -71,6 +70,9 @@ class Representations:
     seconds: dict[str, float]
     texts_truncated: dict[str, float | None] = field(default_factory=dict)
     passages_in_language: Vectors | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "similarity", parse_similarity(self.similarity) or Similarity.COSINE)
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ def _encode_distinct(
         keys = missing[done : done + size]
         chunk = [distinct[key] for key in keys]
         began = time.perf_counter()
-        vectors = check_vectors(function(chunk), chunk, info)
+        vectors = encode_checked(function, chunk, info)
         elapsed = time.perf_counter() - began
         _store(shelf, keys, vectors)
         rows.update(zip(keys, range(first + done, first + done + len(keys)), strict=True))
@@ -226,45 +228,3 @@ def _store(shelf: Shelf, keys: list[bytes], vectors: Vectors) -> None:
             f"{shelf.folder}: representations cannot be stored ({error.strerror}). --store DIR names another folder; "
             "what was stored before is kept."
         ) from error
-
-
-def check_vectors(vectors: object, texts: Sequence[str], info: EncoderInfo) -> Vectors:
-    """Return `vectors` as float32 if they are what an encoder owes for `texts`.
-
-    Raises
-    ------
-    EncoderError
-        Not of the kind that the encoder announced, not floating point, of another number of rows or dimension, or not
-        finite.
-    """
-    where = f"encoder {info.name!r}"
-    expected = _TYPES[info.kind]
-    if not isinstance(vectors, expected):
-        raise EncoderError(f"{where} returned a {type(vectors).__name__}, expected a {expected.__name__}.")
-    numbers = values(vectors)
-    if not np.issubdtype(numbers.dtype, np.floating):
-        raise EncoderError(f"{where} returned {numbers.dtype} values, expected floating point.")
-    shape = (count(vectors), *_row_shape(vectors)) if numbers.ndim == 2 or info.kind is Kind.SPARSE else numbers.shape
-    if len(shape) != 2 or shape[0] != len(texts):
-        raise EncoderError(
-            f"{where} returned shape {shape} for {len(texts)} texts, expected ({len(texts)}, {info.dimension})."
-        )
-    if shape[1] != info.dimension:
-        raise EncoderError(f"{where} returned dimension {shape[1]}, expected {info.dimension}.")
-    if isinstance(vectors, MultiVectors) and (np.diff(vectors.offsets) < 1).any():
-        empty = texts[int((np.diff(vectors.offsets) < 1).argmax())]
-        raise EncoderError(f"{where} returned no vector at all for {empty[:80]!r}.")
-    vectors = as_float32(vectors)
-    finite = np.isfinite(values(vectors))
-    broken = np.flatnonzero(~finite.all(axis=tuple(range(1, finite.ndim))))
-    if len(broken):
-        texts_broken = {row_of_value(vectors, row) for row in broken.tolist()}
-        raise EncoderError(
-            f"{where} returned NaN or infinity for {len(texts_broken)} of {len(texts)} texts, the first of them "
-            f"{texts[min(texts_broken)][:80]!r}."
-        )
-    return vectors
-
-
-def _row_shape(vectors: Vectors) -> tuple[int, ...]:
-    return (vectors.shape[1],) if isinstance(vectors, csr_array) else values(vectors).shape[1:]

@@ -86,7 +86,8 @@ class Shelf:
     root
         The store; shelves lie in it side by side.
     info
-        The encoder. Its name does not matter; its weights, settings and dimension do.
+        The encoder. Its name does not matter; its weights, settings and dimension do. Without a fingerprint nothing is
+        kept.
     role
         Query or document.
     """
@@ -94,11 +95,13 @@ class Shelf:
     def __init__(self, root: Path, info: EncoderInfo, role: Role) -> None:
         identity = shelf_identity(info, role)
         self.folder = shelf_folder(root, identity)
+        self._keeps = bool(info.fingerprint)
         self._describe = partial(describe_shelf, self.folder, info.name, identity)
 
     def read(self) -> tuple[dict[bytes, int], Vectors | None]:
         """Return the rows by text key, and the representations; None if there are none."""
-        segments = [tensors for path in sorted(self.folder.glob("*.safetensors")) if (tensors := _read_segment(path))]
+        paths = sorted(self.folder.glob("*.safetensors")) if self._keeps else []
+        segments = [tensors for path in paths if (tensors := _read_segment(path))]
         if not segments:
             return {}, None
         _mark_used(self.folder)
@@ -114,6 +117,8 @@ class Shelf:
         OSError
             No space, or no permission to write.
         """
+        if not self._keeps:
+            return
         packed = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), _KEY_BYTES)
         tensors = {name: np.ascontiguousarray(tensor) for name, tensor in to_tensors(vectors).items()}
         content = save({_KEYS: packed, **tensors})

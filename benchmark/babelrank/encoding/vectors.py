@@ -91,6 +91,25 @@ def unit_rows(vectors: np.ndarray) -> np.ndarray:
     return unit
 
 
+def zero_rows(vectors: np.ndarray | MultiVectors) -> np.ndarray:
+    """Return which texts have nothing but zeros."""
+    if isinstance(vectors, MultiVectors):
+        return np.flatnonzero(~np.logical_or.reduceat(vectors.tokens.any(axis=1), vectors.offsets[:-1]))
+    return np.flatnonzero(~vectors.any(axis=1))
+
+
+def nearly_equal(one: Vectors, other: Vectors, tolerance: float) -> bool:
+    """Tell whether two representations differ by no more than `tolerance` times the length of the first."""
+    if isinstance(one, csr_array) and isinstance(other, csr_array):
+        difference, length = (one - other).data, one.data
+    else:
+        mine, others = values(one), values(other)
+        if mine.shape != others.shape:
+            return False
+        difference, length = mine - others, mine
+    return bool(np.linalg.norm(difference) <= tolerance * np.linalg.norm(length))
+
+
 def values(vectors: Vectors) -> np.ndarray:
     """Return all numbers of a representation, in the order of its texts."""
     if isinstance(vectors, csr_array):

@@ -1,0 +1,78 @@
+"""Models of sentence-transformers that are in memory already: recognised, named, and told apart by a digest."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from babelrank_adapters.model_files import folder_name
+
+if TYPE_CHECKING:
+    from sentence_transformers.base.model import BaseModel
+    from torch import Tensor, nn
+
+# Packages of which the installed code stays the same; a module of any other can compute anything.
+_LIBRARIES = frozenset({"torch", "transformers", "sentence_transformers", "peft"})
+
+
+def is_instance(model: object, name: str) -> bool:
+    """Tell whether an object is of a class of sentence-transformers, without importing that for it."""
+    library = sys.modules.get("sentence_transformers")
+    return library is not None and isinstance(model, getattr(library, name))
+
+
+def name_of_object(model: "BaseModel") -> str:
+    """Return the name or folder that a model was loaded from, or else that of its class."""
+    origin = getattr(model.transformers_model, "name_or_path", "")
+    if not origin:
+        return type(model).__name__
+    return folder_name(Path(origin)) if Path(origin).is_dir() else origin
+
+
+def digest_of_object(model: "BaseModel") -> str:
+    """Return the SHA-256 (hex) of all that vectors depend on: weights, configurations and tokenizers.
+
+    Empty if that cannot be known, since code that is not a library's, or a hook, has a part in it.
+    """
+    parts = list(model.modules())
+    if not all(_is_known(part) for part in parts):
+        return ""
+    digest = hashlib.sha256(repr(model).encode())
+    try:
+        for part in parts:
+            digest.update("\n".join(_configuration(part)).encode("utf-8", "surrogatepass"))
+        for name, weights in model.state_dict().items():
+            digest.update(f"{name} {weights.dtype} {tuple(weights.shape)}\n".encode())
+            digest.update(_bytes(weights))
+    except (AttributeError, RuntimeError, TypeError):  # weights or tokenizers of another make
+        return ""
+    return digest.hexdigest()
+
+
+def _is_known(part: "nn.Module") -> bool:
+    hooked = bool(part._forward_hooks or part._forward_pre_hooks)
+    return type(part).__module__.partition(".")[0] in _LIBRARIES and not hooked
+
+
+def _configuration(part: "nn.Module") -> Iterator[str]:
+    config: Any = getattr(part, "config", None)
+    if hasattr(config, "to_json_string"):
+        yield config.to_json_string()
+    if tokenizer := getattr(part, "tokenizer", None):
+        yield from _describe_tokenizer(tokenizer)
+
+
+def _describe_tokenizer(tokenizer: Any) -> Iterator[str]:
+    inner = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    content = json.loads(inner.to_str())
+    # The lengths of the texts before.
+    yield json.dumps({key: value for key, value in content.items() if key not in ("truncation", "padding")})
+    yield repr(getattr(tokenizer, "padding_side", None))
+
+
+def _bytes(weights: "Tensor") -> Any:
+    import torch
+
+    return weights.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()

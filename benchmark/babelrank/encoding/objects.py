@@ -1,0 +1,295 @@
+"""Python objects as encoders: functions, objects with encode methods, and models that an adapter knows.
+
+    def encode(texts): …              # or encode(texts, role); role is "query" or "document"
+
+    class Model:                      # a class is made without arguments
+        def encode_query(self, texts): …
+        def encode_document(self, texts): …   # or encode(self, texts) or encode(self, texts, role) for either or both
+
+What comes back is one row per text: a NumPy array, a tensor, a SciPy sparse array, a list of rows, babelrank's
+`MultiVectors`, or, for late interaction, a list of arrays of shape (tokens, dimension). Integers and half precision
+become float32.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array, issparse
+
+from babelrank.encoding.checks import PROBES, check_order, check_vectors
+from babelrank.encoding.protocol import Encoder, EncoderInfo, EncoderOptions, Role, Similarity
+from babelrank.encoding.registry import adapter_names, load_adapter, load_encoder
+from babelrank.encoding.vectors import Kind, MultiVectors, Vectors, concatenate, values
+from babelrank.errors import EncoderError, unknown_choice
+
+ADAPTER = "object"  # what reports name as the adapter of an object that no adapter knows
+_METHODS = {Role.QUERY: "encode_query", Role.DOCUMENT: "encode_document"}
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def wrap_encoder(
+    model: object,
+    options: EncoderOptions | None = None,
+    /,
+    *,
+    name: str | None = None,
+    adapter: str | None = None,
+    **changes: Any,
+) -> Encoder:
+    """Make an encoder of whatever can be one.
+
+    Parameters
+    ----------
+    model
+        A name or a folder, which `load_encoder` loads; an `Encoder`, which is returned as it is; a model of
+        sentence-transformers; an object with `encode_query` and `encode_document`, or with `encode`; or a function
+        from texts to vectors. The last two may take the role, too.
+    options
+        What differs from the model's own configuration. Objects take prompts, a batch size and a similarity.
+    name
+        What reports call an object; by default the model's own name, or that of its class or function.
+    adapter
+        Of a name or folder; see `load_encoder`.
+    changes
+        Options by name, such as ``similarity="dot"``.
+
+    Raises
+    ------
+    EncoderError
+        The model cannot be loaded or is no encoder; it returned something that is not one finite vector per text, in
+        the order of the texts; or an option does not apply to it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def letters(texts):
+    ...     return np.array([[text.count(letter) for letter in "abcdefghijklmnopqrstuvwxyz"] for text in texts])
+    >>> encoder = wrap_encoder(letters, similarity="dot")
+    >>> encoder.info.name, encoder.info.dimension
+    ('letters', 26)
+    """
+    known = [each.name for each in fields(EncoderOptions)]
+    if unknown := next((each for each in changes if each not in known), None):
+        raise EncoderError(unknown_choice("option", unknown, known))
+    options = replace(options or EncoderOptions(), **changes)
+    if isinstance(model, str | Path):
+        if name is not None:
+            raise EncoderError(f"{model}: a name can be given to an object only, not to a model that is loaded.")
+        return load_encoder(str(model), options, adapter=adapter)
+    if adapter is not None:
+        raise EncoderError(f"an adapter is for the name or folder of a model, not for a {type(model).__name__}.")
+    if isinstance(getattr(model, "info", None), EncoderInfo):
+        return _as_it_is(model, options, name)
+    options.reject_unsupported(ADAPTER, "max_length", "dtype", "device", "revision")
+    options.read_options(ADAPTER, {})
+    for wrap in _wrappers():
+        if encoder := wrap(model, options, name):
+            return encoder
+    return ObjectEncoder(model, options, name=name or name_of(model))
+
+
+class ObjectEncoder:
+    """Calls the methods of an object, or a function, with a batch of texts, and checks what comes back.
+
+    Parameters
+    ----------
+    target
+        See the module's description.
+    options
+        Prompts, batch size and similarity count.
+    name, adapter, fingerprint
+        For `info`.
+    settings
+        For `info`, in addition to the prompts.
+
+    Raises
+    ------
+    EncoderError
+        It has no such method, or what it returns for a few texts is not one finite vector per text, in their order.
+    """
+
+    def __init__(
+        self,
+        target: Any,
+        options: EncoderOptions,
+        *,
+        name: str,
+        adapter: str = ADAPTER,
+        fingerprint: str = "",
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._name = name
+        self._batch_size = options.batch_size
+        self._functions = _functions(name, target)
+        self._prompts = {Role.QUERY: options.query_prompt or "", Role.DOCUMENT: options.document_prompt or ""}
+        first = self._call(PROBES, Role.QUERY)
+        self.info = EncoderInfo(
+            name=name,
+            adapter=adapter,
+            fingerprint=fingerprint,
+            dimension=(first if isinstance(first, csr_array) else values(first)).shape[-1],
+            similarity=options.similarity or Similarity.COSINE,
+            settings={
+                "query_prompt": self._prompts[Role.QUERY],
+                "document_prompt": self._prompts[Role.DOCUMENT],
+                **(settings or {}),
+            },
+            kind=_kind(first),
+        )
+        for role in Role:
+            check_order(partial(self._checked, role=role), name)
+
+    def encode_query(self, texts: Sequence[str]) -> Vectors:
+        """Return what the object makes of queries."""
+        return self._encode(texts, Role.QUERY)
+
+    def encode_document(self, texts: Sequence[str]) -> Vectors:
+        """Return what the object makes of passages."""
+        return self._encode(texts, Role.DOCUMENT)
+
+    def _encode(self, texts: Sequence[str], role: Role) -> Vectors:
+        batches = [texts[i : i + self._batch_size] for i in range(0, len(texts), self._batch_size)] or [texts]
+        return concatenate([self._checked(batch, role) for batch in batches])
+
+    def _checked(self, texts: Sequence[str], role: Role) -> Vectors:
+        return check_vectors(self._call(texts, role), texts, self.info)
+
+    def _call(self, texts: Sequence[str], role: Role) -> Vectors:
+        try:
+            answer = self._functions[role]([self._prompts[role] + text for text in texts])
+        except Exception as error:  # the user's code may raise anything
+            raise EncoderError(
+                f"{self._name} raised {type(error).__name__}: {error} (for {len(texts)} texts, the first of them "
+                f"{texts[0][:80]!r})."
+            ) from error
+        return to_vectors(answer, self._name, len(texts))
+
+
+def name_of(target: object) -> str:
+    """Return the name of a function, or of an object's class."""
+    named = getattr(target, "__name__", None) or type(target).__name__
+    return named.strip("<>")  # <lambda>
+
+
+def to_vectors(answer: Any, where: str, texts: int) -> Vectors:
+    """Return what an encoder answered for so many texts as `Vectors`, in floating point.
+
+    Raises
+    ------
+    EncoderError
+        It is not one row of numbers per text.
+    """
+    if isinstance(answer, MultiVectors):
+        return answer
+    if issparse(answer):
+        return csr_array(answer, dtype=_floating(answer.dtype, where))
+    if hasattr(answer, "detach") and answer.layout != _strided():
+        return _sparse_tensor(answer)
+    rows = [_array(row, where) for row in answer] if isinstance(answer, list | tuple) else _array(answer, where)
+    if isinstance(rows, list):
+        if rows and all(row.ndim == 2 for row in rows) and len({row.shape[1] for row in rows}) == 1:
+            return MultiVectors.from_list([row.astype(_floating(row.dtype, where)) for row in rows])
+        if len({row.shape for row in rows}) > 1:
+            raise EncoderError(f"{where} returned rows of different lengths, expected one vector per text.")
+        rows = np.array(rows)
+    if rows.ndim != 2 or len(rows) != texts:
+        raise EncoderError(f"{where} returned shape {rows.shape} for {texts} texts, expected ({texts}, dimension).")
+    return rows.astype(_floating(rows.dtype, where), copy=False)
+
+
+def _array(answer: Any, where: str) -> np.ndarray:
+    """Return an array of numbers; tensors are copied from wherever they are."""
+    if hasattr(answer, "detach"):
+        tensor = answer.detach().cpu()
+        answer = (tensor.float() if tensor.is_floating_point() else tensor).numpy()  # NumPy knows no bfloat16
+    try:
+        array = np.asarray(answer)
+    except (ValueError, TypeError) as error:
+        raise EncoderError(_no_vectors(answer, where)) from error
+    if array.dtype.kind not in "iuf":
+        raise EncoderError(_no_vectors(answer, where))
+    return array
+
+
+def _no_vectors(answer: object, where: str) -> str:
+    kind = f"an array of {answer.dtype}" if isinstance(answer, np.ndarray) else f"a {type(answer).__name__}"
+    return f"{where} returned {kind}, expected a NumPy array (texts × dimension), a tensor or a list of vectors."
+
+
+def _floating(dtype: np.dtype, where: str) -> np.dtype:
+    """Return the type in which numbers of a type are kept: their own if it is floating point."""
+    if dtype.kind not in "iuf":
+        raise EncoderError(f"{where} returned {dtype} values, expected numbers.")
+    return dtype if dtype.kind == "f" and dtype.itemsize > 2 else np.dtype(np.float32)
+
+
+def _strided() -> Any:
+    import torch
+
+    return torch.strided
+
+
+def _sparse_tensor(tensor: Any) -> csr_array:
+    tensor = tensor.detach().cpu().to_sparse().coalesce()
+    matrix = csr_array((tensor.values().float().numpy(), tensor.indices().numpy()), shape=tuple(tensor.shape))
+    matrix.sort_indices()
+    return matrix
+
+
+def _kind(vectors: Vectors) -> Kind:
+    if isinstance(vectors, MultiVectors):
+        return Kind.MULTI_VECTOR
+    return Kind.SPARSE if isinstance(vectors, csr_array) else Kind.DENSE
+
+
+def _wrappers() -> Iterator[Callable[[object, EncoderOptions, str | None], Encoder | None]]:
+    for name in adapter_names():
+        with suppress(EncoderError):  # a broken plug-in stands in nobody's way
+            yield load_adapter(name).wrap
+
+
+def _as_it_is(model: Any, options: EncoderOptions, name: str | None) -> Encoder:
+    missing = [method for method in _METHODS.values() if not callable(getattr(model, method, None))]
+    if missing:
+        raise EncoderError(f"{model.info.name}: an encoder without {' and '.join(missing)}.")
+    if name is not None or options != EncoderOptions(batch_size=options.batch_size):
+        raise EncoderError(f"{model.info.name}: already an encoder, which takes no name and no options.")
+    encoder: Encoder = model
+    return encoder
+
+
+def _functions(name: str, target: Any) -> dict[Role, Callable[[Sequence[str]], Any]]:
+    """Return the function of each role."""
+    if inspect.isclass(target):
+        try:
+            target = target()
+        except Exception as error:  # the user's code may raise anything
+            raise EncoderError(f"{name}() raised {type(error).__name__}: {error}.") from error
+    encode = getattr(target, "encode", target)  # a function is its own
+    functions = {}
+    for role, method in _METHODS.items():
+        function = getattr(target, method, encode)
+        if not callable(function):
+            raise EncoderError(f"{name}: has neither {method} nor encode, and is no function.")
+        functions[role] = function if hasattr(target, method) else _with_role(function, role)
+    return functions
+
+
+def _with_role(function: Callable[..., Any], role: Role) -> Callable[[Sequence[str]], Any]:
+    """Bind the role if the function has a parameter for it: one of that name, or a second that must be given."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except ValueError:  # written in C and without a signature
+        return function
+    if any(each.name == "role" and each.kind is not each.POSITIONAL_ONLY for each in parameters):
+        return lambda texts: function(texts, role=role.value)
+    second = parameters[1] if len(parameters) > 1 else None
+    if second and second.kind in _POSITIONAL and (second.name == "role" or second.default is second.empty):
+        return lambda texts: function(texts, role.value)
+    return function
