@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import asdict
+from itertools import combinations
+from math import perm
 
 import numpy as np
 import pandas as pd
@@ -11,8 +13,11 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from scipy.spatial.distance import cdist, pdist
 from scipy.stats import skew
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.neighbors import NearestNeighbors
 
+from babelrank.analysis import language_probe, neighbours
 from babelrank.analysis import space as space_module
 from babelrank.analysis.space import isoscore, measure_space
 from babelrank.analysis.translations import find_translations, group_translations, number_questions
@@ -20,7 +25,7 @@ from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
 from babelrank.encoding.vectors import MultiVectors
-from made_collections import collection_of_tables
+from made_collections import collection_of_tables, rank_with_top
 
 
 def parallel(languages=("de", "en", "th"), questions=6, distractors=0) -> Collection:
@@ -175,7 +180,7 @@ def test_the_probe_has_not_seen_questions_with_the_same_passage():
 
 
 def test_the_probe_draws_whole_groups_until_there_are_enough_texts(monkeypatch):
-    monkeypatch.setattr(space_module, "PROBE_TEXTS", 50)
+    monkeypatch.setattr(language_probe, "PROBE_TEXTS", 50)
     space, _, _ = random_space(parallel(questions=30))
     assert space.queries.language_probe.n == 48  # 16 questions in three languages
     assert space.queries.language_probe.chance == pytest.approx(1 / 3)
@@ -231,7 +236,7 @@ def test_a_passage_near_every_query_is_a_hub():
 
 @pytest.mark.parametrize("most", [1 << 14, 12])
 def test_the_k_occurrence_agrees_with_scikit_learn(monkeypatch, most):
-    monkeypatch.setattr(space_module, "_MOST_POINTS", most)
+    monkeypatch.setattr(space_module, "_MOST_ASKING", most)
     collection = parallel(questions=12, distractors=8)
     space, queries, passages = random_space(collection)
     for hubs, vectors in ((space.query_hubs, queries), (space.passage_hubs, None)):
@@ -244,7 +249,7 @@ def test_the_k_occurrence_agrees_with_scikit_learn(monkeypatch, most):
         near = near if vectors is not None else near[:, 1:]
         occurrences = np.bincount(near.ravel(), minlength=len(passages))
         assert hubs.n == len(rows)
-        assert hubs.skewness == pytest.approx(skew(occurrences))
+        assert most < count or hubs.skewness == pytest.approx(skew(occurrences))
         assert hubs.never == pytest.approx((occurrences == 0).mean())
         assert hubs.occurrences == np.sort(occurrences)[::-1][:10].tolist()
         assert hubs.share_of_places == pytest.approx(np.bincount(near.ravel() // 20, minlength=3) / near.size)
@@ -274,13 +279,69 @@ def test_the_similarity_of_the_encoder_decides_what_is_near():
     assert spaces[Similarity.COSINE].parallel_retrieval != spaces[Similarity.DOT].parallel_retrieval
 
 
-def test_a_large_collection_is_sampled(monkeypatch):
-    monkeypatch.setattr(space_module, "_MOST_POINTS", 100)
-    collection = parallel(questions=100)
-    sampled, queries, _ = random_space(collection)
-    whole = np.log(np.exp(-2 * pdist(queries, "sqeuclidean")).mean())
-    assert sampled.queries.uniformity != pytest.approx(whole, abs=1e-6)
-    assert sampled.queries.uniformity == pytest.approx(whole, abs=0.1)
+def test_query_hubs_come_from_the_ranking_where_it_is_given():
+    collection = parallel(questions=12, distractors=8)
+    rng = np.random.default_rng(0)
+    vectors = represent(*(rng.normal(size=(len(table), 5)) for table in (collection.queries, collection.passages)))
+    _, top = rank_with_top(collection, vectors)
+    assert measure_space(collection, vectors, top=top) == measure_space(collection, vectors)
+    _, shallow = rank_with_top(collection, vectors, pool_depth=3)
+    assert measure_space(collection, vectors, top=shallow) == measure_space(collection, vectors)
+
+
+def test_the_skewness_of_all_samples_that_ask_has_the_moments_of_all_texts():
+    # Six texts ask for one passage each. Over all samples of four, the moments that the estimate rests on are exact.
+    asked = np.array([0, 0, 0, 1, 1, 2])
+    everything = np.bincount(asked, minlength=4)
+    samples = [np.bincount(asked[list(chosen)], minlength=4) for chosen in combinations(range(6), 4)]
+    for order in (1, 2, 3):
+        falling = [np.mean([perm(count, order) for count in counts.tolist()]) for counts in samples]
+        factor = perm(6, order) / perm(4, order)
+        assert np.mean(falling) * factor == pytest.approx(np.mean([perm(n, order) for n in everything.tolist()]))
+    assert neighbours._skewness(everything, 6, 6) == pytest.approx(skew(everything))
+
+
+def test_a_sample_of_texts_that_ask_estimates_the_skewness_of_all():
+    rng = np.random.default_rng(0)
+    asked = np.minimum(rng.exponential(60, 4000).astype(int), 499)
+    sampled = np.bincount(rng.choice(asked, 1000, replace=False), minlength=500)
+    estimate, exact = neighbours._skewness(sampled, 1000, 4000), skew(np.bincount(asked, minlength=500))
+    assert estimate == pytest.approx(exact, rel=0.1)
+    assert abs(estimate - exact) < abs(skew(sampled) - exact) / 2
+
+
+def test_uniformity_of_a_large_collection_is_sampled_and_corrected_for_the_draw(monkeypatch):
+    collection = parallel(questions=200)
+    rng = np.random.default_rng(0)
+    # One language lies close together: how many of its texts are drawn would move the figure.
+    vectors = rng.normal(size=(600, 5)) + np.repeat([[0] * 5, [0] * 5, [4] * 5], 200, axis=0)
+    whole = measure_space(collection, represent(vectors, vectors)).queries
+    assert whole.uniformity == pytest.approx(np.log(np.exp(-2 * pdist(unit(vectors), "sqeuclidean")).mean()), rel=1e-5)
+    monkeypatch.setattr(space_module, "_UNIFORM_TEXTS", 100)
+    monkeypatch.setattr(space_module, "_UNIFORM_TEXTS_OF_LANGUAGE", 100)
+    errors, uncorrected = [], []
+    for seed in range(5):
+        sampled = measure_space(collection, represent(vectors, vectors), seed=seed).queries
+        assert sampled.uniformity_by_language == pytest.approx(whole.uniformity_by_language, abs=0.2)
+        errors.append(sampled.uniformity - whole.uniformity)
+        rows = np.random.default_rng(seed).choice(600, 100, replace=False)
+        drawn = np.exp(-2 * cdist(unit(vectors)[rows], unit(vectors), "sqeuclidean")).sum(axis=1)
+        uncorrected.append(np.log((drawn.mean() - 1) / 599) - whole.uniformity)
+    assert max(map(abs, errors)) > 1e-9
+    assert np.linalg.norm(errors) < np.linalg.norm(uncorrected) / 2
+
+
+@pytest.mark.parametrize("languages", [2, 4])
+def test_the_probe_agrees_with_scikit_learn(languages):
+    rng = np.random.default_rng(languages)
+    lang = rng.integers(0, languages, 300)
+    groups = rng.integers(0, 70, 300)
+    vectors = unit(rng.normal(size=(300, 12)) + np.eye(12)[lang]).astype(np.float32)
+    probe = language_probe.probe_language(vectors, lang, languages, groups, 0)
+    inputs = vectors * np.sqrt(12)
+    found = cross_val_predict(RidgeClassifier(), inputs, lang, groups=groups, cv=GroupKFold(5)) == lang
+    assert probe.accuracy == pytest.approx(found.mean())
+    assert probe.by_language == pytest.approx([found[lang == i].mean() for i in range(languages)])
 
 
 @pytest.mark.parametrize(

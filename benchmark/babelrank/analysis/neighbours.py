@@ -7,16 +7,14 @@ how often each passage is among the nearest.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import skew
+import pandas as pd
 
 from babelrank.analysis.settings import Cell, Matrix, as_cells
 from babelrank.data.collection import Collection, judge
-from babelrank.data.pool import MemoryPassages
 from babelrank.encoding.representations import Representations
 from babelrank.encoding.vectors import take
-from babelrank.ranking.best import find_best
 from babelrank.ranking.rank import rank
-from babelrank.ranking.scores import make_scorer
+from babelrank.ranking.top_table import TopRanks
 
 HUB_DEPTH = 10  # k of the k-occurrence
 HUBS = 10  # passages that occur most
@@ -29,12 +27,13 @@ class Hubness:
     Attributes
     ----------
     n
-        Texts whose ten nearest passages were counted.
+        Texts that asked: all queries or passages, or a random sample of them.
     skewness
         Third standardised moment of the k-occurrence over passages (Radovanović et al. 2010, JMLR 11, 2487–2531): 0 if
-        it is symmetric, large if there are hubs. None if all passages occur alike.
+        it is symmetric, large if there are hubs. Of a sample, an estimate of that with all texts asking. None if all
+        passages occur alike.
     never
-        Share of the passages that are in no list (anti-hubs).
+        Share of the passages that are in no list of these `n` (anti-hubs); the more texts ask, the lower.
     hubs
         Ids of the ten passages that occur most, most first.
     occurrences
@@ -70,84 +69,109 @@ class ParallelRetrieval:
     precision: Matrix
 
 
-def retrieve_translations(
+def search_queries(
+    collection: Collection, representations: Representations, asking: np.ndarray, threads: int | None
+) -> TopRanks:
+    """Return the ten nearest passages of the queries `asking` (rows of the collection's)."""
+    own = collection.self_matches
+    search = replace(
+        collection,
+        queries=collection.queries.iloc[asking].reset_index(drop=True),
+        qrels=collection.qrels[:0],
+        self_matches=None if own is None else own[asking],
+    )
+    representations = replace(representations, queries=take(representations.queries, asking))
+    return rank(search, representations, pool_depth=HUB_DEPTH, threads=threads).top
+
+
+def search_passages(
     collection: Collection,
     representations: Representations,
+    asking: np.ndarray,
     pairs: tuple[np.ndarray, np.ndarray],
-    passage_lang: np.ndarray,
     threads: int | None,
-) -> ParallelRetrieval:
-    """Let passages be the queries, and their translations what is relevant.
+) -> tuple[ParallelRetrieval, TopRanks]:
+    """Let passages be the queries, and their translations what is relevant; none finds itself.
 
     Parameters
     ----------
+    asking
+        int64, shape (asking,): positions of the passages that ask, in order.
     pairs
-        Passages and their translations, as `find_translations` returns them.
-    passage_lang
-        int64, shape (passages,): positions in the collection's languages.
+        All passages and their translations, as `find_translations` returns them.
     threads
         None for one per available core.
     """
     size = len(collection.languages)
-    asking, query = np.unique(pairs[0], return_inverse=True)
+    asked = np.isin(pairs[0], asking)
+    query, passage = np.searchsorted(asking, pairs[0][asked]), pairs[1][asked]
+    passages = collection.passages.frame.iloc[asking].reset_index(drop=True)
+    search = replace(
+        collection,
+        queries=passages.assign(question=passages["id"]),
+        qrels=judge(collection.passages, query, passage, 1),
+        self_matches=asking,
+    )
+    representations = replace(representations, queries=take(representations.passages, asking))
+    ranking = rank(search, representations, pool_depth=HUB_DEPTH, threads=threads)
+    top, lang = ranking.top, collection.passages.lang_codes.astype(np.int64)
     best = np.full((len(asking), size), np.inf)
-    if len(asking):
-        frame = collection.passages.frame
-        search = replace(
-            collection,
-            queries=frame.assign(question=frame["id"]).iloc[asking].reset_index(drop=True),
-            qrels=judge(MemoryPassages(frame, collection.languages), query, pairs[1], 1),
-            self_matches=None,
-        )
-        vectors = replace(representations, queries=take(representations.passages, asking))
-        ranks = rank(search, vectors, threads=threads).ranks
-        judged = search.qrels
-        np.minimum.at(
-            best, (judged["query"], passage_lang[judged["passage"]]), ranks.table["rank_in_language"].to_numpy()
-        )
-    by_lang = (passage_lang[asking] == np.arange(size)[:, None]).astype(float)  # (languages, passages)
+    rows = search.qrels["query"].to_numpy(), lang[search.qrels["passage"].to_numpy()]
+    np.minimum.at(best, rows, ranking.ranks.table["rank_in_language"].to_numpy())
+    by_lang = (lang[asking] == np.arange(size)[:, None]).astype(float)  # (languages, passages)
     n = by_lang @ np.isfinite(best)
-    return ParallelRetrieval(n.astype(int).tolist(), as_cells(by_lang @ (best <= 1) / np.where(n == 0, np.nan, n)))
+    precision = by_lang @ (best <= 1) / np.where(n == 0, np.nan, n)
+    others = top.table["query_id"] != top.table["passage_id"]  # in a pool of ten, a list holds the passage itself
+    return ParallelRetrieval(n.astype(int).tolist(), as_cells(precision)), replace(top, table=top.table[others])
 
 
-def find_hubs(
-    collection: Collection,
-    representations: Representations,
-    passage_lang: np.ndarray,
-    own: np.ndarray | None,
-    threads: int | None,
-) -> Hubness | None:
-    """Count how often each passage is among the nearest to a query.
+def find_hubs(collection: Collection, near: TopRanks, *, texts: int) -> Hubness | None:
+    """Return how often each passage is among the nearest.
 
     Parameters
     ----------
-    representations
-        Of any queries, and of the collection's passages.
-    passage_lang
-        int64, shape (passages,): positions in the collection's languages.
-    own
-        int64, shape (queries,): where the queries stand among the passages, if they are passages; none is near itself.
-    threads
-        None for one per available core.
+    near
+        The ten nearest passages of the texts that asked: queries of the collection, or passages of it.
+    texts
+        How many there are, of which those that asked are a random sample.
 
     Returns
     -------
     Hubness or None
-        None if there are no passages, or no queries.
+        None if there are no passages, or no texts.
     """
-    scorer = make_scorer(representations.queries, representations.passages, representations.similarity)
-    near = find_best(scorer, HUB_DEPTH, self_matches=own, threads=threads).positions
-    if not near.size:
+    listed = near.table[near.table["rank_in_pool"].notna()]
+    if listed.empty:
         return None
-    size = len(collection.languages)
-    occurrences = np.bincount(near.ravel(), minlength=len(passage_lang))
+    asking = len(near.table[["query_lang", "query_id"]].drop_duplicates())
+    size, lang = len(collection.languages), collection.passages.lang_codes
+    places = pd.Index(collection.passages.frame["id"]).get_indexer(listed["passage_id"])
+    occurrences = np.bincount(places, minlength=len(lang))
     hubs = np.argsort(-occurrences, kind="stable")[:HUBS]
     return Hubness(
-        n=len(near),
-        skewness=None if np.ptp(occurrences) == 0 else float(skew(occurrences)),
+        n=asking,
+        skewness=None if np.ptp(occurrences) == 0 else _skewness(occurrences, asking, texts),
         never=float((occurrences == 0).mean()),
         hubs=collection.passages.frame["id"].iloc[hubs].tolist(),
         occurrences=occurrences[hubs].tolist(),
-        share_of_hubs=(np.bincount(passage_lang[hubs], minlength=size) / len(hubs)).tolist(),
-        share_of_places=(np.bincount(passage_lang[near.ravel()], minlength=size) / near.size).tolist(),
+        share_of_hubs=(np.bincount(lang[hubs], minlength=size) / len(hubs)).tolist(),
+        share_of_places=(np.bincount(lang[places], minlength=size) / len(places)).tolist(),
     )
+
+
+def _skewness(occurrences: np.ndarray, asking: int, texts: int) -> float | None:
+    """Estimate the skewness of the k-occurrence with all texts asking from that with a random sample of them.
+
+    A passage that occurs N times among all occurs n times in the sample, where n is hypergeometric, so that the mean of
+    n (n − 1) … (n − r + 1) is N (N − 1) … (N − r + 1) times a factor that does not depend on N. The estimates of the
+    moments that follow have no bias, and all are exact if every text asked.
+    """
+    factorial, factor, moments = np.ones(len(occurrences)), 1.0, []
+    for order in range(3):
+        factorial = factorial * (occurrences - order)
+        factor *= (texts - order) / max(asking - order, 1)
+        moments.append(float(factorial.mean()) * factor)
+    first, second, third = moments
+    second, third = second + first, third + 3 * second + first
+    variance = second - first**2
+    return float((third - 3 * second * first + 2 * first**3) / variance**1.5) if variance > 0 else None

@@ -6,45 +6,33 @@ are queries with one id that share a relevant passage, or passages that are rele
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from babelrank.analysis.neighbours import Hubness, ParallelRetrieval, find_hubs, retrieve_translations
+from babelrank.analysis.language_probe import LanguageProbe, probe_language
+from babelrank.analysis.neighbours import (
+    HUB_DEPTH,
+    Hubness,
+    ParallelRetrieval,
+    find_hubs,
+    search_passages,
+    search_queries,
+)
 from babelrank.analysis.settings import Cell, Matrix, as_cells
 from babelrank.analysis.translations import find_translations, group_translations, number_questions
 from babelrank.data.collection import Collection
 from babelrank.encoding.representations import Representations
 from babelrank.encoding.vectors import Kind, MultiVectors, unit_rows
+from babelrank.ranking.top_table import TopRanks
 
-PROBE_TEXTS = 10_000  # the accuracy still rises with the sample; all that stands in the way of more is time
-_FOLDS = 5
-_MOST_POINTS = 1 << 14  # texts of which all pairs are compared; more are sampled
-_BLOCK_BYTES = 32 << 20
+_MOST_TEXTS = 1 << 14  # with which the uniformity compares texts; of a larger collection a sample
+_MOST_ASKING = 1 << 12  # texts of which the nearest passages are searched; of more a sample
+_UNIFORM_TEXTS = 1 << 10  # texts that are compared with all others for the uniformity
+_UNIFORM_TEXTS_OF_LANGUAGE = 1 << 11  # texts of one language that are compared with one another
+_BLOCK_BYTES = 8 << 20  # what fits into a processor's cache
 _TEMPERATURE = 2.0  # t of the uniformity, as its authors take it
-
-
-@dataclass(frozen=True)
-class LanguageProbe:
-    """How well a linear classifier reads the language off a vector.
-
-    Attributes
-    ----------
-    n
-        Texts of the sample.
-    accuracy
-        Share of them whose language is found, by five-fold cross-validation; translations are in the same fold.
-    chance
-        Share of the most frequent language among them.
-    by_language
-        Share found of each language's texts.
-    """
-
-    n: int
-    accuracy: float
-    chance: float
-    by_language: list[Cell]
 
 
 @dataclass(frozen=True)
@@ -117,12 +105,35 @@ class Space:
 
 
 def measure_space(
-    collection: Collection, representations: Representations, *, seed: int = 0, threads: int | None = None
+    collection: Collection,
+    representations: Representations,
+    *,
+    top: TopRanks | None = None,
+    seed: int = 0,
+    threads: int | None = None,
 ) -> Space:
     """Measure the space of dense representations.
 
+    Centroids, alignment, isoscore and mean cosines are exact. Figures over all pairs of texts rest on random samples,
+    drawn by `seed`, where the collection is larger than the sample; `n` says how large it was. The figures stay right
+    because each text has the same chance to be drawn, and what is drawn is compared with everything else:
+
+    - Passage hubs and parallel retrieval ask 4,096 passages, and search all of them. A share of parallel retrieval has
+      the standard error of its own `n`. The skewness is an estimate of that with all passages asking (see `Hubness`).
+    - Query hubs come from `top`, exactly. Without it, 4,096 queries ask.
+    - Uniformity compares 1,024 texts with all others (16,384 at most), and corrects for the draw by a regression on
+      each text's sum of products and of squared products with all others, which are known. That of one language is
+      over all pairs of its texts, 2,048 at most.
+    - The language probe draws whole groups of translations, 10,000 texts at most.
+
+    On XQuAD-R with use-multilingual-v3 the sampled figures differ from those of all 13,014 passages by .007 in the mean
+    P@1 (.52), .015 in a cell's (standard deviation), .003 in uniformity (−3.2), .2 in skewness (3.8) and .007 in
+    `share_of_places`.
+
     Parameters
     ----------
+    top
+        The best passages of all queries, from the ranking of these representations.
     seed
         Of the samples.
     threads
@@ -150,8 +161,10 @@ def measure_space(
     unit_queries, unit_passages = unit_rows(queries), unit_rows(passages)
     pairs = find_translations(question[query], passage, passage_lang)
     judged = np.unique(passage)
-    own = _sample(len(passages), seed)
-    askers = _sample(len(queries), seed)
+    if top is None or top.pool_depth != HUB_DEPTH:
+        top = search_queries(collection, representations, _sample(len(queries), _MOST_ASKING, seed), threads)
+    asking = _sample(len(passages), _MOST_ASKING, seed)
+    found, near = search_passages(collection, representations, asking, pairs, threads)
     return Space(
         languages,
         None,
@@ -160,7 +173,7 @@ def measure_space(
             query_lang,
             size,
             find_translations(question, np.arange(len(queries)), query_lang),
-            _probe_language(unit_queries, query_lang, size, query_group, seed),
+            probe_language(unit_queries, query_lang, size, query_group, seed),
             seed,
         ),
         _measure_texts(
@@ -168,13 +181,13 @@ def measure_space(
             passage_lang,
             size,
             pairs,
-            _probe_language(unit_passages[judged], passage_lang[judged], size, passage_group[judged], seed),
+            probe_language(unit_passages[judged], passage_lang[judged], size, passage_group[judged], seed),
             seed,
         ),
         _align(unit_queries, unit_passages, query, passage, query_lang, passage_lang, size),
-        retrieve_translations(collection, representations, pairs, passage_lang, threads),
-        find_hubs(collection, replace(representations, queries=queries[askers]), passage_lang, None, threads),
-        find_hubs(collection, replace(representations, queries=passages[own]), passage_lang, own, threads),
+        found,
+        find_hubs(collection, top, texts=len(queries)),
+        find_hubs(collection, near, texts=len(passages)),
     )
 
 
@@ -200,7 +213,7 @@ def isoscore(vectors: np.ndarray) -> float | None:
     mean = vectors.mean(axis=0, dtype=np.float64)
     covariance = np.zeros((dimension, dimension))
     for block in _blocks(len(vectors), 8 * dimension):
-        centred = vectors[block] - mean
+        centred = vectors[block] - mean.astype(vectors.dtype)
         covariance += centred.T @ centred
     squares = float((covariance**2).sum())
     if squares == 0:
@@ -241,24 +254,45 @@ def _measure_texts(
 
 
 def _measure_uniformity(vectors: np.ndarray, lang: np.ndarray, size: int, seed: int) -> tuple[Cell, list[Cell]]:
-    """Return the uniformity of all texts and of each language's."""
-    rows = _sample(len(vectors), seed)
-    vectors, lang = vectors[rows], lang[rows]
-    squares = np.einsum("ij,ij->i", vectors, vectors)
-    of_lang = (lang[:, None] == np.arange(size)).astype(np.float32)  # (texts, languages)
-    sums = np.zeros((size, size))
-    for block in _blocks(len(vectors), 4 * len(vectors)):
-        potential = vectors[block] @ vectors.T
-        potential *= 2
-        potential -= squares
-        potential -= squares[block, None]  # −‖x − y‖²
-        np.exp(np.minimum(potential, 0, out=potential) * _TEMPERATURE, out=potential)
-        sums += of_lang[block].T @ (potential @ of_lang)
-    n = np.bincount(lang, minlength=size)
-    own = np.diag(sums) - n  # without a text's pair with itself
-    everywhere = _ratio(sums.sum() - len(lang), len(lang) * (len(lang) - 1))
-    by_language = [_ratio(value, count * (count - 1)) for value, count in zip(own.tolist(), n.tolist(), strict=True)]
-    return _log(everywhere), [_log(value) for value in by_language]
+    """Return the uniformity of all texts, and of each language's; see `measure_space` for what is sampled."""
+    by_language = []
+    for number in range(size):
+        members = np.flatnonzero(lang == number)
+        members = vectors[members[_sample(len(members), _UNIFORM_TEXTS_OF_LANGUAGE, seed)]]
+        by_language.append(_log_potential(_potentials(members, members)))
+    texts = vectors[_sample(len(vectors), _MOST_TEXTS, seed)]
+    rows = _sample(len(texts), _UNIFORM_TEXTS, seed)
+    potentials = _potentials(texts[rows], texts)
+    if len(rows) < len(texts):
+        moments = _product_moments(texts)
+        slopes, *_ = np.linalg.lstsq(moments[rows] - moments[rows].mean(axis=0), potentials - potentials.mean())
+        potentials += (moments.mean(axis=0) - moments[rows].mean(axis=0)) @ slopes
+    return _log_potential(potentials, len(texts)), by_language
+
+
+def _potentials(texts: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return Σ exp(−2 ‖x − y‖²) over the others y, for each text x of length 1 or 0: float64, shape (texts,)."""
+    squares, other_squares = (_TEMPERATURE * np.einsum("ij,ij->i", side, side) for side in (texts, others))
+    scaled = 2 * _TEMPERATURE * texts
+    sums = np.empty(len(texts))
+    for block in _blocks(len(texts), 4 * len(others)):
+        potential = scaled[block] @ others.T
+        potential -= other_squares
+        sums[block] = np.exp(potential, out=potential).sum(axis=1)
+    sums *= np.exp(-squares)
+    return sums
+
+
+def _product_moments(texts: np.ndarray) -> np.ndarray:
+    """Return Σ x·y and Σ (x·y)² over all texts y, for each text x, without looking at pairs: shape (texts, 2)."""
+    sums, squares = texts.sum(axis=0), texts.T @ texts
+    return np.stack([texts @ sums, np.einsum("ij,ij->i", texts @ squares, texts)], axis=1).astype(np.float64)
+
+
+def _log_potential(sums: np.ndarray, others: int | None = None) -> Cell:
+    """Return the log of the mean potential of two different texts; `sums` include each text's potential with itself."""
+    others = (len(sums) if others is None else others) - 1
+    return float(np.log(max(sums.mean() - 1, np.finfo(float).tiny) / others)) if others > 0 else None
 
 
 def _align(
@@ -281,40 +315,11 @@ def _align(
     return as_cells((sums / np.where(n == 0, np.nan, n)).reshape(size, size))
 
 
-def _probe_language(
-    vectors: np.ndarray, lang: np.ndarray, size: int, groups: np.ndarray, seed: int
-) -> LanguageProbe | None:
-    """Cross-validate a linear classifier of the language on whole groups of translations, drawn until there are enough.
-
-    Ridge regression on the languages as ±1 has a closed form: it always converges, and comes out the same everywhere.
-    """
-    from sklearn.linear_model import RidgeClassifier  # takes a second, and who reads a report needs only the fields
-    from sklearn.model_selection import GroupKFold, cross_val_predict
-
-    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    drawn = np.random.default_rng(seed).permutation(len(sizes))
-    chosen = drawn[np.cumsum(sizes[drawn]) <= PROBE_TEXTS]
-    rows = np.flatnonzero(np.isin(group, chosen))
-    if len(chosen) < _FOLDS or len(np.unique(lang[rows])) < 2:
-        return None
-    lang = lang[rows]
-    # Scaled to the variance that inputs of a ridge are expected to have, so that its default strength fits.
-    inputs = vectors[rows] * np.sqrt(vectors.shape[1])
-    found = cross_val_predict(RidgeClassifier(), inputs, lang, groups=group[rows], cv=GroupKFold(_FOLDS)) == lang
-    n = np.bincount(lang, minlength=size)
-    return LanguageProbe(
-        n=len(rows),
-        accuracy=float(found.mean()),
-        chance=float(n.max() / n.sum()),
-        by_language=as_cells((np.bincount(lang, weights=found, minlength=size) / np.where(n == 0, np.nan, n))[None])[0],
-    )
-
-
-def _sample(count: int, seed: int) -> np.ndarray:
-    """Return as many positions below `count` as can be compared with one another, in order; int64."""
-    if count <= _MOST_POINTS:
+def _sample(count: int, most: int, seed: int) -> np.ndarray:
+    """Return at most `most` positions below `count`, in order; int64."""
+    if count <= most:
         return np.arange(count)
-    return np.sort(np.random.default_rng(seed).choice(count, _MOST_POINTS, replace=False))
+    return np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
 
 
 def _blocks(count: int, row_bytes: int) -> Iterator[slice]:
@@ -325,7 +330,3 @@ def _blocks(count: int, row_bytes: int) -> Iterator[slice]:
 
 def _ratio(total: float, count: float) -> float | None:
     return float(total / count) if count else None
-
-
-def _log(value: float | None) -> float | None:
-    return None if value is None else float(np.log(max(value, np.finfo(float).tiny)))

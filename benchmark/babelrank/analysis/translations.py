@@ -27,9 +27,11 @@ def number_questions(collection: Collection) -> np.ndarray:
 def find_translations(question: np.ndarray, text: np.ndarray, lang: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return all pairs of texts in two languages that belong to one question, both ways round, sorted; int64."""
     texts = pd.DataFrame({"question": question, "text": text}).drop_duplicates()
-    pairs = texts.merge(texts, on="question")[["text_x", "text_y"]].to_numpy(np.int64)
-    pairs = np.unique(pairs[lang[pairs[:, 0]] != lang[pairs[:, 1]]], axis=0)
-    return pairs[:, 0], pairs[:, 1]
+    pairs = texts.merge(texts, on="question")
+    first, second = (pairs[side].to_numpy(np.int64) for side in ("text_x", "text_y"))
+    across = lang[first] != lang[second]
+    first, second = np.divmod(np.unique(first[across] * len(lang) + second[across]), len(lang))
+    return first, second
 
 
 def group_translations(collection: Collection, question: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -128,7 +128,7 @@ def evaluate_collection(
         ranked = time.perf_counter()
     analysis = analyse(ranking.ranks)
     has_space = len(collection.languages) > 1 and streaming is None
-    space = measure_space(collection, representations) if has_space else None
+    space = measure_space(collection, representations, top=ranking.top) if has_space else None
     with_texts = with_texts and collection.licence is not None
     texts = gather_texts(select_worst(find_errors(ranking.ranks, ranking.top)), collection) if with_texts else None
     seconds = Seconds(

@@ -1,0 +1,99 @@
+"""How well a linear classifier reads the language of a text off its vector, in closed form."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from babelrank.analysis.settings import Cell, as_cells
+
+PROBE_TEXTS = 10_000  # the accuracy still rises with the sample; all that stands in the way of more is time
+_FOLDS = 5
+_STRENGTH = 1.0  # of the ridge, scikit-learn's default
+
+
+@dataclass(frozen=True)
+class LanguageProbe:
+    """How well a linear classifier reads the language off a vector.
+
+    Attributes
+    ----------
+    n
+        Texts of the sample.
+    accuracy
+        Share of them whose language is found, by five-fold cross-validation; translations are in the same fold.
+    chance
+        Share of the most frequent language among them.
+    by_language
+        Share found of each language's texts.
+    """
+
+    n: int
+    accuracy: float
+    chance: float
+    by_language: list[Cell]
+
+
+def probe_language(
+    vectors: np.ndarray, lang: np.ndarray, size: int, groups: np.ndarray, seed: int
+) -> LanguageProbe | None:
+    """Cross-validate a linear classifier of the language on a sample of whole groups of translations.
+
+    The classifier is ridge regression on the languages as ±1, which has a closed form: it always converges. All folds
+    share one pass over the vectors, since the sums of squares of a training set are those of all texts minus those of
+    the fold.
+
+    Parameters
+    ----------
+    vectors
+        Unit vectors, shape (texts, dimension).
+    lang
+        int64, shape (texts,): language of each text, below `size`.
+    groups
+        int64, shape (texts,): the same number for all translations of a text.
+    seed
+        Of the order in which groups are drawn, until they hold `PROBE_TEXTS` texts.
+
+    Returns
+    -------
+    LanguageProbe or None
+        None with fewer than five groups or two languages.
+    """
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    drawn = np.random.default_rng(seed).permutation(len(sizes))
+    chosen = drawn[np.cumsum(sizes[drawn]) <= PROBE_TEXTS]
+    rows = np.flatnonzero(np.isin(group, chosen))
+    if len(chosen) < _FOLDS or len(np.unique(lang[rows])) < 2:
+        return None
+    lang = lang[rows]
+    # The last column is the intercept. Inputs have the variance that the default strength is meant for.
+    inputs = np.ones((len(rows), vectors.shape[1] + 1), dtype=np.float32)
+    np.multiply(vectors[rows], np.sqrt(vectors.shape[1]), out=inputs[:, :-1])
+    targets = np.where(lang[:, None] == np.arange(size), np.float32(1), np.float32(-1))
+    fold = _assign_folds(group[rows])
+    parts = [np.flatnonzero(fold == i) for i in range(_FOLDS)]
+    squares = np.stack([inputs[part].T @ inputs[part] for part in parts]).astype(np.float64)
+    products = np.stack([inputs[part].T @ targets[part] for part in parts]).astype(np.float64)
+    penalty = np.diag([*np.full(vectors.shape[1], _STRENGTH), 0.0])
+    found = np.empty(len(rows), dtype=bool)
+    for i, part in enumerate(parts):
+        training = squares.sum(axis=0) - squares[i] + penalty
+        weights = np.linalg.solve(training, products.sum(axis=0) - products[i])
+        found[part] = (inputs[part] @ weights).argmax(axis=1) == lang[part]
+    n = np.bincount(lang, minlength=size)
+    return LanguageProbe(
+        n=len(rows),
+        accuracy=float(found.mean()),
+        chance=float(n.max() / n.sum()),
+        by_language=as_cells((np.bincount(lang, weights=found, minlength=size) / np.where(n == 0, np.nan, n))[None])[0],
+    )
+
+
+def _assign_folds(groups: np.ndarray) -> np.ndarray:
+    """Return the fold of each text: largest groups first, each into the smallest fold, as scikit-learn's GroupKFold."""
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    folds = np.zeros(len(sizes), dtype=np.int64)
+    filled = [0] * _FOLDS
+    for number in np.argsort(sizes, kind="stable")[::-1].tolist():
+        folds[number] = smallest = filled.index(min(filled))
+        filled[smallest] += int(sizes[number])
+    return folds[group]
