@@ -1,7 +1,8 @@
-"""How sure a figure is: the bootstrap over questions (Efron 1979), a question's translations staying together.
+"""How sure a figure is: the bootstrap over questions, or clusters of them (Efron 1979).
 
 In: rank tables. Out: intervals of the macro figures, and of their differences between two encoders that ranked for the
-same questions. A resample weighs questions, so that a thousand of them are one matrix product.
+same questions. A question's translations stay together, and so do the questions of a cluster. A resample weighs
+questions, so that a thousand of them are one matrix product.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from babelrank.analysis.bias import query_distances
+from babelrank.analysis.clusters import number_clusters, sum_by_cluster, warn_of_few
 from babelrank.analysis.measures import MEASURES, RankLists
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RelevantRanks
@@ -54,12 +56,40 @@ class QuestionFigures:
         Order of the settings.
     totals, counts
         Shape (questions, languages² + 2 · languages).
+    clusters
+        Cluster of each question, which are drawn together: int64, shape (questions,), 0, 1, … without gaps. None if
+        questions are drawn one by one.
     """
 
     ids: tuple[str, ...]
     languages: tuple[str, ...]
     totals: np.ndarray
     counts: np.ndarray
+    clusters: np.ndarray | None = None
+
+    @property
+    def cluster_numbers(self) -> np.ndarray:
+        """Number of what each question is drawn with: of its cluster, or of itself; int64, shape (questions,)."""
+        return np.arange(len(self.ids)) if self.clusters is None else self.clusters
+
+    @property
+    def cluster_count(self) -> int:
+        """Number of what is drawn: clusters, or questions."""
+        return int(self.cluster_numbers.max(initial=-1)) + 1
+
+    @property
+    def warning(self) -> str | None:
+        """A sentence if there are fewer than 30 clusters: intervals and tests are then too sure."""
+        return warn_of_few(self.cluster_count)
+
+    def draw(self, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+        """Return how often each question counts: once each, then as drawn; shape (1 + resamples, questions)."""
+        weights = draw_weights(self.cluster_count, resamples, seed)
+        return weights if self.clusters is None else weights[:, self.clusters]
+
+    def by_cluster(self, contributions: np.ndarray) -> np.ndarray:
+        """Sum what questions contribute over each cluster: shape (clusters, …)."""
+        return sum_by_cluster(contributions, self.clusters)
 
     def settings(self, figure: str, languages: Sequence[str] = ()) -> np.ndarray:
         """Return the positions of the settings over which a macro figure is the mean; int64.
@@ -104,8 +134,23 @@ class QuestionFigures:
         return np.where(known.any(axis=1), averages, np.nan)
 
 
-def question_figures(ranks: RelevantRanks, measure: str = DEFAULT_MEASURE) -> QuestionFigures:
-    """Take a rank table apart by question; `measure` is one of `MEASURES`."""
+def question_figures(
+    ranks: RelevantRanks, measure: str = DEFAULT_MEASURE, *, clusters: np.ndarray | None = None
+) -> QuestionFigures:
+    """Take a rank table apart by question.
+
+    Parameters
+    ----------
+    measure
+        One of `MEASURES`.
+    clusters
+        Cluster of each row (see `clusters.clusters`), which intervals and tests draw; None to draw questions.
+
+    Raises
+    ------
+    ReportError
+        The clusters do not fit the table.
+    """
     size = len(ranks.languages)
     query, (query_lang, passage_lang) = ranks.query_numbers, ranks.language_codes
     ids, question = np.unique(ranks.table["query_id"].to_numpy(dtype=object).astype(str), return_inverse=True)
@@ -125,7 +170,8 @@ def question_figures(ranks: RelevantRanks, measure: str = DEFAULT_MEASURE) -> Qu
     add(question[first], size * size + query_lang[first], MEASURES[measure](in_pool))
     distances = query_distances(ranks)
     add(question[first][distances.query], size * size + size + distances.lang, distances.distance)
-    return QuestionFigures(tuple(ids.tolist()), ranks.languages, totals, counts)
+    numbers = number_clusters(clusters, question, len(ids))
+    return QuestionFigures(tuple(ids.tolist()), ranks.languages, totals, counts, numbers)
 
 
 def mean_figures(runs: Sequence[QuestionFigures]) -> QuestionFigures:
@@ -171,7 +217,7 @@ def find_interval(
     """
     if against is not None:
         require_paired(figures, against)
-    weights = draw_weights(len(figures.ids), resamples, seed)
+    weights = figures.draw(resamples, seed)
     values = figures.macro(figure, weights, languages)
     if against is not None:
         values = values - times * against.macro(figure, weights, languages)
@@ -193,7 +239,7 @@ def find_intervals(figures: QuestionFigures) -> dict[str, Interval]:
 
 @lru_cache(maxsize=2)  # of all figures of a report, and of all reports on a collection, the draws are the same
 def draw_weights(size: int, resamples: int, seed: int) -> np.ndarray:
-    """Return how often each question counts: once each, then as drawn; read-only, shape (1 + resamples, size)."""
+    """Return how often each cluster counts: once each, then as drawn; read-only, shape (1 + resamples, size)."""
     drawn = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=resamples).astype(float)
     weights = np.concatenate([np.ones((1, size)), drawn])
     weights.flags.writeable = False
@@ -206,9 +252,13 @@ def require_paired(first: QuestionFigures, second: QuestionFigures) -> None:
     Raises
     ------
     ReportError
-        Questions, languages, or the queries of a setting differ.
+        Questions, languages, clusters, or the queries of a setting differ.
     """
-    if (first.ids, first.languages) != (second.ids, second.languages) or (first.counts != second.counts).any():
+    if (
+        (first.ids, first.languages) != (second.ids, second.languages)
+        or (first.counts != second.counts).any()
+        or (first.cluster_numbers != second.cluster_numbers).any()
+    ):
         raise ReportError("rank tables of different questions or languages cannot be compared.")
 
 

@@ -2,7 +2,8 @@
 
 In: what each question adds to each setting, for two encoders or more. Out: differences of the macro figures with
 intervals, p-values corrected after Holm and effect sizes, and in how many settings one is better. A question's
-translations are one observation: they are resampled, and their signs are flipped, together.
+translations are one observation, and so are the questions of a cluster: they are resampled, and their signs are
+flipped, together. All of it is about these checkpoints; other seeds of the same recipe may differ by more.
 """
 
 from collections.abc import Sequence
@@ -35,7 +36,7 @@ class Difference:
     interval
         The difference and its bootstrap interval.
     p
-        Of the two-sided paired permutation test.
+        Of the two-sided paired permutation test that the difference is no larger than the margin.
     p_holm
         The same, corrected for the number of differences looked at together, of all pairs (Holm 1979).
     effect
@@ -76,16 +77,26 @@ class Comparison:
     gains
         By figure, the difference for each query language: float64, in the order of the languages; NaN for one without
         queries.
+    clusters
+        Number of independent observations: clusters of questions, or questions.
+    warning
+        A sentence if these are too few for intervals and tests to be trusted.
     """
 
     languages: tuple[str, ...]
     macro: dict[str, Difference]
     tallies: dict[str, Tally]
     gains: dict[str, np.ndarray]
+    clusters: int
+    warning: str | None = None
 
 
 def compare(
-    encoders: Sequence[QuestionFigures], compared: Sequence[str] = MACRO_FIGURES, *, seed: int = 0
+    encoders: Sequence[QuestionFigures],
+    compared: Sequence[str] = MACRO_FIGURES,
+    *,
+    margin: float = 0.0,
+    seed: int = 0,
 ) -> dict[tuple[int, int], Comparison]:
     """Compare every pair of two encoders or more; return what was found by their positions.
 
@@ -93,6 +104,9 @@ def compare(
     ----------
     compared
         Of `MACRO_FIGURES`, those that there are.
+    margin
+        The largest difference that does not matter in practice: tests are about what goes beyond it. It is in units of
+        the accuracy measure, and does not apply to the rank distance.
 
     Raises
     ------
@@ -104,7 +118,14 @@ def compare(
         require_paired(encoders[first], encoders[second])
     macro = np.stack([[contributions_to(figure, encoder) for figure in compared] for encoder in encoders])
     differences = np.array([macro[first] - macro[second] for first, second in pairs])
-    p_values = permutation_test(differences.reshape(-1, macro.shape[-1]).T, seed=seed).reshape(differences.shape[:2])
+    margins = [0.0 if figure == RANK_DISTANCE else margin for figure in compared]
+    shares = np.stack([shares_of(figure, encoders[0]) for figure in compared], axis=1)
+    p_values = permutation_test(
+        encoders[0].by_cluster(differences.reshape(-1, macro.shape[-1]).T),
+        margin=np.tile(margins, len(pairs)),
+        shares=encoders[0].by_cluster(np.tile(shares, len(pairs))),
+        seed=seed,
+    ).reshape(differences.shape[:2])
     corrected = holm(p_values.ravel()).reshape(p_values.shape)
     found = {}
     for n, (first, second) in enumerate(pairs):
@@ -126,7 +147,7 @@ def _compare_settings(
 ) -> Comparison:
     """Add the settings and the query languages to the macro figures of two encoders."""
     contributions = _contributions(first) - _contributions(second)
-    p_values = permutation_test(contributions, seed=seed)
+    p_values = permutation_test(first.by_cluster(contributions), seed=seed)
     differences = contributions.sum(axis=0)
     tallies, gains = {}, {}
     for figure in macro:
@@ -134,23 +155,37 @@ def _compare_settings(
         tallies[figure] = _tally(differences[chosen], p_values[chosen], falls=figure == RANK_DISTANCE)
         by_language = [_average(contributions[:, first.settings(figure, [lang])]) for lang in first.languages]
         gains[figure] = np.array([gain.sum() for gain in by_language])
-    return Comparison(first.languages, macro, tallies, gains)
+    return Comparison(first.languages, macro, tallies, gains, first.cluster_count, first.warning)
 
 
 def permutation_test(
-    contributions: np.ndarray, pairs: np.ndarray | None = None, *, flips: int | None = None, seed: int = 0
+    contributions: np.ndarray,
+    pairs: np.ndarray | None = None,
+    *,
+    margin: float | np.ndarray = 0.0,
+    shares: np.ndarray | None = None,
+    flips: int | None = None,
+    seed: int = 0,
 ) -> np.ndarray:
     """Return two-sided p-values of paired permutation tests (Fisher 1935), each over the same flips.
 
-    If both encoders were the same, each question could as well have contributed with the other sign.
+    If both encoders were the same, each question could as well have contributed with the other sign. With a margin m it
+    is d_i − m w_i that could, where w_i is the question's share: the test is then that the difference is m, on the side
+    where it was observed, and a difference within the margin has p = 1.
 
     Parameters
     ----------
     contributions
-        What each question adds to each difference: shape (questions, differences); a column sums to the difference.
+        What each question, or cluster of them, adds to each difference: shape (questions, differences); a column sums
+        to the difference.
     pairs
         If given, `contributions` has what each question adds to each figure, and tested are the differences of the
         columns of each pair: shape (differences, 2). Much faster for many pairs of few columns.
+    margin
+        Difference that does not matter: one for all, or shape (differences,).
+    shares
+        How much each question weighs in the figures: shape (questions,) or (questions, differences), of sum 1. All the
+        same by default; of no meaning without a margin.
     flips
         By default enough that Holm's correction over all differences can come down to 1 %, and 10,000 or more.
 
@@ -163,15 +198,22 @@ def permutation_test(
     def differences(sums: np.ndarray) -> np.ndarray:
         return sums if pairs is None else sums[..., pairs[:, 0]] - sums[..., pairs[:, 1]]
 
-    observed = np.abs(differences(contributions.sum(axis=0)))
+    observed = differences(contributions.sum(axis=0))
     size = np.abs(contributions).sum(axis=0)
     tolerance = 1e-12 * (size if pairs is None else size[pairs].sum(axis=1))  # equal sums differ by rounding
+    shift = np.sign(observed) * margin
+    shares = np.full(len(contributions), 1 / max(len(contributions), 1)) if shares is None else shares
     flips = flips or max(_FLIPS, _FLIPS_PER_TEST * len(observed))
     generator = np.random.default_rng(seed)
     reached = np.zeros(len(observed), dtype=np.int64)
+    least = np.abs(observed) - margin - tolerance
     for start in range(0, flips, _CHUNK):
         signs = generator.integers(0, 2, size=(min(_CHUNK, flips - start), len(contributions))) * 2.0 - 1.0
-        reached += (np.abs(differences(signs @ contributions)) >= observed - tolerance).sum(axis=0)
+        drawn = differences(signs @ contributions)
+        if shift.any():
+            moved = signs @ shares
+            drawn -= shift * (moved if moved.ndim > 1 else moved[:, None])
+        reached += (np.abs(drawn) >= least).sum(axis=0)
     p_values: np.ndarray = np.where(np.isnan(observed), np.nan, (1 + reached) / (1 + flips))
     return p_values
 
@@ -192,11 +234,41 @@ def contributions_to(figure: str, encoder: QuestionFigures) -> np.ndarray:
     return _average(_contributions(encoder)[:, encoder.settings(figure)])
 
 
+def shares_of(figure: str, encoder: QuestionFigures) -> np.ndarray:
+    """Return how much each question weighs in a macro figure: shape (questions,), of sum 1."""
+    return _average(_shares(encoder.counts)[:, encoder.settings(figure)])
+
+
+def standard_errors(contributions: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Return the standard error of each figure or difference, linearised as a ratio of sums over clusters.
+
+    With what a cluster adds c_k, the share of its questions w_k and the figure m = Σ c_k, that is
+    √(K / (K − 1) · Σ (c_k − m w_k)²) over K clusters.
+
+    Parameters
+    ----------
+    contributions
+        Shape (clusters, figures).
+    shares
+        Shape (clusters,).
+    """
+    count = len(contributions)
+    deviations = contributions - contributions.sum(axis=0) * shares[:, None]
+    errors: np.ndarray = np.sqrt((deviations**2).sum(axis=0) * (count / (count - 1) if count > 1 else np.nan))
+    return errors
+
+
 def _contributions(encoder: QuestionFigures) -> np.ndarray:
     """Return what each question adds to each setting's mean: shape (questions, settings); NaN without queries."""
     counts = encoder.counts.sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        shares: np.ndarray = encoder.totals / np.where(counts == 0, np.nan, counts)
+    contributions: np.ndarray = encoder.totals / np.where(counts == 0, np.nan, counts)
+    return contributions
+
+
+def _shares(counts: np.ndarray) -> np.ndarray:
+    """Return the share of each question in each setting: shape (questions, settings); NaN without queries."""
+    sums = counts.sum(axis=0)
+    shares: np.ndarray = counts / np.where(sums == 0, np.nan, sums)
     return shares
 
 

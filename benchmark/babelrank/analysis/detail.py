@@ -6,6 +6,8 @@ It is computed when a report is drawn, so that an analysis that is new serves re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+import numpy as np
+
 from babelrank.analysis.bootstrap import DEFAULT_MEASURE, Interval, QuestionFigures, find_intervals, question_figures
 from babelrank.analysis.consistency import Consistency, measure_consistency
 from babelrank.analysis.friedman import FriedmanTests, compare_languages
@@ -22,7 +24,7 @@ class Detail:
     Attributes
     ----------
     figures
-        What each question adds to each setting, in one measure.
+        What each question adds to each setting, in one measure; `figures.warning` says if intervals are too sure.
     intervals
         Of the macro figures, by their names in `bootstrap.MACRO_FIGURES`.
     preference
@@ -48,7 +50,11 @@ class Detail:
 
 
 def analyse_in_detail(
-    ranks: RelevantRanks, measure: str = DEFAULT_MEASURE, *, seen: Collection[str] | None = None
+    ranks: RelevantRanks,
+    measure: str = DEFAULT_MEASURE,
+    *,
+    seen: Collection[str] | None = None,
+    clusters: np.ndarray | None = None,
 ) -> Detail:
     """Reduce a rank table to everything that a report shows beyond its results.
 
@@ -58,8 +64,10 @@ def analyse_in_detail(
         That which has the intervals.
     seen
         Languages that the encoder was trained on; None if that is not known.
+    clusters
+        Cluster of each row, which intervals draw; None to draw questions.
     """
-    figures = question_figures(ranks, measure)
+    figures = question_figures(ranks, measure, clusters=clusters)
     summary = analyse(ranks)
     return Detail(
         figures,

@@ -18,7 +18,6 @@ from babelrank.analysis.bootstrap import (
     RESAMPLES,
     Interval,
     QuestionFigures,
-    draw_weights,
     percentile_interval,
 )
 from babelrank.analysis.settings import Matrix
@@ -267,7 +266,7 @@ def _pair_positions(languages: Sequence[str], pairs: Sequence[tuple[str, str]]) 
 
 def _find_intervals(figures: QuestionFigures, membership: np.ndarray, resamples: int, seed: int) -> list[Interval]:
     """Return the mean of each column's settings with its interval; settings that a resample leaves empty count not."""
-    weights = draw_weights(len(figures.ids), resamples, seed)
+    weights = figures.draw(resamples, seed)
     counts = weights @ figures.counts
     known = counts > 0
     means = np.where(known, weights @ figures.totals / np.where(known, counts, 1.0), 0.0)
