@@ -54,7 +54,8 @@ def clusters(ranks: RelevantRanks, level: str = "article") -> np.ndarray | None:
     size = questions + int(unit.max(initial=-1)) + 1
     links = coo_array((np.ones(len(unit), dtype=np.int8), (question, questions + unit)), shape=(size, size))
     parts: np.ndarray = connected_components(links.tocsr(), directed=False)[1][:questions].astype(np.int64)
-    return np.unique(parts, return_inverse=True)[1][question]
+    numbers: np.ndarray = np.unique(parts, return_inverse=True)[1][question]
+    return numbers
 
 
 def number_clusters(clusters: np.ndarray | None, members: np.ndarray, count: int) -> np.ndarray | None:
