@@ -42,7 +42,7 @@ def clusters(ranks: RelevantRanks, level: str = "article") -> np.ndarray | None:
     """
     if level not in LEVELS:
         raise ReportError(unknown_choice("level of clusters", level, LEVELS))
-    question: np.ndarray = ranks.table["query_id"].factorize()[0].astype(np.int64)
+    question = _questions(ranks)
     if level == "question":
         return question
     passage, ids = ranks.table["passage_id"].factorize()
@@ -90,6 +90,32 @@ def number_clusters(clusters: np.ndarray | None, members: np.ndarray, count: int
     return found
 
 
+def query_clusters(ranks: RelevantRanks, given: np.ndarray | None) -> np.ndarray:
+    """Return the cluster of each query: that of its rows, or by default of its question, with its translations.
+
+    Parameters
+    ----------
+    given
+        Cluster of each row, shape (rows,), or None.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64, shape (queries,), in the order of `RelevantRanks.query_numbers`.
+
+    Raises
+    ------
+    ReportError
+        The clusters do not fit the table, or do not keep a question together.
+    """
+    questions = _questions(ranks)
+    number_clusters(given, questions, int(questions.max(initial=-1)) + 1)
+    rows = questions if given is None else np.asarray(given)
+    members = ranks.query_numbers
+    found = number_clusters(rows, members, int(members.max(initial=-1)) + 1)
+    return np.zeros(0, dtype=np.int64) if found is None else found
+
+
 def sum_by_cluster(values: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
     """Sum the rows of each cluster: shape (clusters, …)."""
     if clusters is None:
@@ -104,3 +130,9 @@ def warn_of_few(count: int) -> str | None:
     if count >= FEWEST:
         return None
     return f"Only {count} independent groups of questions: with fewer than {FEWEST}, intervals and tests are too sure."
+
+
+def _questions(ranks: RelevantRanks) -> np.ndarray:
+    """Return the number of each row's question: int64, shape (rows,)."""
+    numbers: np.ndarray = ranks.table["query_id"].factorize()[0].astype(np.int64)
+    return numbers

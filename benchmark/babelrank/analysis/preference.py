@@ -23,12 +23,15 @@ class BestRanks:
 
     Attributes
     ----------
+    query
+        Number of each query in `RelevantRanks.query_numbers`: int64, shape (queries,).
     query_lang
         Position of each query's language: int64, shape (queries,).
     rank
         Rank in the pool: float64, shape (queries, languages); NaN where a language has no relevant passage.
     """
 
+    query: np.ndarray
     query_lang: np.ndarray
     rank: np.ndarray
 
@@ -124,8 +127,8 @@ def best_ranks(ranks: RelevantRanks) -> BestRanks:
     best[np.isinf(best)] = np.nan
     lang = np.zeros(count, dtype=np.int64)
     lang[query] = query_lang
-    compared = np.isfinite(best).sum(axis=1) >= 2
-    return BestRanks(lang[compared], best[compared])
+    compared = np.flatnonzero(np.isfinite(best).sum(axis=1) >= 2)
+    return BestRanks(compared, lang[compared], best[compared])
 
 
 def count_wins(best: BestRanks) -> np.ndarray:
@@ -181,22 +184,49 @@ def measure_preference(ranks: RelevantRanks) -> LanguagePreference:
     )
 
 
-def _measure_own(best: BestRanks) -> OwnLanguage:
-    size = best.rank.shape[1]
+@dataclass(frozen=True)
+class OwnRanks:
+    """How the own language of each query does that has a relevant passage in it; arrays of shape (queries,).
+
+    Attributes
+    ----------
+    query, query_lang
+        As in `BestRanks`.
+    above
+        Share of the other languages above which the own one stands; a tie counts ½.
+    first
+        1 if the own language comes first, 1 / n if it shares the first rank with others, n in all; otherwise 0.
+    languages
+        Number of languages with a relevant passage.
+    """
+
+    query: np.ndarray
+    query_lang: np.ndarray
+    above: np.ndarray
+    first: np.ndarray
+    languages: np.ndarray
+
+
+def own_ranks(best: BestRanks) -> OwnRanks:
+    """Compare the own language of each query with the others."""
     own = best.rank[np.arange(len(best.rank)), best.query_lang]
     asked = ~np.isnan(own)
-    own, rank, lang = own[asked, None], best.rank[asked], best.query_lang[asked]
+    own, rank = own[asked, None], best.rank[asked]
     languages = np.isfinite(rank).sum(axis=1)
     # The own language is among the columns and ties with itself: half a win too many.
     above = ((own < rank).sum(axis=1) + (own == rank).sum(axis=1) / 2 - 0.5) / (languages - 1)
-    overtaken = (rank < own).any(axis=1)
-    first = np.where(overtaken, 0.0, 1 / (rank == own).sum(axis=1))
-    groups = [lang == i for i in range(size)]
+    first = np.where((rank < own).any(axis=1), 0.0, 1 / (rank == own).sum(axis=1))
+    return OwnRanks(best.query[asked], best.query_lang[asked], above, first, languages)
+
+
+def _measure_own(best: BestRanks) -> OwnLanguage:
+    own = own_ranks(best)
+    groups = [own.query_lang == i for i in range(best.rank.shape[1])]
     return OwnLanguage(
         n=[int(group.sum()) for group in groups],
-        above=[mean_or_none(above[group]) for group in groups],
-        first=[mean_or_none(first[group]) for group in groups],
-        first_expected=[mean_or_none(1 / languages[group]) for group in groups],
+        above=[mean_or_none(own.above[group]) for group in groups],
+        first=[mean_or_none(own.first[group]) for group in groups],
+        first_expected=[mean_or_none(1 / own.languages[group]) for group in groups],
     )
 
 

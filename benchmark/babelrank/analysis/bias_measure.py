@@ -1,0 +1,133 @@
+"""What every measure of language bias has: figures by query language, their mean, intervals, and the possible range.
+
+In: a value for each query, or for each resample. Out: `BiasMeasure`. Intervals are of the bootstrap over clusters of
+questions (by default, each question with its translations), and macro figures are means over the query languages.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from babelrank.analysis.bootstrap import RESAMPLES, Interval, draw_weights, percentile_interval
+from babelrank.analysis.clusters import warn_of_few
+from babelrank.analysis.settings import Cell
+
+
+@dataclass(frozen=True)
+class BiasMeasure:
+    """One measure of language bias.
+
+    Attributes
+    ----------
+    n
+        Queries that it rests on, by query language.
+    by_language
+        The figure with its 95 % interval, by query language; None without queries.
+    macro
+        Mean over the query languages.
+    floor, ceiling
+        What it can be at least and at most. None if that is not fixed.
+    shuffled
+        Its macro figure if the languages of each query's relevant passages are shuffled: the figure of an encoder that
+        ranks as it does, but without favour. None if the rank table does not tell.
+    clusters
+        Groups of questions that the intervals draw.
+    warning
+        A sentence if these are too few for an interval to be trusted.
+    """
+
+    n: list[int]
+    by_language: list[Interval | None]
+    macro: Interval | None
+    floor: Cell
+    ceiling: Cell
+    shuffled: Cell
+    clusters: int
+    warning: str | None
+
+
+class Resampler:
+    """Sums of what queries contribute, over query languages, for all queries and then for each resample of clusters.
+
+    Parameters
+    ----------
+    query_lang
+        int64, shape (queries,): position of each query's language, below `size`.
+    cluster
+        int64, shape (queries,): cluster of each query.
+    clusters
+        Number of all clusters, with those that have none of these queries.
+    """
+
+    def __init__(self, query_lang: np.ndarray, cluster: np.ndarray, *, size: int, clusters: int, seed: int = 0) -> None:
+        self.n: list[int] = np.bincount(query_lang, minlength=size).tolist()
+        self.clusters, self._size = clusters, size
+        self._group = cluster * size + query_lang
+        self._weights = draw_weights(clusters, RESAMPLES, seed)
+
+    def sums(self, values: np.ndarray) -> np.ndarray:
+        """Sum values of shape (queries, …) over each query language: shape (1 + resamples, languages, …)."""
+        flat = values.reshape(len(values), math.prod(values.shape[1:]))
+        totals = np.zeros((self.clusters * self._size, flat.shape[1]))
+        np.add.at(totals, self._group, flat)
+        sums = self._weights @ totals.reshape(self.clusters, -1)
+        return sums.reshape(len(sums), self._size, *values.shape[1:])
+
+    def means(self, values: np.ndarray) -> np.ndarray:
+        """Return the mean of values of shape (queries,) in each query language: (1 + resamples, languages)."""
+        return divide(self.sums(values), self.sums(np.ones(len(values))))
+
+    def measure(
+        self,
+        values: np.ndarray,
+        *,
+        floor: Cell,
+        ceiling: Cell,
+        shuffled: Cell,
+        average: Callable[[np.ndarray], np.ndarray] | None = None,
+        centre: bool = False,
+    ) -> BiasMeasure:
+        """Turn values by resample and query language into a measure.
+
+        Parameters
+        ----------
+        values
+            Shape (1 + resamples, languages), the first of all queries as they are; NaN without queries.
+        average
+            Of the languages, in place of the arithmetic mean: shape (resamples, languages) to (resamples,).
+        centre
+            Whether to move the resampled values so that their mean is the value. Measures that cannot be below 0 are
+            higher in every resample than in truth, by what the draw adds.
+        """
+        macro = (average or mean_known)(values)
+        columns = [*values.T, macro]
+        intervals = [None if np.isnan(column[0]) else interval(column, centre=centre) for column in columns]
+        return BiasMeasure(
+            self.n, intervals[:-1], intervals[-1], floor, ceiling, shuffled, self.clusters, warn_of_few(self.clusters)
+        )
+
+
+def interval(values: np.ndarray, *, centre: bool = False) -> Interval:
+    """Return the first of the values with an interval from the others; see `Resampler.measure`."""
+    if centre:
+        values = np.concatenate([values[:1], values[1:] - np.nanmean(values[1:]) + values[0]])
+    return percentile_interval(values)
+
+
+def divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Divide; NaN where there is nothing to divide by."""
+    quotient: np.ndarray = numerator / np.where(denominator == 0, np.nan, denominator)
+    return quotient
+
+
+def mean_known(values: np.ndarray) -> np.ndarray:
+    """Return the mean over the last axis of what is not NaN; NaN if nothing is left."""
+    known = ~np.isnan(values)
+    return divide(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))
+
+
+def number_or_none(value: float) -> Cell:
+    """Return None for NaN."""
+    return None if np.isnan(value) else float(value)

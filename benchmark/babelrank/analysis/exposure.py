@@ -1,0 +1,142 @@
+"""Which languages does a user see? Shares of the attention that the first ten passages get, against an even split.
+
+In: a rank table for relevant passages, and the table of top passages for the others. Out: the exposure of each passage
+language, by query language, and how far it is from even. A passage at rank r has the exposure 1 / log₂(r + 1), as in
+nDCG (Singh & Joachims 2018, arXiv 1802.07281); below the tenth rank it has none.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from babelrank.analysis.bias_measure import BiasMeasure, Resampler, divide, mean_known, number_or_none
+from babelrank.analysis.clusters import query_clusters
+from babelrank.analysis.settings import Matrix, as_cells
+from babelrank.errors import ReportError
+from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.top_table import TopRanks
+
+DEPTH = 10
+
+
+@dataclass(frozen=True)
+class ExposureShares:
+    """Exposure of the languages; rows are query languages, columns passage languages.
+
+    Attributes
+    ----------
+    share
+        Share of the column's language in the exposure of all these passages; None without any.
+    target
+        The even split: of relevant passages, what each query's exposure comes to if it is dealt out evenly to the
+        languages in which it has a relevant passage; of the others, the same for all languages of the pool.
+    unevenness
+        Share of the exposure that would have to go to other languages to meet the target, ½ Σ_l |share − target|.
+    """
+
+    share: Matrix
+    target: Matrix
+    unevenness: BiasMeasure
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Exposure within the first ten passages of the pool.
+
+    Attributes
+    ----------
+    relevant
+        Of relevant passages.
+    irrelevant
+        Of all others, which show favour where accuracy does not; None without a table of top passages.
+    """
+
+    relevant: ExposureShares
+    irrelevant: ExposureShares | None
+
+
+def measure_exposure(
+    ranks: RelevantRanks, top: TopRanks | None = None, *, clusters: np.ndarray | None = None, seed: int = 0
+) -> Exposure:
+    """Measure how evenly languages are seen, by query language.
+
+    Parameters
+    ----------
+    top
+        The best passages of the same queries.
+    clusters
+        Cluster of each row of `ranks` (see `clusters.clusters`), which intervals draw; None to draw questions.
+
+    Raises
+    ------
+    ReportError
+        The clusters do not fit the table, or the two tables do not belong together.
+    """
+    query, (row_lang, passage_lang) = ranks.query_numbers, ranks.language_codes
+    size, count = len(ranks.languages), int(query.max(initial=-1)) + 1
+    lang = np.zeros(count, dtype=np.int64)
+    lang[query] = row_lang
+    of_query = query_clusters(ranks, clusters)
+    resampler = Resampler(lang, of_query, size=size, clusters=int(of_query.max(initial=-1)) + 1, seed=seed)
+    seen = np.zeros((count, size))
+    np.add.at(seen, (query, passage_lang), _exposure(ranks.table["rank_in_pool"].to_numpy()))
+    possible = np.zeros((count, size), dtype=bool)
+    possible[query, passage_lang] = True
+    even = possible * (seen.sum(axis=1) / possible.sum(axis=1))[:, None]
+    # Shuffled within the query, what a language gets varies around the even share like the query's exposures.
+    variance = possible * divide(((seen - even) ** 2).sum(axis=1), possible.sum(axis=1))[:, None]
+    relevant = _shares(resampler, seen, even, np.nan_to_num(variance))
+    if top is None:
+        return Exposure(relevant, None)
+    others, squares = _exposure_of_others(ranks, top)
+    languages = np.array([ranks.pool_sizes[name] > 0 for name in ranks.languages])
+    part = languages / max(int(languages.sum()), 1)
+    return Exposure(
+        relevant,
+        _shares(resampler, others, others.sum(axis=1, keepdims=True) * part, squares[:, None] * (part * (1 - part))),
+    )
+
+
+def _exposure(rank: np.ndarray) -> np.ndarray:
+    exposure: np.ndarray = np.where(rank <= DEPTH, 1 / np.log2(rank + 1), 0.0)
+    return exposure
+
+
+def _exposure_of_others(ranks: RelevantRanks, top: TopRanks) -> tuple[np.ndarray, np.ndarray]:
+    """Return the exposure of irrelevant passages by query and language, and the sum of its squares by query."""
+    if (ranks.languages, ranks.pool_sizes) != (top.languages, top.pool_sizes):
+        raise ReportError("the rank table and the table of top passages are of different collections.")
+    keys = ["query_lang", "query_id"]
+    numbers = ranks.table[keys].assign(number=ranks.query_numbers).drop_duplicates(keys)
+    listed = top.table[top.table["rank_in_pool"] <= DEPTH].merge(numbers, on=keys)
+    answers = ranks.table[[*keys, "passage_id"]].assign(relevant=True)
+    listed = listed.merge(answers, on=[*keys, "passage_id"], how="left")
+    listed = listed[listed["relevant"].isna()]
+    lang = pd.Categorical(listed["passage_lang"], categories=list(ranks.languages)).codes
+    number, exposure = listed["number"].to_numpy(), _exposure(listed["rank_in_pool"].to_numpy())
+    seen = np.zeros((int(ranks.query_numbers.max(initial=-1)) + 1, len(ranks.languages)))
+    np.add.at(seen, (number, lang), exposure)
+    return seen, np.bincount(number, weights=exposure**2, minlength=len(seen))
+
+
+def _shares(resampler: Resampler, seen: np.ndarray, even: np.ndarray, variance: np.ndarray) -> ExposureShares:
+    """Compare exposure with its target; arrays have the shape (queries, languages).
+
+    `variance` is that of the exposure of each language around the target under shuffling; the mean distance of a sum of
+    many from its mean is √(2/π) standard deviations.
+    """
+    found, target = resampler.sums(seen), resampler.sums(even)
+    total = found.sum(axis=-1, keepdims=True)
+    share, goal = divide(found, total), divide(target, total)
+    uneven = np.abs(share - goal).sum(axis=-1) / 2
+    spread = np.sqrt(resampler.sums(variance)[0]).sum(axis=-1) * np.sqrt(2 / np.pi) / 2
+    shuffled = number_or_none(float(mean_known(divide(spread, total[0, :, 0]))))
+    least = number_or_none(float(mean_known(goal[0].min(axis=-1))))
+    return ExposureShares(
+        as_cells(share[0]),
+        as_cells(goal[0]),
+        resampler.measure(
+            uneven, floor=0.0, ceiling=None if least is None else 1 - least, shuffled=shuffled, centre=True
+        ),
+    )

@@ -1,0 +1,234 @@
+"""How much the language of a query's relevant passages decides where they stand.
+
+In: a rank table. Out: the language effect η² with the rank ratio, which are on the scale of log ranks, and Kendall's W,
+which is on that of orders. All three are 0 for an encoder without favour, whatever its accuracy, once what chance adds
+is taken off; rank distance is not (see `bias.RankDistance`).
+
+Each compares passage languages within queries, by query language: y_il is where query i has its passage of language l,
+less the query's mean, and the model is y_il = m_l + noise. In a parallel collection the least-squares fit of m_l is the
+mean of y_il over queries; otherwise it is that of the unbalanced design, in which each query has some of the languages.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+from babelrank.analysis.bias_measure import BiasMeasure, Resampler, divide, interval, mean_known, number_or_none
+from babelrank.analysis.bootstrap import Interval
+from babelrank.analysis.clusters import query_clusters
+from babelrank.analysis.preference import best_ranks
+from babelrank.analysis.settings import Cell, Matrix, as_cells, mean_or_none
+from babelrank.ranking.table import RelevantRanks
+
+_SHUFFLES = 2000  # draws of m_l under shuffling, of which the mean range is needed to two digits
+
+
+@dataclass(frozen=True)
+class LanguageEffect:
+    """Which passage languages stand high, and how much of the ranks that explains.
+
+    A language is judged by its best relevant passage; queries with relevant passages in two languages or more count.
+
+    Attributes
+    ----------
+    languages
+        Order of all rows and columns.
+    effects
+        m_l by query language (rows) and passage language (columns), in log ranks: −0.7 says that answers in the
+        language stand at half the rank of the query's average answer. Each row has the mean 0 over its languages. None
+        without queries.
+    effect
+        By passage language, mean of m_l over the query languages.
+    eta_squared
+        η² = n Σ m_l² / Σ y², the share of the variance of log ranks within queries that languages explain (an ANOVA
+        without interactions), less what it would be with shuffled labels: 0 without favour, 1 if the language decides
+        everything.
+    eta_squared_expected
+        What was taken off, by query language: 1 / n in a parallel collection.
+    rank_ratio
+        exp(max m_l − min m_l): how many times higher the answers of the best-liked language stand than those of the
+        least-liked. Its macro figure is the geometric mean. 1 without favour, but for chance: see `shuffled`.
+    concordance
+        Kendall's W over the queries' orders of the languages, from 0 to 1 (see `friedman.skillings_mack`).
+    """
+
+    languages: tuple[str, ...]
+    effects: Matrix
+    effect: list[Interval | None]
+    eta_squared: BiasMeasure
+    eta_squared_expected: list[Cell]
+    rank_ratio: BiasMeasure
+    concordance: BiasMeasure
+
+    @property
+    def most_favoured(self) -> str | None:
+        """The language with the lowest effect: its answers stand highest. None if there is nothing to compare."""
+        return self._extreme(1)
+
+    @property
+    def least_favoured(self) -> str | None:
+        """The language with the highest effect: its answers stand lowest. None if there is nothing to compare."""
+        return self._extreme(-1)
+
+    def _extreme(self, sign: int) -> str | None:
+        known = [(sign * each.value, lang) for each, lang in zip(self.effect, self.languages, strict=True) if each]
+        return min(known)[1] if known else None
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Least squares of y_il = m_l over all queries (row 0) and each resample, by query language.
+
+    Attributes
+    ----------
+    effects
+        m_l: shape (1 + resamples, query languages, passage languages); NaN where no query has the language.
+    explained
+        Share of Σ y² that the m_l explain: shape (1 + resamples, query languages).
+    explained_shuffled
+        Its mean over all ways to shuffle each query's values, exactly: shape (query languages,).
+    effects_covariance
+        Covariance of the m_l over these: shape (query languages, passage languages, passage languages).
+    """
+
+    effects: np.ndarray
+    explained: np.ndarray
+    explained_shuffled: np.ndarray
+    effects_covariance: np.ndarray
+
+
+def measure_language_effect(
+    ranks: RelevantRanks, *, clusters: np.ndarray | None = None, seed: int = 0
+) -> LanguageEffect:
+    """Measure how the passage's language moves ranks in the pool, by query language.
+
+    Parameters
+    ----------
+    clusters
+        Cluster of each row (see `clusters.clusters`), which intervals draw; None to draw questions.
+
+    Raises
+    ------
+    ReportError
+        The clusters do not fit the table.
+    """
+    best, size = best_ranks(ranks), len(ranks.languages)
+    of_query = query_clusters(ranks, clusters)
+    resampler = Resampler(
+        best.query_lang, of_query[best.query], size=size, clusters=int(of_query.max(initial=-1)) + 1, seed=seed
+    )
+    known = np.isfinite(best.rank)
+    count = known.sum(axis=1, keepdims=True)
+    logs = np.log(np.where(known, best.rank, 1.0))
+    deviations = np.where(known, logs - logs.sum(axis=1, keepdims=True) / count, 0.0)
+    fit = _fit(resampler, deviations, known, 1 / count[:, 0], (deviations**2).sum(axis=1))
+    eta_squared = fit.explained - fit.explained_shuffled
+    ranges = _range(fit.effects)
+    shuffled = _shuffled_ranges(fit, seed)
+    effect = mean_known(np.moveaxis(fit.effects, 1, 2))
+    return LanguageEffect(
+        ranks.languages,
+        as_cells(fit.effects[0]),
+        [None if np.isnan(column[0]) else interval(column) for column in effect.T],
+        resampler.measure(
+            eta_squared,
+            floor=0.0,
+            ceiling=None if (chance := mean_or_none(fit.explained_shuffled)) is None else 1 - chance,
+            shuffled=None if chance is None else 0.0,
+            centre=True,
+        ),
+        as_cells(fit.explained_shuffled[None])[0],
+        _exponential(
+            resampler.measure(ranges, floor=0.0, ceiling=None, shuffled=mean_or_none(shuffled), centre=True),
+            ceiling=float(sum(ranks.pool_sizes.values())),
+        ),
+        _measure_concordance(resampler, best.rank, known),
+    )
+
+
+def _measure_concordance(resampler: Resampler, rank: np.ndarray, known: np.ndarray) -> BiasMeasure:
+    """Return Kendall's W; scales are those of Skillings and Mack, see `friedman.skillings_mack`."""
+    count = known.sum(axis=1, keepdims=True)
+    orders = rankdata(np.where(known, rank, np.inf), axis=1) if len(rank) else rank
+    deviations = np.where(known, orders - (count + 1) / 2, 0.0) * np.sqrt(12 / (count + 1))
+    scale = (deviations**2).sum(axis=1) / (count * (count - 1))[:, 0]
+    fit = _fit(resampler, deviations, known, scale, (count[:, 0] - 1).astype(float))
+    return resampler.measure(
+        fit.explained, floor=0.0, ceiling=1.0, shuffled=mean_or_none(fit.explained_shuffled), centre=True
+    )
+
+
+def _fit(resampler: Resampler, deviations: np.ndarray, known: np.ndarray, scale: np.ndarray, room: np.ndarray) -> _Fit:
+    """Fit the effects of languages on deviations from the query's mean.
+
+    With P = Σ_i s_i (k_i I − 1 1ᵀ) over the k_i languages of each query, a graph's Laplacian, and A = Σ_i y_i, the
+    effects are P⁺ A and explain Aᵀ P⁺ A of Σ_i room_i. Shuffled, y_i has the covariance
+    Σ_l y_il² / (k_i (k_i − 1)) · (k_i I − 1 1ᵀ), which gives the means and covariances exactly.
+
+    Parameters
+    ----------
+    deviations
+        Shape (queries, languages); 0 where a query lacks the language.
+    known
+        bool, of the same shape.
+    scale, room
+        Shape (queries,).
+    """
+    both = (known[:, :, None] & known[:, None, :]).astype(float)
+    count = known.sum(axis=1)
+    spread = (deviations**2).sum(axis=1) / (count * (count - 1))
+    laplacians = _laplacian(resampler.sums(both * scale[:, None, None]))
+    sums, rooms = resampler.sums(deviations), resampler.sums(room)
+    inverses = np.linalg.pinv(laplacians, rcond=1e-10, hermitian=True)
+    effects = (inverses @ sums[..., None])[..., 0]
+    explained = divide((effects * sums).sum(axis=-1), rooms)
+    covariance = _laplacian(resampler.sums(both * spread[:, None, None])[:1])[0]
+    shuffled = divide(np.trace(inverses[0] @ covariance, axis1=1, axis2=2), rooms[0])
+    present = np.diagonal(laplacians, axis1=2, axis2=3) > 0
+    return _Fit(np.where(present, effects, np.nan), explained, shuffled, inverses[0] @ covariance @ inverses[0])
+
+
+def _laplacian(weights: np.ndarray) -> np.ndarray:
+    """Return the Laplacians of graphs from their weights, of which the diagonal does not count."""
+    size = weights.shape[-1]
+    weights = weights * (1 - np.eye(size))
+    laplacians: np.ndarray = weights.sum(axis=-1)[..., None] * np.eye(size) - weights
+    return laplacians
+
+
+def _range(effects: np.ndarray) -> np.ndarray:
+    """Return max − min over the last axis, of what is not NaN; NaN if nothing is left."""
+    known = ~np.isnan(effects)
+    highest = np.where(known, effects, -np.inf).max(axis=-1, initial=-np.inf)
+    lowest = np.where(known, effects, np.inf).min(axis=-1, initial=np.inf)
+    spread: np.ndarray = np.where(known.any(axis=-1), highest, np.nan) - np.where(known.any(axis=-1), lowest, np.nan)
+    return spread
+
+
+def _shuffled_ranges(fit: _Fit, seed: int) -> np.ndarray:
+    """Return the mean range of the effects under shuffling, by query language: they are normal, as sums of many."""
+    drawn = np.random.default_rng(seed).standard_normal((_SHUFFLES, fit.effects.shape[-1]))
+    values, vectors = np.linalg.eigh(fit.effects_covariance)
+    roots = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+    effects = np.einsum("dj,qij->dqi", drawn, roots) + np.where(np.isnan(fit.effects[0]), np.nan, 0.0)
+    ranges: np.ndarray = _range(effects).mean(axis=0)
+    return ranges
+
+
+def _exponential(measure: BiasMeasure, ceiling: float) -> BiasMeasure:
+    """Turn a measure of log ratios into one of ratios."""
+
+    def ratio(each: Interval | None) -> Interval | None:
+        return None if each is None else Interval(*np.exp([each.value, each.low, each.high]).tolist())
+
+    return BiasMeasure(
+        measure.n,
+        [ratio(each) for each in measure.by_language],
+        ratio(measure.macro),
+        1.0,
+        ceiling,
+        None if measure.shuffled is None else number_or_none(np.exp(measure.shuffled)),
+        measure.clusters,
+        measure.warning,
+    )

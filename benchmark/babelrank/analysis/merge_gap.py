@@ -1,0 +1,85 @@
+"""What does the shared pool cost? The ranking of the pool against a plain merge of the languages' own rankings.
+
+In: a rank table. Out: the merge gap. A retriever that searches each language for itself and takes turns between the
+lists needs no scores that compare between languages. If it does better than the ranking of the pool, the encoder's
+scores do not compare: passages stand high or low for their language. If it does worse, scores carry more than places.
+"""
+
+import numpy as np
+from scipy.special import digamma
+
+from babelrank.analysis.bias_measure import BiasMeasure, Resampler
+from babelrank.analysis.clusters import query_clusters
+from babelrank.analysis.measures import RankLists, average_precision
+from babelrank.ranking.table import RelevantRanks
+
+
+def measure_merge_gap(ranks: RelevantRanks, *, clusters: np.ndarray | None = None, seed: int = 0) -> BiasMeasure:
+    """Return mAP if the languages' own rankings are merged round-robin, less the multilingual mAP (Mul.).
+
+    It is above 0 if the shared pool costs accuracy. It is no test for bias: an encoder without any has a gap somewhat
+    below 0, as its scores order passages of one place, and a better encoder has more to lose.
+
+    Parameters
+    ----------
+    clusters
+        Cluster of each row (see `clusters.clusters`), which intervals draw; None to draw questions.
+
+    Raises
+    ------
+    ReportError
+        The clusters do not fit the table.
+    """
+    query, (row_lang, _) = ranks.query_numbers, ranks.language_codes
+    lang = np.zeros(int(query.max(initial=-1)) + 1, dtype=np.int64)
+    lang[query] = row_lang
+    of_query = query_clusters(ranks, clusters)
+    resampler = Resampler(
+        lang, of_query, size=len(ranks.languages), clusters=int(of_query.max(initial=-1)) + 1, seed=seed
+    )
+    pooled = average_precision(
+        RankLists.group(ranks.table["rank_in_pool"].to_numpy(), ranks.table["grade"].to_numpy(), query)
+    )
+    gaps = resampler.means(merged_precision(ranks) - pooled)
+    multilingual = float(np.nanmean(resampler.means(pooled)[0])) if len(pooled) else float("nan")
+    known = not np.isnan(multilingual)
+    return resampler.measure(
+        gaps, floor=-multilingual if known else None, ceiling=1 - multilingual if known else None, shuffled=None
+    )
+
+
+def merged_precision(ranks: RelevantRanks) -> np.ndarray:
+    """Return the expected average precision of each query if the languages' rankings are merged round-robin.
+
+    Round ρ takes the ρ-th passage of each language, in a random order. Before it stand B = Σ_l min(ρ − 1, N_l)
+    passages of lists of N_l, and W lists have a ρ-th passage. Let c of these be relevant, after R relevant ones of
+    earlier rounds. Each of the places p = 1 … W then has a relevant passage with probability c / W, and on average
+    (c − 1)(p − 1) / (W − 1) others of the round above it. So the round adds to Σ precision
+
+        Σ_p c/W · (R + 1 + (c − 1)(p − 1)/(W − 1)) / (B + p)
+        = c/W · ((R + 1) h + (c − 1)/(W − 1) · (W − (B + 1) h)),   h = Σ_p 1/(B + p) = ψ(B + W + 1) − ψ(B + 1),
+
+    with the digamma function ψ. A relevant passage of rank ρ therefore stands at (ρ − 1) · L + p in L long lists, p
+    anywhere from 1 to L. Mid-ranks are taken as they are.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, shape (queries,), in the order of `RelevantRanks.query_numbers`.
+    """
+    query, rank = ranks.query_numbers, ranks.table["rank_in_language"].to_numpy()
+    order = np.lexsort((rank, query))
+    query, rank = query[order], rank[order]
+    starts = np.flatnonzero(np.diff(query, prepend=-1) | (np.diff(rank, prepend=np.nan) != 0))  # of rounds
+    relevant = np.diff(np.append(starts, len(query)))
+    of_round, current = query[starts], rank[starts]
+    first_of_query = np.searchsorted(query, of_round)
+    earlier = starts - first_of_query
+    sizes = np.array(list(ranks.pool_sizes.values()), dtype=float)
+    before = np.minimum(current[:, None] - 1, sizes).sum(axis=1)
+    width = np.maximum((sizes >= current[:, None]).sum(axis=1), relevant)  # ties can put two of one list into a round
+    harmonic = digamma(before + width + 1) - digamma(before + 1)
+    others = (relevant - 1) / np.maximum(width - 1, 1)
+    added = relevant / width * ((earlier + 1) * harmonic + others * (width - (before + 1) * harmonic))
+    precision: np.ndarray = np.bincount(of_round, weights=added) / np.bincount(query)
+    return precision

@@ -1,0 +1,62 @@
+"""Does the query's own language come first? In: a rank table. Out: own-language preference with intervals.
+
+`preference` has the same figures by language pair; here they are measures of bias, with what they range between. The
+protocol of MLAIRE (arXiv 2605.07249) asks the same question; its formulas are not given here, as they could not be
+verified against the paper.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from babelrank.analysis.bias_measure import BiasMeasure, Resampler, mean_known, number_or_none
+from babelrank.analysis.clusters import query_clusters
+from babelrank.analysis.preference import best_ranks, own_ranks
+from babelrank.ranking.table import RelevantRanks
+
+
+@dataclass(frozen=True)
+class OwnLanguagePreference:
+    """How high the query's own language stands, over queries with relevant passages in it and in another.
+
+    Attributes
+    ----------
+    first
+        Share of the queries of which the own language comes first; languages that share the first rank share the query.
+    above
+        Mean share of the other languages above which the own one stands; a tie counts ½.
+    """
+
+    first: BiasMeasure
+    above: BiasMeasure
+
+
+def measure_own_language(
+    ranks: RelevantRanks, *, clusters: np.ndarray | None = None, seed: int = 0
+) -> OwnLanguagePreference:
+    """Measure the preference for passages in the query's language, by query language.
+
+    Parameters
+    ----------
+    clusters
+        Cluster of each row (see `clusters.clusters`), which intervals draw; None to draw questions.
+
+    Raises
+    ------
+    ReportError
+        The clusters do not fit the table.
+    """
+    own = own_ranks(best_ranks(ranks))
+    of_query = query_clusters(ranks, clusters)
+    resampler = Resampler(
+        own.query_lang,
+        of_query[own.query],
+        size=len(ranks.languages),
+        clusters=int(of_query.max(initial=-1)) + 1,
+        seed=seed,
+    )
+    chance = number_or_none(float(mean_known(resampler.means(1 / own.languages)[0])))
+    return OwnLanguagePreference(
+        resampler.measure(resampler.means(own.first), floor=0.0, ceiling=1.0, shuffled=chance),
+        resampler.measure(resampler.means(own.above), floor=0.0, ceiling=1.0, shuffled=None if chance is None else 0.5),
+    )
