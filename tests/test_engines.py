@@ -13,7 +13,8 @@ from babelrank.encoding.corpus import EncoderSource, encode_corpus
 from babelrank.encoding.protocol import EncoderOptions
 from babelrank.encoding.registry import load_encoder
 from babelrank.engines.local import LocalWorkers, ThisProcess, _shares
-from babelrank.engines.protocol import RETRIES, OpenedJob, open_engine
+from babelrank.engines.opening import open_engine
+from babelrank.engines.protocol import RETRIES, OpenedJob
 from babelrank.environment import available_cores, visible_gpus
 from babelrank.errors import EncoderError, EngineError
 from engine_jobs import GpusSeen
@@ -146,7 +147,7 @@ def test_no_more_threads_are_started_than_a_task_may_use(told, cores, monkeypatc
 def test_engines_that_cannot_be_are_refused():
     with pytest.raises(EngineError, match=r"unknown engine 'spark'\. Known: local, ray"):
         open_engine("spark")
-    with pytest.raises(EngineError, match="--address head:6379: names a Ray cluster, which takes --engine ray"):
+    with pytest.raises(EngineError, match="--address head:6379: names a Ray cluster; add --engine ray"):
         open_engine("local", address="head:6379")
 
 

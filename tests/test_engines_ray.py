@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from babelrank.engines.protocol import open_engine
+from babelrank.engines.opening import open_engine
 from babelrank.engines.ray_cluster import RayCluster
 from babelrank.errors import EngineError
 from babelrank.pipelines.modes import Streaming

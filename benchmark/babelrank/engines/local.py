@@ -13,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 from babelrank.engines.protocol import RETRIES, Job, Result
+from babelrank.engines.termination import end_with_parent, exit_on_sigterm
 from babelrank.environment import GPU_VARIABLE, visible_gpus
 from babelrank.errors import BabelrankError, EngineError
 
@@ -36,19 +37,21 @@ class ThisProcess:
 
 @dataclass(frozen=True)
 class LocalWorkers:
-    """Processes, each with its share of the cores where the system lets one choose (Linux), and of the GPUs.
+    """Worker processes, each with its share of the GPUs and, where the system allows it (Linux), of the cores.
 
-    Python starts each by importing the script that runs: one of your own must be guarded by ``__name__ == "__main__"``.
+    They end with this process, also when it is killed. Python starts each by importing the script that runs: guard a
+    script of your own by ``if __name__ == "__main__":``.
 
     Attributes
     ----------
     processes
-        How many.
+        Number of worker processes.
     """
 
     processes: int
     spreads_search = False
 
+    @exit_on_sigterm()
     def run(self, job: Job[Result], numbers: Sequence[int], on_done: Callable[[int, Result], None]) -> None:
         """See `Engine.run`."""
         waiting, died = deque(numbers), Counter[int]()
@@ -166,6 +169,7 @@ def _on_cores(cores: frozenset[int]) -> Iterator[None]:
 
 def _serve(connection: Connection, payload: bytes, gpus: tuple[str, ...]) -> None:
     """Do tasks as they come, until the pipe is closed. Any error but ours ends the process, with its traceback."""
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # at the keyboard it is meant for the parent, which ends the workers
     if gpus:
         os.environ[GPU_VARIABLE] = ",".join(gpus)  # CUDA looks at it when it is first used

@@ -1,20 +1,16 @@
-"""What an engine and its work are to each other: tasks are numbers, of shards, and whoever does one needs no other.
+"""The interface between an engine and its work: tasks are numbers (of shards), and each can be done on its own.
 
-A task leaves what it makes where it belongs (a shard, on disk) and returns little. It may be done twice: a worker can
-die when its task is done and nobody knows yet.
+A task leaves its result on disk (a shard) and returns little. It may be done twice: a worker can die after its task is
+done and before it says so.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar, Generic, Protocol, TypeVar
-
-from babelrank.errors import EngineError, unknown_choice
 
 Result = TypeVar("Result")
 Done = TypeVar("Done", covariant=True)
 
-ENGINES = ("local", "ray")
 RETRIES = 3  # of a task whose worker died: one that kills its worker again and again is at fault itself
 
 
@@ -62,35 +58,3 @@ class Engine(Protocol):
         BabelrankError
             What a task raised; no further task is begun.
         """
-
-
-def open_engine(name: str, workers: int | None = None, address: str | None = None) -> AbstractContextManager[Engine]:
-    """Return an engine, to be entered before it runs anything.
-
-    Parameters
-    ----------
-    name
-        One of `ENGINES`.
-    workers
-        How many tasks at a time. ``local``: processes, by default none but this one; ``ray``: by default one for each
-        core of the cluster.
-    address
-        Of a Ray cluster (``HOST:PORT``, ``ray://HOST:PORT`` or ``auto``); by default one is started for the run.
-
-    Raises
-    ------
-    EngineError
-        The name is unknown, the address is for the other engine, Ray is not installed, or nobody listens at the
-        address; on entry: who listens there is no cluster.
-    """
-    if name not in ENGINES:
-        raise EngineError(unknown_choice("engine", name, ENGINES))
-    if name == "ray":
-        from babelrank.engines.ray_cluster import RayCluster
-
-        return RayCluster(address, workers)
-    if address is not None:
-        raise EngineError(f"--address {address}: names a Ray cluster, which takes --engine ray.")
-    from babelrank.engines.local import LocalWorkers, ThisProcess
-
-    return nullcontext(ThisProcess() if workers is None or workers < 2 else LocalWorkers(workers))

@@ -1,7 +1,10 @@
-"""Tasks on a Ray cluster: one that is there, or one that is started on this machine for the run.
+"""Tasks on a Ray cluster: an existing one, or one that is started on this machine for the run.
 
-babelrank must be installed on every machine of a cluster, and the store, the collection and a model's folder be reached
-by the same path. A task is a Ray task: if its worker or its machine dies, Ray does it again elsewhere.
+Every machine of a cluster needs babelrank, and must reach the store, the collection and the model's folder by the same
+path. If a worker or its machine dies, Ray repeats the task elsewhere.
+
+Whoever can reach the ports of a Ray cluster can run code on it. A cluster that is started here therefore listens on
+loopback only.
 """
 
 import math
@@ -9,17 +12,22 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from babelrank.engines.protocol import RETRIES, Job, Result
+from babelrank.engines.termination import exit_on_sigterm
 from babelrank.environment import available_cores
 from babelrank.errors import BabelrankError, EngineError
 
 _SECONDS_TO_CONNECT = 5.0
 _OBJECT_STORE_BYTES = 80 * 2**20  # of a cluster that is started here: vectors go by the disk, only queries through Ray
+# For a cluster that is started here. Ray has no option for the interface; where clusters of several machines are off,
+# as by default on Windows and macOS, all its ports are bound to loopback.
+_LOCAL_SETTINGS = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
 class RayCluster:
@@ -35,6 +43,8 @@ class RayCluster:
     spreads_search = True
 
     def __init__(self, address: str | None = None, workers: int | None = None) -> None:
+        if address is None:
+            os.environ.update(_LOCAL_SETTINGS)  # Ray reads them when it is imported
         try:
             import ray
         except ModuleNotFoundError as error:
@@ -42,25 +52,34 @@ class RayCluster:
         if address is not None:
             _knock(address)
         self._ray, self._address, self._workers = ray, address, workers
+        self._on_exit = ExitStack()
 
     def __enter__(self) -> Self:
         ray = self._ray
         quiet = {"log_to_driver": False, "logging_level": "error"}
         if self._address is None:
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             cores = self._workers or available_cores()
-            ray.init(num_cpus=cores, object_store_memory=_OBJECT_STORE_BYTES, include_dashboard=False, **quiet)
-            return self
-        try:
-            ray.init(address=self._address, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise _unreachable(self._address, error) from error
+            # "local": without it Ray would connect to the cluster that RAY_ADDRESS names.
+            ray.init(
+                address="local",
+                num_cpus=cores,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                include_dashboard=False,
+                **quiet,
+            )
+        else:
+            try:
+                ray.init(address=self._address, **quiet)
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                raise _unreachable(self._address, error) from error
+        self._on_exit.callback(ray.shutdown)
+        self._on_exit.enter_context(exit_on_sigterm())  # in place of Ray's own handler
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ray.shutdown()
+        self._on_exit.__exit__(kind, error, trace)
 
     def run(self, job: Job[Result], numbers: Sequence[int], on_done: Callable[[int, Result], None]) -> None:
         """See `Engine.run`."""
@@ -116,7 +135,7 @@ _opened: dict[str, Callable[[int], Any]] = {}
 
 
 def _do(job: Job[Result], identity: str, number: int) -> Result:
-    """Do one task; what its job needs stays loaded for the next, which Ray gives to the same process."""
+    """Do one task; what its job needs stays loaded for the next task of this process."""
     if identity not in _opened:
         _opened.clear()
         _opened[identity] = job.open()
@@ -125,7 +144,7 @@ def _do(job: Job[Result], identity: str, number: int) -> Result:
 
 
 def _knock(address: str) -> None:
-    """Find out within seconds whether anybody listens there; Ray itself takes minutes."""
+    """Check within seconds that something listens at an address; Ray itself takes minutes."""
     place = urlsplit(address if "://" in address else f"//{address}")
     try:
         host, port = place.hostname, place.port

@@ -8,7 +8,8 @@ from babelrank.data.collection import Collection
 from babelrank.encoding.corpus import encoding_bytes, plan_corpus
 from babelrank.encoding.protocol import Encoder, EncoderInfo
 from babelrank.encoding.vectors import Kind
-from babelrank.engines.protocol import Engine, open_engine
+from babelrank.engines.opening import open_engine
+from babelrank.engines.protocol import Engine
 from babelrank.environment import available_memory, resident_memory
 from babelrank.errors import EncoderError, SearchError
 from babelrank.ranking.tally import MEMORY_LIMIT

@@ -1,0 +1,55 @@
+"""Ending in order when the system asks for it, and ending with the parent."""
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import wait
+from types import FrameType
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_EXIT_CODE = 128 + signal.SIGTERM  # as shells have it
+
+
+@contextmanager
+def exit_on_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into `SystemExit` within the block, so that ``finally`` clauses run.
+
+    Only the main thread can handle signals; in another thread the block runs as it is.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received = []
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        sys.exit(_EXIT_CODE)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    except SystemExit:
+        if received:
+            sys.exit(_EXIT_CODE)  # libraries on the way, such as Ray, raise another code
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+
+
+def end_with_parent() -> None:
+    """End this process as soon as its parent ends, however that happens; for a process of `multiprocessing`."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+    if sys.platform == "linux":  # also where a library holds the interpreter, and no thread of Python runs
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _wait_for_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(_EXIT_CODE)
