@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from babelrank.analysis.bootstrap import MACRO_FIGURES
+from babelrank.analysis.bootstrap import MACRO_FIGURES, Interval
 from babelrank.analysis.detail import analyse_in_detail
 from babelrank.ranking.table import read_ranks
+from babelrank.reporting.parts import show_cell
 from babelrank.reporting.sections import detail_sections
-from babelrank.reporting.summary import show_p, show_parameters, show_signed
+from babelrank.reporting.summary import show_p, show_parameters, show_range, show_rank, show_score, show_signed
 
 REPORT = Path(__file__).resolve().parents[1] / "reports" / "multilingual-e5-small-4-bit-weights"
 
@@ -137,3 +138,12 @@ def test_numbers_as_text():
 )
 def test_numbers_of_weights_are_written_with_a_unit(number, text):
     assert show_parameters(number) == text
+
+
+@pytest.mark.parametrize("noise", [-1e-15, 0.0, 1e-15])
+def test_a_figure_between_two_texts_is_one_text_on_every_processor(noise):
+    """Sums differ in their last bits with the order of addition, and so with the processor."""
+    assert show_score(0.8125 + noise) == show_score(0.8125)
+    assert show_rank(2.25 + noise) == show_rank(2.25)
+    assert show_range("rank_distance", Interval(3.0, 2.5 + noise, 3.5 + noise)) == "2–4"
+    assert show_cell(0.125 + noise, "{:.0%}".format) == show_cell(0.125, "{:.0%}".format)

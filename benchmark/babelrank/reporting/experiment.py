@@ -27,7 +27,7 @@ from babelrank.files import atomic_write
 from babelrank.reporting.markdown import Markdown, render_template
 from babelrank.reporting.report import find_ranks, find_report, lock_reports
 from babelrank.reporting.results import find_collections
-from babelrank.reporting.summary import MACRO_LABELS, show_change, show_interval
+from babelrank.reporting.summary import MACRO_LABELS, settle, show_change, show_interval
 
 FILE_NAME = "experiment.toml"
 Figure = Literal["monolingual", "cross_lingual", "multilingual", "rank_distance"]
@@ -244,9 +244,9 @@ def _judge(claim: Claim, collection: str, figures_of: Callable[[str, str], Quest
         )
         for other in claim.better_than
     }
-    if all(gain.low > claim.by for gain in gains.values()):
+    if all(settle(gain.low) > claim.by for gain in gains.values()):
         return Finding(claim, gains, "held")
-    if any(gain.high < claim.by for gain in gains.values()):
+    if any(settle(gain.high) < claim.by for gain in gains.values()):
         return Finding(claim, gains, "did not hold")
     return Finding(claim, gains, "cannot be told")
 

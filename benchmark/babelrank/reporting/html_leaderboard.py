@@ -22,6 +22,7 @@ from babelrank.reporting.summary import (
     NO_VALUE,
     SETTING_LABELS,
     bias_row,
+    settle,
     show_parameters,
     show_range,
     show_score,
@@ -240,11 +241,12 @@ def _model_line(model: ModelResults, link: str, values: Mapping[str, str | Cell]
 
 def _data(line: Line) -> dict[str, object]:
     """Return what the page's script sorts, filters and draws."""
+    values = {key: settle(value) if isinstance(value, float) else value for key, value in line.values.items()}
     return {
         "kind": line.kind,
         "link": line.link,
-        "values": line.values,
-        "intervals": {column: [interval.low, interval.high] for column, interval in line.intervals.items()},
+        "values": values,
+        "intervals": {column: [settle(each.low), settle(each.high)] for column, each in line.intervals.items()},
         "texts": {column: line.texts[column] for column in line.texts if "/M" in column or column == RANK_DISTANCE},
         "ranges": line.ranges,
     }

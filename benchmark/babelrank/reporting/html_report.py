@@ -28,6 +28,7 @@ from babelrank.reporting.results import CollectionResults, Results
 from babelrank.reporting.summary import (
     BIAS_LABELS,
     SETTING_LABELS,
+    settle,
     show_parameters,
     show_rank,
     show_score,
@@ -159,7 +160,7 @@ def _headline(figure: str, measure: str, collection: CollectionResults, interval
     furthest = sum(collection.passages.values()) - 1  # first and last of the pool
     value = collection.macro["multilingual"][figure] if is_distance else collection.macro[figure][measure]
     known = [value, *((interval.low, interval.high) if interval else ())] if value is not None else []
-    show = (lambda number: f"{number:,.0f}") if is_distance else show_score
+    show = (lambda number: f"{settle(number):,.0f}") if is_distance else show_score
     texts = [*map(show, known), "", "", ""]
     label, meaning = _MEANINGS[figure][0], _MEANINGS[figure][1].format(measure)
     return Headline(

@@ -42,7 +42,7 @@ from typing import Any, Literal
 from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.settings import Cell, Matrix
 from babelrank.reporting.languages import language_name
-from babelrank.reporting.summary import NO_VALUE
+from babelrank.reporting.summary import NO_VALUE, settle
 
 STEPS = 32  # colours of a scale, as scales.css has them: more cannot be told apart side by side
 Palette = Literal["viridis", "viridis_r", "cividis", "cividis_r"]
@@ -244,7 +244,7 @@ class MatrixView:
             "n": None if self.n is None else self._with_margins(self.n, "n"),
             "intervals": self.intervals
             and [
-                [interval and [show(interval.low), show(interval.high)] for interval in row] for row in self.intervals
+                [each and [show(settle(each.low)), show(settle(each.high))] for each in row] for row in self.intervals
             ],
         }
 
@@ -364,8 +364,8 @@ def show_cell(value: str | Cell, show: Show) -> str:
 
 
 def _number(value: str | Cell) -> Cell:
-    """Return a number that is one: not a text, and not NaN."""
-    return None if value is None or isinstance(value, str) or math.isnan(value) else value
+    """Return a number that is one, settled: not a text, and not NaN."""
+    return None if value is None or isinstance(value, str) or math.isnan(value) else settle(value)
 
 
 def _within(share: float) -> float:

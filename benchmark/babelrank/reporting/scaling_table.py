@@ -6,7 +6,7 @@ from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE
 from babelrank.analysis.scaling import FEWEST_POINTS, POWER_LAW, ScalingFit, ScalingPoint, fit_scaling, merge_sizes
 from babelrank.reporting.parts import Column, Table
 from babelrank.reporting.results import CollectionResults, ModelResults
-from babelrank.reporting.summary import MACRO_LABELS, macro_figure, show_change, show_score
+from babelrank.reporting.summary import MACRO_LABELS, macro_figure, show_change, show_score, show_signed
 
 
 def scaling_table(models: Sequence[tuple[ModelResults, CollectionResults]]) -> Table | None:
@@ -54,5 +54,7 @@ def _points(models: Sequence[tuple[ModelResults, CollectionResults]], figure: st
 def _show_effect(figure: str, fit: ScalingFit) -> str:
     if fit.form == POWER_LAW:
         exponent = fit.coefficients["c"]
-        return f"exponent −{exponent.value:.2f} (−{exponent.high:.2f} to −{exponent.low:.2f})"
+        return (
+            f"exponent {show_signed(-exponent.value)} ({show_signed(-exponent.high)} to {show_signed(-exponent.low)})"
+        )
     return f"tenfold: {show_change(figure, fit.coefficients['b'])}"

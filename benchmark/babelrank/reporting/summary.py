@@ -80,24 +80,32 @@ def bias_row(collection: CollectionResults) -> dict[str, str]:
     }
 
 
+def settle(value: float) -> float:
+    """Round to nine significant digits: processors add up in different orders, and their sums agree that far.
+
+    A figure that lies exactly between two texts, such as .8125 with three decimals, is then the same text on each.
+    """
+    return float(f"{value:.9g}")
+
+
 def show_score(value: Cell, decimals: int = 3) -> str:
     """Write a score between 0 and 1, or a dash where there is none."""
-    return NO_VALUE if value is None else f"{value:.{decimals}f}"
+    return NO_VALUE if value is None else f"{settle(value):.{decimals}f}"
 
 
 def show_rank(value: Cell) -> str:
     """Write a rank or a difference of ranks."""
-    return NO_VALUE if value is None else f"{value:,.1f}"
+    return NO_VALUE if value is None else f"{settle(value):,.1f}"
 
 
 def show_signed(value: float) -> str:
     """Write a correlation: two decimals and its sign."""
-    return f"{value:+.2f}".replace("-", "−")
+    return f"{settle(value):+.2f}".replace("-", "−")
 
 
 def show_p(p: float) -> str:
     """Write a p-value: three decimals, and no more zeros than say something."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return "< 0.001" if p < 0.001 else f"{settle(p):.3f}"
 
 
 def show_parameters(number: float | None) -> str:
@@ -112,13 +120,13 @@ def show_parameters(number: float | None) -> str:
 
 def show_interval(figure: str, interval: Interval) -> str:
     """Write a macro figure with its interval."""
-    return f"{interval.value:,.{_digits(figure)}f} ({show_range(figure, interval)})"
+    return f"{settle(interval.value):,.{_digits(figure)}f} ({show_range(figure, interval)})"
 
 
 def show_range(figure: str, interval: Interval) -> str:
     """Write the interval of a macro figure without the figure."""
     digits = _digits(figure)
-    return f"{interval.low:,.{digits}f}–{interval.high:,.{digits}f}"
+    return f"{settle(interval.low):,.{digits}f}–{settle(interval.high):,.{digits}f}"
 
 
 def show_change(figure: str, interval: Interval) -> str:
@@ -129,7 +137,7 @@ def show_change(figure: str, interval: Interval) -> str:
 
 def show_difference(figure: str, difference: float) -> str:
     """Write the difference of two macro figures, or a dash where there is none (NaN)."""
-    return NO_VALUE if math.isnan(difference) else f"{difference:+,.{_digits(figure)}f}".replace("-", "−")
+    return NO_VALUE if math.isnan(difference) else f"{settle(difference):+,.{_digits(figure)}f}".replace("-", "−")
 
 
 def _settings(count: int) -> str:
