@@ -156,8 +156,8 @@ def choose_languages(wanted: Sequence[str], available: Sequence[str], collection
     return tuple(sorted(set(wanted or available)))
 
 
-def judge(passages: MemoryPassages, query: np.ndarray, passage: np.ndarray, grade: np.ndarray | int) -> pd.DataFrame:
-    """Return the qrels of a `Collection`, from rows of queries and positions of passages in memory."""
+def judge(passages: Passages, query: np.ndarray, passage: np.ndarray, grade: np.ndarray | int) -> pd.DataFrame:
+    """Return the qrels of a `Collection`, from rows of queries and positions of passages."""
     table = pd.DataFrame({"query": query, "passage": passage, "grade": grade}).astype(np.int64)
     order = np.lexsort((table["passage"], passages.lang_codes[table["passage"]], table["query"]))
     table = table.iloc[order].reset_index(drop=True)

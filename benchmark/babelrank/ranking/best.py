@@ -73,8 +73,8 @@ def find_best(
     Parameters
     ----------
     self_matches
-        Position of the passage that each query leaves out, −1 for none: int64, shape (queries,). Where only some queries
-        leave one out of a pool of no more than `k`, their lists end with a free place: a score of −∞.
+        Position of the passage that each query leaves out, −1 for none: int64, shape (queries,). Where only some
+        queries leave one out of a pool of no more than `k`, their lists end with a free place: a score of −∞.
     memory, threads
         As `rank` takes them.
 
