@@ -21,7 +21,7 @@ def ranks() -> RelevantRanks:
         ("zh", "56beb434", "de", "1e5", 1, 3.0, 7.0),
     ]
     return RelevantRanks(
-        pd.DataFrame(rows, columns=COLUMNS).astype({"grade": "int32"}), ("de", "zh"), {"de": 3, "zh": 4}, tied=2
+        pd.DataFrame(rows, columns=COLUMNS).astype({"grade": "int64"}), ("de", "zh"), {"de": 3, "zh": 4}, tied=2
     )
 
 

@@ -7,7 +7,7 @@ from babelrank.analysis.settings import PairScores, PoolScores, macro_averages, 
 from babelrank.ranking.table import RelevantRanks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Analysis:
     """Scores and bias of one encoder on one collection.
 
@@ -26,6 +26,10 @@ class Analysis:
     pool: PoolScores
     rank_distance: RankDistance
     favoured: FavouredLanguages
+
+    def __repr__(self) -> str:
+        shown = (f"{kind} mAP {scores['mAP']:.3f}" for kind, scores in self.macro.items() if scores["mAP"] is not None)
+        return f"<Analysis of {len(self.languages)} languages: {', '.join(shown)}>"
 
 
 def analyse(ranks: RelevantRanks) -> Analysis:

@@ -102,6 +102,7 @@ def submit(
     from babelrank.pipelines.modes import Streaming
     from babelrank.pipelines.submission import submit as run_submission
     from babelrank.reporting.leaderboard import write_leaderboard
+    from babelrank.reporting.names import slug
     from babelrank.reporting.terminal import ProgressBars, summary_tables
 
     options = EncoderOptions(
@@ -142,7 +143,7 @@ def submit(
         raise typer.Exit(INTERRUPTED) from None
     for table in summary_tables(submission.results):
         console.print(table)
-    tell(f"report: {submission.folder / 'report.html'}")
+    tell(f"report: {reports / slug(submission.name) / 'report.html'}")
     if out is None:
         write_leaderboard(reports, project_root())
 

@@ -92,6 +92,26 @@ def check_vectors(vectors: object, texts: Sequence[str], info: EncoderInfo) -> V
     return vectors
 
 
+def check_matrix(vectors: np.ndarray, where: str) -> np.ndarray:
+    """Return a matrix of dense vectors as float32, if it is one.
+
+    Raises
+    ------
+    EncoderError
+        Not of shape (texts, dimension), not numbers, or not finite.
+    """
+    if vectors.ndim != 2 or not vectors.shape[1]:
+        raise EncoderError(f"{where}: vectors have shape {vectors.shape}, expected (texts, dimension).")
+    if vectors.dtype.kind not in "iuf":
+        raise EncoderError(f"{where}: vectors hold {vectors.dtype}, expected numbers.")
+    with np.errstate(over="ignore"):
+        matrix = vectors.astype(np.float32, copy=False)
+    broken = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
+    if len(broken):
+        raise EncoderError(f"{where}: row {broken[0]} holds NaN or infinity in float32 ({len(broken):,} rows do).")
+    return matrix
+
+
 def check_order(encode: Encode, where: str) -> None:
     """Refuse an encoder that gives a few texts other vectors together than alone, or all of them the same.
 

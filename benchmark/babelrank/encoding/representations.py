@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from babelrank.data.collection import Collection
-from babelrank.encoding.checks import encode_checked
+from babelrank.encoding.checks import check_matrix, encode_checked
 from babelrank.encoding.protocol import (
     Concurrent,
     Encoder,
@@ -65,14 +65,18 @@ class Representations:
 
     queries: Vectors
     passages: Vectors | Sequence[VectorBlock]
-    similarity: Similarity
-    texts_encoded: dict[str, int]
-    seconds: dict[str, float]
+    similarity: Similarity = Similarity.COSINE
+    texts_encoded: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
     texts_truncated: dict[str, float | None] = field(default_factory=dict)
     passages_in_language: Vectors | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "similarity", parse_similarity(self.similarity) or Similarity.COSINE)
+        for side in ("queries", "passages"):
+            vectors = getattr(self, side)
+            if isinstance(vectors, np.ndarray):
+                object.__setattr__(self, side, check_matrix(vectors, side))
 
 
 @dataclass(frozen=True)

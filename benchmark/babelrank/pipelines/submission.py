@@ -5,7 +5,7 @@ Data flows one way: collection -> representations -> ranks -> analysis -> report
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from babelrank.data.collection import Collection
@@ -13,34 +13,28 @@ from babelrank.data.download import fetch_if_ours
 from babelrank.data.loading import load_collection
 from babelrank.data.spec import parse_specs
 from babelrank.encoding.corpus import EncoderSource
+from babelrank.encoding.objects import name_of, wrap_encoder
 from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, check_comparable
-from babelrank.encoding.registry import load_encoder
 from babelrank.encoding.store import SIZE_LIMIT, default_store, prune
 from babelrank.encoding.transforms import Transform, parse_transform
+from babelrank.errors import DataError
 from babelrank.pipelines.evaluation import Evaluation, Observer, RunExport, evaluate_collection
 from babelrank.pipelines.modes import Streaming, choose_mode
 from babelrank.reporting.names import check_name, default_name, public_label, slug
 from babelrank.reporting.provenance import current_environment
-from babelrank.reporting.report import check_writable, write_report
+from babelrank.reporting.report import check_writable
 from babelrank.reporting.results import ModelResults, Results, model_results
+from babelrank.result import Result
 from babelrank.training.checkpoint import trained_languages
 
 _IDENTIFYING = ("revision", "similarity")  # options that tell submissions apart without being settings of the encoder
 _SPARE_SECONDS = 24 * 3600.0  # what another submission may still be at is not pruned
 
 
-@dataclass(frozen=True)
-class Submission:
-    """What a submission left behind: its results, as far as this call made them, and the folder of the report."""
-
-    results: Results
-    folder: Path
-
-
 def submit(
-    model: str,
-    collections: Sequence[str],
-    reports: Path,
+    model: object,
+    collections: Sequence[str | Collection],
+    reports: Path | None,
     observer: Observer,
     *,
     options: EncoderOptions | None = None,
@@ -54,33 +48,15 @@ def submit(
     seen: Sequence[str] | None = None,
     texts: bool = True,
     with_leaderboard: bool = False,
-) -> Submission:
-    """Evaluate a model on collections and write its report.
+) -> Result:
+    """Evaluate a model on collections and write its report; see `babelrank.evaluate` and `babelrank.submit`.
 
     Parameters
     ----------
-    model, options, adapter
-        See `load_encoder`.
-    transforms
-        Applied to the representations, one after another; see `encoding.transforms`.
-    collections
-        Specifications, see `data.spec.parse_specs`.
     reports
-        Folder in which the report's folder is made.
-    name
-        What reports call the model; by default its own name with the options that change the figures.
-    data, store
-        Folders of the collections and of the representations.
-    runs
-        Folder for TREC runs of the multilingual setting, with qrels; none by default.
+        Folder in which the report's folder is made; None to write nothing.
     streaming
-        How to evaluate collections on disk (``beir:``, ``miracl:``, ``local:``) without holding them in memory; by
-        default those are streamed that would not fit.
-    seen
-        Languages that the model was trained on, as ISO 639-1 codes; by default what a checkpoint of `babelrank train`
-        says of itself, if it is one.
-    texts
-        Whether the report holds the texts of the worst questions, of collections whose licence is known.
+        How to stream collections whose passages are on disk; by default those are streamed that would not fit.
     with_leaderboard
         See `write_report`.
 
@@ -95,24 +71,26 @@ def submit(
     chosen = [parse_transform(text) for text in transforms]
     if name is not None:
         check_name(name)
-    specs = parse_specs(collections)
-    for spec in specs:
-        fetch_if_ours(str(spec), data, observer.announce)
-    loaded = {found.name: found for found in (load_collection(spec, data) for spec in specs)}
-    observer.announce(f"loading {public_label(model)}")
+    loaded = _load_collections(collections, data, observer)
+    label = public_label(model) if isinstance(model, str) else None
+    observer.announce(f"loading {label or name_of(model)}")
     began = time.perf_counter()
-    encoder = load_encoder(model, options, adapter=adapter)
+    encoder = wrap_encoder(model, options, name=None if label else name, adapter=adapter)
     load_seconds = time.perf_counter() - began
     _check_fit(encoder.info, chosen)
-    described = _describe(model, encoder.info, options, chosen, name)
-    described = replace(described, seen=trained_languages(Path(model)) if seen is None else sorted(set(seen)))
-    check_writable(reports, described)
-    streams = {found.name: _streams(found, encoder.info, streaming, chosen, observer) for found in loaded.values()}
+    described = _describe(label or encoder.info.name, encoder.info, options, chosen, name)
+    known = trained_languages(Path(model)) if isinstance(model, str) else None
+    described = replace(described, seen=known if seen is None else sorted(set(seen)))
+    if reports is not None:
+        check_writable(reports, described)
+    streams = {found.name: _streams(found, encoder.info, streaming, chosen, observer) for found in loaded}
     observer.announce(f"{described.name}: adapter {described.adapter}, {described.similarity}, {described.settings}")
-    again = EncoderSource(model, options, adapter, encoder.info.fingerprint, Path.cwd())
+    source = (
+        EncoderSource(model, options, adapter, encoder.info.fingerprint, Path.cwd()) if isinstance(model, str) else None
+    )
     export = RunExport(runs, slug(described.name)) if runs else None
     evaluations: dict[str, Evaluation] = {}
-    for found in loaded.values():
+    for found in loaded:
         for message in (f"{len(found.queries):,} queries, {sum(found.pool_sizes.values()):,} passages", *found.notes):
             observer.announce(f"{found.name}: {message}")
         evaluations[found.name] = evaluate_collection(
@@ -125,7 +103,7 @@ def submit(
             with_texts=texts,
             export=export,
             streaming=streaming if streams[found.name] else None,
-            source=again,
+            source=source,
         )
     for shelf in prune(store or default_store(), SIZE_LIMIT, spare_seconds=_SPARE_SECONDS):
         observer.announce(f"removed {shelf.folder}, used longest ago, since the store was full")
@@ -134,9 +112,39 @@ def submit(
         {name: each.results for name, each in evaluations.items()},
         current_environment(encoder.info.device),
     )
-    ranks = {name: each.ranking.ranks for name, each in evaluations.items()}
-    tops = {name: each.ranking.top for name, each in evaluations.items()}
-    return Submission(results, write_report(reports, results, ranks, tops, with_leaderboard=with_leaderboard))
+    result = Result(
+        results,
+        {name: each.ranking.ranks for name, each in evaluations.items()},
+        {name: each.ranking.top for name, each in evaluations.items()},
+    )
+    return result if reports is None else result.written_to(reports, with_leaderboard=with_leaderboard)
+
+
+def _load_collections(
+    collections: Sequence[str | Collection], data: Path | None, observer: Observer
+) -> list[Collection]:
+    """Load what is named, downloading what babelrank knows where to get.
+
+    Raises
+    ------
+    DataError
+        There is none, or two are called the same.
+    """
+    if not collections:
+        raise DataError("no collection is named, such as xquad-r.")
+    specs = parse_specs([each for each in collections if isinstance(each, str)])
+    for spec in specs:
+        fetch_if_ours(str(spec), data, observer.announce)
+    loaded = [each for each in collections if not isinstance(each, str)]
+    for each in loaded:
+        if not isinstance(each, Collection):
+            raise DataError(f"a collection is a specification such as 'xquad-r' or a Collection, not {each!r}.")
+    loaded = [*(load_collection(spec, data) for spec in specs), *loaded]
+    names = [each.name for each in loaded]
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"two collections are called {name!r}; evaluate them apart, or rename one.")
+    return loaded
 
 
 def _check_fit(info: EncoderInfo, transforms: Sequence[Transform]) -> None:
@@ -162,13 +170,11 @@ def _streams(
 
 
 def _describe(
-    model: str, info: EncoderInfo, options: EncoderOptions, transforms: Sequence[Transform], name: str | None
+    label: str, info: EncoderInfo, options: EncoderOptions, transforms: Sequence[Transform], name: str | None
 ) -> ModelResults:
     applied: dict[str, object] = {"transforms": [transform.name for transform in transforms]} if transforms else {}
     info = replace(info, settings={**info.settings, **applied})
     asked = {**options.overrides, **applied}
     # What was asked for and changes no figure, such as a time-out, is no part of the name.
     telling = {key: value for key, value in asked.items() if key in info.settings or key in _IDENTIFYING}
-    return model_results(
-        info, name=name or default_name(info.name, telling), submitted_as=public_label(model), options=asked
-    )
+    return model_results(info, name=name or default_name(info.name, telling), submitted_as=label, options=asked)

@@ -137,7 +137,7 @@ def rank_run(resolved: Resolved, collection: Collection) -> RelevantRanks:
         "query_id": queries["question"].array,
         "passage_lang": table["passage_lang"].array,
         "passage_id": table["passage_id"].astype("str").array,
-        "grade": table["grade"].to_numpy(np.int32),
+        "grade": table["grade"].to_numpy(np.int64),
         **{name: ranks[name].to_numpy() for name in ranks},
     }
     tied = int(table["tied"].eq(True).sum())

@@ -14,7 +14,7 @@ import pandas as pd
 
 from babelrank.ranking.table_file import RANK_TYPES, TEXT_TYPES, TableFormat
 
-_FORMAT = TableFormat("rank table", b"babelrank", 1, TEXT_TYPES | {"grade": "int32"} | RANK_TYPES)
+_FORMAT = TableFormat("rank table", b"babelrank", 1, TEXT_TYPES | {"grade": "int64"} | RANK_TYPES)
 COLUMNS = tuple(_FORMAT.types)
 
 

@@ -205,7 +205,7 @@ def find_report(model: str, reports: Path) -> Results:
     ReportError
         There is no such report, or it cannot be read.
     """
-    return read_results(_find_folder(model, reports) / FILE_NAME)
+    return read_results(find_folder(model, reports) / FILE_NAME)
 
 
 def find_ranks(model: str, collection: str, reports: Path) -> RelevantRanks:
@@ -216,7 +216,7 @@ def find_ranks(model: str, collection: str, reports: Path) -> RelevantRanks:
     ReportError
         There is no such report, it is not about the collection, or it or the table cannot be read.
     """
-    folder = _find_folder(model, reports)
+    folder = find_folder(model, reports)
     collections = read_results(folder / FILE_NAME).collections
     if collection not in collections:
         raise ReportError(f"{folder}: " + unknown_choice("collection", collection, collections))
@@ -226,7 +226,14 @@ def find_ranks(model: str, collection: str, reports: Path) -> RelevantRanks:
     return read_stored_ranks(folder, stored)
 
 
-def _find_folder(model: str, reports: Path) -> Path:
+def find_folder(model: str, reports: Path) -> Path:
+    """Return the folder of a report, named as for `find_report`.
+
+    Raises
+    ------
+    ReportError
+        There is none.
+    """
     if (Path(model) / FILE_NAME).is_file():
         return Path(model)
     known = {path.parent.name for path in reports.glob(f"[!.]*/{FILE_NAME}")}

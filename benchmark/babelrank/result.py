@@ -1,0 +1,404 @@
+"""What an evaluation gives: one model's figures on one or more collections, as tables that a notebook shows."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import pandas as pd
+
+from babelrank.analysis.bootstrap import RANK_DISTANCE, find_intervals, question_figures
+from babelrank.analysis.comparison import Comparison as PairedTests
+from babelrank.analysis.comparison import compare as compare_figures
+from babelrank.analysis.language_bias import measure_language_bias
+from babelrank.analysis.measures import MEASURES
+from babelrank.errors import ReportError, unknown_choice
+from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.top_table import TopRanks
+from babelrank.reporting.figures import figures_of
+from babelrank.reporting.report import write_report
+from babelrank.reporting.results import Results, find_collections
+from babelrank.reporting.results_file import FILE_NAME, read_results
+from babelrank.reporting.stored_tables import read_stored_ranks, read_stored_top
+
+Table = TypeVar("Table")
+_POOL = "pool"
+
+
+class StoredTables(Mapping[str, Table], Generic[Table]):
+    """Tables by collection, each read from its file when it is first asked for."""
+
+    def __init__(self, readers: Mapping[str, Callable[[], Table]]) -> None:
+        self._readers = readers
+        self._read: dict[str, Table] = {}
+
+    def __getitem__(self, name: str) -> Table:
+        if name not in self._read:
+            self._read[name] = self._readers[name]()
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._readers)
+
+    def __len__(self) -> int:
+        return len(self._readers)
+
+
+class PairMatrix(pd.DataFrame):
+    """Scores of all pairs: one row per query language, one column per passage language, and the pool if there is one.
+
+    Attributes
+    ----------
+    n
+        Number of queries of each cell.
+    """
+
+    _metadata = ("n",)
+    n: pd.DataFrame
+
+    @property
+    def _constructor(self) -> type["PairMatrix"]:
+        return PairMatrix
+
+
+class Result:
+    """One model on one or more collections.
+
+    Methods take `collection`, the name of one; it may be left out if there is only one.
+
+    Attributes
+    ----------
+    name
+        What reports call the model.
+    collections
+        Names of the collections, as they are specified.
+    results
+        All figures, with the model's settings; what results.json holds.
+    folder
+        The report's folder; None if none was written.
+    """
+
+    def __init__(
+        self,
+        results: Results,
+        ranks: Mapping[str, RelevantRanks],
+        tops: Mapping[str, TopRanks] | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        self.results = results
+        self.folder = folder
+        self._ranks, self._tops = ranks, tops or {}
+
+    @property
+    def name(self) -> str:
+        """What reports call the model."""
+        return self.results.model.name
+
+    @property
+    def collections(self) -> tuple[str, ...]:
+        """Names of the collections."""
+        return tuple(self.results.collections)
+
+    @property
+    def ranks(self) -> pd.DataFrame:
+        """One row per query and relevant passage, with its rank in its language and in the pool."""
+        return self._stack({name: self.rank_table(name).table for name in self.collections})
+
+    @property
+    def top(self) -> pd.DataFrame:
+        """The best passages of each query; ranks are NaN where a passage is not among the best of that list."""
+        return self._stack({name: self._tops[name].table for name in self.collections if name in self._tops})
+
+    def rank_table(self, collection: str | None = None) -> RelevantRanks:
+        """Return the rank table of a collection.
+
+        Raises
+        ------
+        ReportError
+            There is none, or it cannot be read.
+        """
+        name = self._choose(collection)
+        if name not in self._ranks:
+            raise ReportError(f"{self.name}: has no rank table of {name}.")
+        return self._ranks[name]
+
+    def summary(self, collection: str | None = None, *, measure: str = "mAP") -> pd.DataFrame:
+        """Return the macro figures with 95 % intervals, one row each.
+
+        Parameters
+        ----------
+        collection
+            All by default.
+        measure
+            Of the settings: mAP, R@1, R@10, R@100, MRR@10 or nDCG@10.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``collection``, ``figure`` (``monolingual``, ``cross_lingual``, ``multilingual``,
+            ``rank_distance``), ``measure``, ``value``, ``low``, ``high``, ``queries``. Figures that a collection does
+            not have, such as cross-lingual ones of one language, are left out.
+
+        Examples
+        --------
+        >>> import babelrank
+        >>> result = babelrank.load_report("reports/bm25")
+        >>> result.summary("xquad-r")["figure"].tolist()
+        ['monolingual', 'cross_lingual', 'multilingual', 'rank_distance']
+        """
+        _check_measure(measure)
+        rows = []
+        for name in self.collections if collection is None else [self._choose(collection)]:
+            results = self.results.collections[name]
+            kinds = figures_of(name, results).macro
+            for figure, interval in find_intervals(question_figures(self.rank_table(name), measure)).items():
+                if figure in kinds:
+                    shown = "ranks" if figure == RANK_DISTANCE else measure
+                    values = interval.value, interval.low, interval.high
+                    rows.append((name, figure, shown, *values, sum(results.queries.values())))
+        columns = ["collection", "figure", "measure", "value", "low", "high", "queries"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def pairs(self, measure: str = "mAP", *, collection: str | None = None) -> PairMatrix:
+        """Return the scores of all pairs of languages, with the number of queries of each in `.n`.
+
+        Returns
+        -------
+        PairMatrix
+            A DataFrame with one row per query language, one column per passage language, and a column ``pool`` for
+            the multilingual setting if there are several languages. NaN where a setting has no queries.
+
+        Examples
+        --------
+        >>> import babelrank
+        >>> pairs = babelrank.load_report("reports/bm25").pairs(collection="mlqa-r")
+        >>> pairs.shape, int(pairs.n.loc["de", "en"])
+        ((7, 8), 512)
+        """
+        _check_measure(measure)
+        results = self.results.collections[self._choose(collection)]
+        index, columns = (pd.Index(results.languages, name=side) for side in ("query", "passage"))
+        frames = []
+        for matrix, pool in (
+            (results.pairs.scores[measure], results.pool.scores[measure]),
+            (results.pairs.n, results.pool.n),
+        ):
+            frame = pd.DataFrame(matrix, index=index, columns=columns)
+            if len(results.languages) > 1:
+                frame[_POOL] = pool
+            frames.append(frame)
+        scores = PairMatrix(frames[0].astype(float))
+        scores.n = frames[1]
+        return scores
+
+    def bias(self, *, collection: str | None = None, by_language: bool = False) -> pd.DataFrame:
+        """Return the measures of language bias.
+
+        Parameters
+        ----------
+        by_language
+            One column per query language, instead of the macro figures with their intervals.
+
+        Returns
+        -------
+        DataFrame
+            One row per measure. Columns ``value``, ``low`` and ``high`` (95 % interval), ``shuffled`` (the value if
+            languages are shuffled within each query: an encoder without bias), ``floor`` and ``ceiling``. Rank distance
+            is the spread that arXiv 2408.10536 reports; it does not see which language is which.
+
+        Raises
+        ------
+        ReportError
+            No query has relevant passages in two languages.
+
+        Examples
+        --------
+        >>> import babelrank
+        >>> bias = babelrank.load_report("reports/bm25").bias(collection="mlqa-r")
+        >>> "language_effect" in bias.index
+        True
+        """
+        name = self._choose(collection)
+        results, ranks = self.results.collections[name], self.rank_table(name)
+        if not figures_of(name, results).has_bias:
+            raise ReportError(f"{name}: no query has relevant passages in two languages, so bias cannot be measured.")
+        measures = measure_language_bias(ranks, self._tops.get(name)).measures
+        distance = results.rank_distance
+        if by_language:
+            rows = {
+                measure: [None if each is None else each.value for each in found.by_language]
+                for measure, found in measures.items()
+            }
+            rows[RANK_DISTANCE] = list(distance.mean)
+            return pd.DataFrame(rows, index=pd.Index(results.languages, name="query")).T.rename_axis("measure")
+        table = {
+            measure: {
+                "value": found.macro.value,
+                "low": found.macro.low,
+                "high": found.macro.high,
+                "shuffled": found.shuffled,
+                "floor": found.floor,
+                "ceiling": found.ceiling,
+            }
+            for measure, found in measures.items()
+            if found.macro is not None
+        }
+        interval = find_intervals(question_figures(ranks))[RANK_DISTANCE]
+        floor = results.macro["multilingual"]["rank_distance_floor"]
+        table[RANK_DISTANCE] = {"value": interval.value, "low": interval.low, "high": interval.high, "floor": floor}
+        return pd.DataFrame(table).T.astype(float).rename_axis("measure")
+
+    def save(self, reports: str | Path = "reports") -> Path:
+        """Write the report as `submit` does, or add to the one that the model has; return its folder.
+
+        Raises
+        ------
+        ReportError
+            The folder cannot be written, or holds a report of another model.
+        """
+        return write_report(Path(reports), self.results, self._ranks, self._tops)
+
+    def written_to(self, reports: Path, *, with_leaderboard: bool = False) -> "Result":
+        """Write the report, and return the result with its folder; see `save` and `write_report`."""
+        folder = write_report(reports, self.results, self._ranks, self._tops, with_leaderboard=with_leaderboard)
+        return Result(self.results, self._ranks, self._tops, folder)
+
+    def __repr__(self) -> str:
+        lines = [f"Result of {self.name} on {', '.join(self.collections)}"]
+        summary = self.summary()
+        for row in summary.itertuples(index=False):
+            digits = 1 if row.figure == RANK_DISTANCE else 3
+            label = f"{row.collection:<16} {row.figure.replace('_', ' '):<14} {row.measure:<8}"
+            lines.append(f"  {label} {row.value:.{digits}f}  ({row.low:.{digits}f} to {row.high:.{digits}f})")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        summary = self.summary()
+        shown = summary.assign(
+            **{
+                column: [
+                    f"{value:.1f}" if figure == RANK_DISTANCE else f"{value:.3f}"
+                    for value, figure in zip(summary[column], summary["figure"], strict=True)
+                ]
+                for column in ("value", "low", "high")
+            }
+        )
+        caption = f"{self.name}: macro figures with 95 % intervals"
+        html: str = shown.style.hide(axis="index").set_caption(caption).to_html()
+        return html
+
+    def _choose(self, collection: str | None) -> str:
+        known = self.collections
+        if collection is None and len(known) == 1:
+            return known[0]
+        if collection is None:
+            raise ReportError(f"{self.name}: has several collections; name one: {', '.join(known)}.")
+        if collection not in known:
+            raise ReportError(f"{self.name}: " + unknown_choice("collection", collection, known))
+        return collection
+
+    def _stack(self, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+        frames = [frame.assign(collection=name) for name, frame in tables.items()]
+        if not frames:
+            raise ReportError(f"{self.name}: its report has no such table.")
+        return pd.concat(frames, ignore_index=True).pipe(lambda all_: all_[["collection", *all_.columns[:-1]]])
+
+
+def _check_measure(measure: str) -> None:
+    if measure not in MEASURES:
+        raise ReportError(unknown_choice("measure", measure, MEASURES))
+
+
+def read_result(folder: Path) -> Result:
+    """Return the result in a report's folder; its tables are read when they are first needed.
+
+    Raises
+    ------
+    ReportError
+        There is no report, or it cannot be read.
+    """
+    results = read_results(folder / FILE_NAME)
+    ranks = {
+        name: partial(read_stored_ranks, folder, each.ranks)
+        for name, each in results.collections.items()
+        if each.ranks is not None
+    }
+    tops = {
+        name: partial(read_stored_top, folder, each.top)
+        for name, each in results.collections.items()
+        if each.top is not None and (folder / each.top.file).exists()
+    }
+    return Result(results, StoredTables(ranks), StoredTables(tops), folder)
+
+
+class Comparison:
+    """Paired tests between models on the collections that they share.
+
+    Attributes
+    ----------
+    models
+        Names of the models, in the order in which they were given.
+    pairs
+        By collection, then by the positions of two models: differences, intervals and p-values.
+    """
+
+    def __init__(self, models: Sequence[str], pairs: Mapping[str, Mapping[tuple[int, int], PairedTests]]) -> None:
+        self.models, self.pairs = tuple(models), pairs
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per collection, pair of models and macro figure.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``collection``, ``first``, ``second``, ``figure``, ``difference`` (first less second), ``low`` and
+            ``high`` (95 % interval), ``p``, ``p_holm`` (corrected after Holm over all pairs and figures of the
+            collection), ``effect`` (Cohen's d for paired samples) and ``clusters`` (independent observations).
+        """
+        rows = [
+            {
+                "collection": collection,
+                "first": self.models[first],
+                "second": self.models[second],
+                "figure": figure,
+                "difference": found.interval.value,
+                "low": found.interval.low,
+                "high": found.interval.high,
+                "p": found.p,
+                "p_holm": found.p_holm,
+                "effect": found.effect,
+                "clusters": tests.clusters,
+            }
+            for collection, by_pair in self.pairs.items()
+            for (first, second), tests in by_pair.items()
+            for figure, found in tests.macro.items()
+        ]
+        return pd.DataFrame(rows)
+
+    def __repr__(self) -> str:
+        text: str = self.to_frame().to_string(index=False, float_format="{:.4f}".format)
+        return text
+
+    def _repr_html_(self) -> str:
+        html: str = self.to_frame().to_html(index=False, float_format="{:.4f}".format)
+        return html
+
+
+def compare_results(
+    results: Sequence[Result], collections: Sequence[str] = (), *, measure: str | None = None, margin: float = 0.0
+) -> Comparison:
+    """Compare every pair of models; see `babelrank.compare`."""
+    if len(results) < 2:
+        raise ReportError(f"compare takes two models or more, got {len(results)}.")
+    shared = [name for name in results[0].collections if all(name in each.collections for each in results)]
+    if not shared and not collections:
+        raise ReportError(f"{', '.join(each.name for each in results)}: have no collection in common.")
+    pairs = {}
+    for name in collections or shared:
+        found = find_collections([each.results for each in results], name)
+        shown = figures_of(name, found[0])
+        chosen = measure or shown.headline[0]
+        _check_measure(chosen)
+        questions = [question_figures(each.rank_table(name), chosen) for each in results]
+        pairs[name] = compare_figures(questions, shown.macro, margin=margin)
+    return Comparison([each.name for each in results], pairs)

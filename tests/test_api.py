@@ -1,0 +1,207 @@
+"""The public API: its names, its examples, and what a notebook user gets, rightly or wrongly asked."""
+
+import doctest
+import importlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import babelrank
+from babelrank.analysis.summary import analyse
+from observers import Told
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTED = ("babelrank", "babelrank.api", "babelrank.result", "babelrank.data.collection", "babelrank.ranking.rank")
+
+
+def words(texts):
+    """Tell texts apart by their letters; deterministic, and quick."""
+    rows = [[text.count(chr(code)) for code in range(32, 127)] + [len(text), text.count("ü")] for text in texts]
+    return np.array(rows)
+
+
+@pytest.fixture(autouse=True)
+def from_the_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    return babelrank.evaluate(words, "sample:de,en,es", store=tmp_path_factory.mktemp("store"), observer=Told())
+
+
+def test_the_public_names_are_these():
+    assert set(babelrank.__all__) == {
+        "Adapter",
+        "Analysis",
+        "BabelrankError",
+        "Collection",
+        "Comparison",
+        "Encoder",
+        "EncoderInfo",
+        "EncoderOptions",
+        "Ranking",
+        "RelevantRanks",
+        "Representations",
+        "Result",
+        "Similarity",
+        "Streaming",
+        "__version__",
+        "analyse",
+        "compare",
+        "encode",
+        "evaluate",
+        "leaderboard",
+        "load_collection",
+        "load_encoder",
+        "load_report",
+        "rank",
+        "train",
+        "wrap_encoder",
+    }
+    for name in babelrank.__all__:
+        assert getattr(babelrank, name) is not None
+        assert name == "__version__" or getattr(babelrank, name).__doc__
+
+
+@pytest.mark.parametrize("module", DOCUMENTED)
+def test_examples_run_as_they_are_shown(module):
+    outcome = doctest.testmod(importlib.import_module(module))
+    assert outcome.attempted > 0
+    assert outcome.failed == 0
+
+
+def test_figures_are_those_of_the_analysis(result):
+    analysis = analyse(result.rank_table())
+    pairs = result.pairs("R@10")
+    assert pairs.loc["de", "en"] == analysis.pairs.scores["R@10"][0][1]
+    assert pairs["pool"].tolist() == analysis.pool.scores["R@10"]
+    assert pairs.n.loc["es", "de"] == 28
+    summary = result.summary(measure="nDCG@10").set_index("figure")
+    assert summary.loc["multilingual", "value"] == pytest.approx(analysis.macro["multilingual"]["nDCG@10"])
+    assert (summary["low"] <= summary["value"]).all()
+    assert result.bias().loc["rank_distance", "value"] == pytest.approx(analysis.macro["multilingual"]["rank_distance"])
+    assert result.bias(by_language=True).columns.tolist() == ["de", "en", "es"]
+
+
+def test_ranks_have_a_row_for_each_query_and_relevant_passage(result):
+    collection = babelrank.load_collection("sample:de,en,es")
+    assert len(result.ranks) == len(collection.qrels)
+    assert set(result.ranks["collection"]) == {"sample:de,en,es"}
+    assert result.top["rank_in_pool"].min() == 1
+
+
+def test_a_result_is_short_in_a_terminal_and_a_table_in_a_notebook(result):
+    assert len(repr(result).splitlines()) <= 10
+    assert "multilingual" in repr(result)
+    assert "<table" in result._repr_html_()
+    assert len(repr(analyse(result.rank_table()))) < 200
+
+
+def test_a_saved_result_is_read_again_with_the_same_figures(result, tmp_path):
+    folder = result.save(tmp_path)
+    again = babelrank.load_report(folder)
+    assert again.name == result.name
+    pd.testing.assert_frame_equal(again.ranks, result.ranks)
+    pd.testing.assert_frame_equal(again.summary(), result.summary())
+    assert babelrank.load_report(result.name, tmp_path).folder == folder
+    assert babelrank.leaderboard(tmp_path)["model"].tolist() == ["words"]
+
+
+def test_a_collection_from_frames_and_several_at_once(tmp_path):
+    queries = pd.DataFrame(
+        {"id": [1, 2], "lang": ["de", "en"], "text": ["Wer lief?", "Who ran?"], "question": ["q", "q"]}
+    )
+    passages = pd.DataFrame(
+        {"id": ["a", "b", "c"], "lang": ["de", "en", "en"], "text": ["Ann lief.", "Ann ran.", "Bob."]}
+    )
+    qrels = pd.DataFrame({"query_id": [1, 1, 2, 2], "passage_id": ["a", "b", "a", "b"]})
+    mine = babelrank.Collection.from_frames(queries, passages, qrels, name="runs")
+    found = babelrank.evaluate(words, [mine, "sample:de,en"], store=tmp_path, observer=Told())
+    assert found.collections == ("sample:de,en", "runs")
+    assert found.pairs(collection="runs").shape == (2, 3)
+    with pytest.raises(babelrank.BabelrankError, match="has several collections; name one: sample:de,en, runs"):
+        found.pairs()
+    with pytest.raises(babelrank.BabelrankError, match="two collections are called 'runs'"):
+        babelrank.evaluate(words, [mine, mine], observer=Told())
+
+
+def test_models_are_compared_by_paired_tests(result, tmp_path):
+    other = babelrank.evaluate(lambda texts: words(texts)[:, ::3], "sample:de,en,es", store=tmp_path, observer=Told())
+    frame = babelrank.compare(result, other).to_frame()
+    assert frame["figure"].tolist() == ["monolingual", "cross_lingual", "multilingual", "rank_distance"]
+    difference = result.summary().set_index("figure")["value"] - other.summary().set_index("figure")["value"]
+    assert frame.set_index("figure")["difference"].to_dict() == pytest.approx(difference.to_dict())
+    assert frame["p_holm"].between(0, 1).all()
+
+
+@pytest.mark.parametrize(
+    ("vectors", "message"),
+    [
+        ([[0.0, np.nan]], "row 0 holds NaN or infinity"),
+        ([[0.0, np.inf]], "row 0 holds NaN or infinity"),
+        ([0.0, 1.0], r"shape \(2,\), expected \(texts, dimension\)"),
+        ([["a", "b"]], "expected numbers"),
+    ],
+)
+def test_vectors_are_checked_where_they_enter(vectors, message):
+    with pytest.raises(babelrank.BabelrankError, match=message):
+        babelrank.Representations(np.array(vectors), np.ones((1, 2)))
+
+
+def test_similarities_are_read_by_value_and_whole_numbers_and_halves_are_numbers():
+    collection = babelrank.load_collection("sample:en")
+    rng = np.random.default_rng(0)
+    queries, passages = (rng.integers(-3, 4, (n, 5)) for n in (28, 70))
+    passages[:, 0] *= 40  # so that cosine and dot product differ
+    tables = [
+        babelrank.rank(collection, babelrank.Representations(queries.astype(kind), passages.astype(kind), name)).ranks
+        for kind, name in ((np.int64, "cosine"), (np.float16, babelrank.Similarity.COSINE), (np.float32, "dot"))
+    ]
+    pd.testing.assert_frame_equal(tables[0].table, tables[1].table)
+    assert not tables[0].table.equals(tables[2].table)
+    with pytest.raises(babelrank.BabelrankError, match=r"unknown similarity 'nonsense'.*cosine, dot, euclidean"):
+        babelrank.Representations(queries, passages, "nonsense")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda r: r.pairs("MAP"), "unknown measure 'MAP'. Did you mean 'mAP'"),
+        (lambda r: r.pairs(collection="xquad"), "unknown collection 'xquad'"),
+        (lambda r: babelrank.evaluate(words, "smaple"), "unknown collection 'smaple'. Did you mean 'sample'"),
+        (lambda r: babelrank.evaluate(words, "sample:de,xx"), "unknown language 'xx'"),
+        (lambda r: babelrank.evaluate(words, 7), "collection"),
+        (lambda r: babelrank.evaluate(words, [7]), "a collection is a specification"),
+        (lambda r: babelrank.evaluate(words, []), "no collection is named"),
+        (lambda r: babelrank.evaluate(words, "sample", promt="x"), "unknown option 'promt'"),
+        (lambda r: babelrank.evaluate(words, "sample", similarity="cosin"), "unknown similarity 'cosin'"),
+        (lambda r: babelrank.evaluate(7, "sample:en"), "int"),
+        (lambda r: babelrank.evaluate(lambda texts: texts, "sample:en"), "expected"),
+        (lambda r: babelrank.evaluate(lambda texts: [[1.0, 2.0]], "sample:en"), "expected"),
+        (lambda r: babelrank.compare(r), "compare takes two models or more, got 1"),
+        (lambda r: babelrank.load_report("no-such-model"), "unknown report 'no-such-model'"),
+        (lambda r: babelrank.leaderboard("no/such/folder"), "not a folder of reports"),
+    ],
+)
+def test_what_is_not_valid_is_refused_in_one_sentence(result, call, message):
+    with pytest.raises(babelrank.BabelrankError, match=message) as caught:
+        call(result)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_report_of_another_version_or_a_damaged_one_is_refused(result, tmp_path):
+    folder = result.save(tmp_path)
+    shutil.copytree(folder, tmp_path / "copy")
+    content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    (folder / "results.json").write_text(json.dumps(content | {"schema_version": 99}), encoding="utf-8")
+    with pytest.raises(babelrank.BabelrankError, match="99"):
+        babelrank.load_report(folder)
+    (ranks,) = (tmp_path / "copy").glob("*.ranks.parquet")
+    ranks.write_bytes(ranks.read_bytes()[:-10])
+    with pytest.raises(babelrank.BabelrankError, match=r"ranks\.parquet"):
+        _ = babelrank.load_report(tmp_path / "copy").ranks
