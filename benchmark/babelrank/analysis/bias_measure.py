@@ -69,11 +69,20 @@ class Resampler:
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Sum values of shape (queries, …) over each query language: shape (1 + resamples, languages, …)."""
-        flat = values.reshape(len(values), math.prod(values.shape[1:]))
-        totals = np.zeros((self.clusters * self._size, flat.shape[1]))
-        np.add.at(totals, self._group, flat)
-        sums = self._weights @ totals.reshape(self.clusters, -1)
-        return sums.reshape(len(sums), self._size, *values.shape[1:])
+        parts = self._parts(values)
+        sums = self._weights @ parts.reshape(self.clusters, math.prod(parts.shape[1:]))
+        return sums.reshape(len(sums), *parts.shape[1:])
+
+    def totals(self, values: np.ndarray) -> np.ndarray:
+        """Sum values of shape (queries, …) over each query language: shape (languages, …)."""
+        totals: np.ndarray = self._parts(values).sum(axis=0)
+        return totals
+
+    def _parts(self, values: np.ndarray) -> np.ndarray:
+        """Sum values over each cluster and query language: shape (clusters, languages, …)."""
+        parts = np.zeros((self.clusters * self._size, *values.shape[1:]))
+        np.add.at(parts, self._group, values)
+        return parts.reshape(self.clusters, self._size, *values.shape[1:])
 
     def means(self, values: np.ndarray) -> np.ndarray:
         """Return the mean of values of shape (queries,) in each query language: (1 + resamples, languages)."""

@@ -130,7 +130,7 @@ def _shares(resampler: Resampler, seen: np.ndarray, even: np.ndarray, variance: 
     total = found.sum(axis=-1, keepdims=True)
     share, goal = divide(found, total), divide(target, total)
     uneven = np.abs(share - goal).sum(axis=-1) / 2
-    spread = np.sqrt(resampler.sums(variance)[0]).sum(axis=-1) * np.sqrt(2 / np.pi) / 2
+    spread = np.sqrt(resampler.totals(variance)).sum(axis=-1) * np.sqrt(2 / np.pi) / 2
     shuffled = number_or_none(float(mean_known(divide(spread, total[0, :, 0]))))
     least = number_or_none(float(mean_known(goal[0].min(axis=-1))))
     return ExposureShares(

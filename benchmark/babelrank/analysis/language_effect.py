@@ -180,10 +180,12 @@ def _fit(resampler: Resampler, deviations: np.ndarray, known: np.ndarray, scale:
     spread = (deviations**2).sum(axis=1) / (count * (count - 1))
     laplacians = _laplacian(resampler.sums(both * scale[:, None, None]))
     sums, rooms = resampler.sums(deviations), resampler.sums(room)
-    inverses = np.linalg.pinv(laplacians, rcond=1e-10, hermitian=True)
+    asked = np.array(resampler.n) > 0
+    inverses = np.zeros_like(laplacians)
+    inverses[:, asked] = np.linalg.pinv(laplacians[:, asked], rcond=1e-10, hermitian=True)
     effects = (inverses @ sums[..., None])[..., 0]
     explained = divide((effects * sums).sum(axis=-1), rooms)
-    covariance = _laplacian(resampler.sums(both * spread[:, None, None])[:1])[0]
+    covariance = _laplacian(resampler.totals(both * spread[:, None, None]))
     shuffled = divide(np.trace(inverses[0] @ covariance, axis1=1, axis2=2), rooms[0])
     present = np.diagonal(laplacians, axis1=2, axis2=3) > 0
     return _Fit(np.where(present, effects, np.nan), explained, shuffled, inverses[0] @ covariance @ inverses[0])
