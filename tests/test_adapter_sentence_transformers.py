@@ -199,7 +199,7 @@ def test_a_folder_may_be_given_relative_to_the_working_directory_or_the_home(cop
 def test_a_folder_that_holds_no_model_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("nothing", encoding="utf-8")
     with pytest.raises(
-        EncoderError, match=rf"{tmp_path}: not a model folder; it holds neither modules\.json nor config"
+        EncoderError, match=rf"{tmp_path}: not a model folder; it holds none of modules\.json, config\.json, ad"
     ):
         load(tmp_path)
 

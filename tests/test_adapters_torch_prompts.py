@@ -7,11 +7,13 @@ import pytest
 
 from babelrank.encoding.protocol import EncoderOptions, Role
 from babelrank.encoding.registry import load_encoder
-from babelrank_adapters.prompts import FAMILIES, PromptSource, choose_prompts
+from babelrank.errors import EncoderError
+from babelrank_adapters.prompts import FAMILIES, PromptSource, choose_prompts, find_family
 
 E5 = "intfloat/multilingual-e5-small"
 REPRESENT = "Represent this sentence for searching relevant passages: "
-SEARCH = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"
+TASK = "Given a web search query, retrieve relevant passages that answer the query"
+SEARCH = f"Instruct: {TASK}\nQuery:"
 
 
 def choose(name="acme/some-model", own=None, default=None, **options):
@@ -41,10 +43,45 @@ def test_a_model_that_has_a_prompt_for_one_role_has_none_for_the_other():
     assert choose(E5, {"query": "", "document": ""})[2] == ["family", "family"]
 
 
-def test_the_models_default_prompt_counts_for_both_roles_unless_it_is_that_of_one():
-    assert choose(own={"any": "text: "}, default="any") == ("text: ", "text: ", ["model", "model"])
+def test_a_default_prompt_of_another_name_is_used_for_neither_role_and_named():
+    assert choose(own={"any": "text: "}, default="any") == ("", "", ["none", "none"])
     assert choose(own={"query": "q: "}, default="query") == ("q: ", "", ["model", "model"])
     assert choose(own={"classification": "c: "}) == ("", "", ["none", "none"])
+    prompts = choose_prompts(EncoderOptions(), "acme/model", {"query": "q: ", "sts": "s: "}, "sts")
+    assert prompts.notes == {"prompts from": "model", "own prompts": "the default, sts, is not used"}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("s2p_query", "s2s_query"),
+        ("web_search_query", "sts_query"),
+        ("Retrieval-query", "Retrieval-document"),
+        ("Query", "Passage"),
+    ],
+)
+def test_prompts_of_other_names_are_named_and_can_be_chosen(names):
+    own = dict(zip(names, ("ask: ", "tell: "), strict=True))
+    unused = choose_prompts(EncoderOptions(), "acme/model", own)
+    assert (unused.query, unused.document) == ("", "")
+    assert unused.notes["own prompts"].startswith(f"{names[0]}, {names[1]}: none of them is used; choose with --query")
+    chosen = choose_prompts(EncoderOptions(query_prompt_name=names[0]), "acme/model", own)
+    assert (chosen.query, chosen.document) == ("ask: ", "")
+    assert chosen.notes == {"prompts from": "given, none"}
+
+
+@pytest.mark.parametrize(
+    ("own", "options", "message"),
+    [
+        ({"query": "q: "}, {"query_prompt_name": "quer"}, "--query-prompt-name: unknown prompt 'quer'. Did you mean"),
+        ({}, {"document_prompt_name": "passage"}, "--document-prompt-name: unknown prompt 'passage'. Known: none"),
+        ({"a": "b"}, {"query_prompt": "", "query_prompt_name": "a"}, "--query-prompt and --query-prompt-name exclude"),
+        ({"query": ["a", "b"]}, {}, "acme/model: the model's prompt 'query' is a list, expected a text"),
+    ],
+)
+def test_what_cannot_be_a_prompt(own, options, message):
+    with pytest.raises(EncoderError, match=message):
+        choose_prompts(EncoderOptions(**options), "acme/model", own)
 
 
 @pytest.mark.parametrize(
@@ -73,18 +110,38 @@ def test_the_models_default_prompt_counts_for_both_roles_unless_it_is_that_of_on
         ("sentence-transformers/all-MiniLM-L6-v2", "", ""),
         ("FacebookAI/xlm-roberta-base", "", ""),
         ("acme/see5-base", "", ""),
+        ("nomic-embed-text:latest", "search_query: ", "search_document: "),
+        ("snowflake-arctic-embed:335m", REPRESENT, ""),
+        ("snowflake-arctic-embed2", "query: ", ""),
+        ("mxbai-embed-large", REPRESENT, ""),
+        ("bge-large", REPRESENT, ""),
+        ("bge-large:335m", REPRESENT, ""),
+        ("multilingual_e5_small", "query: ", "passage: "),
+        ("text-embedding-multilingual-e5-large-instruct-q8_0.gguf", f"{SEARCH} ", ""),
+        ("me5-small", "query: ", "passage: "),
+        ("qwen3-embedding:0.6b", SEARCH, ""),
+        ("embeddinggemma:300m", "task: search result | query: ", "title: none | text: "),
+        ("BAAI/bge-multilingual-gemma2", f"<instruct>{TASK}.\n<query>", ""),
+        ("NovaSearch/stella_en_400M_v5", f"Instruct: {TASK}.\nQuery: ", ""),
+        ("Salesforce/SFR-Embedding-2_R", f"{SEARCH} ", ""),
+        ("Salesforce/SFR-Embedding-Code-2B_R", "", ""),
+        ("microsoft/harrier-oss-v1-270m", SEARCH, ""),
+        ("jinaai/jina-embeddings-v5-text-nano", "Query: ", "Document: "),
+        ("HIT-TMG/KaLM-embedding-multilingual-mini-v1", "", ""),
     ],
 )
 def test_families_are_known_by_name(name, query, document):
     assert choose(name)[:2] == (query, document)
 
 
-def test_every_family_names_the_card_that_states_its_prompts():
+def test_every_family_says_where_its_prompts_are_stated():
     for family in FAMILIES:
-        assert family.source.startswith("https://huggingface.co/")
-        card = family.source.removeprefix("https://huggingface.co/").partition("#")[0]
-        first = next(family for family in FAMILIES if family.pattern.search(card.lower()))
-        assert first is family, card
+        site, _, card = family.source.partition(".co/")
+        if card:
+            assert site == "https://huggingface"
+            assert find_family(card.partition("#")[0]) is family, card
+        else:
+            assert family.source.startswith("https://github.com/embeddings-benchmark/mteb/blob/")
 
 
 def test_a_checkpoint_of_a_known_family_is_encoded_with_its_prompts(plain_bert, tmp_path):

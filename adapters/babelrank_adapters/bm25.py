@@ -16,7 +16,7 @@ import pandas as pd
 import xxhash
 from scipy.sparse import csr_array
 
-from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions, Role, Similarity
+from babelrank.encoding.protocol import PROMPT_NAMES, Adapter, EncoderInfo, EncoderOptions, Role, Similarity
 from babelrank.encoding.vectors import Kind
 from babelrank.errors import EncoderError, unknown_choice
 from babelrank_adapters.extras import extra
@@ -142,7 +142,15 @@ def _load(model: str, options: EncoderOptions) -> Bm25Encoder:
     if model != MODEL:
         raise EncoderError("adapter 'bm25': " + unknown_choice("model", model, [MODEL]))
     options.reject_unsupported(
-        "bm25", "query_prompt", "document_prompt", "max_length", "dtype", "device", "revision", "similarity"
+        "bm25",
+        "query_prompt",
+        "document_prompt",
+        *PROMPT_NAMES,
+        "max_length",
+        "dtype",
+        "device",
+        "revision",
+        "similarity",
     )
     given = options.read_options(
         "bm25",

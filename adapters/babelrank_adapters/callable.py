@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from babelrank.encoding.objects import ObjectEncoder
-from babelrank.encoding.protocol import Adapter, EncoderOptions
+from babelrank.encoding.protocol import PROMPT_NAMES, Adapter, EncoderOptions
 from babelrank.encoding.registry import adapter_names
 from babelrank.errors import EncoderError, unknown_choice
 
@@ -27,7 +27,7 @@ _NAME = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*)")
 
 
 def _load(model: str, options: EncoderOptions) -> ObjectEncoder:
-    options.reject_unsupported("callable", "max_length", "dtype", "device", "revision")
+    options.reject_unsupported("callable", *PROMPT_NAMES, "max_length", "dtype", "device", "revision")
     given = options.read_options("callable", {"version": str})
     module, name, target = _find(model)
     fingerprint = _fingerprint(module, name, given.get("version"))

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from babelrank.data.export import SIDES, read_texts
-from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions, Similarity
+from babelrank.encoding.protocol import PROMPT_NAMES, Adapter, EncoderInfo, EncoderOptions, Similarity
 from babelrank.errors import DataError, EncoderError
 
 # Of the same text, encoded twice: how far vectors may lie apart, by length. Batching and half precision move them by
@@ -61,7 +61,7 @@ class EmbeddingsEncoder:
 
     def __init__(self, folder: Path, options: EncoderOptions) -> None:
         options.reject_unsupported(
-            "embeddings", "query_prompt", "document_prompt", "max_length", "dtype", "device", "revision"
+            "embeddings", "query_prompt", "document_prompt", *PROMPT_NAMES, "max_length", "dtype", "device", "revision"
         )
         options.read_options("embeddings", {})
         self._folder = folder

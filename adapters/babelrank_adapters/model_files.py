@@ -1,19 +1,27 @@
-"""Where a model lies, a folder or the Hub at one commit, and which files it is made of."""
+"""Where a model lies, a folder or the Hub at one commit, and which files it is made of.
+
+Links in a folder are followed: what is read through them is part of the model.
+"""
 
 import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from babelrank.errors import EncoderError
+from babelrank_adapters.prompts import find_family
 
-_MODEL_FILES = ("modules.json", "config.json")  # a sentence-transformers folder, a plain transformers one
+_ADAPTER = "adapter_config.json"  # PEFT's: changes to the weights of a base model that lies elsewhere
+# Of a sentence-transformers folder, a plain transformers one, and one of PEFT.
+_MODEL_FILES = ("modules.json", "config.json", _ADAPTER)
+_MOST_FILES = 10_000  # of a model; a link can lead anywhere
 _HUB_NAME = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?")
 # The end of a folder's path in the Hub's cache; no name on the Hub has two hyphens in a row.
 _CACHED = re.compile(r"models--(.+)/snapshots/[^/]+")
@@ -50,8 +58,30 @@ class ModelFiles:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Commit on the Hub, or digest of the folder; the latter reads all of it."""
-        return self.commit or folder_digest(Path(self.location))
+        """Commit on the Hub, or digest of the folder, which reads all of it; and that of base models, if it has any."""
+        own = self.commit or folder_digest(Path(self.location))
+        if not self.bases:
+            return own
+        whole = [own, *(base.commit or folder_digest(Path(base.location)) for base in self.bases)]
+        return hashlib.sha256(" ".join(whole).encode()).hexdigest()
+
+    @cached_property
+    def bases(self) -> list["ModelFiles"]:
+        """The models that this one holds changes to (LoRA and its kin).
+
+        Raises
+        ------
+        EncoderError
+            One of them is not to be found.
+        """
+        configs = [self.read_object(name) for name in sorted(self.names) if PurePosixPath(name).name == _ADAPTER]
+        named = [(config.get("base_model_name_or_path"), config.get("revision")) for config in configs]
+        return [find_model(base, revision) for base, revision in named if isinstance(base, str) and base]
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """What config.json says; that of the base model if there is none here."""
+        return self.read_object("config.json") or (self.bases[0].read_object("config.json") if self.bases else {})
 
     def path(self, name: str) -> Path | None:
         """Return one file, from the Hub if it lies there; None if the model has none of that name."""
@@ -147,40 +177,64 @@ def _safe_names(pickled: str) -> set[str]:
 def folder_digest(folder: Path) -> str:
     """Return the SHA-256 (hex) of a model folder: relative paths and contents of all but Markdown and hidden files."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if path.is_file() and path.suffix != ".md" and not any(part.startswith(".") for part in relative.parts):
+    for path in sorted(_files(folder)):
+        if path.suffix != ".md":
             with path.open("rb") as handle:
-                digest.update(f"{relative.as_posix()} {hashlib.file_digest(handle, 'sha256').hexdigest()}\n".encode())
+                content = hashlib.file_digest(handle, "sha256").hexdigest()
+            digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
     return digest.hexdigest()
 
 
 def folder_name(folder: Path) -> str:
-    """Return what a reader calls a folder: its own name, or that of the model if the Hub's cache holds it there."""
-    folder = folder.expanduser().resolve()
-    cached = _CACHED.fullmatch("/".join(folder.parts[-3:]))
-    return cached[1].replace("--", "/") if cached else folder.name
+    """Return what a reader calls a folder.
+
+    That is its own name, links followed, or that of the model if the Hub's cache holds it there; the link's name if
+    that alone tells of which family the model is.
+    """
+    target, link = folder.expanduser().resolve(), folder.expanduser().absolute().name
+    cached = _CACHED.fullmatch("/".join(target.parts[-3:]))
+    name = cached[1].replace("--", "/") if cached else target.name
+    return link if find_family(link) and not find_family(name) else name
+
+
+def _files(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """Yield the files in a folder that are not hidden; a link to a folder that it lies in leads nowhere."""
+    here = folder.resolve()
+    if here in above:
+        return
+    for path in folder.iterdir():
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            yield from _files(path, above | {here})
+        elif path.is_file():
+            yield path
 
 
 def _folder(model: str) -> Path | None:
     try:
         folder = Path(model).expanduser()
         return folder if folder.is_dir() else None
-    except (OSError, RuntimeError):  # a name too long for any folder, or the home of a user that does not exist
+    except (OSError, RuntimeError, ValueError):  # a name too long or with NUL, or the home of nobody
         return None
 
 
 def _in_folder(folder: Path, revision: str | None) -> ModelFiles:
-    names = _list_folder(folder)
-    if not names.intersection(_MODEL_FILES):
-        raise EncoderError(f"{folder}: not a model folder; it holds neither {' nor '.join(_MODEL_FILES)}.")
+    if not any((folder / name).is_file() for name in _MODEL_FILES):
+        raise EncoderError(f"{folder}: not a model folder; it holds none of {', '.join(_MODEL_FILES)}.")
     if revision is not None:
         raise EncoderError(f"{folder}: --revision is for models on the Hub, this is a folder.")
-    return ModelFiles(folder_name(folder), str(folder), names)
+    return ModelFiles(folder_name(folder), str(folder), _list_folder(folder))
 
 
 def _list_folder(folder: Path) -> frozenset[str]:
-    return frozenset(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    try:
+        names = [path.relative_to(folder).as_posix() for path in islice(_files(folder), _MOST_FILES + 1)]
+    except OSError as error:
+        raise EncoderError(f"{error.filename}: cannot be read ({error.strerror}).") from error
+    if len(names) > _MOST_FILES:
+        raise EncoderError(f"{folder}: not a model folder; it holds more than {_MOST_FILES} files.")
+    return frozenset(names)
 
 
 @lru_cache(_REMEMBERED)

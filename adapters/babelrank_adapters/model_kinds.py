@@ -19,21 +19,32 @@ _MODEL_TYPES = {
     "MultiVectorEncoder": MULTI_VECTOR,
     "ColBERT": MULTI_VECTOR,
 }
+CLASSIFIER = "classifier"  # of no adapter: a checkpoint with a head that scores or labels texts
+_CLASSIFIERS = ("ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "ForMultipleChoice")
 _LATE_INTERACTION = ("HF_ColBERT", "ForRetrieval")  # ends of architectures: Stanford's ColBERT, ColPali and its kin
 _MODEL2VEC = "model2vec"
 
 
 def adapter_for(files: ModelFiles) -> str | None:
     """Return the name of the adapter that a model is made for; None if it is no encoder of texts that we know."""
-    config = files.read_object("config.json")
+    config = files.config
     if _is_model2vec(files, config):
         return STATIC
     if "modules.json" in files.names:
         about = files.read_object("config_sentence_transformers.json")
         return _MODEL_TYPES.get(about.get("model_type") or "SentenceTransformer")
-    if any(name.endswith(_LATE_INTERACTION) for name in config.get("architectures") or []):
+    architecture = architecture_of(files)
+    if architecture.endswith(_LATE_INTERACTION):
         return MULTI_VECTOR
-    return TRANSFORMERS
+    return CLASSIFIER if architecture.endswith(_CLASSIFIERS) else TRANSFORMERS
+
+
+def architecture_of(files: ModelFiles) -> str:
+    """Return the class that a checkpoint was saved from, as its configuration says; empty if that says nothing."""
+    match files.config.get("architectures"):
+        case [str(name), *_]:
+            return name
+    return ""
 
 
 def recogniser(adapter: str) -> Callable[[str, EncoderOptions], bool]:
@@ -62,7 +73,15 @@ def require_kind(files: ModelFiles, adapter: str, *others: str) -> None:
     kind = adapter_for(files)
     if kind is None:
         about = files.read_object("config_sentence_transformers.json")
-        raise EncoderError(f"{files.name}: a {about['model_type']}, which gives texts no representation of their own.")
+        raise EncoderError(
+            f"{files.name}: a {about['model_type']}, which gives texts no representation of their own. "
+            "`babelrank rerank` takes a CrossEncoder."
+        )
+    if kind == CLASSIFIER and kind not in others:
+        raise EncoderError(
+            f"{files.name}: a {architecture_of(files)}, which scores or labels texts and gives them no representation. "
+            "`babelrank rerank` takes a cross-encoder; --adapter transformers pools the tokens of any checkpoint."
+        )
     if kind not in (adapter, *others):
         raise EncoderError(f"{files.name}: not a model for adapter {adapter!r}; --adapter {kind} loads it.")
 

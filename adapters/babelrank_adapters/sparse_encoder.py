@@ -11,7 +11,7 @@ from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
 from babelrank.encoding.vectors import Kind
 from babelrank.errors import EncoderError
 from babelrank_adapters.model_files import ModelFiles, find_model
-from babelrank_adapters.model_kinds import SPARSE, TRANSFORMERS, adapter_for, recogniser, require_kind
+from babelrank_adapters.model_kinds import SPARSE, TRANSFORMERS, adapter_for, architecture_of, recogniser, require_kind
 from babelrank_adapters.model_objects import is_instance
 from babelrank_adapters.option_types import boolean, positive_integer
 from babelrank_adapters.prompts import choose_prompts
@@ -76,8 +76,7 @@ def _require_trained(files: ModelFiles) -> None:
     """Refuse a checkpoint to which SparseEncoder would add a layer of random numbers."""
     if adapter_for(files) != TRANSFORMERS:
         return
-    architectures = files.read_object("config.json").get("architectures") or []
-    if not any(name.endswith(_MASKED_LANGUAGE_MODEL) for name in architectures):
+    if not architecture_of(files).endswith(_MASKED_LANGUAGE_MODEL):
         raise EncoderError(f"{files.name}: no sparse encoder; its architecture is not one {_MASKED_LANGUAGE_MODEL}.")
 
 

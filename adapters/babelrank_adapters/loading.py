@@ -1,0 +1,117 @@
+"""What must be right before and after a model is loaded: trusted code, and weights from the checkpoint alone.
+
+Libraries go on where they should not: weights that a checkpoint lacks are random numbers, code that is not trusted is
+replaced by something else.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+
+from sentence_transformers.base.model import BaseModel
+from sentence_transformers.base.modules import Transformer
+from transformers import PreTrainedModel
+from transformers.utils.loading_report import LoadStateDictInfo
+
+from babelrank.errors import EncoderError
+from babelrank_adapters.model_files import ModelFiles
+
+_LOGGER = logging.getLogger(__name__)
+_CODE = "auto_map"  # in configurations: the model's own classes, by the library's that they stand for
+_POOLER = "pooler"  # a layer over the first token, which a checkpoint may lack if it is not used
+_TRUST = "--trust-remote-code lets the model's own code run, if you trust it."
+_SHOWN = 3  # weights that an error names
+
+
+def require_known_code(files: ModelFiles) -> None:
+    """Refuse a model for which a library would silently put something in the place of the model's own code.
+
+    Raises
+    ------
+    EncoderError
+        An activation function or the tokenizer is the model's own.
+    """
+    for name in sorted(files.names):
+        kind = PurePosixPath(name).name
+        if kind == "config.json":
+            function = files.read_object(name).get("activation_function")
+            if isinstance(function, str) and "." in function and not function.startswith("torch."):
+                raise EncoderError(f"{files.name}: {name} asks for the activation function {function}. {_TRUST}")
+        elif kind == "tokenizer_config.json" and _CODE in files.read_object(name):
+            raise EncoderError(f"{files.name}: the tokenizer is code of the model's own ({name}). {_TRUST}")
+
+
+@contextmanager
+def loading_reports() -> Iterator[list[LoadStateDictInfo]]:
+    """Collect what transformers reports of each checkpoint that it loads, in place of logging it."""
+    reports: list[LoadStateDictInfo] = []
+    original = LoadStateDictInfo.create_loading_report
+
+    def collect(report: LoadStateDictInfo, _: object = None) -> None:
+        reports.append(report)
+
+    LoadStateDictInfo.create_loading_report = collect
+    try:
+        yield reports
+    finally:
+        LoadStateDictInfo.create_loading_report = original
+
+
+def require_weights(
+    model: BaseModel, files: ModelFiles, reports: Sequence[LoadStateDictInfo], *, trust_remote_code: bool
+) -> None:
+    """Refuse a model of which weights are not from the checkpoint; say what else is odd about it.
+
+    Raises
+    ------
+    EncoderError
+        The checkpoint lacks weights or has them in another shape; or it has weights of the encoder that the library's
+        architecture has no place for, and the model brings code of its own that is not trusted.
+    """
+    untrusted = _CODE in files.config and not trust_remote_code
+    hint = f" The model comes with code of its own. {_TRUST}" if untrusted else ""
+    unknown = sorted({key for report in reports for key in report.unexpected_keys})
+    found = f" It has {_listed(unknown)} instead." if unknown else ""
+    missing = {key for report in reports for key in report.missing_keys}
+    if not _reads_pooler(model):
+        missing = {key for key in missing if _POOLER not in key.split(".")}
+    if missing:
+        raise EncoderError(f"{files.name}: the checkpoint lacks weights: {_listed(sorted(missing))}.{found}{hint}")
+    wrong = {key for report in reports for key, *_ in report.mismatched_keys}
+    wrong |= {key for report in reports for key in report.conversion_errors}
+    if wrong:
+        raise EncoderError(
+            f"{files.name}: weights do not fit the architecture that config.json describes: "
+            f"{_listed(sorted(wrong))}.{hint}"
+        )
+    inside = _parts_of_encoders(model)
+    left_over = [key for key in unknown if not inside.isdisjoint(key.split(".")[:2])]
+    if left_over and untrusted:
+        raise EncoderError(
+            f"{files.name}: the library's architecture has no place for weights of the checkpoint: "
+            f"{_listed(left_over)}.{hint}"
+        )
+    if left_over:
+        _LOGGER.warning("%s: weights of the checkpoint are not used: %s.", files.name, _listed(left_over))
+    elif untrusted:
+        _LOGGER.warning(
+            "%s: the model comes with code of its own; the library's is used instead. %s", files.name, _TRUST
+        )
+
+
+def _reads_pooler(model: BaseModel) -> bool:
+    """Tell whether vectors come from the pooler of a transformer."""
+    readers = [part for part in model.modules() if isinstance(part, Transformer)]
+    return any("pooler_output" in str(reader.modality_config) for reader in readers)
+
+
+def _parts_of_encoders(model: BaseModel) -> set[str]:
+    """Return what the parts of transformers are called, without heads and poolers."""
+    encoders = [part.base_model for part in model.modules() if isinstance(part, PreTrainedModel)]
+    return {name for encoder in encoders for name, _ in encoder.named_children()} - {_POOLER}
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
