@@ -225,13 +225,53 @@ def test_a_file_that_is_no_graph_is_named(with_graph, tmp_path, backend):
 def with_runtime(monkeypatch, run, inputs):
     from babelrank_adapters import runtimes
 
-    monkeypatch.setitem(runtimes._OPEN, "onnx", lambda _: (run, inputs))
+    types = dict.fromkeys(inputs, np.dtype(np.int64))
+    monkeypatch.setitem(runtimes._OPEN, "onnx", lambda _: (run, types))
 
 
 def test_a_graph_that_needs_more_than_the_tokenizer_gives_is_refused(with_graph, monkeypatch):
     with_runtime(monkeypatch, None, ["input_ids", "position_ids", "attention_mask"])
     with pytest.raises(EncoderError, match="the graph needs position_ids, which the tokenizer does not give"):
         load(with_graph, options={"backend": "onnx"})
+
+
+@pytest.fixture
+def write_graph(tiny_model, tmp_path):
+    """Put a graph of one's own beside the tiny model: a table of vectors, averaged over the tokens if it pools."""
+    from onnx import TensorProto, helper, save
+
+    def write(dtype, *, pools):
+        folder = shutil.copytree(tiny_model, tmp_path / "tiny")
+        (folder / "onnx").mkdir()
+        table = helper.make_tensor("table", TensorProto.FLOAT, [64, 16], np.arange(1024, dtype=np.float32) / 1024)
+        mean = helper.make_node("ReduceMean", ["tokens", "axes"], ["pooled"], keepdims=0)
+        nodes = [helper.make_node("Gather", ["table", "input_ids"], ["tokens"]), *([mean] if pools else [])]
+        name, shape = ("pooled", ["b", 16]) if pools else ("tokens", ["b", "t", 16])
+        graph = helper.make_graph(
+            nodes,
+            "graph",
+            [helper.make_tensor_value_info("input_ids", dtype, ["b", "t"])],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)],
+            [table, helper.make_tensor("axes", TensorProto.INT64, [1], [1])],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+        save(model, folder / "onnx" / "model.onnx")
+        return folder
+
+    return write
+
+
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_a_graph_gets_numbers_of_the_type_that_it_takes(write_graph, backend):
+    folder = write_graph(6, pools=False)  # int32
+    vectors = load(folder, options={"backend": backend}, query_prompt="").encode_query(["a", "a b c"])
+    assert vectors.shape == (2, 16)
+
+
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_a_graph_that_pools_is_refused(write_graph, backend):
+    with pytest.raises(EncoderError, match=r"gives shape \(1, 16\) for a text of \d+ tokens, expected a"):
+        load(write_graph(7, pools=True), options={"backend": backend})
 
 
 @pytest.mark.parametrize(
@@ -255,6 +295,7 @@ def test_a_batch_that_does_not_fit_in_a_runtimes_memory_is_halved(with_graph, mo
 
     with_runtime(monkeypatch, crowded, ["input_ids"])
     encoder = load(with_graph, options={"backend": "onnx"}, batch_size=4)
+    sizes.clear()  # of a text that is tried
     assert encoder.encode_query(["a"] * 4).shape == (4, 16)
     assert sizes == [4, 2, 1, 1, 1, 1]
 

@@ -1,5 +1,6 @@
 """Static embeddings of Model2Vec, against the package itself."""
 
+import shutil
 import sys
 
 import numpy as np
@@ -113,3 +114,43 @@ def test_a_damaged_model_is_named_with_the_reason(static_model, tmp_path, file):
     (folder / file).write_text("{}", encoding="utf-8")
     with pytest.raises(EncoderError, match=rf"{folder}: cannot be loaded \(\w+"):
         load(folder)
+
+
+class TestTheFoldersConfiguration:
+    @pytest.fixture
+    def copy(self, static_model, tmp_path):
+        return shutil.copytree(static_model, tmp_path / "static")
+
+    def test_prompts_and_similarity_are_honoured(self, copy, direct, json_file):
+        about = {"prompts": {"query": "ask: ", "document": ""}, "similarity_fn_name": "dot"}
+        json_file(copy / "config_sentence_transformers.json", about)
+        encoder = load(copy)
+        assert (encoder.info.similarity, encoder.info.notes) == ("dot", {"prompts from": "model"})
+        np.testing.assert_array_equal(encoder.encode_query(TEXTS), direct.encode([f"ask: {text}" for text in TEXTS]))
+
+    def test_an_unknown_similarity_is_refused(self, copy, json_file):
+        json_file(copy / "config_sentence_transformers.json", {"similarity_fn_name": "manhattan"})
+        with pytest.raises(EncoderError, match="unknown similarity 'manhattan'"):
+            load(copy)
+
+    def test_normalising_is_honoured(self, copy, direct, json_file):
+        modules = ["StaticEmbedding", "Normalize"]
+        json_file(copy / "modules.json", [{"type": f"sentence_transformers.models.{name}"} for name in modules])
+        lengths = np.linalg.norm(load(copy).encode_query(TEXTS[:3]), axis=1)
+        np.testing.assert_allclose(lengths, 1, atol=1e-6)
+
+    def test_a_further_module_is_refused(self, copy, json_file):
+        modules = ["StaticEmbedding", "Dense"]
+        json_file(copy / "modules.json", [{"type": f"sentence_transformers.models.{name}"} for name in modules])
+        with pytest.raises(EncoderError, match=r"adapter 'static' knows no Dense.*--adapter sentence-transformers"):
+            load(copy)
+
+    def test_a_folder_that_does_not_say_what_it_is_loads_when_asked_for(self, copy, direct, json_file):
+        (copy / "modules.json").unlink()
+        json_file(copy / "config.json", {"normalize": False})
+        encoder = load_encoder(str(copy), adapter="static")
+        np.testing.assert_array_equal(encoder.encode_query(TEXTS[:2]), direct.encode(TEXTS[:2]))
+
+    def test_another_checkpoint_is_no_such_model(self, plain_bert):
+        with pytest.raises(EncoderError, match="plain-bert: cannot be loaded"):
+            load_encoder(str(plain_bert), adapter="static")

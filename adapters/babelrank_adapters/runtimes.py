@@ -33,6 +33,8 @@ _FILES = {
 }
 
 Arrays: TypeAlias = Mapping[str, np.ndarray]
+Run: TypeAlias = Callable[[Arrays], np.ndarray]
+Inputs: TypeAlias = Mapping[str, np.dtype]  # of a graph, and the type in which it takes each
 
 
 class Graph(torch.nn.Module):
@@ -46,7 +48,7 @@ class Graph(torch.nn.Module):
         Of what it returns.
     """
 
-    def __init__(self, run: Callable[[Arrays], np.ndarray], inputs: Sequence[str], config: Any) -> None:
+    def __init__(self, run: Run, inputs: Inputs, config: Any) -> None:
         super().__init__()
         self.config = config
         self.device = torch.device("cpu")
@@ -61,7 +63,7 @@ class Graph(torch.nn.Module):
         MemoryError
             There is not enough memory for so many tokens.
         """
-        arrays = {name: features[name].numpy() for name in self._inputs}
+        arrays = {name: features[name].numpy().astype(dtype, copy=False) for name, dtype in self._inputs.items()}
         try:
             return {_TOKENS[0]: torch.from_numpy(self._run(arrays))}
         except Exception as error:  # the runtimes' own
@@ -96,10 +98,28 @@ def replace_torch(model: SentenceTransformer, files: ModelFiles, backend: str) -
             path = Path(scratch, "model.onnx")
             _export(model, first, path, where)
         run, inputs = _open(path, backend, where)
-    if missing := set(inputs) - _features(first, ["a"]).keys():
+    example = _features(first, ["an example"])
+    if missing := inputs.keys() - example.keys():
         raise EncoderError(f"{where}: the graph needs {', '.join(sorted(missing))}, which the tokenizer does not give.")
-    first.model = Graph(run, inputs, first.config)
+    graph = Graph(run, inputs, first.config)
+    _require_tokens(graph, example, where)
+    first.model = graph
     return {"backend": backend, "graph": stored or _EXPORTED}
+
+
+def _require_tokens(graph: Graph, example: Mapping[str, torch.Tensor], where: str) -> None:
+    """Refuse a graph that cannot read texts, or that does not give a vector for each of their tokens."""
+    try:
+        shape = tuple(graph(**example)[_TOKENS[0]].shape)
+    except Exception as error:  # any of the runtime's own errors
+        raise EncoderError(f"{where}: the graph does not read texts ({type(error).__name__}: {error}).") from error
+    tokens = example["input_ids"].shape[1]
+    if len(shape) != 3 or shape[:2] != (1, tokens):
+        raise EncoderError(
+            f"{where}: the graph gives shape {shape} for a text of {tokens} tokens, expected a vector of each token: "
+            f"(1, {tokens}, dimension). A graph that pools tokens itself cannot be used; without this option PyTorch "
+            "runs the model."
+        )
 
 
 def _export(model: SentenceTransformer, first: Transformer, path: Path, where: str) -> None:
@@ -136,7 +156,7 @@ def _features(first: Transformer, texts: list[str]) -> dict[str, torch.Tensor]:
     return {name: value for name, value in first.preprocess(texts).items() if isinstance(value, torch.Tensor)}
 
 
-def _open(path: Path, backend: str, where: str) -> tuple[Callable[[Arrays], np.ndarray], list[str]]:
+def _open(path: Path, backend: str, where: str) -> tuple[Run, Inputs]:
     """Return what computes the tokens' vectors by the graph in a file, and the inputs that it needs."""
     try:
         return _OPEN[backend](path)
@@ -148,7 +168,7 @@ def _open(path: Path, backend: str, where: str) -> tuple[Callable[[Arrays], np.n
         ) from error
 
 
-def _open_onnx(path: Path) -> tuple[Callable[[Arrays], np.ndarray], list[str]]:
+def _open_onnx(path: Path) -> tuple[Run, Inputs]:
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
@@ -159,10 +179,11 @@ def _open_onnx(path: Path) -> tuple[Callable[[Arrays], np.ndarray], list[str]]:
     def run(arrays: Arrays) -> np.ndarray:
         return np.asarray(session.run([output], arrays)[0])
 
-    return run, [given.name for given in session.get_inputs()]
+    # As in tensor(int64).
+    return run, {given.name: np.dtype(given.type[7:-1]) for given in session.get_inputs()}
 
 
-def _open_openvino(path: Path) -> tuple[Callable[[Arrays], np.ndarray], list[str]]:
+def _open_openvino(path: Path) -> tuple[Run, Inputs]:
     import openvino
 
     # Left to itself it computes in bfloat16 where the processor can.
@@ -173,7 +194,7 @@ def _open_openvino(path: Path) -> tuple[Callable[[Arrays], np.ndarray], list[str
     def run(arrays: Arrays) -> np.ndarray:
         return np.array(model(arrays)[output])
 
-    return run, [given.any_name for given in model.inputs]
+    return run, {given.any_name: np.dtype(given.element_type.to_dtype()) for given in model.inputs}
 
 
 _OPEN = {"onnx": _open_onnx, "openvino": _open_openvino}

@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from babelrank.encoding.protocol import Adapter, Encoder, EncoderInfo, EncoderOptions, Role, Similarity
+from babelrank.encoding.protocol import (
+    Adapter,
+    Encoder,
+    EncoderInfo,
+    EncoderOptions,
+    Role,
+    Similarity,
+    parse_similarity,
+)
 from babelrank.errors import EncoderError
 from babelrank_adapters.extras import extra
 from babelrank_adapters.model_files import ModelFiles, find_model
-from babelrank_adapters.model_kinds import STATIC, recogniser, require_kind
+from babelrank_adapters.model_kinds import SENTENCE_TRANSFORMERS, STATIC, TRANSFORMERS, recogniser, require_kind
 from babelrank_adapters.option_types import positive_integer
 from babelrank_adapters.prompts import choose_prompts
 from babelrank_adapters.token_limits import longer_candidates, token_counts
@@ -24,6 +32,9 @@ if TYPE_CHECKING:
 
 NAME = STATIC
 _OPTIONS = {"truncate_dim": positive_integer}
+_ABOUT = "config_sentence_transformers.json"
+_NORMALIZE = "Normalize"
+_MODULES = ("StaticEmbedding", _NORMALIZE)
 _FILES = ("*.json", "*.safetensors")
 _TOKENISED_AT_ONCE = 1024  # texts, as StaticModel.encode does
 
@@ -35,7 +46,10 @@ class StaticEncoder:
         self, model: "StaticModel", files: ModelFiles, options: EncoderOptions, settings: dict[str, Any]
     ) -> None:
         self._model = model
-        self._prompts = choose_prompts(options, files.name, {})
+        about = files.read_object(_ABOUT)
+        self._prompts = choose_prompts(
+            options, files.name, about.get("prompts") or {}, about.get("default_prompt_name")
+        )
         self._max_length = options.max_length or model.max_length
         if self._max_length is not None:
             model.tokenizer.enable_truncation(self._max_length)
@@ -47,7 +61,7 @@ class StaticEncoder:
             fingerprint=files.fingerprint,
             dimension=model.dim,
             parameters=model.embedding.size + (0 if model.weights is None else model.weights.size),
-            similarity=options.similarity or Similarity.COSINE,
+            similarity=options.similarity or parse_similarity(about.get("similarity_fn_name")) or Similarity.COSINE,
             settings={
                 **self._prompts.settings,
                 "max_length": self._max_length,
@@ -104,17 +118,37 @@ class StaticEncoder:
         return means if model.embedding.dtype == np.int8 else means.astype(model.embedding.dtype).astype(np.float32)
 
 
+def _modules(files: ModelFiles) -> list[str]:
+    """Return what sentence-transformers would do with texts: average vectors of tokens, and normalise them perhaps.
+
+    Raises
+    ------
+    EncoderError
+        More than that.
+    """
+    listed = files.read_json("modules.json")
+    modules = [str(module.get("type")).rpartition(".")[2] for module in listed or [] if isinstance(module, dict)]
+    if others := [name for name in modules if name not in _MODULES]:
+        raise EncoderError(
+            f"{files.name}: adapter {NAME!r} knows no {', '.join(others)}, which modules.json names; "
+            f"--adapter {SENTENCE_TRANSFORMERS} loads it."
+        )
+    return modules
+
+
 def _load(model: str, options: EncoderOptions) -> Encoder:
     options.reject_unsupported(NAME, "dtype", "device")
     length = options.read_options(NAME, _OPTIONS).get("truncate_dim")
     files = find_model(model, options.revision)
-    require_kind(files, NAME)
+    require_kind(files, NAME, TRANSFORMERS)  # a folder of Model2Vec need not say that it is one
+    modules = _modules(files)
     with extra("static"):
         from model2vec import StaticModel, quantize_model
     try:
         loaded = StaticModel.from_pretrained(files.folder(_FILES))
     except Exception as error:  # any of several libraries' own errors, none of them a bug of ours
         raise EncoderError(f"{files.location}: cannot be loaded ({type(error).__name__}: {error}).") from error
+    loaded.normalize = loaded.normalize or _NORMALIZE in modules
     if length is None:
         return StaticEncoder(loaded, files, options, {})
     if length > loaded.dim:
