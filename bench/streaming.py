@@ -42,7 +42,7 @@ def measure() -> Iterator[Row]:
 
 def _measure_reading(folder: Path) -> Row:
     path = _write_corpus(folder, _READ_PASSAGES)
-    source = PassageSource((LocalFile(path),), PassageLayout("_id", "en"))
+    source = PassageSource((LocalFile(path),), PassageLayout(("_id",), "en"))
 
     def plain() -> int:
         with path.open(encoding="utf-8") as lines:

@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from babelrank.data.folders import LocalFile, LocalFolder
-from babelrank.data.passages import PassageLayout, PassageSource, survey
+from babelrank.data.passages import PassageLayout, PassageSource
 from babelrank.data.records import count_records
+from babelrank.data.survey import survey
 from babelrank.errors import DataError
 
-BEIR = PassageLayout("_id", "en")
-OWN = PassageLayout("id")
+BEIR = PassageLayout(("_id",), "en")
+OWN = PassageLayout(("id",))
 RECORDS = [
     {"_id": "a", "title": "Ann", "text": "Ann ran."},
     {"_id": "b", "text": "Bob sat.", "metadata": {"x": [1]}},
@@ -185,7 +186,9 @@ def test_a_repeated_id_is_an_error_that_names_both_lines(tmp_path):
     second = write_lines(tmp_path / "docs-1.jsonl.gz", [{"_id": "z", "text": "z"}, {"_id": "3", "text": "again"}])
     with pytest.raises(DataError) as caught:
         survey(source_of(first, second))
-    assert str(caught.value) == (f"passage ids stand more than once (1 times in all): '3' at {first}:3 and {second}:2.")
+    assert str(caught.value) == (
+        f"passage ids stand for different passages (1 times in all): '3' at {first}:3 and {second}:2."
+    )
 
 
 def test_equal_hashes_of_different_ids_are_no_repetition(tmp_path, monkeypatch):
@@ -277,12 +280,12 @@ def test_a_damaged_gzip_is_an_error(tmp_path):
 
 
 def test_what_is_no_gzip_no_parquet_or_not_there_is_an_error(tmp_path):
-    plain = tmp_path / "docs-0.jsonl.gz"
-    plain.write_text("{}\n")
+    packed = tmp_path / "docs-0.jsonl.gz"
+    packed.write_bytes(gzip.compress(b"{}\n")[:5] + b"no gzip")
     parquet = tmp_path / "corpus.parquet"
     parquet.write_text("{}\n")
     for path, complaint in (
-        (plain, "damaged"),
+        (packed, "(damaged|cut off)"),
         (parquet, "no readable Parquet"),
         (tmp_path / "none.jsonl", "cannot be read"),
     ):

@@ -24,7 +24,7 @@ from babelrank.analysis.settings import Matrix
 from babelrank.data.language_facts import (
     DISTANCE_KINDS,
     LanguageFacts,
-    canonical_code,
+    covers,
     language_facts,
     typological_distance,
 )
@@ -106,7 +106,6 @@ def find_groups(
     languages = figures.languages
     facts = {code: language_facts(code) for code in languages}
     members: list[tuple[str, str, tuple[str, ...], dict[str, np.ndarray]]] = []
-    seen = None if seen is None else {canonical_code(code) for code in seen}
     for fact, sort in _language_sorts(seen).items():
         for label, codes in _gather({code: sort(facts[code]) for code in languages}).items():
             by_query = {figure: figures.settings(figure, codes) for figure in MACRO_FIGURES}
@@ -218,7 +217,7 @@ def _language_sorts(seen: Collection[str] | None) -> dict[str, Callable[[Languag
         "resource_class": lambda facts: None if facts.resource_class is None else f"class {facts.resource_class}",
     }
     if seen is not None:
-        sorts["seen"] = lambda facts: "seen" if canonical_code(facts.code) in seen else "unseen"
+        sorts["seen"] = lambda facts: "seen" if covers(seen, facts.code) else "unseen"
     return sorts
 
 
@@ -232,7 +231,7 @@ def _pair_sorts(
     }
     if seen is not None:
         labels = ("none seen", "one seen", "both seen")
-        sorts["pair_seen"] = lambda a, b: labels[sum(canonical_code(facts.code) in seen for facts in (a, b))]
+        sorts["pair_seen"] = lambda a, b: labels[sum(covers(seen, facts.code) for facts in (a, b))]
     return sorts
 
 

@@ -1,32 +1,45 @@
 """BEIR's layout -> a collection in one language.
 
-In: ``corpus.jsonl`` (``_id``, ``title``, ``text``) and ``queries.jsonl`` (``_id``, ``text``), either of them gzipped or
-Parquet, and ``qrels/<split>.tsv`` (query-id, corpus-id, score). Protocol: Thakur et al. 2021, arXiv 2104.08663: only
-judged queries count, a passage is its title and text with a space between, grades may be above 1; a passage that has
-the query's own id, as in ArguAna and Quora, is left out of what is found for it (`ignore_identical_ids`).
+In: ``corpus.jsonl`` (``_id`` or ``id``, ``title``, ``text``) and ``queries.jsonl`` (``_id`` or ``id``, ``text``), as
+they are, packed or as Parquet, and ``qrels/<split>.tsv`` (query-id, corpus-id, score), or records with these fields, as
+MTEB has them. Protocol: Thakur et al. 2021, arXiv 2104.08663: only judged queries count, a passage is its title and
+text with a space between, grades may be above 1; a passage that has the query's own id, as in ArguAna and Quora, is
+left out of its results (`ignore_identical_ids`). Unlike there, a passage that is judged relevant is never left out.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 
 from babelrank.data.collection import Collection, assemble
-from babelrank.data.folders import DataFile, Folder, LocalFolder, open_hub
+from babelrank.data.folders import Folder, LocalFolder, folder_name, open_hub
 from babelrank.data.judgements import BEIR_QRELS, read_qrels, read_queries
+from babelrank.data.language_facts import canonical_code
+from babelrank.data.layout import find_qrels, find_records
 from babelrank.data.passages import PassageLayout, PassageSource
-from babelrank.data.records import SUFFIXES
-from babelrank.errors import DataError, unknown_choice
+from babelrank.errors import DataError
 
-DEFAULT_SPLIT = "test"
 HUB_ORGANISATION = "BeIR"  # holds NAME with corpus and queries, and NAME-qrels
-_ID = "_id"
+UNKNOWN_LANGUAGE = "und"  # as BCP 47 has it
+# BEIR's own collections.
+_ENGLISH = {
+    *("arguana", "bioasq", "climate-fever", "cqadupstack", "dbpedia-entity", "fever", "fiqa", "hotpotqa", "msmarco"),
+    *("nfcorpus", "nq", "quora", "robust04", "scidocs", "scifact", "signal1m", "trec-covid", "trec-news"),
+    "webis-touche2020",
+}
+_IDS = ("_id", "id")
+
+
+def default_split(name: str) -> str:
+    """Return the split with published figures: ``dev`` of MS MARCO (its ``test`` is TREC DL 2019), else ``test``."""
+    return "dev" if Path(name).name == "msmarco" else "test"
 
 
 def load_beir(
     name: str,
     data: Path,
     *,
-    split: str = DEFAULT_SPLIT,
-    language: str = "en",
+    split: str | None = None,
+    language: str | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Collection:
     """Load a collection in BEIR's layout.
@@ -35,13 +48,14 @@ def load_beir(
     ----------
     name
         A folder; else the name of one below ``data/beir``; else, on the Hub, ``NAME`` (of BeIR) or
-        ``ORGANISATION/NAME``, whose judgements are in ``NAME-qrels``.
+        ``ORGANISATION/NAME``, whose judgements are there or in ``NAME-qrels``.
     data
         Folder of the collections.
     split
-        Of the judgements.
+        Of the judgements; by default see `default_split`.
     language
-        ISO 639-1 code of queries and passages.
+        Code of queries and passages; by default English for BEIR's own collections, else what the folder's README.md
+        says in its metadata, else `UNKNOWN_LANGUAGE`.
     on_progress
         Called now and then with the number of passages read.
 
@@ -51,39 +65,29 @@ def load_beir(
         It is nowhere to be found, a file is missing or damaged, or its parts do not belong together; see `assemble`.
     """
     folder, qrels_folder = _open(name, data)
-    (queries,) = require(folder, "queries", several=False)
-    source = PassageSource(require(folder, "corpus"), PassageLayout(_ID, language))
-    judgements = _qrels_file(qrels_folder, split)
-    title = f"beir:{_short(name)}" + (f":{split}" if split != DEFAULT_SPLIT else "")
+    usual = default_split(name)
+    split = split or usual
+    notes: list[str] = []
+    title = f"beir:{_short(name)}" + (f":{split}" if split != usual else "")
+    if language is not None:
+        title += f"@{language}"
+    else:
+        language = "en" if _ENGLISH & set(Path(name).parts[-2:]) else _card_language(folder)
+        if language == UNKNOWN_LANGUAGE:
+            notes.append(f"its language is not known; {title}@de says that it is German")
+    (queries,) = find_records(folder, "queries", split=split, several=False)
+    source = PassageSource(find_records(folder, "corpus", split=split), PassageLayout(_IDS, language))
+    (judgements,) = find_qrels(qrels_folder, split)
     return assemble(
         title,
         "beir",
-        read_queries(queries, _ID, language),
-        read_qrels(judgements, BEIR_QRELS),
+        read_queries(queries, _IDS, language, note=notes.append),
+        read_qrels(judgements, BEIR_QRELS, notes.append),
         source,
         leave_out_self=True,
+        notes=notes,
         on_progress=on_progress,
     )
-
-
-def require(folder: Folder, stem: str, *, several: bool = True) -> tuple[DataFile, ...]:
-    """Return the files of records that make up ``stem``: ``stem.*``, else ``stem-*.*``, else those in ``stem/``.
-
-    Where they are there in several kinds, JSON lines go before gzipped ones, and those before Parquet.
-
-    Raises
-    ------
-    DataError
-        There is none, or several where only one will do.
-    """
-    for pattern in (stem, f"{stem}-*", f"{stem}/*"):
-        for suffix in SUFFIXES:
-            files = folder.match(pattern + suffix)
-            if len(files) > 1 and not several:
-                raise DataError(f"{folder.name}: which are the {stem}? {', '.join(file.name for file in files)}.")
-            if files:
-                return files
-    raise DataError(f"{folder.name}: no {stem}{SUFFIXES[0]}, nor {', '.join(stem + s for s in SUFFIXES[1:])}.")
 
 
 def _open(name: str, data: Path) -> tuple[Folder, Folder]:
@@ -94,23 +98,22 @@ def _open(name: str, data: Path) -> tuple[Folder, Folder]:
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise DataError(f"{name}: no such folder.")
     repository = name if "/" in name else f"{HUB_ORGANISATION}/{name}"
-    return open_hub(repository), open_hub(f"{repository}-qrels")
+    folder = open_hub(repository)
+    return folder, folder if folder.match("qrels/*") or folder.match("data/*") else open_hub(f"{repository}-qrels")
 
 
-def _qrels_file(folder: Folder, split: str) -> DataFile:
-    files = {
-        Path(file.name).name.removesuffix(".tsv"): file
-        for pattern in ("*.tsv", "qrels/*.tsv")
-        for file in folder.match(pattern)
-    }
-    if not files:
-        raise DataError(f"{folder.name}: no qrels/{split}.tsv.")
-    if split not in files:
-        raise DataError(f"{folder.name}: " + unknown_choice("split", split, files))
-    return files[split]
+def _card_language(folder: Folder) -> str:
+    """Return the one language that a folder's README.md names, as cards on the Hub do."""
+    from huggingface_hub.repocard import metadata_load
+
+    for card in folder.match("README.md"):
+        told = (metadata_load(card.local()) or {}).get("language")
+        if isinstance(told, str) or (isinstance(told, list) and len(told) == 1):
+            return canonical_code(told if isinstance(told, str) else str(told[0]))
+    return UNKNOWN_LANGUAGE
 
 
 def _short(name: str) -> str:
     """Return a collection's name without the place where it is."""
     path = Path(name).expanduser()
-    return path.resolve().name if path.is_dir() else name.removeprefix(f"{HUB_ORGANISATION}/")
+    return folder_name(path) if path.is_dir() else name.removeprefix(f"{HUB_ORGANISATION}/")

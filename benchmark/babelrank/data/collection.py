@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 
 from babelrank.data.frames import check_frames
-from babelrank.data.passages import PassageBlock, PassageSource, Survey, survey, survey_block
+from babelrank.data.language_facts import Spellings
+from babelrank.data.passages import PassageBlock, PassageSource
 from babelrank.data.pool import MemoryPassages, Passages, StreamedPassages
+from babelrank.data.survey import Survey, survey, survey_block
 from babelrank.errors import DataError, unknown_choice
 
 UNKNOWN_SHARE = 0.05  # of the judgements; beyond it, files of different collections were put together
@@ -53,6 +55,9 @@ class Collection:
         shape (queries,); None if nothing is left out. A relevant passage is never left out.
     unjudged
         Names of queries without a relevant passage; they were dropped.
+    missing
+        Judgements that only trec_eval counts, see `with_missing`: columns ``lang``, ``id``, ``question``, ``text`` (of
+        the query), ``passage_id`` and ``grade``; None if there are none.
     licence, description
         Of published collections; None where unknown.
     """
@@ -68,6 +73,7 @@ class Collection:
     notes: tuple[str, ...] = ()
     self_matches: np.ndarray | None = None
     unjudged: frozenset[str] = frozenset()
+    missing: pd.DataFrame | None = None
     licence: str | None = None
     description: str | None = None
 
@@ -102,10 +108,15 @@ class Collection:
         >>> Collection.from_frames(queries, passages, qrels).pool_sizes
         {'de': 1, 'en': 1}
         """
-        queries, passages, qrels = check_frames(name, queries, passages, qrels)
+        spellings = Spellings()
+        queries, passages, qrels = check_frames(name, queries, passages, qrels, spellings)
         block = PassageBlock(0, *(passages[column].tolist() for column in ("id", "lang", "text")))
         surveyed = survey_block(block, frozenset(qrels["passage_id"]) | set(queries["id"]))
-        return _join(name, "frames", queries, qrels, surveyed, lambda languages: MemoryPassages(passages, languages))
+
+        def hold(languages: tuple[str, ...]) -> MemoryPassages:
+            return MemoryPassages(passages, languages)
+
+        return _join(name, "frames", queries, qrels, surveyed, hold, notes=list(spellings.notes()))
 
     @property
     def pool_sizes(self) -> dict[str, int]:
@@ -141,6 +152,36 @@ class Collection:
             return self
         return replace(self, passages=MemoryPassages(self.passages.frame, self.languages))
 
+    def with_missing(self) -> "Collection":
+        """Return the collection as trec_eval takes its judgements.
+
+        Relevant passages that the corpus lacks count as not retrieved, unless a run names them; so does one passage
+        without a name for each judged query with nothing relevant. Their position is −1, and their language counts as
+        that of the query.
+        """
+        if self.missing is None:
+            return self
+        columns = list(self.queries.columns)
+        queries = pd.concat([self.queries, self.missing[columns]]).drop_duplicates("id")
+        queries = queries.sort_values("lang", kind="stable", ignore_index=True)
+        rows = pd.Series(np.arange(len(queries)), index=queries["id"])
+        moved = rows.loc[self.queries["id"]].to_numpy()
+        added = self.missing.rename(columns={"lang": "passage_lang"})
+        added = added.assign(query=rows.loc[self.missing["id"]].to_numpy(), passage=-1)
+        qrels = pd.concat([self.qrels.assign(query=moved[self.qrels["query"]]), added[self.qrels.columns]])
+        matches = None
+        if self.self_matches is not None:
+            matches = np.full(len(queries), -1)
+            matches[moved] = self.self_matches
+        return replace(
+            self,
+            queries=queries,
+            qrels=qrels.sort_values(["query", "passage_lang", "passage"], ignore_index=True),
+            self_matches=matches,
+            unjudged=self.unjudged - frozenset(chain.from_iterable(_names(queries))),
+            missing=None,
+        )
+
 
 def query_labels(langs: pd.Series, questions: pd.Series, languages: Sequence[str]) -> np.ndarray:
     """Return what our own runs call queries: the question; of several languages ``LANG:QUESTION``, as they share it."""
@@ -174,6 +215,7 @@ def assemble(
     passages: PassageSource,
     *,
     leave_out_self: bool = False,
+    notes: Sequence[str] = (),
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Collection:
     """Bring queries, judgements and passages on disk together; reads all passages once.
@@ -188,6 +230,8 @@ def assemble(
         Columns ``query_id``, ``passage_id``, ``grade``.
     leave_out_self
         Whether the passage that has a query's id is left out of its results.
+    notes
+        What readers said.
     on_progress
         Called now and then with the number of passages read.
 
@@ -198,14 +242,16 @@ def assemble(
         queries of one language are the same question; nothing is left; or the passages cannot be read (see `survey`).
     """
     surveyed = survey(passages, frozenset(qrels["passage_id"]) | set(queries["id"]), on_progress=on_progress)
-    counted = replace(passages, counts=surveyed.counts)
+    counted = replace(passages, counts=surveyed.counts, repeats=surveyed.repeats)
 
     def stream(languages: tuple[str, ...]) -> StreamedPassages:
         codes = np.searchsorted(languages, list(surveyed.pool_sizes)).astype(np.uint16)
         alike = np.broadcast_to(codes[:1], surveyed.count)  # takes no memory
-        return StreamedPassages(counted, codes[surveyed.lang_codes] if len(codes) > 1 else alike, surveyed.characters)
+        codes = codes[surveyed.lang_codes] if len(codes) > 1 else alike
+        return StreamedPassages(counted, codes, surveyed.characters, surveyed.spaced_id)
 
-    return _join(name, source, queries, qrels, surveyed, stream, leave_out_self=leave_out_self)
+    notes = [*notes, *passages.spellings.notes()]
+    return _join(name, source, queries, qrels, surveyed, stream, leave_out_self=leave_out_self, notes=notes)
 
 
 def _join(
@@ -217,6 +263,7 @@ def _join(
     make_passages: Callable[[tuple[str, ...]], Passages],
     *,
     leave_out_self: bool = False,
+    notes: Sequence[str] = (),
 ) -> Collection:
     known = qrels["query_id"].isin(queries["id"])
     found = qrels["passage_id"].isin(surveyed.found.keys())
@@ -234,12 +281,18 @@ def _join(
     relevant = _by_position(kept, chosen, surveyed)
     matches = np.array([surveyed.found.get(query, (-1, ""))[0] for query in chosen["id"]], dtype=np.int64)
     same = (matches >= 0).sum()
-    fate = "is left out for them, as BEIR's evaluator has it" if leave_out_self else "is ranked for them, too"
+    matches[relevant["query"][relevant["passage"] == matches[relevant["query"]]]] = -1
+    left_out = (matches >= 0).sum() if leave_out_self else 0
     told = (
+        (len(surveyed.repeats), "passages repeat another word for word; each counts once"),
         ((~judged).sum(), "queries without a judgement were dropped"),
-        ((judged & ~answered).sum(), "queries without a relevant passage were dropped"),
+        (
+            (judged & ~answered).sum(),
+            "queries without a relevant passage were dropped, which trec_eval counts as 0",
+        ),
         (surveyed.without_text, "passages have no text; they stay in the pool"),
-        (same, f"queries have the id of a passage; it {fate}"),
+        (left_out, "queries have the id of a passage; it is left out for them, as BEIR's evaluator has it"),
+        (same - left_out, "queries have the id of a passage; it is ranked for them, too"),
     )
     return Collection(
         name=name,
@@ -250,10 +303,21 @@ def _join(
         candidates=CANDIDATES,
         sha256=_digest(queries, qrels, surveyed),
         source=source,
-        notes=(*(f"{count:,} {text}" for count, text in told if count), *filter(None, unknown)),
-        self_matches=matches if leave_out_self and same else None,
+        notes=(*notes, *(f"{count:,} {text}" for count, text in told if count), *filter(None, unknown)),
+        self_matches=matches if left_out else None,
         unjudged=frozenset(chain.from_iterable(_names(queries[~answered]))),
+        missing=_missing(queries, qrels[known], found[known], judged & ~answered),
     )
+
+
+def _missing(
+    queries: pd.DataFrame, qrels: pd.DataFrame, found: pd.Series, unanswered: pd.Series
+) -> pd.DataFrame | None:
+    """Return the relevant passages that are not there, and one without a name for each query with nothing relevant."""
+    absent = qrels[~found & (qrels["grade"] > 0)].rename(columns={"query_id": "id"})
+    nothing = queries[["id"]][unanswered & ~queries["id"].isin(absent["id"])].assign(passage_id="", grade=1)
+    both = queries.merge(pd.concat([absent, nothing]), on="id")
+    return both if len(both) else None
 
 
 def _names(queries: pd.DataFrame) -> Iterator[pd.Series]:

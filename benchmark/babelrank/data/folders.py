@@ -31,7 +31,10 @@ class Folder(Protocol):
         """What errors call it."""
 
     def match(self, pattern: str) -> tuple[DataFile, ...]:
-        """Return the files whose names below the folder fit, such as ``qrels/*.tsv``; shorter names first."""
+        """Return the files whose names below the folder fit, such as ``qrels/*.tsv``; shorter names first.
+
+        Hidden files are none: macOS leaves ``._NAME`` next to each file that it copies.
+        """
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class LocalFolder:
 
     def match(self, pattern: str) -> tuple[DataFile, ...]:
         """See `Folder`."""
-        found = [path for path in self.path.glob(pattern) if path.is_file()]
+        found = [path for path in self.path.glob(pattern) if path.is_file() and not path.name.startswith(".")]
         return tuple(LocalFile(path) for path in sorted(found, key=lambda path: _natural(str(path))))
 
 
@@ -122,7 +125,11 @@ class HubFolder:
     def match(self, pattern: str) -> tuple[DataFile, ...]:
         """See `Folder`."""
         depth = pattern.count("/")
-        found = [path for path in self.paths if path.count("/") == depth and fnmatchcase(path, pattern)]
+        found = [
+            path
+            for path in self.paths
+            if path.count("/") == depth and fnmatchcase(path, pattern) and not path.rpartition("/")[2].startswith(".")
+        ]
         return tuple(HubFile(self.repository, self.commit, path) for path in sorted(found, key=_natural))
 
 
@@ -146,6 +153,12 @@ def open_hub(repository: str, revision: str | None = None) -> HubFolder:
             f"{repository}: no such folder here, and not to be had from the Hub ({type(error).__name__}: {error})."
         ) from error
     return HubFolder(repository, str(told.sha), tuple(sibling.rfilename for sibling in told.siblings or ()))
+
+
+def folder_name(path: Path) -> str:
+    """Return a folder's own name, without the path to it; a symbolic link goes by the name of the link."""
+    name = path.absolute().name
+    return path.resolve().name if name == ".." else name
 
 
 def _natural(path: str) -> tuple[int, str]:

@@ -5,14 +5,22 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from babelrank.data.passages import is_unicode, read_language
+from babelrank.data.judgements import MAX_GRADE
+from babelrank.data.language_facts import Spellings
+from babelrank.data.passages import is_unicode
+from babelrank.data.records import SPACE
 from babelrank.errors import DataError
 
 
 def check_frames(
-    name: str, queries: pd.DataFrame, passages: pd.DataFrame, qrels: pd.DataFrame
+    name: str, queries: pd.DataFrame, passages: pd.DataFrame, qrels: pd.DataFrame, spellings: Spellings
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Check the tables that `Collection.from_frames` takes.
+
+    Parameters
+    ----------
+    spellings
+        Is told how the tables spell languages.
 
     Returns
     -------
@@ -31,7 +39,7 @@ def check_frames(
         _check_columns(where, table, ("id", "lang", "text"))
         texts[kind] = pd.DataFrame(
             {
-                "lang": _check_langs(where, table["lang"]),
+                "lang": _check_langs(where, table["lang"], spellings),
                 "id": read_ids(where, table["id"]),
                 "text": _check_texts(where, table["text"]),
             },
@@ -70,8 +78,8 @@ def read_ids(where: str, values: pd.Series, column: str = "id") -> "pd.Series[st
 
 
 def _read_id(where: str, column: str, value: object) -> str:
-    if isinstance(value, str) and value.strip():
-        return value
+    if isinstance(value, str) and value.strip(SPACE):
+        return value.strip(SPACE)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and float(value).is_integer():
         return str(int(value))
     raise DataError(f"{where}: {column} {value!r} is neither text nor a whole number.")
@@ -90,9 +98,9 @@ def _check_columns(where: str, table: pd.DataFrame, needed: Sequence[str]) -> No
         raise DataError(f"{where}: the table is empty.")
 
 
-def _check_langs(where: str, values: pd.Series) -> list[str]:
+def _check_langs(where: str, values: pd.Series, spellings: Spellings) -> list[str]:
     try:
-        return [read_language(value) for value in values.tolist()]
+        return [spellings.read(value) for value in values.tolist()]
     except ValueError as error:
         raise DataError(f"{where}: {error}.") from error
 
@@ -110,7 +118,6 @@ def _check_grades(where: str, values: pd.Series) -> np.ndarray:
     for grade in grades:
         if isinstance(grade, bool) or not isinstance(grade, (int, float)) or not float(grade).is_integer():
             raise DataError(f"{where}: grade {grade!r} is no whole number.")
-    try:
-        return np.maximum(np.array([int(grade) for grade in grades], dtype=np.int64), 0)
-    except OverflowError as error:
-        raise DataError(f"{where}: a grade is beyond 64 bits.") from error
+        if abs(grade) > MAX_GRADE:
+            raise DataError(f"{where}: grade {grade} is beyond 32 bits; grades must be at most {MAX_GRADE:,}.")
+    return np.maximum(np.array(grades, dtype=np.int64), 0)

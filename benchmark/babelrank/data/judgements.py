@@ -1,19 +1,34 @@
 """Queries and relevance judgements from files, checked.
 
-In: tab-separated judgements (BEIR's, TREC's and our own columns), queries as JSON lines or tab-separated. Out: tables
-of strings and grades; nothing is looked up yet.
+In: judgements as lines of columns (BEIR's, TREC's and our own) or as records, queries as records or lines of columns.
+Out: tables of strings and grades; nothing is looked up yet.
 """
 
-from collections.abc import Iterator
+import csv
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from babelrank.data.folders import DataFile
-from babelrank.data.passages import is_unicode, read_id, read_language
-from babelrank.data.records import read_records, read_rows
+from babelrank.data.language_facts import Spellings
+from babelrank.data.passages import is_unicode, read_id, show_record
+from babelrank.data.records import SPACE, SUFFIXES, read_records, read_rows
 from babelrank.errors import DataError
+
+MAX_GRADE = np.iinfo(np.int32).max  # what rank tables hold
+_WHOLE = re.compile(r"-?[0-9]+(?:\.0*)?")
+# Of a header, without white space and punctuation: what BEIR, MTEB, TREC, MS MARCO and ir_datasets call columns.
+_HEADER_NAMES = {
+    *("queryid", "query", "qid", "topic", "topicid"),
+    *("corpusid", "docid", "doc", "documentid", "document", "docno", "did", "pid", "passageid", "passage"),
+    *("score", "grade", "relevance", "rel", "label", "judgement", "judgment", "gain", "iteration", "iter", "subtopic"),
+}
+_Note = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -23,74 +38,148 @@ class QrelsLayout:
     Attributes
     ----------
     columns
-        What a line looks like, for errors.
+        What a line looks like, for errors; also the fields of records.
     query, passage, grade
         Positions of the three.
+    quoted
+        Whether a cell may stand in quotation marks, as `csv` and pandas write them.
     """
 
     columns: str
     query: int
     passage: int
     grade: int
+    quoted: bool = True
 
 
 BEIR_QRELS = QrelsLayout("query-id\tcorpus-id\tscore", 0, 1, 2)
 OWN_QRELS = QrelsLayout("query-id\tpassage-id\tgrade", 0, 1, 2)
-TREC_QRELS = QrelsLayout("query-id\tQ0\tpassage-id\tgrade", 0, 2, 3)
+TREC_QRELS = QrelsLayout("query-id\tQ0\tpassage-id\tgrade", 0, 2, 3, quoted=False)
 
 
-def read_qrels(file: DataFile, layout: QrelsLayout) -> pd.DataFrame:
-    """Read judgements.
+def read_qrels(file: DataFile, layout: QrelsLayout, note: _Note = lambda _: None) -> pd.DataFrame:
+    """Read judgements: lines of columns, or records (JSON lines or Parquet) with the layout's fields.
 
-    A first line whose grade is no number is a header. A judgement that stands twice with one grade counts once.
+    A first line is a header if its grade is no number and two of its cells are names of columns, such as
+    ``corpus-id``. A judgement that is repeated with one grade counts once.
+
+    Parameters
+    ----------
+    note
+        Told what does not count, in a sentence.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``query_id``, ``passage_id`` (str) and ``grade`` (int, ≥ 0; 0 is judged not relevant, as are grades
+        Columns ``query_id``, ``passage_id`` (str) and ``grade`` (int64, ≥ 0; 0 is judged not relevant, as are grades
         below 0, which TREC-COVID has), in the file's order.
 
     Raises
     ------
     DataError
-        The file cannot be read, holds no judgement, a line has other columns or no whole grade, or a
+        The file cannot be read, holds no judgement, a line has other columns or no whole grade of 32 bits, or a
         passage has two grades for one query; names the line.
     """
     path = file.local()
+    rows = _record_rows(path, layout) if _holds_records(path) else _line_rows(path, layout)
     judged: dict[tuple[str, str], tuple[int, int]] = {}
-    for number, line in read_rows(path):
-        cells = line.split("\t") if "\t" in line else line.split()
-        if len(cells) != layout.columns.count("\t") + 1:
-            raise DataError(f"{path}:{number}: {line[:80]!r} is not {layout.columns!r}.")
-        written = cells[layout.grade].strip()
-        if not written.removeprefix("-").isdecimal():
-            if number == 1 and not _is_number(written):
-                continue
-            raise DataError(f"{path}:{number}: grade {written!r} is no whole number.")
-        grade = max(int(written), 0)
-        pair = cells[layout.query].strip(), cells[layout.passage].strip()
-        if not all(pair):
-            raise DataError(f"{path}:{number}: an empty id.")
-        if judged.setdefault(pair, (grade, number))[0] != grade:
-            raise DataError(f"{path}:{number}: grade {grade} of {pair}, which line {judged[pair][1]} grades otherwise.")
+    repeats = 0
+    for number, query, passage, grade in rows:
+        before, first = judged.setdefault((query, passage), (grade, number))
+        if before != grade:
+            raise DataError(
+                f"{path}:{number}: grade {grade} of {(query, passage)} conflicts with grade {before} on line {first}."
+            )
+        repeats += first != number
     if not judged:
         raise DataError(f"{path}: holds no judgements.")
-    rows = ((query, passage, grade) for (query, passage), (grade, _) in judged.items())
-    return pd.DataFrame(rows, columns=["query_id", "passage_id", "grade"]).astype(
-        {"query_id": "str", "passage_id": "str", "grade": "int32"}
+    if repeats:
+        note(f"{repeats:,} judgements are repeated; each counts once")
+    table = ((query, passage, max(grade, 0)) for (query, passage), (grade, _) in judged.items())
+    return pd.DataFrame(table, columns=["query_id", "passage_id", "grade"]).astype(
+        {"query_id": "str", "passage_id": "str", "grade": "int64"}
     )
 
 
-def read_queries(file: DataFile, id_field: str, language: str | None = None) -> pd.DataFrame:
-    """Read queries that are records.
+def _line_rows(path: Path, layout: QrelsLayout) -> Iterator[tuple[int, str, str, int]]:
+    for number, line in read_rows(path):
+        cells = _split(path, number, line, layout)
+        query, passage, grade = (cells[place].strip(SPACE) for place in (layout.query, layout.passage, layout.grade))
+        if not _WHOLE.fullmatch(grade):
+            if number == 1 and not _is_number(grade) and _is_header(query, passage, grade):
+                continue
+            raise DataError(f"{path}:{number}: grade {grade!r} is no whole number.")
+        if not query or not passage:
+            raise DataError(f"{path}:{number}: an empty id.")
+        yield number, query, passage, _check_grade(path, number, int(grade.partition(".")[0]))
+
+
+def _record_rows(path: Path, layout: QrelsLayout) -> Iterator[tuple[int, str, str, int]]:
+    fields = layout.columns.split("\t")
+    names = [fields[place] for place in (layout.query, layout.passage, layout.grade)]
+    for place, record in read_records(path, columns=tuple(names)):
+        try:
+            query, passage, grade = read_id(record[names[0]]), read_id(record[names[1]]), record[names[2]]
+            if isinstance(grade, bool) or not isinstance(grade, (int, float)) or grade != int(grade):
+                raise ValueError(f"grade {grade!r} is no whole number")
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            problem = f"no field {error}" if isinstance(error, KeyError) else str(error)
+            raise DataError(f"{path}:{place}: {problem}, where a judgement is {show_record(names)}.") from error
+        yield place, query, passage, _check_grade(path, place, int(grade))
+
+
+def _split(path: Path, number: int, line: str, layout: QrelsLayout) -> list[str]:
+    """Split a line at tabs, or else at ASCII white space; a cell in quotation marks is read as `csv` writes it."""
+    if "\t" not in line:
+        cells = [cell.decode() for cell in line.encode().split()]
+    elif '"' in line and layout.quoted:
+        try:
+            (cells,) = csv.reader([line], delimiter="\t", strict=True)
+        except csv.Error as error:
+            raise DataError(f"{path}:{number}: a quotation mark is not closed ({error}): {line[:80]!r}.") from error
+    else:
+        cells = line.split("\t")
+    if len(cells) != layout.columns.count("\t") + 1:
+        raise DataError(f"{path}:{number}: {line[:80]!r} is not {layout.columns!r}.")
+    return cells
+
+
+def _is_header(*cells: str) -> bool:
+    """Tell whether two of three cells are names of columns; one may be an id that happens to be called so."""
+    return sum(re.sub(r"[\W_]", "", cell).lower() in _HEADER_NAMES for cell in cells) >= 2
+
+
+def _check_grade(path: Path, number: int, grade: int) -> int:
+    if abs(grade) > MAX_GRADE:
+        raise DataError(f"{path}:{number}: grade {grade} is beyond 32 bits; grades must be at most {MAX_GRADE:,}.")
+    return grade
+
+
+def _holds_records(path: Path) -> bool:
+    return path.name.endswith(SUFFIXES)
+
+
+def read_queries(
+    file: DataFile,
+    id_fields: tuple[str, ...],
+    language: str | None = None,
+    *,
+    spellings: Spellings | None = None,
+    note: _Note = lambda _: None,
+) -> pd.DataFrame:
+    """Read queries that are records. A query that is repeated word for word counts once.
 
     Parameters
     ----------
-    id_field
-        Field of the id: a string, or an integer, which becomes one.
+    id_fields
+        Fields that may hold the id, a string or an integer, which becomes one; the first that the file has is read.
     language
         Of all queries; if there is none, each record says its own in ``lang``, and may name in ``question`` what it
         shares with its translations.
+    spellings
+        Is told how the file spells languages.
+    note
+        Told what does not count, in a sentence.
 
     Returns
     -------
@@ -100,52 +189,64 @@ def read_queries(file: DataFile, id_field: str, language: str | None = None) -> 
     Raises
     ------
     DataError
-        The file cannot be read, an id stands twice, or a record is no query; names the line.
+        The file cannot be read, an id stands for two queries, or a record is no query; names the line.
     """
-    columns = (id_field, "text", *(() if language else ("lang", "question")))
-    path = file.local()
+    own = ("text", *(() if language else ("lang", "question")))
+    path, spelled, name = file.local(), Spellings() if spellings is None else spellings, ""
+
+    def read(record: Any) -> tuple[str, str, str, str]:
+        nonlocal name
+        name = name or next((each for each in id_fields if each in record), id_fields[0])
+        query, text = read_id(record[name]), record["text"]
+        if not isinstance(text, str):
+            raise TypeError(f"the text should be a str, is {type(text).__name__}")
+        question = None if language else record.get("question")
+        lang = language or spelled.read(record["lang"])
+        return lang, query, query if question is None else read_id(question), text
 
     def rows() -> Iterator[tuple[int, str, str, str, str]]:
-        for place, record in read_records(path, columns=columns):
+        for place, record in read_records(path, columns=(*id_fields, *own)):
             try:
-                name, text = read_id(record[id_field]), record["text"]
-                if not isinstance(text, str):
-                    raise TypeError(f"the text should be a str, is {type(text).__name__}")
-                question = None if language else record.get("question")
-                lang = language or read_language(record["lang"])
-                yield place, lang, name, name if question is None else read_id(question), text
+                query = read(record)
             except (KeyError, TypeError, ValueError) as error:
                 problem = f"no field {error}" if isinstance(error, KeyError) else str(error)
-                expected = ", ".join(f'"{field}": …' for field in columns)
-                raise DataError(f"{path}:{place}: {problem}, where a query is {{{expected}}}.") from error
+                expected = show_record((id_fields[0], *own))
+                raise DataError(f"{path}:{place}: {problem}, where a query is {expected}.") from error
+            yield place, *query
 
-    return _query_table(path, rows())
+    return _query_table(path, rows(), note)
 
 
-def read_topics(file: DataFile, language: str) -> pd.DataFrame:
+def read_topics(file: DataFile, language: str, note: _Note = lambda _: None) -> pd.DataFrame:
     """Read queries that are lines of id, tab, text; see `read_queries`."""
     path = file.local()
 
     def rows() -> Iterator[tuple[int, str, str, str, str]]:
         for number, line in read_rows(path):
             name, tab, text = line.partition("\t")
-            if not tab or not name.strip():
+            name = name.strip(SPACE)
+            if not tab or not name:
                 raise DataError(f"{path}:{number}: {line[:80]!r} is not 'query-id\\ttext'.")
-            yield number, language, name.strip(), name.strip(), text
+            yield number, language, name, name, text
 
-    return _query_table(path, rows())
+    return _query_table(path, rows(), note)
 
 
-def _query_table(path: Path, rows: Iterator[tuple[int, str, str, str, str]]) -> pd.DataFrame:
-    places: dict[str, int] = {}
-    table: list[tuple[str, str, str, str]] = []
+def _query_table(path: Path, rows: Iterator[tuple[int, str, str, str, str]], note: _Note) -> pd.DataFrame:
+    table: dict[str, tuple[int, tuple[str, str, str, str]]] = {}
+    repeats = 0
     for place, lang, name, question, text in rows:
-        if places.setdefault(name, place) != place:
-            raise DataError(f"{path}:{place}: query id {name!r} stands already at line {places[name]}.")
         if not is_unicode(text + name + question):
             raise DataError(f"{path}:{place}: not valid Unicode (half of a surrogate pair).")
-        table.append((lang, name, question, text.strip()))
-    return pd.DataFrame(table, columns=["lang", "id", "question", "text"], dtype="str")
+        query = lang, name, question, text.strip()
+        first, before = table.setdefault(name, (place, query))
+        if before != query:
+            raise DataError(f"{path}:{place}: query id {name!r} stands for another query on line {first}.")
+        repeats += first != place
+    if repeats:
+        note(f"{repeats:,} queries are repeated; each counts once")
+    queries = [query for _, query in table.values()]
+    return pd.DataFrame(queries, columns=["lang", "id", "question", "text"], dtype="str")
 
 
 def _is_number(text: str) -> bool:

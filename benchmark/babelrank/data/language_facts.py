@@ -5,12 +5,12 @@ In: language codes. Out: sourced facts, None where the source does not say. Sour
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from langcodes import Language, LanguageTagError
+from langcodes import Language, LanguageTagError, standardize_tag
 
 from babelrank.errors import DataError, unknown_choice
 
@@ -58,9 +58,68 @@ def parse_languages(text: str) -> list[str]:
 
 
 def canonical_code(code: str) -> str:
-    """Return a code as BCP 47 spells it, so that codes can be compared: ``en`` for ``EN`` or ``eng``."""
-    tag = _read_tag(code)
-    return code if tag is None else str(tag)
+    """Return a code as BCP 47 spells it, so that codes can be compared; what is no code stays as it is.
+
+    >>> [canonical_code(code) for code in ("EN", "eng-Latn", "iw", "cmn", "zh_TW", "zh-Hant")]
+    ['en', 'en', 'he', 'zh', 'zh-TW', 'zh-Hant']
+    """
+    return _standardise(code) or code
+
+
+def read_language(value: object) -> str:
+    """Return a language code of a file as BCP 47 spells it, see `canonical_code`.
+
+    Raises
+    ------
+    ValueError
+        It is not shaped like one.
+    """
+    code = _standardise(value) if isinstance(value, str) and value.isascii() else None
+    if code is None:
+        raise ValueError(f"{value!r} is no language code such as 'de' or 'zh-Hant'")
+    return code
+
+
+class Spellings(dict[str, str]):
+    """Canonical language codes by how files spell them; filled on reading."""
+
+    def read(self, code: object) -> str:
+        """Return a code as `read_language` does, and keep how it was spelled."""
+        known = self.get(code) if isinstance(code, str) else None
+        if known is None:
+            known = read_language(code)
+            self[str(code)] = known
+        return known
+
+    def notes(self) -> Iterator[str]:
+        """Say which spellings were taken for one language, and which codes look like one and are not."""
+        for lang in sorted(set(self.values())):
+            spelled = sorted(code for code, known in self.items() if known == lang)
+            if spelled != [lang]:
+                yield f"the language code {' or '.join(spelled)} is read as {lang}"
+        regions: dict[str, list[str]] = {}
+        for lang in sorted(set(self.values())):
+            likely = Language.get(lang).maximize()
+            regions.setdefault(f"{likely.language}-{likely.script}", []).append(lang)
+        for langs in regions.values():
+            if len(langs) > 1:
+                yield f"{' and '.join(langs)} are taken for {len(langs)} languages; if they are one, give it one code"
+
+
+def covers(seen: Iterable[str], code: str) -> bool:
+    """Tell whether languages that were seen in training hold another: itself, or without a script or region.
+
+    >>> covers(["zh", "en"], "zh-Hant"), covers(["zh-Hans"], "zh"), covers(["zh-Hans"], "zh-Hant")
+    (True, True, False)
+    """
+    code = canonical_code(code)
+    return any(code == each or code.startswith(f"{each}-") or alike([code, each]) for each in map(canonical_code, seen))
+
+
+def alike(codes: Sequence[str]) -> bool:
+    """Tell whether codes are of one language in one script and region, as far as CLDR knows: ``en`` and ``en-US``."""
+    tags = [_read_tag(code) for code in codes]
+    return None not in tags and len({str(tag.maximize()) for tag in tags if tag}) == 1
 
 
 def language_facts(code: str) -> LanguageFacts:
@@ -110,6 +169,14 @@ def typological_distance(a: str, b: str, kind: str) -> float | None:
     if first == second:
         return 0.0 if first in _facts() else None
     return _distances().get((first, second), {}).get(kind)
+
+
+@cache
+def _standardise(code: str) -> str | None:
+    try:
+        return str(standardize_tag(code, macro=True))
+    except LanguageTagError:
+        return None
 
 
 @cache

@@ -71,7 +71,13 @@ def _load_miracl(spec: Spec, data: Path | None, on_progress: _Progress) -> Colle
 
 
 def _load_beir(spec: Spec, data: Path | None, on_progress: _Progress) -> Collection:
-    return load_beir(spec.place, data_folder(data), split=spec.split, on_progress=on_progress)
+    return load_beir(
+        spec.place,
+        data_folder(data),
+        split=spec.split or None,
+        language=next(iter(spec.languages), None),
+        on_progress=on_progress,
+    )
 
 
 def _load_local(spec: Spec, _data: Path | None, on_progress: _Progress) -> Collection:

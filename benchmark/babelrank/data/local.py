@@ -10,21 +10,22 @@ In: a folder with three files.
 ``qrels.tsv``
     Query id, passage id and grade, with tabs between; a query may have relevant passages in any language.
 
-All languages share one space of ids. The first two may be gzipped (``.jsonl.gz``) or Parquet, and the passages may be
-in several files (``passages-*.jsonl``, or those in ``passages/``).
+All languages share one space of ids. The first two may be Parquet, all may be packed (``.jsonl.gz``), and the passages
+may be in several files (``passages-*.jsonl``, or those in ``passages/``). Language codes are made canonical, see
+`language_facts.canonical_code`.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 
-from babelrank.data.beir import require
 from babelrank.data.collection import Collection, assemble
-from babelrank.data.folders import LocalFolder
+from babelrank.data.folders import LocalFolder, folder_name
 from babelrank.data.judgements import OWN_QRELS, read_qrels, read_queries
+from babelrank.data.layout import find_records, find_table
 from babelrank.data.passages import PassageLayout, PassageSource
 from babelrank.errors import DataError
 
-_ID = "id"
+_IDS = ("id",)
 
 
 def load_local(folder: Path, *, on_progress: Callable[[int], None] = lambda _: None) -> Collection:
@@ -43,16 +44,16 @@ def load_local(folder: Path, *, on_progress: Callable[[int], None] = lambda _: N
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder.")
     files = LocalFolder(folder)
-    qrels = files.match("qrels.tsv")
-    if not qrels:
-        raise DataError(f"{folder}: no qrels.tsv.")
-    (queries,) = require(files, "queries", several=False)
-    source = PassageSource(require(files, "passages"), PassageLayout(_ID))
+    qrels = find_table(files, "qrels")
+    (queries,) = find_records(files, "queries", several=False)
+    source = PassageSource(find_records(files, "passages"), PassageLayout(_IDS))
+    notes: list[str] = []
     return assemble(
-        f"local:{folder.resolve().name}",
+        f"local:{folder_name(folder)}",
         "local",
-        read_queries(queries, _ID),
-        read_qrels(qrels[0], OWN_QRELS),
+        read_queries(queries, _IDS, spellings=source.spellings, note=notes.append),
+        read_qrels(qrels, OWN_QRELS, notes.append),
         source,
+        notes=notes,
         on_progress=on_progress,
     )

@@ -53,12 +53,20 @@ def load_miracl(
     """
     if lang not in LANGUAGES:
         raise DataError("miracl: " + unknown_choice("language", lang, LANGUAGES))
-    topics = read_topics(_find(topics_pattern(lang, "topics", split), folder, data, HUB_TOPICS)[0], lang)
-    qrels = read_qrels(_find(topics_pattern(lang, "qrels", split), folder, data, HUB_TOPICS)[0], TREC_QRELS)
+    notes: list[str] = []
+    topics, qrels = (
+        _find(topics_pattern(lang, kind, split), folder, data, HUB_TOPICS)[0] for kind in ("topics", "qrels")
+    )
     shards = _find(f"miracl-corpus-{_VERSION}-{lang}/docs-*.jsonl.gz", folder, data, HUB_CORPUS)
     name = f"miracl:{lang}" + (f":{split}" if split != SPLIT else "")
     return assemble(
-        name, "miracl", topics, qrels, PassageSource(shards, PassageLayout("docid", lang)), on_progress=on_progress
+        name,
+        "miracl",
+        read_topics(topics, lang, notes.append),
+        read_qrels(qrels, TREC_QRELS, notes.append),
+        PassageSource(shards, PassageLayout(("docid",), lang)),
+        notes=notes,
+        on_progress=on_progress,
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from babelrank.data.passages import BLOCK, PassageBlock, PassageSource
+from babelrank.data.records import SPACE
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ class Passages(PassageReader, Protocol):
     @property
     def characters(self) -> int:
         """Characters of all texts together."""
+
+    @property
+    def spaced_id(self) -> str | None:
+        """An id with ASCII white space, which TREC's formats cannot hold; None if there is none."""
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -98,6 +103,12 @@ class MemoryPassages:
         return int(self.frame["text"].str.len().sum())
 
     @property
+    def spaced_id(self) -> str | None:
+        """See `Passages`."""
+        spaced = self.frame["id"][self.frame["id"].str.contains(f"[{SPACE}]")]
+        return None if spaced.empty else str(spaced.iloc[0])
+
+    @property
     def reader(self) -> PassageReader:
         """See `Passages`."""
         return self
@@ -127,13 +138,14 @@ class StreamedPassages:
     ----------
     source
         The files, with their passages counted.
-    lang_codes, characters
+    lang_codes, characters, spaced_id
         See `Passages`.
     """
 
     source: PassageSource
     lang_codes: np.ndarray
     characters: int
+    spaced_id: str | None = None
     in_memory: ClassVar[bool] = False
 
     def __len__(self) -> int:

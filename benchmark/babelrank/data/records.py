@@ -1,11 +1,13 @@
-"""Files of records, read piece by piece: JSON lines (plain or gzipped), Parquet, and lines of columns.
+"""Files of records, read piece by piece: JSON lines, Parquet, and lines of columns; packed or not.
 
 In: a file. Out: its records in order, each with the line (in Parquet: the row) where it stands. At no time is more than
 a piece of the file in memory.
 """
 
+import bz2
 import gzip
 import json
+import lzma
 import re
 import zlib
 from collections.abc import Iterator
@@ -18,10 +20,14 @@ import numpy as np
 
 from babelrank.errors import DataError
 
-SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
+PACKED = ("", ".gz", ".bz2", ".xz", ".zst")  # suffixes; what a file is packed with is told by its first bytes
+SUFFIXES = (*(f".jsonl{packed}" for packed in PACKED), ".parquet")
+SPACE = " \t\n\v\f\r"  # what ids are split at: ASCII alone, as trec_eval does
 _BUFFER = 1 << 20  # bytes
 _ROWS = 1024  # of Parquet at once
 _BOM = b"\xef\xbb\xbf"
+_GZIP = b"\x1f\x8b"
+_BZIP2 = re.compile(rb"BZh[1-9]1AY&SY")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -68,7 +74,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, str]]:
                 line = raw.decode().strip("\r\n")
             except UnicodeDecodeError as error:
                 raise DataError(f"{path}:{number}: not valid Unicode ({error}).") from error
-            if line.strip():
+            if line.strip(SPACE):
                 yield number, line
 
 
@@ -92,7 +98,7 @@ def _read_json_lines(path: Path, skip: int) -> Iterator[tuple[int, Any]]:
             yield number, record
 
 
-def _pass_over(lines: BufferedReader, records: int) -> int:
+def _pass_over(lines: Any, records: int) -> int:
     """Read as many lines as hold that many records; return how many lines those were."""
     number = 0
     while records > 0 and (line := lines.readline()):
@@ -102,20 +108,43 @@ def _pass_over(lines: BufferedReader, records: int) -> int:
 
 
 @contextmanager
-def _lines(path: Path) -> Iterator[BufferedReader]:
-    """Open a file, unpacked if its name ends in .gz, behind its byte-order mark if it has one."""
+def _lines(path: Path) -> Iterator[Any]:
+    """Open a file, unpacked, behind its byte-order mark if it has one."""
+    start = b""
     try:
-        with path.open("rb") as packed:
-            file = BufferedReader(gzip.GzipFile(fileobj=packed) if path.suffix == ".gz" else packed.raw, _BUFFER)
+        with BufferedReader(path.open("rb", 0), _BUFFER) as packed:
+            start = packed.peek(10)[:10]
+            unpacked = _unpack(packed, start)
+            file = packed if unpacked is None else BufferedReader(unpacked, _BUFFER)
             if file.peek(len(_BOM)).startswith(_BOM):
                 file.read(len(_BOM))
             yield file
     except EOFError as error:
-        raise DataError(f"{path}: cut off; it is whole up to line {_whole_lines(path):,}. Get it again.") from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: damaged ({error}); it can be unpacked up to line {_whole_lines(path):,}.") from error
+        raise DataError(f"{path}: cut off{_whole_up_to(path, start)}. Get it again.") from error
+    except (gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
+        raise DataError(f"{path}: damaged ({error}){_whole_up_to(path, start)}.") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
+
+
+def _unpack(file: Any, start: bytes) -> Any:
+    """Return what unpacks a file, by its first bytes: gzip, bzip2, xz or Zstandard; None if it is not packed."""
+    if start.startswith(_GZIP):
+        return gzip.GzipFile(fileobj=file)
+    if _BZIP2.match(start):
+        return bz2.BZ2File(file)
+    if start.startswith(b"\xfd7zXZ\0"):
+        return lzma.LZMAFile(file)
+    if start.startswith(b"\x28\xb5\x2f\xfd"):
+        import pyarrow as pa
+
+        return pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd")
+    return None
+
+
+def _whole_up_to(path: Path, start: bytes) -> str:
+    """Say how far a damaged file is whole, where that is known."""
+    return f"; it is whole up to line {_whole_lines(path):,}" if start.startswith(_GZIP) else ""
 
 
 def _whole_lines(path: Path) -> int:

@@ -5,7 +5,7 @@ source   grammar                        example
 ======== ============================== =================================================
 lareqa   NAME[:CANDIDATES][:LANG,LANG…] ``xquad-r``, ``mlqa-r:sentence+context:de,en``
 miracl   miracl:[DIR:]LANG[,LANG…]      ``miracl:sw,te``, ``miracl:/data/miracl:sw``
-beir     beir:NAME_OR_DIR[:SPLIT]       ``beir:scifact``, ``beir:/data/germanquad:dev``
+beir     beir:NAME_OR_DIR[:SPLIT][@LANG] ``beir:scifact``, ``beir:/data/germanquad:dev@de``
 local    local:DIR                      ``local:my-collection``
 ======== ============================== =================================================
 """
@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from babelrank.data.beir import DEFAULT_SPLIT
+from babelrank.data.beir import default_split
 from babelrank.data.catalog import DEFAULT_CANDIDATES, SOURCES, known_languages
+from babelrank.data.language_facts import canonical_code
 from babelrank.data.lareqa import CANDIDATES
 from babelrank.data.miracl import LANGUAGES
 from babelrank.errors import DataError, unknown_choice
@@ -26,12 +27,13 @@ GRAMMAR = MappingProxyType(
     {
         LAREQA: "NAME[:CANDIDATES][:LANG,LANG…], such as xquad-r:paragraph:de,en",
         "miracl": "miracl:LANG[,LANG…] or miracl:DIR:LANG[,LANG…]",
-        "beir": "beir:NAME_OR_DIR[:SPLIT]",
+        "beir": "beir:NAME_OR_DIR[:SPLIT][@LANG], such as beir:germanquad@de",
         "local": "local:DIR",
     }
 )
 _OLD_NAMES = {"mine": "local"}
 _SPLIT = re.compile(r"[A-Za-z0-9_-]+")
+_LANGUAGE = re.compile(r"@([A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*)$")
 
 
 @dataclass(frozen=True)
@@ -49,22 +51,24 @@ class Spec:
     languages
         Those that are chosen; empty for all.
     split
-        Of the judgements; of BEIR's layout only.
+        Of the judgements, of BEIR's layout only; empty for the usual one, see `beir.default_split`.
     """
 
     source: str
     place: str
     candidates: str = DEFAULT_CANDIDATES
     languages: tuple[str, ...] = ()
-    split: str = DEFAULT_SPLIT
+    split: str = ""
 
     def __str__(self) -> str:
         """Return the shortest specification that means the same."""
         parts = [self.place] if self.source == LAREQA else [self.source, self.place]
         if self.candidates != DEFAULT_CANDIDATES:
             parts.append(self.candidates)
-        if self.split != DEFAULT_SPLIT or (self.source == "beir" and _ends_in_split(self.place)):
-            parts.append(self.split)
+        if self.source == "beir":
+            ambiguous = _ends_in_split(self.place) or _LANGUAGE.search(self.place)
+            parts.append(self.split or (default_split(self.place) if ambiguous else ""))
+            return ":".join(filter(None, parts)) + "".join(f"@{lang}" for lang in self.languages)
         parts.append(",".join(self.languages))
         return ":".join(filter(None, parts))
 
@@ -73,7 +77,7 @@ def parse_spec(text: str) -> Spec:
     """Read the specification of one collection.
 
     >>> parse_spec("mlqa-r:en,de")
-    Spec(source='lareqa', place='mlqa-r', candidates='sentence', languages=('de', 'en'), split='test')
+    Spec(source='lareqa', place='mlqa-r', candidates='sentence', languages=('de', 'en'), split='')
 
     Raises
     ------
@@ -144,10 +148,13 @@ def _parse_miracl(text: str, rest: str) -> tuple[Spec, ...]:
 
 
 def _parse_beir(_text: str, rest: str) -> tuple[Spec, ...]:
-    if _ends_in_split(rest):
-        place, _, split = rest.rpartition(":")
-        return (Spec("beir", place, split=split),)
-    return (Spec("beir", rest),)
+    place, split = rest, ""
+    languages: tuple[str, ...] = ()
+    if found := _LANGUAGE.search(place):
+        place, languages = place[: found.start()], (canonical_code(found[1]),)
+    if _ends_in_split(place):
+        place, _, split = place.rpartition(":")
+    return (Spec("beir", place, languages=languages, split="" if split == default_split(place) else split),)
 
 
 def _parse_local(_text: str, rest: str) -> tuple[Spec, ...]:

@@ -28,6 +28,7 @@ from functools import cache
 
 from langcodes import Language, LanguageTagError
 
+from babelrank.data.beir import UNKNOWN_LANGUAGE
 from babelrank.errors import ReportError
 from babelrank.reporting.export.protocol import ALL_LANGUAGES, File, Options, RanksReader, evaluations
 from babelrank.reporting.figures import Figures, figures_of
@@ -114,7 +115,11 @@ def _subset(
     return [
         {
             "hf_subset": f"{query_lang}-{target}",
-            "languages": [language_script(lang) for lang in dict.fromkeys([query_lang, *passage_langs])],
+            "languages": [
+                language_script(lang)
+                for lang in dict.fromkeys([query_lang, *passage_langs])
+                if lang != UNKNOWN_LANGUAGE
+            ],
             "main_score": named[main],
             **named,
             "num_queries": n,

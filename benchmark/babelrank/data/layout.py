@@ -1,0 +1,118 @@
+"""Which files of a folder make up a part of a collection: one rule, and an error where it does not decide."""
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from babelrank.data.folders import DataFile, Folder
+from babelrank.data.records import PACKED, SUFFIXES
+from babelrank.errors import DataError, unknown_choice
+
+_SPLITS = {"train", "dev", "test", "validation", "valid", "val", "eval"}
+_SHARD = re.compile(r"-\d+-of-\d+$")  # as datasets writes them
+_NUMBER = re.compile(r"[-_.]?\d+$")
+_TABLES = tuple(f".tsv{packed}" for packed in PACKED)
+
+
+def find_records(folder: Folder, stem: str, *, split: str | None = None, several: bool = True) -> tuple[DataFile, ...]:
+    """Return the files of records that make up ``stem``: ``stem.*``, ``stem-*.*``, or those in ``stem/``.
+
+    They are JSON lines, each packed or not, or Parquet. Of files that are named by splits, such as
+    ``corpus/test-00000-of-00002.parquet``, those of `split`.
+
+    Raises
+    ------
+    DataError
+        There is none, several where only one will do, or it is not clear which they are: they follow several of the
+        patterns, are of both kinds, are there twice (packed and not), or are of other splits.
+    """
+    found = _match(folder, (stem, f"{stem}-*", f"{stem}/*"), SUFFIXES)
+    if not found:
+        raise DataError(f"{folder.name}: no {stem}.jsonl, nor {stem}.jsonl.gz, {stem}.parquet.")
+    files = _of_split(folder, stem, found, split)
+    if len(files) > 1 and not several:
+        raise DataError(f"{folder.name}: which are the {stem}? {_list(files)}.")
+    return files
+
+
+def find_qrels(folder: Folder, split: str) -> tuple[DataFile, ...]:
+    """Return the files of one split's judgements: ``qrels/SPLIT.tsv``, ``SPLIT.tsv``, or records in BEIR's fields.
+
+    Raises
+    ------
+    DataError
+        There is none of that split, or it is not clear which they are.
+    """
+    by_split: dict[str, list[DataFile]] = {}
+    suffixes = (*_TABLES, *SUFFIXES)
+    for pattern in ("qrels/*", "data/*", "*"):
+        kinds = _TABLES if pattern == "*" else suffixes
+        for file in _match(folder, (pattern,), kinds):
+            by_split.setdefault(_SHARD.sub("", _stem(file)), []).append(file)
+        if split in by_split:
+            return _of_one_kind(folder, "qrels", by_split[split])
+    if not by_split:
+        raise DataError(f"{folder.name}: no qrels/{split}.tsv.")
+    raise DataError(f"{folder.name}: " + unknown_choice("split", split, by_split))
+
+
+def find_table(folder: Folder, stem: str) -> DataFile:
+    """Return the file of columns that is called ``stem``, packed or not.
+
+    Raises
+    ------
+    DataError
+        There is none, or more than one.
+    """
+    found = _match(folder, (stem,), _TABLES)
+    if len(found) != 1:
+        raise DataError(f"{folder.name}: " + (f"which are the {stem}? {_list(found)}." if found else f"no {stem}.tsv."))
+    return found[0]
+
+
+def _match(folder: Folder, patterns: Sequence[str], suffixes: Sequence[str]) -> list[DataFile]:
+    files = {file.name: file for each in patterns for suffix in suffixes for file in folder.match(each + suffix)}
+    return sorted(files.values(), key=lambda file: (len(file.name), file.name))  # docs-2 before docs-10
+
+
+def _of_split(folder: Folder, stem: str, files: list[DataFile], split: str | None) -> tuple[DataFile, ...]:
+    """Leave out the files of other splits, if files are named by splits."""
+    labels = [_NUMBER.sub("", _SHARD.sub("", _stem(file))).removeprefix(f"{stem}-") for file in files]
+    if len(set(labels)) > 1 and (split in labels or _SPLITS & set(labels)):
+        files = [file for file, label in zip(files, labels, strict=True) if label == split]
+        if not files:
+            of_split = "" if split is None else f" of split {split}"
+            names = ", ".join(dict.fromkeys(labels))
+            raise DataError(f"{folder.name}: which files are the {stem}{of_split}? There are files of {names}.")
+    return _of_one_kind(folder, stem, files)
+
+
+def _of_one_kind(folder: Folder, stem: str, files: list[DataFile]) -> tuple[DataFile, ...]:
+    """Return files that belong together, or refuse."""
+    plain = [_plain(file) for file in files]
+    kinds = {PurePath(name).suffix for name in plain}
+    # stem.*, stem-*.* and stem/* are three layouts: a file of one is left over from before another.
+    layouts = {
+        (PurePath(file.name).parent, PurePath(name).stem == stem) for file, name in zip(files, plain, strict=True)
+    }
+    if len(set(plain)) < len(plain) or len(kinds) > 1 or len(layouts) > 1:
+        raise DataError(
+            f"{folder.name}: which files are the {stem}? {_list(files)}: one layout and one kind of file are read. "
+            "Remove what does not belong."
+        )
+    return tuple(files)
+
+
+def _plain(file: DataFile) -> str:
+    """Return a file's name without what it is packed with."""
+    name = file.name
+    packed = next((suffix for suffix in PACKED[1:] if name.endswith(suffix)), "")
+    return name.removesuffix(packed)
+
+
+def _stem(file: DataFile) -> str:
+    return PurePath(_plain(file)).stem
+
+
+def _list(files: Sequence[DataFile]) -> str:
+    return ", ".join(file.name for file in files)
