@@ -20,9 +20,9 @@ import numpy as np
 
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.shards import check_space, create_shards, open_shards, plan_shards, write_shard
-from babelrank.encoding.vector_block import array_block
 from babelrank.environment import available_cores
-from babelrank.ranking.search import Top, search
+from babelrank.ranking.best import TopPassages, find_best
+from babelrank.ranking.scores import make_scorer
 from bench.material import DIMENSION, ROOT
 from bench.memory import peak_mb
 from bench.table import Row, duration_row
@@ -37,7 +37,7 @@ _COLUMNS = ("passages", "on disk", "write", "verify", "search", "GFLOP/s", "peak
 
 
 def measure() -> Iterator[Row]:
-    """Compare `search` with `faiss.IndexFlatIP.search`, each with one thread per core."""
+    """Compare `find_best` with `faiss.IndexFlatIP.search`, each with one thread per core."""
     queries, index = _vectors(_QUERIES, seed=-1), faiss.IndexFlatIP(DIMENSION)
     with TemporaryDirectory(prefix="babelrank-bench-") as name:
         _write(Path(name), _ROWS, "float32")
@@ -45,10 +45,10 @@ def measure() -> Iterator[Row]:
         for shard in shards:
             index.add(shard.read(0, len(shard)))
         faiss.omp_set_num_threads(available_cores())
-        _agree(search(queries, shards, _K, Similarity.COSINE), index.search(queries, _K)[1])
+        _agree(find_best(make_scorer(queries, shards, Similarity.COSINE), _K), index.search(queries, _K)[1])
         seconds = best_seconds(
             {
-                "ours": lambda: search(queries, shards, _K, Similarity.COSINE),
+                "ours": lambda: find_best(make_scorer(queries, shards, Similarity.COSINE), _K),
                 "reference": lambda: index.search(queries, _K),
             },
             rounds=_ROUNDS,
@@ -62,7 +62,7 @@ def measure() -> Iterator[Row]:
     )
 
 
-def _agree(top: Top, positions: np.ndarray) -> None:
+def _agree(top: TopPassages, positions: np.ndarray) -> None:
     """Check that both did the same work; the last bits of a product may swap neighbours."""
     differ = (np.sort(top.positions, axis=1) != np.sort(positions, axis=1)).any(axis=1).sum()
     if differ > len(positions) // 50:
@@ -114,11 +114,11 @@ def _measure_scale(rows: int, queries: int, dtype: str, memory: float, parent: P
 def _search_folder(folder: Path, queries: int, memory: float) -> None:
     """Print the seconds that verifying and searching took, and the peak of this process in MB."""
     asked = _vectors(queries, seed=-1)
-    search(asked, [array_block(asked)], _K, Similarity.COSINE)  # compiled loops are loaded, whatever the corpus
+    find_best(make_scorer(asked, asked, Similarity.COSINE), _K)  # compiled loops are loaded, whatever the corpus
     began = time.perf_counter()
     shards = open_shards(folder)
     verified = time.perf_counter()
-    search(asked, shards, _K, Similarity.COSINE, memory_limit=int(memory * 1e9 - peak_mb() * 1e6))
+    find_best(make_scorer(asked, shards, Similarity.COSINE), _K, memory=int(memory * 1e9 - peak_mb() * 1e6))
     print(json.dumps([verified - began, time.perf_counter() - verified, peak_mb()]))
 
 

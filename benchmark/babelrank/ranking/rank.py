@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 
 from babelrank.data.collection import Collection
+from babelrank.data.pool import Passages
 from babelrank.encoding.representations import Representations
 from babelrank.encoding.vector_block import VectorBlock
 from babelrank.encoding.vectors import Vectors
@@ -24,7 +26,6 @@ from babelrank.ranking.top_table import LANGUAGE_DEPTH, POOL_DEPTH, TopRanks
 
 # Counts and lists all passages of a scorer; `tally`, or what shares the work among machines.
 Tallier = Callable[[Scorer, Request], Tally]
-Passages = Vectors | Sequence[VectorBlock]
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,9 @@ def rank(
     codes = collection.passages.lang_codes if several else None
     rows, positions = (collection.qrels[side].to_numpy(np.int64) for side in ("query", "passage"))
 
-    def count(passages: Passages, depths: tuple[int, int]) -> tuple[Tally, dict[str, pd.DataFrame]]:
+    def count(
+        passages: Vectors | Sequence[VectorBlock], depths: tuple[int, int]
+    ) -> tuple[Tally, dict[str, pd.DataFrame]]:
         scorer = make_scorer(representations.queries, passages, representations.similarity)
         shape = len(collection.queries), len(collection.passages)
         if scorer.shape != shape:
@@ -168,11 +171,11 @@ def _rank_table(collection: Collection, in_pool: Tally, in_language: Tally, lang
     own = np.arange(len(langs)), langs
     equal = in_pool.equal.sum(axis=1)
     qrels = collection.qrels
-    queries = collection.queries.iloc[qrels["query"].to_numpy()]
+    queries, rows = collection.queries, qrels["query"].to_numpy()
     table = pd.DataFrame(
         {
-            "query_lang": queries["lang"].array,
-            "query_id": queries["question"].array,
+            "query_lang": queries["lang"].array.take(rows),
+            "query_id": queries["question"].array.take(rows),
             "passage_lang": qrels["passage_lang"].array,
             "passage_id": qrels["passage_id"].array,
             "grade": qrels["grade"].to_numpy(),
@@ -186,17 +189,27 @@ def _rank_table(collection: Collection, in_pool: Tally, in_language: Tally, lang
 def _top_table(
     collection: Collection, lists: dict[str, pd.DataFrame], pool_depth: int, language_depth: int
 ) -> TopRanks:
-    table = lists["rank_in_language"].merge(lists["rank_in_pool"], how="outer", on=["query", "passage"])
-    table = table.sort_values(["query", "passage"], ignore_index=True)
-    queries = collection.queries.iloc[table["query"].to_numpy()]
-    positions = table["passage"].to_numpy()
-    ids = collection.passages.ids(np.unique(positions))
-    languages = pd.Series(collection.languages, dtype="str").array
+    size = len(collection.passages)
+    keys = {name: (found["query"] * size + found["passage"]).to_numpy() for name, found in lists.items()}
+    rows = np.sort(np.concatenate(list(keys.values())))
+    rows = rows[np.diff(rows, prepend=-1) > 0]  # np.unique hashes, which takes ten times as long
+    ranks = {name: np.full(len(rows), np.nan) for name in RANK_TYPES}
+    for name, found in lists.items():
+        ranks[name][np.searchsorted(rows, keys[name])] = found[name]
+    queries, positions = collection.queries, rows % size
+    codes = collection.passages.lang_codes[positions].astype(np.int64)
     columns = {
-        "query_lang": queries["lang"].array,
-        "query_id": queries["question"].array,
-        "passage_lang": languages.take(collection.passages.lang_codes[positions].astype(np.int64)),
-        "passage_id": pd.Series([ids[position] for position in positions.tolist()], dtype="str").array,
+        "query_lang": queries["lang"].array.take(rows // size),
+        "query_id": queries["question"].array.take(rows // size),
+        "passage_lang": pd.Series(collection.languages, dtype="str").array.take(codes),
+        "passage_id": _ids(collection.passages, positions),
     }
-    frame = pd.DataFrame(columns | {name: table[name].to_numpy(np.float64) for name in RANK_TYPES})
+    frame = pd.DataFrame(columns | ranks)
     return TopRanks(frame, collection.languages, collection.pool_sizes, pool_depth, language_depth)
+
+
+def _ids(passages: Passages, positions: np.ndarray) -> ExtensionArray:
+    """Return the ids of passages; those on disk are read once."""
+    distinct, rows = np.unique(positions, return_inverse=True)
+    ids = passages.ids(distinct)
+    return pd.Series([ids[position] for position in distinct.tolist()], dtype="str").array.take(rows)

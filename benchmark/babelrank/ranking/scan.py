@@ -9,6 +9,7 @@ import numpy as np
 
 from babelrank.ranking.exact_scores import exact_score, lowest_value, scratch, to_value
 
+_FEW = 6  # A group is counted piece by piece if less than one piece in so many can matter.
 _PIECE = 32  # Passages of which a vector loop takes the maximum; a scalar loop looks into the few pieces that matter.
 
 
@@ -98,6 +99,7 @@ def scan_tile(
     positions: np.ndarray,
     edges: np.ndarray,
     starts: np.ndarray,
+    targets: np.ndarray,
     thresholds: np.ndarray,
     margins: np.ndarray,
     above: np.ndarray,
@@ -128,8 +130,8 @@ def scan_tile(
         int64, shape (groups + 1,): where in the tile each group (language) begins.
     starts
         int64, shape (queries + 1,): where each query's thresholds begin.
-    thresholds
-        float32, shape (thresholds,): exact scores.
+    targets, thresholds
+        int64 and float32, shape (thresholds,): positions of the passages to rank, and their exact scores.
     margins
         float64, shape (queries,): by how much a value may be off.
     above, equal
@@ -165,23 +167,41 @@ def scan_tile(
             for group in range(groups):
                 if highest[group] < low:
                     continue
-                more, near = _count(row[edges[group] : edges[group + 1]], low, high)
-                above[i, group] += np.int64(more)
-                undecided = np.int64(near) - np.int64(more)
-                if not exact:
-                    equal[i, group] += undecided
-                    continue
-                for piece in range(firsts[group], firsts[group + 1]):
-                    if undecided == 0:
+                first, last = firsts[group], firsts[group + 1]
+                _, promising = _count(maxima[first:last], low, low)
+                piecewise = promising * _FEW < last - first
+                undecided = np.int64(0)
+                if not piecewise:
+                    more, near = _count(row[edges[group] : edges[group + 1]], low, high)
+                    above[i, group] += np.int64(more)
+                    undecided = np.int64(near) - np.int64(more)
+                    if not exact:
+                        equal[i, group] += undecided
+                        continue
+                for piece in range(first, last):
+                    if not piecewise and undecided == 0:
                         break
                     if maxima[piece] < low:
                         continue
-                    for j in range(begins[piece], begins[piece + 1]):
+                    begin, end = begins[piece], begins[piece + 1]
+                    if piecewise:
+                        more, near = _count(row[begin:end], low, high)
+                        above[i, group] += np.int64(more)
+                        undecided = np.int64(near) - np.int64(more)
+                        if not exact:
+                            equal[i, group] += undecided
+                            continue
+                        if undecided == 0:
+                            continue
+                    for j in range(begin, end):
                         if low <= row[j] <= high:
+                            undecided -= 1
+                            if positions[j] == targets[i]:
+                                equal[i, group] += 1
+                                continue
                             score = exact_score(queries, query, length, passages, j, passage_lengths[j], code, sums)
                             above[i, group] += score > threshold
                             equal[i, group] += score == threshold
-                            undecided -= 1
         for number in range(-1 if pool_depth else 0, groups if group_depth else 0):
             first, last = (0, maxima.size) if number < 0 else (firsts[number], firsts[number + 1])
             scores = pool_scores[query] if number < 0 else group_scores[query, number]

@@ -229,6 +229,7 @@ def _scan(
             panel.positions[tile],
             np.clip(panel.edges - tile.start, 0, tile.stop - tile.start),
             starts[window.start : window.stop + 1] - starts[window.start],
+            targets.positions[wanted],
             targets.scores[wanted],
             scorer.margins[window],
             total.above[wanted],
