@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 
 from babelrank.data.local import load_local
 from babelrank.errors import DataError
-from babelrank.ranking.runs import rank_run, resolve
+from babelrank.ranking.fusion import fuse
+from babelrank.ranking.runs import rank_run, resolve, trec_order
 from babelrank.ranking.trec import Run, read_run, save_run
 from babelrank.reporting.run_evaluation import as_json, evaluate_run
 from made_collections import collection_of_tables
@@ -85,13 +87,49 @@ def test_a_run_is_read_plain_and_gzipped(tmp_path, packed):
         ([LINE, "q0 Q0 p2 0.5"], r":2: 'q0 Q0 p2 0.5' is not 'query-id Q0 passage-id rank score tag'"),
         ([LINE, "q0 Q0 p2 2 high tag"], r":2: score 'high' is no number"),
         ([LINE, "q0 Q0 p2 2 nan tag"], r":2: score 'nan' cannot be sorted"),
-        ([LINE, "q1 Q0 en/0 1 1 tag", "", LINE], r":4: query 'q0' has passage 'en/0' already at line 1"),
+        (
+            [LINE, "q1 Q0 en/0 1 1 tag", "", LINE.replace("0.5", "0.25")],
+            r":4: query 'q0' has passage 'en/0' with another score on line 1",
+        ),
         ([""], "holds no line"),
     ],
 )
 def test_a_malformed_run_is_refused_with_its_line(tmp_path, lines, problem):
     with pytest.raises(DataError, match=problem):
         read_run(written(tmp_path / "a.run", *lines))
+
+
+def test_a_line_that_is_repeated_counts_once_and_is_told(tmp_path):
+    run = read_run(written(tmp_path / "a.run", LINE, "q1 Q0 en/0 1 1 tag", LINE, LINE))
+    assert (run.queries.tolist(), run.scores.tolist()) == (["q0", "q1"], [0.5, 1.0])
+    assert run.notes == ("2 lines are repeated; each counts once",)
+    assert resolve(run, make_collection(("en",)), "a").notes[0] == run.notes[0]
+
+
+def test_infinite_scores_sort_as_trec_eval_has_them(tmp_path):
+    lines = ["q0 Q0 en/1 1 -inf t", "q0 Q0 en/2 2 3 t", "q0 Q0 en/0 3 +Inf t", "q0 Q0 en/3 4 -1e999 t"]
+    run = read_run(written(tmp_path / "a.run", *lines))
+    resolved = resolve(run, make_collection(("en",)), "a")
+    assert resolved.run.passages.tolist() == ["en/0", "en/2", "en/3", "en/1"]
+    save_run(tmp_path / "b.run", resolved.run, "tag")
+    assert np.array_equal(read_run(tmp_path / "b.run").scores, resolved.run.scores)
+
+
+def test_ids_end_at_ascii_white_space_alone(tmp_path):
+    run = read_run(written(tmp_path / "a.run", "q\u00a01 Q0 p\u30001\u2028\x1c 1 0.5 t"))
+    assert (run.queries.tolist(), run.passages.tolist()) == (["q\u00a01"], ["p\u30001\u2028\x1c"])
+
+
+def test_one_long_id_does_not_widen_all(tmp_path):
+    lines = [f"q0 Q0 {'x' * 100_000} 0 9 t", *(f"q0 Q0 en/{i} {i} 1 t" for i in range(3000))]
+    tracemalloc.start()
+    try:
+        run = read_run(written(tmp_path / "a.run", *lines))
+        trec_order(np.zeros(len(run), dtype=np.int64), run.passages, run.scores)
+        fuse([run, run], "rrf")
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20  # of fixed width, it would be 1.2 GB
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_truncated_gzip_is_refused(tmp_path):

@@ -39,8 +39,9 @@ MemoryOption = Annotated[
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT])(i?)B?", re.IGNORECASE)
 
-console = Console()
-errors = Console(stderr=True)
+# What users' data say is printed as it is: ":id:" is Indonesian and no emoji.
+console = Console(markup=False, emoji=False)
+errors = Console(stderr=True, markup=False, emoji=False)
 
 
 def parse_size(text: str | None) -> int | None:

@@ -45,7 +45,7 @@ def submit(
             "-c",
             metavar="NAME[:CANDIDATES][:LANG,…]",
             help="xquad-r, mlqa-r or sample, as xquad-r:paragraph or mlqa-r:sentence+context:de,en; miracl:sw,te or "
-            "miracl:DIR:sw; beir:NAME_OR_DIR[:SPLIT]; local:DIR; may be repeated [default: xquad-r and mlqa-r].",
+            "miracl:DIR:sw; beir:NAME_OR_DIR[:SPLIT][@LANG]; local:DIR; may be repeated [default: xquad-r and mlqa-r].",
         ),
     ] = None,
     adapter: Annotated[str | None, typer.Option(help="Adapter; by default the one that knows the model.")] = None,
@@ -95,6 +95,9 @@ def submit(
         Path | None,
         typer.Option(metavar="DIR", help="Write the multilingual setting's top 100 here, as TREC runs with qrels."),
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace figures of other files by the same collection's name.")
+    ] = False,
     memory: MemoryOption = None,
     engine: EngineOption = None,
     workers: WorkersOption = None,
@@ -143,6 +146,7 @@ def submit(
                 seen=None if seen is None else parse_languages(seen),
                 texts=texts,
                 with_leaderboard=out is None,
+                replace_figures=replace,
             )
     except KeyboardInterrupt:
         errors.print("interrupted; what was encoded is kept, and the same command goes on from there.")

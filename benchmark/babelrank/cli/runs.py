@@ -19,6 +19,14 @@ OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", dir_okay=False, help="Write the figures here, as JSON.")
 ]
 RunOutOption = Annotated[Path, typer.Option("--run", metavar="FILE", dir_okay=False, help="Write the new run here.")]
+MissingOption = Annotated[
+    str,
+    typer.Option(
+        metavar="count|ignore",
+        help="Relevant passages that the corpus lacks, and judged queries with nothing relevant: count them as not "
+        "retrieved, as trec_eval and published figures do, or ignore them, as `submit` does.",
+    ),
+]
 NameOption = Annotated[str | None, typer.Option("--name", help="What the system is called.")]
 _RUN_HELP = "A TREC run (query Q0 passage rank score tag); may be gzipped."
 
@@ -27,13 +35,14 @@ def evaluate(
     run: Annotated[Path, typer.Argument(help=_RUN_HELP)],
     collection: CollectionOption,
     name: NameOption = None,
+    missing: MissingOption = "count",
     data: DataOption = None,
     out: OutOption = None,
 ) -> None:
     """Score a TREC run, whoever made it, as trec_eval does."""
     from babelrank.pipelines.runs import evaluate_file, open_collection
 
-    _show(evaluate_file(run, open_collection(collection, data, tell), name), out)
+    _show(evaluate_file(run, open_collection(collection, data, tell, missing), name), out)
 
 
 def fuse(
@@ -46,13 +55,14 @@ def fuse(
     depth: Annotated[int, typer.Option(min=1, help="Passages kept for each query; TREC's runs have 1000.")] = 1000,
     run_out: RunOutOption = Path("fused.run"),
     name: NameOption = None,
+    missing: MissingOption = "count",
     data: DataOption = None,
     out: OutOption = None,
 ) -> None:
     """Fuse runs into one, and score it."""
     from babelrank.pipelines.runs import fuse_files, open_collection
 
-    loaded = open_collection(collection, data, tell)
+    loaded = open_collection(collection, data, tell, missing)
     chosen = None if weights is None else _read_weights(weights)
     evaluation = fuse_files(runs, loaded, method=method, weights=chosen, out=run_out, name=name, depth=depth)
     _show(evaluation, out)
@@ -69,6 +79,7 @@ def rerank(
     device: Annotated[str | None, typer.Option(help="Such as cpu, cuda or cuda:1.")] = None,
     run_out: RunOutOption = Path("reranked.run"),
     name: NameOption = None,
+    missing: MissingOption = "count",
     data: DataOption = None,
     out: OutOption = None,
 ) -> None:
@@ -78,7 +89,7 @@ def rerank(
     from babelrank.reporting.names import public_label
     from babelrank.reporting.terminal import ProgressBars
 
-    loaded = open_collection(collection, data, tell)
+    loaded = open_collection(collection, data, tell, missing)
     score = load_cross_encoder(model, device=device, max_length=max_length, batch_size=batch_size)
     with ProgressBars(errors) as bars:
         evaluation = rerank_file(

@@ -74,7 +74,7 @@ def load_beir(
     else:
         language = "en" if _ENGLISH & set(Path(name).parts[-2:]) else _card_language(folder)
         if language == UNKNOWN_LANGUAGE:
-            notes.append(f"its language is not known; {title}@de says that it is German")
+            notes.append(f"its language is not known; name it, as in {title}@de")
     (queries,) = find_records(folder, "queries", split=split, several=False)
     source = PassageSource(find_records(folder, "corpus", split=split), PassageLayout(_IDS, language))
     (judgements,) = find_qrels(qrels_folder, split)

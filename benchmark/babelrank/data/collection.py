@@ -22,6 +22,7 @@ from babelrank.errors import DataError, unknown_choice
 UNKNOWN_SHARE = 0.05  # of the judgements; beyond it, files of different collections were put together
 CANDIDATES = "passage"  # what a passage is: what the collection itself takes for one
 _SHOWN = 3  # examples
+_DROPPED = "queries without a relevant passage were dropped, which trec_eval counts as 0"
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,14 +138,32 @@ class Collection:
 
     @cached_property
     def rows(self) -> Mapping[str, int]:
-        """The row of each query by every name that a run may call it: its id where that is its alone, or LANG:ID."""
-        rows = {label: row for row, label in enumerate(self.labels)}
+        """The row of each query by every name that a run may call it: its label, LANG:ID, or its id if that is unique.
+
+        Where a label is also the id of another query, it is the label.
+        """
+        return self._rows_by_id | {label: row for row, label in enumerate(self.labels)}
+
+    @cached_property
+    def _rows_by_id(self) -> dict[str, int]:
+        rows: dict[str, int] = {}
         for column in ("question", "id"):
             langs, ids = self.queries["lang"], self.queries[column]
             rows |= {f"{lang}:{name}": row for row, (lang, name) in enumerate(zip(langs, ids, strict=True))}
             alone = ~ids.duplicated(keep=False).to_numpy()
             rows |= {name: row for row, (name, is_alone) in enumerate(zip(ids, alone, strict=True)) if is_alone}
         return rows
+
+    def find_queries(self, names: np.ndarray) -> np.ndarray:
+        """Return the row of each query that a run names, −1 where unknown: int64, shape (names,).
+
+        A run that calls a query by anything but a label is by ids, and an id then goes before a label.
+        """
+        labels = frozenset(self.labels)
+        by_label = all(name in labels for name in frozenset(names) if name in self.rows)
+        rows = self.rows if by_label else {**self.rows, **self._rows_by_id}
+        found: np.ndarray = np.array([rows.get(name, -1) for name in names], dtype=np.int64)
+        return found
 
     def with_passages_in_memory(self) -> "Collection":
         """Return the same collection with its passages in memory, at the same positions."""
@@ -175,6 +194,7 @@ class Collection:
             matches[moved] = self.self_matches
         return replace(
             self,
+            notes=tuple(note for note in self.notes if not note.endswith(_DROPPED)),
             queries=queries,
             qrels=qrels.sort_values(["query", "passage_lang", "passage"], ignore_index=True),
             self_matches=matches,
@@ -276,7 +296,7 @@ def _join(
     chosen = queries[answered].sort_values("lang", kind="stable", ignore_index=True)
     if chosen.empty:
         raise DataError(f"{name}: no query has a relevant passage.")
-    _check_queries(name, chosen)
+    _check_queries(name, chosen, queries[judged])
     languages = tuple(sorted({*chosen["lang"], *surveyed.pool_sizes}))
     relevant = _by_position(kept, chosen, surveyed)
     matches = np.array([surveyed.found.get(query, (-1, ""))[0] for query in chosen["id"]], dtype=np.int64)
@@ -288,7 +308,7 @@ def _join(
         ((~judged).sum(), "queries without a judgement were dropped"),
         (
             (judged & ~answered).sum(),
-            "queries without a relevant passage were dropped, which trec_eval counts as 0",
+            _DROPPED,
         ),
         (surveyed.without_text, "passages have no text; they stay in the pool"),
         (left_out, "queries have the id of a passage; it is left out for them, as BEIR's evaluator has it"),
@@ -338,8 +358,8 @@ def _unknown(name: str, kind: str, missing: pd.Series, total: int) -> str:
     return f"{len(missing):,} judgements name {kind} that are not there: {examples}" if len(missing) else ""
 
 
-def _check_queries(name: str, queries: pd.DataFrame) -> None:
-    empty = queries["id"][queries["text"].str.strip() == ""]
+def _check_queries(name: str, chosen: pd.DataFrame, queries: pd.DataFrame) -> None:
+    empty = chosen["id"][chosen["text"].str.strip() == ""]
     if len(empty):
         raise DataError(f"{name}: query {empty.iloc[0]!r} has judgements but no text.")
     repeated = queries[queries.duplicated(["lang", "question"], keep=False)]

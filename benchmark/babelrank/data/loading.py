@@ -1,16 +1,17 @@
 """A specification in, a collection out: the one loader."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from babelrank.data.beir import load_beir
 from babelrank.data.catalog import DATA_VARIABLE, SOURCES, data_folder, local_files, source_folder
 from babelrank.data.collection import Collection
+from babelrank.data.download import fetch_if_ours
 from babelrank.data.lareqa import load_lareqa
 from babelrank.data.local import load_local
 from babelrank.data.miracl import load_miracl
-from babelrank.data.spec import Spec, parse_spec
+from babelrank.data.spec import Spec, parse_spec, parse_specs
 from babelrank.errors import DataError
 
 _Progress = Callable[[int], None]
@@ -46,6 +47,40 @@ def load_collection(
     """
     parsed = parse_spec(spec) if isinstance(spec, str) else spec
     return _LOADERS[parsed.source](parsed, data, on_progress)
+
+
+def load_collections(
+    specs: Iterable[str], data: Path | None = None, *, log: Callable[[str], None] = lambda _: None
+) -> dict[str, Collection]:
+    """Load collections that are evaluated together, by their names; what babelrank knows where to get is downloaded.
+
+    Parameters
+    ----------
+    specs
+        See `spec.parse_specs`; a collection that is named twice is loaded once.
+    data
+        As in `load_collection`.
+    log
+        Told of each file that is downloaded.
+
+    Raises
+    ------
+    DataError
+        As `load_collection`; or two collections would have one name.
+    """
+    parsed = dict.fromkeys(parse_specs(specs))
+    for spec in parsed:
+        fetch_if_ours(str(spec), data, log)
+    loaded: dict[str, tuple[Spec, Collection]] = {}
+    for spec in parsed:
+        collection = load_collection(spec, data)
+        other, earlier = loaded.setdefault(collection.name, (spec, collection))
+        if earlier.sha256 != collection.sha256:
+            raise DataError(
+                f"{other} and {spec} would both be called {collection.name}: rename a folder, link to it by another "
+                "name, or evaluate them into two reports with --out."
+            )
+    return {name: collection for name, (_, collection) in loaded.items()}
 
 
 def _load_lareqa(spec: Spec, data: Path | None, _on_progress: _Progress) -> Collection:

@@ -11,6 +11,7 @@ from pathlib import Path
 from babelrank.data.collection import Collection
 from babelrank.data.download import fetch_if_ours
 from babelrank.data.loading import load_collection
+from babelrank.errors import DataError, unknown_choice
 from babelrank.ranking.fusion import fuse
 from babelrank.ranking.reranking import PairScorer, rerank
 from babelrank.ranking.runs import Resolved, resolve
@@ -18,6 +19,7 @@ from babelrank.ranking.trec import Run, read_run, save_run
 from babelrank.reporting.names import check_name, slug
 from babelrank.reporting.run_evaluation import RunEvaluation, evaluate_run
 
+MISSING = ("count", "ignore")
 _SUFFIX = re.compile(r"(\.run|\.trec|\.txt|\.tsv)?(\.gz)?$")
 
 
@@ -29,16 +31,27 @@ class RunFile:
     resolved: Resolved
 
 
-def open_collection(spec: str, data: Path | None, announce: Callable[[str], None]) -> Collection:
+def open_collection(
+    spec: str, data: Path | None, announce: Callable[[str], None], missing: str = MISSING[0]
+) -> Collection:
     """Load what runs are scored against, downloading what babelrank knows where to get.
+
+    Parameters
+    ----------
+    missing
+        One of `MISSING`: ``count`` relevant passages that the corpus lacks as not retrieved, and judged queries with
+        nothing relevant as 0, as trec_eval and published figures have it; or ``ignore`` both, as `submit` does.
 
     Raises
     ------
     DataError
-        See `load_collection`.
+        See `load_collection`; `missing` is none of `MISSING`.
     """
+    if missing not in MISSING:
+        raise DataError("--missing: " + unknown_choice("way", missing, MISSING))
     fetch_if_ours(spec, data, announce)
-    return load_collection(spec, data)
+    collection = load_collection(spec, data)
+    return collection if missing == "ignore" else collection.with_missing()
 
 
 def open_run(path: Path, collection: Collection, name: str | None = None) -> RunFile:

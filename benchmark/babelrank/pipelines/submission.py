@@ -9,9 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from babelrank.data.collection import Collection
-from babelrank.data.download import fetch_if_ours
-from babelrank.data.loading import load_collection
-from babelrank.data.spec import parse_specs
+from babelrank.data.loading import load_collections
 from babelrank.encoding.corpus import EncoderSource
 from babelrank.encoding.objects import name_of, wrap_encoder
 from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, check_comparable
@@ -20,6 +18,7 @@ from babelrank.encoding.transforms import Transform, parse_transform
 from babelrank.errors import DataError
 from babelrank.pipelines.evaluation import Evaluation, Observer, RunExport, evaluate_collection
 from babelrank.pipelines.modes import Streaming, choose_mode
+from babelrank.ranking.trec import check_exportable
 from babelrank.reporting.names import check_name, default_name, public_label, slug
 from babelrank.reporting.provenance import current_environment
 from babelrank.reporting.report import check_writable
@@ -48,6 +47,7 @@ def submit(
     seen: Sequence[str] | None = None,
     texts: bool = True,
     with_leaderboard: bool = False,
+    replace_figures: bool = False,
 ) -> Result:
     """Evaluate a model on collections and write its report; see `babelrank.evaluate` and `babelrank.submit`.
 
@@ -59,6 +59,8 @@ def submit(
         How to stream collections whose passages are on disk; by default those are streamed that would not fit.
     with_leaderboard
         See `write_report`.
+    replace_figures
+        Let figures replace those of other files that have the same collection's name in the model's report.
 
     Raises
     ------
@@ -72,6 +74,9 @@ def submit(
     if name is not None:
         check_name(name)
     loaded = _load_collections(collections, data, observer)
+    if runs:
+        for found in loaded:
+            check_exportable(found)
     label = public_label(model) if isinstance(model, str) else None
     observer.announce(f"loading {label or name_of(model)}")
     began = time.perf_counter()
@@ -82,7 +87,8 @@ def submit(
     known = trained_languages(Path(model)) if isinstance(model, str) else None
     described = replace(described, seen=known if seen is None else sorted(set(seen)))
     if reports is not None:
-        check_writable(reports, described)
+        digests = {} if replace_figures else {found.name: found.sha256 for found in loaded}
+        check_writable(reports, described, digests)
     streams = {found.name: _streams(found, encoder.info, streaming, chosen, observer) for found in loaded}
     observer.announce(f"{described.name}: adapter {described.adapter}, {described.similarity}, {described.settings}")
     source = (
@@ -132,14 +138,12 @@ def _load_collections(
     """
     if not collections:
         raise DataError("no collection is named, such as xquad-r.")
-    specs = parse_specs([each for each in collections if isinstance(each, str)])
-    for spec in specs:
-        fetch_if_ours(str(spec), data, observer.announce)
-    loaded = [each for each in collections if not isinstance(each, str)]
-    for each in loaded:
+    given = [each for each in collections if not isinstance(each, str)]
+    for each in given:
         if not isinstance(each, Collection):
             raise DataError(f"a collection is a specification such as 'xquad-r' or a Collection, not {each!r}.")
-    loaded = [*(load_collection(spec, data) for spec in specs), *loaded]
+    named = load_collections([each for each in collections if isinstance(each, str)], data, log=observer.announce)
+    loaded = [*named.values(), *given]
     names = [each.name for each in loaded]
     for name in names:
         if names.count(name) > 1:

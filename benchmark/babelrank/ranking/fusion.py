@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pandas as pd
 
 from babelrank.errors import SearchError, unknown_choice
 from babelrank.ranking.runs import trec_order
@@ -38,7 +39,8 @@ def fuse(runs: Sequence[Run], method: str, weights: Sequence[float] | None = Non
     Raises
     ------
     SearchError
-        Fewer than two runs, an unknown method, or weights that are not one positive number per run.
+        Fewer than two runs, an unknown method, weights that are not one positive number per run, or infinite scores
+        where scores are weighted.
     """
     if method not in METHODS:
         raise SearchError(unknown_choice("method of fusion", method, METHODS))
@@ -47,8 +49,10 @@ def fuse(runs: Sequence[Run], method: str, weights: Sequence[float] | None = Non
     weights = [1.0] * len(runs) if weights is None else list(weights)
     if len(weights) != len(runs) or not all(np.isfinite(weight) and weight > 0 for weight in weights):
         raise SearchError(f"{len(runs)} runs take as many positive weights, not {', '.join(map(str, weights))}.")
-    queries, query_of = np.unique(np.concatenate([run.queries for run in runs]).astype(str), return_inverse=True)
-    passages, passage_of = np.unique(np.concatenate([run.passages for run in runs]).astype(str), return_inverse=True)
+    if method == "weighted" and not all(np.isfinite(run.scores).all() for run in runs):
+        raise SearchError("infinite scores cannot be weighted; --method rrf fuses by ranks alone.")
+    query_of, queries = pd.factorize(np.concatenate([run.queries for run in runs]), sort=True)
+    passage_of, passages = pd.factorize(np.concatenate([run.passages for run in runs]))
     worth = np.empty(len(query_of))
     start = 0
     for run, weight in zip(runs, weights, strict=True):
@@ -61,7 +65,7 @@ def fuse(runs: Sequence[Run], method: str, weights: Sequence[float] | None = Non
     order = trec_order(keys // len(passages), fused_passages, scores)
     if depth is not None:
         order = order[place_in_groups(keys[order] // len(passages)) <= depth]
-    return Run(fused_queries[order].astype(object), fused_passages[order].astype(object), scores[order])
+    return Run(fused_queries[order], fused_passages[order], scores[order])
 
 
 def _reciprocal_ranks(queries: np.ndarray, _scores: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from babelrank.data.collection import UNKNOWN_SHARE, Collection
 from babelrank.data.pool import Passage
 from babelrank.errors import DataError
 from babelrank.ranking.table import COLUMNS, RelevantRanks
-from babelrank.ranking.trec import PLACEHOLDER, Run, place_in_groups
+from babelrank.ranking.trec import PLACEHOLDER, Run, number_ids, place_in_groups
 
 _SHOWN = 3  # examples
 
@@ -73,18 +73,19 @@ def resolve(run: Run, collection: Collection, source: str) -> Resolved:
             "of those that a report does not name: they do for trec_eval, but their languages are unknown. "
             "`babelrank submit … --run DIR` writes the passages themselves."
         )
-    rows = pd.Series(run.queries).map(collection.rows).to_numpy(np.float64)
-    known = ~np.isnan(rows)
+    rows = collection.find_queries(run.queries)
+    known = rows >= 0
     unjudged = ~known & pd.Series(run.queries).isin(collection.unjudged).to_numpy()
     notes = [
+        *run.notes,
         _count_unknown(source, collection.name, "queries", run.queries, ~known & ~unjudged),
-        f"{np.unique(run.queries[unjudged].astype(str)).size:,} queries have no relevant passage; they take no part"
+        f"{np.unique(number_ids(run.queries[unjudged])).size:,} queries have no relevant passage; they take no part"
         if unjudged.any()
         else "",
     ]
     if collection.self_matches is not None:
         own = known.copy()
-        numbers = rows[known].astype(np.int64)
+        numbers = rows[known]
         same_id = run.passages[known] == collection.queries["id"].to_numpy(object)[numbers]
         own[known] = same_id & (collection.self_matches[numbers] >= 0)
         known &= ~own
@@ -92,11 +93,11 @@ def resolve(run: Run, collection: Collection, source: str) -> Resolved:
     if not known.any():
         but = " but with its own passage" if collection.self_matches is not None else ""
         raise DataError(f"{source}: no line is of a judged query of {collection.name}{but}.")
-    kept = Run(collection.labels[rows[known].astype(np.int64)], run.passages[known], run.scores[known])
+    kept = Run(collection.labels[rows[known]], run.passages[known], run.scores[known])
     passages = collection.passages.find(frozenset(kept.passages))
     there = pd.Series(kept.passages).isin(passages.keys()).to_numpy()
     notes.append(_count_unknown(source, collection.name, "passages", kept.passages, ~there))
-    numbers = rows[known].astype(np.int64)
+    numbers = rows[known]
     order = trec_order(numbers, kept.passages, kept.scores)
     numbers = numbers[order]
     ordered = Run(kept.queries[order], kept.passages[order], kept.scores[order])
@@ -109,8 +110,15 @@ def resolve(run: Run, collection: Collection, source: str) -> Resolved:
 
 def trec_order(queries: np.ndarray, passages: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return what sorts lines as trec_eval does: by query, highest score first, of equal ones the last id first."""
-    _, ids = np.unique(passages.astype(str), return_inverse=True)  # code points sort as UTF-8's bytes do
-    order: np.ndarray = np.lexsort((-ids, -scores, queries))
+    order: np.ndarray = np.lexsort((-scores, queries))
+    same = (np.diff(queries[order]) == 0) & (scores[order][1:] == scores[order][:-1])
+    if same.any():  # only ids that decide are sorted: text takes far longer than numbers
+        tied = np.flatnonzero(np.concatenate([[False], same]) | np.concatenate([same, [False]]))
+        lines = order[tied]
+        numbers, names = pd.factorize(passages[lines])
+        places = np.empty(len(names), dtype=np.int64)
+        places[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))  # by code point, as UTF-8
+        order[tied] = lines[np.lexsort((-places[numbers], -scores[lines], queries[lines]))]
     return order
 
 
@@ -123,12 +131,15 @@ def rank_run(resolved: Resolved, collection: Collection) -> RelevantRanks:
         One row per judgement. Ranks are whole, ties being broken; infinity where the run does not hold the passage.
     """
     run, rows = resolved.run, resolved.rows
-    langs = pd.Series(run.passages).map({name: each.lang for name, each in resolved.passages.items()})
+    qrels = collection.qrels.drop(columns="passage").astype({"passage_id": object})
+    known = dict(zip(qrels["passage_id"], qrels["passage_lang"], strict=True))  # among them those that are missing
+    langs = pd.Series(run.passages).map(known | {name: each.lang for name, each in resolved.passages.items()})
+    if len(collection.languages) == 1:
+        langs = langs.fillna(collection.languages[0])  # what is in no collection keeps its place, as in the pool
     lines = pd.DataFrame({"query": rows, "passage_id": run.passages, "score": run.scores, "lang": langs})
     lines["rank_in_pool"] = resolved.places
     lines["rank_in_language"] = lines.groupby(["query", "lang"]).cumcount() + 1
     lines["tied"] = lines.duplicated(["query", "score"], keep=False)
-    qrels = collection.qrels.drop(columns="passage").astype({"passage_id": object})
     table = qrels.merge(lines.drop(columns=["score", "lang"]), how="left", on=["query", "passage_id"])
     queries = collection.queries.iloc[table["query"].to_numpy()]
     ranks = table[["rank_in_language", "rank_in_pool"]].astype(np.float64).fillna(np.inf)

@@ -6,6 +6,7 @@ collection has several languages, by ``LANG:ID`` (see `Collection.labels`).
 """
 
 import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from babelrank.data.collection import Collection
-from babelrank.data.records import read_rows
+from babelrank.data.records import SPACE, read_rows
 from babelrank.errors import DataError, ReportError
 from babelrank.files import atomic_write
 from babelrank.ranking.best import TopPassages
@@ -24,7 +25,7 @@ from babelrank.ranking.best import TopPassages
 PLACEHOLDER = "unjudged-"  # what exported runs call the passages that a rank table does not name; a number follows
 _COLUMNS = "query-id Q0 passage-id rank score tag"
 _TEXT = pa.large_string()  # a run can be longer than 2 GiB
-_WHITE_SPACE = r"\s"
+_WHITE_SPACE = f"[{SPACE}]"
 
 
 @dataclass(frozen=True)
@@ -36,54 +37,72 @@ class Run:
     queries, passages
         Ids: str objects, shape (lines,); no query has a passage twice.
     scores
-        Finite; float32, as trec_eval keeps them, shape (lines,).
+        Numbers, which may be infinite; float32, as trec_eval keeps them, shape (lines,).
+    notes
+        What of the run does not count, in sentences.
     """
 
     queries: np.ndarray
     passages: np.ndarray
     scores: np.ndarray
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.scores)
 
 
 def read_run(path: Path) -> Run:
-    """Read a run, plain or gzipped.
+    """Read a run, packed or not. A line that is repeated counts once; columns end at ASCII white space alone.
 
     Raises
     ------
     DataError
         The file cannot be read, is cut off or empty, a line has other columns or no number for a score, or a query has
-        a passage twice; names the line.
+        a passage twice with different scores; names the line.
     """
-    numbers, queries, passages, scores = [], [], [], []
+    names: dict[str, str] = {}  # one string for each id, however many lines it is on
+    queries, passages, scores = [], [], array("f")
     for number, line in read_rows(path):
-        cells = line.split()
+        cells = line.encode().split()
         if len(cells) != 6:
             raise DataError(f"{path}:{number}: {line[:80]!r} is not {_COLUMNS!r}.")
         try:
             score = float(cells[4])
         except ValueError as error:
-            raise DataError(f"{path}:{number}: score {cells[4]!r} is no number.") from error
-        if not math.isfinite(score):
-            raise DataError(f"{path}:{number}: score {cells[4]!r} cannot be sorted.")
-        numbers.append(number)
-        queries.append(cells[0])
-        passages.append(cells[2])
+            raise DataError(f"{path}:{number}: score {cells[4].decode()!r} is no number.") from error
+        if math.isnan(score):
+            raise DataError(f"{path}:{number}: score {cells[4].decode()!r} cannot be sorted.")
+        query, passage = cells[0].decode(), cells[2].decode()
+        queries.append(names.setdefault(query, query))
+        passages.append(names.setdefault(passage, passage))
         scores.append(score)
     if not scores:
         raise DataError(f"{path}: holds no line of {_COLUMNS!r}.")
-    pairs = pd.DataFrame({"query": queries, "passage": passages})
-    repeated = np.flatnonzero(pairs.duplicated())
-    if len(repeated):
-        row = int(repeated[0])
-        query, passage = queries[row], passages[row]
-        first = int(np.flatnonzero((pairs["query"] == query) & (pairs["passage"] == passage))[0])
+    run = Run(np.array(queries, object), np.array(passages, object), np.frombuffer(scores, dtype=np.float32))
+    pairs = number_ids(run.queries) * len(run) + number_ids(run.passages)
+    repeated = pd.Series(pairs).duplicated().to_numpy()
+    return _without_repeats(path, run, pairs, repeated) if repeated.any() else run
+
+
+def number_ids(ids: np.ndarray) -> np.ndarray:
+    """Return a number for each id, the same for equal ones: int64, in the order in which they come."""
+    numbers: np.ndarray = pd.factorize(ids)[0]
+    return numbers
+
+
+def _without_repeats(path: Path, run: Run, pairs: np.ndarray, repeated: np.ndarray) -> Run:
+    """Leave out lines that say what an earlier one does; refuse those that say otherwise."""
+    _, first, line_of = np.unique(pairs, return_index=True, return_inverse=True)
+    other = np.flatnonzero(run.scores != run.scores[first[line_of]])
+    if len(other):
+        line, before = int(other[0]), int(first[line_of[other[0]]])
+        numbers = [number for place, (number, _) in enumerate(read_rows(path)) if place in (before, line)]
         raise DataError(
-            f"{path}:{numbers[row]}: query {query!r} has passage {passage!r} already at line {numbers[first]}."
+            f"{path}:{numbers[1]}: query {run.queries[line]!r} has passage {run.passages[line]!r} with another score "
+            f"on line {numbers[0]}."
         )
-    with np.errstate(over="ignore"):
-        return Run(np.array(queries, object), np.array(passages, object), np.array(scores).astype(np.float32))
+    note = f"{repeated.sum():,} lines are repeated; each counts once"
+    return Run(run.queries[~repeated], run.passages[~repeated], run.scores[~repeated], (note,))
 
 
 def save_run(path: Path, run: Run, tag: str) -> None:
@@ -96,7 +115,7 @@ def save_run(path: Path, run: Run, tag: str) -> None:
     """
     queries, passages = as_texts(run.queries), as_texts(run.passages)
     check_ids(queries, passages)
-    places = place_in_groups(run.queries.astype(str))
+    places = place_in_groups(number_ids(run.queries))
     atomic_write(path, format_run(queries, passages, places, show_scores(run.scores), tag))
 
 
@@ -172,6 +191,24 @@ def as_texts(column: pd.Series | np.ndarray | Sequence[str]) -> pa.Array:
 def show_scores(scores: np.ndarray) -> pa.Array:
     """Write scores with nine digits, which tell any two float32 apart."""
     return pa.array([f"{score:.9g}" for score in scores.tolist()], _TEXT)
+
+
+def check_exportable(collection: Collection) -> None:
+    """Check, before anything is encoded, that TREC's formats can hold all ids of a collection.
+
+    Raises
+    ------
+    ReportError
+        An id holds white space; names it.
+    """
+    labels = as_texts(collection.labels)
+    spaced = labels.filter(pc.match_substring_regex(labels, _WHITE_SPACE))
+    name = spaced[0].as_py() if len(spaced) else collection.passages.spaced_id
+    if name is not None:
+        raise ReportError(
+            f"{collection.name}: the id {name!r} holds white space, which TREC's formats cannot tell from a separator; "
+            "without --run it can be evaluated."
+        )
 
 
 def check_ids(queries: pa.Array, passages: pa.Array) -> None:

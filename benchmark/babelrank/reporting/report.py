@@ -35,21 +35,34 @@ _LOGGER = logging.getLogger(__name__)
 _IDENTITY = ("adapter", "fingerprint", "dimension", "similarity", "settings")
 
 
-def check_writable(reports: Path, model: ModelResults) -> None:
+def check_writable(reports: Path, model: ModelResults, digests: Mapping[str, str] | None = None) -> None:
     """Find out, before the hours of encoding, whether the model's report could be written; change nothing.
+
+    Parameters
+    ----------
+    digests
+        SHA-256 of collections, by name, that must not replace others of the same name.
 
     Raises
     ------
     ReportError
         The folder cannot be made or written, or holds a report of another model, schema version, or none that can be
-        read.
+        read; or that has figures of other files by a collection's name.
     """
     folder = reports / slug(model.name)
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir():
         raise ReportError(f"{existing}: is a file where a report needs a folder. --out DIR names another.")
     if existing == folder:
-        _check_identity(folder, _read_earlier(folder), model)
+        earlier = _read_earlier(folder)
+        _check_identity(folder, earlier, model)
+        for name, digest in (digests or {}).items():
+            if name in earlier.collections and earlier.collections[name].sha256 != digest:
+                raise ReportError(
+                    f"{folder}: holds figures of other files called {name} (SHA-256 "
+                    f"{earlier.collections[name].sha256[:8]}…, now {digest[:8]}…). If the files have changed, "
+                    "--replace lets the figures go; else rename the folder, or --out DIR names another place."
+                )
     with _writing(reports):
         # Beside the report, or where the folder of all reports would have to be made.
         beside = reports if existing == folder else existing

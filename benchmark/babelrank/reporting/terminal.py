@@ -56,7 +56,7 @@ class ProgressBars:
         self._clock = clock
         self._told = clock()
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             _Rate(),

@@ -186,5 +186,5 @@ def _lists(ranks: RelevantRanks, keys: np.ndarray, column: str, labels: np.ndarr
 
 def _order_of(ids: pa.Array) -> np.ndarray:
     """Return numbers that sort as the ids do, by code points."""
-    numbers: np.ndarray = np.unique(ids.to_numpy(zero_copy_only=False).astype(str), return_inverse=True)[1]
+    numbers: np.ndarray = pc.rank(ids, tiebreaker="dense").to_numpy()
     return numbers
