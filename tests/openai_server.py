@@ -22,6 +22,10 @@ def vector(text: str) -> list[float]:
     return [float(len(text)), float(sum(map(ord, text)) % 97), 1.0]
 
 
+def vectors_of(body: dict) -> Answer:
+    return ok([vector(text) for text in body["input"]])
+
+
 def ok(vectors: list[object], **changes: object) -> Answer:
     data = [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(vectors)]
     return 200, {"Content-Type": "application/json"}, json.dumps({"object": "list", "data": data, **changes}).encode()
@@ -89,7 +93,7 @@ def openai_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     """No key, no proxy, and no time lost between tries."""
     for name in ("OPENAI_API_KEY", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("babelrank_adapters.openai_api._FIRST_WAIT", 0.001)
+    monkeypatch.setattr("babelrank_adapters.openai_endpoint._FIRST_WAIT", 0.001)
 
 
 @pytest.fixture
@@ -105,8 +109,9 @@ def load(url: str, model: str = "openai:some-model", *, batch_size: int = 2, **o
 
 
 def after_probe(server: Server, answer: Callable[[dict, int], Answer], **options: object):
-    """Return an encoder whose server answers the probe, and then like `answer` (numbered from 1)."""
+    """Return an encoder whose server answers all probes, and then like `answer` (numbered from 1)."""
     encoder = load(server.url, **options)
+    encoder.encode_query(["a"])  # the first texts are followed by a probe
     server.bodies.clear()
     server.answer = answer
     return encoder

@@ -16,7 +16,7 @@ import babelrank
 from babelrank.encoding.protocol import EncoderOptions
 from babelrank.encoding.registry import find_adapter, load_encoder
 from babelrank.errors import EncoderError
-from openai_server import TEXTS, after_probe, error, load, ok, vector
+from openai_server import TEXTS, after_probe, error, load, ok, vector, vectors_of
 
 pytestmark = pytest.mark.usefixtures("openai_surroundings")
 
@@ -66,17 +66,19 @@ def test_vectors_are_placed_by_their_index(server):
 
 def test_what_is_sent(server):
     encoder = load(server.url, dimensions=3, query_prompt="Q: ", document_prompt="")
+    encoder.encode_document(["a"])
+    server.bodies.clear()
     encoder.encode_query(["x", ""])
     encoder.encode_document(["", "\ud800"])
 
     assert set(server.paths) == {"/v1/embeddings"}
-    assert server.bodies[1] == {
+    assert server.bodies[0] == {
         "model": "some-model",
         "encoding_format": "float",
         "dimensions": 3,
         "input": ["Q: x", "Q: "],
     }
-    assert server.bodies[2]["input"] == [" ", "?"]
+    assert server.bodies[1]["input"] == [" ", "?"]
     assert not any("Authorization" in headers for headers in server.headers)
 
 
@@ -96,11 +98,138 @@ def test_info_says_all_that_changes_the_vectors_and_nothing_else(server):
 def test_prompts_are_those_of_the_family_unless_the_server_is_told_the_role(server):
     e5 = "openai:intfloat/multilingual-e5-small"
     load(server.url, e5).encode_document(["x"])
-    assert server.bodies[-1]["input"] == ["passage: x"]
+    assert ["passage: x"] in [body["input"] for body in server.bodies]
 
+    server.bodies.clear()
     load(server.url, e5, input_types="query,passage").encode_document(["x"])
-    assert server.bodies[-1]["input"] == ["x"]
-    assert server.bodies[-1]["input_type"] == "passage"
+    assert {body["input_type"] for body in server.bodies if body["input"] == ["x"]} == {"passage"}
+
+
+class TestFields:
+    def test_of_the_users_own_go_into_every_request_and_into_the_settings(self, server):
+        body = {"truncate": "END", "encoding_format": None}
+        info = load(server.url, body=json.dumps(body)).info
+        assert info.settings["body"] == body
+        assert all(sent["truncate"] == "END" and "encoding_format" not in sent for sent in server.bodies)
+
+    def test_of_a_role_go_into_that_roles_alone(self, server):
+        e5 = "openai:intfloat/multilingual-e5-small"
+        encoder = load(server.url, e5, query_body='{"task": "retrieval.query"}', document_body='{"task": "passage"}')
+        assert encoder.info.settings["query_prompt"] == ""  # the server is told the role
+        encoder.encode_query(["a query"])
+        encoder.encode_document(["a passage"])
+        assert {sent["task"] for sent in server.bodies if sent["input"] == ["a query"]} == {"retrieval.query"}
+        assert {sent["task"] for sent in server.bodies if sent["input"] == ["a passage"]} == {"passage"}
+
+    def test_of_a_role_may_leave_out_one_that_all_have(self, server):
+        encoder = load(server.url, dimensions=3, document_body='{"dimensions": null}')
+        server.bodies.clear()
+        encoder.encode_document(["x"])
+        assert "dimensions" not in server.bodies[0]
+
+    def test_for_a_format_is_left_out_if_the_server_refuses_it(self, server):
+        def strict(body, _):
+            return (
+                error(400, "unsupported: {'encoding_format': 'float'}")
+                if "encoding_format" in body
+                else vectors_of(body)
+            )
+
+        server.answer = strict
+        assert load(server.url).encode_query(["a"]).tolist() == [vector("a")]
+
+    @pytest.mark.parametrize(
+        ("option", "value", "message"),
+        [
+            ("body", "[]", "option body=.*expected an object of JSON"),
+            ("body", "{", "expected an object of JSON"),
+            ("body", "[" * 100_000, "expected an object of JSON"),
+            ("query_body", '{"input": []}', "cannot set the field 'input'"),
+            ("document_body", '{"model": "x"}', "cannot set the field 'model'"),
+            ("body", f'{{"key": "{KEY}"}}', "holds the key, and would be recorded"),
+        ],
+    )
+    def test_that_cannot_be(self, server, monkeypatch, option, value, message):
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        with pytest.raises(EncoderError, match=message):
+            load(server.url, **{option: value})
+
+
+class TestCutting:
+    def test_texts_are_cut_by_the_tokenizer_that_is_named(self, server, plain_bert):
+        options = {"base_url": server.url, "tokenizer": str(plain_bert)}
+        encoder = load_encoder("openai:m", EncoderOptions(max_length=6, query_prompt="q", options=options))
+        assert (encoder.info.settings["max_length"], encoder.info.settings["tokenizer"]) == (6, str(plain_bert))
+        texts = ["abcd", "a b c d", "abc", ""]  # a token for each letter, and two special ones
+        encoder.encode_document(texts)
+        assert ["abcd", "a b c d", "abc", " "] in [body["input"] for body in server.bodies]
+        encoder.encode_query(texts)
+        assert ["qabc", "qa b c", "qabc", "q"] in [body["input"] for body in server.bodies]
+        assert (encoder.count_truncated(texts, "query"), encoder.count_truncated(texts, "document")) == (2, 0)
+
+    @pytest.mark.parametrize(
+        ("length", "options", "message"),
+        [
+            (6, {}, "--max-length and --option tokenizer=NAME need one another"),
+            (None, {"tokenizer": "x"}, "--max-length and --option tokenizer=NAME need one another"),
+            (6, {"tokenizer": "/not/there"}, "tokenizer /not/there: cannot be loaded"),
+        ],
+    )
+    def test_needs_a_length_and_a_tokenizer(self, server, length, options, message):
+        with pytest.raises(EncoderError, match=message):
+            load_encoder("openai:m", EncoderOptions(max_length=length, options={"base_url": server.url, **options}))
+
+
+class TestProbing:
+    def rotated(self, body):
+        vectors = [vector(text) for text in body["input"]]
+        return ok(vectors[1:] + vectors[:1])
+
+    def test_another_order_is_found_at_the_start(self, server):
+        server.answer = lambda body, _: self.rotated(body)
+        with pytest.raises(EncoderError, match="gets one vector alone and another among 3 texts; the order"):
+            load(server.url, batch_size=3)
+
+    def test_another_order_of_large_batches_is_found_with_the_first_texts(self, server):
+        server.answer = lambda body, _: self.rotated(body) if len(body["input"]) > 3 else vectors_of(body)
+        encoder = load(server.url, batch_size=8)
+        with pytest.raises(EncoderError, match="gets one vector alone and another among others; the order"):
+            encoder.encode_query(TEXTS)
+
+    def test_another_order_of_one_role_is_found(self, server):
+        server.answer = lambda body, _: self.rotated(body) if body["input_type"] == "passage" else vectors_of(body)
+        with pytest.raises(EncoderError, match="the order of the texts must be kept"):
+            load(server.url, batch_size=3, input_types="query,passage")
+
+    def test_one_vector_for_all_is_found(self, server):
+        server.answer = lambda body, _: ok([[1.0, 2.0] for _ in body["input"]])
+        with pytest.raises(EncoderError, match="one and the same vector for 3 different texts"):
+            load(server.url)
+
+    def test_another_model_is_found_by_its_name(self, server):
+        encoder = after_probe(server, lambda body, _: ok([vector(text) for text in body["input"]], model="another"))
+        encoder.encode_query(["a"])  # the server named none before
+        server.answer = lambda body, _: ok([vector(text) for text in body["input"]], model="some-model")
+        encoder = load(server.url)
+        server.answer = lambda body, _: ok([vector(text) for text in body["input"]], model="another")
+        with pytest.raises(EncoderError, match="answers with model 'another', before it was 'some-model'"):
+            encoder.encode_query(["a"])
+
+    def test_another_model_is_found_by_its_vectors_now_and_then(self, server, monkeypatch):
+        monkeypatch.setattr("babelrank_adapters.openai_api._PROBED_EVERY", 10)
+        encoder = after_probe(server, lambda body, _: ok([vector(text[::-1] + "?") for text in body["input"]]))
+        encoder.encode_query(TEXTS)
+        with pytest.raises(EncoderError, match=r"gets another vector than at first; the model has changed"):
+            encoder.encode_query(TEXTS)
+
+    def test_the_servers_own_name_for_the_model_is_noted(self, server):
+        server.answer = lambda body, _: ok([vector(text) for text in body["input"]], model="/models/e5.gguf")
+        assert load(server.url).info.notes["server's model"] == "/models/e5.gguf"
+
+    def test_costs_less_than_a_hundredth_of_the_requests(self, server):
+        encoder = load(server.url, batch_size=32)
+        encoder.encode_document([f"text {number}" for number in range(16_384)])
+        assert len(server.bodies) - 512 <= 8
 
 
 def test_models_named_openai_are_this_adapters_without_asking_anyone():

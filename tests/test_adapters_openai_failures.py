@@ -1,9 +1,13 @@
 """Adapter openai against a server that fails in every way a server can: what is tried again, and what is said."""
 
+import base64
+import gzip
 import socket
 import sys
 import threading
 import time
+import tracemalloc
+import zlib
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -13,8 +17,8 @@ import pytest
 
 import babelrank
 from babelrank.errors import EncoderError
-from babelrank_adapters import openai_api
-from openai_server import TEXTS, after_probe, error, load, ok, vector
+from babelrank_adapters import openai_endpoint
+from openai_server import TEXTS, after_probe, error, load, ok, vector, vectors_of
 
 pytestmark = pytest.mark.usefixtures("openai_surroundings")
 
@@ -57,7 +61,7 @@ class TestRetry:
 
     @pytest.mark.parametrize("asked", [{}, {"Retry-After": "0"}, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}])
     def test_grows_from_try_to_try(self, server, monkeypatch, asked):
-        monkeypatch.setattr(openai_api, "_FIRST_WAIT", 0.03)
+        monkeypatch.setattr(openai_endpoint, "_FIRST_WAIT", 0.03)
         server.answer = lambda *_: error(503, **asked)
         with pytest.raises(EncoderError):
             load(server.url, tries=4)
@@ -77,15 +81,15 @@ class TestRetry:
     def test_reads_seconds_and_dates(self, given, low, high):
         if isinstance(given, int):  # seconds from now, as a date
             given = format_datetime(datetime.now(UTC) + timedelta(seconds=given), usegmt=True)
-        asked = openai_api._retry_after(httpx.Response(429, headers={"Retry-After": given}))
+        asked = openai_endpoint._retry_after(httpx.Headers({"Retry-After": given}))
         assert low <= asked <= high
 
     @pytest.mark.parametrize("given", ["", "soon", "nan", "-3"])
     def test_ignores_what_says_no_time(self, given):
-        assert openai_api._retry_after(httpx.Response(429, headers={"Retry-After": given})) is None
+        assert openai_endpoint._retry_after(httpx.Headers({"Retry-After": given})) is None
 
     def test_one_failure_ends_the_others_wait(self, server, monkeypatch):
-        monkeypatch.setattr(openai_api, "_FIRST_WAIT", 30)
+        monkeypatch.setattr(openai_endpoint, "_FIRST_WAIT", 30)
 
         def answer(body, _):
             return error(503) if "a" in body["input"] else error(400, "bad text")
@@ -109,7 +113,7 @@ class TestSurroundings:
     def test_that_cannot_be_used_are_an_error(self, monkeypatch, variable, value):
         monkeypatch.setitem(sys.modules, "socksio", None)
         monkeypatch.setenv(variable, value)
-        openai_api._certificates.cache_clear()
+        openai_endpoint._certificates.cache_clear()
         with pytest.raises(EncoderError, match=rf"http://127\.0\.0\.1:9/v1: cannot be asked .*{variable}"):
             load("http://127.0.0.1:9/v1")
 
@@ -126,7 +130,7 @@ class TestSurroundings:
             raise KeyboardInterrupt
 
         encoder = after_probe(server, hang)
-        monkeypatch.setattr(openai_api, "wait", interrupt)
+        monkeypatch.setattr(openai_endpoint, "wait", interrupt)
         began = time.monotonic()
         try:
             with pytest.raises(KeyboardInterrupt):
@@ -195,12 +199,37 @@ class TestBadAnswers:
         with pytest.raises(EncoderError, match="all of one length"):
             encoder.encode_query(["a", "b"])
 
-    @pytest.mark.parametrize("indexes", [[0, 0], [1, 2], [0, None], ["0", "1"]])
+    @pytest.mark.parametrize("indexes", [[0, 0], [1, 2], [1, None], ["0", "1"]])
     def test_indexes_that_place_nothing(self, server, indexes):
         data = [{"index": index, "embedding": [1.0, 2.0, 3.0]} for index in indexes]
         encoder = after_probe(server, lambda *_: ok([], data=data))
         with pytest.raises(EncoderError, match="indexes"):
             encoder.encode_query(["a", "b"])
+
+    def test_indexes_that_are_null_are_the_places(self, server):
+        def answer(body, _):
+            return ok([], data=[{"index": None, "embedding": vector(text)} for text in body["input"]])
+
+        assert after_probe(server, answer).encode_query(["a", "bb"]).tolist() == [vector("a"), vector("bb")]
+
+    def test_base64_is_decoded(self, server):
+        def answer(body, _):
+            packed = [np.array(vector(text), dtype="<f4").tobytes() for text in body["input"]]
+            return ok([base64.b64encode(each).decode() for each in packed])
+
+        assert after_probe(server, answer).encode_query(["a", "bb"]).tolist() == [vector("a"), vector("bb")]
+
+    def test_numbers_beyond_any_type(self, server):
+        content = b'{"data": [{"index": 0, "embedding": [' + b"9" * 4000 + b", 1.0, 2.0]}]}"
+        encoder = after_probe(server, lambda *_: (200, {"Content-Type": "application/json"}, content))
+        with pytest.raises(EncoderError, match="vectors are not lists of numbers"):
+            encoder.encode_query(["a"])
+
+    def test_nesting_beyond_measure(self, server):
+        content = b'{"data": ' + b"[" * 200_000
+        encoder = after_probe(server, lambda *_: (200, {"Content-Type": "application/json"}, content))
+        with pytest.raises(EncoderError, match="not an answer with embeddings"):
+            encoder.encode_query(["a"])
 
     def test_no_answer_at_all(self, server):
         over = threading.Event()
@@ -230,3 +259,102 @@ class TestBadAnswers:
         with pytest.raises(EncoderError):
             babelrank.encode(encoder, babelrank.load_collection("sample:en"), store=tmp_path)
         assert not list(tmp_path.rglob("*.safetensors"))
+
+
+class TestWhatIsSaid:
+    @pytest.mark.parametrize("status", [400, 413, 422, 500])
+    def test_the_text_that_is_too_long_is_named_and_how_to_cut_it(self, server, status):
+        def limit(body, _):
+            long = max(map(len, body["input"])) > 5
+            return error(status, "maximum context length is 12 tokens") if long else vectors_of(body)
+
+        encoder = after_probe(server, limit, batch_size=8)
+        with pytest.raises(EncoderError, match=r"for the text 'ffffff', 6 characters\. --max-length with --option tok"):
+            encoder.encode_query(TEXTS[:6])
+
+    def test_a_batch_that_is_too_large_is_told_from_a_bad_text(self, server):
+        def limit(body, _):
+            return error(400, "batch of 7 exceeds 2") if len(body["input"]) > 2 else vectors_of(body)
+
+        encoder = after_probe(server, limit, batch_size=8)
+        with pytest.raises(EncoderError, match=r"for \d texts at once\. --batch-size sets how many it gets"):
+            encoder.encode_query(TEXTS)
+
+    def test_a_text_that_is_refused_is_named(self, server):
+        def picky(body, _):
+            return error(400, "no dddd") if "dddd" in body["input"] else vectors_of(body)
+
+        with pytest.raises(EncoderError, match=r"HTTP 400.*for the text 'dddd', 4 characters"):
+            after_probe(server, picky, batch_size=8).encode_query(TEXTS)
+
+    def test_where_a_redirection_leads(self, server):
+        server.answer = lambda *_: error(307, "moved", Location="https://there.example/v1/embeddings?sig=secret")
+        with pytest.raises(EncoderError, match=r"redirects to https://there\.example/v1/embeddings; give") as caught:
+            load(server.url)
+        assert "secret" not in str(caught.value)
+
+    def test_which_proxy_is_in_the_way(self, server, monkeypatch):
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        server.answer = lambda *_: HTML
+        host = server.url.removeprefix("http://").removesuffix("/v1")
+        monkeypatch.setenv("HTTP_PROXY", f"http://me:secret@{host}")
+        with pytest.raises(EncoderError, match=rf"by way of the proxy {host} \(HTTP_PROXY\)") as caught:
+            load("http://models.example/v1")
+        assert "secret" not in str(caught.value)
+
+    def test_a_key_in_a_header_or_in_another_spelling_is_not(self, server, monkeypatch):
+        key = "sk-very/secret+0123456789"
+        monkeypatch.setenv("OPENAI_API_KEY", key)
+        kind = {"Content-Type": f"text/{key}", "Location": f"http://x.example/{key}"}
+        for status in (307, 400, 401, 503):
+            text = f"{key} and sk-very%2Fsecret%2B0123456789"
+            server.answer = lambda *_, status=status, text=text: (status, kind, text.encode())
+            with pytest.raises(EncoderError, match=r"\*\*\*") as caught:
+                load(server.url, tries=1)
+            assert "secret" not in str(caught.value)
+
+
+class TestLimits:
+    def test_of_an_answers_size(self, server, monkeypatch):
+        monkeypatch.setattr(openai_endpoint, "_PER_ANSWER", 1000)
+        encoder = after_probe(server, lambda *_: (200, {}, b" " * 100_000))
+        with pytest.raises(EncoderError, match=r"larger than 2,216 bytes, more than the texts can need"):
+            encoder.encode_query(["a"])
+
+    @pytest.mark.parametrize("coding", ["gzip", "deflate"])
+    def test_of_what_it_is_decompressed_to(self, server, coding):
+        bomb = (gzip if coding == "gzip" else zlib).compress(b" " * (64 << 20))
+        encoder = after_probe(server, lambda *_: (200, {"Content-Encoding": coding}, bomb))
+        tracemalloc.start()
+        try:
+            with pytest.raises(EncoderError, match="more than the texts can need"):
+                encoder.encode_query(["a"])
+            assert tracemalloc.get_traced_memory()[1] < 16 << 20
+        finally:
+            tracemalloc.stop()
+
+    def test_compression_that_was_asked_for_is_read(self, server):
+        def compressed(body, _):
+            status, headers, content = vectors_of(body)
+            return status, {**headers, "Content-Encoding": "gzip"}, gzip.compress(content)
+
+        assert after_probe(server, compressed).encode_query(["a"]).tolist() == [vector("a")]
+
+    @pytest.mark.parametrize(("coding", "message"), [("zstd", "which was not asked for"), ("gzip", "cannot be decom")])
+    def test_compression_that_was_not(self, server, coding, message):
+        encoder = after_probe(server, lambda *_: (200, {"Content-Encoding": coding}, b"x" * 100))
+        with pytest.raises(EncoderError, match=message):
+            encoder.encode_query(["a"])
+
+    def test_of_a_failures_size(self, server):
+        encoder = after_probe(server, lambda *_: (400, {}, b"no " * 1_000_000))
+        with pytest.raises(EncoderError, match="HTTP 400") as caught:
+            encoder.encode_query(["a"])
+        assert len(str(caught.value)) < 600
+
+    def test_of_the_time_that_an_answer_takes(self, server, monkeypatch):
+        encoder = after_probe(server, lambda body, _: vectors_of(body))
+        monkeypatch.setattr(openai_endpoint, "_SLOWEST", 0.0)
+        with pytest.raises(EncoderError, match="no complete answer within 0 s"):
+            encoder.encode_query(["a"])

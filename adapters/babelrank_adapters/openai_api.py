@@ -1,245 +1,55 @@
 """Any server that speaks OpenAI's embeddings API: https://platform.openai.com/docs/api-reference/embeddings.
 
 A server gives no digest of its weights. The fingerprint is its address and the model's name there: when the model
-behind them changes, stored vectors are out of date, and only the user can know.
+behind them changes, stored vectors are out of date, and only the user can know. That texts keep their order and the
+model stays the same is probed at the start and now and then.
 
-Prompts are as given, else those of the model's family, by its name on the server; `input_types=query,passage` sends a
-field `input_type` with each request instead, for servers that put prompts before texts themselves.
+Prompts are as given, else those of the model's family, by its name on the server. Fields of a request beyond OpenAI's
+are `body`, for either role `query_body` and `document_body`: JSON objects; null leaves a field out.
+`input_types=query,passage` is short for a field `input_type` in each. A server that is told the role puts prompts
+before texts itself.
 
-The key stands in an environment variable. It goes into the request's header and nowhere else.
+The key stands in an environment variable; see `openai_endpoint`.
 """
 
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from functools import cache
-from socket import SHUT_RDWR, socket
-from ssl import SSLContext
-from threading import Event
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import numpy as np
-from tenacity import (
-    RetryCallState,
-    RetryError,
-    Retrying,
-    retry_if_exception_type,
-    sleep_using_event,
-    stop_after_attempt,
-    wait_exponential,
-    wait_random,
-)
 
+from babelrank.encoding.checks import PROBES, SAME_TEXT, check_order
 from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions, Role, Similarity
+from babelrank.encoding.vectors import nearly_equal
 from babelrank.errors import EncoderError
-from babelrank_adapters.option_types import number, positive_integer
+from babelrank_adapters.openai_endpoint import Answer, Endpoint
+from babelrank_adapters.option_types import json_object, number, positive_integer
 from babelrank_adapters.prompts import choose_prompts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _PREFIX = "openai:"
 _BASE_URL = "https://api.openai.com/v1"
 _KEY_VARIABLE = "OPENAI_API_KEY"
-_SECONDS = re.compile(r"\d+(\.\d+)?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_CONCURRENCY = 4
-_TIMEOUT = 60.0  # seconds without a byte from the server
 _SHORTEST_TIMEOUT = 0.1
-_TRIES = 6
-_FIRST_WAIT = 0.5  # seconds; doubled from try to try
-_LONGEST_WAIT = 60.0  # a server that asks for more is not waited for
-_RETRIED = frozenset({408, 409, 425, 429})  # and everything from 500
-_EXCERPT = 200  # characters of an answer that an error shows
-_PROBE = "probe"
+_FORMAT = "encoding_format"  # a field that some servers refuse
+_FIELDS = ("dimensions", "input_types", "body", "query_body", "document_body")  # options that requests hold
+_OURS = ("input", "model")  # fields that no option sets
+_PROBED_EVERY = 8192  # texts
 
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where requests go, and how patiently.
-
-    Attributes
-    ----------
-    key
-        Sent as a bearer token; no header if it is empty.
-    fields
-        Of every request's body, besides the texts.
-    concurrency
-        Requests under way at the same time.
-    timeout
-        Seconds without a byte from the server after which a try has failed.
-    tries
-        How often a request is sent at most.
-    """
-
-    base_url: str
-    key: str = field(repr=False)
-    key_variable: str
-    fields: Mapping[str, Any]
-    concurrency: int = _CONCURRENCY
-    timeout: float = _TIMEOUT
-    tries: int = _TRIES
-
-    def embed(self, batches: Sequence[Sequence[str]], extra_fields: Mapping[str, Any]) -> list[np.ndarray]:
-        """Return float32 vectors for each batch, in order.
-
-        Raises
-        ------
-        EncoderError
-            The first failure that retrying did not mend; requests that have not begun then never do.
-        """
-        connections = _Connections()
-        with self._client() as client, ThreadPoolExecutor(self.concurrency) as executor:
-            bodies = [{**self.fields, **extra_fields, "input": list(batch)} for batch in batches]
-            futures = [executor.submit(self._embed_batch, client, body, connections) for body in bodies]
-            try:
-                failed = [future for future in wait(futures, return_when=FIRST_EXCEPTION).done if future.exception()]
-                return [future.result() for future in failed or futures]
-            finally:
-                executor.shutdown(wait=False, cancel_futures=True)
-                connections.give_up()
-
-    def _client(self) -> httpx.Client:
-        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        try:
-            return httpx.Client(headers=headers, timeout=self.timeout, verify=_certificates())
-        except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
-            raise EncoderError(
-                f"{self.base_url}: cannot be asked by the proxy or with the certificates that the environment names "
-                f"(HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR): {error}"
-            ) from error
-
-    def _embed_batch(self, client: httpx.Client, body: Mapping[str, Any], connections: "_Connections") -> np.ndarray:
-        """Return the vectors of one batch."""
-        retrying = Retrying(
-            retry=retry_if_exception_type(_PassingError),
-            stop=stop_after_attempt(self.tries),
-            wait=_pause,
-            sleep=sleep_using_event(connections.given_up),
-        )
-        try:
-            return self._read(retrying(self._post, client, body, connections), len(body["input"]))
-        except RetryError as error:
-            last = error.last_attempt
-            raise EncoderError(f"{self.base_url}: {last.exception()}; tried {last.attempt_number} times.") from error
-
-    def _post(self, client: httpx.Client, body: Mapping[str, Any], connections: "_Connections") -> httpx.Response:
-        """Return the server's final answer.
-
-        Raises
-        ------
-        _PassingError
-            None came, or one that another try may mend.
-        EncoderError
-            The server asks to wait too long, or another request has failed for good.
-        """
-        if connections.given_up.is_set():
-            raise EncoderError(f"{self.base_url}: not asked again, as another request has failed.")
-        try:
-            response = client.post(f"{self.base_url}/embeddings", json=body, extensions={"trace": connections.note})
-        except httpx.TimeoutException as error:
-            raise _PassingError(f"no answer within {self.timeout:g} s") from error
-        except httpx.RequestError as error:
-            raise _PassingError(f"no answer ({error or type(error).__name__})") from error
-        if response.status_code not in _RETRIED and response.status_code < 500:
-            return response
-        asked = _retry_after(response)
-        if asked is not None and asked > _LONGEST_WAIT:
-            raise EncoderError(f"{self.base_url}: asks to wait for {asked:.0f} s: {self._describe(response)}.")
-        raise _PassingError(self._describe(response), asked)
-
-    def _read(self, response: httpx.Response, expected: int) -> np.ndarray:
-        """Return the vectors of a final answer, in the order of the texts."""
-        if response.status_code in (401, 403):
-            key = f"the key in {self.key_variable} is refused" if self.key else f"{self.key_variable} holds no key"
-            raise EncoderError(f"{self.base_url}: {key}: {self._describe(response)}.")
-        if response.status_code != 200:
-            hint = " --batch-size sets how many texts a request holds." if response.status_code in (413, 422) else ""
-            raise EncoderError(f"{self.base_url}: {self._describe(response)}.{hint}")
-        try:
-            entries = response.json()["data"]
-            placed = {entry.get("index", place): entry["embedding"] for place, entry in enumerate(entries)}
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise EncoderError(
-                f"{self.base_url}: not an answer with embeddings: {self._describe(response)}."
-            ) from error
-        if len(entries) != expected:
-            raise EncoderError(f"{self.base_url}: returned {len(entries)} vectors for {expected} texts.")
-        if placed.keys() != set(range(expected)):
-            raise EncoderError(f"{self.base_url}: the indexes of {expected} vectors are not 0 to {expected - 1}.")
-        return self._stack([placed[index] for index in range(expected)])
-
-    def _stack(self, vectors: Sequence[Any]) -> np.ndarray:
-        try:
-            with np.errstate(over="ignore"):  # what float32 cannot hold is refused as infinity, below
-                stacked = np.array(vectors, dtype=np.float32)  # null, which is how JSON writes NaN, becomes NaN
-        except (ValueError, TypeError) as error:
-            raise EncoderError(f"{self.base_url}: vectors are not lists of numbers, all of one length.") from error
-        if stacked.ndim != 2 or not stacked.size:
-            raise EncoderError(f"{self.base_url}: vectors are not lists of numbers.")
-        if not np.isfinite(stacked).all():
-            raise EncoderError(f"{self.base_url}: returned NaN or infinity.")
-        return stacked
-
-    def _describe(self, response: httpx.Response) -> str:
-        """Say what the server answered, in one line and without the key."""
-        text = " ".join(response.text.split())
-        if self.key:
-            text = text.replace(self.key, "***")
-        kind = response.headers.get("content-type", "no content type").partition(";")[0]
-        return f"HTTP {response.status_code}, {kind}: {text[:_EXCERPT]!r}"
-
-
-class _Connections:
-    """Connections of several threads, to be given up by another: closing one does not wake who waits for its answer.
-
-    Attributes
-    ----------
-    given_up
-        Whether no thread shall ask again.
-    """
-
-    def __init__(self) -> None:
-        self.given_up = Event()
-        self._sockets: list[socket] = []
-
-    def note(self, _: str, details: Mapping[str, Any]) -> None:
-        """Remember a connection that is made; httpx calls this with all that happens to a request."""
-        made: Any = details.get("return_value")
-        if hasattr(made, "get_extra_info"):
-            self._sockets.append(made.get_extra_info("socket"))
-            if self.given_up.is_set():
-                self.give_up()
-
-    def give_up(self) -> None:
-        """Cut all connections."""
-        self.given_up.set()
-        for each in self._sockets:
-            with suppress(OSError):  # closed by the server, or by its thread
-                each.shutdown(SHUT_RDWR)
-
-
-class _PassingError(Exception):
-    """A failure that another try may mend; `asked` are the seconds that the server wants to be left alone."""
-
-    def __init__(self, problem: str, asked: float | None = None) -> None:
-        super().__init__(problem)
-        self.asked = asked
-
-
-def _pause(state: RetryCallState) -> float:
-    """Return the seconds before the next try: doubled from try to try, and at least what the server asks for."""
-    failure = state.outcome.exception() if state.outcome else None
-    asked = failure.asked if isinstance(failure, _PassingError) else None
-    spread = wait_random(0, _FIRST_WAIT)  # so that requests that failed together do not come back together
-    return max(asked or 0.0, (wait_exponential(_FIRST_WAIT, max=_LONGEST_WAIT) + spread)(state))
+Body = Mapping[str, Any]
 
 
 class OpenAIEncoder:
-    """One model behind one endpoint; the dimension is that of a probe, asked for at once.
+    """One model behind one endpoint.
 
     Attributes
     ----------
@@ -247,35 +57,50 @@ class OpenAIEncoder:
         Identity and settings.
     texts_at_once
         As many as all requests under way hold.
+
+    Raises
+    ------
+    EncoderError
+        A probe shows that the server does not do what it should.
     """
 
     def __init__(
-        self, model: str, endpoint: Endpoint, options: EncoderOptions, input_types: Mapping[Role, str] | None
+        self,
+        model: str,
+        endpoint: Endpoint,
+        options: EncoderOptions,
+        bodies: Mapping[Role, Body],
+        settings: Mapping[str, Any],
     ) -> None:
-        self._endpoint = endpoint
         self._batch_size = options.batch_size
         self.texts_at_once = endpoint.concurrency * options.batch_size
-        # A server that is told what a text is puts its own prompt before it.
-        self._prompts = choose_prompts(options, "" if input_types else model, {})
-        self._extra_fields = {role: {"input_type": input_types[role]} if input_types else {} for role in Role}
-        dimension = len(endpoint.embed([[_PROBE]], self._extra_fields[Role.QUERY])[0][0])
-        asked = endpoint.fields.get("dimensions")
+        self._bodies = bodies
+        is_told_roles = bodies[Role.QUERY] != bodies[Role.DOCUMENT]
+        self._prompts = choose_prompts(options, "" if is_told_roles else model, {})
+        self._endpoint, first = _probe(endpoint, self._bodies[Role.QUERY])
+        self._model = first.model
+        dimension = first.vectors.shape[1]
+        asked = {**endpoint.fields, **self._bodies[Role.QUERY]}.get("dimensions")
         if asked not in (None, dimension):
             raise EncoderError(f"{endpoint.base_url}: asked for {asked} dimensions, {model} gives {dimension}.")
+        served = {"server's model": self._model} if self._model not in (None, model) else {}
         self.info = EncoderInfo(
             name=model,
             adapter="openai",
             fingerprint=f"{endpoint.base_url} {model}",
             dimension=dimension,
             similarity=options.similarity or Similarity.COSINE,
-            settings={
-                **self._prompts.settings,
-                **({"dimensions": asked} if asked else {}),
-                **({"input_types": {role.value: name for role, name in input_types.items()}} if input_types else {}),
-            },
-            notes=self._prompts.notes,
+            settings={**self._prompts.settings, **settings},
+            notes={**self._prompts.notes, **served},
             device="server",
         )
+        self._until_probed = 0
+        self._first = first.vectors
+        # The order of texts does not depend on their prompts, it may on what else a request says.
+        for role in (
+            Role if len({json.dumps(body, sort_keys=True) for body in self._bodies.values()}) > 1 else [Role.QUERY]
+        ):
+            check_order(partial(self._ask, role=role), endpoint.base_url)
 
     def encode_query(self, texts: Sequence[str]) -> np.ndarray:
         """Return float32 vectors, shape (len(texts), dimension)."""
@@ -285,23 +110,91 @@ class OpenAIEncoder:
         """Return float32 vectors, shape (len(texts), dimension)."""
         return self._encode(texts, Role.DOCUMENT)
 
+    def _ready(self, texts: Sequence[str], role: Role) -> list[str]:
+        """Return texts as they are sent."""
+        return [_sendable(self._prompts.of(role) + text) for text in texts]
+
     def _encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
-        ready = [_sendable(self._prompts.of(role) + text) for text in texts]
+        ready = self._ready(texts, role)
+        vectors = self._ask(ready, role)
+        self._until_probed -= len(ready)
+        if ready and self._until_probed <= 0:
+            self._until_probed = _PROBED_EVERY
+            self._probe_again(ready, vectors, role)
+        return vectors
+
+    def _ask(self, ready: Sequence[str], role: Role) -> np.ndarray:
         batches = [ready[i : i + self._batch_size] for i in range(0, len(ready), self._batch_size)]
-        parts = self._endpoint.embed(batches, self._extra_fields[role])
-        for part in parts:
-            if part.shape[1] != self.info.dimension:
+        answers = self._endpoint.embed(batches, self._bodies[role], self.info.dimension)
+        for answer in answers:
+            if answer.vectors.shape[1] != self.info.dimension:
                 raise EncoderError(
-                    f"{self._endpoint.base_url}: a vector has {part.shape[1]} dimensions, those before had "
+                    f"{self._endpoint.base_url}: a vector has {answer.vectors.shape[1]} dimensions, those before had "
                     f"{self.info.dimension}."
                 )
+            if self._model is not None and answer.model not in (None, self._model):
+                raise EncoderError(
+                    f"{self._endpoint.base_url}: answers with model {answer.model!r}, before it was {self._model!r}."
+                )
+        parts = [answer.vectors for answer in answers]
         return np.concatenate(parts) if parts else np.empty((0, self.info.dimension), dtype=np.float32)
 
+    def _probe_again(self, ready: Sequence[str], vectors: np.ndarray, role: Role) -> None:
+        """Check that a text from within a batch gets the same vector alone, and the first probe that of the start."""
+        row = min(len(ready), self._batch_size) - 1
+        alone = self._endpoint.embed([[ready[row]]], self._bodies[role], self.info.dimension)[0].vectors
+        if not nearly_equal(vectors[row : row + 1], alone, SAME_TEXT):
+            raise EncoderError(
+                f"{self._endpoint.base_url}: {ready[row][:80]!r} gets one vector alone and another among others; the "
+                "order of the texts must be kept."
+            )
+        again = self._endpoint.embed([[PROBES[0]]], self._bodies[Role.QUERY], self.info.dimension)[0].vectors
+        if not nearly_equal(self._first, again, SAME_TEXT):
+            raise EncoderError(
+                f"{self._endpoint.base_url}: {PROBES[0]!r} gets another vector than at first; the model has changed."
+            )
 
-@cache
-def _certificates() -> SSLContext:
-    """Return the trusted certificates; reading them takes as long as a request."""
-    return httpx.create_ssl_context()
+
+class CuttingEncoder(OpenAIEncoder):
+    """Cuts texts before they are sent, by a tokenizer that the user names."""
+
+    def __init__(
+        self,
+        model: str,
+        endpoint: Endpoint,
+        options: EncoderOptions,
+        bodies: Mapping[Role, Body],
+        settings: Mapping[str, Any],
+        tokenizer: "PreTrainedTokenizerBase",
+        max_length: int,
+    ) -> None:
+        self._tokenizer, self._max_length = tokenizer, max_length
+        super().__init__(model, endpoint, options, bodies, {**settings, "max_length": max_length})
+
+    def count_truncated(self, texts: Sequence[str], role: Role) -> int:
+        """Return how many texts are cut, the prompt and special tokens included."""
+        sent = super()._ready(texts, role)
+        return sum(cut != text for cut, text in zip(self._ready(texts, role), sent, strict=True))
+
+    def _ready(self, texts: Sequence[str], role: Role) -> list[str]:
+        return [self._cut(text) for text in super()._ready(texts, role)]
+
+    def _cut(self, text: str) -> str:
+        if len(self._tokenizer(text, verbose=False)["input_ids"]) <= self._max_length:
+            return text
+        encoded = self._tokenizer(text, truncation=True, max_length=self._max_length, return_offsets_mapping=True)
+        return text[: max(chain.from_iterable(encoded["offset_mapping"]))] or " "
+
+
+def _probe(endpoint: Endpoint, body: Body) -> tuple[Endpoint, Answer]:
+    """Return the answer to a first text; without the field for a format if the server refuses that."""
+    try:
+        return endpoint, endpoint.embed([[PROBES[0]]], body)[0]
+    except EncoderError as error:
+        if _FORMAT not in str(error) or _FORMAT not in endpoint.fields:
+            raise
+    plain = replace(endpoint, fields={name: value for name, value in endpoint.fields.items() if name != _FORMAT})
+    return plain, plain.embed([[PROBES[0]]], body)[0]
 
 
 def _sendable(text: str) -> str:
@@ -309,21 +202,9 @@ def _sendable(text: str) -> str:
     return text.encode("utf-8", "replace").decode() or " "
 
 
-def _retry_after(response: httpx.Response) -> float | None:
-    """Return the seconds that a server asks to wait (RFC 9110, section 10.2.3), if it does."""
-    given = response.headers.get("retry-after", "")
-    if _SECONDS.fullmatch(given):
-        return float(given)
-    try:
-        moment = parsedate_to_datetime(given)
-    except ValueError:
-        return None
-    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
-
-
 def _load(model: str, options: EncoderOptions) -> OpenAIEncoder:
     name = model.removeprefix(_PREFIX)
-    options.reject_unsupported("openai", "max_length", "dtype", "device", "revision")
+    options.reject_unsupported("openai", "dtype", "device", "revision")
     given = options.read_options(
         "openai",
         {
@@ -331,6 +212,10 @@ def _load(model: str, options: EncoderOptions) -> OpenAIEncoder:
             "key_variable": str,
             "dimensions": positive_integer,
             "input_types": _input_types,
+            "body": json_object,
+            "query_body": json_object,
+            "document_body": json_object,
+            "tokenizer": str,
             "concurrency": positive_integer,
             "timeout": number(_SHORTEST_TIMEOUT),
             "tries": positive_integer,
@@ -338,10 +223,42 @@ def _load(model: str, options: EncoderOptions) -> OpenAIEncoder:
     )
     base_url = _base_url(given.pop("base_url", _BASE_URL))
     variable, key = _key(given.pop("key_variable", None), base_url)
-    input_types = given.pop("input_types", None)
-    dimensions = given.pop("dimensions", None)
-    fields = {"model": name, "encoding_format": "float", **({"dimensions": dimensions} if dimensions else {})}
-    return OpenAIEncoder(name, Endpoint(base_url, key, variable, fields, **given), options, input_types)
+    settings = {option: given.pop(option) for option in _FIELDS if option in given}
+    common, bodies = _bodies(settings, key)
+    endpoint_options = {option: given.pop(option) for option in ("concurrency", "timeout", "tries") if option in given}
+    endpoint = Endpoint(base_url, key, variable, {"model": name, _FORMAT: "float", **common}, **endpoint_options)
+    tokenizer, length = given.get("tokenizer"), options.max_length
+    if (tokenizer is None) != (length is None):
+        raise EncoderError("adapter 'openai': --max-length and --option tokenizer=NAME need one another.")
+    if tokenizer is None or length is None:
+        return OpenAIEncoder(name, endpoint, options, bodies, settings)
+    return CuttingEncoder(name, endpoint, options, bodies, settings | given, _tokenizer(tokenizer), length)
+
+
+def _bodies(settings: Mapping[str, Any], key: str) -> tuple[Body, dict[Role, Body]]:
+    """Return the fields that requests have by the user's settings: those of all, and those of each role."""
+    for option in ("body", "query_body", "document_body"):
+        body = settings.get(option, {})
+        if ours := next((name for name in _OURS if name in body), None):
+            raise EncoderError(f"adapter 'openai': --option {option} cannot set the field {ours!r}.")
+        if key and key in json.dumps(body, ensure_ascii=False):
+            raise EncoderError(f"adapter 'openai': --option {option} holds the key, and would be recorded.")
+    dimensions = {"dimensions": settings["dimensions"]} if "dimensions" in settings else {}
+    types = {role: {"input_type": name} for role, name in settings.get("input_types", {}).items()}
+    roles: dict[Role, Body] = {role: types.get(role, {}) | settings.get(f"{role}_body", {}) for role in Role}
+    return dimensions | settings.get("body", {}), roles
+
+
+def _tokenizer(name: str) -> "PreTrainedTokenizerBase":
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    except Exception as error:  # any of several libraries' own errors
+        raise EncoderError(f"adapter 'openai': tokenizer {name}: cannot be loaded ({error}).") from error
+    if not tokenizer.is_fast:
+        raise EncoderError(f"adapter 'openai': tokenizer {name}: does not tell where in a text a token stands.")
+    return tokenizer
 
 
 def _base_url(text: str) -> str:

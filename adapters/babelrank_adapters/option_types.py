@@ -1,7 +1,9 @@
 """What the text of ``--option NAME=TEXT`` may be; each function raises ValueError, which says what would do."""
 
+import json
 from collections.abc import Callable
 from math import inf
+from typing import Any
 
 _BOOLEANS = {"true": True, "false": False}
 
@@ -16,6 +18,17 @@ def positive_integer(text: str) -> int:
 def boolean(text: str) -> bool:
     """Read true or false."""
     return _BOOLEANS[one_of(*_BOOLEANS)(text)]
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Read an object of JSON."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"expected an object of JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise ValueError('expected an object of JSON, such as {"truncate": "END"}')
+    return value
 
 
 def one_of(*choices: str) -> Callable[[str], str]:

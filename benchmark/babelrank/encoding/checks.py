@@ -25,7 +25,7 @@ from babelrank.errors import BabelrankError, EncoderError
 # is caught.
 PROBES = ("Where do bees sleep?", "Zebras sleep standing, lions lie down.", "A bed")
 _TYPES = {Kind.DENSE: np.ndarray, Kind.SPARSE: csr_array, Kind.MULTI_VECTOR: MultiVectors}
-_PADDING = 0.02  # relative: padding and half precision move a vector by less, another text by more
+SAME_TEXT = 0.02  # relative: padding and half precision move a vector by less, another text by more
 _ROUNDING = 1e-6  # relative: two vectors that differ by less are the same
 _ENOUGH = 8  # texts with one vector; fewer may be one text in several spellings
 _SHOWN = 80  # characters of a text that an error shows
@@ -47,7 +47,7 @@ def encode_checked(encode: Encode, texts: Sequence[str], info: EncoderInfo) -> V
         raise
     except Exception as error:  # any of several libraries' own errors
         raise EncoderError(
-            f"encoder {info.name!r} failed on {_failing(encode, texts)} ({type(error).__name__}: {error})."
+            f"encoder {info.name!r} failed on {_name_failing(encode, texts)} ({type(error).__name__}: {error})."
         ) from error
     return check_vectors(vectors, texts, info)
 
@@ -127,7 +127,7 @@ def check_order(encode: Encode, where: str) -> None:
     if all(nearly_equal(rows[0], row, _ROUNDING) for row in rows[1:]):
         raise EncoderError(f"{where} returned one and the same vector for {len(PROBES)} different texts.")
     for text, row in zip(PROBES, rows, strict=True):
-        if not nearly_equal(row, encode([text]), _PADDING):
+        if not nearly_equal(row, encode([text]), SAME_TEXT):
             raise EncoderError(
                 f"{where}: {text!r} gets one vector alone and another among {len(PROBES)} texts; the order of the "
                 "texts must be kept, and a vector must not depend on the other texts."
@@ -148,8 +148,8 @@ def _named(rows: set[int], texts: Sequence[str]) -> str:
     return f"{len(rows)} of {len(texts)} texts, the first of them {texts[min(rows)][:_SHOWN]!r}"
 
 
-def _failing(encode: Encode, texts: Sequence[str]) -> str:
-    """Name the text on which an encoder fails, or as few as fail together."""
+def find_failing(encode: Callable[[Sequence[str]], object], texts: Sequence[str]) -> tuple[int, int]:
+    """Return where the text lies on which an encoder fails, or as few as fail together, by trying halves."""
     low, high = 0, len(texts)
     while high - low > 1:
         middle = (low + high) // 2
@@ -159,13 +159,18 @@ def _failing(encode: Encode, texts: Sequence[str]) -> str:
             low = middle
         else:  # only together
             break
+    return low, high
+
+
+def _name_failing(encode: Encode, texts: Sequence[str]) -> str:
+    low, high = find_failing(encode, texts)
     shown = repr(texts[low][:_SHOWN]) if texts else "no text"
     if high - low == 1:
         return f"text {low + 1} of {len(texts)}, {shown}"
     return f"texts {low + 1} to {high} of {len(texts)}, the first of them {shown}"
 
 
-def _fails(encode: Encode, texts: Sequence[str]) -> bool:
+def _fails(encode: Callable[[Sequence[str]], object], texts: Sequence[str]) -> bool:
     try:
         encode(texts)
     except Exception:  # whatever the library raises

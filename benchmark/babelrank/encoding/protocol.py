@@ -155,6 +155,7 @@ class PoolWeighting(Protocol):
         """Turn what `encode_document` returned for the passages of a pool into their weights in it; same shape."""
 
 
+_SHOWN = 200  # characters of an option that an error shows
 # Options that only models with prompts of their own can honour.
 PROMPT_NAMES = ("query_prompt_name", "document_prompt_name")
 
@@ -244,7 +245,7 @@ class EncoderOptions:
             try:
                 parsed[name] = known[name](text)
             except ValueError as error:
-                raise EncoderError(f"adapter {adapter!r}: --option {name}={text}: {error}.") from error
+                raise EncoderError(f"adapter {adapter!r}: --option {name}={text[:_SHOWN]}: {error}.") from error
         return parsed
 
 
