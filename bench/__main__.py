@@ -20,7 +20,18 @@ from bench.material import xquad
 from bench.table import Row, markdown
 
 # In this order, so that PyTorch is not yet loaded beside NumPy when the first are measured.
-_SUBJECTS = ("ranking", "memory", "reading", "peers", "kinds", "adapters", "training", "search", "streaming")
+_SUBJECTS = (
+    "ranking",
+    "analysis",
+    "memory",
+    "reading",
+    "peers",
+    "kinds",
+    "adapters",
+    "training",
+    "search",
+    "streaming",
+)
 _PEERS = (
     "pytrec_eval-terrier",
     "ranx",

@@ -311,10 +311,10 @@ def test_a_sample_of_texts_that_ask_estimates_the_skewness_of_all():
 
 
 def test_uniformity_of_a_large_collection_is_sampled_and_corrected_for_the_draw(monkeypatch):
-    collection = parallel(questions=200)
+    collection = parallel(questions=150)
     rng = np.random.default_rng(0)
     # One language lies close together: how many of its texts are drawn would move the figure.
-    vectors = rng.normal(size=(600, 5)) + np.repeat([[0] * 5, [0] * 5, [4] * 5], 200, axis=0)
+    vectors = rng.normal(size=(450, 5)) + np.repeat([[0] * 5, [0] * 5, [4] * 5], 150, axis=0)
     whole = measure_space(collection, represent(vectors, vectors)).queries
     assert whole.uniformity == pytest.approx(np.log(np.exp(-2 * pdist(unit(vectors), "sqeuclidean")).mean()), rel=1e-5)
     monkeypatch.setattr(space_module, "_UNIFORM_TEXTS", 100)
@@ -324,9 +324,9 @@ def test_uniformity_of_a_large_collection_is_sampled_and_corrected_for_the_draw(
         sampled = measure_space(collection, represent(vectors, vectors), seed=seed).queries
         assert sampled.uniformity_by_language == pytest.approx(whole.uniformity_by_language, abs=0.2)
         errors.append(sampled.uniformity - whole.uniformity)
-        rows = np.random.default_rng(seed).choice(600, 100, replace=False)
+        rows = np.random.default_rng(seed).choice(450, 100, replace=False)
         drawn = np.exp(-2 * cdist(unit(vectors)[rows], unit(vectors), "sqeuclidean")).sum(axis=1)
-        uncorrected.append(np.log((drawn.mean() - 1) / 599) - whole.uniformity)
+        uncorrected.append(np.log((drawn.mean() - 1) / 449) - whole.uniformity)
     assert max(map(abs, errors)) > 1e-9
     assert np.linalg.norm(errors) < np.linalg.norm(uncorrected) / 2
 

@@ -189,8 +189,11 @@ def draw_plot(runs: Runs, path: Path) -> None:
             axis.set_xscale("symlog", linthresh=min(bias for bias in biases if bias))
             axis.set_xticks([0, 0.03, 0.12, 0.5], labels=["0", ".03", ".12", ".5"])
             axis.minorticks_off()
-            if measure in ("rank_ratio", "rank_distance"):
+            if measure == "rank_distance":
+                axis.set_yscale("log")
+            if measure == "rank_ratio":
                 axis.set_yscale("symlog", linthresh=1)
+                axis.set_ylim(bottom=-0.5)
         axes[-1].axis("off")
         axes[-1].legend(*axes[0].get_legend_handles_labels(), loc="center", frameon=False)
         figure.supxlabel("standard deviation of the languages' offsets", fontsize=8)

@@ -70,9 +70,8 @@ class Resampler:
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Sum values of shape (queries, …) over each query language: shape (1 + resamples, languages, …)."""
         parts = self._parts(values)
-        sums = self._weights @ parts.reshape(self.clusters, math.prod(parts.shape[1:]))
-        shaped: np.ndarray = sums.reshape(len(sums), *parts.shape[1:])
-        return shaped
+        sums: np.ndarray = self._weights @ parts.reshape(self.clusters, math.prod(parts.shape[1:]))
+        return sums.reshape(len(sums), *parts.shape[1:])
 
     def totals(self, values: np.ndarray) -> np.ndarray:
         """Sum values of shape (queries, …) over each query language: shape (languages, …)."""

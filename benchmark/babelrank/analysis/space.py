@@ -29,9 +29,10 @@ from babelrank.ranking.top_table import TopRanks
 
 _MOST_TEXTS = 1 << 14  # with which the uniformity compares texts; of a larger collection a sample
 _MOST_ASKING = 1 << 12  # texts of which the nearest passages are searched; of more a sample
-_UNIFORM_TEXTS = 1 << 10  # texts that are compared with all others for the uniformity
+_UNIFORM_TEXTS = 1 << 9  # texts that are compared with all others for the uniformity
 _UNIFORM_TEXTS_OF_LANGUAGE = 1 << 11  # texts of one language that are compared with one another
 _BLOCK_BYTES = 8 << 20  # what fits into a processor's cache
+_PANEL = 256  # texts; smaller ones multiply more slowly
 _TEMPERATURE = 2.0  # t of the uniformity, as its authors take it
 
 
@@ -121,7 +122,7 @@ def measure_space(
     - Passage hubs and parallel retrieval ask 4,096 passages, and search all of them. A share of parallel retrieval has
       the standard error of its own `n`. The skewness is an estimate of that with all passages asking (see `Hubness`).
     - Query hubs come from `top`, exactly. Without it, 4,096 queries ask.
-    - Uniformity compares 1,024 texts with all others (16,384 at most), and corrects for the draw by a regression on
+    - Uniformity compares 512 texts with all others (16,384 at most), and corrects for the draw by a regression on
       each text's sum of products and of squared products with all others, which are known. That of one language is
       over all pairs of its texts, 2,048 at most.
     - The language probe draws whole groups of translations, 10,000 texts at most.
@@ -259,15 +260,23 @@ def _measure_uniformity(vectors: np.ndarray, lang: np.ndarray, size: int, seed: 
     for number in range(size):
         members = np.flatnonzero(lang == number)
         members = vectors[members[_sample(len(members), _UNIFORM_TEXTS_OF_LANGUAGE, seed)]]
-        by_language.append(_log_potential(_potentials(members, members)))
+        total = 0.0
+        for start in range(0, len(members), _PANEL):  # blocks above the diagonal stand for those below it
+            panel, below = members[start : start + _PANEL], members[start + _PANEL :]
+            total += float(_potentials(panel, panel).sum() + 2 * _potentials(panel, below).sum())
+        by_language.append(_log_mean_potential(total, len(members)))
     texts = vectors[_sample(len(vectors), _MOST_TEXTS, seed)]
-    rows = _sample(len(texts), _UNIFORM_TEXTS, seed)
-    potentials = _potentials(texts[rows], texts)
+    rows = texts[_sample(len(texts), _UNIFORM_TEXTS, seed)]
+    potentials = _potentials(rows, texts)
+    total = float(potentials.sum())
     if len(rows) < len(texts):
-        moments = _product_moments(texts)
-        slopes, *_ = np.linalg.lstsq(moments[rows] - moments[rows].mean(axis=0), potentials - potentials.mean())
-        potentials += (moments.mean(axis=0) - moments[rows].mean(axis=0)) @ slopes
-    return _log_potential(potentials, len(texts)), by_language
+        # Σ x·y and Σ (x·y)² over all y go with the potential of x, and their means over all x are known.
+        sums, squares = texts.sum(axis=0), texts.T @ texts
+        moments = np.stack([rows @ sums, np.einsum("ij,ij->i", rows @ squares, rows)], axis=1).astype(np.float64)
+        means = np.array([(sums.astype(np.float64) ** 2).sum(), (squares.astype(np.float64) ** 2).sum()]) / len(texts)
+        slopes, *_ = np.linalg.lstsq(moments - moments.mean(axis=0), potentials - potentials.mean())
+        total = float(potentials.mean() + (means - moments.mean(axis=0)) @ slopes) * len(texts)
+    return _log_mean_potential(total, len(texts)), by_language
 
 
 def _potentials(texts: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -283,16 +292,11 @@ def _potentials(texts: np.ndarray, others: np.ndarray) -> np.ndarray:
     return sums
 
 
-def _product_moments(texts: np.ndarray) -> np.ndarray:
-    """Return Σ x·y and Σ (x·y)² over all texts y, for each text x, without looking at pairs: shape (texts, 2)."""
-    sums, squares = texts.sum(axis=0), texts.T @ texts
-    return np.stack([texts @ sums, np.einsum("ij,ij->i", texts @ squares, texts)], axis=1).astype(np.float64)
-
-
-def _log_potential(sums: np.ndarray, others: int | None = None) -> Cell:
-    """Return the log of the mean potential of two different texts; `sums` include each text's potential with itself."""
-    others = (len(sums) if others is None else others) - 1
-    return float(np.log(max(sums.mean() - 1, np.finfo(float).tiny) / others)) if others > 0 else None
+def _log_mean_potential(total: float, texts: int) -> Cell:
+    """Return the log of the mean potential of two different texts; the total has each text's potential with itself."""
+    if texts < 2:
+        return None
+    return float(np.log(max(total - texts, np.finfo(float).tiny) / (texts * (texts - 1))))
 
 
 def _align(
