@@ -229,14 +229,14 @@ def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
     return corrected
 
 
-def contributions_to(figure: str, encoder: QuestionFigures) -> np.ndarray:
-    """Return what each question adds to a macro figure: shape (questions,)."""
-    return _average(_contributions(encoder)[:, encoder.settings(figure)])
+def contributions_to(figure: str, encoder: QuestionFigures, languages: Sequence[str] = ()) -> np.ndarray:
+    """Return what each question adds to a macro figure, of queries in some languages only: shape (questions,)."""
+    return _average(_contributions(encoder)[:, encoder.settings(figure, languages)])
 
 
-def shares_of(figure: str, encoder: QuestionFigures) -> np.ndarray:
+def shares_of(figure: str, encoder: QuestionFigures, languages: Sequence[str] = ()) -> np.ndarray:
     """Return how much each question weighs in a macro figure: shape (questions,), of sum 1."""
-    return _average(_shares(encoder.counts)[:, encoder.settings(figure)])
+    return _average(_shares(encoder.counts)[:, encoder.settings(figure, languages)])
 
 
 def standard_errors(contributions: np.ndarray, shares: np.ndarray) -> np.ndarray:

@@ -1,0 +1,81 @@
+"""Differences between training recipes: variance between questions and between seeds."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from babelrank.analysis.bootstrap import find_interval, question_figures
+from babelrank.analysis.seeds import SeedSpread, compare_recipes, pool_seeds
+from babelrank.errors import ReportError
+
+
+def run_of(ranks_of, ranks):
+    rows = [("de", f"q{i:03}", "de", f"de/{i}", 1, float(rank), float(rank)) for i, rank in enumerate(ranks)]
+    return question_figures(ranks_of(rows, ("de",)))
+
+
+@pytest.fixture
+def run(ranks_of):
+    """A checkpoint with these ranks of the answers to q000, q001, …"""
+    return lambda ranks: run_of(ranks_of, ranks)
+
+
+def test_the_spread_is_pooled_over_recipes(run):
+    recipes = [[run([1, 2]), run([1, 4])], [run([2, 2]), run([2, 4]), run([4, 4])], [run([1, 1])]]
+    values = [[0.75, 0.625], [0.5, 0.375, 0.25]]
+    found = pool_seeds(recipes, "monolingual")
+    assert found.freedom == 3
+    assert found.deviation**2 == pytest.approx((np.var(values[0], ddof=1) + 2 * np.var(values[1], ddof=1)) / 3)
+    assert pool_seeds([[run([1, 1])], [run([1, 2])]], "monolingual") is None
+
+
+def test_without_seeds_a_difference_is_a_paired_t_test(run):
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(1, 6, 80), rng.integers(1, 9, 80)
+    found = compare_recipes([run(first)], [run(second)], "monolingual", None)
+    test = stats.ttest_rel(1 / first, 1 / second)
+    interval = test.confidence_interval()
+    assert (found.interval.value, found.interval.low, found.interval.high) == pytest.approx(
+        ((1 / first - 1 / second).mean(), interval.low, interval.high)
+    )
+    assert found.p == pytest.approx(test.pvalue)
+    assert not found.with_seeds
+    boot = find_interval(run(first), "monolingual", against=run(second))
+    assert (found.interval.low, found.interval.high) == pytest.approx((boot.low, boot.high), abs=0.02)
+
+
+def test_seeds_widen_an_interval_less_the_more_there_are(run):
+    rng = np.random.default_rng(0)
+    first, second = run(rng.integers(1, 6, 80)), run(rng.integers(1, 9, 80))
+    spread = SeedSpread(0.05, 4)
+    widths = {}
+    for seeds in (1, 3):
+        found = compare_recipes([first] * seeds, [second] * seeds, "monolingual", spread)
+        assert found.seeds == (seeds, seeds)
+        assert found.with_seeds
+        widths[seeds] = found.interval.high - found.interval.low
+    alone = compare_recipes([first], [second], "monolingual", None).interval
+    assert widths[1] > widths[3] > alone.high - alone.low
+    # Where questions say nothing, it is the two-sample t-test of the seeds.
+    found = compare_recipes([run([1, 1])] * 3, [run([2, 2])] * 3, "monolingual", spread)
+    assert found.interval.high - found.interval.value == pytest.approx(stats.t.ppf(0.975, 4) * 0.05 * np.sqrt(2 / 3))
+
+
+def test_differences_are_tested_against_a_margin_and_a_multiple(run):
+    first, second = run([1, 2, 4, 4]), run([2, 4, 2, 8])
+    found = compare_recipes([first], [second], "monolingual", None, times=0.5)
+    assert found.interval.value == pytest.approx((1 + 0.5 + 0.25 + 0.25) / 4 - 0.5 * (0.5 + 0.25 + 0.5 + 0.125) / 4)
+    at_margin = compare_recipes([first], [second], "monolingual", None, times=0.5, margin=found.interval.value)
+    assert at_margin.p == pytest.approx(1)
+
+
+def test_equal_recipes_do_not_differ(run):
+    same = [run([1, 2, 3])]
+    found = compare_recipes(same, same, "monolingual", None)
+    assert (found.interval.low, found.interval.high, found.p) == (0, 0, 1)
+    assert compare_recipes(same, same, "monolingual", None, margin=0.1).p == 0
+
+
+def test_checkpoints_of_other_questions_are_refused(run):
+    with pytest.raises(ReportError, match="different questions"):
+        compare_recipes([run([1, 2])], [run([1, 2, 3])], "monolingual", None)
