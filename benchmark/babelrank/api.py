@@ -15,7 +15,7 @@ from babelrank.errors import EncoderError, ReportError, unknown_choice
 from babelrank.pipelines.evaluation import Observer
 from babelrank.pipelines.modes import Streaming
 from babelrank.pipelines.submission import submit as run_submission
-from babelrank.reporting.figures import figures_of
+from babelrank.reporting.measures import measures_of
 from babelrank.reporting.report import find_folder, read_reports
 from babelrank.reporting.results import catalog_order
 from babelrank.result import Comparison, Result, compare_results, read_result
@@ -210,15 +210,15 @@ def leaderboard(reports: str | Path = "reports", *, measure: str | None = None) 
     rows = []
     for folder, results in read_reports(Path(reports)).items():
         for name, found in results.collections.items():
-            shown = figures_of(name, found)
+            shown = measures_of(name, found)
             chosen = measure or shown.headline[0]
             if chosen not in MEASURES:
                 raise ReportError(unknown_choice("measure", chosen, MEASURES))
-            macro: dict[str, float | None] = {task: found.macro[task][chosen] for task in shown.kinds}
+            macro: dict[str, float | None] = {task: found.macro[task][chosen] for task in shown.tasks}
             if shown.has_bias:
                 macro[RANK_DISTANCE] = found.macro["multilingual"][RANK_DISTANCE]
             model = {"model": results.model.name, "parameters": results.model.parameters, "folder": str(folder)}
-            rank = {"_order": catalog_order(name), "_score": -(macro[shown.kinds[-1]] or 0.0)}
+            rank = {"_order": catalog_order(name), "_score": -(macro[shown.tasks[-1]] or 0.0)}
             rows.append({"collection": name, "measure": chosen, **macro, **model, **rank})
     board = pd.DataFrame(rows)
     if board.empty:

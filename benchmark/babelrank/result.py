@@ -15,7 +15,7 @@ from babelrank.analysis.measures import MEASURES
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.ranking.table import RelevantRanks
 from babelrank.ranking.top_table import TopRanks
-from babelrank.reporting.figures import figures_of
+from babelrank.reporting.measures import measures_of
 from babelrank.reporting.report import write_report
 from babelrank.reporting.results import Results, find_collections
 from babelrank.reporting.results_file import FILE_NAME, read_results
@@ -150,7 +150,7 @@ class Result:
         rows = []
         for name in self.collections if collection is None else [self._choose(collection)]:
             results = self.results.collections[name]
-            kinds = figures_of(name, results).macro
+            kinds = measures_of(name, results).macro
             for figure, interval in find_intervals(question_figures(self.rank_table(name), measure)).items():
                 if figure in kinds:
                     shown = "ranks" if figure == RANK_DISTANCE else measure
@@ -220,7 +220,7 @@ class Result:
         """
         name = self._choose(collection)
         results, ranks = self.results.collections[name], self.rank_table(name)
-        if not figures_of(name, results).has_bias:
+        if not measures_of(name, results).has_bias:
             raise ReportError(f"{name}: no query has relevant passages in two languages, so bias cannot be measured.")
         measures = measure_language_bias(ranks, self._tops.get(name)).measures
         distance = results.rank_distance
@@ -396,7 +396,7 @@ def compare_results(
     pairs = {}
     for name in collections or shared:
         found = find_collections([each.results for each in results], name)
-        shown = figures_of(name, found[0])
+        shown = measures_of(name, found[0])
         chosen = measure or shown.headline[0]
         _check_measure(chosen)
         questions = [question_figures(each.rank_table(name), chosen) for each in results]

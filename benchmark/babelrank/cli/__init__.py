@@ -29,6 +29,7 @@ for command in (
     evaluation.cache,
     approximation.approximate,
     analysis.leaderboard,
+    analysis.site,
     analysis.plot,
     analysis.compare,
     analysis.export,

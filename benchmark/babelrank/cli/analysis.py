@@ -1,8 +1,6 @@
-"""`leaderboard`, `plot`, `compare`, `export` and `schema`: all that follows from reports alone."""
+"""`leaderboard`, `site`, `plot`, `compare`, `export` and `schema`: all that follows from reports alone."""
 
 import json
-from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +10,6 @@ from babelrank.cli.common import ReportsOption, console, errors, reports_folder,
 from babelrank.errors import ReportError, unknown_choice
 
 _EXPERIMENTS = "experiments"
-_HEATMAPS = "heatmaps"
 
 
 def leaderboard(
@@ -25,7 +22,8 @@ def leaderboard(
         ),
     ] = False,
 ) -> None:
-    """Regenerate leaderboard.md, experiments' pages, and what each report shows, from reports alone."""
+    """Regenerate the leaderboard, experiments' pages, and the pages of each report, as far as they are not current."""
+    from babelrank.reporting.cache import FILE_NAME, Cache
     from babelrank.reporting.experiment import check_experiments, write_experiments
     from babelrank.reporting.leaderboard import check_leaderboard, write_leaderboard
     from babelrank.reporting.report import check_reports, refresh_reports
@@ -34,25 +32,33 @@ def leaderboard(
     root = folder.parent
     if not check:
         # The leaderboard comes first, as reports link to it if it is there.
-        for path in [*write_leaderboard(folder, root), *write_experiments(root / _EXPERIMENTS, folder)]:
-            tell(f"{path}")
-        for path in refresh_reports(folder):
-            tell(f"{path}")
+        changed = [*write_leaderboard(folder, root), *write_experiments(root / _EXPERIMENTS, folder)]
+        for path in [*changed, *refresh_reports(folder)]:
+            tell(path)
         return
-    current = True
+    cache = Cache(folder / FILE_NAME)
     # Reports come first: a rank table that is missing or damaged is listed before it stops what is made of it.
-    for find_stale in (
-        partial(check_reports, folder),
-        partial(check_leaderboard, folder, root),
-        partial(check_experiments, root / _EXPERIMENTS, folder),
-    ):
-        for name in find_stale():
-            current = False
-            errors.print(f"not current: {name}", highlight=False, soft_wrap=True)
-    if not current:
-        errors.print("`babelrank leaderboard` makes pages and heatmaps anew, `babelrank submit` a rank table.")
+    stale = check_reports(folder, cache)
+    for name in stale:
+        errors.print(f"not current: {name}", highlight=False, soft_wrap=True)
+    for name in [*check_leaderboard(folder, root, cache), *check_experiments(root / _EXPERIMENTS, folder, cache)]:
+        stale.append(name)
+        errors.print(f"not current: {name}", highlight=False, soft_wrap=True)
+    if stale:
+        errors.print("`babelrank leaderboard` regenerates pages and heatmaps, `babelrank submit` a rank table.")
         raise typer.Exit(1)
     console.print("The leaderboard and all reports are current.")
+
+
+def site(
+    folder: Annotated[Path, typer.Argument(help="Where the site goes.", metavar="DIR")],
+    reports: ReportsOption = None,
+) -> None:
+    """Build a static site of the leaderboard, all reports and experiments, for any host."""
+    from babelrank.reporting.site import build_site
+
+    found = reports_folder(reports)
+    tell(f"site: {build_site(found, found.parent / _EXPERIMENTS, folder)}")
 
 
 def plot(
@@ -62,8 +68,8 @@ def plot(
         typer.Option(
             "--kind",
             "-k",
-            help="heatmaps, difference (A − B), distance (distributions), scatter (accuracy and bias), scaling, bars "
-            "or radar; may be repeated [default: heatmaps].",
+            help="heatmaps, or one of them: pairs, mean-rank, share-first; difference (A − B), distance "
+            "(distributions), scatter (accuracy and bias), scaling, bars, radar; may be repeated [default: heatmaps].",
         ),
     ] = None,
     size: Annotated[
@@ -82,18 +88,12 @@ def plot(
 
     folder = reports_folder(reports)
     found = [find_report(model, folder) for model in models]
-    material = plots.Material(found, lambda i, collection: find_ranks(models[i], collection, folder))
+    inputs = plots.PlotInputs(found, lambda i, collection: find_ranks(models[i], collection, folder))
     if size is not None and size not in plots.SIZES:
         raise ReportError(unknown_choice("size", size, plots.SIZES))
-    for name in kind or [_HEATMAPS]:
-        if name == _HEATMAPS:
-            chosen = plots.SIZES[size] if size else None
-            drawn: Iterable[Path] = plots.plot_models(found, out, size=chosen, formats=formats or plots.FORMATS)
-        elif name not in plots.KINDS:
-            raise ReportError(unknown_choice("kind of figure", name, [_HEATMAPS, *plots.KINDS]))
-        else:
-            drawn = plots.plot(name, material, out, size=plots.SIZES[size or "text"], formats=formats or plots.FORMATS)
-        for path in drawn:
+    chosen = plots.SIZES[size] if size else None
+    for name in kind or ["heatmaps"]:
+        for path in plots.plot(name, inputs, out, size=chosen, formats=formats or plots.FORMATS):
             tell(path)
 
 
@@ -107,10 +107,11 @@ def compare(
     """Test, question by question, whether models differ: every pair of them, with intervals and corrected p-values."""
     from babelrank.analysis.bootstrap import question_figures
     from babelrank.analysis.comparison import compare as compare_figures
-    from babelrank.reporting.figures import figures_of
+    from babelrank.reporting.comparison_tables import comparison_tables
+    from babelrank.reporting.measures import measures_of
     from babelrank.reporting.report import find_ranks, find_report
     from babelrank.reporting.results import find_collections
-    from babelrank.reporting.terminal import comparison_tables
+    from babelrank.reporting.terminal import table_terminal
 
     if len(models) < 2:
         raise ReportError("compare takes two models or more.")
@@ -121,12 +122,12 @@ def compare(
         raise ReportError(f"{', '.join(models)}: have no collection in common.")
     for name in collection or shared:
         tables = [find_ranks(model, name, folder) for model in models]
-        shown = figures_of(name, find_collections(found, name)[0])
+        shown = measures_of(name, find_collections(found, name)[0])
         figures = [question_figures(table, shown.headline[0]) for table in tables]
         for (first, second), comparison in compare_figures(figures, shown.macro).items():
             names = found[first].model.name, found[second].model.name
             for table in comparison_tables(*names, name, shown.headline[0], comparison):
-                console.print(table)
+                console.print(table_terminal(table))
 
 
 def export(

@@ -1,22 +1,24 @@
 """What an approximate search costs, as text: the index first, then accuracy and evenness by language."""
 
 from collections.abc import Iterator
-from itertools import chain
+from dataclasses import replace
+from functools import partial
 
-from rich import box
-from rich.table import Table
-from rich.text import Text
+from rich.table import Table as RichTable
 
-from babelrank.analysis.settings import Cell
 from babelrank.pipelines.approximation import ApproximateSearch
+from babelrank.reporting.formatting import settle, show_count, show_precisely, show_rank
 from babelrank.reporting.languages import language_name
-from babelrank.reporting.markdown import escape
-from babelrank.reporting.summary import NO_VALUE, show_rank, show_score
-from babelrank.reporting.terminal import align_right
+from babelrank.reporting.markdown import escape, table_markdown
+from babelrank.reporting.tables import Column, Entry, Show, Table
+from babelrank.reporting.terminal import table_terminal
 
 FIGURES = ("nDCG@10", "rank distance", "listed")
 LABELS = ("language", "queries")
 VALUES = ("exact", "approximate", "change")
+_SHOWN: dict[str, tuple[Show, int]] = dict(
+    zip(FIGURES, ((show_precisely, 4), (show_rank, 1), (show_precisely, 4)), strict=True)
+)
 
 
 def index_lines(found: ApproximateSearch) -> list[str]:
@@ -33,26 +35,43 @@ def index_lines(found: ApproximateSearch) -> list[str]:
     ]
 
 
-def cost_rows(found: ApproximateSearch) -> Iterator[tuple[str, ...]]:
-    """Yield a row for each language, then one for their means: `LABELS`, then the `VALUES` of each of `FIGURES`."""
+def cost_table(found: ApproximateSearch) -> Table:
+    """Return a row for each language and one for their means: of each of `FIGURES` its `VALUES`."""
     cost = found.cost
     parts = (cost.exact, cost.approximate, cost.difference)
-    for place, lang in enumerate(cost.languages):
-        cells = ((part.ndcg[place], part.rank_distance[place], part.listed[place]) for part in parts)
-        yield (language_name(lang), f"{cost.queries[place]:,}", *_cells(*cells))
-    macro = ((part.macro["nDCG@10"], part.macro["rank_distance"], part.macro["listed"]) for part in parts)
-    yield ("mean", f"{sum(cost.queries):,}", *_cells(*macro))
+    values = [[part.ndcg, part.rank_distance, part.listed] for part in parts]
+    means = [[part.macro["nDCG@10"], part.macro["rank_distance"], part.macro["listed"]] for part in parts]
+    rows: list[list[Entry]] = [
+        [language_name(lang), cost.queries[i], *(part[f][i] for f in range(len(FIGURES)) for part in values)]
+        for i, lang in enumerate(cost.languages)
+    ]
+    return Table(
+        "",
+        [
+            Column(LABELS[0], key="label"),
+            Column(LABELS[1], show_count, key="label"),
+            *(
+                Column(value, partial(_change, digits=digits) if value == "change" else show, figure, figure)
+                for figure, (show, digits) in _SHOWN.items()
+                for value in VALUES
+            ),
+        ],
+        [*rows, ["mean", sum(cost.queries), *(part[f] for f in range(len(FIGURES)) for part in means)]],
+        note=notes(found),
+    )
 
 
-def cost_tables(found: ApproximateSearch) -> Iterator[Table]:
+def cost_rows(found: ApproximateSearch) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of `cost_table` as texts."""
+    table = cost_table(found)
+    yield from (tuple(table.texts(row)) for row in table.rows)
+
+
+def cost_tables(found: ApproximateSearch) -> Iterator[RichTable]:
     """Yield a table of each of `FIGURES`, for a terminal."""
-    rows = list(cost_rows(found))
-    for place, figure in enumerate(FIGURES):
-        table = Table(*LABELS, *VALUES, title=Text(figure, style="bold"), title_justify="left", box=box.SIMPLE)
-        first = len(LABELS) + place * len(VALUES)
-        for row in rows:
-            table.add_row(*row[: len(LABELS)], *row[first : first + len(VALUES)])
-        yield align_right(table)
+    table = cost_table(found)
+    for figure in FIGURES:
+        yield table_terminal(replace(table.select(["label", figure]), caption=figure, note=""))
 
 
 def notes(found: ApproximateSearch) -> str:
@@ -67,25 +86,9 @@ def notes(found: ApproximateSearch) -> str:
 
 def render_approximation(found: ApproximateSearch) -> str:
     """Return all of it as Markdown."""
-    columns = [*LABELS, *(f"{figure} {value}" for figure in FIGURES for value in VALUES)]
-    lines = [
-        f"# Approximate search: {escape(found.search.factory)}",
-        "",
-        *chain.from_iterable((escape(line), "") for line in index_lines(found)),
-        f"| {' | '.join(columns)} |",
-        f"| --- |{' ---: |' * (len(columns) - 1)}",
-        *(f"| {' | '.join(map(escape, row))} |" for row in cost_rows(found)),
-        "",
-        notes(found),
-    ]
-    return "\n".join(lines) + "\n"
+    title, lines = f"# Approximate search: {escape(found.search.factory)}", map(escape, index_lines(found))
+    return "\n\n".join([title, *lines, table_markdown(cost_table(found)), notes(found)]) + "\n"
 
 
-def _cells(
-    exact: tuple[Cell, Cell, Cell], approximate: tuple[Cell, Cell, Cell], change: tuple[Cell, Cell, Cell]
-) -> Iterator[str]:
-    for place, (show, digits) in enumerate(((show_score, 4), (show_rank, 1), (show_score, 4))):
-        yield show(exact[place])
-        yield show(approximate[place])
-        value = change[place]
-        yield NO_VALUE if value is None else f"{value:+,.{digits}f}".replace("-", "−")
+def _change(value: float, *, digits: int) -> str:
+    return f"{settle(value):+,.{digits}f}".replace("-", "−")

@@ -6,19 +6,11 @@ from functools import partial
 from babelrank.analysis.errors import Counts, Errors, Outranking, Worst, WorstQuestion
 from babelrank.analysis.settings import Cell, Matrix
 from babelrank.data.catalog import Source
+from babelrank.reporting.formatting import show_count, show_rank, show_share
 from babelrank.reporting.languages import language_name
-from babelrank.reporting.parts import (
-    Bars,
-    Column,
-    MatrixView,
-    Passage,
-    Question,
-    QuestionList,
-    Section,
-    Table,
-    show_share,
-)
-from babelrank.reporting.summary import show_rank
+from babelrank.reporting.matrices import MatrixView
+from babelrank.reporting.sections import QueryList, RankedPassage, RankedQuery, Section
+from babelrank.reporting.tables import Bars, Column, Table
 
 _KINDS = {
     "relevant": "another answer",
@@ -69,8 +61,8 @@ def error_section(errors: Errors, worst: Worst, source: Source | None) -> Sectio
         f"them is not counted. {texts}",
         matrices=[*_pair_views(errors), *_pool_views(errors)],
         tables=[_first_table(errors)],
-        questions=[
-            QuestionList(title, [(name, _questions(name, found)) for name, found in worst[kind].items()])
+        queries=[
+            QueryList(title, [(name, _queries(name, found)) for name, found in worst[kind].items()])
             for kind, title in _LISTS.items()
             if worst.get(kind)
         ],
@@ -155,7 +147,7 @@ def _first_table(errors: Errors) -> Table:
             Column("query language"),
             Column("wrong first", show_share),
             *(Column(_SHORT[kind], show_share) for kind in by_kind),
-            Column("n", "{:,.0f}".format),
+            Column("n", show_count),
         ],
         rows=[
             [language_name(lang), wrong[i], *(shares[i] for shares in by_kind.values()), n]
@@ -165,16 +157,16 @@ def _first_table(errors: Errors) -> Table:
     )
 
 
-def _questions(setting: str, found: Sequence[WorstQuestion]) -> list[Question]:
+def _queries(setting: str, found: Sequence[WorstQuestion]) -> list[RankedQuery]:
     lang = setting.partition("→")[0]
     return [
-        Question(
+        RankedQuery(
             lang,
             question.query_id,
             question.query,
             [
                 *map(_passage, question.outranking),
-                Passage(
+                RankedPassage(
                     _show_rank(question.rank), "the answer", question.answer_lang, question.answer_id, question.answer
                 ),
             ],
@@ -183,9 +175,9 @@ def _questions(setting: str, found: Sequence[WorstQuestion]) -> list[Question]:
     ]
 
 
-def _passage(above: Outranking) -> Passage:
+def _passage(above: Outranking) -> RankedPassage:
     what = _KINDS[above.kind] + (f", {_PLACES[above.place]}" if above.place else "")
-    return Passage(_show_rank(above.rank), what, above.passage_lang, above.passage_id, above.text)
+    return RankedPassage(_show_rank(above.rank), what, above.passage_lang, above.passage_id, above.text)
 
 
 def _show_rank(rank: float) -> str:

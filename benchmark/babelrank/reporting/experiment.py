@@ -1,33 +1,35 @@
-"""An experiment -> one page: reports of several checkpoints side by side, and what they say of its claims.
+"""An experiment -> one page: reports of several checkpoints compared, and what they say of its claims.
 
-In: ``experiments/<name>/experiment.toml`` and the rank tables of the reports that it names. Out: ``reports/<name>.md``.
+In: ``experiments/<name>/experiment.toml`` and the rank tables of the reports that it names. Out: ``reports/<name>.md``,
+and the same in HTML.
 """
 
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
+from markdown_it import MarkdownIt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from babelrank.analysis.bootstrap import (
-    MACRO_FIGURES,
-    RANK_DISTANCE,
-    Interval,
-    QuestionFigures,
-    find_interval,
-    mean_figures,
-    question_figures,
-    require_paired,
-)
+from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE, Interval
 from babelrank.errors import ReportError
 from babelrank.files import atomic_write
+from babelrank.reporting.cache import Cache, open_cache
+from babelrank.reporting.estimates import Estimates
+from babelrank.reporting.formatting import settle, show_change, show_macro
+from babelrank.reporting.html_page import render_page
+from babelrank.reporting.html_report import REPORT_PAGE
 from babelrank.reporting.markdown import Markdown, render_template
-from babelrank.reporting.report import find_ranks, find_report, lock_reports
-from babelrank.reporting.results import find_collections
-from babelrank.reporting.summary import MACRO_LABELS, settle, show_change, show_interval
+from babelrank.reporting.pages import LEADERBOARD_PAGE, REPORT_NAME
+from babelrank.reporting.report import find_report, find_stored_ranks, lock_reports
+from babelrank.reporting.results import ModelResults, find_collections
+from babelrank.reporting.sections import Section
+from babelrank.reporting.stored_tables import StoredRanks
+from babelrank.reporting.summary import MACRO_LABELS
+from babelrank.reporting.tables import Column, Entry, Link, Table
 
 FILE_NAME = "experiment.toml"
 Figure = Literal["monolingual", "cross_lingual", "multilingual", "rank_distance"]
@@ -37,13 +39,13 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Run(_Table):
+class ExperimentRun(_Table):
     """A report that takes part, by the name of its folder."""
 
     label: str
     report: str
     repeats: tuple[str, ...] = ()  # reports of the same with other seeds: figures are the mean of all
-    config: str | None = None  # beside the experiment's own file
+    config: str | None = None  # next to the experiment's own file
 
     @property
     def reports(self) -> tuple[str, ...]:
@@ -52,7 +54,7 @@ class Run(_Table):
 
 
 class Published(_Table):
-    """Figures of others, in the order of `MACRO_FIGURES`, by collection."""
+    """Published values, in the order of `MACRO_FIGURES`, by collection."""
 
     label: str
     figures: dict[str, tuple[float, float, float, float]]
@@ -77,37 +79,19 @@ class Experiment(_Table):
     text: str
     collections: tuple[str, ...]
     start: str
-    runs: tuple[Run, ...] = Field(min_length=1)
+    runs: tuple[ExperimentRun, ...] = Field(min_length=1)
     source: str = ""
     published: tuple[Published, ...] = ()
     claims: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True)
-class Row:
-    """One run on one collection.
+class ExperimentPage:
+    """What an experiment's page shows: a title, a text in Markdown, and sections."""
 
-    Attributes
-    ----------
-    figures, gains
-        Its figures, means over its seeds; and their differences from the start, None for the start itself.
-    seeds
-        The figures of each of its reports, if there are several.
-    """
-
-    run: Run
-    figures: dict[str, Interval]
-    gains: dict[str, Interval] | None
-    seeds: dict[str, dict[str, Interval]]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What the figures say of a claim on one collection: by how much the run is better than each of the others."""
-
-    claim: Claim
-    gains: dict[str, Interval]
-    verdict: str
+    title: str
+    text: str
+    sections: list[Section]
 
 
 def read_experiment(folder: Path) -> Experiment:
@@ -135,8 +119,13 @@ def read_experiment(folder: Path) -> Experiment:
     return experiment
 
 
-def render_experiment(folder: Path, reports: Path) -> str:
-    """Return the page's Markdown, for the experiment in a folder.
+def make_page(folder: Path, reports: Path, estimates: Estimates, report_name: str = REPORT_NAME) -> ExperimentPage:
+    """Return the page of the experiment in a folder.
+
+    Parameters
+    ----------
+    report_name
+        Which page of a report to link to.
 
     Raises
     ------
@@ -145,53 +134,35 @@ def render_experiment(folder: Path, reports: Path) -> str:
         than the start's.
     """
     experiment = read_experiment(folder)
-
-    @cache
-    def figures_of(label: str, collection: str) -> QuestionFigures:
-        run = next(run for run in experiment.runs if run.label == label)
-        try:
-            figures = mean_figures([figures_of_report(report, collection) for report in run.reports])
-            if label != experiment.start:
-                require_paired(figures, figures_of(experiment.start, collection))
-            return figures
-        except ReportError as error:
-            raise ReportError(f"{folder / FILE_NAME}: run {label!r}, {collection}: {error}") from error
-
-    @cache
-    def figures_of_report(report: str, collection: str) -> QuestionFigures:
-        return question_figures(find_ranks(report, collection, reports))
-
-    def row(run: Run, collection: str) -> Row:
-        figures, start = figures_of(run.label, collection), figures_of(experiment.start, collection)
-        return Row(
-            run,
-            _all_figures(figures),
-            None if run.label == experiment.start else _all_figures(figures, against=start),
-            {report: _all_figures(figures_of_report(report, collection)) for report in run.reports if run.repeats},
-        )
-
-    rows = {name: [row(run, name) for run in experiment.runs] for name in experiment.collections}
-    results = {report: find_report(report, reports) for run in experiment.runs for report in run.reports}
+    sections = [
+        _Comparison(experiment, name, folder, cache(partial(_find, name, reports)), estimates, report_name).section()
+        for name in experiment.collections
+    ]
+    results = {name: find_report(name, reports) for run in experiment.runs for name in run.reports}
     for name in experiment.collections:
         find_collections(list(results.values()), name)
-    findings = {
-        name: [_judge(claim, name, figures_of) for claim in experiment.claims] for name in experiment.collections
-    }
-    return render_template(
-        "experiment.md.j2",
-        experiment=experiment,
-        folder=folder.name,
-        text=Markdown(experiment.text.strip()),
-        published={
-            name: [(entry.label, entry.figures[name]) for entry in experiment.published if name in entry.figures]
-            for name in experiment.collections
-        },
-        figure_names=MACRO_LABELS,
-        rows=rows,
-        findings=findings,
-        notes={run.label: results[run.report].model.notes.get("training", "") for run in experiment.runs},
-        show=show_interval,
-        show_change=show_change,
+    models = {run.label: results[run.report].model for run in experiment.runs}
+    return ExperimentPage(
+        experiment.title, experiment.text.strip(), [*sections, _training(experiment, folder.name, models)]
+    )
+
+
+def render_experiment(folder: Path, reports: Path, estimates: Estimates | None = None) -> str:
+    """Return the page's Markdown; errors are those of `make_page`."""
+    page = make_page(folder, reports, estimates or Estimates())
+    return render_template("experiment.md.j2", page=page, text=Markdown(page.text))
+
+
+def render_experiment_html(folder: Path, reports: Path, estimates: Estimates | None = None) -> str:
+    """Return the page's HTML, with links to the reports' pages in HTML; errors are those of `make_page`."""
+    page = make_page(folder, reports, estimates or Estimates(), REPORT_PAGE)
+    return render_page(
+        "experiment.html.j2",
+        styles=("base.css", "report.css"),
+        scripts=("common.js",),
+        page=page,
+        text=MarkdownIt("js-default").render(page.text),
+        leaderboard=f"../{LEADERBOARD_PAGE}",
     )
 
 
@@ -204,51 +175,164 @@ def write_experiments(experiments: Path, reports: Path) -> list[Path]:
         An experiment or a report cannot be read, or a page cannot be written.
     """
     changed = []
-    with lock_reports(reports):
-        for path, content in _pages(experiments, reports).items():
+    with lock_reports(reports), open_cache(reports) as known:
+        for path, content in _pages(experiments, reports, known).items():
             if not path.is_file() or path.read_text(encoding="utf-8") != content:
                 atomic_write(path, content)
                 changed.append(path)
     return changed
 
 
-def check_experiments(experiments: Path, reports: Path) -> list[str]:
+def check_experiments(experiments: Path, reports: Path, known: Cache | None = None) -> list[str]:
     """Return the pages that are missing, or differ from what the reports say."""
     return [
         str(path)
-        for path, content in _pages(experiments, reports).items()
+        for path, content in _pages(experiments, reports, known).items()
         if not path.is_file() or path.read_text(encoding="utf-8") != content
     ]
 
 
-def _pages(experiments: Path, reports: Path) -> dict[Path, str]:
-    folders = sorted(path.parent for path in experiments.glob(f"*/{FILE_NAME}"))
-    return {reports / f"{folder.name}.md": render_experiment(folder, reports) for folder in folders}
+def experiment_folders(experiments: Path) -> list[Path]:
+    """Return the folders that hold an experiment."""
+    return sorted(path.parent for path in experiments.glob(f"*/{FILE_NAME}"))
 
 
-def _all_figures(figures: QuestionFigures, against: QuestionFigures | None = None) -> dict[str, Interval]:
-    return {figure: find_interval(figures, figure, against=against) for figure in MACRO_FIGURES}
-
-
-def _judge(claim: Claim, collection: str, figures_of: Callable[[str, str], QuestionFigures]) -> Finding:
-    gains = {
-        other: _as_gain(
-            claim.figure,
-            find_interval(
-                figures_of(claim.run, collection),
-                claim.figure,
-                against=figures_of(other, collection),
-                times=claim.times,
-                languages=claim.languages,
-            ),
-        )
-        for other in claim.better_than
+def _pages(experiments: Path, reports: Path, known: Cache | None) -> dict[Path, str]:
+    estimates = Estimates(known)
+    return {
+        reports / f"{folder.name}.md": render_experiment(folder, reports, estimates)
+        for folder in experiment_folders(experiments)
     }
-    if all(settle(gain.low) > claim.by for gain in gains.values()):
-        return Finding(claim, gains, "held")
-    if any(settle(gain.high) < claim.by for gain in gains.values()):
-        return Finding(claim, gains, "did not hold")
-    return Finding(claim, gains, "cannot be told")
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """The runs of an experiment on one collection."""
+
+    experiment: Experiment
+    collection: str
+    folder: Path
+    table_of: Callable[[str], StoredRanks]
+    estimates: Estimates
+    report_name: str
+
+    def section(self) -> Section:
+        experiment, runs = self.experiment, self.experiment.runs
+        columns = [Column(label, partial(show_macro, figure)) for figure, label in MACRO_LABELS.items()]
+        changes = [Column(label, numeric=True) for label in MACRO_LABELS.values()]
+        tables = [
+            Table(
+                "",
+                [Column("run"), *columns],
+                [[self._link(run), *(self._interval(run.label, figure) for figure in MACRO_FIGURES)] for run in runs],
+            ),
+            Table(
+                f"Change from {experiment.start}",
+                [Column("run"), *changes],
+                [
+                    [
+                        run.label,
+                        *(
+                            show_change(figure, self._interval(run.label, figure, experiment.start))
+                            for figure in MACRO_FIGURES
+                        ),
+                    ]
+                    for run in runs
+                    if run.label != experiment.start
+                ],
+            ),
+            Table(
+                "Seed by seed",
+                [Column("run"), Column("report"), *columns],
+                [
+                    [
+                        run.label,
+                        Link(report, f"{report}/{self.report_name}"),
+                        *(self.estimates.interval([self.table_of(report)], figure) for figure in MACRO_FIGURES),
+                    ]
+                    for run in runs
+                    if run.repeats
+                    for report in run.reports
+                ],
+            ),
+            Table(
+                f"Published ({experiment.source})",
+                [Column("run"), *columns],
+                [
+                    [entry.label, *entry.figures[self.collection]]
+                    for entry in experiment.published
+                    if self.collection in entry.figures
+                ],
+            ),
+            Table(
+                "Claims",
+                [Column("claim"), Column("better than, by"), Column("verdict")],
+                [self._judge(claim) for claim in experiment.claims],
+            ),
+        ]
+        return Section(self.collection, "", tables=[table for table in tables if table.rows])
+
+    def _link(self, run: ExperimentRun) -> Link:
+        note = f"mean of {len(run.reports)} seeds" if run.repeats else ""
+        return Link(run.label, f"{run.report}/{self.report_name}", note)
+
+    def _tables(self, label: str) -> list[StoredRanks]:
+        run = next(run for run in self.experiment.runs if run.label == label)
+        return [self.table_of(report) for report in run.reports]
+
+    def _interval(
+        self, label: str, figure: str, other: str = "", *, times: float = 1.0, languages: tuple[str, ...] = ()
+    ) -> Interval:
+        try:
+            against = self._tables(other) if other else ()
+            tables = self._tables(label)
+            return self.estimates.interval(tables, figure, against=against, times=times, languages=languages)
+        except ReportError as error:
+            raise ReportError(f"{self.folder / FILE_NAME}: run {label!r}, {self.collection}: {error}") from error
+
+    def _judge(self, claim: Claim) -> list[Entry]:
+        """Return a claim, by how much its run is better than each of the others, and whether that holds."""
+        gains = {
+            other: _as_gain(
+                claim.figure,
+                self._interval(claim.run, claim.figure, other, times=claim.times, languages=claim.languages),
+            )
+            for other in claim.better_than
+        }
+        if all(settle(gain.low) > claim.by for gain in gains.values()):
+            verdict = "held"
+        elif any(settle(gain.high) < claim.by for gain in gains.values()):
+            verdict = "did not hold"
+        else:
+            verdict = "cannot be told"
+        times = f"{claim.times:.2f} × " if claim.times != 1 else ""
+        shown = [f"{times}{other}: {show_change(claim.figure, gain)}" for other, gain in gains.items()]
+        return [claim.text, "; ".join(shown), verdict]
+
+
+def _find(collection: str, reports: Path, report: str) -> StoredRanks:
+    return find_stored_ranks(report, collection, reports)
+
+
+def _training(experiment: Experiment, name: str, models: dict[str, ModelResults]) -> Section:
+    return Section(
+        "What was trained",
+        "",
+        tables=[
+            Table(
+                "",
+                [Column("run"), Column("how"), Column("configuration")],
+                [
+                    [
+                        run.label,
+                        models[run.label].notes.get("training", "") or "not trained by babelrank",
+                        Link(run.config, f"../experiments/{name}/{run.config}") if run.config else None,
+                    ]
+                    for run in experiment.runs
+                ],
+            )
+        ],
+    )
 
 
 def _as_gain(figure: Figure, difference: Interval) -> Interval:

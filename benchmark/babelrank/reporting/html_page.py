@@ -14,9 +14,10 @@ from typing import Any
 
 import jinja2
 
+from babelrank.analysis.bootstrap import Interval
+from babelrank.reporting.formatting import NO_VALUE
 from babelrank.reporting.languages import language_name
-from babelrank.reporting.parts import show_cell
-from babelrank.reporting.summary import NO_VALUE
+from babelrank.reporting.tables import Code, Link, Table, number_in, show_bounds, show_cell
 
 
 def render_page(template: str, *, styles: Sequence[str], scripts: Sequence[str], **values: Any) -> str:
@@ -37,7 +38,12 @@ def render_page(template: str, *, styles: Sequence[str], scripts: Sequence[str],
         f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(early)} {_digest(late)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    return _templates().get_template(template).render(policy=policy, style=style, early=early, late=late, **values)
+    return templates().get_template(template).render(policy=policy, style=style, early=early, late=late, **values)
+
+
+def table_html(table: Table) -> str:
+    """Return a table as a fragment of HTML, to be shown in a notebook or in another page."""
+    return templates().get_template("table.html.j2").render(table=table)
 
 
 def anchor(*names: str) -> str:
@@ -48,13 +54,9 @@ def anchor(*names: str) -> str:
     return "--".join(map(_slug, names))
 
 
-def _slug(name: str) -> str:
-    plain = "-".join(re.findall(r"[a-z0-9]+", name.lower()))
-    return plain or hashlib.sha256(name.encode()).hexdigest()[:8]  # nothing that ASCII could spell
-
-
 @cache
-def _templates() -> jinja2.Environment:
+def templates() -> jinja2.Environment:
+    """Return the templates of pages, which escape all that is filled in."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("babelrank.reporting", "templates"),
         autoescape=True,
@@ -64,15 +66,26 @@ def _templates() -> jinja2.Environment:
     )
     environment.filters.update(
         anchor=anchor,
-        count=lambda value: f"{value:,}",
         language=language_name,
         languages=lambda codes: ", ".join(map(language_name, codes)),
         place=lambda value: f"{value:.2f}".rstrip("0").rstrip("."),
         shown=show_cell,
+        bounds=show_bounds,
+        number=number_in,
         without_code=lambda code: language_name(code).removesuffix(f" ({code})"),
+    )
+    environment.tests.update(
+        link=lambda cell: isinstance(cell, Link),
+        code=lambda cell: isinstance(cell, Code),
+        interval=lambda cell: isinstance(cell, Interval),
     )
     environment.globals.update(NO_VALUE=NO_VALUE)
     return environment
+
+
+def _slug(name: str) -> str:
+    plain = "-".join(re.findall(r"[a-z0-9]+", name.lower()))
+    return plain or hashlib.sha256(name.encode()).hexdigest()[:8]  # nothing that ASCII could spell
 
 
 @cache

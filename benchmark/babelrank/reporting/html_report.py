@@ -1,45 +1,40 @@
 """Results -> report.html: the figures of one model, to be looked at.
 
-In: results, as their file has them, with what was computed from the rank tables besides. Out: the page. `parts` says
-what a section holds.
+In: results, as their file has them, with what was computed from the rank tables. Out: the page.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
-from babelrank.analysis.settings import Cell, mean_or_none
-from babelrank.data.catalog import source_of
-from babelrank.reporting.figures import figures_of
-from babelrank.reporting.heatmaps import HEATMAPS
-from babelrank.reporting.html_page import anchor, render_page
-from babelrank.reporting.languages import language_name
-from babelrank.reporting.markdown import (
-    HASHED,
+from babelrank.reporting.facts import (
+    describe_collection,
+    environment_facts,
+    evaluation_facts,
     is_folder,
+    model_facts,
     reproducing_command,
-    show_seconds,
 )
-from babelrank.reporting.parts import Bars, Column, Margin, MatrixView, Section, Table
+from babelrank.reporting.formatting import show_dimension, show_macro, show_parameters
+from babelrank.reporting.heatmaps import HEATMAPS, pair_view
+from babelrank.reporting.html_page import anchor, render_page
+from babelrank.reporting.measures import measures_of
 from babelrank.reporting.results import CollectionResults, Results
+from babelrank.reporting.sections import Section
 from babelrank.reporting.summary import (
-    BIAS_LABELS,
-    SETTING_LABELS,
-    settle,
-    show_parameters,
-    show_rank,
-    show_score,
-    summary_rows,
+    TASK_LABELS,
+    Intervals,
+    distance_table,
+    pool_table,
+    summary_table,
+    verdict,
 )
 
 REPORT_PAGE = "report.html"
-_PAIRS, *_FAVOURED = HEATMAPS
 _SHARED = frozenset(("rows", "columns", "n"))
 _MEANINGS = {
-    **{kind: (label, f"{{}}, {kind.replace('_', '-')}") for kind, label in SETTING_LABELS.items()},
+    **{task: (label, f"{{}}, {task.replace('_', '-')}") for task, label in TASK_LABELS.items()},
     RANK_DISTANCE: ("Rank distance", "language bias"),
 }
 
@@ -71,7 +66,7 @@ class Headline:
 
 def render_report_html(
     results: Results,
-    intervals: Mapping[str, Mapping[str, Interval]] | None = None,
+    intervals: Mapping[str, Intervals] | None = None,
     sections: Mapping[str, Sequence[Section]] | None = None,
     leaderboard: str | None = None,
 ) -> str:
@@ -88,8 +83,9 @@ def render_report_html(
     leaderboard
         Address of the leaderboard's page, seen from the report; no link by default.
     """
+    known = intervals or {}
     parts = {
-        name: [*collection_sections(name, collection), *(sections or {}).get(name, ())]
+        name: [*collection_sections(name, collection, known.get(name)), *(sections or {}).get(name, ())]
         for name, collection in results.collections.items()
     }
     views = {
@@ -98,34 +94,34 @@ def render_report_html(
         for section in chosen
         for view in section.matrices
     }
-    dimension = results.model.dimension
     return render_page(
         "report.html.j2",
         styles=("base.css", "scales.css", "report.css"),
         scripts=("common.js", "report.js"),
         results=results,
         model=results.model,
-        dimension=f"{dimension:,}" if dimension < HASHED else None,
+        dimension=show_dimension(results.model.dimension),
         parameters=show_parameters(results.model.parameters),
-        settings={key: json.dumps(value, ensure_ascii=False) for key, value in results.model.settings.items()},
         command=reproducing_command(results),
         is_folder=is_folder(results.model),
         headlines={
-            name: headlines(name, collection, (intervals or {}).get(name, {}))
-            for name, collection in results.collections.items()
+            name: headlines(name, collection, known.get(name, {})) for name, collection in results.collections.items()
         },
-        has_intervals=any((intervals or {}).values()),
+        verdicts={name: verdict(name, collection) for name, collection in results.collections.items()},
+        has_intervals=any(known.values()),
         collections=[(anchor(name), name) for name in results.collections],
         sections=parts,
         choices_of=lambda section, part: [(f"{part}--{anchor(view.label)}", view.label) for view in section.matrices],
         data=_share_lists(views),
-        source_of=source_of,
-        seconds=show_seconds,
+        describe=describe_collection,
+        evaluation=evaluation_facts,
+        settings=model_facts(results.model),
+        environment=environment_facts(results.environment),
         leaderboard=leaderboard,
     )
 
 
-def headlines(name: str, collection: CollectionResults, intervals: Mapping[str, Interval]) -> list[Headline]:
+def headlines(name: str, collection: CollectionResults, intervals: Intervals) -> list[Headline]:
     """Return the macro figures that a collection has: its headline measures, and the rank distance.
 
     Parameters
@@ -133,25 +129,60 @@ def headlines(name: str, collection: CollectionResults, intervals: Mapping[str, 
     intervals
         Of the first of the headline measures, and of the rank distance.
     """
-    figures = figures_of(name, collection)
-    first, *others = figures.headline
+    shown = measures_of(name, collection)
+    first, *others = shown.headline
     return [
-        *(_headline(kind, first, collection, intervals.get(kind)) for kind in figures.kinds),
-        *(_headline(kind, measure, collection, None) for measure in others for kind in figures.kinds),
-        *([_headline(RANK_DISTANCE, "", collection, intervals.get(RANK_DISTANCE))] if figures.has_bias else []),
+        *(_headline(task, first, collection, intervals.get(task)) for task in shown.tasks),
+        *(_headline(task, measure, collection, None) for measure in others for task in shown.tasks),
+        *([_headline(RANK_DISTANCE, "", collection, intervals.get(RANK_DISTANCE))] if shown.has_bias else []),
     ]
 
 
-def collection_sections(name: str, collection: CollectionResults) -> list[Section]:
+def collection_sections(name: str, collection: CollectionResults, intervals: Intervals | None = None) -> list[Section]:
     """Return the sections that follow from a collection's results, as far as its judgements allow them."""
-    figures = figures_of(name, collection)
-    sections = [_averages(collection, figures.measures)]
-    if figures.has_pool:
-        sections.append(_pairs(collection, figures.measures))
-    if figures.has_bias:
-        sections += [_rank_distance(collection), _favoured(collection)]
-    if figures.has_pool:
-        sections.append(_pool(collection, figures.measures))
+    shown = measures_of(name, collection)
+    summary, distance = summary_table(name, collection, intervals), distance_table(collection)
+    sections = [
+        Section(
+            title="Averages",
+            caption="Each setting has the mean over its queries. Mo., Cr. and Mul. are means over settings (macro); "
+            "micro is the mean over all queries of all languages, as LAReQA reports it.",
+            tables=[summary],
+        )
+    ]
+    if shown.has_pool:
+        sections.append(
+            Section(
+                title="Pairs of languages",
+                caption="Rows are query languages, columns passage languages. Monolingual settings, on the diagonal, "
+                "are framed. Mul. is the pool of all languages at once. A pair's queries are those with a relevant "
+                "passage in the passage language.",
+                matrices=[pair_view(collection, measure) for measure in shown.measures],
+            )
+        )
+    if shown.has_bias:
+        sections += [
+            Section(
+                title="Rank distance",
+                caption="How far apart parallel passages rank; lower is better.",
+                tables=[distance],
+            ),
+            Section(
+                title="Favoured languages",
+                caption="Whose passages come first in the pool of all languages? Rows are query languages, columns the "
+                "languages of the relevant passages.",
+                matrices=[heatmap.view(collection) for heatmap in HEATMAPS[1:]],
+            ),
+        ]
+    if shown.has_pool:
+        sections.append(
+            Section(
+                title="Multilingual pool",
+                caption="Queries of one language, passages of all languages in one pool; the relevant passages of all "
+                "languages count. Higher is better.",
+                tables=[pool_table(collection, shown.measures)],
+            )
+        )
     return sections
 
 
@@ -159,15 +190,14 @@ def _headline(figure: str, measure: str, collection: CollectionResults, interval
     is_distance = figure == RANK_DISTANCE
     furthest = sum(collection.passages.values()) - 1  # first and last of the pool
     value = collection.macro["multilingual"][figure] if is_distance else collection.macro[figure][measure]
-    known = [value, *((interval.low, interval.high) if interval else ())] if value is not None else []
-    show = (lambda number: f"{settle(number):,.0f}") if is_distance else show_score
-    texts = [*map(show, known), "", "", ""]
-    label, meaning = _MEANINGS[figure][0], _MEANINGS[figure][1].format(measure)
+    known = [] if value is None else [value, *((interval.low, interval.high) if interval else ())]
+    texts = [*(show_macro(figure, number) for number in known), "", "", ""]
+    label, meaning = _MEANINGS[figure]
     return Headline(
         label,
-        meaning,
+        meaning.format(measure),
         higher_is_better=not is_distance,
-        value=texts[0] or show_score(None),
+        value=texts[0] or show_macro(figure, None),
         low=texts[1],
         high=texts[2],
         places=[min(max(number / (furthest if is_distance else 1), 0.0), 1.0) * 100 for number in known],
@@ -185,148 +215,3 @@ def _share_lists(views: Mapping[str, Mapping[str, object]]) -> dict[str, object]
         for name, view in views.items()
     }
     return {"views": shared, "lists": [json.loads(text) for text in lists]}
-
-
-def _averages(collection: CollectionResults, measures: Sequence[str]) -> Section:
-    return Section(
-        title="Averages",
-        caption="Each setting has the mean over its queries. Mo., Cr. and Mul. are means over settings (macro); micro "
-        "is the mean over all queries of all languages, as LAReQA reports it.",
-        tables=[
-            Table(
-                caption="Means over settings, by measure; higher is better",
-                columns=[Column(""), Column("mean over"), *(Column(measure, show_score) for measure in measures)],
-                rows=[
-                    [row.label, row.meaning, *(row.scores[measure] for measure in measures)]
-                    for row in summary_rows(collection)
-                ],
-            )
-        ],
-    )
-
-
-def _pairs(collection: CollectionResults, measures: Sequence[str]) -> Section:
-    return Section(
-        title="Pairs of languages",
-        caption="Rows are query languages, columns passage languages. Monolingual settings, on the diagonal, are "
-        "framed. Mul. is the pool of all languages at once. A pair's queries are those with a relevant passage in the "
-        "passage language.",
-        matrices=[
-            MatrixView(
-                label=measure,
-                title=f"{measure} by query and passage language",
-                rows=collection.languages,
-                columns=collection.languages,
-                values=collection.pairs.scores[measure],
-                show=_PAIRS.show,
-                precise=_show_precisely,
-                legend=f"{measure} (higher is better)",
-                n=collection.pairs.n,
-                beside=Margin("Mul.", "all languages", collection.pool.scores[measure], collection.pool.n),
-            )
-            for measure in measures
-        ],
-    )
-
-
-def _rank_distance(collection: CollectionResults) -> Section:
-    distance = collection.rank_distance
-    macro = collection.macro["multilingual"]
-    languages = zip(
-        map(language_name, collection.languages),
-        distance.mean,
-        distance.median,
-        distance.floor,
-        distance.normalised,
-        distance.n,
-        strict=True,
-    )
-    return Section(
-        title="Rank distance",
-        caption="Per query, the difference between the ranks in the pool of its worst and its best relevant passage, "
-        "which say the same in different languages; over the n queries that have at least two. Its floor is their "
-        "number less one, below which it falls only where they tie. Normalised: 0 at the floor, 1 if they stand at "
-        "both ends of the pool. Lower is better.",
-        tables=[
-            Table(
-                caption="Rank distance by query language: bars are means, with median and floor marked",
-                columns=[
-                    Column("query language"),
-                    *(Column(label, show_rank) for label in ("mean", "median", "floor")),
-                    Column("normalised", _show_precisely),
-                    Column("n", _show_count),
-                ],
-                rows=[*map(list, languages), ["mean over languages", *(macro[name] for name in BIAS_LABELS), None]],
-                bars=Bars(length=1, marks=(2, 3)),
-            )
-        ],
-    )
-
-
-def _favoured(collection: CollectionResults) -> Section:
-    views = []
-    for heatmap in _FAVOURED:
-        values = heatmap.matrix(collection)
-        views.append(
-            MatrixView(
-                label=heatmap.name.replace("-", " "),
-                title=heatmap.title[0].upper() + heatmap.title[1:],
-                rows=collection.languages,
-                columns=collection.languages,
-                values=values,
-                show=heatmap.show,
-                precise=show_rank if heatmap.logarithmic else "{:.1%}".format,
-                legend=heatmap.label,
-                note=heatmap.caption,
-                colours=heatmap.colours,
-                limits=heatmap.limits,
-                logarithmic=heatmap.logarithmic,
-                n=collection.favoured.n,
-                below=Margin("mean", "mean over query languages", _column_means(values)),
-            )
-        )
-    return Section(
-        title="Favoured languages",
-        caption="Whose passages come first in the pool of all languages? Rows are query languages, columns the "
-        "languages of the relevant passages.",
-        matrices=views,
-    )
-
-
-def _pool(collection: CollectionResults, measures: Sequence[str]) -> Section:
-    scores = collection.pool.scores
-    rows = zip(
-        map(language_name, collection.languages),
-        *(scores[measure] for measure in measures),
-        collection.pool.n,
-        strict=True,
-    )
-    return Section(
-        title="Multilingual pool",
-        caption="Queries of one language, passages of all languages in one pool; the relevant passages of all "
-        "languages count. Higher is better.",
-        tables=[
-            Table(
-                caption=f"Scores in the pool of all languages, by query language: bars are {measures[0]}, from 0 to 1",
-                columns=[
-                    Column("query language"),
-                    *(Column(measure, show_score) for measure in measures),
-                    Column("n", _show_count),
-                ],
-                rows=[list(row) for row in rows],
-                bars=Bars(length=1, limit=1.0),
-            )
-        ],
-    )
-
-
-def _column_means(values: Sequence[Sequence[Cell]]) -> list[Cell]:
-    return [mean_or_none(column) for column in np.array(values, dtype=float).T]
-
-
-def _show_precisely(score: float) -> str:
-    return f"{score:.4f}"
-
-
-def _show_count(number: float) -> str:
-    return f"{number:,.0f}"

@@ -9,8 +9,10 @@ from babelrank.analysis.comparison import holm
 from babelrank.analysis.detail import Detail
 from babelrank.analysis.groups import LOW_RESOURCE, Group
 from babelrank.analysis.settings import Cell
-from babelrank.reporting.parts import Column, Section, Table
-from babelrank.reporting.summary import MACRO_LABELS, NO_VALUE, show_interval, show_p, show_signed
+from babelrank.reporting.formatting import NO_VALUE, show_count, show_interval, show_p, show_signed
+from babelrank.reporting.sections import Section
+from babelrank.reporting.summary import MACRO_LABELS
+from babelrank.reporting.tables import Column, Table
 
 _CROSS = ("cross_lingual",)
 # Views of `analysis.groups`, in the order in which they are shown, and what they are called.
@@ -47,7 +49,7 @@ def group_section(groups: Mapping[str, Sequence[Group]]) -> Section:
                     Column("group"),
                     Column("languages"),
                     *(Column(MACRO_LABELS[figure]) for figure in MACRO_FIGURES if figure in figures),
-                    Column("pairs", "{:,.0f}".format),
+                    Column("pairs", show_count),
                 ],
                 rows=[
                     [
@@ -109,7 +111,7 @@ def distance_section(detail: Detail) -> Section:
                     Column("partial ρ", show_signed),
                     Column("ρ with rank", show_signed),
                     Column("p, Holm", show_p),
-                    Column("pairs", "{:,.0f}".format),
+                    Column("pairs", show_count),
                 ],
                 rows=rows,
             )

@@ -1,187 +1,137 @@
 """reports/ -> leaderboard.md and leaderboard.html: every model that was submitted, by collection."""
 
-import os
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
 
-from babelrank.analysis.bootstrap import Interval, find_intervals, question_figures
-from babelrank.analysis.letters import find_letters
-from babelrank.data.catalog import Source, source_of
+from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
 from babelrank.errors import ReportError
 from babelrank.files import atomic_write
-from babelrank.reporting.family_table import SIDE_BY_SIDE, tabulate
-from babelrank.reporting.figures import FAMILY_TITLES, Figures, figures_of
-from babelrank.reporting.html_leaderboard import Key, render_leaderboard_html
+from babelrank.reporting.boards import Board, make_boards
+from babelrank.reporting.cache import Cache, open_cache
+from babelrank.reporting.estimates import Estimates
+from babelrank.reporting.html_page import render_page
+from babelrank.reporting.html_report import REPORT_PAGE
 from babelrank.reporting.markdown import render_template
 from babelrank.reporting.pages import LEADERBOARD, LEADERBOARD_PAGE, REPORT_NAME
-from babelrank.reporting.report import lock_reports, read_reports
-from babelrank.reporting.results import CollectionResults, ModelResults, catalog_order
-from babelrank.reporting.scaling_table import scaling_table
-from babelrank.reporting.stored_tables import read_stored_ranks
+from babelrank.reporting.report import lock_reports
+from babelrank.reporting.results import ModelResults
+from babelrank.reporting.standings import read_standings
+from babelrank.reporting.tables import Entry, Link, number_in, show_bounds, show_cell
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One model on one collection; `link` leads to its report, which stands in `folder`."""
-
-    model: ModelResults
-    result: CollectionResults
-    link: str
-    folder: Path
-
-
-@dataclass(frozen=True)
-class Section:
-    """Entries that can be compared: on the same files, candidates and languages; the best first (`Figures.main`)."""
-
-    title: str
-    source: Source | None
-    entries: list[Entry]
-    figures: Figures
-
-
-@dataclass(frozen=True)
-class Standings:
-    """What the rank tables say of entries, by title of the section and name of the model; some may have no table.
-
-    Attributes
-    ----------
-    intervals
-        Of the macro figures.
-    letters
-        Models of a section that share one cannot be told apart by the figure that sorts them; see `analysis.letters`.
-    """
-
-    intervals: dict[Key, Mapping[str, Interval]]
-    letters: dict[Key, str]
-
-
-def render_leaderboard(reports: Path, root: Path | None = None) -> dict[str, str]:
-    """Return the leaderboard's pages by file name, in Markdown and HTML.
+def read_boards(reports: Path, root: Path | None = None, cache: Cache | None = None) -> list[Board]:
+    """Return the boards of a leaderboard.
 
     Parameters
     ----------
     reports
         Folder of all reports.
     root
-        Folder in which the leaderboard will stand; links are relative to it. By default the one that holds `reports`.
+        Folder in which the leaderboard stands; links are relative to it. By default the one that holds `reports`.
+    cache
+        What is known of the reports.
 
     Raises
     ------
     ReportError
-        A report cannot be read, or is of another schema version.
+        A report or a rank table cannot be read, or is of another schema version.
     """
-    sections = read_sections(reports, root or reports.parent)
-    standings = find_standings(sections)
-    families = {family: [each for each in sections if each.figures.family == family] for family in FAMILY_TITLES}
-    tables = [tabulate(family, families[family]) for family in SIDE_BY_SIDE if families[family]]
-    own = [each for each in sections if each.figures.family not in SIDE_BY_SIDE]
-    scaling = {
-        section.title: table
-        for section in own
-        if section.figures.has_bias
-        and (table := scaling_table([(entry.model, entry.result) for entry in section.entries]))
-    }
-    letters, intervals = standings.letters, standings.intervals
-    return {
-        LEADERBOARD: render_template(
-            "leaderboard.md.j2", sections=own, tables=tables, letters=letters, scaling=scaling
-        ),
-        LEADERBOARD_PAGE: render_leaderboard_html(own, letters, intervals, tables=tables, scaling=scaling),
-    }
+    return make_boards(read_standings(reports, root or reports.parent, Estimates(cache)), cache)
 
 
-def read_sections(reports: Path, root: Path) -> list[Section]:
-    """Return the sections of a leaderboard that stands in `root`.
+def render_leaderboard(boards: Sequence[Board]) -> str:
+    """Return a leaderboard.md: it follows from the arguments alone."""
+    return render_template("leaderboard.md.j2", boards=boards)
 
-    Raises
-    ------
-    ReportError
-        A report cannot be read, or is of another schema version.
+
+def render_leaderboard_html(boards: Sequence[Board], *, nav: Sequence[tuple[str, str]] = ()) -> str:
+    """Return a leaderboard.html: it follows from the arguments alone.
+
+    Parameters
+    ----------
+    nav
+        Addresses and names of other pages to link to.
     """
-    prefix = os.path.relpath(reports.absolute(), root.absolute())
-    groups: defaultdict[tuple[str, str], list[Entry]] = defaultdict(list)
-    for folder, results in read_reports(reports).items():
-        link = quote(Path(prefix, folder.name, REPORT_NAME).as_posix())
-        for name, result in results.collections.items():
-            groups[name, result.sha256].append(Entry(results.model, result, link, folder))
-    names = [name for name, _ in groups]
-    sections = []
-    for name, digest in sorted(groups, key=lambda key: (catalog_order(key[0]), key[1])):
-        entries = groups[name, digest]
-        figures = figures_of(name, entries[0].result)
-        # One name with two digests: the files were another version's, and the figures cannot be compared.
-        title = name if names.count(name) == 1 else f"{name} (files {digest[:8]})"
-        sections.append(Section(title, source_of(name), _best_first(entries, figures), figures))
-    return sections
-
-
-def find_standings(sections: Sequence[Section]) -> Standings:
-    """Read the rank tables, and find how sure the figures are and which models can be told apart.
-
-    Raises
-    ------
-    ReportError
-        A rank table cannot be read.
-    """
-    intervals: dict[Key, Mapping[str, Interval]] = {}
-    letters: dict[Key, str] = {}
-    for section in sections:
-        kind, measure = section.figures.main
-        tables = {
-            (section.title, entry.model.name): question_figures(
-                read_stored_ranks(entry.folder, entry.result.ranks), measure
-            )
-            for entry in section.entries
-            if entry.result.ranks
-        }
-        for key, figures in tables.items():
-            intervals[key] = find_intervals(figures)
-        letters |= dict(zip(tables, find_letters(list(tables.values()), kind), strict=True))
-    return Standings(intervals, letters)
+    measures = dict.fromkeys(measure for board in boards for measure in board.measures)
+    return render_page(
+        "leaderboard.html.j2",
+        styles=("base.css", "leaderboard.css"),
+        scripts=("common.js", "scatter.js", "leaderboard.js"),
+        nav=[*nav, (LEADERBOARD, LEADERBOARD)],
+        boards=boards,
+        collections=[(board.id, board.title) for board in boards],
+        measure_choices=[(measure, measure) for measure in measures],
+        has_pool=any(board.has_pool for board in boards),
+        has_bias=any(board.has_bias for board in boards),
+        kinds=sorted({model.kind for board in boards for model in board.models}),
+        has_groups=any(column.key == "group" for board in boards for column in board.table.columns),
+        has_intervals=any(isinstance(cell, Interval) for board in boards for row in board.table.rows for cell in row),
+        page_of=_to_page,
+        data={board.id: _data(board) for board in boards},
+    )
 
 
 def write_leaderboard(reports: Path, root: Path) -> list[Path]:
-    """Write the leaderboard of `reports` into `root`, each page whole or not at all; return the pages.
+    """Write the leaderboard of `reports` into `root`, each page whole or not at all; return the pages that changed.
 
     Raises
     ------
     ReportError
         A report cannot be read, or a page cannot be written.
     """
-    with lock_reports(reports):
-        pages = render_leaderboard(reports, root)
-        for name, content in pages.items():
+    changed = []
+    with lock_reports(reports), open_cache(reports) as cache:
+        boards = read_boards(reports, root, cache)
+        for name, content in (
+            (LEADERBOARD, render_leaderboard(boards)),
+            (LEADERBOARD_PAGE, render_leaderboard_html(boards)),
+        ):
+            path = root / name
+            if path.is_file() and path.read_bytes() == content.encode():
+                continue
             try:
-                atomic_write(root / name, content)
+                atomic_write(path, content)
             except OSError as error:
-                raise ReportError(f"{root / name}: cannot be written ({error.strerror}).") from error
-    return [root / name for name in pages]
+                raise ReportError(f"{path}: cannot be written ({error.strerror}).") from error
+            changed.append(path)
+    return changed
 
 
-def check_leaderboard(reports: Path, root: Path) -> list[str]:
-    """Return the pages in `root` that are missing or differ from what the reports say.
+def check_leaderboard(reports: Path, root: Path, cache: Cache | None = None) -> list[str]:
+    """Return leaderboard.md in `root` if it is missing, or differs from what the reports say.
 
     Raises
     ------
     ReportError
         A report cannot be read.
     """
-    return [
-        str(root / name)
-        for name, content in render_leaderboard(reports, root).items()
-        if not (root / name).is_file() or (root / name).read_bytes() != content.encode()
-    ]
+    path, content = root / LEADERBOARD, render_leaderboard(read_boards(reports, root, cache))
+    return [] if path.is_file() and path.read_bytes() == content.encode() else [str(path)]
 
 
-def _best_first(entries: list[Entry], figures: Figures) -> list[Entry]:
-    kind, measure = figures.main
+def _data(board: Board) -> list[dict[str, object]]:
+    """Return what the page's script sorts, filters and draws, by row."""
+    return [_row(board, row, model) for row, model in zip(board.table.rows, board.models, strict=True)]
 
-    def place(entry: Entry) -> tuple[bool, float, str]:
-        score = entry.result.macro[kind][measure]
-        return score is None, -(score or 0.0), entry.model.name
 
-    return sorted(entries, key=place)
+def _row(board: Board, row: Sequence[Entry], model: ModelResults) -> dict[str, object]:
+    cells = {column.key: (cell, column.show) for cell, column in zip(row, board.table.columns, strict=True)}
+    link, intervals = row[1], {key: each for key, (each, _) in cells.items() if isinstance(each, Interval)}
+    values = {key: cell if isinstance(cell, str) else number_in(cell) for key, (cell, _) in cells.items()}
+    return {
+        "kind": model.kind,
+        "link": _to_page(link).href if isinstance(link, Link) else "",
+        "values": values | {"name": model.name},
+        "intervals": {key: [number_in(each.low), number_in(each.high)] for key, each in intervals.items()},
+        "texts": {
+            key: show_cell(number_in(cell), show)
+            for key, (cell, show) in cells.items()
+            if "/M" in key or key == RANK_DISTANCE
+        },
+        "ranges": {key: show_bounds(each, cells[key][1]) for key, each in intervals.items()},
+    }
+
+
+def _to_page(link: Link) -> Link:
+    """Return a link to a report's page in HTML."""
+    return Link(link.text, link.href.removesuffix(REPORT_NAME) + REPORT_PAGE, link.note)

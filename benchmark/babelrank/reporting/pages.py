@@ -1,107 +1,140 @@
-"""Results and the tables beside them -> what a report shows: pages and heatmaps, the same wherever they are drawn."""
+"""Results and the tables next to them -> what a report shows: pages and heatmaps."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from babelrank.analysis.bootstrap import Interval
-from babelrank.analysis.detail import analyse_in_detail
-from babelrank.analysis.errors import Texts, attach_texts, find_errors, select_worst
-from babelrank.data.catalog import source_of
-from babelrank.reporting.error_section import error_section
-from babelrank.reporting.figures import figures_of
-from babelrank.reporting.heatmaps import heatmaps_of
+from babelrank.reporting.estimates import Estimates
+from babelrank.reporting.facts import (
+    describe_collection,
+    environment_facts,
+    evaluation_facts,
+    is_folder,
+    model_facts,
+    reproducing_command,
+)
+from babelrank.reporting.heatmaps import PAIRS, heatmaps_of, render_svg
 from babelrank.reporting.html_report import REPORT_PAGE, render_report_html
-from babelrank.reporting.markdown import render_markdown
-from babelrank.reporting.parts import Section
-from babelrank.reporting.results import CollectionResults, ModelResults, Results
-from babelrank.reporting.sections import detail_sections
-from babelrank.reporting.space_section import space_section
-from babelrank.reporting.stored_tables import read_stored_ranks, read_stored_top
+from babelrank.reporting.markdown import Markdown, fence, render_template
+from babelrank.reporting.measures import measures_of
+from babelrank.reporting.results import CollectionResults, Results
+from babelrank.reporting.stored_tables import StoredRanks
+from babelrank.reporting.summary import MEANING, Intervals, distance_table, summary_table, verdict
+
+if TYPE_CHECKING:
+    from babelrank.reporting.content import Tables
 
 REPORT_NAME = "report.md"
-LEADERBOARD = "leaderboard.md"  # beside the folder of all reports
+LEADERBOARD = "leaderboard.md"  # next to the folder of all reports
 LEADERBOARD_PAGE = "leaderboard.html"
-_AGAIN = "To have it, submit the model again (babelrank submit MODEL) without streaming; nothing is encoded again."
 
 
-@dataclass(frozen=True)
-class _Content:
-    """What is shown of a collection beyond its results."""
+def render_report(
+    results: Results, folder: Path, tables: "Tables | None" = None, *, with_leaderboard: bool = False
+) -> dict[str, str]:
+    """Return what a report shows, by file name: report.md, report.html and heatmaps.
 
-    intervals: dict[str, Interval] = field(default_factory=dict)
-    sections: list[Section] = field(default_factory=list)
+    A collection without a table of top passages has no section of errors, and one without a measured space none of
+    that; the page says so.
 
-
-def render_report(results: Results, folder: Path, *, with_leaderboard: bool = False) -> dict[str, str | bytes]:
-    """Return what a report shows, by file name: its pages and the heatmaps.
-
-    All follow from `results` and the tables in `folder`; the heatmaps' bytes depend on the version of matplotlib, too.
-    `with_leaderboard` is as in `render_pages`.
+    Parameters
+    ----------
+    tables
+        Those tables in `folder` that are in memory, too.
+    with_leaderboard
+        Whether a leaderboard is about to be written, to which pages can link; they also do if there is one.
 
     Raises
     ------
     ReportError
         A table cannot be read.
     """
-    from babelrank.reporting.plots import render_heatmap, shared_scale
+    from babelrank.reporting.content import make_content  # with all that analyses; most reports are current
 
-    files: dict[str, str | bytes] = {**render_pages(results, folder, with_leaderboard=with_leaderboard)}
-    for name, collection in results.collections.items():
-        for heatmap in heatmaps_of(name, collection):
-            scale = shared_scale(heatmap, [collection])
-            files[heatmap.file_name(name)] = render_heatmap(results, name, heatmap, scale, "svg")
-    return files
+    contents = {
+        name: make_content(results.model, name, collection, folder, (tables or {}).get(name))
+        for name, collection in results.collections.items()
+    }
+    intervals = {name: content.intervals for name, content in contents.items()}
+    sections = {name: content.sections for name, content in contents.items()}
+    linked = with_leaderboard or has_leaderboard(folder)
+    return {
+        REPORT_NAME: render_markdown(results, intervals, f"../../{LEADERBOARD}" if linked else None),
+        REPORT_PAGE: render_report_html(results, intervals, sections, f"../../{LEADERBOARD_PAGE}" if linked else None),
+        **render_heatmaps(results),
+    }
 
 
-def render_pages(results: Results, folder: Path, *, with_leaderboard: bool = False) -> dict[str, str]:
-    """Return the pages of a report by file name, from its results and the tables in its folder.
+def render_heatmaps(results: Results) -> dict[str, str]:
+    """Return the heatmaps of a report by file name."""
+    return {
+        heatmap.file_name(name): render_svg(heatmap.view(collection), [results.model.name, f"{name}: {heatmap.title}"])
+        for name, collection in results.collections.items()
+        for heatmap in heatmaps_of(name, collection)
+    }
 
-    A collection without a table of top passages has no section of errors, and one whose space was not measured none of
-    that; the page says so. Pages link to the leaderboard if it is there, or about to be written (`with_leaderboard`).
+
+def render_markdown_of(results: Results, folder: Path, estimates: Estimates) -> str:
+    """Return a report.md with the intervals of the rank tables in its folder.
 
     Raises
     ------
     ReportError
-        A table cannot be read, or the rank table is missing.
+        A rank table cannot be read.
     """
-    contents = {
-        name: _content(results.model, name, collection, folder) for name, collection in results.collections.items()
+    intervals = {
+        name: estimates.intervals(StoredRanks(folder, collection.ranks, measures_of(name, collection).headline[0]))
+        for name, collection in results.collections.items()
+        if collection.ranks
     }
-    intervals = {name: content.intervals for name, content in contents.items() if content.intervals}
-    sections = {name: content.sections for name, content in contents.items()}
-    linked = with_leaderboard or (folder.absolute().parent.parent / LEADERBOARD).is_file()
+    return render_markdown(results, intervals, f"../../{LEADERBOARD}" if has_leaderboard(folder) else None)
+
+
+def render_markdown(
+    results: Results, intervals: Mapping[str, Intervals] | None = None, leaderboard: str | None = None
+) -> str:
+    """Return a report.md: it follows from the arguments alone.
+
+    Parameters
+    ----------
+    intervals
+        By collection, then by macro figure.
+    leaderboard
+        Address of leaderboard.md, seen from the report; no link by default.
+    """
+    known = intervals or {}
+    return render_template(
+        "report.md.j2",
+        model=results.model,
+        collections={
+            name: _shown(name, collection, known.get(name, {})) for name, collection in results.collections.items()
+        },
+        has_intervals=any(known.values()),
+        meaning=Markdown(MEANING),
+        model_facts=model_facts(results.model),
+        environment=environment_facts(results.environment),
+        command=fence(reproducing_command(results), "sh"),
+        is_folder=is_folder(results.model),
+        leaderboard=leaderboard and Markdown(leaderboard),
+    )
+
+
+def has_leaderboard(folder: Path) -> bool:
+    """Return whether there is a leaderboard where a report's pages would link to it."""
+    return (folder.absolute().parent.parent / LEADERBOARD).is_file()
+
+
+def _shown(name: str, collection: CollectionResults, intervals: Intervals) -> dict[str, Any]:
+    """Return what report.md shows of a collection."""
+    shown = measures_of(name, collection)
+    numbers = {n for row in (*collection.pairs.n, collection.pool.n) for n in row}
     return {
-        REPORT_NAME: render_markdown(results, intervals, sections, f"../../{LEADERBOARD}" if linked else None),
-        REPORT_PAGE: render_report_html(results, intervals, sections, f"../../{LEADERBOARD_PAGE}" if linked else None),
+        "verdict": verdict(name, collection),
+        "description": describe_collection(name, collection),
+        "summary": summary_table(name, collection, intervals),
+        "pairs": PAIRS.view(collection) if shown.has_pool else None,
+        "n": f"{numbers.pop():,}" if len(numbers) == 1 else "",
+        "distance": distance_table(collection) if shown.has_bias else None,
+        "heatmaps": heatmaps_of(name, collection),
+        "facts": evaluation_facts(collection),
     }
-
-
-def _content(model: ModelResults, name: str, collection: CollectionResults, folder: Path) -> _Content:
-    figures = figures_of(name, collection)
-    intervals: dict[str, Interval] = {}
-    sections: list[Section] = []
-    left_out: list[str] = []
-    if collection.ranks is not None and not figures.has_pool:
-        ranks = read_stored_ranks(folder, collection.ranks)
-        return _Content(analyse_in_detail(ranks, figures.headline[0]).intervals, [])
-    if collection.space is None:
-        left_out.append(f"Embedding space: it was not measured. {_AGAIN}")
-    elif collection.space.undefined:
-        left_out.append(f"Embedding space: {collection.space.undefined}")
-    else:
-        sections.append(space_section(collection.space))
-    if collection.ranks is not None:
-        ranks = read_stored_ranks(folder, collection.ranks)
-        detail = analyse_in_detail(ranks, figures.headline[0], seen=model.seen)
-        intervals = detail.intervals
-        sections = [*(detail_sections(detail) if figures.has_bias else []), *sections]
-        if collection.top is None or not (folder / collection.top.file).exists():
-            left_out.append(f"Errors: there is no table of top passages. {_AGAIN}")
-        else:
-            errors = find_errors(ranks, read_stored_top(folder, collection.top))
-            worst = attach_texts(select_worst(errors), collection.texts or Texts({}, {}))
-            source = source_of(name) if collection.texts else None
-            sections.append(error_section(errors, worst, source))
-    if left_out:
-        sections.append(Section("Not in this report", " ".join(left_out)))
-    return _Content(intervals, sections)

@@ -1,4 +1,4 @@
-"""The folder of a report: results.json, tables, heatmaps and pages, written whole or not at all."""
+"""The folder of a report: results.json, tables, heatmaps and pages, written complete or not at all."""
 
 import logging
 import shutil
@@ -14,9 +14,11 @@ from babelrank.errors import ReportError, unknown_choice
 from babelrank.files import PART_SUFFIX, atomic_write
 from babelrank.ranking.table import RelevantRanks
 from babelrank.ranking.top_table import TopRanks
+from babelrank.reporting.cache import Cache, digest, open_cache
+from babelrank.reporting.estimates import Estimates
 from babelrank.reporting.heatmaps import heatmaps_of
 from babelrank.reporting.names import collection_stem, find_problem, slug
-from babelrank.reporting.pages import render_pages, render_report
+from babelrank.reporting.pages import REPORT_NAME, has_leaderboard, render_markdown_of, render_report
 from babelrank.reporting.provenance import Environment
 from babelrank.reporting.results import (
     CollectionResults,
@@ -26,7 +28,7 @@ from babelrank.reporting.results import (
     TopFile,
 )
 from babelrank.reporting.results_file import FILE_NAME, dump, parse, read_results
-from babelrank.reporting.stored_tables import file_digest, is_whole, read_stored_ranks
+from babelrank.reporting.stored_tables import StoredRanks, file_digest, is_complete, read_stored_ranks
 
 _LOCK_NAME = ".lock"
 _LOCK_SECONDS = 3600  # many times what a leaderboard of many reports takes: who waits may hold hours of encoding
@@ -64,9 +66,9 @@ def check_writable(reports: Path, model: ModelResults, digests: Mapping[str, str
                     "--replace lets the figures go; else rename the folder, or --out DIR names another place."
                 )
     with _writing(reports):
-        # Beside the report, or where the folder of all reports would have to be made.
-        beside = reports if existing == folder else existing
-        Path(tempfile.mkdtemp(prefix=".", suffix=PART_SUFFIX, dir=beside)).rmdir()
+        # Next to the report, or where the folder of all reports would have to be made.
+        place = reports if existing == folder else existing
+        Path(tempfile.mkdtemp(prefix=".", suffix=PART_SUFFIX, dir=place)).rmdir()
 
 
 def write_report(
@@ -132,7 +134,8 @@ def write_report(
             atomic_write(fresh / FILE_NAME, content)
             # What is drawn must follow from the file, which rounds.
             written = parse(content, FILE_NAME)
-            for name, drawn in render_report(written, fresh, with_leaderboard=with_leaderboard).items():
+            tables = {name: (table, (tops or {}).get(name)) for name, table in ranks.items()}
+            for name, drawn in render_report(written, fresh, tables, with_leaderboard=with_leaderboard).items():
                 atomic_write(fresh / name, drawn)
             _swap(fresh, folder)
         except BaseException:
@@ -141,35 +144,42 @@ def write_report(
     return folder
 
 
-def check_reports(reports: Path) -> list[str]:
+def check_reports(reports: Path, cache: Cache | None = None) -> list[str]:
     """Return the paths in `reports` that do not follow from their results.json.
 
-    These are a page that differs, a heatmap that is missing, a table that is not the one of which results.json has the
-    digest, and a rank table that is missing. (A table of top passages may be: pages then have no errors to show.) What
-    is in a heatmap is not compared: matplotlib's versions draw differently.
+    These are a report.md that differs, a heatmap that is missing, a rank table that is missing, and a table with a
+    checksum that differs from results.json. (A table of top passages may be missing: the page then has no errors to
+    show.) Pages in HTML are not looked at.
+
+    Parameters
+    ----------
+    cache
+        What is known of the reports.
 
     Raises
     ------
     ReportError
         A results.json cannot be read.
     """
-    stale = []
+    stale, estimates = [], Estimates(cache)
     for folder, results in read_reports(reports).items():
         damaged = [path for collection in results.collections.values() for path in _damaged(folder, collection)]
-        figures = [
+        heatmaps = [
             folder / heatmap.file_name(name)
             for name, collection in results.collections.items()
             for heatmap in heatmaps_of(name, collection)
         ]
-        stale += damaged + [path for path in figures if not path.is_file()]
-        if not damaged:
-            pages = render_pages(results, folder).items()
-            stale += [folder / name for name, page in pages if not _holds(folder / name, page.encode())]
+        stale += damaged + [path for path in heatmaps if not path.is_file()]
+        page = folder / REPORT_NAME
+        if not damaged and not _holds(page, render_markdown_of(results, folder, estimates)):
+            stale.append(page)
     return [str(path) for path in stale]
 
 
 def refresh_reports(reports: Path) -> list[Path]:
-    """Draw every report anew from its results.json, as after a change of the templates; return the files that changed.
+    """Draw every report again that is not current, as after a change of babelrank; return the files that changed.
+
+    A report is current if nothing that it follows from has changed since it was drawn, nor what was drawn.
 
     Raises
     ------
@@ -177,14 +187,42 @@ def refresh_reports(reports: Path) -> list[Path]:
         A results.json cannot be read, or a folder cannot be written.
     """
     changed = []
-    for folder in _folders(reports):
-        with lock_reports(reports):  # one at a time, and read again: a submission may come in between
-            for name, drawn in render_report(read_results(folder / FILE_NAME), folder).items():
-                content = drawn if isinstance(drawn, bytes) else drawn.encode()
-                if not _holds(folder / name, content):
-                    atomic_write(folder / name, content)
-                    changed.append(folder / name)
+    with open_cache(reports) as cache:
+        for folder in _folders(reports):
+            with lock_reports(reports):  # one at a time, and read again: a submission may come in between
+                for name, content in draw_report(folder, read_results(folder / FILE_NAME), cache).items():
+                    if not _holds(folder / name, content):
+                        atomic_write(folder / name, content)
+                        changed.append(folder / name)
     return changed
+
+
+def draw_report(folder: Path, results: Results, cache: Cache) -> dict[str, str]:
+    """Return the pages and heatmaps of a report by file name: from its folder if they are current, else drawn.
+
+    Parameters
+    ----------
+    results
+        As its results.json has them.
+    cache
+        Knows what the files followed from; it is told of those that are drawn.
+
+    Raises
+    ------
+    ReportError
+        A table cannot be read.
+    """
+    inputs = [
+        FILE_NAME,
+        *(file.file for each in results.collections.values() for file in (each.ranks, each.top) if file),
+    ]
+    origin = ["report", folder.name, has_leaderboard(folder), *(_digest_of(folder / name) for name in inputs)]
+    known: dict[str, str] = cache.once(origin, dict)
+    if known and all(_digest_of(folder / name) == expected for name, expected in known.items()):
+        return {name: (folder / name).read_text(encoding="utf-8") for name in known}
+    files = render_report(results, folder)
+    cache.replace(origin, {name: digest(content) for name, content in files.items()})
+    return files
 
 
 def read_reports(reports: Path) -> dict[Path, Results]:
@@ -229,6 +267,12 @@ def find_ranks(model: str, collection: str, reports: Path) -> RelevantRanks:
     ReportError
         There is no such report, it is not about the collection, or it or the table cannot be read.
     """
+    stored = find_stored_ranks(model, collection, reports)
+    return read_stored_ranks(stored.folder, stored.file)
+
+
+def find_stored_ranks(model: str, collection: str, reports: Path) -> StoredRanks:
+    """Return where the rank table of a model is; errors are those of `find_ranks`, before the table is read."""
     folder = find_folder(model, reports)
     collections = read_results(folder / FILE_NAME).collections
     if collection not in collections:
@@ -236,7 +280,7 @@ def find_ranks(model: str, collection: str, reports: Path) -> RelevantRanks:
     stored = collections[collection].ranks
     if stored is None:
         raise ReportError(f"{folder}: has no rank table of {collection}.")
-    return read_stored_ranks(folder, stored)
+    return StoredRanks(folder, stored)
 
 
 def find_folder(model: str, reports: Path) -> Path:
@@ -363,26 +407,30 @@ def _check_tables(fresh: Path, folder: Path, results: Results) -> None:
     for name, collection in results.collections.items():
         for path in _damaged(fresh, collection):
             raise ReportError(
-                f"{folder / path.name}: missing, or not what results.json has the digest of. Evaluate {name} again, "
+                f"{folder / path.name}: missing, or its checksum differs from results.json. Evaluate {name} again, "
                 "too, or move the folder away."
             )
 
 
 def _damaged(folder: Path, collection: CollectionResults) -> list[Path]:
-    """Return the tables that are not what results.json has the digest of; one of top passages may be missing."""
+    """Return the tables with a checksum that differs from results.json; one of top passages may be missing."""
     ranks, top = collection.ranks, collection.top
-    damaged = [folder / ranks.file] if ranks and not is_whole(folder, ranks) else []
-    if top and (folder / top.file).exists() and not is_whole(folder, top):
+    damaged = [folder / ranks.file] if ranks and not is_complete(folder, ranks) else []
+    if top and (folder / top.file).exists() and not is_complete(folder, top):
         damaged.append(folder / top.file)
     return damaged
 
 
-def _holds(path: Path, content: bytes) -> bool:
-    return path.is_file() and path.read_bytes() == content
+def _holds(path: Path, content: str) -> bool:
+    return path.is_file() and path.read_bytes() == content.encode()
+
+
+def _digest_of(path: Path) -> str:
+    return file_digest(path) if path.is_file() else ""
 
 
 def _sibling(folder: Path, purpose: str) -> Path:
-    """Return a hidden folder beside a report; under the lock nobody else uses it."""
+    """Return a hidden folder next to a report; under the lock nobody else uses it."""
     return folder.with_name(f".{folder.name}.{purpose}{PART_SUFFIX}")
 
 

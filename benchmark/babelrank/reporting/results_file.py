@@ -13,13 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 from babelrank.analysis.neighbours import Hubness
 from babelrank.analysis.space import Space, TextSpace
 from babelrank.errors import ReportError
-from babelrank.reporting.figures import figures_of
+from babelrank.reporting.measures import measures_of
 from babelrank.reporting.names import check_name
 from babelrank.reporting.results import (
     BIAS_FIGURES,
     READABLE_VERSIONS,
     SCHEMA_VERSION,
-    SETTING_KINDS,
+    TASKS,
     CollectionResults,
     Results,
     catalog_order,
@@ -151,17 +151,17 @@ def _check_shapes(name: str, collection: CollectionResults, where: str) -> None:
         **{f"rank_distance.{item.name}": getattr(distance, item.name) for item in fields(distance)},
     }
     _check_sizes(matrices, rows, size, where)
-    measures = figures_of(name, collection).measures
+    measures = measures_of(name, collection).measures
     keyed: dict[str, tuple[Mapping[str, object], tuple[str, ...]]] = {
         "queries": (collection.queries, tuple(collection.languages)),
         "passages": (collection.passages, tuple(collection.languages)),
-        "macro": (collection.macro, SETTING_KINDS),
+        "macro": (collection.macro, TASKS),
         "micro": (collection.micro, ("multilingual",)),
         "pairs.scores": (collection.pairs.scores, measures),
         "pool.scores": (collection.pool.scores, measures),
     }
     _check_keys(keyed, where)
-    averages = {f"macro.{kind}": (collection.macro[kind], measures) for kind in SETTING_KINDS}
+    averages = {f"macro.{kind}": (collection.macro[kind], measures) for kind in TASKS}
     averages["macro.multilingual"] = (collection.macro["multilingual"], (*measures, *BIAS_FIGURES))
     averages["micro.multilingual"] = (collection.micro["multilingual"], measures)
     _check_keys(averages, where)

@@ -9,18 +9,17 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from rich import box
-from rich.table import Table
-from rich.text import Text
+from rich.table import Table as RichTable
 
 from babelrank.analysis.bias import measure_rank_distance
 from babelrank.analysis.bootstrap import RANK_DISTANCE
 from babelrank.analysis.settings import Cell, PairScores, PoolScores, macro_averages, score_pairs, score_pool
 from babelrank.data.collection import Collection
 from babelrank.ranking.runs import Resolved, rank_run
-from babelrank.reporting.figures import headline_measures, setting_kinds, shown_measures
-from babelrank.reporting.summary import show_rank, show_score
-from babelrank.reporting.terminal import align_right
+from babelrank.reporting.formatting import show_precisely, show_rank, show_score
+from babelrank.reporting.measures import headline_measures, shown_measures, tasks_of
+from babelrank.reporting.tables import Column, Table
+from babelrank.reporting.terminal import table_terminal
 
 _COLUMNS = 14  # of scores side by side: with the query language, 77 characters
 NO_DISTANCE = (
@@ -83,7 +82,7 @@ def evaluate_run(name: str, resolved: Resolved, collection: Collection) -> RunEv
     """Score a run as trec_eval does, by language where there are several."""
     ranks = rank_run(resolved, collection)
     pairs, pool = score_pairs(ranks), score_pool(ranks)
-    kinds = setting_kinds(collection.languages, pairs.n)
+    kinds = tasks_of(collection.languages, pairs.n)
     depths = resolved.depths
     notes = [*collection.notes, *resolved.notes]
     deepest = int(depths.max())
@@ -117,29 +116,26 @@ def as_json(evaluation: RunEvaluation) -> str:
     return json.dumps(asdict(evaluation), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def evaluation_tables(evaluation: RunEvaluation) -> Iterator[Table]:
+def evaluation_tables(evaluation: RunEvaluation) -> Iterator[RichTable]:
     """Yield the averages, and where there are several languages the headline measure of every setting."""
-    title = f"{evaluation.name} on {evaluation.collection}"
     distance = evaluation.rank_distance
     ending = "" if distance is None else f"; rank distance {show_rank(distance)}"
-    table = Table(
-        "mean over",
-        *(f"{measure} ↑" for measure in evaluation.measures),
-        title=Text(title, style="bold"),
-        title_justify="left",
-        caption=f"{evaluation.queries:,} queries; mAP is cut where the run ends{ending}",
-        caption_justify="left",
-        box=box.SIMPLE,
+    yield table_terminal(
+        Table(
+            f"{evaluation.name} on {evaluation.collection}",
+            [Column("mean over"), *(Column(f"{measure} ↑", show_precisely) for measure in evaluation.measures)],
+            [
+                [task.replace("_", "-"), *(evaluation.macro[task][measure] for measure in evaluation.measures)]
+                for task in evaluation.kinds
+            ],
+            note=f"{evaluation.queries:,} queries; mAP is cut where the run ends{ending}",
+        )
     )
-    for kind in evaluation.kinds:
-        scores = evaluation.macro[kind]
-        table.add_row(kind.replace("_", "-"), *(show_score(scores[measure], 4) for measure in evaluation.measures))
-    yield align_right(table)
     if len(evaluation.languages) > 1:
         yield from _tables_by_pair(evaluation)
 
 
-def _tables_by_pair(evaluation: RunEvaluation) -> Iterator[Table]:
+def _tables_by_pair(evaluation: RunEvaluation) -> Iterator[RichTable]:
     """Yield the headline measure by query and passage language, in tables that fit 80 columns."""
     measure = evaluation.measures[0]
     columns = [*evaluation.languages, "all"]
@@ -148,18 +144,13 @@ def _tables_by_pair(evaluation: RunEvaluation) -> Iterator[Table]:
     for start in range(0, len(columns), _COLUMNS):
         shown = slice(start, start + _COLUMNS)
         table = Table(
-            "query",
-            *columns[shown],
-            title=Text(f"{measure} by query and passage language", style="bold"),
-            title_justify="left",
-            box=box.SIMPLE,
-            padding=0,
+            f"{measure} by query and passage language",
+            [Column("query"), *(Column(label, _show_briefly) for label in columns[shown])],
+            [[lang, *row[shown]] for lang, row in zip(evaluation.languages, rows, strict=True)],
         )
-        for lang, row in zip(evaluation.languages, rows, strict=True):
-            table.add_row(lang, *map(_show_briefly, row[shown]))
-        yield align_right(table)
+        yield table_terminal(table, padding=(0, 0))
 
 
-def _show_briefly(score: Cell) -> str:
+def _show_briefly(score: float) -> str:
     """Write a score in four characters: .840, or 1.00."""
     return show_score(score).removeprefix("0")[:4]

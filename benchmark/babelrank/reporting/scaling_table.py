@@ -1,22 +1,33 @@
 """Models of one collection -> a table of how their figures go with their number of parameters."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE
-from babelrank.analysis.scaling import FEWEST_POINTS, POWER_LAW, ScalingFit, ScalingPoint, fit_scaling, merge_sizes
-from babelrank.reporting.parts import Column, Table
+from babelrank.reporting.cache import Cache
+from babelrank.reporting.formatting import show_change, show_count, show_score, show_signed
 from babelrank.reporting.results import CollectionResults, ModelResults
-from babelrank.reporting.summary import MACRO_LABELS, macro_figure, show_change, show_score, show_signed
+from babelrank.reporting.summary import MACRO_LABELS, macro_figure
+from babelrank.reporting.tables import Column, Entry, Table
+
+Point = tuple[str, int, float]  # a model, its number of parameters, a figure
 
 
-def scaling_table(models: Sequence[tuple[ModelResults, CollectionResults]]) -> Table | None:
-    """Fit each macro figure to the models' sizes; None with fewer than three different sizes."""
-    fits: dict[str, ScalingFit] = {}
+def scaling_table(models: Sequence[tuple[ModelResults, CollectionResults]], cache: Cache | None = None) -> Table | None:
+    """Fit each macro figure to the models' sizes; None with fewer than three different sizes.
+
+    Parameters
+    ----------
+    cache
+        Knows what was fitted before.
+    """
+    known, rows = cache or Cache(), []
     for figure in MACRO_FIGURES:
-        points = merge_sizes(_points(models, figure))
-        if len(points) >= FEWEST_POINTS:
-            fits[figure] = fit_scaling(points)
-    if not fits:
+        points = _points(models, figure)
+        fitted = known.once(["scaling", figure, points], partial(_fit, figure, points))
+        if fitted:
+            rows.append([MACRO_LABELS[figure] if figure == RANK_DISTANCE else f"mAP {MACRO_LABELS[figure]}", *fitted])
+    if not rows:
         return None
     return Table(
         caption="Scaling: laws fitted to the number of parameters by least squares, with 95 % intervals. Models of "
@@ -26,35 +37,30 @@ def scaling_table(models: Sequence[tuple[ModelResults, CollectionResults]]) -> T
             Column("law"),
             Column("what size does"),
             Column("R²", show_score),
-            Column("sizes", "{:,.0f}".format),
+            Column("sizes", show_count),
         ],
-        rows=[
-            [
-                MACRO_LABELS[figure] if figure == RANK_DISTANCE else f"mAP {MACRO_LABELS[figure]}",
-                fit.form,
-                _show_effect(figure, fit),
-                fit.r_squared,
-                len(fit.points),
-            ]
-            for figure, fit in fits.items()
-        ],
+        rows=rows,
     )
 
 
-def _points(models: Sequence[tuple[ModelResults, CollectionResults]], figure: str) -> list[ScalingPoint]:
+def _points(models: Sequence[tuple[ModelResults, CollectionResults]], figure: str) -> list[Point]:
     """Return a point for each model that has parameters and the figure."""
     values = [(model, macro_figure(result, figure)) for model, result in models]
-    return [
-        ScalingPoint(model.name, model.parameters, value)
-        for model, value in values
-        if model.parameters and value is not None
-    ]
+    return [(model.name, model.parameters, value) for model, value in values if model.parameters and value is not None]
 
 
-def _show_effect(figure: str, fit: ScalingFit) -> str:
+def _fit(figure: str, points: Sequence[Point]) -> list[Entry]:
+    """Return the law, what size does, R² and the number of sizes; nothing with too few sizes."""
+    from babelrank.analysis.scaling import FEWEST_POINTS, POWER_LAW, ScalingPoint, fit_scaling, merge_sizes
+
+    sizes = merge_sizes([ScalingPoint(*point) for point in points])
+    if len(sizes) < FEWEST_POINTS:
+        return []
+    fit = fit_scaling(sizes)
     if fit.form == POWER_LAW:
         exponent = fit.coefficients["c"]
-        return (
-            f"exponent {show_signed(-exponent.value)} ({show_signed(-exponent.high)} to {show_signed(-exponent.low)})"
-        )
-    return f"tenfold: {show_change(figure, fit.coefficients['b'])}"
+        value, low, high = (show_signed(-bound) for bound in (exponent.value, exponent.high, exponent.low))
+        effect = f"exponent {value} ({low} to {high})"
+    else:
+        effect = f"tenfold: {show_change(figure, fit.coefficients['b'])}"
+    return [fit.form, effect, fit.r_squared, len(fit.points)]

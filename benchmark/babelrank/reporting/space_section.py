@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 from babelrank.analysis.settings import Cell, Matrix
 from babelrank.analysis.space import Space, TextSpace
+from babelrank.reporting.formatting import show_number, show_score, show_share
 from babelrank.reporting.languages import language_name
-from babelrank.reporting.parts import Bars, Column, MatrixView, Palette, Section, Table, show_share
-from babelrank.reporting.summary import show_score
+from babelrank.reporting.matrices import MatrixView, Palette
+from babelrank.reporting.sections import Section
+from babelrank.reporting.tables import Bars, Column, Table
 
 _SIDES = ("queries", "passages")
 
@@ -38,7 +40,7 @@ def _views(space: Space) -> list[MatrixView | None]:
         *,
         colours: Palette = "viridis_r",
         limits: tuple[float | None, float | None] = (0.0, None),
-        show: Callable[[float], str] = "{:.2f}".format,
+        show: Callable[[float], str] = show_number,
         n: list[list[int]] | None = None,
         unit: str = "passages",
         join: str = "and",
@@ -142,11 +144,11 @@ def _sides_table(space: Space) -> Table:
             Column("vectors of"),
             Column("language probe", show_share),
             Column("by chance", show_share),
-            Column("uniformity", _show_number),
+            Column("uniformity", show_number),
             Column("IsoScore", show_score),
-            Column("mean cosine", _show_number),
-            Column("within a language", _show_number),
-            Column("across languages", _show_number),
+            Column("mean cosine", show_number),
+            Column("within a language", show_number),
+            Column("across languages", show_number),
         ],
         rows=rows,
     )
@@ -159,7 +161,7 @@ def _hub_table(space: Space) -> Table:
         columns=[
             Column("nearest to"),
             Column("largest hub"),
-            Column("skewness", _show_number),
+            Column("skewness", show_number),
             Column("never near", show_share),
         ],
         rows=[
@@ -178,8 +180,8 @@ def _places_table(space: Space) -> Table:
         "share of the pool marked",
         columns=[
             Column("passage language"),
-            Column("share of the nearest", _show_precise_share),
-            Column("share of the pool", _show_precise_share),
+            Column("share of the nearest", "{:.1%}".format),
+            Column("share of the pool", "{:.1%}".format),
         ],
         rows=[
             [
@@ -200,7 +202,7 @@ def _language_table(space: Space) -> Table:
         columns=[
             Column("language"),
             *(Column(f"probe, {side}", show_share) for side in _SIDES),
-            *(Column(f"uniformity, {side}", _show_number) for side in _SIDES),
+            *(Column(f"uniformity, {side}", show_number) for side in _SIDES),
         ],
         rows=[
             [
@@ -211,11 +213,3 @@ def _language_table(space: Space) -> Table:
             for i, lang in enumerate(space.languages)
         ],
     )
-
-
-def _show_precise_share(share: float) -> str:
-    return f"{share:.1%}"
-
-
-def _show_number(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")

@@ -1,12 +1,30 @@
-"""The tables beside a results.json, which holds their digests: what is read is what was written with it."""
+"""The tables next to a results.json, which holds their digests: what is read is what was written with it."""
 
 import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
+from babelrank.analysis.bootstrap import DEFAULT_MEASURE, QuestionFigures, question_figures
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RelevantRanks, read_ranks
 from babelrank.ranking.top_table import TopRanks, read_top
 from babelrank.reporting.results import RanksFile, TableFile, TopFile
+
+
+@dataclass(frozen=True)
+class StoredRanks:
+    """A rank table in a report's folder, and the measure that is taken from it."""
+
+    folder: Path
+    file: RanksFile
+    measure: str = DEFAULT_MEASURE
+
+
+@lru_cache(maxsize=128)  # of all reports on a few collections: about a megabyte each
+def question_values(stored: StoredRanks) -> QuestionFigures:
+    """Return what each question adds to each setting; see `read_stored_ranks` for errors."""
+    return question_figures(read_stored_ranks(stored.folder, stored.file), stored.measure)
 
 
 def read_stored_ranks(folder: Path, stored: RanksFile) -> RelevantRanks:
@@ -15,9 +33,9 @@ def read_stored_ranks(folder: Path, stored: RanksFile) -> RelevantRanks:
     Raises
     ------
     ReportError
-        It is missing or cannot be read, or is not the one of which results.json has the digest.
+        It is missing or cannot be read, or its checksum differs from results.json.
     """
-    return read_ranks(_checked(folder, stored))
+    return read_ranks(checked_path(folder, stored))
 
 
 def read_stored_top(folder: Path, stored: TopFile) -> TopRanks:
@@ -28,11 +46,11 @@ def read_stored_top(folder: Path, stored: TopFile) -> TopRanks:
     ReportError
         As `read_stored_ranks`.
     """
-    return read_top(_checked(folder, stored))
+    return read_top(checked_path(folder, stored))
 
 
-def is_whole(folder: Path, stored: TableFile) -> bool:
-    """Return whether a table is there, and the one of which results.json has the digest."""
+def is_complete(folder: Path, stored: TableFile) -> bool:
+    """Return whether a table is there with the checksum that results.json has."""
     try:
         return file_digest(folder / stored.file) == stored.sha256
     except OSError:
@@ -44,11 +62,18 @@ def file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _checked(folder: Path, stored: TableFile) -> Path:
+def checked_path(folder: Path, stored: TableFile) -> Path:
+    """Return the path of a table.
+
+    Raises
+    ------
+    ReportError
+        It is missing, or its checksum differs from results.json.
+    """
     path = folder / stored.file
-    if not is_whole(folder, stored):
+    if not is_complete(folder, stored):
         raise ReportError(
-            f"{path}: missing, or not what results.json has the digest of. Bring the file back, or submit the model on "
+            f"{path}: missing, or its checksum differs from results.json. Restore the file, or submit the model on "
             "this collection again."
         )
     return path

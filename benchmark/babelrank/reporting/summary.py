@@ -1,29 +1,45 @@
-"""What matters most of a collection's results, in a few rows: for the report and the leaderboard."""
+"""Results of one collection -> the tables and the verdict that every page shows."""
 
-import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval
-from babelrank.analysis.settings import Cell
-from babelrank.reporting.figures import setting_kinds
-from babelrank.reporting.results import BIAS_FIGURES, SETTING_KINDS, CollectionResults
+import numpy as np
 
-NO_VALUE = "–"
+from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval
+from babelrank.analysis.settings import Cell, mean_or_none
+from babelrank.reporting.formatting import (
+    show_count,
+    show_interval,
+    show_precisely,
+    show_rank,
+    show_score,
+    show_share,
+)
+from babelrank.reporting.languages import language_name
+from babelrank.reporting.measures import measures_of, tasks_of
+from babelrank.reporting.results import BIAS_FIGURES, TASKS, CollectionResults
+from babelrank.reporting.tables import Bars, Column, Entry, Table
+
 # Of the rank distance, by the name under which macro averages hold it.
 BIAS_LABELS = dict(zip(BIAS_FIGURES, ("mean", "median", "floor", "normalised"), strict=True))
-# What the paper calls the means over each kind of setting.
-SETTING_LABELS = dict(zip(SETTING_KINDS, ("Mo.", "Cr.", "Mul."), strict=True))
+# What the paper calls the means over each task.
+TASK_LABELS = dict(zip(TASKS, ("Mo.", "Cr.", "Mul."), strict=True))
+MICRO = "Mul. micro"
 # Of the macro figures with intervals; the arrow says which way is better.
-MACRO_LABELS = {figure: f"{SETTING_LABELS[figure]} ↑" for figure in SETTING_KINDS} | {RANK_DISTANCE: "rank distance ↓"}
+MACRO_LABELS = {figure: f"{TASK_LABELS[figure]} ↑" for figure in TASKS} | {RANK_DISTANCE: "rank distance ↓"}
+MEANING = (
+    "Mo. (monolingual): queries and passages in one language. Cr. (cross-lingual): passages in one other language. "
+    "Mul. (multilingual): passages of all languages in one pool. Each is the mean over its settings' means (macro); "
+    "micro is the mean over all queries."
+)
 
-_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
-_ROUNDED_UP = 0.9995  # of a unit, three digits say one of it rather than a thousand of the next
+Intervals = Mapping[str, Interval]  # by macro figure
 
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """Averages over one kind of setting.
+    """Averages over one task.
 
     Attributes
     ----------
@@ -33,116 +49,181 @@ class SummaryRow:
         What it averages over.
     scores
         By measure.
+    task
+        Of `TASKS`; empty for the micro average.
     """
 
     label: str
     meaning: str
     scores: dict[str, Cell]
+    task: str
 
 
 def summary_rows(collection: CollectionResults) -> list[SummaryRow]:
-    """Return the macro averages of the kinds of setting that there are, and the micro average of the multilingual."""
+    """Return the macro averages of the tasks that there are, and the micro average of the multilingual one."""
     pairs = collection.pairs.n
     diagonal = [i == j for i, j in product(range(len(pairs)), repeat=2)]
     filled = [n > 0 for row in pairs for n in row]
     monolingual = sum(a and b for a, b in zip(filled, diagonal, strict=True))
     multilingual = sum(n > 0 for n in collection.pool.n)
-    counts = zip(SETTING_LABELS.values(), (monolingual, sum(filled) - monolingual, multilingual), strict=True)
-    rows = {
-        kind: SummaryRow(label, f"{kind.replace('_', '-')}, {_settings(count)}", collection.macro[kind])
-        for kind, (label, count) in zip(SETTING_KINDS, counts, strict=True)
-    }
-    shown = [rows[kind] for kind in setting_kinds(collection.languages, pairs)]
-    if rows["multilingual"] in shown:
+    counts = dict(zip(TASKS, (monolingual, sum(filled) - monolingual, multilingual), strict=True))
+    shown = [
+        SummaryRow(TASK_LABELS[task], f"{_word(task)}, {_settings(counts[task])}", collection.macro[task], task)
+        for task in tasks_of(collection.languages, pairs)
+    ]
+    if TASKS[2] in {row.task for row in shown}:
         queries = f"multilingual, {sum(collection.pool.n):,} queries"
-        shown.append(SummaryRow("Mul. micro", queries, collection.micro["multilingual"]))
+        shown.append(SummaryRow(MICRO, queries, collection.micro[TASKS[2]], ""))
     return shown
 
 
-def summary_score(collection: CollectionResults, label: str, measure: str) -> Cell:
-    """Return one of the averages of `summary_rows`; None where there is no such row."""
-    return next((row.scores[measure] for row in summary_rows(collection) if row.label == label), None)
+def summary_table(name: str, collection: CollectionResults, intervals: Intervals | None = None) -> Table:
+    """Return the macro averages of every task and measure, with the intervals of the first measure where known.
+
+    Parameters
+    ----------
+    name
+        Of the collection.
+    intervals
+        By macro figure, as `analysis.bootstrap.find_intervals` gives them for the first headline measure.
+    """
+    shown, known = measures_of(name, collection), intervals or {}
+    first = shown.headline[0]
+
+    def cell(row: SummaryRow, measure: str) -> Entry:
+        value, interval = row.scores[measure], known.get(row.task)
+        if measure != first or interval is None or value is None:
+            return value
+        return Interval(value, interval.low, interval.high)
+
+    return Table(
+        caption="Means over settings, by measure; higher is better",
+        columns=[
+            Column(""),
+            Column("macro average over"),
+            *(Column(f"{measure} ↑", show_score, key=measure) for measure in shown.measures),
+        ],
+        rows=[
+            [row.label, row.meaning, *(cell(row, measure) for measure in shown.measures)]
+            for row in summary_rows(collection)
+        ],
+        note=_distance_note(collection, known) if shown.has_bias else "",
+    )
+
+
+def verdict(name: str, collection: CollectionResults) -> str:
+    """Say in two sentences how well the model retrieves, and whom it favours."""
+    shown, languages = measures_of(name, collection), collection.languages
+    measure = shown.headline[0]
+    scores = {task: show_score(collection.macro[task][measure]) for task in shown.tasks}
+    if not shown.has_pool:
+        return f"{measure} is {scores[TASKS[0]]} over {sum(collection.queries.values()):,} queries."
+    places = {
+        "monolingual": "within a language",
+        "cross_lingual": "across languages",
+        "multilingual": f"from one pool of {len(languages)} languages",
+    }
+    parts = [f"{score} {places[task]}" for task, score in scores.items()]
+    retrieval = f"{measure} is {', '.join(parts[:-1])} and {parts[-1]}."
+    return f"{retrieval} {_preference(collection)}".strip() if shown.has_bias else retrieval
+
+
+def distance_table(collection: CollectionResults) -> Table:
+    """Return the rank distance by query language, with how often the query's own language comes first."""
+    distance, favoured = collection.rank_distance, collection.favoured
+    macro, own = collection.macro[TASKS[2]], [row[i] for i, row in enumerate(favoured.share_first)]
+    rows: list[list[Entry]] = [
+        [language_name(lang), *values]
+        for lang, *values in zip(
+            collection.languages,
+            distance.mean,
+            distance.median,
+            distance.floor,
+            distance.normalised,
+            own,
+            distance.n,
+            strict=True,
+        )
+    ]
+    return Table(
+        caption="Rank distance by query language: bars are means, with median and floor marked",
+        columns=[
+            Column("query language"),
+            *(Column(label, show_rank) for label in ("mean ↓", "median ↓", "floor")),
+            Column("normalised ↓", show_precisely),
+            Column("own language first", show_share),
+            Column("n", show_count),
+        ],
+        rows=[*rows, ["mean over languages", *(macro[name] for name in BIAS_LABELS), _mean(own), None]],
+        bars=Bars(length=1, marks=(2, 3)),
+        note="The rank distance of a query is the difference between the ranks in the pool of its worst and its best "
+        "relevant passage, over the n queries that have at least two. Its floor is their number less one, below which "
+        "it falls only where they tie; normalised, it is 0 at the floor and 1 if they stand at both ends of the pool.",
+        footer=1,
+    )
+
+
+def pool_table(collection: CollectionResults, measures: Sequence[str]) -> Table:
+    """Return the scores of the multilingual task by query language."""
+    scores = collection.pool.scores
+    return Table(
+        caption=f"Scores in the pool of all languages, by query language: bars are {measures[0]}, from 0 to 1",
+        columns=[
+            Column("query language"),
+            *(Column(measure, show_score) for measure in measures),
+            Column("n", show_count),
+        ],
+        rows=[
+            [language_name(lang), *(scores[measure][i] for measure in measures), collection.pool.n[i]]
+            for i, lang in enumerate(collection.languages)
+        ],
+        bars=Bars(length=1, limit=1.0),
+    )
 
 
 def macro_figure(collection: CollectionResults, figure: str) -> Cell:
-    """Return one of `MACRO_FIGURES` as the report has it: mAP of a kind of setting, or the rank distance."""
+    """Return one of `MACRO_FIGURES` as the report has it: mAP of a task, or the rank distance."""
     if figure == RANK_DISTANCE:
-        return collection.macro["multilingual"][RANK_DISTANCE]
+        return collection.macro[TASKS[2]][RANK_DISTANCE]
     return collection.macro[figure][DEFAULT_MEASURE]
 
 
-def bias_row(collection: CollectionResults) -> dict[str, str]:
-    """Return the macro rank distance as text: ``mean``, ``median``, ``floor`` in ranks, ``normalised`` from 0 to 1."""
-    macro = collection.macro["multilingual"]
-    return {
-        label: show_score(macro[name], 4) if label == "normalised" else show_rank(macro[name])
-        for name, label in BIAS_LABELS.items()
-    }
+def _distance_note(collection: CollectionResults, intervals: Intervals) -> str:
+    macro, interval = collection.macro[TASKS[2]], intervals.get(RANK_DISTANCE)
+    texts = {label: show_rank(macro[name]) for name, label in BIAS_LABELS.items()}
+    texts["normalised"] = show_precisely(macro["rank_distance_normalised"])
+    if interval:
+        texts["mean"] = show_interval(RANK_DISTANCE, interval)
+    return f"Rank distance ↓ {', '.join(f'{label} {text}' for label, text in texts.items())}"
 
 
-def settle(value: float) -> float:
-    """Round to nine significant digits: processors add up in different orders, and their sums agree that far.
-
-    A figure that lies exactly between two texts, such as .8125 with three decimals, is then the same text on each.
-    """
-    return float(f"{value:.9g}")
-
-
-def show_score(value: Cell, decimals: int = 3) -> str:
-    """Write a score between 0 and 1, or a dash where there is none."""
-    return NO_VALUE if value is None else f"{settle(value):.{decimals}f}"
-
-
-def show_rank(value: Cell) -> str:
-    """Write a rank or a difference of ranks."""
-    return NO_VALUE if value is None else f"{settle(value):,.1f}"
-
-
-def show_signed(value: float) -> str:
-    """Write a correlation: two decimals and its sign."""
-    return f"{settle(value):+.2f}".replace("-", "−")
+def _preference(collection: CollectionResults) -> str:
+    """Say how often the own language comes first, and which passages stand highest and lowest."""
+    favoured, names = collection.favoured, [language_name(lang).rpartition(" (")[0] for lang in collection.languages]
+    names = [name or lang for name, lang in zip(names, collection.languages, strict=True)]
+    own = _mean([row[i] for i, row in enumerate(favoured.share_first)])
+    ranks = [mean_or_none(column) for column in np.array(favoured.mean_rank, dtype=float).T]
+    known = sorted((rank, name) for rank, name in zip(ranks, names, strict=True) if rank is not None)
+    first = (
+        "" if own is None else f"The passage in the query's own language comes first for {show_share(own)} of queries"
+    )
+    even = len({n for row in favoured.n for n in row}) == 1
+    if first and even:
+        first += f" ({show_share(1 / len(names))} without bias)"
+    if len(known) < 2:
+        return f"{first}." if first else ""
+    (best, highest), (worst, lowest) = known[0], known[-1]
+    ends = f"{highest} passages rank best on average ({show_rank(best)}), {lowest} ones worst ({show_rank(worst)})"
+    return f"{first}; {ends}." if first else f"{ends}."
 
 
-def show_p(p: float) -> str:
-    """Write a p-value: three decimals, and no more zeros than say something."""
-    return "< 0.001" if p < 0.001 else f"{settle(p):.3f}"
-
-
-def show_parameters(number: float | None) -> str:
-    """Write a number of weights, such as 118 M."""
-    if number is None:
-        return NO_VALUE
-    for unit, letter in _UNITS:
-        if number >= _ROUNDED_UP * unit:
-            return f"{number / unit:.3g} {letter}"
-    return f"{number:.0f}"
-
-
-def show_interval(figure: str, interval: Interval) -> str:
-    """Write a macro figure with its interval."""
-    return f"{settle(interval.value):,.{_digits(figure)}f} ({show_range(figure, interval)})"
-
-
-def show_range(figure: str, interval: Interval) -> str:
-    """Write the interval of a macro figure without the figure."""
-    digits = _digits(figure)
-    return f"{settle(interval.low):,.{digits}f}–{settle(interval.high):,.{digits}f}"
-
-
-def show_change(figure: str, interval: Interval) -> str:
-    """Write the difference of two macro figures with its interval."""
-    value, low, high = (show_difference(figure, bound) for bound in (interval.value, interval.low, interval.high))
-    return f"{value} ({low} to {high})"
-
-
-def show_difference(figure: str, difference: float) -> str:
-    """Write the difference of two macro figures, or a dash where there is none (NaN)."""
-    return NO_VALUE if math.isnan(difference) else f"{settle(difference):+,.{_digits(figure)}f}".replace("-", "−")
+def _mean(values: Sequence[Cell]) -> Cell:
+    return mean_or_none(np.array(values, dtype=float))
 
 
 def _settings(count: int) -> str:
     return f"{count} setting{'s' if count != 1 else ''}"
 
 
-def _digits(figure: str) -> int:
-    return 0 if figure == RANK_DISTANCE else 3
+def _word(task: str) -> str:
+    return task.replace("_", "-")

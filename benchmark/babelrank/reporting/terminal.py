@@ -1,8 +1,8 @@
-"""What a submission or a training run shows in a terminal: progress while it runs, the summary when it is done."""
+"""Tables in a terminal, and the progress of a submission or a training run."""
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,24 +18,15 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
-from babelrank.analysis.comparison import Comparison
 from babelrank.encoding.protocol import Role
 from babelrank.encoding.representations import Progress as EncodingProgress
-from babelrank.reporting.figures import figures_of
-from babelrank.reporting.languages import language_name
-from babelrank.reporting.results import CollectionResults, Results
-from babelrank.reporting.summary import (
-    MACRO_LABELS,
-    NO_VALUE,
-    bias_row,
-    show_change,
-    show_difference,
-    show_score,
-    summary_rows,
-)
+from babelrank.reporting.formatting import show_count
+from babelrank.reporting.results import Results
+from babelrank.reporting.summary import summary_table
+from babelrank.reporting.tables import Column, Entry, Table
 
 if TYPE_CHECKING:
     from babelrank.training.dry_run import ScheduleSummary
@@ -116,65 +107,50 @@ class ProgressBars:
             self.announce(f"{' '.join(part for part in shown if part)} left")
 
 
-def schedule_tables(schedule: "Schedule", summary: "ScheduleSummary") -> Iterator[Table]:
-    """Yield what a schedule holds: batches by kind, source and language, then triplets by pair of languages."""
-    batches = Table("batches", "units", "language", "number", title="Schedule", title_justify="left", box=box.SIMPLE)
-    batches.columns[3].justify = "right"
-    for (kind, source, language), count in summary.batches.items():
-        batches.add_row(kind, source, language or "by triplet", f"{count:,}")
-    yield batches
-    title = f"Triplets of the first {summary.counted:,} batches: query language ↓, passage language →"
-    pairs = Table("", *schedule.languages, title=title, title_justify="left", box=box.SIMPLE)
-    for language, row in zip(schedule.languages, summary.pairs.tolist(), strict=True):
-        pairs.add_row(language, *(f"{count:,}" for count in row))
-    yield align_right(pairs)
+def table_terminal(table: Table, *, padding: tuple[int, int] = (0, 1)) -> RichTable:
+    """Return a table as a terminal shows it: its caption above, its note below, numbers to the right.
 
-
-def comparison_tables(
-    first: str, second: str, collection: str, measure: str, comparison: Comparison
-) -> Iterator[Table]:
-    """Yield how two models differ on a collection: macro figures with their tests, then gains by query language."""
-    labels = {figure: MACRO_LABELS[figure] for figure in comparison.macro}
-    macro = Table(
-        "",
-        "difference (95 %)",
-        "p",
-        "p, Holm",
-        "d",
-        "won / tied / lost",
-        title=Text(f"{first} − {second} on {collection}, {measure}", style="bold"),
+    Parameters
+    ----------
+    padding
+        Spaces to the left and the right of a cell.
+    """
+    shown = RichTable(
+        title=Text(table.caption, style="bold") if table.caption else None,
         title_justify="left",
-        caption="p, Holm: over all figures and pairs of models. Settings at 5 %, Holm over those of a kind. "
-        "d: Cohen's effect size. Rank distance: lower wins.",
+        caption=Text(table.note) if table.note else None,
         caption_justify="left",
         box=box.SIMPLE,
-        padding=(0, 1, 0, 0),  # with a difference on one line it fits 80 columns
+        padding=(0, padding[1], 0, padding[0]),
     )
-    for column in macro.columns[:2]:
-        column.no_wrap = True
-    gains = Table("query language", *labels.values(), box=box.SIMPLE)
-    for figure, label in labels.items():
-        found, tally = comparison.macro[figure], comparison.tallies[figure]
-        macro.add_row(
-            label,
-            show_change(figure, found.interval),
-            f"{found.p:.4f}",
-            f"{found.p_holm:.4f}",
-            NO_VALUE if math.isnan(found.effect) else f"{found.effect:+.2f}".replace("-", "−"),
-            f"{tally.wins}/{tally.ties}/{tally.losses}",
+    for i, label in enumerate(table.labels):
+        shown.add_column(label, justify="right" if table.is_numeric(i) else "left", no_wrap=table.columns[i].numeric)
+    for row in table.rows:
+        shown.add_row(*map(Text, table.texts(row)))
+    return shown
+
+
+def summary_tables(results: Results) -> Iterator[RichTable]:
+    """Yield one table per collection: macro averages by task, with the rank distance as far as there is one."""
+    for name, collection in results.collections.items():
+        table = summary_table(name, collection)
+        yield table_terminal(replace(table, caption=f"{results.model.name} on {name}"))
+
+
+def schedule_tables(schedule: "Schedule", summary: "ScheduleSummary") -> Iterator[RichTable]:
+    """Yield what a schedule holds: batches by kind, source and language, then triplets by pair of languages."""
+    batches: list[list[Entry]] = [
+        [kind, source, language or "by triplet", count] for (kind, source, language), count in summary.batches.items()
+    ]
+    labels = ("batches", "units", "language", "number")
+    yield table_terminal(Table("Schedule", [Column(label, show_count) for label in labels], batches))
+    yield table_terminal(
+        Table(
+            f"Triplets of the first {summary.counted:,} batches: query language ↓, passage language →",
+            [Column(""), *(Column(language, show_count) for language in schedule.languages)],
+            [[language, *row] for language, row in zip(schedule.languages, summary.pairs.tolist(), strict=True)],
         )
-    for i, lang in enumerate(comparison.languages):
-        values = (show_difference(figure, float(comparison.gains[figure][i])) for figure in labels)
-        gains.add_row(language_name(lang), *values)
-    yield align_right(macro)
-    yield align_right(gains)
-
-
-def align_right(table: Table, *, labels: int = 1) -> Table:
-    """Let a table's columns end at one place, but for the first ones, which are labels; return it."""
-    for column in table.columns[labels:]:
-        column.justify = "right"
-    return table
+    )
 
 
 class _Rate(ProgressColumn):
@@ -182,27 +158,3 @@ class _Rate(ProgressColumn):
         speed = task.finished_speed or task.speed
         unit, digits = task.fields.get("unit", "texts"), task.fields.get("digits", 0)
         return Text(f"{speed:,.{digits}f} {unit}/s" if speed else "", style="progress.data.speed")
-
-
-def summary_tables(results: Results) -> Iterator[Table]:
-    """Yield one table per collection: macro averages by setting, then the rank distance, as far as there are any."""
-    for name, collection in results.collections.items():
-        yield _summary_table(name, results.model.name, collection)
-
-
-def _summary_table(name: str, model: str, collection: CollectionResults) -> Table:
-    rows, figures = summary_rows(collection), figures_of(name, collection)
-    bias = ", ".join(f"{label} {value}" for label, value in bias_row(collection).items())
-    table = Table(
-        "",
-        "macro average over",
-        *(f"{measure} ↑" for measure in figures.measures),
-        title=Text(f"{model} on {name}", style="bold"),
-        title_justify="left",
-        caption=f"Rank distance ↓ {bias}" if figures.has_bias else None,
-        caption_justify="left",
-        box=box.SIMPLE,
-    )
-    for row in rows:
-        table.add_row(row.label, row.meaning, *(show_score(row.scores[measure]) for measure in figures.measures))
-    return align_right(table, labels=2)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.files import atomic_write
 from babelrank.ranking.table import RelevantRanks
-from babelrank.reporting.export import csv_tables, latex, model_card, mteb, trec
+from babelrank.reporting.export import csv_tables, latex_tables, model_card, mteb, trec
 from babelrank.reporting.export.protocol import Options, RanksReader, Renderer
 from babelrank.reporting.names import slug
 from babelrank.reporting.report import find_ranks, find_report
@@ -79,7 +79,9 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             csv_tables.render,
             side_by_side=True,
         ),
-        "latex": Format("booktabs tables, laid out as those of arXiv 2408.10536", latex.render, side_by_side=True),
+        "latex": Format(
+            "booktabs tables, laid out as those of arXiv 2408.10536", latex_tables.render, side_by_side=True
+        ),
         "trec": Format("qrels and runs that trec_eval takes", trec.render, side_by_side=True),
         "mteb": Format("JSON as MTEB writes a task's results", mteb.render, side_by_side=False),
         "model-card": Format("README.md for the Hub, with a model-index", model_card.render, side_by_side=False),

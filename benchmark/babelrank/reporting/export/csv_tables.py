@@ -22,8 +22,8 @@ import pandas as pd
 
 from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval, find_intervals, question_figures
 from babelrank.reporting.export.protocol import ALL_LANGUAGES, File, Options, RanksReader, evaluations
-from babelrank.reporting.figures import Figures, figures_of
-from babelrank.reporting.results import BIAS_FIGURES, SETTING_KINDS, CollectionResults, Results
+from babelrank.reporting.measures import MeasureSet, measures_of
+from babelrank.reporting.results import BIAS_FIGURES, TASKS, CollectionResults, Results
 from babelrank.reporting.summary import BIAS_LABELS
 
 _DECIMALS = 8  # as in results.json
@@ -37,11 +37,11 @@ def render(results: Sequence[Results], read_ranks: RanksReader, _options: Option
     tables: dict[str, list[pd.DataFrame]] = {"settings.csv": [], "macro.csv": [], "bias.csv": []}
     for model, name, collection in evaluations(results):
         intervals = find_intervals(question_figures(read_ranks(model, name)))
-        figures = figures_of(name, collection)
+        shown = measures_of(name, collection)
         for file, frame in (
-            ("settings.csv", _settings(collection, figures)),
-            ("macro.csv", _macro(collection, figures, intervals)),
-            ("bias.csv", _bias(collection) if figures.has_bias else pd.DataFrame(columns=_BIAS_COLUMNS)),
+            ("settings.csv", _settings(collection, shown)),
+            ("macro.csv", _macro(collection, shown, intervals)),
+            ("bias.csv", _bias(collection) if shown.has_bias else pd.DataFrame(columns=_BIAS_COLUMNS)),
         ):
             frame.insert(0, "model", model)
             frame.insert(1, "collection", name)
@@ -51,17 +51,17 @@ def render(results: Sequence[Results], read_ranks: RanksReader, _options: Option
         yield file, text
 
 
-def _settings(collection: CollectionResults, figures: Figures) -> pd.DataFrame:
+def _settings(collection: CollectionResults, shown: MeasureSet) -> pd.DataFrame:
     languages = collection.languages
-    kinds = np.where(np.eye(len(languages), dtype=bool), SETTING_KINDS[0], SETTING_KINDS[1])
+    kinds = np.where(np.eye(len(languages), dtype=bool), TASKS[0], TASKS[1])
     pairs = [
         _matrix(languages, setting=kinds, measure=measure, value=scores, n=collection.pairs.n)
         for measure, scores in collection.pairs.scores.items()
     ]
     pool = [
-        _vector(languages, setting=SETTING_KINDS[2], measure=measure, value=scores, n=collection.pool.n)
+        _vector(languages, setting=TASKS[2], measure=measure, value=scores, n=collection.pool.n)
         for measure, scores in collection.pool.scores.items()
-        if figures.has_pool
+        if shown.has_pool
     ]
     return pd.concat([*pairs, *pool])[_SETTINGS_COLUMNS]
 
@@ -79,15 +79,15 @@ def _bias(collection: CollectionResults) -> pd.DataFrame:
     return pd.concat([*distances, *matrices])[_BIAS_COLUMNS]
 
 
-def _macro(collection: CollectionResults, figures: Figures, intervals: dict[str, Interval]) -> pd.DataFrame:
+def _macro(collection: CollectionResults, shown: MeasureSet, intervals: dict[str, Interval]) -> pd.DataFrame:
     filled = np.array(collection.pairs.n) > 0
     diagonal = np.eye(len(filled), dtype=bool)
     counts = (filled[diagonal].sum(), filled[~diagonal].sum(), np.count_nonzero(collection.pool.n))
-    settings, biased = dict(zip(SETTING_KINDS, counts, strict=True)), np.count_nonzero(collection.rank_distance.n)
+    settings, biased = dict(zip(TASKS, counts, strict=True)), np.count_nonzero(collection.rank_distance.n)
     rows: list[tuple[Any, ...]] = []
-    for setting in figures.kinds:
+    for setting in shown.tasks:
         for measure, value in collection.macro[setting].items():
-            if measure in BIAS_FIGURES and not figures.has_bias:
+            if measure in BIAS_FIGURES and not shown.has_bias:
                 continue
             interval = intervals.get({DEFAULT_MEASURE: setting, RANK_DISTANCE: RANK_DISTANCE}.get(measure, ""))
             bounds = (round(interval.low, _DECIMALS), round(interval.high, _DECIMALS)) if interval else (np.nan, np.nan)
@@ -97,7 +97,7 @@ def _macro(collection: CollectionResults, figures: Figures, intervals: dict[str,
         (setting, "micro", measure, value, np.nan, np.nan, sum(collection.pool.n))
         for setting, scores in collection.micro.items()
         for measure, value in scores.items()
-        if figures.has_pool
+        if shown.has_pool
     ]
     return pd.DataFrame(rows, columns=_MACRO_COLUMNS).astype({"value": float, "n": int})
 

@@ -17,14 +17,14 @@ from typing import Any
 
 from babelrank.reporting.export.mteb import MEASURE_NAMES
 from babelrank.reporting.export.protocol import File, Options, RanksReader
-from babelrank.reporting.figures import figures_of
-from babelrank.reporting.markdown import render_template
+from babelrank.reporting.markdown import table_markdown
+from babelrank.reporting.measures import measures_of
 from babelrank.reporting.names import slug
-from babelrank.reporting.results import BIAS_FIGURES, SETTING_KINDS, CollectionResults, Results, catalog_order
+from babelrank.reporting.results import BIAS_FIGURES, TASKS, CollectionResults, Results, catalog_order
+from babelrank.reporting.summary import MEANING, summary_table
 
 TASK = "text-retrieval"
-_TEMPLATE = "export-model-card.md.j2"
-_WORDS = dict(zip(SETTING_KINDS, ("monolingual", "cross-lingual", "multilingual"), strict=True))
+_WORDS = dict(zip(TASKS, ("monolingual", "cross-lingual", "multilingual"), strict=True))
 
 
 def render(results: Sequence[Results], _read_ranks: RanksReader, _options: Options) -> Iterator[File]:
@@ -39,17 +39,28 @@ def render(results: Sequence[Results], _read_ranks: RanksReader, _options: Optio
                 EvalResult(**fields) for name, collection in collections.items() for fields in _fields(name, collection)
             ],
         )
-        text = render_template(_TEMPLATE, collections=collections, harness=each.environment.babelrank)
-        yield f"{slug(each.model.name)}.md", f"---\n{metadata.to_yaml()}\n---\n\n{text}"
+        texts = [
+            "## Retrieval within, across and over languages",
+            *(f"### {name}\n\n{_summary(name, collection)}" for name, collection in collections.items()),
+            MEANING if any(len(collection.languages) > 1 for collection in collections.values()) else "",
+            f"Measured with babelrank {each.environment.babelrank}.",
+        ]
+        text = "\n\n".join(filter(None, texts))
+        yield f"{slug(each.model.name)}.md", f"---\n{metadata.to_yaml()}\n---\n\n{text}\n"
+
+
+def _summary(name: str, collection: CollectionResults) -> str:
+    table = summary_table(name, collection)
+    return "\n\n".join(filter(None, [table_markdown(table), table.note]))
 
 
 def _fields(name: str, collection: CollectionResults) -> Iterator[dict[str, Any]]:
     """Yield what an `EvalResult` takes, for every macro figure that there is."""
     base, _, variant = name.partition(":")
-    figures = figures_of(name, collection)
-    for kind in figures.kinds:
+    shown = measures_of(name, collection)
+    for kind in shown.tasks:
         for measure, value in collection.macro[kind].items():
-            if value is not None and (figures.has_bias or measure not in BIAS_FIGURES):
+            if value is not None and (shown.has_bias or measure not in BIAS_FIGURES):
                 yield {
                     "task_type": TASK,
                     "task_name": f"{_WORDS[kind]} retrieval",

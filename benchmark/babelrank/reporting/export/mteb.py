@@ -31,9 +31,9 @@ from langcodes import Language, LanguageTagError
 from babelrank.data.beir import UNKNOWN_LANGUAGE
 from babelrank.errors import ReportError
 from babelrank.reporting.export.protocol import ALL_LANGUAGES, File, Options, RanksReader, evaluations
-from babelrank.reporting.figures import Figures, figures_of
+from babelrank.reporting.measures import MeasureSet, measures_of
 from babelrank.reporting.names import collection_stem, slug
-from babelrank.reporting.results import SETTING_KINDS, CollectionResults, Results
+from babelrank.reporting.results import TASKS, CollectionResults, Results
 
 # What MTEB calls the measures.
 MEASURE_NAMES = {
@@ -59,7 +59,7 @@ def render(results: Sequence[Results], _read_ranks: RanksReader, _options: Optio
     for model, name, collection in evaluations(results):
         environment = collection.environment
         harness = environment.babelrank if environment else version[model]
-        for kind, subsets in _subsets(collection, figures_of(name, collection)).items():
+        for kind, subsets in _subsets(collection, measures_of(name, collection)).items():
             task = f"{collection_stem(name)}.{kind}"
             document = {
                 "dataset_revision": collection.sha256,
@@ -91,19 +91,19 @@ def language_script(code: str) -> str:
         raise ReportError(f"{code!r} is no language of ISO 639, and MTEB has no other names for one.") from error
 
 
-def _subsets(collection: CollectionResults, figures: Figures) -> dict[str, list[dict[str, object]]]:
+def _subsets(collection: CollectionResults, shown: MeasureSet) -> dict[str, list[dict[str, object]]]:
     """Return the scores of every setting with queries, by kind."""
-    main = MEASURE_NAMES[figures.headline[0]]
-    subsets: dict[str, list[dict[str, object]]] = {kind: [] for kind in SETTING_KINDS}
+    main = MEASURE_NAMES[shown.headline[0]]
+    subsets: dict[str, list[dict[str, object]]] = {kind: [] for kind in TASKS}
     pairs, pool, languages = collection.pairs, collection.pool, collection.languages
     for i, query_lang in enumerate(languages):
         for j, passage_lang in enumerate(languages):
             scores = {measure: matrix[i][j] for measure, matrix in pairs.scores.items()}
-            kind = SETTING_KINDS[0] if i == j else SETTING_KINDS[1]
+            kind = TASKS[0] if i == j else TASKS[1]
             subsets[kind] += _subset(query_lang, passage_lang, [passage_lang], pairs.n[i][j], scores, main)
         scores = {measure: row[i] for measure, row in pool.scores.items()}
-        subsets[SETTING_KINDS[2]] += _subset(query_lang, ALL_LANGUAGES, languages, pool.n[i], scores, main)
-    return {kind: subsets[kind] for kind in figures.kinds}
+        subsets[TASKS[2]] += _subset(query_lang, ALL_LANGUAGES, languages, pool.n[i], scores, main)
+    return {kind: subsets[kind] for kind in shown.tasks}
 
 
 def _subset(

@@ -7,8 +7,8 @@ gives the same bytes with the same version of matplotlib.
 from babelrank.reporting.plots.bars import draw_bars, draw_radar
 from babelrank.reporting.plots.differences import DIFFERENCES, DifferenceMap, draw_difference
 from babelrank.reporting.plots.distances import draw_distance_boxes, draw_distance_curves
-from babelrank.reporting.plots.heatmaps import draw_heatmap, plot_models, render_heatmap, shared_scale
-from babelrank.reporting.plots.kinds import KINDS, Material, plot
+from babelrank.reporting.plots.heatmaps import draw_heatmap, shared_scale
+from babelrank.reporting.plots.kinds import KINDS, PlotInputs, draw, plot
 from babelrank.reporting.plots.quantities import QUANTITIES, Quantity
 from babelrank.reporting.plots.scaling import ScalingPanel, draw_scaling, scaling_points
 from babelrank.reporting.plots.scatter import draw_scatter
@@ -24,10 +24,11 @@ __all__ = [
     "SLIDE",
     "TEXT",
     "DifferenceMap",
-    "Material",
+    "PlotInputs",
     "Quantity",
     "ScalingPanel",
     "Size",
+    "draw",
     "draw_bars",
     "draw_difference",
     "draw_distance_boxes",
@@ -38,9 +39,7 @@ __all__ = [
     "draw_scatter",
     "house_style",
     "plot",
-    "plot_models",
     "render",
-    "render_heatmap",
     "scaling_points",
     "shared_scale",
     "write_figure",

@@ -21,9 +21,9 @@ from babelrank.reporting.plots.style import (
     add_legend,
     add_title,
     house_style,
-    looks,
     new_figure,
     plan_legend,
+    plot_styles,
     title_lines,
 )
 from babelrank.reporting.results import Results, find_collections
@@ -49,19 +49,19 @@ def draw_bars(models: Sequence[Results], collection: str, figure: str = "multili
     """
     found, quantity = find_collections(models, collection), find_quantity(figure)
     values = np.stack([quantity.by_language(results) for results in found], axis=1)  # (languages, models)
-    styles, names = looks(len(models)), [model.model.name for model in models]
+    styles, names = plot_styles(len(models)), [model.model.name for model in models]
     legend = plan_legend(names, size) if len(models) > 1 else None
     title = [*([] if legend else names), f"{collection}: {quantity.title} by query language"]
     with house_style(size):
         grouped = grouped_axes(found[0].languages, len(models), title, quantity.label, legend, size)
         draw = grouped.axes.bar if grouped.vertical else grouped.axes.barh
-        for member, look in enumerate(styles):
+        for member, style in enumerate(styles):
             draw(
                 grouped.places[:, member],
                 np.nan_to_num(values[:, member]),  # a bar without a value gets a dash in place of a number
                 grouped.thickness,
-                color=look.colour,
-                hatch=look.hatch,
+                color=style.colour,
+                hatch=style.hatch,
                 edgecolor="black",
                 linewidth=size.line * 0.4,
             )
@@ -73,7 +73,7 @@ def draw_bars(models: Sequence[Results], collection: str, figure: str = "multili
         axis.set_major_formatter(FuncFormatter(lambda value, _: quantity.show(value)))
         axis.set_major_locator(MaxNLocator(5, steps=ROUND))
         if legend:
-            handles = [Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="black") for look in styles]
+            handles = [Patch(facecolor=style.colour, hatch=style.hatch, edgecolor="black") for style in styles]
             add_legend(grouped.figure, handles, legend)
     return grouped.figure
 
@@ -92,7 +92,7 @@ def draw_radar(
             f"{collection}: a radar needs {_LANGUAGES_FOR_RADAR} languages, there are {len(codes)}; draw bars."
         )
     values = np.stack([quantity.by_language(results) for results in found])  # (models, languages)
-    styles, names = looks(len(models)), [model.model.name for model in models]
+    styles, names = plot_styles(len(models)), [model.model.name for model in models]
     legend = plan_legend(names, size) if len(models) > 1 else None
     title = [*([] if legend else names), f"{collection}: {quantity.label} by query language"]
     around = size.inches(title_lines(title, size) + 3) + (legend.height if legend else 0.0)
@@ -101,17 +101,17 @@ def draw_radar(
         drawn = new_figure(size, around + min(size.width, 5.0) * 0.75)
         axes = cast("PolarAxes", drawn.add_subplot(projection="polar"))
         axes.set(theta_offset=np.pi / 2, theta_direction=-1)
-        for row, look in zip(values, styles, strict=True):
+        for row, style in zip(values, styles, strict=True):
             radii = np.log10(row) if quantity.logarithmic else row
             axes.plot(
                 np.append(angles, angles[0]),
                 np.append(radii, radii[0]),
-                color=look.colour,
-                linestyle=look.dashes,
-                marker=look.marker,
+                color=style.colour,
+                linestyle=style.dashes,
+                marker=style.marker,
                 markersize=size.marker * 0.8,
                 clip_on=False,
-                zorder=look.depth,
+                zorder=style.depth,
             )
         _scale_spokes(axes, values[~np.isnan(values)], quantity, size)
         around_names = [language_name(code) for code in codes]
@@ -123,7 +123,9 @@ def draw_radar(
         axes.spines["polar"].set_visible(False)
         add_title(drawn, title, size.characters(), size.font)
         if legend:
-            handles = [Line2D([], [], color=look.colour, linestyle=look.dashes, marker=look.marker) for look in styles]
+            handles = [
+                Line2D([], [], color=style.colour, linestyle=style.dashes, marker=style.marker) for style in styles
+            ]
             add_legend(drawn, handles, legend)
     return drawn
 

@@ -9,7 +9,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from babelrank.reporting.heatmaps import HEATMAPS, Heatmap
+from babelrank.reporting.heatmaps import MEAN_RANK, PAIRS, Heatmap
 from babelrank.reporting.plots.heatmaps import draw_cells
 from babelrank.reporting.plots.style import ROUND, TEXT, Size
 from babelrank.reporting.results import Results, find_collections
@@ -58,11 +58,10 @@ def _show_ratio(logarithm: float) -> str:
     return "1.0" if text == "1.0" else f"{'×' if logarithm > 0 else '÷'}{text}"
 
 
-_PAIRS, _MEAN_RANK = (next(item for item in HEATMAPS if item.name == name) for name in ("pairs", "mean-rank"))
 DIFFERENCES = (
-    DifferenceMap(_PAIRS, "mAP, A − B", "difference of mAP (blue: A is better)", _show_gain, "RdBu"),
+    DifferenceMap(PAIRS, "mAP, A − B", "difference of mAP (blue: A is better)", _show_gain, "RdBu"),
     DifferenceMap(
-        _MEAN_RANK,
+        MEAN_RANK,
         "mean rank in the pool of each language's relevant passage, A as a multiple of B",
         "ratio of mean ranks (blue: A is better)",
         _show_ratio,

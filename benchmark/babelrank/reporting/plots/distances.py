@@ -21,9 +21,9 @@ from babelrank.reporting.plots.style import (
     add_title,
     clean_axes,
     house_style,
-    looks,
     new_figure,
     plan_legend,
+    plot_styles,
     scale_log,
     set_plain,
     title_lines,
@@ -55,13 +55,13 @@ def draw_distance_boxes(tables: Mapping[str, RelevantRanks], collection: str, *,
         There is no table, the tables' languages differ, or no query has two relevant passages.
     """
     distances = _by_language(tables)
-    codes, styles = next(iter(tables.values())).languages, looks(len(tables))
+    codes, styles = next(iter(tables.values())).languages, plot_styles(len(tables))
     legend = plan_legend(list(tables), size) if len(tables) > 1 else None
     title = [*([] if legend else tables), f"{collection}: {_LABEL} of the queries, by query language", _KEY]
     with house_style(size):
         label = f"{_LABEL} (log scale, lower is better)"
         grouped = grouped_axes(codes, len(tables), title, label, legend, size)
-        for member, (groups, look) in enumerate(zip(distances.values(), styles, strict=True)):
+        for member, (groups, style) in enumerate(zip(distances.values(), styles, strict=True)):
             boxes = [
                 _box(group, place) for group, place in zip(groups, grouped.places[:, member], strict=True) if len(group)
             ]
@@ -75,8 +75,8 @@ def draw_distance_boxes(tables: Mapping[str, RelevantRanks], collection: str, *,
                 showfliers=False,
                 showcaps=False,
                 showmeans=True,
-                boxprops={"facecolor": look.colour, "hatch": look.hatch, "linewidth": size.line * 0.5},
-                medianprops={"color": "white" if look.colour == "#000000" else "black", "linewidth": size.line * 1.2},
+                boxprops={"facecolor": style.colour, "hatch": style.hatch, "linewidth": size.line * 0.5},
+                medianprops={"color": "white" if style.colour == "#000000" else "black", "linewidth": size.line * 1.2},
                 whiskerprops={"color": "#555555", "linewidth": size.line * 0.7},
                 meanprops={
                     "marker": "D",
@@ -89,7 +89,7 @@ def draw_distance_boxes(tables: Mapping[str, RelevantRanks], collection: str, *,
         drawn = np.concatenate([np.quantile(group, _QUANTILES) for group in _filled(distances)])
         drawn = np.append(drawn, [group.mean() for group in _filled(distances)])
         scale_log(grouped.axes, grouped.side, _bounds(drawn), show_count, most=5)
-        handles = [Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="black") for look in styles]
+        handles = [Patch(facecolor=style.colour, hatch=style.hatch, edgecolor="black") for style in styles]
         if legend:
             add_legend(grouped.figure, handles, legend)
     return grouped.figure
@@ -101,7 +101,7 @@ def draw_distance_curves(tables: Mapping[str, RelevantRanks], collection: str, *
     Parameters, errors and the axis are those of `draw_distance_boxes`.
     """
     distances = _by_language(tables)
-    codes, styles = next(iter(tables.values())).languages, looks(len(tables))
+    codes, styles = next(iter(tables.values())).languages, plot_styles(len(tables))
     legend = plan_legend(list(tables), size) if len(tables) > 1 else None
     title = [
         *([] if legend else tables),
@@ -119,10 +119,10 @@ def draw_distance_curves(tables: Mapping[str, RelevantRanks], collection: str, *
             if position >= len(codes):
                 axes.set_visible(False)
                 continue
-            for groups, look in zip(distances.values(), styles, strict=True):
+            for groups, style in zip(distances.values(), styles, strict=True):
                 if len(groups[position]):
                     known = np.quantile(groups[position], _SHARES)
-                    axes.plot(known, _SHARES, color=look.colour, linestyle=look.dashes, zorder=look.depth)
+                    axes.plot(known, _SHARES, color=style.colour, linestyle=style.dashes, zorder=style.depth)
             clean_axes(axes, grid="both")
             set_plain(axes.set_title("", loc="left", pad=size.font * 0.3), language_name(codes[position]))
             scale_log(axes, "x", bounds, _short, most=3)
@@ -137,7 +137,7 @@ def draw_distance_curves(tables: Mapping[str, RelevantRanks], collection: str, *
                 axes.set_ylabel("queries")
         add_title(figure, title, size.characters(), size.font)
         if legend:
-            add_legend(figure, [Line2D([], [], color=look.colour, linestyle=look.dashes) for look in styles], legend)
+            add_legend(figure, [Line2D([], [], color=style.colour, linestyle=style.dashes) for style in styles], legend)
     return figure
 
 

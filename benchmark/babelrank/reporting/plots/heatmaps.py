@@ -1,7 +1,6 @@
 """Heatmaps of results: which there are says `babelrank.reporting.heatmaps`."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -12,22 +11,10 @@ from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator
 
-from babelrank.errors import ReportError
-from babelrank.reporting.heatmaps import Heatmap, heatmaps_of
+from babelrank.reporting.heatmaps import Heatmap
 from babelrank.reporting.languages import language_name
-from babelrank.reporting.names import slug
-from babelrank.reporting.plots.style import (
-    FORMATS,
-    Size,
-    add_title,
-    house_style,
-    legible_on,
-    new_figure,
-    render,
-    title_lines,
-    write_file,
-)
-from babelrank.reporting.results import CollectionResults, Results, catalog_order
+from babelrank.reporting.plots.style import Size, add_title, house_style, legible_on, new_figure, title_lines
+from babelrank.reporting.results import CollectionResults, Results
 
 _CELL = (0.5, 0.36)  # inches: three digits at the font size below, in a figure that fits a page's width
 _MARGIN = (2.6, 1.9)  # inches around the cells, for labels, title and colour bar
@@ -39,47 +26,6 @@ _MISSING_COLOUR = "#dddddd"
 _DIGIT = 0.64  # width of a digit of DejaVu Sans, in font sizes
 
 
-def plot_models(
-    models: Sequence[Results], out: Path, *, size: Size | None = None, formats: Sequence[str] = FORMATS
-) -> list[Path]:
-    """Draw each heatmap of each collection of each model, on one colour scale per heatmap and collection.
-
-    Parameters
-    ----------
-    models
-        The models to compare; each is drawn for the collections that it has.
-    out
-        Folder for ``<model>.<collection>.<heatmap>.<format>``; made if need be.
-    size
-        By default as in reports, where it follows from the number of languages.
-
-    Returns
-    -------
-    list of Path
-        The files, in the order in which they were drawn.
-
-    Raises
-    ------
-    ReportError
-        A format is unknown, a file cannot be written, or no collection has heatmaps.
-    """
-    paths = []
-    collections = sorted({name for model in models for name in model.collections}, key=catalog_order)
-    for collection in collections:
-        having = [model for model in models if collection in model.collections]
-        for heatmap in heatmaps_of(collection, having[0].collections[collection]):
-            scale = shared_scale(heatmap, [model.collections[collection] for model in having])
-            for model in having:
-                figure = draw_heatmap(model, collection, heatmap, scale, size)
-                for suffix in formats:
-                    path = out / f"{slug(model.model.name)}.{heatmap.file_name(collection, suffix)}"
-                    write_file(path, render(figure, suffix))
-                    paths.append(path)
-    if not paths:
-        raise ReportError("heatmaps: nothing to draw; collections of one language have none.")
-    return paths
-
-
 def shared_scale(heatmap: Heatmap, collections: Sequence[CollectionResults]) -> Normalize:
     """Return a colour scale that spans the values of all `collections`."""
     values = np.concatenate([_values(heatmap, collection).ravel() for collection in collections])
@@ -89,11 +35,6 @@ def shared_scale(heatmap: Heatmap, collections: Sequence[CollectionResults]) -> 
     if low == high:  # a scale needs an extent
         high = low * 1.1 or 1.0
     return LogNorm(low, high) if heatmap.logarithmic else Normalize(low, high)
-
-
-def render_heatmap(results: Results, collection: str, heatmap: Heatmap, scale: Normalize, suffix: str) -> bytes:
-    """Return the content of a file with one heatmap, in one of the `style.FORMATS`."""
-    return render(draw_heatmap(results, collection, heatmap, scale), suffix)
 
 
 def draw_heatmap(

@@ -1,7 +1,7 @@
 """Which figures `babelrank plot` draws: for each kind, what it takes and how its files are called."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -11,20 +11,24 @@ from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE, find_inte
 from babelrank.analysis.scaling import FEWEST_POINTS, fit_scaling, merge_sizes
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.ranking.table import RelevantRanks
-from babelrank.reporting.figures import figures_of
+from babelrank.reporting.heatmaps import HEATMAPS, heatmaps_of
+from babelrank.reporting.measures import measures_of
 from babelrank.reporting.names import collection_stem, slug
 from babelrank.reporting.plots.bars import draw_bars, draw_radar
 from babelrank.reporting.plots.differences import DIFFERENCES, draw_difference
 from babelrank.reporting.plots.distances import draw_distance_boxes, draw_distance_curves
+from babelrank.reporting.plots.heatmaps import draw_heatmap, shared_scale
 from babelrank.reporting.plots.quantities import QUANTITIES
 from babelrank.reporting.plots.scaling import ScalingPanel, draw_scaling, scaling_points
 from babelrank.reporting.plots.scatter import draw_scatter
 from babelrank.reporting.plots.style import FORMATS, TEXT, Size, write_figure
-from babelrank.reporting.results import Results, catalog_order
+from babelrank.reporting.results import CollectionResults, Results, catalog_order, find_collections
+
+HEATMAP_KIND = "heatmaps"  # all of them
 
 
 @dataclass(frozen=True)
-class Material:
+class PlotInputs:
     """What there is to draw.
 
     Attributes
@@ -41,9 +45,20 @@ class Material:
     @property
     def collections(self) -> dict[str, list[int]]:
         """The models that have each collection in which languages can be compared, by their places."""
-        known = {
-            name for model in self.models for name, each in model.collections.items() if figures_of(name, each).has_bias
-        }
+        return self._having(lambda name, each: measures_of(name, each).has_bias)
+
+    @property
+    def pooled(self) -> dict[str, list[int]]:
+        """The same, of collections of several languages."""
+        return self._having(lambda name, each: measures_of(name, each).has_pool)
+
+    def only(self, collection: str) -> "PlotInputs":
+        """Return the inputs with one collection alone."""
+        models = [replace(each, collections={collection: each.collections[collection]}) for each in self.models]
+        return replace(self, models=models)
+
+    def _having(self, fits: Callable[[str, CollectionResults], bool]) -> dict[str, list[int]]:
+        known = {name for model in self.models for name, each in model.collections.items() if fits(name, each)}
         names = sorted(known, key=catalog_order)
         return {name: [i for i, model in enumerate(self.models) if name in model.collections] for name in names}
 
@@ -51,10 +66,25 @@ class Material:
 Drawn = Iterator[tuple[str, Figure]]
 
 
-def _difference(material: Material, size: Size) -> Drawn:
-    for name, having in material.collections.items():
+def _heatmaps(*names: str) -> Callable[[PlotInputs, Size | None], Drawn]:
+    def drawn(inputs: PlotInputs, size: Size | None) -> Drawn:
+        for name, having in inputs.pooled.items():
+            models = [inputs.models[i] for i in having]
+            for heatmap in heatmaps_of(name, models[0].collections[name]):
+                if heatmap.name not in names:
+                    continue
+                scale = shared_scale(heatmap, [model.collections[name] for model in models])
+                for model in models:
+                    stem = f"{slug(model.model.name)}.{collection_stem(name)}.{heatmap.name}"
+                    yield stem, draw_heatmap(model, name, heatmap, scale, size)
+
+    return drawn
+
+
+def _difference(inputs: PlotInputs, size: Size) -> Drawn:
+    for name, having in inputs.collections.items():
         for i, j in combinations(having, 2):
-            first, second = material.models[i], material.models[j]
+            first, second = inputs.models[i], inputs.models[j]
             for difference in DIFFERENCES:
                 pair = f"{slug(first.model.name)}.vs.{slug(second.model.name)}"
                 yield (
@@ -63,27 +93,27 @@ def _difference(material: Material, size: Size) -> Drawn:
                 )
 
 
-def _distance(material: Material, size: Size) -> Drawn:
-    for name, having in material.collections.items():
-        tables = {material.models[i].model.name: material.ranks(i, name) for i in having}
+def _distance(inputs: PlotInputs, size: Size) -> Drawn:
+    for name, having in inputs.collections.items():
+        tables = {inputs.models[i].model.name: inputs.ranks(i, name) for i in having}
         yield f"{collection_stem(name)}.rank-distance", draw_distance_boxes(tables, name, size=size)
         yield f"{collection_stem(name)}.rank-distance-curves", draw_distance_curves(tables, name, size=size)
 
 
-def _scatter(material: Material, size: Size) -> Drawn:
+def _scatter(inputs: PlotInputs, size: Size) -> Drawn:
     intervals = {}
-    for name, having in material.collections.items():
-        known = {material.models[i].model.name: question_figures(material.ranks(i, name)) for i in having}
+    for name, having in inputs.collections.items():
+        known = {inputs.models[i].model.name: question_figures(inputs.ranks(i, name)) for i in having}
         intervals[name] = {model: find_intervals(figures) for model, figures in known.items()}
     if intervals:
-        yield "accuracy-and-bias", draw_scatter(material.models, intervals=intervals, size=size)
+        yield "accuracy-and-bias", draw_scatter(inputs.models, intervals=intervals, size=size)
 
 
-def _scaling(material: Material, size: Size) -> Drawn:
-    for name in material.collections:
+def _scaling(inputs: PlotInputs, size: Size) -> Drawn:
+    for name in inputs.collections:
         panels = []
         for figure in ("multilingual", RANK_DISTANCE):
-            points, left_out = scaling_points(material.models, name, figure)
+            points, left_out = scaling_points(inputs.models, name, figure)
             sizes = merge_sizes(points)
             fit = fit_scaling(sizes) if len(sizes) >= FEWEST_POINTS else None
             law = f", {fit.form} with 95 % band" if fit else ""
@@ -92,10 +122,10 @@ def _scaling(material: Material, size: Size) -> Drawn:
         yield f"{collection_stem(name)}.scaling", draw_scaling(panels, size=size)
 
 
-def _by_language(draw: Callable[..., Figure], kind: str) -> Callable[[Material, Size], Drawn]:
-    def drawn(material: Material, size: Size) -> Drawn:
-        for name, having in material.collections.items():
-            models = [material.models[i] for i in having]
+def _by_language(draw: Callable[..., Figure], kind: str) -> Callable[[PlotInputs, Size], Drawn]:
+    def drawn(inputs: PlotInputs, size: Size) -> Drawn:
+        for name, having in inputs.collections.items():
+            models = [inputs.models[i] for i in having]
             for figure in MACRO_FIGURES:
                 stem = f"{collection_stem(name)}.{figure.replace('_', '-')}-{kind}"
                 yield stem, draw(models, name, figure, size=size)
@@ -103,8 +133,10 @@ def _by_language(draw: Callable[..., Figure], kind: str) -> Callable[[Material, 
     return drawn
 
 
-# What is drawn of several models together; each kind yields the stem of a file's name with its figure.
-KINDS: dict[str, Callable[[Material, Size], Drawn]] = {
+# Each kind yields the stem of a file's name with its figure; heatmaps of several models share a colour scale.
+KINDS: dict[str, Callable[..., Drawn]] = {
+    HEATMAP_KIND: _heatmaps(*(heatmap.name for heatmap in HEATMAPS)),
+    **{heatmap.name: _heatmaps(heatmap.name) for heatmap in HEATMAPS},
     "difference": _difference,
     "distance": _distance,
     "scatter": _scatter,
@@ -114,15 +146,35 @@ KINDS: dict[str, Callable[[Material, Size], Drawn]] = {
 }
 
 
-def plot(
-    kind: str, material: Material, out: Path, *, size: Size = TEXT, formats: Sequence[str] = FORMATS
-) -> Iterator[Path]:
-    """Draw one kind of figure, and write each as soon as it is drawn.
+def draw(kind: str, inputs: PlotInputs, *, collection: str | None = None, size: Size | None = None) -> Iterator[Figure]:
+    """Yield the figures of one kind, without writing them.
 
     Parameters
     ----------
     kind
         One of `KINDS`.
+    collection
+        Only this one; by default all that the models have.
+    size
+        By default `TEXT`; heatmaps then have a size that follows from the number of languages.
+
+    Raises
+    ------
+    ReportError
+        The kind is unknown, a model was not evaluated on the collection, or there is nothing to draw.
+    """
+    yield from (figure for _, figure in _drawn(kind, inputs, collection, size))
+
+
+def plot(
+    kind: str, inputs: PlotInputs, out: Path, *, size: Size | None = None, formats: Sequence[str] = FORMATS
+) -> Iterator[Path]:
+    """Draw one kind of figure, and write each as soon as it is drawn.
+
+    Parameters
+    ----------
+    kind, size
+        As for `draw`.
     out
         Folder of the files; made if need be.
 
@@ -136,12 +188,21 @@ def plot(
     ReportError
         The kind or a format is unknown, there is nothing to draw, or a file cannot be written.
     """
+    for stem, figure in _drawn(kind, inputs, None, size):
+        yield from write_figure(figure, out / stem, formats)
+
+
+def _drawn(kind: str, inputs: PlotInputs, collection: str | None, size: Size | None) -> Drawn:
     if kind not in KINDS:
         raise ReportError(unknown_choice("kind of figure", kind, KINDS))
+    if collection is not None:
+        find_collections(inputs.models, collection)
+        inputs = inputs.only(collection)
+    is_heatmap = kind == HEATMAP_KIND or kind in {heatmap.name for heatmap in HEATMAPS}
     nothing = True
-    for stem, figure in KINDS[kind](material, size):
+    for stem, figure in KINDS[kind](inputs, size or (None if is_heatmap else TEXT)):
         nothing = False
-        yield from write_figure(figure, out / stem, formats)
+        yield stem, figure
     if nothing:
         raise ReportError(
             f"{kind}: nothing to draw. Figures show collections in which languages can be compared; a difference needs "

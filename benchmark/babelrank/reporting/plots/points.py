@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 from babelrank.analysis.bootstrap import Interval
 from babelrank.reporting.plots.labels import place_boxes
 from babelrank.reporting.plots.quantities import Quantity
-from babelrank.reporting.plots.style import ROUND, Look, Size, add_legend, clean_axes, plan_legend, scale_log, wrap
+from babelrank.reporting.plots.style import ROUND, PlotStyle, Size, add_legend, clean_axes, plan_legend, scale_log, wrap
 
 _MARGIN = 0.16  # of the extent of the points, on each side: room for names
 _LEAST_STRETCH = 1.2  # of a logarithmic axis on each side
@@ -37,7 +37,7 @@ class NamedPoint:
         Where it is.
     x_interval, y_interval
         Bounds of both, if they are known.
-    look
+    style
         Colour and marker.
     """
 
@@ -46,7 +46,7 @@ class NamedPoint:
     y: float
     x_interval: Interval | None
     y_interval: Interval | None
-    look: Look
+    style: PlotStyle
 
     @property
     def strokes(self) -> list[tuple[tuple[float, float], tuple[float, float]]]:
@@ -101,12 +101,12 @@ def draw_points(
     """
     for point in points:
         for (x0, y0), (x1, y1) in point.strokes:
-            axes.plot([x0, x1], [y0, y1], color=point.look.colour, linewidth=size.line, solid_capstyle="butt")
+            axes.plot([x0, x1], [y0, y1], color=point.style.colour, linewidth=size.line, solid_capstyle="butt")
         axes.plot(
             [point.x],
             [point.y],
-            marker=point.look.marker,
-            color=point.look.colour,
+            marker=point.style.marker,
+            color=point.style.colour,
             markeredgecolor="black",
             markeredgewidth=size.line * 0.5,
             zorder=3,
@@ -139,10 +139,10 @@ def label_points(figure: Figure, panels: Sequence[Panel], size: Size) -> None:
     near = _NEAR
     if not all(clean for _, clean in placed):
         near = 0.0  # a number says less than a name: join each to its point
-        styles = {point.name: point.look for panel in panels for point in panel.points}
+        styles = {point.name: point.style for panel in panels for point in panel.points}
         numbers = {name: str(i) for i, name in enumerate(styles, start=1)}
         plan = plan_legend([f"{number}  {name}" for name, number in numbers.items()], size)
-        add_legend(figure, [_key(look) for look in styles.values()], plan)
+        add_legend(figure, [_key(style) for style in styles.values()], plan)
         if size.height is None:
             figure.set_figheight(figure.get_figheight() + plan.height)
         figure.draw_without_rendering()
@@ -212,5 +212,5 @@ def _write(axes: Axes, point: NamedPoint, content: str, offset: np.ndarray, size
     )
 
 
-def _key(look: Look) -> Line2D:
-    return Line2D([], [], color=look.colour, marker=look.marker, linestyle="", markeredgecolor="black")
+def _key(style: PlotStyle) -> Line2D:
+    return Line2D([], [], color=style.colour, marker=style.marker, linestyle="", markeredgecolor="black")

@@ -10,22 +10,22 @@ from matplotlib.figure import Figure
 from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.scaling import ScalingPoint
 from babelrank.errors import ReportError
+from babelrank.reporting.formatting import show_parameters
 from babelrank.reporting.plots.points import NamedPoint, Panel, draw_points, label_points
 from babelrank.reporting.plots.quantities import Quantity, find_quantity
 from babelrank.reporting.plots.style import (
     TEXT,
-    Look,
+    PlotStyle,
     Size,
     add_title,
     house_style,
-    looks,
     new_figure,
+    plot_styles,
     set_plain,
     title_lines,
     wrap,
 )
 from babelrank.reporting.results import Results
-from babelrank.reporting.summary import show_parameters
 
 _PANEL_HEIGHT = 2.9  # inches
 _LOG_REACH = 3.0  # beyond the points, as a factor
@@ -101,7 +101,7 @@ def draw_scaling(panels: Sequence[ScalingPanel], *, size: Size = TEXT) -> Figure
         if not panel.points or min(point.parameters for point in panel.points) <= 0:
             raise ReportError(f"{panel.title}: scaling is drawn for models with a known number of parameters only.")
     names = list(dict.fromkeys(point.label for panel in panels for point in panel.points))
-    styles = dict(zip(names, looks(len(names)), strict=True))
+    styles = dict(zip(names, plot_styles(len(names)), strict=True))
     title = ["Scaling with the number of parameters"]
     across = 1 if size.is_narrow else min(len(panels), 2)
     down = -(-len(panels) // across)
@@ -117,7 +117,7 @@ def draw_scaling(panels: Sequence[ScalingPanel], *, size: Size = TEXT) -> Figure
     return figure
 
 
-def _draw_panel(axes: Axes, panel: ScalingPanel, styles: Mapping[str, Look], room: int, size: Size) -> Panel:
+def _draw_panel(axes: Axes, panel: ScalingPanel, styles: Mapping[str, PlotStyle], room: int, size: Size) -> Panel:
     """Draw one panel; `room` is how many characters fit below it."""
     quantity = find_quantity(panel.figure)
     line = band = None

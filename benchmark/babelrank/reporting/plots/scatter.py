@@ -6,10 +6,10 @@ from matplotlib.figure import Figure
 
 from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
 from babelrank.errors import ReportError
-from babelrank.reporting.figures import figures_of
+from babelrank.reporting.measures import measures_of
 from babelrank.reporting.plots.points import NamedPoint, draw_points, label_points
 from babelrank.reporting.plots.quantities import DISTANCE, find_quantity
-from babelrank.reporting.plots.style import TEXT, Size, add_title, house_style, looks, new_figure, title_lines
+from babelrank.reporting.plots.style import TEXT, Size, add_title, house_style, new_figure, plot_styles, title_lines
 from babelrank.reporting.results import Results, catalog_order
 
 # By collection, model and figure.
@@ -42,7 +42,7 @@ def draw_scatter(
         The figure is unknown, or there is nothing to draw.
     """
     quantity = find_quantity(figure)
-    names = {name for model in models for name, each in model.collections.items() if figures_of(name, each).has_bias}
+    names = {name for model in models for name, each in model.collections.items() if measures_of(name, each).has_bias}
     collections = sorted(names, key=catalog_order)
     known = {name: _points(models, name, figure, (intervals or {}).get(name, {})) for name in collections}
     drawn = {name: points for name, points in known.items() if points}
@@ -71,9 +71,9 @@ def _points(
 ) -> list[NamedPoint]:
     """Return the points of the models that have both figures."""
     points, vertical = [], find_quantity(figure)
-    for model, look in zip(models, looks(len(models)), strict=True):
+    for model, style in zip(models, plot_styles(len(models)), strict=True):
         results, known = model.collections.get(collection), intervals.get(model.model.name, {})
         x, y = (DISTANCE.macro(results), vertical.macro(results)) if results else (None, None)
         if x is not None and y is not None and x > 0:  # a distance of 0, where all tie, has no logarithm
-            points.append(NamedPoint(model.model.name, x, y, known.get(RANK_DISTANCE), known.get(figure), look))
+            points.append(NamedPoint(model.model.name, x, y, known.get(RANK_DISTANCE), known.get(figure), style))
     return points

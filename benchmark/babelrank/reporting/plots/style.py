@@ -105,7 +105,7 @@ SIZES = {size.name: size for size in (COLUMN, TEXT, SLIDE)}
 
 
 @dataclass(frozen=True)
-class Look:
+class PlotStyle:
     """How one model is drawn, wherever it appears in a figure.
 
     Attributes
@@ -125,10 +125,10 @@ class Look:
         return 2.0 if self.dashes == "-" else 2.1
 
 
-def looks(count: int) -> list[Look]:
-    """Return a look for each of `count` models; no two are alike in all."""
+def plot_styles(count: int) -> list[PlotStyle]:
+    """Return a style for each of `count` models; no two are alike in all."""
     return [
-        Look(*choice)
+        PlotStyle(*choice)
         for choice in islice(zip(cycle(_COLOURS), cycle(_HATCHES), cycle(_MARKERS), cycle(_DASHES), strict=True), count)
     ]
 
@@ -191,22 +191,13 @@ def write_figure(figure: Figure, stem: Path, formats: Sequence[str] = FORMATS) -
     """
     contents = {stem.with_name(f"{stem.name}.{suffix}"): render(figure, suffix) for suffix in formats}
     for path, content in contents.items():
-        write_file(path, content)
+        try:
+            atomic_write(path, content)
+        except OSError as error:
+            raise ReportError(
+                f"{path}: cannot be written ({error.strerror}). --out DIR names another folder."
+            ) from error
     return list(contents)
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a figure's file.
-
-    Raises
-    ------
-    ReportError
-        It cannot be written.
-    """
-    try:
-        atomic_write(path, content)
-    except OSError as error:
-        raise ReportError(f"{path}: cannot be written ({error.strerror}). --out DIR names another folder.") from error
 
 
 def new_figure(size: Size, height: float) -> Figure:

@@ -1,0 +1,81 @@
+"""The tables of a report -> what is shown of a collection beyond its results: intervals and sections."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from babelrank.analysis.bootstrap import Interval
+from babelrank.analysis.detail import analyse_in_detail
+from babelrank.analysis.errors import Texts, attach_texts, find_errors, select_worst
+from babelrank.data.catalog import source_of
+from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.top_table import TopRanks
+from babelrank.reporting.detail_sections import detail_sections
+from babelrank.reporting.error_section import error_section
+from babelrank.reporting.measures import measures_of
+from babelrank.reporting.results import CollectionResults, ModelResults
+from babelrank.reporting.sections import Section
+from babelrank.reporting.space_section import space_section
+from babelrank.reporting.stored_tables import read_stored_ranks, read_stored_top
+
+_REMEDY = "To have it, submit the model again (babelrank submit MODEL) without streaming; nothing is encoded again."
+
+Tables = Mapping[str, tuple[RelevantRanks, TopRanks | None]]  # by collection
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is shown of a collection beyond its results."""
+
+    intervals: dict[str, Interval] = field(default_factory=dict)
+    sections: list[Section] = field(default_factory=list)
+
+
+def make_content(
+    model: ModelResults,
+    name: str,
+    collection: CollectionResults,
+    folder: Path,
+    tables: tuple[RelevantRanks, TopRanks | None] | None = None,
+) -> Content:
+    """Analyse the tables of a collection.
+
+    Parameters
+    ----------
+    model, name, collection, folder
+        The results, and the folder with the tables.
+    tables
+        The same tables in memory, if they are.
+
+    Raises
+    ------
+    ReportError
+        A table cannot be read.
+    """
+    shown = measures_of(name, collection)
+    ranks, top = tables or (collection.ranks and read_stored_ranks(folder, collection.ranks), None)
+    detail = analyse_in_detail(ranks, shown.headline[0], seen=model.seen) if ranks else None
+    intervals = detail.intervals if detail else {}
+    if ranks and not shown.has_pool:
+        return Content(intervals)
+    sections = detail_sections(detail) if detail and shown.has_bias else []
+    left_out = []
+    if collection.space is None:
+        left_out.append(f"Embedding space: it was not measured. {_REMEDY}")
+    elif collection.space.undefined:
+        left_out.append(f"Embedding space: {collection.space.undefined}")
+    else:
+        sections.append(space_section(collection.space))
+    if ranks and top is None and collection.top and (folder / collection.top.file).exists():
+        top = read_stored_top(folder, collection.top)
+    if ranks and top:
+        errors = find_errors(ranks, top)
+        worst = attach_texts(select_worst(errors), collection.texts or Texts({}, {}))
+        sections.append(error_section(errors, worst, source_of(name) if collection.texts else None))
+    elif ranks:
+        left_out.append(f"Errors: there is no table of top passages. {_REMEDY}")
+    return Content(intervals, [*sections, *_missing(left_out)])
+
+
+def _missing(left_out: Sequence[str]) -> list[Section]:
+    return [Section("Not in this report", " ".join(left_out))] if left_out else []

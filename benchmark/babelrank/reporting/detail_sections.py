@@ -1,0 +1,296 @@
+"""Analyses of a rank table -> sections of a report."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from babelrank.analysis.consistency import PERSISTENCE, Consistency
+from babelrank.analysis.detail import Detail
+from babelrank.analysis.friedman import FriedmanTests
+from babelrank.analysis.preference import DEPTHS, LanguagePreference
+from babelrank.analysis.settings import Cell, Matrix
+from babelrank.reporting.formatting import show_count, show_number, show_p, show_rank, show_score, show_share
+from babelrank.reporting.language_section import distance_section, group_section
+from babelrank.reporting.languages import language_name
+from babelrank.reporting.matrices import MatrixView
+from babelrank.reporting.sections import Section
+from babelrank.reporting.tables import Bars, Column, Show, Table
+
+
+def detail_sections(detail: Detail) -> list[Section]:
+    """Return the sections of one collection that follow from its rank table."""
+    languages = detail.figures.languages
+    return [
+        preference_section(detail.preference, languages),
+        own_language_section(detail.preference, languages),
+        test_section(detail.tests, languages),
+        consistency_section(detail.consistency, languages),
+        group_section(detail.groups),
+        distance_section(detail),
+    ]
+
+
+def preference_section(preference: LanguagePreference, languages: Sequence[str]) -> Section:
+    """Show how high each passage language stands, and which of two stands above the other."""
+    wins = MatrixView(
+        label="which of two",
+        title="How often the row's passage stands above the column's",
+        rows=languages,
+        columns=languages,
+        values=preference.above_macro,
+        show=show_share,
+        legend="share of queries; 50 % without bias",
+        note="P(rank a < rank b) + ½ P(rank a = rank b) over queries with a relevant passage in both, mean over query "
+        "languages. Above 50 % the row's language is preferred.",
+        colours="cividis",
+        limits=(0.0, 1.0),
+        join="above",
+    )
+    reciprocal = _by_passage_language(
+        preference,
+        languages,
+        preference.reciprocal_rank,
+        label="reciprocal rank",
+        title="Mean reciprocal rank in the pool of each language's best relevant passage",
+        legend="mean of 1 / rank",
+        note="From 1 / |D| to 1; in a row, at most one passage of a query is first.",
+        show=show_score,
+    )
+    tops = [
+        _by_passage_language(
+            preference,
+            languages,
+            preference.in_top[str(depth)],
+            label=f"in top {depth}",
+            title=f"Share of queries with the language's relevant passage in the top {depth} of the pool",
+            legend="share of queries",
+            note=f"Rank in the pool ≤ {depth}. Without bias a row has one colour.",
+        )
+        for depth in DEPTHS
+    ]
+    even = all(len({round(share, 12) for share in row if share is not None}) < 2 for row in preference.share_expected)
+    shares = [
+        _by_passage_language(
+            preference,
+            languages,
+            preference.share_of_top[str(depth)],
+            label=f"share of top {depth}",
+            title=f"Of all relevant passages found in the top {depth}, the share of each language",
+            legend=f"share of what is found{'; equal without bias' if even else ''}",
+            note="Each row adds up to 100 %."
+            + ("" if even else " Not every query has a passage in every language: compare with “share without bias”."),
+        )
+        for depth in DEPTHS[1:]
+    ]
+    if not even:
+        shares.append(
+            _by_passage_language(
+                preference,
+                languages,
+                preference.share_expected,
+                label="share without bias",
+                title="Share without bias: that of each language among the queries' relevant passages",
+                legend="share of what there is",
+                note="What each language's share of any top would be without bias. Each row adds up to 100 %.",
+            )
+        )
+    return Section(
+        title="Preference between languages",
+        caption="Which of a query's parallel passages stand high in the pool? Rows are query languages, columns "
+        "passage languages; only queries with relevant passages in two languages or more count.",
+        matrices=[wins, reciprocal, *tops, *shares],
+    )
+
+
+def own_language_section(preference: LanguagePreference, languages: Sequence[str]) -> Section:
+    """Show whether a query's own language is preferred."""
+    own = preference.own
+    rows = [
+        [language_name(lang), own.above[i], own.first[i], own.first_expected[i], own.n[i]]
+        for i, lang in enumerate(languages)
+    ]
+    macro = own.macro
+    mean: list[str | Cell] = [
+        "mean over query languages",
+        macro["own_above"],
+        macro["own_first"],
+        macro["own_first_expected"],
+        None,
+    ]
+    return Section(
+        title="The query's own language",
+        caption="Does a query prefer the passage in its own language? Above: share of the other languages' relevant "
+        "passages above which the own one stands (50 % without bias). First: share of queries whose own language comes "
+        "first of all, beside what it would be without bias.",
+        tables=[
+            Table(
+                caption="Preference for the query's own language: bars are the share above which it stands, from 0 to "
+                "100 %",
+                columns=[
+                    Column("query language"),
+                    Column("above", show_share),
+                    Column("first", show_share),
+                    Column("first without bias", show_share),
+                    Column("n", show_count),
+                ],
+                rows=[*rows, mean],
+                bars=Bars(length=1, limit=1.0),
+            )
+        ],
+    )
+
+
+def test_section(tests: FriedmanTests, languages: Sequence[str]) -> Section:
+    """Show whether the languages' ranks differ more than by chance."""
+    which = "Friedman's test" if all(tests.complete) else "the test of Skillings and Mack (Friedman's, for gaps)"
+    rows = [
+        [
+            language_name(lang),
+            tests.statistic[i],
+            tests.degrees_of_freedom[i],
+            tests.p_holm[i],
+            tests.concordance[i],
+            tests.concordance_expected[i],
+            tests.queries[i],
+        ]
+        for i, lang in enumerate(languages)
+    ]
+    # How many query languages prefer the row's language to the column's, less how many prefer the column's.
+    verdicts = np.array(
+        [[[np.nan if cell is None else cell for cell in row] for row in matrix] for matrix in tests.preferred]
+    )
+    known = ~np.isnan(verdicts)
+    balance = np.where(known.any(axis=0), np.where(known, verdicts, 0.0).sum(axis=0), np.nan)
+    values: Matrix = [[None if np.isnan(cell) else float(cell) for cell in row] for row in balance]
+    return Section(
+        title="Are the differences real?",
+        caption=f"For each query language, {which} over the ranks of parallel passages; p-values corrected over the "
+        "query languages (Holm). Kendall's W is the effect size: 0 if languages are treated alike, 1 if every query "
+        "puts them in one order. " + " ".join(tests.warnings),
+        matrices=[
+            MatrixView(
+                label="pairs",
+                title="Query languages that prefer the row's language, less those that prefer the column's",
+                rows=languages,
+                columns=languages,
+                values=values,
+                show=_show_balance,
+                legend="query languages",
+                note="Sign tests between two passage languages, at 5 % after Holm's correction over the pairs of a "
+                "query language.",
+                colours="cividis",
+                limits=(-float(len(languages)), float(len(languages))),
+                join="over",
+            )
+        ],
+        tables=[
+            Table(
+                caption="Tests by query language: bars are Kendall's W, from 0 to 1",
+                columns=[
+                    Column("query language"),
+                    Column("χ²", show_count),
+                    Column("df", show_count),
+                    Column("p, Holm", show_p),
+                    Column("Kendall's W", show_score),
+                    Column("W by chance", show_score),
+                    Column("n", show_count),
+                ],
+                rows=rows,
+                bars=Bars(length=4, limit=1.0),
+            )
+        ],
+    )
+
+
+def consistency_section(consistency: Consistency, languages: Sequence[str]) -> Section:
+    """Show whether a question's translations retrieve the same."""
+    rbo, rankc = (
+        MatrixView(
+            label=label,
+            title=f"{title} of the orders for a question in two languages",
+            rows=languages,
+            columns=languages,
+            values=values,
+            show=show_number,
+            precise=show_score,
+            legend="likeness (higher is more consistent)",
+            note=note,
+            limits=(None, 1.0),
+            n=consistency.n,
+            unit="questions",
+            join="and",
+        )
+        for label, title, values, note in (
+            (
+                "RBO",
+                "Rank-biased overlap",
+                consistency.rbo,
+                f"Webber et al. 2010, p = {PERSISTENCE}; 1 if the orders are the same.",
+            ),
+            (
+                "RankC",
+                "RankC-like overlap",
+                consistency.rankc,
+                "After Qi et al. 2023 (arXiv 2310.10378): what comes first decides nearly alone.",
+            ),
+        )
+    )
+    gap = MatrixView(
+        label="rank gap",
+        title="How far apart the answers in the asker's own language stand",
+        rows=languages,
+        columns=languages,
+        values=consistency.own_rank_gap,
+        show=show_rank,
+        legend="mean difference of ranks (lower is more consistent)",
+        note="Mean absolute difference between the pool's ranks of the own-language answer, asked in one language and "
+        "in the other.",
+        colours="viridis_r",
+        n=consistency.own_n,
+        unit="questions",
+        join="and",
+    )
+    macro = consistency.macro
+    likeness = (
+        "No question with several passages to order is asked in two languages."
+        if macro["rbo"] is None
+        else "Two random orders would have a rank-biased overlap of "
+        f"{show_score(macro['rbo_random'])}; the mean here is {show_score(macro['rbo'])}, which is "
+        f"{show_score(macro['rbo_beyond_random'])} of the way from chance to the same order."
+    )
+    return Section(
+        title="Consistency",
+        caption="Do a question's translations retrieve the same? Compared are the orders in which two query languages "
+        f"put the question's relevant passages. {likeness}",
+        matrices=[view for view in (rbo, rankc, gap) if view.bounds],
+    )
+
+
+def _show_balance(number: float) -> str:
+    return f"{number:+.0f}".replace("-", "−") if number else "0"
+
+
+def _by_passage_language(
+    preference: LanguagePreference,
+    languages: Sequence[str],
+    values: Matrix,
+    *,
+    label: str,
+    title: str,
+    legend: str,
+    note: str,
+    show: Show = show_share,
+) -> MatrixView:
+    return MatrixView(
+        label=label,
+        title=title,
+        rows=languages,
+        columns=languages,
+        values=values,
+        show=show,
+        legend=legend,
+        note=note,
+        colours="cividis",
+        limits=(0.0, None),
+        n=preference.n,
+    )

@@ -1,0 +1,186 @@
+"""Matrices of values by language: heatmaps in HTML and SVG, tables elsewhere."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from babelrank.analysis.bootstrap import Interval
+from babelrank.analysis.settings import Cell, Matrix
+from babelrank.reporting.formatting import settle
+from babelrank.reporting.languages import language_name
+from babelrank.reporting.tables import Column, Show, Table, number_in, show_cell
+
+STEPS = 32  # colours of a scale, as scales.css has them: more cannot be told apart side by side
+Palette = Literal["viridis", "viridis_r", "cividis", "cividis_r"]
+
+
+@dataclass(frozen=True)
+class Margin:
+    """A column to the right of a matrix, or a row below it, on the same colour scale.
+
+    Attributes
+    ----------
+    label
+        Its header.
+    meaning
+        What takes the place of a language's name, such as ``all languages``.
+    values
+        One per row, or per column, of the matrix.
+    n
+        Observations of each value; none if they cannot be told.
+    """
+
+    label: str
+    meaning: str
+    values: Sequence[Cell]
+    n: Sequence[int] | None = None
+
+
+@dataclass(frozen=True)
+class MatrixView:
+    """A matrix of values: a heatmap in HTML and SVG, a table elsewhere.
+
+    Attributes
+    ----------
+    label
+        A word or two for the switch; unique in its section. Tooltips give it with the value.
+    title
+        What the matrix shows: the table's caption.
+    rows, columns
+        Language codes, or any other names.
+    values
+        Shape (rows, columns).
+    show
+        A value as text that fits a cell.
+    legend
+        What the colours say, with the direction: ``mAP (higher is better)``.
+    note
+        How the values come about, in words.
+    precise
+        A value as text for the tooltip; by default as in the cell.
+    colours
+        Scale; where lower is better take a reversed one (``_r``), so that bright is always better. ``cividis`` is for
+        what is neither better nor worse.
+    limits
+        Bounds of the scale, if the values' own do not serve.
+    logarithmic
+        Whether ratios matter more than differences; values above 0 only.
+    n
+        Observations of each cell; none if they cannot be told.
+    unit
+        What `n` counts.
+    intervals
+        95 % interval of each cell; None, as a whole or in a cell, where it is not known.
+    right, below
+        A column more on the right, a row more at the foot.
+    join
+        Stands between the names of a row and a column.
+    """
+
+    label: str
+    title: str
+    rows: Sequence[str]
+    columns: Sequence[str]
+    values: Matrix
+    show: Show
+    legend: str
+    note: str = ""
+    precise: Show | None = None
+    colours: Palette = "viridis"
+    limits: tuple[float | None, float | None] = (None, None)
+    logarithmic: bool = False
+    n: Sequence[Sequence[int]] | None = None
+    unit: str = "queries"
+    intervals: Sequence[Sequence[Interval | None]] | None = None
+    right: Margin | None = None
+    below: Margin | None = None
+    join: str = "→"
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Ends of the colour scale; None where there is no value."""
+        known = [value for row in self.grid for value in row if value is not None]
+        if not known:
+            return None
+        low, high = self.limits
+        return min(known) if low is None else low, max(known) if high is None else high
+
+    @property
+    def grid(self) -> Matrix:
+        """The values with the margins, NaN as None; where both margins would meet there is nothing."""
+        return [[number_in(value) for value in row] for row in self._with_margins(self.values, "values")]
+
+    @property
+    def steps(self) -> list[list[int | None]]:
+        """Number of each cell's colour, from 0 to `STEPS` − 1."""
+        bounds = self.bounds
+        return [
+            [None if value is None or not bounds else self._step(value, bounds) for value in row] for row in self.grid
+        ]
+
+    @property
+    def table(self) -> Table:
+        """The bare values as a table."""
+        names = [*map(language_name, self.rows), *([self.below.label] if self.below else [])]
+        return Table(
+            caption=self.title,
+            columns=[Column(""), *(Column(code, self.show) for code in self._labels(self.columns, self.right))],
+            rows=[[name, *row] for name, row in zip(names, self.grid, strict=True)],
+            note=self.note,
+            footer=1 if self.below else 0,
+        )
+
+    @property
+    def count_table(self) -> Table:
+        """The number of observations of each cell as a table."""
+        return Table(
+            caption=f"Number of {self.unit} of each cell",
+            columns=[Column(""), *(Column(code, "{:,}".format) for code in self._labels(self.columns, self.right))],
+            rows=[
+                [language_name(code), *counts]
+                for code, counts in zip(self.rows, self._with_margins(self.n or (), "n"), strict=True)
+            ],
+        )
+
+    def data(self) -> dict[str, object]:
+        """Return what a tooltip tells, by cell of the grid: as JSON."""
+        show = self.precise or self.show
+        return {
+            "label": self.label,
+            "join": self.join,
+            "unit": self.unit,
+            "rows": [*map(language_name, self.rows), *([self.below.meaning] if self.below else [])],
+            "columns": [*map(language_name, self.columns), *([self.right.meaning] if self.right else [])],
+            # Where a cell has all there is to tell, the page's script reads it there.
+            "values": self.precise and [[show_cell(value, show) for value in row] for row in self.grid],
+            "n": None if self.n is None else self._with_margins(self.n, "n"),
+            "intervals": self.intervals
+            and [
+                [each and [show(settle(each.low)), show(settle(each.high))] for each in row] for row in self.intervals
+            ],
+        }
+
+    def _labels(self, codes: Sequence[str], margin: Margin | None) -> list[str]:
+        return [*codes, *([margin.label] if margin else [])]
+
+    def _step(self, value: float, bounds: tuple[float, float]) -> int:
+        low, high = bounds
+        if self.logarithmic:
+            value, low, high = math.log(value), math.log(low), math.log(high)
+        share = settle(_within((value - low) / (high - low))) if high > low else 1.0
+        return round((1 - share if self.colours.endswith("_r") else share) * (STEPS - 1))
+
+    def _with_margins(self, matrix: Sequence[Sequence[Any]], what: Literal["values", "n"]) -> list[list[Any]]:
+        right, below = (None if side is None else getattr(side, what) for side in (self.right, self.below))
+        rows = [list(row) for row in matrix]
+        if self.right:
+            rows = [[*row, right[i] if right else None] for i, row in enumerate(rows)]
+        if self.below:
+            foot = list(below) if below else [None] * len(self.columns)
+            rows.append([*foot, None] if self.right else foot)
+        return rows
+
+
+def _within(share: float) -> float:
+    return min(max(share, 0.0), 1.0)

@@ -1,0 +1,96 @@
+"""reports/ and experiments/ -> a static site: index, leaderboard, reports and experiments, for any host.
+
+Links are relative, so that the site works from a sub-path and from the disk.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from babelrank.errors import ReportError
+from babelrank.files import atomic_write
+from babelrank.reporting.boards import Board
+from babelrank.reporting.cache import FILE_NAME as CACHE_NAME
+from babelrank.reporting.cache import Cache
+from babelrank.reporting.estimates import Estimates
+from babelrank.reporting.experiment import (
+    experiment_folders,
+    read_experiment,
+    render_experiment,
+    render_experiment_html,
+)
+from babelrank.reporting.html_page import render_page
+from babelrank.reporting.html_report import REPORT_PAGE
+from babelrank.reporting.leaderboard import read_boards, render_leaderboard, render_leaderboard_html
+from babelrank.reporting.pages import LEADERBOARD, LEADERBOARD_PAGE
+from babelrank.reporting.report import draw_report, read_reports
+from babelrank.reporting.results import Results
+from babelrank.reporting.summary import verdict
+from babelrank.reporting.tables import Column, Entry, Link, Table
+
+INDEX = "index.html"
+_HIDDEN = shutil.ignore_patterns(".*", "*.md", "*.html")
+
+
+def build_site(reports: Path, experiments: Path, folder: Path) -> Path:
+    """Build the site into a folder, and return its index.
+
+    Parameters
+    ----------
+    reports, experiments
+        Folders of the reports and of the experiments; the latter may be missing.
+    folder
+        Where the site goes; made if need be. Other files in it stay.
+
+    Raises
+    ------
+    ReportError
+        A report or an experiment cannot be read, the folder is within `reports`, or a file cannot be written.
+    """
+    target = folder.absolute()
+    if target.resolve().is_relative_to(reports.resolve()):
+        raise ReportError(f"{folder}: a site within the folder of reports would hold itself. Choose another folder.")
+    cache = Cache(reports / CACHE_NAME)
+    estimates = Estimates(cache)
+    results = read_reports(reports)
+    pages = experiment_folders(experiments)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for source in results:
+            copied = target / "reports" / source.name
+            shutil.copytree(source, copied, ignore=_HIDDEN, dirs_exist_ok=True)
+            for name, content in draw_report(source, results[source], cache).items():
+                atomic_write(copied / name, content, flush=False)
+        for source in pages:
+            for path in source.glob("*.toml"):
+                atomic_write(target / "experiments" / source.name / path.name, path.read_bytes(), flush=False)
+            stem = target / "reports" / source.name
+            atomic_write(stem.with_name(f"{source.name}.md"), render_experiment(source, reports, estimates))
+            atomic_write(stem.with_name(f"{source.name}.html"), render_experiment_html(source, reports, estimates))
+        boards = read_boards(target / "reports", target, cache) if results else []
+        atomic_write(target / LEADERBOARD, render_leaderboard(boards))
+        atomic_write(target / LEADERBOARD_PAGE, render_leaderboard_html(boards, nav=[(INDEX, "Start")]))
+        titles = [Link(read_experiment(each).title, f"reports/{each.name}.html") for each in pages]
+        atomic_write(target / INDEX, _render_index(results, boards, titles))
+    except OSError as error:
+        raise ReportError(f"{error.filename or folder}: cannot be written ({error.strerror or error}).") from error
+    return target / INDEX
+
+
+def _render_index(reports: Mapping[Path, Results], boards: Sequence[Board], experiments: Sequence[Link]) -> str:
+    rows: list[list[Entry]] = [
+        [
+            Link(results.model.name, f"reports/{folder.name}/{REPORT_PAGE}"),
+            " ".join(f"{name}: {verdict(name, each)}" for name, each in results.collections.items()),
+        ]
+        for folder, results in reports.items()
+    ]
+    return render_page(
+        "index.html.j2",
+        styles=("base.css", "report.css"),
+        scripts=("common.js",),
+        boards=boards,
+        leaderboard=LEADERBOARD_PAGE,
+        experiments=experiments,
+        reports=Table("", [Column("model"), Column("in short")], rows),
+    )

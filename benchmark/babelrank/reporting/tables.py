@@ -1,0 +1,199 @@
+"""Tables, each described once and rendered to HTML, Markdown, LaTeX and the terminal.
+
+A `Table` knows its columns, how their numbers become text, its rows and its notes. The renderers are
+`html_page.table_html`, `markdown.table_markdown`, `terminal.table_terminal` and `latex.table_latex`::
+
+    Table(
+        caption="By query language",
+        columns=[Column("query language"), Column("agreement", show_share), Column("p", show_p)],
+        rows=[["German (de)", 0.62, 0.001], ["English (en)", Interval(0.6, 0.5, 0.7), None]],
+        bars=Bars(length=1, limit=1.0),
+    )
+
+Texts are plain: each renderer escapes them, whatever is in them. None, and NaN, are shown as a dash.
+"""
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from babelrank.analysis.bootstrap import Interval
+from babelrank.analysis.settings import Cell
+from babelrank.reporting.formatting import NO_VALUE, settle
+
+Show = Callable[[float], str]
+
+
+@dataclass(frozen=True)
+class Link:
+    """A text that leads somewhere; `note` is shown behind it, outside the link."""
+
+    text: str
+    href: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Code:
+    """A text that is shown as code."""
+
+    text: str
+
+
+Entry = str | Cell | Interval | Link | Code  # what a table's cell holds
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes
+    ----------
+    label
+        Its header.
+    show
+        A number as text; texts among its cells are shown as they are.
+    group
+        Header above this column and its neighbours of the same group.
+    key
+        What programs call it: the script of a page, and `Table.select`.
+    lower_is_better
+        Which value LaTeX marks as the best.
+    numeric
+        Whether its texts are numbers, too.
+    """
+
+    label: str
+    show: Show = str
+    group: str = ""
+    key: str = ""
+    lower_is_better: bool = False
+    numeric: bool = False
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Bars drawn into a table, one a row, all on one linear scale from 0.
+
+    Attributes
+    ----------
+    length
+        Number of the column (from 0) that a bar is as long as.
+    marks
+        Numbers of the columns that are marked upon it: the first as a line, the second as a dotted one.
+    limit
+        What a bar of full length stands for; by default the largest of those columns' values.
+    """
+
+    length: int
+    marks: tuple[int, ...] = ()
+    limit: float | None = None
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """Numbers of all columns that are drawn."""
+        return self.length, *self.marks
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; the first cell of a row is its header.
+
+    Attributes
+    ----------
+    caption
+        What the table shows.
+    columns
+        From left to right.
+    rows
+        As many cells as there are columns.
+    bars
+        Of some of its columns; none by default.
+    note
+        What a reader should know beyond that.
+    footer
+        How many of the last rows are means over the others.
+    best
+        Where LaTeX marks the best values: down the columns, or along the rows within a group of columns.
+    """
+
+    caption: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Entry]]
+    bars: Bars | None = None
+    note: str = ""
+    footer: int = 0
+    best: Literal["", "columns", "rows"] = ""
+
+    @property
+    def labels(self) -> list[str]:
+        """Headers of the columns in one line: with their group's, where there are several groups."""
+        several = len({column.group for column in self.columns} - {""}) > 1
+        return [
+            f"{column.group} {column.label}".strip() if several else column.label or column.group
+            for column in self.columns
+        ]
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """Groups of neighbouring columns, each with its number of columns."""
+        found: list[tuple[str, int]] = []
+        for column in self.columns:
+            if found and found[-1][0] == column.group:
+                found[-1] = (column.group, found[-1][1] + 1)
+            else:
+                found.append((column.group, 1))
+        return found
+
+    def is_numeric(self, column: int) -> bool:
+        """Return whether a column holds numbers."""
+        return self.columns[column].numeric or any(isinstance(row[column], int | float | Interval) for row in self.rows)
+
+    def texts(self, row: Sequence[Entry]) -> list[str]:
+        """Return a row's cells as plain texts."""
+        return [show_cell(cell, column.show) for cell, column in zip(row, self.columns, strict=True)]
+
+    def select(self, keys: Collection[str], *, with_intervals: bool = True) -> "Table":
+        """Return the table with some of its columns only, by their keys."""
+        kept = [i for i, column in enumerate(self.columns) if column.key in keys]
+
+        def bare(cell: Entry) -> Entry:
+            return cell.value if isinstance(cell, Interval) and not with_intervals else cell
+
+        rows = [[bare(row[i]) for i in kept] for row in self.rows]
+        return replace(self, columns=[self.columns[i] for i in kept], rows=rows)
+
+    def bar_places(self, row: Sequence[Entry]) -> list[Cell]:
+        """Return where a row's bar ends and where its marks stand, from 0 to 100."""
+        if self.bars is None:
+            return []
+        shown = self.bars.columns
+        limit = self.bars.limit or max((number_in(line[i]) or 0.0 for line in self.rows for i in shown), default=0.0)
+        places = [number_in(row[i]) for i in shown]
+        return [None if place is None else min(max(place / (limit or 1.0), 0.0), 1.0) * 100 for place in places]
+
+
+def show_cell(cell: Entry, show: Show) -> str:
+    """Write a cell: a text as it is, a number by `show` with its interval, a dash where there is none."""
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, Link | Code):
+        return cell.text
+    number = number_in(cell)
+    if number is None:
+        return NO_VALUE
+    return f"{show(number)}{f' ({show_bounds(cell, show)})' if isinstance(cell, Interval) else ''}"
+
+
+def show_bounds(interval: Interval, show: Show) -> str:
+    """Write the ends of an interval."""
+    return f"{show(settle(interval.low))}–{show(settle(interval.high))}"
+
+
+def number_in(cell: Entry) -> Cell:
+    """Return the number in a cell, settled; None for a text, and for NaN."""
+    value = cell.value if isinstance(cell, Interval) else cell
+    if value is None or isinstance(value, str | Link | Code) or math.isnan(value):
+        return None
+    return settle(value)
