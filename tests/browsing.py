@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from babelrank.analysis.bootstrap import Interval
-from babelrank.reporting.html_leaderboard import render_leaderboard_html
+from babelrank.reporting.boards import make_boards
 from babelrank.reporting.html_report import render_report_html
-from babelrank.reporting.leaderboard import read_sections
-from babelrank.reporting.parts import Column, MatrixView, Passage, Question, QuestionList, Section, Table
+from babelrank.reporting.leaderboard import render_leaderboard_html
+from babelrank.reporting.matrices import MatrixView
 from babelrank.reporting.report import find_report
+from babelrank.reporting.sections import QueryList, RankedPassage, RankedQuery, Section
+from babelrank.reporting.standings import read_standings
+from babelrank.reporting.tables import Column, Table
 
 CHROMIUM = shutil.which("chromium")
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
@@ -66,34 +69,35 @@ def browser():
 def folder(tmp_path_factory) -> Path:
     """The pages of real reports: report.html, leaderboard.html, and those of a hostile model."""
     out = tmp_path_factory.mktemp("pages")
-    results, (first, *others) = find_report(MODEL, REPORTS), read_sections(REPORTS, REPORTS.parent)
+    results, (first, *others) = find_report(MODEL, REPORTS), read_standings(REPORTS, REPORTS.parent)
     intervals = {"monolingual": Interval(0.525, 0.511, 0.539), "rank_distance": Interval(7897.4, 7755.0, 8030.0)}
     view = MatrixView(
         "only", "Own", ["de"], ["en"], [[0.5]], "{:.1f}".format, "x", intervals=[[Interval(0.5, 0.4, 0.6)]]
     )
-    answer = Passage("12", "the answer", "en", "en/1", "In words.")
-    asked = Question("ar", "q1", "من يقود قطيع الفيلة؟", [Passage("1", "wrong", "ar", "ar/1", None), answer])
-    own = {"xquad-r": [Section("Own", "In words.", [view], questions=[QuestionList("Worst", [("ar→en", [asked])])])]}
+    answer = RankedPassage("12", "the answer", "en", "en/1", "In words.")
+    asked = RankedQuery("ar", "q1", "من يقود قطيع الفيلة؟", [RankedPassage("1", "wrong", "ar", "ar/1", None), answer])
+    own = {"xquad-r": [Section("Own", "In words.", [view], queries=[QueryList("Worst", [("ar→en", [asked])])])]}
     (out / "report.html").write_text(render_report_html(results, {"xquad-r": intervals}, own), encoding="utf-8")
-    keys = [(first.title, entry.model.name) for entry in first.entries]
-    groups = dict(zip(keys, "abcdefghijklmnopqrstuvwxyz", strict=False))
     unknown = replace(first.entries[-1], model=replace(first.entries[-1].model, name="Unknown size", parameters=None))
-    board = replace(first, entries=[*first.entries, unknown])
-    page = render_leaderboard_html([board, *others], groups, dict.fromkeys(keys[:2], intervals))
+    entries = [
+        replace(entry, letters=chr(ord("a") + i), intervals=intervals if i < 2 else {})
+        for i, entry in enumerate([*first.entries, unknown])
+    ]
+    page = render_leaderboard_html(make_boards([replace(first, entries=entries), *others]))
     (out / "leaderboard.html").write_text(page, encoding="utf-8")
     hostile = replace(results.model, name=EVIL, settings={EVIL: EVIL})
-    passages = [Passage(EVIL, EVIL, EVIL, EVIL, text) for text in (EVIL, None)]
+    passages = [RankedPassage(EVIL, EVIL, EVIL, EVIL, text) for text in (EVIL, None)]
     section = Section(
         EVIL,
         EVIL,
         [replace(view, label=EVIL, rows=[EVIL])],
         [Table(EVIL, [Column(EVIL)], [[EVIL]])],
-        [QuestionList(EVIL, [(EVIL, [Question(EVIL, EVIL, EVIL, passages)])])],
+        [QueryList(EVIL, [(EVIL, [RankedQuery(EVIL, EVIL, EVIL, passages)])])],
     )
     page = render_report_html(replace(results, model=hostile), sections={"xquad-r": [section]})
     (out / "evil-report.html").write_text(page, encoding="utf-8")
-    entry = replace(first.entries[0], model=hostile)
-    page = render_leaderboard_html([replace(first, entries=[entry])], {(first.title, EVIL): EVIL})
+    entry = replace(first.entries[0], model=hostile, letters=EVIL)
+    page = render_leaderboard_html(make_boards([replace(first, entries=[entry])]))
     (out / "evil-leaderboard.html").write_text(page, encoding="utf-8")
     return out
 
@@ -173,7 +177,8 @@ def column(page, key: str) -> list[str]:
         """(key) => {
             const board = document.querySelector(".board:not([hidden])");
             const at = board.querySelector(`[data-key="${key}"]`).cellIndex;
-            return [...board.querySelectorAll("tbody tr:not([hidden])")].map((row) => row.cells[at].firstChild.data);
+            const rows = [...board.querySelector("tbody").rows].filter((row) => !row.hidden);
+            return rows.map((row) => row.cells[at].firstChild.data);
         }""",
         key,
     )

@@ -309,15 +309,3 @@ def write_json(path: Path, document: object) -> Path:
 def json_file() -> Callable[[Path, object], Path]:
     """See `write_json`."""
     return write_json
-
-
-@pytest.fixture
-def real_heatmaps() -> None:
-    """Let a test of a module with `quick_heatmaps` draw, which takes a while."""
-
-
-@pytest.fixture
-def quick_heatmaps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write reports without drawing."""
-    if "real_heatmaps" not in request.fixturenames:
-        monkeypatch.setattr("babelrank.reporting.plots.render_heatmap", lambda *_: b"<svg/>")

@@ -5,25 +5,32 @@ from pathlib import Path
 
 import pytest
 
-from babelrank.reporting.family_table import FamilyRow, FamilyTable
-from babelrank.reporting.html_leaderboard import render_leaderboard_html
-from babelrank.reporting.leaderboard import read_sections
+from babelrank.reporting.boards import Board, make_boards
+from babelrank.reporting.formatting import show_score
+from babelrank.reporting.leaderboard import render_leaderboard_html
+from babelrank.reporting.standings import read_standings
+from babelrank.reporting.tables import Column, Link, Table
 from browsing import REPORTS, choose, names, texts
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """The leaderboard of LAReQA's reports, and of two models on two languages of MIRACL."""
-    sections = read_sections(REPORTS, REPORTS.parent)
-    model = sections[0].entries[0].model
-    measures = ("nDCG@10", "R@100")
-    rows = [
-        FamilyRow(replace(model, name=name), f"reports/{name}/report.md", dict.fromkeys(measures, scores))
-        for name, scores in (("first", [0.3, 0.7, 0.5]), ("second", [0.4, None, None]))
-    ]
-    table = FamilyTable("MIRACL", "In words.", measures, ("sw", "te", "average"), rows)
+    boards = make_boards(read_standings(REPORTS, REPORTS.parent))
+    model, measures, labels = boards[0].models[0], ("nDCG@10", "R@100"), ("sw", "te", "average")
+    scores = [Column(label, show_score, f"{each} ↑", f"{each}/{label}") for each in measures for label in labels]
+    table = Table(
+        "MIRACL",
+        [Column("#", key="#"), Column("model", key="name"), *scores],
+        [
+            [place, Link(name, f"reports/{name}/report.md"), *values, *values]
+            for place, (name, values) in enumerate([("first", [0.3, 0.7, 0.5]), ("second", [0.4, None, None])], start=1)
+        ],
+    )
+    models = [replace(model, name=name) for name in ("first", "second")]
+    board = Board("MIRACL", "In words.", table, models, measures, labels, measures, "average")
     out = tmp_path_factory.mktemp("pages")
-    (out / "leaderboard.html").write_text(render_leaderboard_html(sections, tables=[table]), encoding="utf-8")
+    (out / "leaderboard.html").write_text(render_leaderboard_html([*boards[:2], board]), encoding="utf-8")
     return out
 
 

@@ -67,7 +67,8 @@ def test_in_print_there_are_no_controls_and_all_collections(visit, name):
     page = visit(name, color_scheme="dark")
     page.emulate_media(media="print")
     assert texts(page, "button:not(.sort), input, select, .switch") == []
-    assert texts(page, "article h2, .board h2") == ["xquad-r", "mlqa-r", "beir:scifact"]
+    last = "beir:scifact" if name == "report.html" else "BEIR"
+    assert texts(page, "article h2, .board h2") == ["xquad-r", "mlqa-r", last]
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 

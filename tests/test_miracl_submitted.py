@@ -9,7 +9,7 @@ import pytrec_eval
 from babelrank.data.miracl import topics_pattern
 from babelrank.pipelines.runs import evaluate_file, open_collection
 from babelrank.pipelines.submission import submit
-from babelrank.reporting.figures import figures_of
+from babelrank.reporting.measures import measures_of
 from babelrank.reporting.report import find_report
 from observers import Told
 
@@ -61,7 +61,7 @@ def out(real_data, tmp_path_factory):
 def test_the_report_has_the_papers_figures_as_trec_eval_has_them(out, lang, queries):
     reported = find_report("bm25", out / "reports").collections[f"miracl:{lang}"]
     assert reported.queries == {lang: queries}
-    assert figures_of(f"miracl:{lang}", reported).headline == ("nDCG@10", "R@100")
+    assert measures_of(f"miracl:{lang}", reported).headline == ("nDCG@10", "R@100")
     qrels = {}
     for query, _, passage, grade in read(out / topics_pattern(lang, "qrels")):
         qrels.setdefault(query, {})[passage] = int(grade)

@@ -17,8 +17,9 @@ from babelrank.encoding.representations import Representations
 from babelrank.errors import ReportError
 from babelrank.ranking.top_table import read_top
 from babelrank.reporting.error_section import error_section
-from babelrank.reporting.leaderboard import LEADERBOARD, LEADERBOARD_PAGE, render_leaderboard
-from babelrank.reporting.markdown import reproducing_command
+from babelrank.reporting.facts import reproducing_command
+from babelrank.reporting.leaderboard import read_boards, render_leaderboard, render_leaderboard_html
+from babelrank.reporting.pages import LEADERBOARD, LEADERBOARD_PAGE
 from babelrank.reporting.provenance import Seconds, current_environment
 from babelrank.reporting.report import check_reports, read_reports, refresh_reports, write_report
 from babelrank.reporting.results import Results, collection_results, model_results
@@ -30,9 +31,6 @@ PLACES = ("same paragraph", "same article", "another article")
 PAGES = ("report.md", "report.html")
 INFO = EncoderInfo("toy", "use", "toy==1", dimension=8)
 VERSION_1 = Path(__file__).with_name("results_version_1.json")  # that babelrank wrote when 1 was the version
-
-
-pytestmark = pytest.mark.usefixtures("quick_heatmaps")
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +83,7 @@ def test_top_passages_are_kept_beside_the_ranks_with_their_digest(tmp_path, subm
     assert check_reports(tmp_path) == [str(folder / stored.file)]
     results, ranks, _ = submitted
     other = replace(results, collections={"xquad-r": results.collections[NAME]})
-    with pytest.raises(ReportError, match=r"top\.parquet: missing, or not what"):
+    with pytest.raises(ReportError, match=r"top\.parquet: missing, or its checksum"):
         write_report(tmp_path, other, {"xquad-r": ranks[NAME]})
 
 
@@ -98,17 +96,16 @@ def test_pages_show_the_worst_questions_with_texts_source_and_licence(tmp_path, 
         table.set_index(["lang", "id"])["text"] for table in (collection.queries, collection.passages.frame)
     )
     asked, above = queries["de", worst.query_id], passages.xs(worst.outranking[0].passage_id, level="id").item()
-    for page in PAGES:
-        content = read(folder, page)
-        for text in (
-            "Errors",
-            "worst questions of each language",
-            asked,
-            above,
-            "written for babelrank), licence Apache-2.0",
-        ):
-            assert text in content, (page, text)
-        assert "Not in this report" not in content
+    content = read(folder, "report.html")
+    for text in (
+        "Errors",
+        "worst questions of each language",
+        asked,
+        above,
+        "written for babelrank), licence Apache-2.0",
+    ):
+        assert text in content, text
+    assert "Not in this report" not in content
 
 
 def test_heatmaps_of_errors_agree_with_the_tables(submitted):
@@ -133,26 +130,22 @@ def test_heatmaps_of_errors_agree_with_the_tables(submitted):
 
 def test_without_texts_questions_are_named_by_their_ids(tmp_path, submitted):
     folder = write_report(tmp_path, *changed(submitted, texts=None))
-    for page in PAGES:
-        content = read(folder, page)
-        assert "has no texts of this collection" in content
-        assert "licence Apache-2.0; long ones" not in content
-    query = load_collection(NAME).queries["id"][0]
-    assert f"asked in German (de): `{query}`" in read(folder, "report.md")
+    content = read(folder, "report.html")
+    assert "has no texts of this collection" in content
+    assert "licence Apache-2.0; long ones" not in content
+    assert f'<code class="asked">{load_collection(NAME).queries["id"][0]}</code>' in content
 
 
 def test_without_the_table_of_top_passages_pages_say_how_to_get_it(tmp_path, submitted):
     folder = write_report(tmp_path, *submitted)
     (folder / "sample.de-en.top.parquet").unlink()
-    assert check_reports(tmp_path) == [str(folder / page) for page in PAGES]
-    refresh_reports(tmp_path)
+    assert refresh_reports(tmp_path) == [folder / "report.html"]
     assert check_reports(tmp_path) == []
-    for page in PAGES:
-        content = read(folder, page)
-        assert "there is no table of top passages" in content
-        assert "babelrank submit MODEL" in content
-        assert "worst questions of each language" not in content
-        assert "Embedding space" in content
+    content = read(folder, "report.html")
+    assert "there is no table of top passages" in content
+    assert "babelrank submit MODEL" in content
+    assert "worst questions of each language" not in content
+    assert "Embedding space" in content
 
 
 def test_an_evaluation_without_top_passages_leaves_none_of_an_earlier_one(tmp_path, submitted):
@@ -182,11 +175,10 @@ def test_pages_show_the_space_that_results_hold(tmp_path, submitted):
     space = read_results(folder / "results.json").collections[NAME].space
     probe = space.queries.language_probe
     assert 0 <= probe.accuracy <= 1
-    for page in PAGES:
-        content = read(folder, page)
-        assert "Embedding space" in content
-        assert f"{space.query_hubs.hubs[0]}, to {space.query_hubs.occurrences[0]} of 56" in content
-    assert f"| queries | {probe.accuracy:.0%} | {probe.chance:.0%} |" in read(folder, "report.md")
+    content = read(folder, "report.html")
+    assert "Embedding space" in content
+    assert f"{space.query_hubs.hubs[0]}, to {space.query_hubs.occurrences[0]} of 56" in content
+    assert f'<td class="n">{probe.accuracy:.0%}</td><td class="n">{probe.chance:.0%}</td>' in content
 
 
 @pytest.mark.parametrize(
@@ -198,9 +190,8 @@ def test_pages_show_the_space_that_results_hold(tmp_path, submitted):
 )
 def test_a_space_without_figures_leaves_its_section_out_and_says_why(tmp_path, submitted, space, line):
     folder = write_report(tmp_path, *changed(submitted, space=space))
-    for page in PAGES:
-        assert line in read(folder, page)
-        assert "language probe" not in read(folder, page)
+    assert line in read(folder, "report.html")
+    assert "language probe" not in read(folder, "report.html")
 
 
 @pytest.mark.parametrize(
@@ -274,8 +265,8 @@ def test_languages_seen_in_training_are_groups_and_part_of_the_command(tmp_path,
     assert "--seen de,fr" in reproducing_command(seen)
     for page in PAGES:
         assert "German (de), French (fr)" in read(folder, page)
-    assert "pair: one seen" in read(folder, "report.md")
-    assert "pair: one seen" not in read(write_report(tmp_path / "unknown", *submitted), "report.md")
+    assert "pair: one seen" in read(folder, "report.html")
+    assert "pair: one seen" not in read(write_report(tmp_path / "unknown", *submitted), "report.html")
 
 
 def test_a_report_in_its_project_leads_to_the_leaderboard_and_one_elsewhere_does_not(tmp_path, submitted):
@@ -284,9 +275,9 @@ def test_a_report_in_its_project_leads_to_the_leaderboard_and_one_elsewhere_does
     for page, target in zip(PAGES, (LEADERBOARD, LEADERBOARD_PAGE), strict=True):
         assert f"../../{target}" in read(at_home, page)
         assert target not in read(elsewhere, page)
-    pages = render_leaderboard(tmp_path / "reports")
-    assert "reports/toy/report.md" in pages[LEADERBOARD]
-    assert "reports/toy/report.html" in pages[LEADERBOARD_PAGE]
+    boards = read_boards(tmp_path / "reports")
+    assert "reports/toy/report.md" in render_leaderboard(boards)
+    assert "reports/toy/report.html" in render_leaderboard_html(boards)
 
 
 def test_a_leaderboard_of_three_sizes_or_more_shows_how_figures_scale(tmp_path, submitted):
@@ -298,7 +289,8 @@ def test_a_leaderboard_of_three_sizes_or_more_shows_how_figures_scale(tmp_path, 
         macro["monolingual"]["mAP"] = score
         evaluated = replace(results.collections[NAME], macro=macro)
         write_report(tmp_path, Results(model, {NAME: evaluated}, results.environment), ranks)
-        pages = render_leaderboard(tmp_path)
-        for page in (LEADERBOARD, LEADERBOARD_PAGE):
-            assert ("laws fitted to the number of parameters" in pages[page]) == (i == 4)
-    assert "| mAP Mo. ↑ | log-linear | tenfold: +0.100 (+0.100 to +0.100) | 1.000 | 3 |" in pages[LEADERBOARD]
+        boards = read_boards(tmp_path)
+        for page in (render_leaderboard(boards), render_leaderboard_html(boards)):
+            assert ("laws fitted to the number of parameters" in page) == (i == 4)
+    fitted = "| mAP Mo. ↑ | log-linear | tenfold: +0.100 (+0.100 to +0.100) | 1.000 | 3 |"
+    assert fitted in render_leaderboard(boards)

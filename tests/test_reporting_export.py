@@ -21,17 +21,17 @@ from babelrank.analysis.summary import analyse
 from babelrank.encoding.protocol import EncoderInfo
 from babelrank.errors import ReportError
 from babelrank.reporting.export import FORMATS, Options, export_reports, find_format
-from babelrank.reporting.export.latex import escape, mark_best
 from babelrank.reporting.export.mteb import MEASURE_NAMES, language_script
+from babelrank.reporting.formatting import show_score
+from babelrank.reporting.latex import escape, mark_best
 from babelrank.reporting.provenance import Seconds, current_environment
 from babelrank.reporting.report import find_ranks, find_report
 from babelrank.reporting.results import (
-    SETTING_KINDS,
+    TASKS,
     Results,
     collection_results,
     model_results,
 )
-from babelrank.reporting.summary import show_score
 from made_collections import collection_of_tables
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
@@ -269,7 +269,7 @@ def test_mteb_files_have_the_layout_of_a_task_result(reports, read_ranks, tmp_pa
 def test_the_mean_of_main_scores_is_the_macro_figure(reports, read_ranks, tmp_path):
     FORMATS["mteb"].export(reports, read_ranks, tmp_path)
     for name, collection in reports[0].collections.items():
-        for kind in SETTING_KINDS:
+        for kind in TASKS:
             task = json.loads((tmp_path / "bm25" / f"{name}.{kind}.json").read_text())
             scores = [entry["main_score"] for entry in task["scores"]["test"]]
             assert np.mean(scores) == pytest.approx(collection.macro[kind]["mAP"], abs=1e-7)
@@ -311,7 +311,7 @@ def test_the_hub_reads_the_figures_in_a_model_card(reports, read_ranks, tmp_path
     macro = reports[1].collections["xquad-r"].macro
     assert values["xquad-r", "cross_lingual", "ndcg_at_10"] == macro["cross_lingual"]["nDCG@10"]
     assert values["xquad-r", "multilingual", "rank_distance"] == macro["multilingual"]["rank_distance"]
-    assert "| xquad-r | 0.800 | 0.641 | 0.299 |" in card.text
+    assert "| Mo. | monolingual, 11 settings | 0.800 |" in card.text
 
 
 def test_a_variant_is_told_apart_in_a_model_card(toy, tmp_path):

@@ -6,9 +6,8 @@ import json
 import pytest
 
 from babelrank.pipelines.submission import submit
-from babelrank.reporting.figures import figures_of
-from babelrank.reporting.html_leaderboard import render_leaderboard_html
-from babelrank.reporting.leaderboard import LEADERBOARD, LEADERBOARD_PAGE, read_sections, render_leaderboard
+from babelrank.reporting.leaderboard import read_boards, render_leaderboard, render_leaderboard_html
+from babelrank.reporting.measures import measures_of
 from babelrank.reporting.report import check_reports, find_report
 from observers import Told
 
@@ -102,10 +101,10 @@ def test_what_takes_no_part_is_announced(place):
     ],
 )
 def test_a_collection_has_the_figures_that_its_judgements_allow(place, name, kinds, headline, has_bias):
-    figures = figures_of(name, find_report("bm25", place / "reports").collections[name])
-    assert (figures.kinds, figures.headline, figures.has_bias) == (kinds, headline, has_bias)
-    assert figures.measures[0] == headline[0]
-    assert len(set(figures.measures)) == len(figures.measures)
+    shown = measures_of(name, find_report("bm25", place / "reports").collections[name])
+    assert (shown.tasks, shown.headline, shown.has_bias) == (kinds, headline, has_bias)
+    assert shown.measures[0] == headline[0]
+    assert len(set(shown.measures)) == len(shown.measures)
 
 
 def test_miracl_is_scored_by_ndcg_and_recall(place):
@@ -119,8 +118,8 @@ def test_miracl_is_scored_by_ndcg_and_recall(place):
 def test_a_report_of_one_language_shows_neither_pairs_nor_bias(place):
     page = (place / "reports" / "partial" / "report.md").read_text(encoding="utf-8")
     html = (place / "reports" / "partial" / "report.html").read_text(encoding="utf-8")
-    assert "nDCG@10 ↑ | 95 % interval | R@100 ↑ |" in page
-    for text in ("Mul.", "istance ↓", "heatmap.", "query and passage language"):
+    assert "| | macro average over | nDCG@10 ↑ | R@100 ↑ |" in page
+    for text in ("Mul.", "istance ↓", "eatmap:", "query and passage language"):
         assert text not in page
     for text in ("Pairs of languages", "Favoured", "Consistency", "Multilingual pool"):
         assert text not in html
@@ -130,25 +129,25 @@ def test_a_report_of_one_language_shows_neither_pairs_nor_bias(place):
 
 def test_a_report_of_several_languages_shows_both(place):
     page = (place / "reports" / "bm25" / "report.md").read_text(encoding="utf-8")
-    assert "| local:own | 1.000 |" in page
-    assert "### Rank distance by query language" in page
-    assert "| miracl:te | 1.000 |" in page
+    assert "- **local:own**: mAP is 1.000 within a language" in page
+    assert "### Language bias" in page
+    assert "- **miracl:te**: nDCG@10 is 1.000 over 2 queries." in page
     assert (place / "reports" / "bm25" / "local.own.mean-rank.svg").is_file()
 
 
 def test_the_leaderboard_has_a_section_for_each_family(place):
-    page = render_leaderboard(place / "reports")[LEADERBOARD]
+    page = render_leaderboard(read_boards(place / "reports"))
     headings = [line for line in page.splitlines() if line.startswith("## ")]
     assert headings == ["## MIRACL", "## BEIR", "## local:own", "## local:single", "## What the columns mean"]
-    assert "| # | model | adapter | parameters | dimension | sw | te | average |" in page
+    assert "| # | model | sw ↑ | te ↑ | average ↑ | parameters | dimension |" in page
     miracl = page.split("## MIRACL")[1].split("## BEIR")[0]
     rows = [line.split(" | ") for line in miracl.splitlines() if line.startswith(("| 1", "| 2"))]
-    assert [row[-3:] for row in rows] == [["1.000", "1.000", "1.000 |"], ["1.000", "–", "– |"]] * 2
+    assert [row[2:5] for row in rows] == [["1.000", "1.000", "1.000"], ["1.000", "–", "–"]] * 2
     assert "[sw only]" in rows[1][1]
 
 
 def test_the_leaderboards_page_has_a_board_for_each_family(place):
-    page = render_leaderboard(place / "reports")[LEADERBOARD_PAGE]
+    page = render_leaderboard_html(read_boards(place / "reports"))
     boards = {part.split('"')[0]: part.split(">")[0] for part in page.split('<section class="board" id="')[1:]}
     assert list(boards) == ["miracl", "beir", "local-own", "local-single"]
     assert 'data-measures="nDCG@10 R@100" data-main="average"' in boards["miracl"]
@@ -158,10 +157,9 @@ def test_the_leaderboards_page_has_a_board_for_each_family(place):
 def test_a_leaderboard_of_one_beir_collection_alone(place, tmp_path):
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "partial").symlink_to(place / "reports" / "partial")
-    pages = render_leaderboard(tmp_path / "reports")
-    assert "What the columns mean" not in pages[LEADERBOARD]
-    assert "rank distance" not in pages[LEADERBOARD_PAGE].split("<script")[2]
-    assert render_leaderboard_html(read_sections(tmp_path / "reports", tmp_path))
+    boards = read_boards(tmp_path / "reports")
+    assert "What the columns mean" not in render_leaderboard(boards)
+    assert "rank distance" not in render_leaderboard_html(boards).split("<script")[2]
 
 
 def test_compare_has_the_figures_that_there_are(place, babelrank):

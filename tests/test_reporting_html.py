@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import pytest
@@ -18,14 +19,20 @@ from hypothesis import strategies as st
 
 from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.summary import analyse
-from babelrank.reporting.figures import figures_of
-from babelrank.reporting.html_leaderboard import render_leaderboard_html
-from babelrank.reporting.html_page import anchor
+from babelrank.reporting.boards import make_boards
+from babelrank.reporting.formatting import show_share
+from babelrank.reporting.heatmaps import PAIRS, render_svg
+from babelrank.reporting.html_page import anchor, table_html
 from babelrank.reporting.html_report import render_report_html
-from babelrank.reporting.leaderboard import read_sections
-from babelrank.reporting.parts import STEPS, Bars, Column, Margin, MatrixView, Section, Table, show_share
+from babelrank.reporting.leaderboard import render_leaderboard_html
+from babelrank.reporting.matrices import STEPS, Margin, MatrixView
+from babelrank.reporting.measures import measures_of
 from babelrank.reporting.report import read_reports
 from babelrank.reporting.results import Results
+from babelrank.reporting.sections import Section
+from babelrank.reporting.standings import read_standings
+from babelrank.reporting.summary import summary_table
+from babelrank.reporting.tables import Bars, Column, Table
 from toy_reports import ROWS, toy_ranks, toy_results
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
@@ -133,8 +140,8 @@ def test_colours_follow_the_order_of_the_values(values, is_logarithmic, is_rever
 
 
 def test_margins_stand_beside_and_below_and_share_the_scale():
-    beside, below = Margin("Mul.", "all", [5.0, 6.0], n=[7, 8]), Margin("mean", "mean", [9.0, None])
-    view = matrix([[1.0, 2.0], [3.0, 4.0]], n=[[1, 2], [3, 4]], beside=beside, below=below)
+    right, below = Margin("Mul.", "all", [5.0, 6.0], n=[7, 8]), Margin("mean", "mean", [9.0, None])
+    view = matrix([[1.0, 2.0], [3.0, 4.0]], n=[[1, 2], [3, 4]], right=right, below=below)
     assert view.grid == [[1.0, 2.0, 5.0], [3.0, 4.0, 6.0], [9.0, None, None]]
     assert view.data()["n"] == [[1, 2, 7], [3, 4, 8], [None, None, None]]
     assert view.data()["columns"] == ["German (de)", "English (en)", "all"]
@@ -282,8 +289,8 @@ def test_a_page_without_scripts_has_every_figure_of_the_pairs():
     text = render_report_html(results)
     tables = Page(text).tables
     for name, collection in results.collections.items():
-        languages, figures = collection.languages, figures_of(name, collection)
-        for measure in figures.measures if figures.has_pool else ():
+        languages, shown = collection.languages, measures_of(name, collection)
+        for measure in shown.measures if shown.has_pool else ():
             cells = [[f"{value:.2f}" for value in row] for row in collection.pairs.scores[measure]]
             assert any([row[1 : len(languages) + 1] for row in table[1:]] == cells for table in tables)
     assert len(text.encode()) < 200_000
@@ -309,14 +316,26 @@ def test_a_setting_without_queries_is_a_dash_and_what_no_setting_has_is_left_out
 
 
 @pytest.fixture(scope="module")
-def sections():
-    return read_sections(REPORTS, REPORTS.parent)
+def standings():
+    return read_standings(REPORTS, REPORTS.parent)
 
 
-def test_the_leaderboard_has_a_line_for_each_model_in_order(sections):
-    page = Page(render_leaderboard_html(sections))
-    assert len(page.tables) == len(sections)
-    for table, section in zip(page.tables, sections, strict=True):
+def leaderboard(standings) -> Page:
+    return Page(render_leaderboard_html(make_boards(standings)))
+
+
+def changed(standings, place, **fields):
+    """The first standings with other fields of one entry."""
+    entries = list(standings[0].entries)
+    entries[place] = replace(entries[place], **fields)
+    return [replace(standings[0], entries=entries)]
+
+
+def test_the_leaderboard_has_a_line_for_each_model_in_order(standings):
+    page = leaderboard(standings)
+    tables = [table for table in page.tables if table[1][:2] == ["#", "model"]]
+    assert len(tables) == len(standings)
+    for table, section in zip(tables, standings, strict=True):
         assert [
             row[1].partition(" " + entry.model.adapter)[0]
             for row, entry in zip(table[2:], section.entries, strict=True)
@@ -326,41 +345,59 @@ def test_the_leaderboard_has_a_line_for_each_model_in_order(sections):
     assert {link.rsplit("/", 1)[1] for link in links} == {"report.html"}
 
 
-def test_the_leaderboard_has_every_average_without_scripts(sections):
-    table = Page(render_leaderboard_html(sections)).tables[0]
-    first = sections[0].entries[0].result
+def test_the_leaderboard_has_every_average_without_scripts(standings):
+    table = leaderboard(standings).tables[0]
+    first = standings[0].entries[0].result
     shown = dict(zip(table[1], table[2], strict=True))  # of columns with one name, the last
     assert shown["Mul. micro"] == f"{first.micro['multilingual']['nDCG@10']:.3f}"
     assert table[2][2] == f"{first.macro['monolingual']['mAP']:.3f}"
     assert shown["rank distance"] == f"{first.macro['multilingual']['rank_distance']:,.1f}"
 
 
-def test_groups_have_a_column_where_there_are_any(sections):
-    key = sections[0].title, sections[0].entries[0].model.name
-    without, given_ = Page(render_leaderboard_html(sections)), Page(render_leaderboard_html(sections, {key: "ab"}))
+def test_groups_have_a_column_where_there_are_any(standings):
+    without, with_groups = leaderboard(standings), leaderboard(changed(standings, 0, letters="ab"))
     assert "group" not in without.tables[0][1]
-    assert [row[2] for row in given_.tables[0][1:4]] == ["group", "ab", "–"]
+    assert [row[2] for row in with_groups.tables[0][1:4]] == ["group", "ab", "–"]
 
 
-def test_the_leaderboard_shows_intervals_where_they_are_known(sections):
-    key = sections[0].title, sections[0].entries[1].model.name
-    page = Page(render_leaderboard_html(sections, None, {key: {"rank_distance": Interval(5.0, 4.0, 1234.5)}}))
+def test_the_leaderboard_shows_intervals_where_they_are_known(standings):
+    page = leaderboard(changed(standings, 1, intervals={"rank_distance": Interval(5.0, 4.0, 1234.5)}))
     column = page.tables[0][1].index("rank distance")
-    assert page.tables[0][3][column].endswith(", 95 % interval 4–1,234")
+    assert page.tables[0][3][column].endswith(", 95 % interval 4.0–1,234.5")
     assert "interval" not in page.tables[0][2][column]
-    assert page.data[anchor(key[0])][1]["intervals"] == {"rank_distance": [4.0, 1234.5]}
+    assert page.data[anchor(standings[0].title)][1]["intervals"] == {"rank_distance": [4.0, 1234.5]}
 
 
-def test_models_of_any_name_do_the_leaderboard_no_harm(sections):
-    (first, *_), title = sections[0].entries, "xquad-r"
-    entry = replace(first, model=replace(first.model, name=EVIL, adapter=EVIL, parameters=None))
-    page = Page(render_leaderboard_html([replace(sections[0], entries=[entry])], {(title, EVIL): "a"}))
+def test_models_of_any_name_do_the_leaderboard_no_harm(standings):
+    model = replace(standings[0].entries[0].model, name=EVIL, adapter=EVIL, parameters=None)
+    page = leaderboard(changed(standings, 0, model=model, letters="a"))
     assert EVIL in page.text["a"]
     assert len(page.raw["script"]) == 3
-    assert page.data[title][0]["values"]["name"] == EVIL
-    assert page.data[title][0]["values"]["parameters"] is None
+    assert page.data["xquad-r"][0]["values"]["name"] == EVIL
+    assert page.data["xquad-r"][0]["values"]["parameters"] is None
 
 
 def test_a_leaderboard_of_nothing_says_so():
     page = Page(render_leaderboard_html([]))
     assert "No model has been submitted yet." in page.text["p"]
+
+
+# ---- Heatmaps and fragments ----------------------------------------------------------------------------------------
+
+
+def test_a_heatmap_as_svg_has_every_value_and_is_well_formed(results):
+    collection = results.collections["xquad-r"]
+    svg = render_svg(PAIRS.view(collection), [EVIL, "xquad-r"])
+    texts = [element.text for element in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+    assert EVIL in texts
+    assert [text for text in texts if text in {"1.00", "0.75", "0.42", "0.88"}][:6] == [
+        *("1.00", "0.75", "0.88"),
+        *("0.42", "1.00", "0.75"),
+    ]
+
+
+def test_a_table_alone_is_a_fragment_with_its_note(results):
+    table = summary_table("xquad-r", results.collections["xquad-r"], INTERVALS["xquad-r"])
+    page = Page(table_html(table))
+    assert page.tables[0][1][2] == "1.000, 95 % interval 0.901–1.000"
+    assert "Rank distance ↓ mean 3 (1–4)" in page.text["p"][0]

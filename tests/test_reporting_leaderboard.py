@@ -6,21 +6,11 @@ import sys
 import pytest
 
 from babelrank.errors import ReportError
-from babelrank.reporting.leaderboard import (
-    LEADERBOARD,
-    check_leaderboard,
-    find_standings,
-    read_sections,
-    render_leaderboard,
-    write_leaderboard,
-)
-from babelrank.reporting.report import (
-    read_reports,
-    write_report,
-)
+from babelrank.reporting.estimates import Estimates
+from babelrank.reporting.leaderboard import check_leaderboard, read_boards, render_leaderboard, write_leaderboard
+from babelrank.reporting.report import read_reports, write_report
+from babelrank.reporting.standings import read_standings
 from toy_reports import ROWS, edit, full_disk, toy_results
-
-pytestmark = pytest.mark.usefixtures("quick_heatmaps")
 
 
 def models(reports):
@@ -34,12 +24,12 @@ def models(reports):
 
 def test_the_leaderboard_ranks_by_multilingual_map(tmp_path):
     models(tmp_path / "reports")
-    page = render_leaderboard(tmp_path / "reports")[LEADERBOARD]
+    page = render_leaderboard(read_boards(tmp_path / "reports"))
     rows = [line for line in page.splitlines() if line.startswith(("| 1 ", "| 2 "))]
-    better = "[better](reports/better/report.md) | use | 1.23 M | 4 | 1.000 | 0.583 | 0.812 | 0.812 "
-    better += "| a | 2.8 | 0.4375 |"
+    better = "[better](reports/better/report.md), use, dense | a | 1.000 | 0.583 | 0.812 | 0.812 "
+    better += "| 2.8 | 0.4375 | 1.23 M | 4 |"
     assert rows[0] == f"| 1 | {better}"
-    assert rows[1].startswith(r"| 2 | [a worse \[one\]](reports/a-worse-one/report.md) | use |")
+    assert rows[1].startswith(r"| 2 | [a worse \[one\]](reports/a-worse-one/report.md), use, dense |")
     assert rows[2] == rows[0]
     assert [line for line in page.splitlines() if line.startswith("## ")] == [
         "## xquad-r",
@@ -57,7 +47,7 @@ def test_links_lead_from_where_the_leaderboard_stands(tmp_path):
 def test_figures_from_different_files_are_not_compared(tmp_path):
     write_report(tmp_path, *toy_results(name="one"))
     write_report(tmp_path, *toy_results(name="two", sha256="1" * 64))
-    page = render_leaderboard(tmp_path)[LEADERBOARD]
+    page = render_leaderboard(read_boards(tmp_path))
     assert "## xquad-r (files 00000000)" in page
     assert "## xquad-r (files 11111111)" in page
 
@@ -65,24 +55,24 @@ def test_figures_from_different_files_are_not_compared(tmp_path):
 def test_a_stale_leaderboard_is_found(tmp_path):
     reports, pages = tmp_path / "reports", [tmp_path / "leaderboard.md", tmp_path / "leaderboard.html"]
     reports.mkdir()
-    assert check_leaderboard(reports, tmp_path) == [str(page) for page in pages]
+    assert check_leaderboard(reports, tmp_path) == [str(pages[0])]
     assert write_leaderboard(reports, tmp_path) == pages
+    assert write_leaderboard(reports, tmp_path) == []
     assert "No model has been submitted yet." in pages[0].read_text()
     assert check_leaderboard(reports, tmp_path) == []
     write_report(reports, *toy_results())
-    assert check_leaderboard(reports, tmp_path) == [str(page) for page in pages]
+    assert check_leaderboard(reports, tmp_path) == [str(pages[0])]
     write_leaderboard(reports, tmp_path)
-    pages[1].write_text("by hand")
-    assert check_leaderboard(reports, tmp_path) == [str(pages[1])]
+    pages[1].write_text("by hand")  # which git does not have
+    assert check_leaderboard(reports, tmp_path) == []
+    assert write_leaderboard(reports, tmp_path) == [pages[1]]
 
 
 def test_models_that_rank_alike_share_a_letter_and_have_intervals(tmp_path):
     models(tmp_path)
-    sections = read_sections(tmp_path, tmp_path)
-    standings = find_standings(sections)
-    names = [entry.model.name for entry in sections[0].entries]
-    assert [standings.letters["xquad-r", name] for name in names] == ["a"] * len(names)
-    interval = standings.intervals["xquad-r", names[0]]["multilingual"]
+    entries = read_standings(tmp_path, tmp_path, Estimates())[0].entries
+    assert [entry.letters for entry in entries] == ["a"] * len(entries)
+    interval = entries[0].intervals["multilingual"]
     assert interval.low <= interval.value <= interval.high
 
 
@@ -90,12 +80,12 @@ def test_a_report_that_cannot_be_read_is_named(tmp_path):
     models(tmp_path)
     (tmp_path / "better" / "results.json").write_text("{")
     with pytest.raises(ReportError, match=r"better.results\.json: not JSON"):
-        render_leaderboard(tmp_path)
+        read_boards(tmp_path)
     (tmp_path / "better" / "results.json").unlink()
     with pytest.raises(ReportError, match=r"better.results\.json: not there"):
         read_reports(tmp_path)
     with pytest.raises(ReportError, match="not a folder of reports"):
-        render_leaderboard(tmp_path / "missing")
+        read_boards(tmp_path / "missing")
 
 
 def test_a_report_of_another_schema_version_stops_the_leaderboard(tmp_path):
@@ -121,9 +111,9 @@ def test_a_leaderboard_that_cannot_be_written_is_left_as_it_was(tmp_path, monkey
 
 def test_matplotlib_is_loaded_only_to_draw():
     modules = ["names", "results", "results_file", "report", "markdown", "leaderboard", "summary", "heatmaps"]
-    modules += ["languages", "terminal"]
+    modules += ["languages", "terminal", "site", "experiment"]
     program = f"import sys; {'; '.join(f'import babelrank.reporting.{m}' for m in modules)}; " + (
-        "print({'matplotlib', 'torch', 'sklearn'} & set(sys.modules))"
+        "print({'matplotlib', 'torch', 'sklearn', 'scipy.stats', 'scipy.optimize'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "set()"

@@ -1,25 +1,37 @@
 """report.md: what it says, and that nothing in it breaks out of its place."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.errors import Texts
-from babelrank.reporting.markdown import escape, render_markdown, reproducing_command
+from babelrank.reporting.facts import reproducing_command
+from babelrank.reporting.markdown import escape, table_markdown
+from babelrank.reporting.pages import render_markdown
 from babelrank.reporting.results import TopFile
+from babelrank.reporting.tables import Code, Column, Link, Table
 from toy_reports import INFO, ROWS, toy_results
+
+REPORTS = Path(__file__).resolve().parents[1] / "reports"
 
 
 def test_the_report_says_what_was_evaluated_and_what_came_out():
     page = render_markdown(toy_results(("xquad-r",))[0])
+    assert (
+        "- **xquad-r**: mAP is 1.000 within a language, 0.583 across languages and 0.812 from one pool of 2 languages. "
+        "The passage in the query's own language comes first for 100% of queries (50% without bias); English passages "
+        "rank best on average (2.0), German ones worst (2.8)."
+    ) in page
     assert "| Mo. | monolingual, 2 settings | 1.000 |" in page
     assert "| Cr. | cross-lingual, 2 settings | 0.583 |" in page
     assert "| Mul. | multilingual, 2 settings | 0.812 |" in page
     assert "| Mul. micro | multilingual, 4 queries | 0.812 |" in page
-    assert "| mean over query languages | 2.8 | 2.8 | 1.0 | 0.4375 |" in page
-    assert "| German (de) | **1.000** | 0.750 | 0.875 |" in page
-    assert "| English (en) | 2 | 3.5 | 3.5 | 1.0 | 0.6250 |" in page
-    assert "mean over n = 2 queries" in page
+    assert "Rank distance ↓ mean 2.8, median 2.8, floor 1.0, normalised 0.4375" in page
+    assert "| German (de) | 1.00 | 0.75 | 0.88 |" in page
+    assert "| English (en) | 3.5 | 3.5 | 1.0 | 0.6250 | 100% | 2 |" in page
+    assert "mean over 2 queries" in page
     assert "](xquad-r.share-first.svg)" in page
     assert "| parameters | 1,234,567 |" in page
     assert "CC BY-SA 4.0" in page
@@ -27,9 +39,17 @@ def test_the_report_says_what_was_evaluated_and_what_came_out():
     assert "4 queries and 6 passages" in page
 
 
+def test_intervals_stand_behind_the_figures_that_have_one():
+    intervals = {"monolingual": Interval(1.0, 0.9, 1.0), "rank_distance": Interval(2.75, 1.0, 4.0)}
+    page = render_markdown(toy_results()[0], {"xquad-r": intervals})
+    assert "| Mo. | monolingual, 2 settings | 1.000 (0.900–1.000) | 1.000 |" in page
+    assert "| Cr. | cross-lingual, 2 settings | 0.583 |" in page
+    assert "Rank distance ↓ mean 3 (1–4), median" in page
+
+
 def test_n_is_shown_by_cell_where_it_differs():
     page = render_markdown(toy_results(rows=ROWS[:-2])[0])
-    assert "mean over n =" not in page
+    assert "mean over 2 queries" not in page
     assert "| English (en) | 1 | 1 | 1 |" in page
 
 
@@ -37,6 +57,23 @@ def test_tables_stay_tables_whatever_settings_hold():
     page = render_markdown(toy_results()[0])
     rows = [line for line in page.splitlines() if line.startswith("| query_prompt")]
     assert rows == ['| query_prompt | ``"q\\| `x` "`` |']
+
+
+def test_links_and_codes_in_a_table_are_escaped():
+    table = Table("", [Column("a|b"), Column("c")], [[Link("x|[y]", "z/report.md", "*note*"), Code("`|`")], ["", None]])
+    assert table_markdown(table).splitlines() == [
+        r"| a\|b | c |",
+        "| --- | --- |",
+        r"| [x\|\[y\]](z/report.md), \*note\* | `` `\|` `` |",
+        "| | – |",
+    ]
+
+
+@pytest.mark.parametrize("folder", sorted(path.parent for path in REPORTS.glob("*/results.json")), ids=lambda p: p.name)
+def test_the_projects_reports_are_pages_that_people_can_read(folder):
+    page = (folder / "report.md").read_text(encoding="utf-8")
+    assert len(page.encode()) <= 30_000
+    assert "## How to reproduce" in page
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,13 @@ from babelrank.reporting.plots import (
     QUANTITIES,
     SIZES,
     TEXT,
+    PlotInputs,
     draw_bars,
     draw_difference,
     draw_heatmap,
     draw_radar,
-    plot_models,
+    plot,
     render,
-    render_heatmap,
     shared_scale,
     write_figure,
 )
@@ -72,6 +72,10 @@ def draw(results, heatmap, scale=None):
     return draw_heatmap(results, "xquad-r", heatmap, scale)
 
 
+def heatmaps(models, out):
+    return list(plot("heatmaps", PlotInputs(models, None), out))
+
+
 def texts(figure):
     return [text.get_text() for text in figure.axes[0].texts]
 
@@ -104,7 +108,7 @@ def test_models_that_are_compared_share_one_scale(tmp_path):
     scale = shared_scale(MEAN_RANK, [model.collections["xquad-r"] for model in (good, bad)])
     assert (scale.vmin, scale.vmax) == (1, 50)
     assert [draw(model, MEAN_RANK, scale).axes[0].collections[0].norm for model in (good, bad)] == [scale, scale]
-    paths = plot_models([good, bad], tmp_path)
+    paths = heatmaps([good, bad], tmp_path)
     ticks = {
         name: re.findall(r'text-anchor: start"[^>]*>([^<]+)<', (tmp_path / name).read_text())
         for name in ("good.xquad-r.mean-rank.svg", "bad.xquad-r.mean-rank.svg")
@@ -122,7 +126,7 @@ def test_models_that_are_compared_share_one_scale(tmp_path):
 
 def test_models_are_drawn_for_the_collections_they_have(tmp_path):
     one, two = make_results("one", [[1, 2], [2, 1]]), make_results("two", [[1, 2], [2, 1]], "mlqa-r")
-    names = [path.name for path in plot_models([one, two], tmp_path) if path.suffix == ".svg"]
+    names = [path.name for path in heatmaps([one, two], tmp_path) if path.suffix == ".svg"]
     assert names == [
         *(f"one.xquad-r.{heatmap.name}.svg" for heatmap in HEATMAPS),
         *(f"two.mlqa-r.{heatmap.name}.svg" for heatmap in HEATMAPS),
@@ -135,7 +139,7 @@ def test_equal_or_missing_values_still_have_a_scale(heatmap):
         results = make_results("toy", ranks)
         scale = shared_scale(heatmap, [results.collections["xquad-r"]])
         assert scale.vmin < scale.vmax
-        assert render_heatmap(results, "xquad-r", heatmap, scale, "svg")
+        assert render(draw_heatmap(results, "xquad-r", heatmap, scale), "svg")
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png"])
@@ -144,24 +148,24 @@ def test_drawing_is_deterministic_and_leaves_matplotlib_as_it_was(suffix):
     scale = shared_scale(PAIRS, [results.collections["xquad-r"]])
     with mpl.rc_context({"font.size": 30, "svg.fonttype": "path"}):
         before = dict(mpl.rcParams)
-        first = render_heatmap(results, "xquad-r", PAIRS, scale, suffix)
+        first = render(draw_heatmap(results, "xquad-r", PAIRS, scale), suffix)
         assert dict(mpl.rcParams) == before
-    assert first == render_heatmap(results, "xquad-r", PAIRS, scale, suffix)
+    assert first == render(draw_heatmap(results, "xquad-r", PAIRS, scale), suffix)
 
 
 @pytest.mark.parametrize("name", ["a$b$c", "模型", "x" * 120, "words " * 19 + "end"])
 def test_odd_names_can_be_drawn(name):
     results = make_results(name, [[1, 4], [20, 1]])
     scale = shared_scale(PAIRS, [results.collections["xquad-r"]])
-    svg = render_heatmap(results, "xquad-r", PAIRS, scale, "svg").decode()
+    svg = render(draw_heatmap(results, "xquad-r", PAIRS, scale), "svg").decode()
     assert name[:3] in svg
-    assert render_heatmap(results, "xquad-r", PAIRS, scale, "png").startswith(b"\x89PNG")
+    assert render(draw_heatmap(results, "xquad-r", PAIRS, scale), "png").startswith(b"\x89PNG")
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "plots").write_text("a file")
     with pytest.raises(ReportError, match="cannot be written"):
-        plot_models([make_results("toy", [[1, 2], [2, 1]])], tmp_path / "plots")
+        heatmaps([make_results("toy", [[1, 2], [2, 1]])], tmp_path / "plots")
 
 
 def test_an_unknown_language_is_shown_by_its_code():

@@ -22,8 +22,9 @@ from babelrank.reporting.plots import (
     KINDS,
     SIZES,
     TEXT,
-    Material,
+    PlotInputs,
     ScalingPanel,
+    draw,
     draw_distance_boxes,
     draw_distance_curves,
     draw_scaling,
@@ -57,7 +58,7 @@ def reports():
 @pytest.fixture(scope="module")
 def material(reports):
     folders, models = list(reports), list(reports.values())
-    return Material(models, lambda i, name: read_ranks(folders[i] / models[i].collections[name].ranks.file))
+    return PlotInputs(models, lambda i, name: read_ranks(folders[i] / models[i].collections[name].ranks.file))
 
 
 def make_table(ranks, languages=("de", "en")):
@@ -247,7 +248,7 @@ def test_a_law_of_variants_of_one_model_is_that_of_their_mean(monkeypatch):
     ]
     fitted = []
     monkeypatch.setattr(kinds, "fit_scaling", lambda points: fitted.append(points) or fit_scaling(points))
-    ((_, figure),) = KINDS["scaling"](Material(models, None), TEXT)
+    ((_, figure),) = KINDS["scaling"](PlotInputs(models, None), TEXT)
     assert [[point.parameters for point in points] for points in fitted] == [[10**6, 10**7, 10**8]] * 2
     assert {text.get_text() for text in figure.axes[0].texts} == {"a", "b", "b, trained on", "c"}
 
@@ -258,7 +259,7 @@ def test_a_law_of_variants_of_one_model_is_that_of_their_mean(monkeypatch):
 def on(material, collection):
     """The same models on one collection alone."""
     models = [replace(model, collections={collection: model.collections[collection]}) for model in material.models]
-    return Material(models, material.ranks)
+    return PlotInputs(models, material.ranks)
 
 
 def labels(figure):
@@ -298,11 +299,17 @@ def test_no_label_is_cut_off_or_lies_on_another(kind, size, material, monkeypatc
 
 
 def test_kinds_are_written_to_files_named_after_models_collections_and_figures(reports, material, tmp_path):
-    pair = on(Material(material.models[:2], material.ranks), "mlqa-r")
+    pair = on(PlotInputs(material.models[:2], material.ranks), "mlqa-r")
     names = {kind: [path.name for path in plot(kind, pair, tmp_path, formats=["svg"])] for kind in sorted(KINDS)}
     first, second = (folder.name for folder in list(reports)[:2])
+    maps = {
+        heatmap: [f"{model}.mlqa-r.{heatmap}.svg" for model in (first, second)]
+        for heatmap in ("pairs", "mean-rank", "share-first")
+    }
     figures = ("monolingual", "cross-lingual", "multilingual", "rank-distance")
     assert names == {
+        "heatmaps": [name for each in maps.values() for name in each],
+        **maps,
         "difference": [f"{first}.vs.{second}.mlqa-r.{name}-difference.svg" for name in ("pairs", "mean-rank")],
         "distance": ["mlqa-r.rank-distance.svg", "mlqa-r.rank-distance-curves.svg"],
         "scatter": ["accuracy-and-bias.svg"],
@@ -313,11 +320,22 @@ def test_kinds_are_written_to_files_named_after_models_collections_and_figures(r
     assert {path.name for path in tmp_path.iterdir()} == {name for each in names.values() for name in each}
 
 
+def test_figures_are_drawn_without_files(material):
+    one = PlotInputs(material.models[:1], material.ranks)
+    (figure,) = draw("pairs", one, collection="mlqa-r")
+    assert figure.axes[0].get_ylabel() == "query language"
+    assert "mlqa-r" in figure.get_suptitle()
+    with pytest.raises(ReportError, match="unknown kind of figure 'nope'.*Known: bars, difference, distance, heatmaps"):
+        next(draw("nope", one))
+    with pytest.raises(ReportError, match="unknown collection 'mlqa'"):
+        next(draw("pairs", one, collection="mlqa"))
+
+
 def test_an_unknown_kind_or_nothing_to_draw_is_an_error(material, tmp_path):
     with pytest.raises(ReportError, match="Did you mean 'scatter'"):
         list(plot("scater", material, tmp_path))
     with pytest.raises(ReportError, match="two models"):
-        list(plot("difference", Material(material.models[:1], material.ranks), tmp_path))
+        list(plot("difference", PlotInputs(material.models[:1], material.ranks), tmp_path))
 
 
 def test_drawing_does_not_depend_on_the_users_settings(material):

@@ -7,9 +7,9 @@ import pytest
 from babelrank.analysis.bootstrap import MACRO_FIGURES, Interval
 from babelrank.analysis.detail import analyse_in_detail
 from babelrank.ranking.table import read_ranks
-from babelrank.reporting.parts import show_cell
-from babelrank.reporting.sections import detail_sections
-from babelrank.reporting.summary import show_p, show_parameters, show_range, show_rank, show_score, show_signed
+from babelrank.reporting.detail_sections import detail_sections
+from babelrank.reporting.formatting import show_p, show_parameters, show_range, show_rank, show_score, show_signed
+from babelrank.reporting.tables import show_cell
 
 REPORT = Path(__file__).resolve().parents[1] / "reports" / "multilingual-e5-small-4-bit-weights"
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.settings import Cell, Matrix
-from babelrank.reporting.formatting import settle
+from babelrank.reporting.formatting import settle, show_count
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.tables import Column, Show, Table, number_in, show_cell
 
@@ -136,7 +136,7 @@ class MatrixView:
         """The number of observations of each cell as a table."""
         return Table(
             caption=f"Number of {self.unit} of each cell",
-            columns=[Column(""), *(Column(code, "{:,}".format) for code in self._labels(self.columns, self.right))],
+            columns=[Column(""), *(Column(code, show_count) for code in self._labels(self.columns, self.right))],
             rows=[
                 [language_name(code), *counts]
                 for code, counts in zip(self.rows, self._with_margins(self.n or (), "n"), strict=True)

@@ -117,7 +117,8 @@ def verdict(name: str, collection: CollectionResults) -> str:
     measure = shown.headline[0]
     scores = {task: show_score(collection.macro[task][measure]) for task in shown.tasks}
     if not shown.has_pool:
-        return f"{measure} is {scores[TASKS[0]]} over {sum(collection.queries.values()):,} queries."
+        n = sum(collection.queries.values())
+        return f"{measure} is {scores[TASKS[0]]} over {n:,} {'query' if n == 1 else 'queries'}."
     places = {
         "monolingual": "within a language",
         "cross_lingual": "across languages",

@@ -50,9 +50,15 @@ def draw_heatmap(
         title=[results.model.name, f"{collection}: {heatmap.title}"],
         label=heatmap.label,
         show_tick=lambda value: heatmap.show(value).removesuffix(".0"),
-        ticks=LogLocator(subs=(1, 2, 5)) if heatmap.logarithmic else MaxNLocator(6),
+        ticks=_ticks(scale, size) if heatmap.logarithmic else MaxNLocator(6),
         size=size,
     )
+
+
+def _ticks(scale: Normalize, size: Size | None) -> Locator:
+    """Return the ticks of a logarithmic colour bar: fewer where it lies below narrow axes and spans much."""
+    is_crowded = size is not None and size.is_narrow and float(scale.vmax or 1) / float(scale.vmin or 1) > 100
+    return LogLocator(subs=(1,) if is_crowded else (1, 2, 5))
 
 
 def draw_cells(
