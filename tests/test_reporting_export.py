@@ -108,7 +108,7 @@ def test_means_over_settings_are_the_macro_figures(csv_tables):
     keys = ["model", "collection", "setting", "measure"]
     means = csv_tables["settings"].groupby(keys)["value"].mean()
     macro = csv_tables["macro"].query("average == 'macro' and not measure.str.startswith('rank_distance')")
-    np.testing.assert_allclose(means.loc[pd.MultiIndex.from_frame(macro[keys])], macro["value"], atol=1e-7)
+    np.testing.assert_allclose(means.loc[pd.MultiIndex.from_frame(macro[keys])], macro["value"], atol=2e-6)
     assert set(macro["n"]) == {11, 110, 7, 42}
 
 
@@ -272,7 +272,7 @@ def test_the_mean_of_main_scores_is_the_macro_figure(reports, read_ranks, tmp_pa
         for kind in TASKS:
             task = json.loads((tmp_path / "bm25" / f"{name}.{kind}.json").read_text())
             scores = [entry["main_score"] for entry in task["scores"]["test"]]
-            assert np.mean(scores) == pytest.approx(collection.macro[kind]["mAP"], abs=1e-7)
+            assert np.mean(scores) == pytest.approx(collection.macro[kind]["mAP"], abs=2e-6)
             languages = [lang for entry in task["scores"]["test"] for lang in entry["languages"]]
             assert all(re.fullmatch(r"[a-z]{3}-[A-Z][a-z]{3}", lang) for lang in languages)
 

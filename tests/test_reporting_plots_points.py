@@ -325,7 +325,9 @@ def test_figures_are_drawn_without_files(material):
     (figure,) = draw("pairs", one, collection="mlqa-r")
     assert figure.axes[0].get_ylabel() == "query language"
     assert "mlqa-r" in figure.get_suptitle()
-    with pytest.raises(ReportError, match="unknown kind of figure 'nope'.*Known: bars, difference, distance, heatmaps"):
+    with pytest.raises(
+        ReportError, match=r"unknown kind of figure 'nope'.*Known: bars, difference, distance, heatmaps"
+    ):
         next(draw("nope", one))
     with pytest.raises(ReportError, match="unknown collection 'mlqa'"):
         next(draw("pairs", one, collection="mlqa"))

@@ -11,12 +11,12 @@ _UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _ROUNDED_UP = 0.9995  # of a unit, three digits say one of it rather than a thousand of the next
 
 
-def settle(value: float) -> float:
-    """Round to nine significant digits: processors add up in different orders, and their sums agree that far.
+def settle(value: float, digits: int = 9) -> float:
+    """Round to significant digits: processors add up in different orders, and their sums agree that far.
 
     A value that lies exactly between two texts, such as .8125 with three decimals, is then the same text on each.
     """
-    return float(f"{value:.9g}")
+    return float(f"{value:.{digits}g}")
 
 
 def show_score(value: Cell, decimals: int = 3) -> str:

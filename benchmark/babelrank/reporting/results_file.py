@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from babelrank.analysis.neighbours import Hubness
 from babelrank.analysis.space import Space, TextSpace
 from babelrank.errors import ReportError
+from babelrank.reporting.formatting import settle
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.names import check_name
 from babelrank.reporting.results import (
@@ -27,7 +28,7 @@ from babelrank.reporting.results import (
 
 FILE_NAME = "results.json"
 # Far below what one query changes, far above what the order of a sum does: two machines write the same figures.
-_DECIMALS = 8
+DECIMALS = 6
 _MAX_ISSUES = 5  # of an invalid file, that are told
 
 _ADAPTER = TypeAdapter(Results)
@@ -227,7 +228,7 @@ def _place(location: tuple[int | str, ...]) -> str:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return round(value, _DECIMALS)
+        return round(settle(value, 12), DECIMALS)
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     return [_rounded(item) for item in value] if isinstance(value, list) else value

@@ -24,9 +24,9 @@ from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interva
 from babelrank.reporting.export.protocol import ALL_LANGUAGES, File, Options, RanksReader, evaluations
 from babelrank.reporting.measures import MeasureSet, measures_of
 from babelrank.reporting.results import BIAS_FIGURES, TASKS, CollectionResults, Results
+from babelrank.reporting.results_file import DECIMALS
 from babelrank.reporting.summary import BIAS_LABELS
 
-_DECIMALS = 8  # as in results.json
 _SETTINGS_COLUMNS = ["setting", "query_lang", "passage_lang", "measure", "value", "n"]
 _MACRO_COLUMNS = ["setting", "average", "measure", "value", "low", "high", "n"]
 _BIAS_COLUMNS = ["query_lang", "passage_lang", "figure", "value", "n"]
@@ -90,7 +90,7 @@ def _macro(collection: CollectionResults, shown: MeasureSet, intervals: dict[str
             if measure in BIAS_FIGURES and not shown.has_bias:
                 continue
             interval = intervals.get({DEFAULT_MEASURE: setting, RANK_DISTANCE: RANK_DISTANCE}.get(measure, ""))
-            bounds = (round(interval.low, _DECIMALS), round(interval.high, _DECIMALS)) if interval else (np.nan, np.nan)
+            bounds = (round(interval.low, DECIMALS), round(interval.high, DECIMALS)) if interval else (np.nan, np.nan)
             n = biased if measure in BIAS_FIGURES else settings[setting]
             rows.append((setting, "macro", measure, value, *bounds, n))
     rows += [
