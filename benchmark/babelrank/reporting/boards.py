@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
 from babelrank.analysis.settings import Cell
 from babelrank.data.catalog import source_of
+from babelrank.data.spec import LAREQA
 from babelrank.reporting.cache import Cache
 from babelrank.reporting.formatting import (
     HASHED,
@@ -21,7 +22,7 @@ from babelrank.reporting.formatting import (
 )
 from babelrank.reporting.html_page import anchor
 from babelrank.reporting.languages import language_name
-from babelrank.reporting.measures import LAREQA, SOURCE_TITLES
+from babelrank.reporting.measures import SOURCE_TITLES
 from babelrank.reporting.results import ModelResults
 from babelrank.reporting.scaling_table import scaling_table
 from babelrank.reporting.standings import Standing, Standings
