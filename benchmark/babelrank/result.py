@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import pandas as pd
 
@@ -20,6 +20,9 @@ from babelrank.reporting.report import write_report
 from babelrank.reporting.results import Results, find_collections
 from babelrank.reporting.results_file import FILE_NAME, read_results
 from babelrank.reporting.stored_tables import read_stored_ranks, read_stored_top
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Table = TypeVar("Table")
 _POOL = "pool"
@@ -247,6 +250,42 @@ class Result:
         floor = results.macro["multilingual"]["rank_distance_floor"]
         table[RANK_DISTANCE] = {"value": interval.value, "low": interval.low, "high": interval.high, "floor": floor}
         return pd.DataFrame(table).T.astype(float).rename_axis("measure")
+
+    def plot(self, kind: str = "pairs", *others: "Result", collection: str | None = None) -> "Axes":
+        """Draw a figure, as `babelrank plot` does; return its Axes.
+
+        Parameters
+        ----------
+        kind
+            ``pairs``, ``mean-rank`` or ``share-first`` (heatmaps), ``bars``, ``radar``, ``distance``, ``scatter``,
+            ``scaling``, or ``difference`` (from another model).
+        others
+            Models that are drawn with this one.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The first of the figure; ``.figure`` has all of them.
+
+        Raises
+        ------
+        ReportError
+            The kind is unknown, or the collection has nothing of the kind to draw.
+
+        Examples
+        --------
+        >>> import babelrank
+        >>> axes = babelrank.load_report("reports/bm25").plot("pairs", collection="mlqa-r")
+        >>> len(axes.get_xticks())
+        7
+        """
+        from babelrank.reporting.plots import PlotInputs, draw
+
+        models = [self, *others]
+        inputs = PlotInputs([each.results for each in models], lambda i, name: models[i].rank_table(name))
+        figure = next(iter(draw(kind, inputs, collection=None if collection is None else self._choose(collection))))
+        axes: Axes = figure.axes[0]
+        return axes
 
     def save(self, reports: str | Path = "reports") -> Path:
         """Write the report as `submit` does, or add to the one that the model has; return its folder.
