@@ -112,6 +112,19 @@ def test_queries_that_are_passages_are_ranked_without_themselves_either_way(eval
         assert not any(query == passage for query, passage in pairs)
 
 
+@pytest.mark.parametrize("kind", ["local", "beir"])
+def test_scores_that_nearly_tie_give_a_report_and_the_same_one_either_way(evaluate, tmp_path, kind):
+    """More ranks differ between single and double precision here than any rounding would explain."""
+    write = {"local": write_local, "beir": write_beir}[kind]
+    collection = f"{kind}:{write(tmp_path / 'made', 400)}"
+    streamed, in_memory = (
+        evaluate(name, collection, streaming, encoder="collapsed")
+        for name, streaming in (("streamed", STREAMED), ("in memory", None))
+    )
+    assert_same(streamed, in_memory)
+    assert streamed[0].table["rank_in_pool"].max() > 100
+
+
 def test_shards_are_kept_and_only_what_is_damaged_is_encoded_again(evaluate, tmp_path):
     collection, store = f"beir:{write_beir(tmp_path / 'made', 1500)}", tmp_path / "store"
     first = evaluate("first", collection, STREAMED, store=store)
