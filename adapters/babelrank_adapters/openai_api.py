@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import numpy as np
 
-from babelrank.encoding.checks import PROBES, SAME_TEXT, check_order
+from babelrank.encoding.checks import PROBES, SAME_TEXT, check_order, check_vectors
 from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions, Role, Similarity
 from babelrank.encoding.vectors import nearly_equal
 from babelrank.errors import EncoderError
@@ -141,6 +141,7 @@ class OpenAIEncoder:
 
     def _probe_again(self, ready: Sequence[str], vectors: np.ndarray, role: Role) -> None:
         """Check that a text from within a batch gets the same vector alone, and the first probe that of the start."""
+        check_vectors(vectors, ready, self.info)
         row = min(len(ready), self._batch_size) - 1
         alone = self._endpoint.embed([[ready[row]]], self._bodies[role], self.info.dimension)[0].vectors
         if not nearly_equal(vectors[row : row + 1], alone, SAME_TEXT):

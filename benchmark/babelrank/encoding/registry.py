@@ -4,7 +4,7 @@ from contextlib import suppress
 from importlib.metadata import entry_points
 
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
-from babelrank.errors import EncoderError, unknown_choice
+from babelrank.errors import BabelrankError, EncoderError, unknown_choice
 
 ENTRY_POINT_GROUP = "babelrank.adapters"
 _FALLBACK = "sentence-transformers"  # loads any Hub name or model folder that no other adapter recognises
@@ -67,4 +67,11 @@ def load_encoder(model: str, options: EncoderOptions | None = None, *, adapter: 
     """
     options = options or EncoderOptions()
     chosen = load_adapter(adapter) if adapter else find_adapter(model, options)
-    return chosen.load(model, options)
+    try:
+        return chosen.load(model, options)
+    except BabelrankError:
+        raise
+    except Exception as error:  # any of several libraries' own errors
+        raise EncoderError(
+            f"{model}: adapter {chosen.name!r} cannot load it ({type(error).__name__}: {error})."
+        ) from error

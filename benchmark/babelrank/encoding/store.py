@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import xxhash
@@ -46,11 +47,11 @@ def text_key(text: str) -> bytes:
 
 
 def shelf_identity(info: EncoderInfo, role: Role) -> dict[str, Any]:
-    """Return whose vectors a shelf holds, as JSON values."""
+    """Return whose vectors a shelf holds, as JSON values; without a fingerprint, nobody's again."""
     return {
         "format": _FORMAT,
         "adapter": info.adapter,
-        "fingerprint": info.fingerprint,
+        "fingerprint": info.fingerprint or uuid4().hex,
         "dimension": info.dimension,
         "role": role.value,
         "settings": dict(info.settings),
