@@ -1,21 +1,23 @@
-"""Observers of submissions and of training runs that remember what they are told."""
+"""Observers of submissions and of training runs that remember what they receive."""
+
+from babelrank.observer import Observer
 
 
-class Told:
+class RecordingObserver(Observer):
     """Remembers messages, and how far encoding came: (role, texts done, of how many)."""
 
     def __init__(self):
         self.messages, self.progress = [], []
 
-    def announce(self, message):
+    def log(self, message):
         self.messages.append(message)
 
     def encoding(self, _):
         return lambda role, done, total: self.progress.append((role.value, done, total))
 
 
-class ToldOfTraining(Told):
-    """Remembers what each step of a training run logs, too: (step, figures by name)."""
+class RecordingTrainingObserver(RecordingObserver):
+    """Remembers what each step of a training run measures, too: (step, values by name)."""
 
     def __init__(self):
         super().__init__()

@@ -8,8 +8,8 @@ from babelrank.errors import TrainingError
 from babelrank.training.config import TrainingConfig
 from babelrank.training.config_file import load_config
 
-TOP = 'output = "out"\n[model]\nstart = "org/start"\n'
-UNITS = '[[units]]\npath = "units.jsonl"\n'
+TOP = 'output = "out"\n[model]\nbase_model = "org/base"\n'
+UNITS = '[[examples]]\npath = "examples.jsonl"\n'
 SCHEDULE = "[schedule]\nsteps = 40\n"
 RUN = TOP + UNITS + SCHEDULE  # ends in [schedule]
 VALIDATION = '[validation]\npath = "valid.jsonl"\nevery = 7\n'

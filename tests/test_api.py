@@ -12,7 +12,7 @@ import pytest
 
 import babelrank
 from babelrank.analysis.summary import analyse
-from observers import Told
+from observers import RecordingObserver
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTED = ("babelrank", "babelrank.api", "babelrank.result", "babelrank.data.collection", "babelrank.ranking.rank")
@@ -31,7 +31,9 @@ def from_the_root(monkeypatch):
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory):
-    return babelrank.evaluate(words, "sample:de,en,es", store=tmp_path_factory.mktemp("store"), observer=Told())
+    return babelrank.evaluate(
+        words, "sample:de,en,es", store=tmp_path_factory.mktemp("store"), observer=RecordingObserver()
+    )
 
 
 def test_the_public_names_are_these():
@@ -121,17 +123,19 @@ def test_a_collection_from_frames_and_several_at_once(tmp_path):
     )
     qrels = pd.DataFrame({"query_id": [1, 1, 2, 2], "passage_id": ["a", "b", "a", "b"]})
     mine = babelrank.Collection.from_frames(queries, passages, qrels, name="runs")
-    found = babelrank.evaluate(words, [mine, "sample:de,en"], store=tmp_path, observer=Told())
+    found = babelrank.evaluate(words, [mine, "sample:de,en"], store=tmp_path, observer=RecordingObserver())
     assert found.collections == ("sample:de,en", "runs")
     assert found.pairs(collection="runs").shape == (2, 3)
     with pytest.raises(babelrank.BabelrankError, match="has several collections; name one: sample:de,en, runs"):
         found.pairs()
     with pytest.raises(babelrank.BabelrankError, match="two collections are called 'runs'"):
-        babelrank.evaluate(words, [mine, mine], observer=Told())
+        babelrank.evaluate(words, [mine, mine], observer=RecordingObserver())
 
 
 def test_models_are_compared_by_paired_tests(result, tmp_path):
-    other = babelrank.evaluate(lambda texts: words(texts)[:, ::3], "sample:de,en,es", store=tmp_path, observer=Told())
+    other = babelrank.evaluate(
+        lambda texts: words(texts)[:, ::3], "sample:de,en,es", store=tmp_path, observer=RecordingObserver()
+    )
     frame = babelrank.compare(result, other).to_frame()
     assert frame["figure"].tolist() == ["monolingual", "cross_lingual", "multilingual", "rank_distance"]
     difference = result.summary().set_index("figure")["value"] - other.summary().set_index("figure")["value"]

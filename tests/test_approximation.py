@@ -16,7 +16,7 @@ from babelrank.reporting.approximation import (
     render_approximation,
 )
 from made_collections import write_local
-from observers import Told
+from observers import RecordingObserver
 
 TESTS = Path(__file__).parent
 MODEL = "streamed_encoders:words"
@@ -30,7 +30,9 @@ def own(monkeypatch, tmp_path):
 
 
 def measure(collection, factory, tmp_path, **options):
-    return approximate(MODEL, collection, factory, Told(), store=tmp_path / "store", **{"k": 20, **options})
+    return approximate(
+        MODEL, collection, factory, RecordingObserver(), store=tmp_path / "store", **{"k": 20, **options}
+    )
 
 
 def test_an_index_that_leaves_nothing_out_costs_nothing(own, tmp_path):
@@ -82,4 +84,4 @@ def test_a_collection_in_memory_is_searched_too(tmp_path, monkeypatch):
 
 def test_an_index_needs_dense_vectors(own, tmp_path):
     with pytest.raises(SearchError, match="FAISS needs dense vectors; bm25 returns sparse ones"):
-        approximate("bm25", own, "Flat", Told(), store=tmp_path / "store")
+        approximate("bm25", own, "Flat", RecordingObserver(), store=tmp_path / "store")

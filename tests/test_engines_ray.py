@@ -14,7 +14,7 @@ from babelrank.pipelines.modes import Streaming
 from babelrank.pipelines.submission import submit
 from engine_jobs import GpusSeen
 from made_collections import folder_of_shards, write_local
-from observers import Told
+from observers import RecordingObserver
 from streamed_encoders import FOLDER
 
 pytest.importorskip("ray")
@@ -52,7 +52,9 @@ def evaluate(tmp_path, name, streaming):
         write_local(folder, 2500)
     store = tmp_path / f"store of {name}"
     encoder = "streamed_encoders:slow" if streaming.engine == "ray" else "streamed_encoders:words"
-    report = submit(encoder, [f"local:{folder}"], tmp_path / name, Told(), store=store, streaming=streaming).folder
+    report = submit(
+        encoder, [f"local:{folder}"], tmp_path / name, RecordingObserver(), store=store, streaming=streaming
+    ).folder
     tables = [pd.read_parquet(path) for path in sorted(report.glob("*.parquet"))]
     shards = {path.name: path.read_bytes() for path in folder_of_shards(store).glob("*.safetensors")}
     return tables, shards

@@ -11,7 +11,7 @@ from babelrank.pipelines.runs import evaluate_file, open_collection
 from babelrank.pipelines.submission import submit
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.report import find_report
-from observers import Told
+from observers import RecordingObserver
 
 LANGUAGES = ("sw", "te")
 
@@ -53,7 +53,7 @@ def out(real_data, tmp_path_factory):
             content = "".join(f"{record}\n" for record in records[shard::2])
             (folder / f"docs-{shard}.jsonl.gz").write_bytes(gzip.compress(content.encode()))
     collections = [f"miracl:{root}:{','.join(LANGUAGES)}"]
-    submit("bm25", collections, root / "reports", Told(), store=root / "store", runs=root / "runs")
+    submit("bm25", collections, root / "reports", RecordingObserver(), store=root / "store", runs=root / "runs")
     return root
 
 

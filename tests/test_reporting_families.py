@@ -9,7 +9,7 @@ from babelrank.pipelines.submission import submit
 from babelrank.reporting.leaderboard import read_boards, render_leaderboard, render_leaderboard_html
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.report import check_reports, find_report
-from observers import Told
+from observers import RecordingObserver
 
 WORDS = ["nyota", "mlima", "bahari", "mto", "jua", "mwezi", "mvua", "upepo"]
 
@@ -80,7 +80,7 @@ def place(tmp_path_factory):
 
 
 def submit_all(root, name, collections):
-    told = Told()
+    told = RecordingObserver()
     submit("bm25", collections, root / "reports", told, name=name, store=root / "store", runs=root / "runs")
     return told.messages
 

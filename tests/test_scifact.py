@@ -8,7 +8,7 @@ import pytrec_eval
 from babelrank.pipelines.runs import evaluate_file, open_collection
 from babelrank.pipelines.submission import submit
 from babelrank.reporting.report import find_report
-from observers import Told
+from observers import RecordingObserver
 
 # BEIR's leaderboard and Pyserini: Lucene's BM25 over title and text, one field.
 PUBLISHED_BM25 = 0.665
@@ -26,7 +26,7 @@ def folder(real_data):
 def out(folder, tmp_path_factory):
     """A report of BM25, and its run."""
     out = tmp_path_factory.mktemp("scifact")
-    submit("bm25", [f"beir:{folder}"], out / "reports", Told(), store=out / "store", runs=out / "runs")
+    submit("bm25", [f"beir:{folder}"], out / "reports", RecordingObserver(), store=out / "store", runs=out / "runs")
     return out
 
 

@@ -14,12 +14,13 @@ from babelrank.encoding.protocol import EncoderInfo
 from babelrank.encoding.shards import find_missing
 from babelrank.encoding.vectors import Kind
 from babelrank.errors import BabelrankError, EncoderError, EngineError, SearchError
+from babelrank.observer import Observer
 from babelrank.pipelines.modes import Streaming, choose_mode
 from babelrank.pipelines.submission import submit
 from babelrank.ranking.table import read_ranks
 from babelrank.reporting.results_file import read_results
 from made_collections import folder_of_shards, write_beir, write_local
-from observers import Told
+from observers import RecordingObserver
 
 TESTS = Path(__file__).parent
 STREAMED = Streaming(memory=4 * 10**9)
@@ -31,7 +32,7 @@ def evaluate(monkeypatch, tmp_path):
     monkeypatch.chdir(TESTS)  # where the encoders are found
 
     def run(name, collection, streaming=None, *, encoder="words", store=None, **options):
-        told = Told()
+        told = RecordingObserver()
         folder = submit(
             f"streamed_encoders:{encoder}",
             [collection],
@@ -171,11 +172,13 @@ def test_what_cannot_be_streamed_is_refused_before_anything_is_encoded(evaluate,
     with pytest.raises(EncoderError, match="transforms are fitted on all vectors at once"):
         evaluate("transformed", collection, STREAMED, transforms=["center"])
     with pytest.raises(EncoderError, match="sparse representations cannot be streamed, only dense vectors can"):
-        submit("bm25", [collection], tmp_path / "bm25", Told(), streaming=STREAMED, store=tmp_path / "store")
+        submit(
+            "bm25", [collection], tmp_path / "bm25", RecordingObserver(), streaming=STREAMED, store=tmp_path / "store"
+        )
     with pytest.raises(SearchError, match=r"--memory 50 MB is too low: the program with .* holds .* MB already"):
         evaluate("tight", collection, Streaming(memory=50 * 10**6))
     with pytest.raises(EngineError, match="unknown engine 'spark'"):  # before the model is looked for
-        submit("no-such-model", [collection], tmp_path / "spark", Told(), streaming=Streaming(engine="spark"))
+        submit("no-such-model", [collection], tmp_path / "spark", Observer(), streaming=Streaming(engine="spark"))
     assert not list(tmp_path.glob("store*"))
 
 
@@ -200,7 +203,7 @@ from babelrank.encoding.registry import load_encoder
 from babelrank.environment import resident_memory
 from babelrank.pipelines.modes import Streaming, choose_mode
 from babelrank.pipelines.submission import submit
-from observers import Told
+from babelrank.observer import Observer
 
 collection, folder, limit, small = sys.argv[1:]
 for name in (small, collection):  # the first loads all code
@@ -208,7 +211,8 @@ for name in (small, collection):  # the first loads all code
         Path("/proc/self/clear_refs").write_text("5")  # the peak is now what is held
         before = resident_memory()
     streaming = Streaming(memory=before + int(limit) if name == collection else 10**10) if int(limit) else None
-    submit("streamed_encoders:hashed", [name], Path(folder), Told(), store=Path(folder) / "store", streaming=streaming)
+    store = Path(folder) / "store"
+    submit("streamed_encoders:hashed", [name], Path(folder), Observer(), store=store, streaming=streaming)
 status = Path("/proc/self/status").read_text()
 print(int(status.split("VmHWM:")[1].split()[0]) * 1024 - before)
 """

@@ -8,7 +8,7 @@ from babelrank import submission
 from babelrank.encoding.protocol import EncoderInfo, Similarity
 from babelrank.encoding.vectors import Kind
 from babelrank.errors import EncoderError
-from observers import Told
+from observers import RecordingObserver
 
 
 @pytest.mark.parametrize(
@@ -28,4 +28,4 @@ def test_what_a_model_cannot_be_asked_for_is_refused_once_it_is_loaded(
     encoder = SimpleNamespace(info=EncoderInfo("toy", "toy", "1", dimension=512, kind=kind, similarity=similarity))
     monkeypatch.setattr(submission, "load_encoder", lambda *_, **__: encoder)
     with pytest.raises(EncoderError, match=problem):
-        submission.submit("toy", ["sample"], tmp_path / "reports", Told(), transforms=transforms)
+        submission.submit("toy", ["sample"], tmp_path / "reports", RecordingObserver(), transforms=transforms)

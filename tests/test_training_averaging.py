@@ -5,15 +5,16 @@ import shutil
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from typer.testing import CliRunner
 
+from babelrank.checkpoints import METADATA_FILE, trained_languages
 from babelrank.cli import app
 from babelrank.errors import TrainingError
 from babelrank.training.averaging import average_checkpoints
-from babelrank.training.checkpoint import ACCOUNT, trained_languages
-from training_runs import read_account, run, weights
+from training_runs import read_metadata, run, weights
 
-AVERAGED = "average_with_start = 0.25"
+AVERAGED = "average_with_base_model = 0.25"
 
 
 def test_averaging_with_the_start_meets_it_at_the_share_asked_for(write_config, tiny_model):
@@ -32,7 +33,7 @@ def test_a_checkpoint_averaged_later_is_the_one_that_training_would_have_average
     later = weights(tmp_path / "later")
     for name, value in weights(at_once).items():
         torch.testing.assert_close(later[name], value)
-    assert read_account(at_once)["config"] == read_account(tmp_path / "later")["config"]
+    assert read_metadata(at_once)["config"] == read_metadata(tmp_path / "later")["config"]
     # So that training by that configuration finds its work done.
     _, listener = run(write_config(output="later", model=AVERAGED))
     assert any("is there already" in message for message in listener.messages)
@@ -44,63 +45,63 @@ def test_a_checkpoint_averaged_later_is_the_one_that_training_would_have_average
         (1.5, "a", r"1\.5: should be at least 0 and below 1"),
         (0.0, "a", r"0\.0: should be .* above 0 for a single checkpoint"),
         (0.5, "nothing", "is no checkpoint that `babelrank train` wrote"),
-        (0.5, "averaged", "is averaged with its start already"),
+        (0.5, "averaged", "is averaged with its base model already"),
     ],
 )
 def test_what_cannot_be_averaged_is_refused(write_config, tmp_path, share, folder, problem):
     run(write_config(output="a", steps=1))
-    average_checkpoints([tmp_path / "a"], tmp_path / "averaged", start_share=0.5)
+    average_checkpoints([tmp_path / "a"], tmp_path / "averaged", base_share=0.5)
     with pytest.raises(TrainingError, match=problem):
-        average_checkpoints([tmp_path / folder], tmp_path / "out", start_share=share)
+        average_checkpoints([tmp_path / folder], tmp_path / "out", base_share=share)
     with pytest.raises(TrainingError, match="exists; choose another"):
-        average_checkpoints([tmp_path / "a"], tmp_path / "averaged", start_share=0.5)
+        average_checkpoints([tmp_path / "a"], tmp_path / "averaged", base_share=0.5)
 
 
 def test_checkpoints_of_one_start_are_averaged_with_one_another(write_config, tmp_path, tiny_model):
     folders = [run(write_config(f"{steps}.toml", output=f"after-{steps}", steps=steps))[0] for steps in (1, 2, 3)]
-    out = average_checkpoints(folders, tmp_path / "soup", start_share=0.5)
+    out = average_checkpoints(folders, tmp_path / "soup", base_share=0.5)
     start, soup, parts = weights(tiny_model), weights(out), [weights(folder) for folder in folders]
     for name, value in soup.items():
         torch.testing.assert_close(value, 0.5 * sum(part[name] for part in parts) / 3 + 0.5 * start[name])
-    account = read_account(out)
-    assert [member["steps"] for member in account["averaged_with"]] == [2, 3]
+    metadata = read_metadata(out)
+    assert [member["steps"] for member in metadata["averaged_with"]] == [2, 3]
     card = (out / "README.md").read_text()
     assert card.count("averaged with: ") == 2
     assert "3 steps from" in card
 
 
-def test_an_average_tells_of_all_checkpoints_in_it_whatever_their_folders_are_called(write_config, units, tmp_path):
-    path = write_config(steps=1, output="1/a", more=f"[validation]\npath = '{units}'\nevery = 1\n")
+def test_an_average_tells_of_all_checkpoints_in_it_whatever_their_folders_are_called(write_config, examples, tmp_path):
+    path = write_config(steps=1, output="1/a", more=f"[validation]\npath = '{examples}'\nevery = 1\n")
     first, _ = run(path)
     folders = [first]
     for steps in (2, 3, 4):
         folders.append(shutil.copytree(first, tmp_path / str(steps) / "a"))
-        account = read_account(first) | {"steps": steps, "languages": ["fr", "en"] if steps == 4 else ["en"]}
-        (folders[-1] / ACCOUNT).write_text(json.dumps(account))
+        metadata = read_metadata(first) | {"steps": steps, "languages": ["fr", "en"] if steps == 4 else ["en"]}
+        (folders[-1] / METADATA_FILE).write_text(json.dumps(metadata))
     soups = [average_checkpoints(folders[i : i + 2], tmp_path / f"soup-{i}") for i in (0, 2)]
     out = average_checkpoints(soups, tmp_path / "soup")
-    account = read_account(out)
-    assert [account["steps"], *(member["steps"] for member in account["averaged_with"])] == [1, 2, 3, 4]
+    metadata = read_metadata(out)
+    assert [metadata["steps"], *(member["steps"] for member in metadata["averaged_with"])] == [1, 2, 3, 4]
     assert trained_languages(out) == ["de", "en", "es", "fr"]
-    assert "language: [de, en, es, fr]" in (out / "README.md").read_text()
+    assert ModelCard.load(out / "README.md").data.language == ["de", "en", "es", "fr"]
     # Of the weights of the checkpoint alone, none of which is left.
-    assert read_account(first)["validation_loss"] > 0
-    assert account["validation_loss"] is None
+    assert read_metadata(first)["validation_loss"] > 0
+    assert metadata["validation_loss"] is None
 
 
-def test_weights_averaged_with_the_start_have_no_validation_loss_yet(write_config, units):
-    folder, _ = run(write_config(steps=1, model=AVERAGED, more=f"[validation]\npath = '{units}'\nevery = 1\n"))
-    assert read_account(folder)["validation_loss"] is None
+def test_weights_averaged_with_the_start_have_no_validation_loss_yet(write_config, examples):
+    folder, _ = run(write_config(steps=1, model=AVERAGED, more=f"[validation]\npath = '{examples}'\nevery = 1\n"))
+    assert read_metadata(folder)["validation_loss"] is None
 
 
 def test_checkpoints_of_different_starts_are_not_averaged(write_config, tmp_path):
     run(write_config("a.toml", output="a", steps=1))
     run(write_config("b.toml", output="b", steps=1))
     path = tmp_path / "b" / "babelrank_training.json"
-    account = json.loads(path.read_text())
-    account["config"]["model"]["start"] = "another/model"
-    path.write_text(json.dumps(account))
+    metadata = json.loads(path.read_text())
+    metadata["config"]["model"]["base_model"] = "another/model"
+    path.write_text(json.dumps(metadata))
     with pytest.raises(
-        TrainingError, match=r"b: model\.start is 'another/model', of .*a .*only checkpoints of one start"
+        TrainingError, match=r"b: model\.base_model is 'another/model', of .*a .*only checkpoints of one base model"
     ):
         average_checkpoints([tmp_path / "a", tmp_path / "b"], tmp_path / "soup")

@@ -10,24 +10,24 @@ import torch
 from hypothesis import given, settings
 from torch.utils.data import DataLoader
 
-from babelrank.training.batches import Collator, Example, FixedTexts, ScheduledTexts, StepSampler
+from babelrank.training.batches import Collator, ScheduledTexts, StepSampler, Triplet, draw_negatives
+from babelrank.training.examples import Example
 from babelrank.training.membership import RowSet
 from babelrank.training.objectives import are_same, known_positives
 from babelrank.training.schedule import BatchKind, Schedule, ScheduleSettings, Source
-from babelrank.training.units import Unit
 
 LANGUAGES = ("de", "en", "th")
 PROMPTS = {"query": "ask: ", "passage": "read: "}
 
 
 class Listed:
-    """Units in a list."""
+    """Examples in a list."""
 
-    def __init__(self, *units):
-        self._units = units
+    def __init__(self, *examples):
+        self._units = examples
         self.queries, self.passages = (
             {lang: RowSet.of(np.array([lang in texts for texts in side])) for lang in LANGUAGES}
-            for side in ([unit.query for unit in units], [unit.passage for unit in units])
+            for side in ([example.query for example in examples], [example.passage for example in examples])
         )
 
     def __len__(self):
@@ -40,7 +40,7 @@ class Listed:
 def listed(name, size, query=LANGUAGES, passage=LANGUAGES) -> Listed:
     return Listed(
         *(
-            Unit(
+            Example(
                 f"{name}{i}",
                 {lang: f"{lang} question {name}{i}" for lang in query},
                 {lang: f"{lang} passage {name}{i}" for lang in passage},
@@ -83,19 +83,19 @@ def collator_of(
     )
 
 
-def collate(examples, **settings):
-    return collator_of(Preprocess(), **settings)(examples)
+def collate(triplets, **settings):
+    return collator_of(Preprocess(), **settings)(triplets)
 
 
-PARALLEL = Unit(
+PARALLEL = Example(
     "u1",
     {"de": "wer?", "en": "who?", "th": "ใคร"},
     {"de": "er", "en": "he", "es": "él", "th": "เขา"},
     ({"de": "es", "en": "it"}, {"en": "they"}, {"de": "wir"}),
 )
-CROSS = Example("wer?", "he", "de", "en", PARALLEL, 3)
-MONO = Example("ใคร", "เขา", "th", "th", PARALLEL, 3)
-ALONE = Example("was?", "das", "de", "de", Unit("u2", {"de": "was?"}, {"de": "das"}), 3)
+CROSS = Triplet("wer?", "he", "de", "en", PARALLEL, 3)
+MONO = Triplet("ใคร", "เขา", "th", "th", PARALLEL, 3)
+ALONE = Triplet("was?", "das", "de", "de", Example("u2", {"de": "was?"}, {"de": "das"}), 3)
 
 
 # --- texts of a schedule ---
@@ -108,12 +108,14 @@ def test_every_place_of_a_schedule_holds_the_unit_and_the_languages_it_says():
     assert len(texts) == 30 * 4
     for batch in schedule:
         for position in range(4):
-            example = texts[batch.step, position]
+            triplet = texts[batch.step, position]
             query, passage = (
                 schedule.languages[of[position]] for of in (batch.query_languages, batch.passage_languages)
             )
-            unit = sources[batch.source][int(batch.units[position])]
-            assert example == Example(unit.query[query], unit.passage[passage], query, passage, unit, batch.step)
+            example = sources[batch.source][int(batch.examples[position])]
+            assert triplet == Triplet(
+                example.query[query], example.passage[passage], query, passage, example, batch.step
+            )
             assert (query == passage) == (batch.kind is BatchKind.MONOLINGUAL)
 
 
@@ -131,65 +133,31 @@ def test_texts_of_a_schedule_can_be_sent_to_another_process():
     texts = ScheduledTexts(schedule_of(sources), sources)
     before = texts[7, 2]
     copy = pickle.loads(pickle.dumps(texts))
-    assert replace(copy[7, 2], unit=before.unit) == before
-    assert (copy[7, 2].unit.id, copy[0, 0].query) == (before.unit.id, texts[0, 0].query)
+    assert replace(copy[7, 2], example=before.example) == before
+    assert (copy[7, 2].example.id, copy[0, 0].query) == (before.example.id, texts[0, 0].query)
 
 
-# --- texts for validation ---
-
-
-def test_validation_takes_each_unit_in_the_first_language_that_both_sides_have():
-    shared = Unit("u1", {"th": "q th", "de": "q de"}, {"de": "p de", "th": "p th"})
-    parted = Unit("u2", {"de": "q"}, {"en": "p"})
-    without_passage = Unit("u3", {"de": "q"}, {})
-    second = Unit("u4", {"es": "q es", "en": "q en"}, {"en": "p en"})
-    texts = FixedTexts(Listed(shared, parted, without_passage, second))
-    assert len(texts) == 2
-    assert texts[0, 0] == Example("q th", "p th", "th", "th", shared, 0)
-    assert texts[5, 1] == Example("q en", "p en", "en", "en", second, 5)
-
-
-def test_units_without_a_shared_language_leave_no_gap_in_the_places():
-    units = Listed(*(Unit(f"u{i}", {"de": f"q{i}"}, {"en" if i % 3 == 0 else "de": f"p{i}"}) for i in range(10)))
-    texts = FixedTexts(units)
-    sampler = StepSampler([2, 2, 2], [0, 2, 4])
-    assert [texts[place].unit.id for places in sampler for place in places] == ["u1", "u2", "u4", "u5", "u7", "u8"]
-    assert len(texts) == 6
-
-
-# --- places ---
-
-
-def test_places_of_a_schedule_are_counted_from_0_in_every_step():
-    sampler = StepSampler([3, 3])
-    assert list(sampler) == [[(0, 0), (0, 1), (0, 2)], [(1, 0), (1, 1), (1, 2)]]
-    assert len(sampler) == 2
-    assert list(sampler) == list(sampler)
-
-
-def test_places_of_validation_run_on_from_batch_to_batch():
-    assert list(StepSampler([2, 2, 1], [0, 2, 4])) == [[(0, 0), (0, 1)], [(1, 2), (1, 3)], [(2, 4)]]
-
-
-@given(st.lists(st.integers(1, 6), min_size=1, max_size=8))
-def test_all_places_are_yielded_once(sizes):
-    sampler = StepSampler(sizes)
-    places = [place for batch in sampler for place in batch]
-    assert places == [(step, position) for step, size in enumerate(sizes) for position in range(size)]
-    assert len(sampler) == len(sizes)
-    assert sampler.batch_size == max(sizes)
-
-
-def test_sizes_and_beginnings_go_together():
-    with pytest.raises(ValueError, match="longer"):
-        list(StepSampler([2, 2], [0]))
+def test_a_passage_is_drawn_by_seed_step_and_example_among_those_in_the_language():
+    passages = [{"en": "p0"}, {"th": "p1"}, {"en": "p2", "th": "p2 th"}]
+    source = Listed(*(Example(f"u{i}", {"en": f"q{i}"}, passages[0], (), tuple(passages[1:])) for i in range(4)))
+    schedule = Schedule(
+        [Source("s", 4, {"en": source.queries["en"]}, {"en": source.queries["en"]})],
+        ScheduleSettings({BatchKind.MONOLINGUAL: 1.0}, 4, 0),
+        40,
+    )
+    texts = ScheduledTexts(schedule, [source])
+    drawn = [texts[step, 0].passage for step in range(40)]
+    assert set(drawn) == {"p0", "p2"}
+    assert drawn == [texts[step, 0].passage for step in range(40)]
 
 
 def test_a_loader_gives_the_batches_of_the_schedule():
     sources = [listed("a", 30)]
     schedule = schedule_of(sources, steps=6)
-    loader = DataLoader(ScheduledTexts(schedule, sources), batch_sampler=StepSampler([4] * 6), collate_fn=list)
-    assert [[int(e.unit.id[1:]) for e in batch] for batch in loader] == [batch.units.tolist() for batch in schedule]
+    loader = DataLoader(ScheduledTexts(schedule, sources), batch_sampler=StepSampler(6, 4), collate_fn=list)
+    assert [[int(e.example.id[1:]) for e in batch] for batch in loader] == [
+        batch.examples.tolist() for batch in schedule
+    ]
 
 
 # --- columns ---
@@ -235,15 +203,40 @@ def test_every_column_is_read_in_one_call():
 
 
 def test_negatives_are_in_the_language_of_the_passage_and_no_more_than_asked_for():
-    german = Example("who?", "er", "en", "de", PARALLEL, 0)
-    assert collate([CROSS, german], negatives=2)["negative_input_ids"] == ["it", "they", "es", "wir"]
-    assert collate([CROSS, german], negatives=1)["negative_input_ids"] == ["it", "es"]
+    german = Triplet("who?", "er", "en", "de", PARALLEL, 0)
+    drawn = collate([CROSS, german], negatives=2)["negative_input_ids"]
+    assert [set(drawn[:2]), set(drawn[2:])] == [{"it", "they"}, {"es", "wir"}]
+    drawn = collate([CROSS, german], negatives=1)["negative_input_ids"]
+    assert drawn[0] in {"it", "they"}
+    assert drawn[1] in {"es", "wir"}
 
 
-def test_a_passage_stands_for_the_negatives_that_a_unit_lacks():
-    assert collate([ALONE, CROSS, MONO], negatives=1)["negative_input_ids"] == ["das", "it", "เขา"]
+@given(st.integers(1, 40), st.integers(1, 4), st.integers(0, 3))
+def test_all_negatives_have_their_turn(size, wanted, seed):
+    example = Example("a", {"en": "q"}, {"en": "p"}, tuple({"en": f"n{i}"} for i in range(size)))
+    drawn = [
+        [texts["en"] for texts in draw_negatives(Triplet("q", "p", "en", "en", example, step), wanted, seed)]
+        for step in range(-(-size // wanted))
+    ]
+    assert all(len(set(some)) == min(wanted, size) + (wanted > size) for some in drawn)
+    assert {text for some in drawn for text in some} - {"p"} == {f"n{i}" for i in range(size)}
+
+
+def test_the_order_of_negatives_depends_on_seed_and_example():
+    def order(seed, name):
+        example = Example(name, {"en": "q"}, {"en": "p"}, tuple({"en": f"n{i}"} for i in range(30)))
+        return [draw_negatives(Triplet("q", "p", "en", "en", example, s), 1, seed)[0]["en"] for s in range(30)]
+
+    assert order(0, "a") == order(0, "a")
+    assert len({tuple(order(seed, name)) for seed in range(2) for name in "ab"}) == 4
+
+
+def test_a_passage_stands_for_the_negatives_that_an_example_lacks():
+    drawn = collate([ALONE, CROSS, MONO], negatives=1)["negative_input_ids"]
+    assert (drawn[0], drawn[2]) == ("das", "เขา")
     batch = collate([CROSS, ALONE], negatives=3)
-    assert batch["negative_input_ids"] == ["it", "they", "he", "das", "das", "das"]
+    assert set(batch["negative_input_ids"][:2]) == {"it", "they"}
+    assert batch["negative_input_ids"][2:] == ["he", "das", "das", "das"]
     assert (
         are_same(batch["label"]["negative"], batch["label"]["passage"]).any(dim=1).tolist() == [False] * 2 + [True] * 4
     )
@@ -258,15 +251,15 @@ def test_there_is_no_column_of_negatives_if_none_are_wanted():
 
 @given(st.integers(0, 1000), st.integers(0, 1000), st.sampled_from(sorted(PARALLEL.passage)))
 def test_a_translation_is_the_same_passage_in_another_language(seed, step, language):
-    example = Example("who?", PARALLEL.passage[language], "en", language, PARALLEL, step)
-    (found,) = collate([example], seed=seed, translations=True)["translation_input_ids"]
+    triplet = Triplet("who?", PARALLEL.passage[language], "en", language, PARALLEL, step)
+    (found,) = collate([triplet], seed=seed, translations=True)["translation_input_ids"]
     assert found in set(PARALLEL.passage.values()) - {PARALLEL.passage[language]}
 
 
 def test_translations_are_drawn_anew_by_seed_step_and_unit_and_reach_every_language():
     def draw(step=0, seed=0, name="u1"):
-        example = replace(CROSS, step=step, unit=replace(PARALLEL, id=name))
-        return collate([example], seed=seed, translations=True)["translation_input_ids"][0]
+        triplet = replace(CROSS, step=step, example=replace(PARALLEL, id=name))
+        return collate([triplet], seed=seed, translations=True)["translation_input_ids"][0]
 
     by_step, by_seed = [draw(step=i) for i in range(60)], [draw(seed=i) for i in range(60)]
     by_unit = [draw(name=f"u{i}") for i in range(60)]
@@ -276,9 +269,9 @@ def test_translations_are_drawn_anew_by_seed_step_and_unit_and_reach_every_langu
 
 
 def test_a_translation_depends_neither_on_the_rest_of_the_batch_nor_on_the_process():
-    other = Example("who?", "er", "en", "de", replace(PARALLEL, id="u9"), 3)
+    other = Triplet("who?", "er", "en", "de", replace(PARALLEL, id="u9"), 3)
     whole = collate([CROSS, other, MONO], translations=True)["translation_input_ids"]
-    parts = [collate([example], translations=True)["translation_input_ids"][0] for example in (CROSS, other, MONO)]
+    parts = [collate([triplet], translations=True)["translation_input_ids"][0] for triplet in (CROSS, other, MONO)]
     assert whole == parts
 
 
@@ -289,30 +282,61 @@ def test_a_passage_without_a_translation_stands_for_it():
 # --- targets ---
 
 
-def test_equal_texts_have_equal_numbers_on_each_side():
-    examples = [replace(CROSS, query=q, passage=p) for q, p in ("ax", "by", "ay", "bx", "cz")]
-    targets = collate(examples)["label"]
-    for side, texts in (("query", "ababc"), ("passage", "xyyxz")):
-        assert targets[side].dtype == torch.int64
-        assert targets[side].shape == (5, 2)
-        numbers = targets[side][:, 0]
-        assert [[a == b for b in texts] for a in texts] == (numbers[:, None] == numbers[None, :]).tolist()
+def known_of(*examples):
+    """Return which pairs of a batch are no negatives, the first example in English and the others in German."""
+    languages = ["en", *["de"] * (len(examples) - 1)]
+    triplets = [
+        Triplet(e.query["en"], e.passage[lang], "en", lang, e, 3) for e, lang in zip(examples, languages, strict=True)
+    ]
+    label = collate(triplets)["label"]
+    assert label["query"].dtype == label["passage"].dtype == torch.int64
+    return known_positives(label["query"], label["passage"])
 
 
-def test_units_that_share_a_passage_are_told_in_any_two_languages():
-    other = replace(PARALLEL, id="u3", query={"de": "wo?", "th": "ไหน"})
-    examples = [CROSS, Example("ไหน", "เขา", "th", "th", other, 3), ALONE]
-    label = collate(examples)["label"]
-    known = known_positives(label["query"], label["passage"])
-    assert known.nonzero().tolist() == [[0, 1], [1, 0]]
+RIVER = {"de": "Der Fluss ist lang.", "en": "The river is long."}
+
+
+@pytest.mark.parametrize(
+    ("passage", "same"),
+    [
+        (RIVER, True),
+        (RIVER | {"ar": "another wording"}, True),
+        ({"de": "Der  Fluss ist LANG.", "fr": "Le fleuve"}, True),
+        ({"de": "Der Fluss ist la\u0308nger.", "en": "Another"}, False),
+        ({"de": "Der Berg ist hoch."}, False),
+    ],
+)
+def test_passages_that_are_equal_in_any_language_are_no_negatives_of_one_another(passage, same):
+    first = Example("a", {"en": "How long?"}, RIVER | {"ar": "one wording"})
+    second = Example("b", {"en": "What is long?"}, passage)
+    assert known_of(first, second).tolist() == [[False, same], [same, False]]
+
+
+def test_composed_and_decomposed_texts_are_the_same():
+    first, second = (Example(t, {"en": t}, {"en": f"{t} en", "de": t}) for t in ("lu\u0308gen", "l\u00fcgen"))
+    assert known_of(first, second)[0, 1]
+
+
+def test_every_passage_of_an_example_counts():
+    first = Example("a", {"en": "Which?"}, {"en": "one", "de": "eins"}, (), (RIVER,))
+    second = Example("b", {"en": "What is long?"}, {"de": RIVER["de"]})
+    assert known_of(first, second)[0, 1]
+
+
+def test_texts_of_punctuation_alone_are_the_same_only_if_they_are_equal():
+    first, second, third = (
+        Example(f"{i}", {"en": f"q{i}"}, {"en": t, "de": t}) for i, t in enumerate(("?", "?!", "?"))
+    )
+    assert known_of(first, second, third).int().tolist() == [[0, 0, 1], [0, 0, 0], [1, 0, 0]]
 
 
 def test_a_text_has_the_same_number_in_another_batch_and_process():
     numbers = collate([CROSS, MONO])["label"]["passage"][1]
     assert numbers.tolist() == collate([MONO])["label"]["passage"][0].tolist()
-    # xxh64 of the empty input, as its specification has it.
-    empty = collate([replace(CROSS, query="")])["label"]["query"][:, 0]
-    assert empty.numpy().view(np.uint64).tolist() == [0xEF46DB3751D8E999]
+    # xxh64 of "a", as its specification has it.
+    letter = Example("a", {"en": "A"}, {"en": "p"})
+    label = collate([Triplet("A", "p", "en", "en", letter, 0)])["label"]
+    assert label["query"].numpy().view(np.uint64).tolist() == [[0xD24EC4F1A98C6E5B]]
 
 
 # --- what a teacher reads ---

@@ -10,16 +10,16 @@ from hypothesis.extra.numpy import arrays
 from sentence_transformers import SentenceTransformer
 from typer.testing import CliRunner
 
+from babelrank.checkpoints import summarise_training, trained_languages
 from babelrank.cli import app
 from babelrank.encoding.protocol import EncoderOptions
 from babelrank.encoding.registry import load_encoder
 from babelrank.errors import TrainingError
 from babelrank.training.averaging import average_checkpoints
 from babelrank.training.centering import center_model, centering, mean_vectors
-from babelrank.training.checkpoint import summarise_training, trained_languages
 from babelrank.training.config import ModelConfig
-from babelrank.training.units import JsonlUnits
-from training_runs import LANGUAGES, read_account, run
+from babelrank.training.indexing import read_examples
+from training_runs import LANGUAGES, read_metadata, run
 
 VECTORS = arrays(np.float64, 4, elements=st.floats(-1, 1))
 PROMPTS = {"query_prompt": "ask: ", "document_prompt": "read: "}
@@ -48,23 +48,23 @@ def test_both_means_become_what_is_left_of_that_between_them(query, passage, sha
     np.testing.assert_allclose(matrix @ passage + offset, left, atol=1e-6)
 
 
-def test_means_are_by_role_and_language(units):
+def test_means_are_by_role_and_language(examples):
     read = []
 
     def encode(texts, role):
         read.extend((role, text) for text in texts)
         return np.array([[len(text), role == "query"] for text in texts], dtype=float)
 
-    means = mean_vectors(encode, [JsonlUnits(units)])
+    means = mean_vectors(encode, [read_examples(examples)])
     assert set(means) == {"query", "passage"}
     assert set(means["query"]) == set(means["passage"]) == set(LANGUAGES)
-    lines = [json.loads(line) for line in units.read_text().splitlines()]
+    lines = [json.loads(line) for line in examples.read_text().splitlines()]
     assert means["passage"]["es"].tolist() == [np.mean([len(line["passage"]["es"]) for line in lines]), 0]
     assert len(read) == len(set(read)) == 2 * len(LANGUAGES) * len(lines)
 
 
 def test_a_language_of_few_rows_has_a_mean_from_all_over_them(tmp_path):
-    path = tmp_path / "units.jsonl"
+    path = tmp_path / "examples.jsonl"
     with path.open("w") as lines:
         for i in range(1024):
             texts = {"en": f"en {i}"} | ({"de": f"de {i}"} if i % 2 else {}) | ({"es": f"es {i}"} if i == 7 else {})
@@ -77,7 +77,7 @@ def test_a_language_of_few_rows_has_a_mean_from_all_over_them(tmp_path):
             read[lang].append(int(row))
         return np.zeros((len(texts), 1))
 
-    means = mean_vectors(encode, [JsonlUnits(path)])
+    means = mean_vectors(encode, [read_examples(path)])
     assert set(means["query"]) == {"en", "de", "es"}
     assert read["en"] == read["p"] == list(range(0, 1024, 4))
     assert read["de"] == list(range(1, 1024, 4))
@@ -85,15 +85,15 @@ def test_a_language_of_few_rows_has_a_mean_from_all_over_them(tmp_path):
 
 
 @pytest.fixture
-def centred(tiny_model, units, tmp_path):
+def centred(tiny_model, examples, tmp_path):
     """The tiny model, less the whole mean of its vectors."""
     return center_model(
-        ModelConfig(start=str(tiny_model), **PROMPTS), [JsonlUnits(units)], tmp_path / "centred", share=1.0
+        ModelConfig(base_model=str(tiny_model), **PROMPTS), [read_examples(examples)], tmp_path / "centred", share=1.0
     )
 
 
-def test_the_checkpoint_makes_the_vectors_of_its_start_centred(tiny_model, units, centred):
-    lines = [json.loads(line) for line in units.read_text().splitlines()]
+def test_the_checkpoint_makes_the_vectors_of_its_start_centred(tiny_model, examples, centred):
+    lines = [json.loads(line) for line in examples.read_text().splitlines()]
     texts = {role: [line[role][lang] for lang in LANGUAGES for line in lines] for role in ("query", "passage")}
     start, model = SentenceTransformer(str(tiny_model)), SentenceTransformer(str(centred))
     before = {
@@ -112,29 +112,33 @@ def test_the_checkpoint_is_a_model_as_any_other(centred, write_config, tmp_path)
     encoder = load_encoder(str(centred), EncoderOptions())
     assert (encoder.info.adapter, encoder.info.settings["query_prompt"]) == ("sentence-transformers", "ask: ")
     assert np.isfinite(encoder.encode_query(["where?"])).all()
-    trained, _ = run(write_config(start=centred, steps=2, model="average_with_start = 0.5"))
+    trained, _ = run(write_config(base_model=centred, steps=2, model="average_with_base_model = 0.5"))
     assert (trained / "3_Dense").is_dir()
 
 
-def test_a_trained_checkpoint_that_is_centred_or_trained_on_tells_what_it_was_trained_on(write_config, units, tmp_path):
+def test_a_trained_checkpoint_that_is_centred_or_trained_on_tells_what_it_was_trained_on(
+    write_config, examples, tmp_path
+):
     trained, _ = run(write_config(output="trained", steps=2))
-    folder = center_model(ModelConfig(start=str(trained)), [JsonlUnits(units)], tmp_path / "centred", share=0.5)
+    folder = center_model(
+        ModelConfig(base_model=str(trained)), [read_examples(examples)], tmp_path / "centred", share=0.5
+    )
     assert trained_languages(folder) == ["de", "en", "es"]
-    note = summarise_training(read_account(folder))
+    note = summarise_training(read_metadata(folder))
     assert "2 steps from tiny" in note
-    assert "50% of the mean taken off" in note
+    assert "50% of the mean embedding subtracted" in note
     with pytest.raises(TrainingError, match="is centred"):
-        average_checkpoints([folder], tmp_path / "average", start_share=0.5)
-    units.write_text(units.read_text().replace('"es"', '"fr"'))
-    again, _ = run(write_config("again.toml", output="again", start=folder, steps=1))
+        average_checkpoints([folder], tmp_path / "average", base_share=0.5)
+    examples.write_text(examples.read_text().replace('"es"', '"fr"'))
+    again, _ = run(write_config("again.toml", output="again", base_model=folder, steps=1))
     assert trained_languages(again) == ["de", "en", "es", "fr"]
-    assert "1 steps from centred" in summarise_training(read_account(again)).split("its start: ")[0]
+    assert "1 steps from centred" in summarise_training(read_metadata(again)).split("its start: ")[0]
 
 
-def test_the_command_says_where_the_checkpoint_is(tiny_model, units, tmp_path):
+def test_the_command_says_where_the_checkpoint_is(tiny_model, examples, tmp_path):
     out = tmp_path / "centred"
     outcome = CliRunner().invoke(
-        app, ["center", str(tiny_model), str(units), "--out", str(out), "--share", "0.25", "--query-prompt", "Q: "]
+        app, ["center", str(tiny_model), str(examples), "--out", str(out), "--share", "0.25", "--query-prompt", "Q: "]
     )
     assert outcome.exit_code == 0, outcome.output
     assert str(out) in outcome.output.replace("\n", "")
@@ -142,19 +146,21 @@ def test_the_command_says_where_the_checkpoint_is(tiny_model, units, tmp_path):
 
 
 @pytest.mark.parametrize("share", [0.0, -0.5, 1.5])
-def test_a_share_out_of_range_is_refused(tiny_model, units, tmp_path, share):
+def test_a_share_out_of_range_is_refused(tiny_model, examples, tmp_path, share):
     with pytest.raises(TrainingError, match="above 0 and at most 1"):
-        center_model(ModelConfig(start=str(tiny_model)), [JsonlUnits(units)], tmp_path / "out", share=share)
+        center_model(ModelConfig(base_model=str(tiny_model)), [read_examples(examples)], tmp_path / "out", share=share)
     assert not (tmp_path / "out").exists()
 
 
-def test_what_is_there_is_not_written_over(tiny_model, units, tmp_path):
+def test_what_is_there_is_not_written_over(tiny_model, examples, tmp_path):
     with pytest.raises(TrainingError, match="exists; choose another"):
-        center_model(ModelConfig(start=str(tiny_model)), [JsonlUnits(units)], tmp_path, share=0.5)
+        center_model(ModelConfig(base_model=str(tiny_model)), [read_examples(examples)], tmp_path, share=0.5)
 
 
-def test_a_model_that_does_not_normalise_is_refused(tiny_model, units, tmp_path):
+def test_a_model_that_does_not_normalise_is_refused(tiny_model, examples, tmp_path):
     model = SentenceTransformer(str(tiny_model))
     SentenceTransformer(modules=[model[0], model[1]]).save_pretrained(str(tmp_path / "raw"))
     with pytest.raises(TrainingError, match="its last module is Pooling"):
-        center_model(ModelConfig(start=str(tmp_path / "raw")), [JsonlUnits(units)], tmp_path / "out", share=0.5)
+        center_model(
+            ModelConfig(base_model=str(tmp_path / "raw")), [read_examples(examples)], tmp_path / "out", share=0.5
+        )

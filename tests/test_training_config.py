@@ -36,8 +36,8 @@ def test_the_runs_of_hybrid_batches_differ_in_their_batches(monkeypatch):
     monkeypatch.setenv("BABELRANK_DATA", "/data")
     folder = EXPERIMENTS / "hybrid-batches"
     configs = {name: load_config(folder / f"{name}.toml") for name in ("hybrid-25", "x-x", "x-y", "hybrid-agnostic")}
-    assert {config.model.start for config in configs.values()} == {"/models/me5-small"}
-    assert {config.units[0].path for config in configs.values()} == {"/data/train/parallel.jsonl"}
+    assert {config.model.base_model for config in configs.values()} == {"/models/me5-small"}
+    assert {config.examples[0].path for config in configs.values()} == {"/data/train/parallel.jsonl"}
     assert {Path(config.output) for config in configs.values()} == {folder / "checkpoints" / name for name in configs}
     assert [(c.schedule.batches, c.schedule.alpha) for c in configs.values()] == [
         ("hybrid", 0.25),
@@ -60,11 +60,11 @@ def test_what_a_file_leaves_out_has_the_papers_values(load):
 
 
 def test_lists_and_arrays_of_tables_keep_their_order(load):
-    more = '[[units]]\nhub = "org/set"\nquery = "q.{lang}"\npassage = "p.{lang}"\nlanguages = ["th", "de"]\n'
+    more = '[[examples]]\nhub = "org/set"\nquery = "q.{lang}"\npassage = "p.{lang}"\nlanguages = ["th", "de"]\n'
     config = load(TOP + 'freeze = ["*b*", "*a*"]\n' + UNITS + more + SCHEDULE)
     assert config.model.freeze == ("*b*", "*a*")
-    assert [entry.path is None for entry in config.units] == [False, True]
-    assert config.units[1].languages == ("th", "de")
+    assert [entry.path is None for entry in config.examples] == [False, True]
+    assert config.examples[1].languages == ("th", "de")
 
 
 def test_a_configuration_cannot_be_changed(load):
@@ -81,15 +81,15 @@ def test_a_file_is_put_over_the_one_it_extends_table_by_table(load, tmp_path):
     (tmp_path / "base.toml").write_text(base)
     config = load('extends = "base.toml"\noutput = "other"\n[model]\nmax_length = 32\n[schedule]\nalpha = 0.25\n')
     assert config.output == str(tmp_path / "other")
-    assert (config.model.start, config.model.query_prompt, config.model.max_length) == ("org/start", "q: ", 32)
+    assert (config.model.base_model, config.model.query_prompt, config.model.max_length) == ("org/base", "q: ", 32)
     assert (config.schedule.steps, config.schedule.seed, config.schedule.alpha) == (40, 3, 0.25)
-    assert len(config.units) == 1
+    assert len(config.examples) == 1
 
 
 def test_units_are_replaced_not_added_to(load, tmp_path):
     (tmp_path / "base.toml").write_text(TOP + UNITS + UNITS + SCHEDULE)
-    config = load('extends = "base.toml"\n[[units]]\npath = "other.jsonl"\n')
-    assert [entry.path for entry in config.units] == [str(tmp_path / "other.jsonl")]
+    config = load('extends = "base.toml"\n[[examples]]\npath = "other.jsonl"\n')
+    assert [entry.path for entry in config.examples] == [str(tmp_path / "other.jsonl")]
 
 
 def test_the_nearest_of_a_chain_of_files_decides(load, tmp_path):
@@ -112,7 +112,7 @@ def test_paths_start_at_the_folder_of_the_file_that_says_them(load, tmp_path):
     (tmp_path / "shared" / "base.toml").write_text(RUN + VALIDATION)
     config = load('extends = "shared/base.toml"\noutput = "../out"\n')
     assert config.output == str(tmp_path / ".." / "out")
-    assert config.units[0].path == str(tmp_path / "shared" / "units.jsonl")
+    assert config.examples[0].path == str(tmp_path / "shared" / "examples.jsonl")
     assert config.validation.path == str(tmp_path / "shared" / "valid.jsonl")
 
 
@@ -157,24 +157,24 @@ def test_environment_variables_and_the_home_folder_are_filled_in(load, tmp_path,
     monkeypatch.setenv("HOME", "/home/someone")
     monkeypatch.setenv("ORG", "org")
     config = load(
-        'output = "$WHERE/out"\n[model]\nstart = "${ORG}/start"\n[[units]]\npath = "~/units.jsonl"\n'
-        '[[units]]\nhub = "$ORG/set"\nlanguages = ["de"]\n'
+        'output = "$WHERE/out"\n[model]\nstart = "${ORG}/base"\n[[examples]]\npath = "~/examples.jsonl"\n'
+        '[[examples]]\nhub = "$ORG/set"\nlanguages = ["de"]\n'
         + SCHEDULE
         + '[validation]\npath = "${WHERE}/v.jsonl"\nevery = 1\n'
     )
     assert config.output == "/somewhere/out"
-    assert config.model.start == "org/start"
-    assert (config.units[0].path, config.units[1].hub) == ("/home/someone/units.jsonl", "org/set")
+    assert config.model.base_model == "org/base"
+    assert (config.examples[0].path, config.examples[1].hub) == ("/home/someone/examples.jsonl", "org/set")
     assert config.validation.path == "/somewhere/v.jsonl"
 
 
 def test_names_of_the_hub_stay_as_they_are_and_folders_are_told_by_their_dot(load, tmp_path):
     config = load(
-        TOP + '[[units]]\nhub = "org/set"\nlanguages = ["de"]\n[[units]]\nhub = "./set"\nlanguages = ["de"]\n'
+        TOP + '[[examples]]\nhub = "org/set"\nlanguages = ["de"]\n[[examples]]\nhub = "./set"\nlanguages = ["de"]\n'
         "[schedule]\nsteps = 1\n" + TEACHER.format("../teacher")
     )
-    assert config.model.start == "org/start"
-    assert [entry.hub for entry in config.units] == ["org/set", str(tmp_path / "set")]
+    assert config.model.base_model == "org/base"
+    assert [entry.hub for entry in config.examples] == ["org/set", str(tmp_path / "set")]
     assert config.teacher.model == str(tmp_path / ".." / "teacher")
 
 

@@ -42,10 +42,22 @@ def test_a_file_that_is_not_toml_is_named_with_the_place(tmp_path, content, wher
 @pytest.mark.parametrize(
     ("text", "place", "given", "meant", "known"),
     [
-        (RUN + "[optimiser]\n", "", "optimiser", "optimizer", "contamination, curves, engine, lora, model, objectives"),
+        (
+            RUN + "[optimiser]\n",
+            "",
+            "optimiser",
+            "optimizer",
+            "contamination, curves, engine, examples, lora, model, objectives",
+        ),
         (RUN + "stpes = 3\n", "schedule: ", "stpes", "steps", "alpha, batch_size, batches, languages, seed, steps"),
         (RUN + "[engine]\nbf_16 = true\n", "engine: ", "bf_16", "bf16", "bf16, device"),
-        (TOP + UNITS + UNITS + "weigth = 1\n" + SCHEDULE, "units[1]: ", "weigth", "weight", "configs, hub, languages"),
+        (
+            TOP + UNITS + UNITS + "weigth = 1\n" + SCHEDULE,
+            "examples[1]: ",
+            "weigth",
+            "weight",
+            "configs, hub, languages",
+        ),
         (RUN + "[objectives.infonce]\n", "objectives: ", "infonce", "info_nce", "embedding_distillation, info_nce"),
         (
             RUN + "[objectives.info_nce]\ntemprature = 1\n",
@@ -67,8 +79,8 @@ def test_an_unknown_key_is_told_with_its_table_and_what_may_have_been_meant(
 def test_missing_keys_are_told_with_their_table(complaints):
     assert complaints("[model]\n[schedule]\nseed = 1\n") == [
         "output is missing.",
-        "model.start is missing.",
-        "units is missing.",
+        "model.base_model is missing.",
+        "examples is missing.",
         "schedule.steps is missing.",
     ]
     assert complaints(RUN + '[validation]\npath = "v"\n[curves]\ncollection = "xquad-r"\n') == [
@@ -80,9 +92,9 @@ def test_missing_keys_are_told_with_their_table(complaints):
 def test_all_that_is_wrong_is_told_at_once(complaints):
     text = TOP + 'revison = "x"\n' + UNITS + "weight = 0\n" + "[schedule]\nbatch_size = 1\n[engine]\nworkers = -1\n"
     assert complaints(text) == [
-        "model: unknown key 'revison'. Did you mean 'revision'? Known: average_with_start, document_prompt, dropout, "
-        "freeze, max_length, pooling, query_prompt, revision, start, trust_remote_code.",
-        "units[0].weight: should be greater than 0, is 0.",
+        "model: unknown key 'revison'. Did you mean 'revision'? Known: average_with_base_model, base_model, "
+        "document_prompt, dropout, freeze, max_length, pooling, query_prompt, revision.",
+        "examples[0].weight: should be greater than 0, is 0.",
         "schedule.batch_size: should be greater than or equal to 2, is 1.",
         "schedule.steps is missing.",
         "engine.workers: should be greater than or equal to 0, is -1.",
@@ -96,9 +108,9 @@ def test_all_that_is_wrong_is_told_at_once(complaints):
     ("text", "key"),
     [
         (RUN.replace('"out"', '"$UNSET/x"'), "output"),
-        (RUN.replace("org/start", "$UNSET/x"), "model.start"),
-        (TOP + UNITS + '[[units]]\npath = "$UNSET/x"\n' + SCHEDULE, "units[1].path"),
-        (TOP + '[[units]]\nhub = "$UNSET/x"\nlanguages = ["de"]\n' + SCHEDULE, "units[0].hub"),
+        (RUN.replace("org/base", "$UNSET/x"), "model.base_model"),
+        (TOP + UNITS + '[[examples]]\npath = "$UNSET/x"\n' + SCHEDULE, "examples[1].path"),
+        (TOP + '[[examples]]\nhub = "$UNSET/x"\nlanguages = ["de"]\n' + SCHEDULE, "examples[0].hub"),
         (RUN + VALIDATION.replace("valid.jsonl", "$UNSET/x"), "validation.path"),
         (RUN + TEACHER.format("$UNSET/x"), "teacher.model"),
     ],
@@ -141,18 +153,18 @@ def test_an_environment_variable_that_is_not_set_is_reported_with_its_key(compla
         (RUN + '[engine]\ndevice = "gpu"\n', "engine.device: should be 'cpu', is 'gpu'."),
         ("engine = 3\n" + RUN, "engine: should be a table, is 3."),
         (
-            RUN.replace("org/start", "s").replace("[[units]]", "[units]"),
-            "units: should be a list of tables, each under [[units]], is one table.",
+            RUN.replace("org/base", "s").replace("[[examples]]", "[examples]"),
+            "examples: should be a list of tables, each under [[examples]], is one table.",
         ),
-        ("units = []\n" + TOP + SCHEDULE, "units: should not be empty, is []."),
-        ('units = ["u.jsonl"]\n' + TOP + SCHEDULE, "units[0]: should be a table, is 'u.jsonl'."),
+        ("examples = []\n" + TOP + SCHEDULE, "examples: should not be empty, is []."),
+        ('examples = ["u.jsonl"]\n' + TOP + SCHEDULE, "examples[0]: should be a table, is 'u.jsonl'."),
         (
-            TOP + '[[units]]\nhub = "org/set"\nconfigs = {German = "german"}\n' + SCHEDULE,
-            "units[0].configs.German: should be a language code such as 'en' or 'zh-Hant', is 'German'.",
+            TOP + '[[examples]]\nhub = "org/set"\nconfigs = {German = "german"}\n' + SCHEDULE,
+            "examples[0].configs.German: should be a language code such as 'en' or 'zh-Hant', is 'German'.",
         ),
         (
-            TOP + '[[units]]\nhub = "org/set"\nconfigs = {de = 1}\n' + SCHEDULE,
-            "units[0].configs.de: should be a text, is 1.",
+            TOP + '[[examples]]\nhub = "org/set"\nconfigs = {de = 1}\n' + SCHEDULE,
+            "examples[0].configs.de: should be a text, is 1.",
         ),
     ],
 )
@@ -168,20 +180,20 @@ def test_a_value_that_a_key_does_not_take_is_told_with_what_it_takes(complaints,
     [
         (
             TOP + UNITS + 'hub = "org/set"\nlanguages = ["de"]\n' + SCHEDULE,
-            "units[0]: one of 'path' and 'hub' should be given, and only one.",
+            "examples[0]: one of 'path' and 'hub' should be given, and only one.",
         ),
         (
-            TOP + UNITS + "[[units]]\nweight = 2\n" + SCHEDULE,
-            "units[1]: one of 'path' and 'hub' should be given, and only one.",
+            TOP + UNITS + "[[examples]]\nweight = 2\n" + SCHEDULE,
+            "examples[1]: one of 'path' and 'hub' should be given, and only one.",
         ),
         (
-            TOP + '[[units]]\nhub = "org/set"\n' + SCHEDULE,
-            "units[0]: 'languages' (or 'configs') should name the languages of a Hub data set.",
+            TOP + '[[examples]]\nhub = "org/set"\n' + SCHEDULE,
+            "examples[0]: 'languages' (or 'configs') should name the languages of a Hub data set.",
         ),
         *(
             (
-                TOP + f'[[units]]\nhub = "org/set"\nlanguages = ["en", "de"]\n{columns}\n' + SCHEDULE,
-                f"units[0]: {key!r} names one column, {column!r}, for en, de: it should hold {{lang}}, or 'configs' "
+                TOP + f'[[examples]]\nhub = "org/set"\nlanguages = ["en", "de"]\n{columns}\n' + SCHEDULE,
+                f"examples[0]: {key!r} names one column, {column!r}, for en, de: it should hold {{lang}}, or 'configs' "
                 "should be given.",
             )
             for key, column, columns in (
@@ -200,7 +212,7 @@ def test_a_value_that_a_key_does_not_take_is_told_with_what_it_takes(complaints,
         ),
         (
             TOP + UNITS + 'split = "test"\nnegatives = ["n"]\n' + SCHEDULE,
-            "units[0]: 'negatives', 'split': for a data set of the Hub, this is a file, '{folder}/units.jsonl'.",
+            "examples[0]: 'negatives', 'split': for a data set of the Hub, this is a file, '{folder}/examples.jsonl'.",
         ),
         (
             RUN + '[objectives.embedding_distillation]\n[teacher]\nrevision = "main"\n',

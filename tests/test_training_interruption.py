@@ -12,7 +12,7 @@ from babelrank.errors import TrainingError
 from babelrank.training import loss as losses
 from babelrank.training import run as runs
 from babelrank.training.config_file import load_config
-from training_runs import read_account, read_curve, run, weights
+from training_runs import read_curve, read_metadata, run, weights
 
 
 def interrupt(*_):
@@ -54,7 +54,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_good_checkpoin
 
     plain = losses.info_nce
     monkeypatch.setattr(losses, "info_nce", sometimes_nan)
-    with pytest.raises(TrainingError, match=r"step 6: the loss is nan \(batch 5, X-.*units\.jsonl.*checkpoint-4"):
+    with pytest.raises(TrainingError, match=r"step 6: the loss is nan \(batch 5, X-.*examples\.jsonl.*checkpoint-4"):
         run(path)
     assert not (tmp_path / "checkpoint").exists()
     kept = tmp_path / "checkpoint.training" / "checkpoint-4"
@@ -78,23 +78,23 @@ def test_a_loss_that_is_no_number_is_told_with_its_batch_of_those_that_are_accum
         run(write_config(engine="gradient_accumulation = 2"))
 
 
-def test_early_stopping_ends_a_run_that_no_longer_gains(write_config, units):
+def test_early_stopping_ends_a_run_that_no_longer_gains(write_config, examples):
     # A learning rate of almost nothing: no evaluation is better than the first.
-    more = f'[validation]\npath = "{units}"\nevery = 2\npatience = 2\n'
+    more = f'[validation]\npath = "{examples}"\nevery = 2\npatience = 2\n'
     folder, listener = run(write_config(steps=40, learning_rate=1e-30, more=more))
     assert max(listener.losses) < 40
-    assert read_account(folder)["steps"] == max(listener.losses)
+    assert read_metadata(folder)["steps"] == max(listener.losses)
 
 
-def test_a_run_that_had_stopped_early_stops_there_when_it_goes_on(write_config, units, monkeypatch):
-    more = f'[validation]\npath = "{units}"\nevery = 2\npatience = 2\n'
+def test_a_run_that_had_stopped_early_stops_there_when_it_goes_on(write_config, examples, monkeypatch):
+    more = f'[validation]\npath = "{examples}"\nevery = 2\npatience = 2\n'
     settings = {"steps": 40, "learning_rate": 1e-30, "more": more}
     undisturbed, _ = run(write_config("a.toml", output="a", **settings))
     path = write_config("b.toml", output="b", **settings)
     interrupted_at(monkeypatch, "write_checkpoint", path)
     resumed, listener = run(path)
     assert listener.losses == {}
-    assert read_account(resumed)["steps"] == read_account(undisturbed)["steps"] < 40
+    assert read_metadata(resumed)["steps"] == read_metadata(undisturbed)["steps"] < 40
     assert read_curve(resumed, "loss") == read_curve(undisturbed, "loss")
     assert all(torch.equal(weights(undisturbed)[name], value) for name, value in weights(resumed).items())
 
@@ -113,8 +113,8 @@ def test_a_run_that_is_interrupted_after_its_last_file_was_written_goes_on(write
     assert any((folder / "tensorboard").iterdir())
 
 
-def test_a_run_that_is_killed_goes_on_to_the_same_loss_curve(write_config, tmp_path, units):
-    more = f'[validation]\npath = "{units}"\nevery = 3\n'
+def test_a_run_that_is_killed_goes_on_to_the_same_loss_curve(write_config, tmp_path, examples):
+    more = f'[validation]\npath = "{examples}"\nevery = 3\n'
     undisturbed, _ = run(write_config("a.toml", output="a", steps=30, more=more))
     path = write_config("b.toml", output="b", steps=30, more=more)
     work = tmp_path / "b.training"
@@ -122,7 +122,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_loss_curve(write_config, tmp_p
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
             deadline = time.monotonic() + 600  # on a busy machine it takes its time
-            while not (work / "checkpoint-6" / "whole").exists():
+            while not (work / "checkpoint-6" / "complete").exists():
                 assert process.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
@@ -149,22 +149,22 @@ def test_a_checkpoint_of_another_configuration_is_not_gone_on_from(write_config,
         run(path)
 
 
-def test_units_that_changed_are_not_gone_on_with(write_config, units, monkeypatch):
+def test_units_that_changed_are_not_gone_on_with(write_config, examples, monkeypatch):
     interrupted_at(monkeypatch, "write_checkpoint", write_config())
-    units.write_text(units.read_text().replace("river", "brook"))
-    with pytest.raises(TrainingError, match=r"units\.jsonl\.fingerprint is '\w+' there and '\w+' here"):
+    examples.write_text(examples.read_text().replace("river", "brook"))
+    with pytest.raises(TrainingError, match=r"examples\.jsonl\.fingerprint is '\w+' there and '\w+' here"):
         run(write_config())
 
 
 @pytest.mark.parametrize("changed", ["a", "b"])
 def test_sets_whose_files_have_one_name_are_compared_each_with_itself(
-    write_config, units, tmp_path, monkeypatch, changed
+    write_config, examples, tmp_path, monkeypatch, changed
 ):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "set.jsonl").write_bytes(units.read_bytes())
-    path = write_config(more="".join(f"[[units]]\npath = '{folder}/set.jsonl'\n" for folder in ("a", "b")))
+        (tmp_path / folder / "set.jsonl").write_bytes(examples.read_bytes())
+    path = write_config(more="".join(f"[[examples]]\npath = '{folder}/set.jsonl'\n" for folder in ("a", "b")))
     interrupted_at(monkeypatch, "write_checkpoint", path)
-    (tmp_path / changed / "set.jsonl").write_text(units.read_text().replace("river", "brook"))
+    (tmp_path / changed / "set.jsonl").write_text(examples.read_text().replace("river", "brook"))
     with pytest.raises(TrainingError, match=rf"{changed}/set\.jsonl\.fingerprint is"):
         run(path)

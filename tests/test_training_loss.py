@@ -212,34 +212,6 @@ def test_whether_gradients_are_cached_is_known_to_the_trainer(model):
 
 
 @pytest.mark.parametrize("micro_batch_size", [None, 3])
-@pytest.mark.parametrize("choice", CHOICES)
-def test_validation_is_on_info_nce_at_its_default_whatever_is_trained(
-    choice, micro_batch_size, model, teacher, targets
-):
-    objectives = CHOICES[choice]
-    features = make_features(objectives)
-    loss = WeightedObjectives(model, objectives, teacher, micro_batch_size).eval()
-    with torch.no_grad():
-        found = loss(features, targets)
-        queries, passages = (model(feature)["sentence_embedding"] for feature in features[:2])
-        expected = info_nce(queries, passages, mark(KNOWN_PAIRS), temperature=0.05)
-    if micro_batch_size is None:
-        assert list(found) == ["info_nce"]
-        found = found["info_nce"]
-    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
-    assert teacher.read_texts == []
-
-
-def test_training_goes_on_after_validation_as_before(model, teacher, targets):
-    objectives = CHOICES["all"]
-    loss = WeightedObjectives(model, objectives, teacher)
-    before = loss(make_features(objectives), targets)
-    loss.eval()(make_features(objectives), targets)
-    after = loss.train()(make_features(objectives), targets)
-    assert {name: value.item() for name, value in after.items()} == {name: v.item() for name, v in before.items()}
-
-
-@pytest.mark.parametrize("micro_batch_size", [None, 3])
 def test_a_batch_of_one_passage_only_has_nothing_to_contrast(micro_batch_size, model, targets):
     objectives = choose("info_nce", "semantic_contrast", "language_contrast")
     targets["passage"][:] = 21

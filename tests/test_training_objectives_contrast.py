@@ -9,7 +9,14 @@ from numpy.testing import assert_allclose
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from torch.nn import Identity
 
-from babelrank.training.objectives import cosines, info_nce, known_positives, language_contrast, semantic_contrast
+from babelrank.training.objectives import (
+    are_same,
+    cosines,
+    info_nce,
+    known_positives,
+    language_contrast,
+    semantic_contrast,
+)
 from objective_formulas import (
     COUNTS,
     SEEDS,
@@ -239,7 +246,7 @@ class TestKnownPositives:
         assert known.dtype == torch.bool
         assert known.int().tolist() == expected
 
-    @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=1, max_size=12))
+    @given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=12))
     @settings(max_examples=30)
     def test_are_pairs_of_two_rows_that_share_a_text(self, rows):
         queries, passages = torch.tensor(rows).T[..., None]
@@ -249,9 +256,13 @@ class TestKnownPositives:
         ]
         assert known_positives(queries, passages).tolist() == expected
 
+    def test_equal_numbers_in_any_columns_suffice_and_zero_is_none(self):
+        texts, others = torch.tensor([[1, 7, 0], [2, 0, 0]]), torch.tensor([[7, 3], [0, 4], [9, 2]])
+        assert are_same(texts, others).tolist() == [[True, False, False], [False, False, True]]
+
     def test_one_equal_number_of_several_suffices(self):
         passages = torch.tensor([[1, 7], [2, 7], [2, 8], [3, 9]])
-        assert known_positives(torch.arange(4)[:, None], passages).nonzero().tolist() == [
+        assert known_positives(torch.arange(1, 5)[:, None], passages).nonzero().tolist() == [
             [0, 1],
             [1, 0],
             [1, 2],
@@ -260,4 +271,4 @@ class TestKnownPositives:
 
     def test_numbers_may_be_any_int64(self):
         ends = torch.tensor([2**63 - 1, -(2**63), 2**63 - 1])[:, None]
-        assert known_positives(ends, torch.arange(3)[:, None]).nonzero().tolist() == [[0, 2], [2, 0]]
+        assert known_positives(ends, torch.arange(1, 4)[:, None]).nonzero().tolist() == [[0, 2], [2, 0]]

@@ -18,17 +18,17 @@ from babelrank.data.loading import load_collection
 from babelrank.errors import TrainingError
 from babelrank.pipelines.submission import submit
 from babelrank.training.config_file import load_config
-from babelrank.training.model import load_start, prompts_of
-from babelrank.training.run import prepare
+from babelrank.training.model import load_base_model, prompts_of
+from babelrank.training.plan import make_plan
 from babelrank.training.teacher import Teacher
-from observers import ToldOfTraining
-from training_runs import read_account, read_curve, run, weights
+from observers import RecordingTrainingObserver
+from training_runs import read_curve, read_metadata, run, weights
 
 
 def test_training_lowers_the_loss_and_leaves_a_checkpoint_that_can_be_submitted(
-    write_config, units, tiny_model, tmp_path
+    write_config, examples, tiny_model, tmp_path
 ):
-    more = f'[validation]\npath = "{units}"\nevery = 10\n[curves]\ncollection = "sample:de,en"\nevery = 5\n'
+    more = f'[validation]\npath = "{examples}"\nevery = 10\n[curves]\ncollection = "sample:de,en"\nevery = 5\n'
     folder, listener = run(write_config(steps=20, more=more))
     losses = listener.losses
     assert list(losses) == list(range(1, 21))
@@ -43,14 +43,16 @@ def test_training_lowers_the_loss_and_leaves_a_checkpoint_that_can_be_submitted(
         "modules.json", "README.md", "curves.svg", "log.jsonl", "babelrank_training.json",
     }  # fmt: skip
     assert not (tmp_path / "checkpoint.training").exists()
-    submission = submit(str(folder), ["sample:de,en"], tmp_path / "reports", ToldOfTraining(), store=tmp_path / "store")
+    submission = submit(
+        str(folder), ["sample:de,en"], tmp_path / "reports", RecordingTrainingObserver(), store=tmp_path / "store"
+    )
     note = submission.results.model.notes["training"]
     assert "hybrid, α = 0.5 batches of 4, 20 steps" in note
-    assert "20 units in de, en, es" in note
+    assert "20 examples in de, en, es" in note
     assert f"steps from {Path(tiny_model).name} (info nce)" in note
     # What the curve showed at the step of the checkpoint is what a submission finds.
     found = submission.results.collections["sample:de,en"].macro["multilingual"]["mAP"]
-    shown = dict(measured)[read_account(folder)["step_of_checkpoint"]]
+    shown = dict(measured)[read_metadata(folder)["step_of_checkpoint"]]
     assert shown["Mul. mAP"] == pytest.approx(found, abs=1e-5)
 
 
@@ -64,8 +66,8 @@ def test_an_empty_prompt_takes_the_place_of_the_starts_own(write_config, tiny_mo
     start = SentenceTransformer(str(tiny_model), device="cpu")
     start.prompts |= {"query": "query: ", "passage": "passage: "}
     start.save_pretrained(str(tmp_path / "prompted"), create_model_card=False)
-    path = write_config(start=tmp_path / "prompted", model='document_prompt = ""')
-    assert prompts_of(load_start(load_config(path).model, "cpu")) == {"query": "query: ", "passage": ""}
+    path = write_config(base_model=tmp_path / "prompted", model='document_prompt = ""')
+    assert prompts_of(load_base_model(load_config(path).model, "cpu")) == {"query": "query: ", "passage": ""}
 
 
 def test_a_teacher_is_read_with_its_own_prompts(write_config, tiny_model, tmp_path, monkeypatch):
@@ -81,7 +83,7 @@ def test_a_teacher_is_read_with_its_own_prompts(write_config, tiny_model, tmp_pa
 
     monkeypatch.setattr("babelrank.training.assembly.Teacher", teach)
     run(write_config(steps=1, model='query_prompt = "ask: "\ndocument_prompt = "read: "', more=more))
-    assert used == [{"query": "Q: ", "passage": "read: "}]
+    assert used == [{"query": "Q: ", "passage": ""}]
 
 
 def test_the_same_configuration_gives_the_same_weights_and_another_seed_others(write_config):
@@ -126,7 +128,7 @@ def test_gradient_caching_trains_to_the_same_weights(write_config):
 def test_accumulated_gradients_are_those_of_as_many_batches(write_config):
     folder, listener = run(write_config(steps=3, engine="gradient_accumulation = 2"))
     assert list(listener.losses) == [1, 2, 3]
-    assert sum(read_account(folder)["batches_planned"].values()) == 6
+    assert sum(read_metadata(folder)["batches_planned"].values()) == 6
 
 
 def test_tensorboard_gets_the_loss_of_every_step(write_config):
@@ -151,7 +153,7 @@ def test_low_rank_adapters_are_merged_into_a_plain_checkpoint(write_config, tiny
 
 
 def test_low_rank_adapters_follow_the_seed_and_can_be_averaged_with_the_start(write_config, tiny_model):
-    more, settings = '[lora]\nrank = 2\nmodules = ["query"]\n', {"model": "average_with_start = 0.25", "steps": 3}
+    more, settings = '[lora]\nrank = 2\nmodules = ["query"]\n', {"model": "average_with_base_model = 0.25", "steps": 3}
     one, two = (weights(run(write_config(f"{name}.toml", output=name, more=more, **settings))[0]) for name in "ab")
     whole = weights(run(write_config("c.toml", output="c", more=more, steps=3))[0])
     start = weights(tiny_model)
@@ -161,15 +163,15 @@ def test_low_rank_adapters_follow_the_seed_and_can_be_averaged_with_the_start(wr
 
 
 def test_a_raw_checkpoint_gets_the_pooling_that_is_asked_for(write_config, plain_bert):
-    folder, _ = run(write_config(start=plain_bert, model='pooling = "cls"'))
+    folder, _ = run(write_config(base_model=plain_bert, model='pooling = "cls"'))
     assert json.loads((folder / "1_Pooling" / "config.json").read_text())["pooling_mode"] == "cls"
     with pytest.raises(TrainingError, match="has a pooling of its own"):
         run(write_config("b.toml", output="b", model='pooling = "cls"'))
 
 
 def test_a_start_that_is_no_model_is_refused(write_config, tmp_path):
-    with pytest.raises(TrainingError, match=r"model\.start: .*cannot be loaded"):
-        run(write_config(start=tmp_path / "nowhere"))
+    with pytest.raises(TrainingError, match=r"model\.base_model: .*cannot be loaded"):
+        run(write_config(base_model=tmp_path / "nowhere"))
 
 
 @pytest.mark.parametrize(
@@ -194,27 +196,27 @@ def test_every_objective_trains_and_is_logged(write_config, objectives):
     [
         (
             "[objectives.embedding_distillation]\n[teacher]\nlanguage = 'fr+own'\n",
-            r"teacher\.language: no unit has 'fr'; valid are en, own, all\.",
+            r"teacher\.language: no example has 'fr'; valid are en, own, all\.",
         ),
         (
             "[objectives.semantic_contrast]\n",
-            r"objectives\.semantic_contrast: no unit has its passage in two languages",
+            r"objectives\.semantic_contrast: no example has its passage in two languages",
         ),
-        ("[objectives.language_contrast]\n", r"objectives\.language_contrast: .*; the units are in en\."),
-        ("[objectives.info_nce]\nhard_negatives = 4\n", r"hard_negatives: 4, but no unit has negatives"),
+        ("[objectives.language_contrast]\n", r"objectives\.language_contrast: .*; the examples are in en\."),
+        ("[objectives.info_nce]\nhard_negatives = 4\n", r"hard_negatives: 4, but no example has negatives"),
     ],
 )
-def test_objectives_that_read_what_no_unit_has_are_refused(write_config, units, more, problem):
+def test_objectives_that_read_what_no_unit_has_are_refused(write_config, examples, more, problem):
     path = write_config(schedule='batches = "english"', more=more)
     path.write_text(path.read_text().replace("[schedule]", 'languages = ["en"]\n[schedule]', 1))
     with pytest.raises(TrainingError, match=problem):
-        prepare(load_config(path), ToldOfTraining())
+        make_plan(load_config(path), RecordingTrainingObserver())
 
 
-def test_more_tokens_than_the_model_has_positions_for_are_refused(write_config, units):
+def test_more_tokens_than_the_model_has_positions_for_are_refused(write_config, examples):
     with pytest.raises(TrainingError, match=r"model\.max_length: 256; .* reads at most 64 tokens"):
         run(write_config(model="max_length = 256"))
-    units.write_text(units.read_text().replace("river", "river " * 99))
+    examples.write_text(examples.read_text().replace("river", "river " * 99))
     folder, _ = run(write_config("b.toml", output="b", steps=1))
     assert folder.is_dir()
 
@@ -226,65 +228,74 @@ def test_a_teacher_of_another_dimension_is_refused_for_its_vectors_but_not_for_i
     run(write_config("b.toml", output="b", steps=1, more=more.format("score_distillation")))
 
 
-def test_the_texts_of_a_static_model_are_not_read_in_parts(write_config, static_model):
+def test_the_texts_of_a_static_model_are_not_encode_by_length(write_config, static_model):
     with pytest.raises(TrainingError, match=r"engine\.micro_batch_size: .* static"):
-        run(write_config(start=static_model, engine="micro_batch_size = 2"))
+        run(write_config(base_model=static_model, engine="micro_batch_size = 2"))
 
 
-def test_units_of_a_test_collection_are_dropped_and_counted(write_config, units):
+def test_units_of_a_test_collection_are_dropped_and_counted(write_config, examples):
     taken = load_collection("sample").queries["text"].iloc[0].upper()
-    lines = units.read_text().splitlines()
+    lines = examples.read_text().splitlines()
     stolen = json.loads(lines[3])
     stolen["query"]["en"] = f"  {taken} "
-    units.write_text("\n".join([*lines[:3], json.dumps(stolen), *lines[4:]]) + "\n")
-    path, listener = write_config(collections='["sample"]'), ToldOfTraining()
-    prepared = prepare(load_config(path), listener)
+    examples.write_text("\n".join([*lines[:3], json.dumps(stolen), *lines[4:]]) + "\n")
+    path, listener = write_config(collections='["sample"]'), RecordingTrainingObserver()
+    prepared = make_plan(load_config(path), listener)
     assert "1 with sample" in listener.messages[0]
     assert "u3" in listener.messages[0]
-    drawn = {int(unit) for batch in prepared.schedule for unit in batch.units}
+    drawn = {int(example) for batch in prepared.schedule for example in batch.examples}
     assert 3 not in drawn
     folder, _ = run(path)
-    account = read_account(folder)
-    assert account["units"][0]["dropped"] == 1
-    assert "1" in (folder / "README.md").read_text().split("units.jsonl |")[1].split("\n")[0]
+    metadata = read_metadata(folder)
+    assert metadata["examples"][0]["dropped"] == 1
+    assert "1" in (folder / "README.md").read_text().split("examples.jsonl |")[1].split("\n")[0]
 
 
-def test_sets_whose_files_have_one_name_are_told_apart(write_config, units, tmp_path):
+def test_sets_whose_files_have_one_name_are_told_apart(write_config, examples, tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / units.name).write_bytes(units.read_bytes())
-    more = "".join(f"[[units]]\npath = '{path}'\n" for path in ("a/units.jsonl", "b/units.jsonl", "b/units.jsonl"))
-    observer = ToldOfTraining()
-    prepared = prepare(load_config(write_config(steps=200, more=more)), observer)
-    names = [f"{tmp_path.name}/units.jsonl", "a/units.jsonl", "units.jsonl (units[2])", "units.jsonl (units[3])"]
+        (tmp_path / folder / examples.name).write_bytes(examples.read_bytes())
+    more = "".join(
+        f"[[examples]]\npath = '{path}'\n" for path in ("a/examples.jsonl", "b/examples.jsonl", "b/examples.jsonl")
+    )
+    observer = RecordingTrainingObserver()
+    prepared = make_plan(load_config(write_config(steps=200, more=more)), observer)
+    names = [
+        f"{tmp_path.name}/examples.jsonl",
+        "a/examples.jsonl",
+        "examples.jsonl (examples[2])",
+        "examples.jsonl (examples[3])",
+    ]
     assert [source.name for source in prepared.schedule.sources] == names
-    assert observer.counted == {f"{name} compared": (20, 20, "units") for name in names}
+    assert observer.counted == {f"{names[0]} read": (20, 20, "rows")}  # the others are equal, and read with it
     counts = prepared.schedule.count_batches()
     assert {name for _, name, _ in counts} == set(names)
     assert sum(counts.values()) == 200
 
 
-def test_a_set_of_which_no_batch_can_be_made_is_told_and_not_counted(write_config, units, tmp_path):
-    lines = units.read_text().replace('"es"', '"fr"').splitlines(keepends=True)
+def test_a_set_of_which_no_batch_can_be_made_is_told_and_not_counted(write_config, examples, tmp_path):
+    lines = examples.read_text().replace('"es"', '"fr"').splitlines(keepends=True)
     (tmp_path / "few.jsonl").write_text("".join(lines[:3]))
-    few = "[[units]]\npath = 'few.jsonl'\n"
+    few = "[[examples]]\npath = 'few.jsonl'\n"
     folder, listener = run(write_config(steps=1, schedule='batches = "X-Y"', more=few))
     assert [message.split(":")[0] for message in listener.messages if "is not trained on" in message] == ["few.jsonl"]
-    account = read_account(folder)
-    assert account["languages"] == ["de", "en", "es"]
-    assert [entry["name"] for entry in account["units"]] == ["units.jsonl"]
+    metadata = read_metadata(folder)
+    assert metadata["languages"] == ["de", "en", "es"]
+    assert [entry["name"] for entry in metadata["examples"]] == ["examples.jsonl"]
 
 
-def test_two_processes_train_as_one_does(write_config, units, tmp_path):
+def test_two_processes_train_as_one_does(write_config, examples, tmp_path):
     """Batches are shared and vectors gathered, so that losses are those of a single process.
 
     Hard negatives are not everywhere, and what is validated on is not what is trained with.
     """
-    lines = [json.loads(line) for line in units.read_text().splitlines()]
+    lines = [json.loads(line) for line in examples.read_text().splitlines()]
     for line in lines[::5]:
         line["negatives"] = [{lang: f"{lang} nowhere at all" for lang in line["passage"]}]
-    units.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    more = f'[objectives.info_nce]\ntemperature = 0.5\nhard_negatives = 1\n[validation]\npath = "{units}"\nevery = 2\n'
+    examples.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    more = (
+        f'[objectives.info_nce]\ntemperature = 0.5\nhard_negatives = 1\n[validation]\npath = "{examples}"\nevery = 2\n'
+    )
     alone, _ = run(write_config("a.toml", output="a", model="dropout = 0.0", more=more))
     path = write_config("b.toml", output="b", model="dropout = 0.0", more=more)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "babelrank"]
@@ -297,7 +308,7 @@ def test_two_processes_train_as_one_does(write_config, units, tmp_path):
         assert len(one) > 3
         assert list(one) == list(two)
         np.testing.assert_allclose(list(two.values()), list(one.values()), atol=1e-4)
-    assert read_account(together)["processes"] == 2
+    assert read_metadata(together)["processes"] == 2
 
 
 def test_a_batch_that_processes_cannot_share_is_refused(write_config, monkeypatch):
@@ -310,7 +321,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(write_config, tmp_path):
     shown = CliRunner().invoke(app, ["train", str(write_config(steps=50)), "--dry-run"], env={"COLUMNS": "120"})
     assert shown.exit_code == 0, shown.output
     assert "X-Y" in shown.output
-    assert "units.jsonl" in shown.output
+    assert "examples.jsonl" in shown.output
     assert "50 steps of" in shown.output
     assert "batch 0, X-" in shown.output
-    assert {path.name for path in tmp_path.iterdir()} == {"run.toml", "units.jsonl"}
+    assert {path.name for path in tmp_path.iterdir()} == {"run.toml", "examples.jsonl"}

@@ -1,4 +1,4 @@
-"""Schedules: what every batch must keep to, over units with any texts missing; and what many batches add up to."""
+"""Schedules: what every batch must keep to, over examples with any texts missing; and what many batches add up to."""
 
 from collections import Counter
 from itertools import product
@@ -17,13 +17,13 @@ from babelrank.training.schedule import BatchKind, Schedule, ScheduleSettings, S
 XX, XY, MIXED = BatchKind.MONOLINGUAL, BatchKind.CROSS_LINGUAL, BatchKind.MIXED
 
 
-def make_source(units, name: str = "units", weight: float = 1.0) -> Source:
-    """Make a source of units such as ("ab", "c"): one-letter languages of the queries, and of the passages."""
+def make_source(examples, name: str = "examples", weight: float = 1.0) -> Source:
+    """Make a source of examples such as ("ab", "c"): one-letter languages of the queries, and of the passages."""
     sides = []
     for side in (0, 1):
-        languages = sorted({lang for unit in units for lang in unit[side]})
-        sides.append({lang: RowSet.of(np.array([lang in unit[side] for unit in units])) for lang in languages})
-    return Source(name, len(units), *sides, weight)
+        languages = sorted({lang for example in examples for lang in example[side]})
+        sides.append({lang: RowSet.of(np.array([lang in example[side] for example in examples])) for lang in languages})
+    return Source(name, len(examples), *sides, weight)
 
 
 def make_schedule(sources, kinds, steps: int, batch_size: int = 4, seed: int = 0, languages: str = "") -> Schedule:
@@ -42,7 +42,7 @@ def spell(schedule: Schedule) -> list[SimpleNamespace]:
         SimpleNamespace(
             kind=batch.kind,
             source=schedule.sources[batch.source].name,
-            units=batch.units.tolist(),
+            examples=batch.examples.tolist(),
             queries=[schedule.languages[i] for i in batch.query_languages],
             passages=[schedule.languages[i] for i in batch.passage_languages],
         )
@@ -52,30 +52,30 @@ def spell(schedule: Schedule) -> list[SimpleNamespace]:
 
 def content(batch) -> tuple:
     sides = (batch.query_languages.tolist(), batch.passage_languages.tolist())
-    return batch.step, batch.kind, batch.source, batch.units.tolist(), *sides
+    return batch.step, batch.kind, batch.source, batch.examples.tolist(), *sides
 
 
 def contents(schedule: Schedule) -> list[tuple]:
     return [content(batch) for batch in schedule]
 
 
-def pairs_of(unit, kind: BatchKind, lang: str | None = None) -> set[tuple[str, str]]:
-    """List the languages that query and passage of a unit may have in a batch of one kind."""
+def pairs_of(example, kind: BatchKind, lang: str | None = None) -> set[tuple[str, str]]:
+    """List the languages that query and passage of a example may have in a batch of one kind."""
     return {
         (query, passage)
-        for query, passage in product(*unit)
+        for query, passage in product(*example)
         if (query != passage if kind is XY else query == passage) and lang in (None, query)
     }
 
 
-def count_eligible(units, kind: BatchKind, lang: str | None = None) -> int:
-    return sum(bool(pairs_of(unit, kind, lang)) for unit in units)
+def count_eligible(examples, kind: BatchKind, lang: str | None = None) -> int:
+    return sum(bool(pairs_of(example, kind, lang)) for example in examples)
 
 
 COMPLETE = [("abc", "abc")] * 40
 SIDE = st.sets(st.sampled_from("abc")).map(lambda chosen: "".join(sorted(chosen)))
 UNITS = st.lists(st.tuples(SIDE, SIDE), min_size=1, max_size=40).filter(
-    lambda units: any(query or passage for query, passage in units)
+    lambda examples: any(query or passage for query, passage in examples)
 )
 SEEDS = st.integers(0, 2**64)
 
@@ -83,53 +83,53 @@ SEEDS = st.integers(0, 2**64)
 class TestEveryBatch:
     @given(UNITS, st.sampled_from([XY, MIXED]), st.integers(2, 6), SEEDS)
     @settings(max_examples=80)
-    def test_over_several_languages_holds_different_units_with_the_texts_it_takes(self, units, kind, size, seed):
-        if count_eligible(units, kind) < size:
+    def test_over_several_languages_holds_different_units_with_the_texts_it_takes(self, examples, kind, size, seed):
+        if count_eligible(examples, kind) < size:
             with pytest.raises(TrainingError, match=f"no {kind} batch of {size} can be made"):
-                make_schedule([make_source(units)], kind, 3, size, seed)
+                make_schedule([make_source(examples)], kind, 3, size, seed)
             return
-        schedule = make_schedule([make_source(units)], kind, 25, size, seed)
+        schedule = make_schedule([make_source(examples)], kind, 25, size, seed)
         for batch in spell(schedule):
-            assert (batch.kind, batch.source) == (kind, "units")
-            assert len(set(batch.units)) == size
-            for unit, *pair in zip(batch.units, batch.queries, batch.passages, strict=True):
-                assert tuple(pair) in pairs_of(units[unit], kind)
+            assert (batch.kind, batch.source) == (kind, "examples")
+            assert len(set(batch.examples)) == size
+            for example, *pair in zip(batch.examples, batch.queries, batch.passages, strict=True):
+                assert tuple(pair) in pairs_of(examples[example], kind)
 
     @given(UNITS, st.integers(2, 6), SEEDS)
     @settings(max_examples=80)
-    def test_in_one_language_holds_different_units_with_both_texts_in_it(self, units, size, seed):
-        languages = {lang for unit in units for side in unit for lang in side}
-        usable = sorted(lang for lang in languages if count_eligible(units, XX, lang) >= size)
+    def test_in_one_language_holds_different_units_with_both_texts_in_it(self, examples, size, seed):
+        languages = {lang for example in examples for side in example for lang in side}
+        usable = sorted(lang for lang in languages if count_eligible(examples, XX, lang) >= size)
         if languages.difference(usable):
             with pytest.raises(TrainingError, match=f"no X-X batch of {size} in [abc] can be made"):
-                make_schedule([make_source(units)], XX, 3, size, seed)
+                make_schedule([make_source(examples)], XX, 3, size, seed)
         if not usable:
             return
-        schedule = make_schedule([make_source(units)], XX, 25, size, seed, "".join(usable))
+        schedule = make_schedule([make_source(examples)], XX, 25, size, seed, "".join(usable))
         for batch in spell(schedule):
             assert batch.kind is XX
-            assert len(set(batch.units)) == size
+            assert len(set(batch.examples)) == size
             assert batch.queries == batch.passages == [batch.queries[0]] * size
             assert batch.queries[0] in usable
-            assert all(pairs_of(units[unit], XX, batch.queries[0]) for unit in batch.units)
+            assert all(pairs_of(examples[example], XX, batch.queries[0]) for example in batch.examples)
 
     @given(st.lists(UNITS, min_size=1, max_size=3), st.floats(0, 1), st.integers(2, 4), SEEDS)
     @settings(max_examples=60)
     def test_of_a_hybrid_schedule_keeps_to_its_kind_and_source(self, sets, alpha, size, seed):
-        sets = [[*units, *[("ab", "ab")] * size] for units in sets]
-        sources = [make_source(units, i, 1 + i) for i, units in enumerate(sets)]
+        sets = [[*examples, *[("ab", "ab")] * size] for examples in sets]
+        sources = [make_source(examples, i, 1 + i) for i, examples in enumerate(sets)]
         schedule = make_schedule(sources, hybrid(alpha), 25, size, seed, "ab")
         for batch in spell(schedule):
-            assert len(set(batch.units)) == size
+            assert len(set(batch.examples)) == size
             assert batch.kind is XY or len({*batch.queries, *batch.passages}) == 1
-            for unit, *pair in zip(batch.units, batch.queries, batch.passages, strict=True):
-                assert tuple(pair) in pairs_of(sets[batch.source][unit], batch.kind)
+            for example, *pair in zip(batch.examples, batch.queries, batch.passages, strict=True):
+                assert tuple(pair) in pairs_of(sets[batch.source][example], batch.kind)
 
     def test_is_made_of_int64_and_numbered(self):
         schedule = make_schedule([make_source(COMPLETE)], hybrid(0.5), 20, 6)
         assert [batch.step for batch in schedule] == list(range(20))
         for batch in schedule:
-            for rows in (batch.units, batch.query_languages, batch.passage_languages):
+            for rows in (batch.examples, batch.query_languages, batch.passage_languages):
                 assert (rows.dtype, rows.shape) == (np.int64, (6,))
 
     def test_of_mixed_languages_has_several_of_them(self):
@@ -137,7 +137,7 @@ class TestEveryBatch:
         assert all(set(batch.queries) == set("abc") for batch in spell(schedule))
 
     @pytest.mark.parametrize(
-        ("unit", "pairs"),
+        ("example", "pairs"),
         [
             (("ab", "a"), {("b", "a")}),
             (("a", "ab"), {("a", "b")}),
@@ -147,8 +147,8 @@ class TestEveryBatch:
             (("abc", "bc"), {("a", "b"), ("a", "c"), ("b", "c"), ("c", "b")}),
         ],
     )
-    def test_across_languages_takes_every_pair_that_a_unit_has(self, unit, pairs):
-        schedule = make_schedule([make_source([unit] * 8)], XY, 20, 8)
+    def test_across_languages_takes_every_pair_that_a_unit_has(self, example, pairs):
+        schedule = make_schedule([make_source([example] * 8)], XY, 20, 8)
         drawn = {pair for batch in spell(schedule) for pair in zip(batch.queries, batch.passages, strict=True)}
         assert drawn == pairs
 
@@ -188,7 +188,7 @@ class TestPurity:
         schedule = make_schedule([make_source(COMPLETE)], hybrid(0.5), 10)
         before = contents(schedule)
         for batch in schedule:
-            batch.units[:] = 0
+            batch.examples[:] = 0
         assert contents(schedule) == before
 
     def test_steps_beyond_the_plan_are_refused(self):
@@ -224,8 +224,8 @@ class TestManyBatches:
             assert contents(schedule) == contents(make_schedule(sources, kind, 200))
 
     def test_in_one_language_share_the_languages_evenly_however_many_units_each_has(self):
-        units = [("a", "a")] * 2000 + [("b", "b")] * 20 + [("c", "c")] * 5
-        schedule = make_schedule([make_source(units)], XX, 6000)
+        examples = [("a", "a")] * 2000 + [("b", "b")] * 20 + [("c", "c")] * 5
+        schedule = make_schedule([make_source(examples)], XX, 6000)
         assert {lang for _, _, lang in schedule.count_batches()} == set("abc")
         for share in shares(schedule, 2).values():
             assert share == pytest.approx(1 / 3, abs=0.025)
@@ -298,20 +298,20 @@ class TestPasses:
         SEEDS,
     )
     @settings(max_examples=40)
-    def test_draw_every_unit_once(self, units, kind, size, seed):
-        units = [*units, *[("abc", "abc")] * size]
-        eligible = {i for i, unit in enumerate(units) if pairs_of(unit, kind)}
+    def test_draw_every_unit_once(self, examples, kind, size, seed):
+        examples = [*examples, *[("abc", "abc")] * size]
+        eligible = {i for i, example in enumerate(examples) if pairs_of(example, kind)}
         batches = len(eligible) // size
-        schedule = make_schedule([make_source(units)], kind, 3 * batches, size, seed)
+        schedule = make_schedule([make_source(examples)], kind, 3 * batches, size, seed)
         for first in range(0, 3 * batches, batches):
-            drawn = [unit for step in range(first, first + batches) for unit in schedule[step].units.tolist()]
+            drawn = [example for step in range(first, first + batches) for example in schedule[step].examples.tolist()]
             assert len(drawn) == len(set(drawn)) == batches * size
             assert set(drawn) <= eligible
 
     def test_come_in_another_order_each_and_leave_out_other_units(self):
-        units = [("ab", "ab")] * 43
-        schedule = make_schedule([make_source(units)], XY, 40, 4)
-        passes = [np.concatenate([schedule[step].units for step in range(i, i + 10)]) for i in range(0, 40, 10)]
+        examples = [("ab", "ab")] * 43
+        schedule = make_schedule([make_source(examples)], XY, 40, 4)
+        passes = [np.concatenate([schedule[step].examples for step in range(i, i + 10)]) for i in range(0, 40, 10)]
         assert len({tuple(order) for order in passes}) == 4
         left_out = [frozenset(range(43)) - set(order.tolist()) for order in passes]
         assert {len(rest) for rest in left_out} == {3}
@@ -325,35 +325,37 @@ class TestPasses:
         drawn: dict[tuple, list[int]] = {}
         for batch in spell(schedule):
             key = (batch.kind, batch.source, batch.queries[0] if batch.kind is XX else "")
-            drawn.setdefault(key, []).extend(batch.units)
+            drawn.setdefault(key, []).extend(batch.examples)
         assert len(drawn) == 6
-        assert len({tuple(units[:32]) for units in drawn.values()}) == 6
-        for units in drawn.values():
-            assert_array_equal(np.sort(units[:32]), np.arange(32))
+        assert len({tuple(examples[:32]) for examples in drawn.values()}) == 6
+        for examples in drawn.values():
+            assert_array_equal(np.sort(examples[:32]), np.arange(32))
 
     def test_reach_far_into_a_large_source(self):
         size = 1_000_003
         complete = {lang: RowSet.all(size) for lang in "ab"}
         schedule = make_schedule([Source("large", size, complete, complete, 1.0)], XX, 400, 500)
-        units = np.concatenate([batch.units for batch in schedule if batch.query_languages[0] == 0])
-        assert len(np.unique(units)) == len(units) > 50_000
-        counts, _ = np.histogram(units, bins=10, range=(0, size))
-        assert (np.abs(counts / len(units) - 0.1) < 0.01).all()
+        examples = np.concatenate([batch.examples for batch in schedule if batch.query_languages[0] == 0])
+        assert len(np.unique(examples)) == len(examples) > 50_000
+        counts, _ = np.histogram(examples, bins=10, range=(0, size))
+        assert (np.abs(counts / len(examples) - 0.1) < 0.01).all()
 
 
 class TestErrors:
     def test_more_triplets_than_units_of_a_language(self):
-        units = [("ab", "ab")] * 10 + [("a", "a")] * 10
+        examples = [("ab", "ab")] * 10 + [("a", "a")] * 10
         with pytest.raises(TrainingError, match=r"no X-X batch of 11 in b can be made: .* more than 10 that") as told:
-            make_schedule([make_source(units)], hybrid(0.5), 5, 11)
+            make_schedule([make_source(examples)], hybrid(0.5), 5, 11)
         assert "Lower schedule.batch_size, or name the languages in schedule.languages." in str(told.value)
         # Either remedy helps.
-        assert len(make_schedule([make_source(units)], XX, 5, 11, languages="a")) == 5
-        assert len(make_schedule([make_source(units)], hybrid(0.5), 5, 10)) == 5
+        assert len(make_schedule([make_source(examples)], XX, 5, 11, languages="a")) == 5
+        assert len(make_schedule([make_source(examples)], hybrid(0.5), 5, 10)) == 5
 
     def test_the_largest_of_several_sets_of_units_is_named(self):
         sources = [make_source(COMPLETE[:n], f"{n}") for n in (3, 7, 5)]
-        with pytest.raises(TrainingError, match="no X-Y batch of 8 can be made: no set of units has more than 7 that"):
+        with pytest.raises(
+            TrainingError, match="no X-Y batch of 8 can be made: no set of examples has more than 7 that"
+        ):
             make_schedule(sources, XY, 5, 8)
 
     def test_a_language_with_texts_on_one_side_only(self):
@@ -366,8 +368,8 @@ class TestErrors:
         assert str(told.value).endswith("Lower schedule.batch_size.")
 
     def test_units_in_one_language_do_where_nothing_is_across_languages(self):
-        units = [("a", "a")] * 10 + [("b", "b")] * 10
-        assert len(make_schedule([make_source(units)], hybrid(1.0), 5)) == 5
+        examples = [("a", "a")] * 10 + [("b", "b")] * 10
+        assert len(make_schedule([make_source(examples)], hybrid(1.0), 5)) == 5
 
     @pytest.mark.parametrize("batch_size", [1, 0])
     def test_a_batch_without_negatives(self, batch_size):
@@ -375,11 +377,11 @@ class TestErrors:
             make_schedule([make_source(COMPLETE)], XX, 5, batch_size)
 
     def test_a_language_that_no_unit_has(self):
-        with pytest.raises(TrainingError, match=r"schedule\.languages: no unit has 'x'; there are a, b, c"):
+        with pytest.raises(TrainingError, match=r"schedule\.languages: no example has 'x'; there are a, b, c"):
             make_schedule([make_source(COMPLETE)], XX, 5, languages="ax")
 
     @pytest.mark.parametrize("kind", list(BatchKind))
     def test_units_without_any_text(self, kind):
-        # Such as a file of units of which only a language is wanted that none of them has.
+        # Such as a file of examples of which only a language is wanted that none of them has.
         with pytest.raises(TrainingError, match="none has a text in the languages that are wanted"):
             make_schedule([make_source([("", "")] * 10)], kind, 5)

@@ -1,4 +1,4 @@
-"""What a teacher makes of texts: unit vectors, less means if asked for, each text read once."""
+"""What a teacher makes of texts: example vectors, less means if asked for, each text read once."""
 
 import hashlib
 
@@ -6,18 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from babelrank.training import centering
 from babelrank.training import teacher as teacher_module
+from babelrank.training.examples import Example
 from babelrank.training.membership import RowSet
 from babelrank.training.teacher import Teacher
-from babelrank.training.units import Unit
 
 PROMPTS = {"query": "ask: ", "passage": "read: "}
 DIMENSION = 5
 
 
 def vector(role, text) -> np.ndarray:
-    """Return what the fake model makes of one text: of unit length, and with a mean that is not zero."""
+    """Return what the fake model makes of one text: of example length, and with a mean that is not zero."""
     seed = list(hashlib.sha256(f"{role} {text}".encode()).digest())
     raw = np.random.default_rng(seed).standard_normal(DIMENSION) + 1
     return raw / np.linalg.norm(raw)
@@ -153,8 +152,8 @@ def test_a_batch_larger_than_the_room_is_read_whole(teacher, model, monkeypatch)
 # --- centred ---
 
 
-class Listed(list[Unit]):
-    """Units in a list, all with queries in German and English and passages in English."""
+class Listed(list[Example]):
+    """Examples in a list, all with queries in German and English and passages in English."""
 
     @property
     def queries(self):
@@ -167,7 +166,7 @@ class Listed(list[Unit]):
 
 def units_of(size, prefix="") -> Listed:
     return Listed(
-        Unit(f"u{i}", {"de": f"{prefix}q de {i}", "en": f"{prefix}q en {i}"}, {"en": f"{prefix}p en {i}"})
+        Example(f"u{i}", {"de": f"{prefix}q de {i}", "en": f"{prefix}q en {i}"}, {"en": f"{prefix}p en {i}"})
         for i in range(size)
     )
 
@@ -231,7 +230,7 @@ def test_means_are_over_all_sets_of_units(teacher):
 
 
 def test_means_are_estimated_from_some_units_of_the_whole_set(teacher, model, monkeypatch):
-    monkeypatch.setattr(centering, "_SAMPLE", 4)
+    monkeypatch.setattr("babelrank.training.mean_vectors._SAMPLE", 4)
     teacher.center([units_of(14)])
     assert {text for text in model.texts if text.startswith("q de")} == {f"q de {i}" for i in (0, 3, 7, 10)}
 

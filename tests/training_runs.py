@@ -1,4 +1,4 @@
-"""Training runs of a tiny model on a few made-up units, and what they leave behind."""
+"""Training runs of a tiny model on a few made-up examples, and what they leave behind."""
 
 import json
 from collections.abc import Callable
@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from babelrank.training.checkpoint import ACCOUNT
+from babelrank.checkpoints import METADATA_FILE
 from babelrank.training.config_file import load_config
-from observers import ToldOfTraining
+from observers import RecordingTrainingObserver
 
 LANGUAGES = ("de", "en", "es")
 STEPS = 6
 
 
 @pytest.fixture
-def units(tmp_path: Path) -> Path:
-    """Twenty units in three languages."""
-    path = tmp_path / "units.jsonl"
+def examples(tmp_path: Path) -> Path:
+    """Twenty examples in three languages."""
+    path = tmp_path / "examples.jsonl"
     words = ["river", "mountain", "teacher", "window", "winter", "engine", "garden", "letter", "market", "island"]
     lines = [
         {
@@ -32,14 +32,21 @@ def units(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def write_config(tmp_path: Path, units: Path, tiny_model: Path) -> Callable[..., Path]:
-    """Write a configuration, given what differs from a small run: values, or lines of a table."""
+def write_config(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch, examples: Path, tiny_model: Path
+) -> Callable[..., Path]:
+    """Write a configuration, given what differs from a small run: values, or lines of a table.
+
+    Indexes of examples are kept in a folder of the test.
+    """
+    cache = tmp_path_factory.mktemp("cache")
+    monkeypatch.setattr("babelrank.training.indexing.user_cache_path", lambda _: cache)
 
     def write(
         name="run.toml",
         *,
         output="checkpoint",
-        start=tiny_model,
+        base_model=tiny_model,
         steps=STEPS,
         learning_rate=1e-2,
         model="",
@@ -50,7 +57,7 @@ def write_config(tmp_path: Path, units: Path, tiny_model: Path) -> Callable[...,
     ) -> Path:
         path = tmp_path / name
         path.write_text(
-            f'output = "{output}"\n[model]\nstart = "{start}"\n{model}\n[[units]]\npath = "{units}"\n'
+            f'output = "{output}"\n[model]\nbase_model = "{base_model}"\n{model}\n[[examples]]\npath = "{examples}"\n'
             f"[schedule]\nsteps = {steps}\nbatch_size = 4\n{schedule}\n"
             f'[engine]\ndevice = "cpu"\n{engine}\n[optimizer]\nlearning_rate = {learning_rate}\n'
             f"[contamination]\ncollections = {collections}\n{more}"
@@ -60,11 +67,11 @@ def write_config(tmp_path: Path, units: Path, tiny_model: Path) -> Callable[...,
     return write
 
 
-def run(path: Path) -> tuple[Path, ToldOfTraining]:
+def run(path: Path) -> tuple[Path, RecordingTrainingObserver]:
     """Train by a configuration; return the checkpoint and what was told."""
     from babelrank.training.run import train
 
-    told = ToldOfTraining()
+    told = RecordingTrainingObserver()
     return train(load_config(path), told), told
 
 
@@ -75,9 +82,9 @@ def weights(folder: Path) -> dict:
     return load_file(folder / "model.safetensors")
 
 
-def read_account(folder: Path) -> dict:
+def read_metadata(folder: Path) -> dict:
     """Return what a checkpoint says of its training."""
-    return json.loads((folder / ACCOUNT).read_text())
+    return json.loads((folder / METADATA_FILE).read_text())
 
 
 def read_curve(folder: Path, name: str) -> dict[int, float]:

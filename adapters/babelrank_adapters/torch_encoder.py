@@ -14,10 +14,10 @@ import transformers
 from sentence_transformers.base.model import BaseModel
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
+from babelrank.checkpoints import METADATA_FILE, summarise_training
 from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, Role, Similarity, parse_similarity
 from babelrank.encoding.vectors import Kind, Vectors
 from babelrank.errors import EncoderError, unknown_choice
-from babelrank.training.checkpoint import ACCOUNT, summarise_training
 from babelrank_adapters.batches import BatchSize
 from babelrank_adapters.loading import loading_reports, require_known_code, require_weights
 from babelrank_adapters.model_files import ModelFiles, require_safe_weights
@@ -128,7 +128,7 @@ class Origin:
     @classmethod
     def of_files(cls, files: ModelFiles) -> "Origin":
         """Describe a model that was loaded from its files."""
-        summary = summarise_training(files.read_object(ACCOUNT))
+        summary = summarise_training(files.read_object(METADATA_FILE))
         return cls(files.name, files.fingerprint, {"training": summary} if summary else {})
 
     @classmethod

@@ -12,7 +12,7 @@ from babelrank.analysis.measures import MEASURES
 from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import EncoderOptions, parse_similarity
 from babelrank.errors import EncoderError, ReportError, unknown_choice
-from babelrank.pipelines.evaluation import Observer
+from babelrank.observer import Observer
 from babelrank.pipelines.modes import Streaming
 from babelrank.pipelines.submission import submit as run_submission
 from babelrank.reporting.measures import measures_of

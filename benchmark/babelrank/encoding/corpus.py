@@ -200,7 +200,7 @@ def encode_corpus(
     engine: Engine,
     *,
     on_passages: Callable[[int, int], None] = lambda *_: None,
-    announce: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> EncodedCorpus:
     """Encode the passages of a collection into shards; those that are whole already stay.
 
@@ -214,8 +214,8 @@ def encode_corpus(
         Folder of the store.
     on_passages
         Called with the passages done and all that have to be encoded.
-    announce
-        Told what was found on disk.
+    log
+        Receives what was found on disk.
 
     Raises
     ------
@@ -234,7 +234,7 @@ def encode_corpus(
         raise EncoderError(f"{folder}: vectors cannot be stored ({error.strerror}).") from error
     missing = find_missing(folder)
     needed = check_space(folder, missing)
-    announce(_describe_state(plan, missing, needed))
+    log(_describe_state(plan, missing, needed))
     total = sum(stop - start for start, stop in map(plan.bounds, missing))
     done, texts, seconds = 0, 0, 0.0
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -36,11 +36,8 @@ _CHUNK_SECONDS = 5.0
 _CHUNK_GROWTH = (0.5, 16.0)  # from one chunk to the next, as the time of a small one says little about a large one
 
 
-class Progress(Protocol):
-    """Is told how far an encoding has come."""
-
-    def __call__(self, role: Role, done: int, total: int) -> None:
-        """`done` of `total` texts that had to be encoded now have a vector."""
+# Receives the role, the texts that are encoded, and all that have to be.
+Progress = Callable[[Role, int, int], None]
 
 
 @dataclass(frozen=True)

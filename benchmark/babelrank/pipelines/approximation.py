@@ -17,7 +17,8 @@ from babelrank.encoding.vector_block import array_block
 from babelrank.encoding.vectors import Kind
 from babelrank.engines.local import ThisProcess
 from babelrank.errors import SearchError
-from babelrank.pipelines.evaluation import Observer, encode_streamed
+from babelrank.observer import Observer
+from babelrank.pipelines.evaluation import encode_streamed
 from babelrank.ranking.approximate import Approximation, measure_approximation
 from babelrank.ranking.tally import MEMORY_LIMIT
 
@@ -81,7 +82,7 @@ def approximate(
     """
     options = options or EncoderOptions()
     loaded = load_collection(collection, data)
-    observer.announce(f"{loaded.name}: {sum(loaded.pool_sizes.values()):,} passages")
+    observer.log(f"{loaded.name}: {sum(loaded.pool_sizes.values()):,} passages")
     encoder = load_encoder(model, options, adapter=adapter)
     if encoder.info.kind != Kind.DENSE:
         raise SearchError(f"FAISS needs dense vectors; {encoder.info.name} returns {encoder.info.kind} ones.")
@@ -93,7 +94,7 @@ def approximate(
     )
     queries, passages = np.asarray(represented.queries), represented.passages
     shards = passages if isinstance(passages, Sequence) else [array_block(np.asarray(passages))]
-    observer.announce(f"{loaded.name}: index {factory}")
+    observer.log(f"{loaded.name}: index {factory}")
     found = measure_approximation(
         queries,
         shards,

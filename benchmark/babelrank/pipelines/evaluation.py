@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,11 +19,12 @@ from babelrank.analysis.summary import analyse
 from babelrank.data.collection import Collection
 from babelrank.encoding.corpus import EncoderSource, encode_corpus
 from babelrank.encoding.protocol import Encoder, Role
-from babelrank.encoding.representations import Progress, Representations, encode, encode_texts
+from babelrank.encoding.representations import Representations, encode, encode_texts
 from babelrank.encoding.shards import Shard, open_shards
 from babelrank.encoding.store import default_store
 from babelrank.encoding.transforms import Transform
 from babelrank.engines.protocol import Engine
+from babelrank.observer import Observer
 from babelrank.pipelines.modes import Streaming, check_memory, ranking_memory
 from babelrank.ranking.dense import Corpus, DenseScorer
 from babelrank.ranking.panels import Scorer
@@ -33,16 +34,6 @@ from babelrank.ranking.trec import write_qrels, write_run
 from babelrank.reporting.names import collection_stem
 from babelrank.reporting.provenance import Seconds
 from babelrank.reporting.results import CollectionResults, collection_results
-
-
-class Observer(Protocol):
-    """Is told how a submission goes."""
-
-    def announce(self, message: str) -> None:
-        """Something began that takes a while, or was decided."""
-
-    def encoding(self, collection: str) -> Progress:
-        """Return what is told how far the encoding of `collection` has come."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +204,7 @@ def encode_streamed(
         root,
         engine,
         on_passages=partial(progress, Role.DOCUMENT),
-        announce=lambda message: observer.announce(f"{collection.name}: {message}"),
+        log=lambda message: observer.log(f"{collection.name}: {message}"),
     )
     query, document = Role.QUERY.value, Role.DOCUMENT.value
     return Representations(

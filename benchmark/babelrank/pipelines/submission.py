@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from babelrank.checkpoints import trained_languages
 from babelrank.data.collection import Collection
 from babelrank.data.loading import load_collections
 from babelrank.encoding.corpus import EncoderSource
@@ -16,7 +17,8 @@ from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, check_compa
 from babelrank.encoding.store import SIZE_LIMIT, default_store, prune
 from babelrank.encoding.transforms import Transform, parse_transform
 from babelrank.errors import DataError
-from babelrank.pipelines.evaluation import Evaluation, Observer, RunExport, evaluate_collection
+from babelrank.observer import Observer
+from babelrank.pipelines.evaluation import Evaluation, RunExport, evaluate_collection
 from babelrank.pipelines.modes import Streaming, choose_mode
 from babelrank.ranking.trec import check_exportable
 from babelrank.reporting.names import check_name, default_name, public_label, slug
@@ -24,7 +26,6 @@ from babelrank.reporting.provenance import current_environment
 from babelrank.reporting.report import check_writable
 from babelrank.reporting.results import ModelResults, Results, model_results
 from babelrank.result import Result
-from babelrank.training.checkpoint import trained_languages
 
 _IDENTIFYING = ("revision", "similarity")  # options that tell submissions apart without being settings of the encoder
 _SPARE_SECONDS = 24 * 3600.0  # what another submission may still be at is not pruned
@@ -78,7 +79,7 @@ def submit(
         for found in loaded:
             check_exportable(found)
     label = public_label(model) if isinstance(model, str) else None
-    observer.announce(f"loading {label or name_of(model)}")
+    observer.log(f"loading {label or name_of(model)}")
     began = time.perf_counter()
     encoder = wrap_encoder(model, options, name=None if label else name, adapter=adapter)
     load_seconds = time.perf_counter() - began
@@ -90,7 +91,7 @@ def submit(
         digests = {} if replace_figures else {found.name: found.sha256 for found in loaded}
         check_writable(reports, described, digests)
     streams = {found.name: _streams(found, encoder.info, streaming, chosen, observer) for found in loaded}
-    observer.announce(f"{described.name}: adapter {described.adapter}, {described.similarity}, {described.settings}")
+    observer.log(f"{described.name}: adapter {described.adapter}, {described.similarity}, {described.settings}")
     source = (
         EncoderSource(model, options, adapter, encoder.info.fingerprint, Path.cwd()) if isinstance(model, str) else None
     )
@@ -98,7 +99,7 @@ def submit(
     evaluations: dict[str, Evaluation] = {}
     for found in loaded:
         for message in (f"{len(found.queries):,} queries, {sum(found.pool_sizes.values()):,} passages", *found.notes):
-            observer.announce(f"{found.name}: {message}")
+            observer.log(f"{found.name}: {message}")
         evaluations[found.name] = evaluate_collection(
             found if streams[found.name] else found.with_passages_in_memory(),
             encoder,
@@ -112,7 +113,7 @@ def submit(
             source=source,
         )
     for shelf in prune(store or default_store(), SIZE_LIMIT, spare_seconds=_SPARE_SECONDS):
-        observer.announce(f"removed {shelf.folder}, used longest ago, since the store was full")
+        observer.log(f"removed {shelf.folder}, used longest ago, since the store was full")
     results = Results(
         described,
         {name: each.results for name, each in evaluations.items()},
@@ -142,7 +143,7 @@ def _load_collections(
     for each in given:
         if not isinstance(each, Collection):
             raise DataError(f"a collection is a specification such as 'xquad-r' or a Collection, not {each!r}.")
-    named = load_collections([each for each in collections if isinstance(each, str)], data, log=observer.announce)
+    named = load_collections([each for each in collections if isinstance(each, str)], data, log=observer.log)
     loaded = [*named.values(), *given]
     names = [each.name for each in loaded]
     for name in names:
@@ -169,7 +170,7 @@ def _streams(
     """Tell whether a collection is streamed, and log why."""
     streamed, reason = choose_mode(collection, info, streaming, transforms)
     if reason:
-        observer.announce(f"{collection.name}: {reason}")
+        observer.log(f"{collection.name}: {reason}")
     return streamed
 
 

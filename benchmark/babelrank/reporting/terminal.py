@@ -23,6 +23,7 @@ from rich.text import Text
 
 from babelrank.encoding.protocol import Role
 from babelrank.encoding.representations import Progress as EncodingProgress
+from babelrank.observer import Observer
 from babelrank.reporting.formatting import show_count
 from babelrank.reporting.results import Results
 from babelrank.reporting.summary import summary_table
@@ -37,7 +38,7 @@ _LINE_EVERY = 30.0  # seconds, where there is no terminal to draw bars in: a log
 _ROLES = {Role.QUERY: "queries", Role.DOCUMENT: "passages"}
 
 
-class ProgressBars:
+class ProgressBars(Observer):
     """One bar per collection and role, with texts, rate and time left; messages above them.
 
     Where the console is no terminal but a file or a pipe, a line now and then says the same.
@@ -64,7 +65,7 @@ class ProgressBars:
     ) -> None:
         self._progress.stop()
 
-    def announce(self, message: str) -> None:
+    def log(self, message: str) -> None:
         """Print a line above the bars."""
         self._progress.console.print(message, markup=False, highlight=False)
 
@@ -93,7 +94,7 @@ class ProgressBars:
             self._update(bar, completed=step, **loss)
             if not loss and "train_runtime" not in logs:
                 measured = ", ".join(f"{name} {logs[name]:,.4g}" for name in logs if name in _SHOWN)
-                self.announce(f"step {step}: {measured}")
+                self.log(f"step {step}: {measured}")
 
         return show
 
@@ -104,7 +105,7 @@ class ProgressBars:
             task = next(task for task in self._progress.tasks if task.id == bar)
             columns = [column for column in self._progress.columns if isinstance(column, ProgressColumn)]
             shown = [str(column.render(task)).strip() for column in columns if not isinstance(column, BarColumn)]
-            self.announce(f"{' '.join(part for part in shown if part)} left")
+            self.log(f"{' '.join(part for part in shown if part)} left")
 
 
 def table_terminal(table: Table, *, padding: tuple[int, int] = (0, 1)) -> RichTable:

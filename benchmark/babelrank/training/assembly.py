@@ -1,9 +1,9 @@
-"""Model, teacher, loss and data of a run, put together into a trainer."""
+"""Models, loss and data of a run, put together into a trainer."""
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 import transformers
@@ -12,30 +12,27 @@ from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
 from babelrank.analysis.summary import analyse
 from babelrank.data.collection import Collection
-from babelrank.data.loading import load_collection
 from babelrank.encoding.positions import most_tokens
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
 from babelrank.errors import TrainingError
 from babelrank.ranking.rank import rank
-from babelrank.training.batches import PASSAGE, QUERY, Collator, FixedTexts, ScheduledTexts
+from babelrank.training.batches import Collator, ScheduledTexts
 from babelrank.training.config import ModelConfig, TeacherConfig, TrainingConfig
-from babelrank.training.engine import (
+from babelrank.training.examples import PASSAGE, QUERY
+from babelrank.training.loss import WeightedObjectives
+from babelrank.training.model import add_lora, encode_role, freeze, load_base_model, prompts_of, set_dropout
+from babelrank.training.plan import TrainingPlan
+from babelrank.training.teacher import Teacher
+from babelrank.training.trainer import (
     EveryFewSteps,
-    MarkWhole,
+    MarkComplete,
+    ReportProgress,
     ScheduledTrainer,
-    TellProgress,
     early_stopping,
     make_arguments,
     tensorboard,
 )
-from babelrank.training.loss import WeightedObjectives
-from babelrank.training.model import add_lora, encode_role, freeze, load_start, prompts_of, set_dropout
-from babelrank.training.teacher import Teacher
-from babelrank.training.units import JsonlUnits
-
-if TYPE_CHECKING:
-    from babelrank.training.run import Preparation
 
 # As logged, and drawn in the curves: setting of macro average -> its name in the log.
 CURVE_NAMES = {"monolingual": "Mo. mAP", "cross_lingual": "Cr. mAP", "multilingual": "Mul. mAP"}
@@ -43,63 +40,106 @@ RANK_DISTANCE = "rank distance"
 TENSORBOARD = "tensorboard"  # folder of its logs, in that of the run and in the checkpoint
 
 
-def make_trainer(
-    config: TrainingConfig,
-    prepared: "Preparation",
-    work: Path,
-    tell: Callable[[int, Mapping[str, float]], None],
-    data: Path | None,
-    *,
-    resuming: bool,
-) -> ScheduledTrainer:
-    """Load what a run needs.
+@dataclass(frozen=True)
+class Models:
+    """The models of a run.
+
+    Attributes
+    ----------
+    student
+        The base model, which is trained.
+    teacher
+        The model that the distillation objectives learn from, if there are any.
+    """
+
+    student: SentenceTransformer
+    teacher: Teacher | None
+
+
+def load_models(config: TrainingConfig, *, trust_remote_code: bool = False) -> Models:
+    """Load the base model and the teacher, and choose what is trained.
 
     Parameters
     ----------
-    work
-        Folder for its checkpoints.
-    tell
-        Told each step that is done, and what was measured at it.
-    data
-        Folder of the collections.
-    resuming
-        Whether the run goes on from a checkpoint.
+    trust_remote_code
+        Whether the user has said on the command line that the models' own code may run.
 
     Raises
     ------
-    BabelrankError
-        The model, the validation units or the collection of the curves cannot be loaded, or do not fit one another.
+    TrainingError
+        A model cannot be loaded, or they do not fit the configuration or one another.
     """
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
-    arguments = make_arguments(config, work, resuming=resuming)
     transformers.set_seed(config.schedule.seed)  # the trainer does so after adapters are drawn
-    model = load_start(config.model, config.engine.device)
-    prompts = prompts_of(model)
+    model = load_base_model(config.model, config.engine.device, trust_remote_code=trust_remote_code)
+    _max_length(config.model, model)
     if config.model.dropout is not None:
         set_dropout(model, config.model.dropout)
     freeze(model, config.model.freeze)
     if config.lora:
         add_lora(model, config.lora)
-    teacher = _load_teacher(config, prepared, prompts) if config.objectives.needs_teacher else None
-    validation = _load_validation(config) if config.validation else None
-    curves = _make_curves(config, model, prompts, data)
+    teacher = load_teacher(config, trust_remote_code=trust_remote_code) if config.objectives.needs_teacher else None
     _require_fit(config, model, teacher)
+    return Models(model, teacher)
+
+
+def load_teacher(config: TrainingConfig, *, trust_remote_code: bool = False) -> Teacher:
+    """Load the teacher: the base model, unless another is named; with its own prompts, unless others are given."""
+    given = config.teacher or TeacherConfig()
+    source, place = config.model, "model.base_model"
+    if given.model:
+        source, place = ModelConfig(base_model=given.model, revision=given.revision), "teacher.model"
+    model = load_base_model(source, config.engine.device, place=place, trust_remote_code=trust_remote_code)
+    asked = {QUERY: given.query_prompt, PASSAGE: given.document_prompt}
+    own = prompts_of(model)
+    return Teacher(model, {role: own[role] if prompt is None else prompt for role, prompt in asked.items()})
+
+
+def make_trainer(
+    config: TrainingConfig,
+    models: Models,
+    plan: TrainingPlan,
+    work: Path,
+    on_step: Callable[[int, Mapping[str, float]], None],
+    *,
+    resuming: bool,
+) -> ScheduledTrainer:
+    """Put together what trains.
+
+    Parameters
+    ----------
+    work
+        Folder for checkpoints.
+    on_step
+        Receives each step that is done, and what was measured at it.
+    resuming
+        Whether the run goes on from a checkpoint.
+
+    Raises
+    ------
+    TrainingError
+        The processes cannot share a batch, or TensorBoard is not installed.
+    """
+    arguments = make_arguments(config, work, resuming=resuming)
+    if models.teacher and config.teacher and config.teacher.centered:
+        models.teacher.center(plan.examples)
+    curves = _make_curves(config, models.student, plan.curves)
     trainer = ScheduledTrainer(
-        model,
+        models.student,
         arguments,
-        prepared.schedule,
-        ScheduledTexts(prepared.schedule, prepared.units),
-        validation,
-        WeightedObjectives(model, config.objectives, teacher, config.engine.micro_batch_size),
-        make_collator(config, model),
+        plan.schedule,
+        ScheduledTexts(plan.schedule, plan.examples),
+        plan.validation,
+        WeightedObjectives(models.student, config.objectives, models.teacher, config.engine.micro_batch_size),
+        make_collator(config, models.student),
         [
             *curves,
             *early_stopping(config),
             *tensorboard(config, work / TENSORBOARD),
-            MarkWhole(),
-            TellProgress(tell),
+            MarkComplete(),
+            ReportProgress(on_step),
         ],
     )
     for curve in curves:
@@ -108,7 +148,7 @@ def make_trainer(
 
 
 def make_collator(config: TrainingConfig, model: SentenceTransformer) -> Collator:
-    """Return what turns examples into what the model and the objectives read."""
+    """Return what turns triplets into what the model and the objectives read."""
     teacher = config.teacher or TeacherConfig()
     return Collator(
         model.preprocess,
@@ -133,22 +173,22 @@ def _max_length(config: ModelConfig, model: SentenceTransformer) -> int:
     if most is None or config.max_length <= most:
         return config.max_length
     if "max_length" in config.model_fields_set:
-        raise TrainingError(f"model.max_length: {config.max_length}; {config.start} reads at most {most} tokens.")
+        raise TrainingError(f"model.max_length: {config.max_length}; {config.base_model} reads at most {most} tokens.")
     return most
 
 
 def _require_fit(config: TrainingConfig, model: SentenceTransformer, teacher: Teacher | None) -> None:
-    """Make sure that the model can be trained with this teacher, and in parts, if that is asked for."""
+    """Make sure that the model can be trained with this teacher, and in parts, if that is configured."""
     dimension = model.get_embedding_dimension()
     if teacher and config.objectives.embedding_distillation and teacher.dimension != dimension:
         raise TrainingError(
-            f"teacher.model: its vectors have {teacher.dimension} dimensions, those of {config.model.start} "
+            f"teacher.model: its vectors have {teacher.dimension} dimensions, those of {config.model.base_model} "
             f"{dimension}; objectives.embedding_distillation needs as many, objectives.score_distillation does not."
         )
     if config.engine.micro_batch_size and isinstance(model[0], StaticEmbedding):
         raise TrainingError(
-            f"engine.micro_batch_size: {config.model.start} is a static model, whose batches cannot be read in parts; "
-            "leave it out."
+            f"engine.micro_batch_size: {config.model.base_model} is a static model, and its batches cannot be "
+            "read in parts; leave it out."
         )
 
 
@@ -165,33 +205,10 @@ def rank_collection(model: SentenceTransformer, prompts: Mapping[str, str], coll
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _load_teacher(config: TrainingConfig, prepared: "Preparation", prompts: Mapping[str, str]) -> Teacher:
-    """Load the teacher: the start, unless another is named; with prompts as given, else its own, else the student's."""
-    given = config.teacher or TeacherConfig()
-    start = ModelConfig(start=given.model, revision=given.revision) if given.model else config.model
-    model = load_start(start, config.engine.device)
-    asked = {QUERY: given.query_prompt, PASSAGE: given.document_prompt}
-    own = prompts_of(model)
-    teacher = Teacher(
-        model, {role: own[role] or prompts[role] if prompt is None else prompt for role, prompt in asked.items()}
-    )
-    if given.centered:
-        teacher.center(prepared.units)
-    return teacher
-
-
-def _load_validation(config: TrainingConfig) -> FixedTexts:
-    path = Path(config.validation.path) if config.validation else Path()
-    texts = FixedTexts(JsonlUnits(path))
-    if len(texts) < 2:
-        raise TrainingError(f"validation.path: {path} holds {len(texts)} units with query and passage in one language.")
-    return texts
-
-
 def _make_curves(
-    config: TrainingConfig, model: SentenceTransformer, prompts: Mapping[str, str], data: Path | None
+    config: TrainingConfig, model: SentenceTransformer, collection: Collection | None
 ) -> list[EveryFewSteps]:
-    if config.curves is None:
+    if config.curves is None or collection is None:
         return []
-    collection = load_collection(config.curves.collection, data)
+    prompts = prompts_of(model)
     return [EveryFewSteps(config.curves.every, lambda: rank_collection(model, prompts, collection))]

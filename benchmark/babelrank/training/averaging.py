@@ -1,93 +1,107 @@
-"""Checkpoints, and the start that they come from -> another checkpoint, between them."""
+"""Checkpoints, and the base model that they come from -> another checkpoint, between them."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import transformers
+
+from babelrank.checkpoints import AVERAGED_WITH, CENTERED
 from babelrank.errors import TrainingError
 from babelrank.files import atomic_folder
-from babelrank.training.checkpoint import CENTERED, averaged_with, read_account, write_account
+from babelrank.training.card import read_card
 from babelrank.training.config import ModelConfig
+from babelrank.training.metadata import read_checkpoint, write_training_metadata
+from babelrank.training.model import average, copy_weights, load_base_model, load_checkpoint
+
+_ORIGIN = ("base_model", "revision", "pooling")  # keys by which checkpoints come from one base model
 
 
-def average_checkpoints(checkpoints: Sequence[Path], output: Path, *, start_share: float = 0.0) -> Path:
-    """Average the weights of checkpoints, and of the start that they were trained from.
+def average_checkpoints(
+    checkpoints: Sequence[Path], output: Path, *, base_share: float = 0.0, trust_remote_code: bool = False
+) -> Path:
+    """Average the weights of checkpoints, and of the base model that they were trained from.
 
-    Several checkpoints weigh the same (model soups, arXiv 2203.05482); the start keeps more of its abilities than it
-    costs (arXiv 2109.01903). Of a single checkpoint comes what training with ``model.average_with_start`` would have
-    left, without training again.
+    Several checkpoints weigh the same (model soups, arXiv 2203.05482); the base model keeps more of its abilities than
+    it costs (arXiv 2109.01903). A single checkpoint becomes what training with ``model.average_with_base_model`` would
+    have left, without training again.
 
     Parameters
     ----------
     checkpoints
-        Folders that `run.train` wrote, all from one start, none of them averaged with it or centred.
+        Folders that `run.train` wrote, all from one base model, none of them averaged with it or centred.
     output
-        Folder to make; whole, or not at all.
-    start_share
-        Weight of the start, from 0 to below 1; above 0 for a single checkpoint.
+        Folder to make; complete, or not at all.
+    base_share
+        Weight of the base model, from 0 to below 1; above 0 for a single checkpoint.
+    trust_remote_code
+        Whether the user has said on the command line that the models' own code may run; what the checkpoints say about
+        it is ignored.
 
     Raises
     ------
     TrainingError
-        A folder is no such checkpoint, they come from different starts, the start cannot be loaded, or there is
-        something at `output`.
+        A folder is no such checkpoint, they come from different base models, a model cannot be loaded, or `output`
+        exists or cannot be written.
     """
-    import transformers
-    from sentence_transformers import SentenceTransformer
-
-    from babelrank.training.model import average, copy_weights, load_start
-
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    if not 0 <= start_share < 1 or (len(checkpoints) == 1 and not start_share):
+    if not 0 <= base_share < 1 or (len(checkpoints) == 1 and not base_share):
         raise TrainingError(
-            f"share of the start: {start_share}: should be at least 0 and below 1, and above 0 for a single checkpoint."
+            f"share of the base model: {base_share}: should be at least 0 and below 1, and above 0 for a single "
+            "checkpoint."
         )
-    accounts = {checkpoint: read_account(checkpoint)[0] for checkpoint in checkpoints}
-    settings = _check_origins(accounts)
+    read = {checkpoint: read_checkpoint(checkpoint) for checkpoint in checkpoints}
+    all_metadata = {checkpoint: metadata for checkpoint, (metadata, _) in read.items()}
+    settings = _check_origins(all_metadata)
     if output.exists():
         raise TrainingError(f"{output}: exists; choose another output.")
-    model = SentenceTransformer(str(checkpoints[0]), device="cpu")
+    model = load_checkpoint(checkpoints[0], trust_remote_code=trust_remote_code)
     for number, checkpoint in enumerate(checkpoints[1:], start=2):
-        other = SentenceTransformer(str(checkpoint), device="cpu")
+        other = load_checkpoint(checkpoint, trust_remote_code=trust_remote_code)
         average(model, copy_weights(other), 1 / number)
-    if start_share:
-        start = load_start(ModelConfig.model_validate(settings, strict=False), "cpu")
-        average(model, copy_weights(start), start_share)
-    account, history = read_account(checkpoints[0])
-    account["config"]["model"] = settings | {"average_with_start": start_share}
-    account["validation_loss"] = None  # measured of none of the averaged weights
-    others = [part for checkpoint in checkpoints[1:] for part in _members(accounts[checkpoint])]
-    others = [*averaged_with(account), *others]
-    account |= {"averaged_with": others} if others else {}
+    if base_share:
+        origin = ModelConfig.model_validate({key: settings.get(key) for key in _ORIGIN})
+        base_model = load_base_model(origin, "cpu", place="base model", trust_remote_code=trust_remote_code)
+        average(model, copy_weights(base_model), base_share)
+    metadata, history = read[checkpoints[0]]
+    others = [part for checkpoint in checkpoints[1:] for part in _members(all_metadata[checkpoint])]
+    others = [*metadata.get(AVERAGED_WITH, ()), *others]
+    metadata = {
+        **metadata,
+        "config": metadata["config"] | {"model": settings | {"average_with_base_model": base_share}},
+        "validation_loss": None,  # measured of none of the averaged weights
+    }
+    metadata |= {AVERAGED_WITH: others} if others else {}
     try:
         with atomic_folder(output) as fresh:
             model.save_pretrained(str(fresh), create_model_card=False)
-            write_account(fresh, output.name, account, history)
+            write_training_metadata(fresh, output.name, metadata, history, read_card(checkpoints[0]))
     except OSError as error:
         raise TrainingError(f"{output}: cannot be written ({error.strerror}).") from error
     return output
 
 
-def _members(account: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the accounts of what a checkpoint is the average of: of itself, if it is none."""
-    return [{key: value for key, value in account.items() if key != "averaged_with"}, *averaged_with(account)]
+def _members(metadata: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the metadata of what a checkpoint is the average of: its own, if it is none."""
+    own = {key: value for key, value in metadata.items() if key != AVERAGED_WITH}
+    return [own, *metadata.get(AVERAGED_WITH, ())]
 
 
-def _check_origins(accounts: dict[Path, dict[str, Any]]) -> dict[str, Any]:
-    """Return the model settings of the first checkpoint, if the others come from the same start."""
-    first, settings = next((path, account["config"]["model"]) for path, account in accounts.items())
-    for checkpoint, account in accounts.items():
-        own = account["config"]["model"]
-        if own["average_with_start"]:
-            raise TrainingError(f"{checkpoint}: is averaged with its start already.")
-        if CENTERED in account:
+def _check_origins(all_metadata: dict[Path, dict[str, Any]]) -> dict[str, Any]:
+    """Return the model settings of the first checkpoint, if the others come from the same base model."""
+    first, settings = next((path, metadata["config"]["model"]) for path, metadata in all_metadata.items())
+    for checkpoint, metadata in all_metadata.items():
+        own = metadata["config"]["model"]
+        if own.get("average_with_base_model"):
+            raise TrainingError(f"{checkpoint}: is averaged with its base model already.")
+        if CENTERED in metadata:
             raise TrainingError(f"{checkpoint}: is centred; only what it was centred from can be averaged.")
-        differing = [key for key in ("start", "revision", "pooling") if own[key] != settings[key]]
+        differing = [key for key in _ORIGIN if own.get(key) != settings.get(key)]
         if differing:
             key = differing[0]
             raise TrainingError(
-                f"{checkpoint}: model.{key} is {own[key]!r}, of {first} {settings[key]!r}; only checkpoints of one "
-                "start can be averaged."
+                f"{checkpoint}: model.{key} is {own.get(key)!r}, of {first} {settings.get(key)!r}; only checkpoints of "
+                "one base model can be averaged."
             )
     return dict(settings)

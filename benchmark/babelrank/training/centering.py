@@ -1,11 +1,10 @@
-"""A model, and texts in several languages -> the same model with its vectors centred.
+"""A model, and texts in several languages -> the same model with its mean embedding subtracted.
 
-What all vectors share tells no passage from another, yet fills most of a cosine: taking their mean off (Mu & Viswanath
-2018, arXiv 1702.01417) leaves more room to what texts say. Here that is a linear module of the checkpoint itself, so
-that it works wherever the model does, in training, too.
+What all vectors share tells no passage from another, yet makes up most of a cosine. Without their mean (Mu & Viswanath
+2018, arXiv 1702.01417) the differences between texts count for more. The subtraction is a linear module of the
+checkpoint itself, so that it works wherever the model does, also in training.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,62 +16,21 @@ from sentence_transformers.base.modules import Dense
 from sentence_transformers.sentence_transformer.modules import Normalize
 from torch import nn
 
+from babelrank.checkpoints import CENTERED, METADATA_FILE
 from babelrank.errors import TrainingError
-from babelrank.files import atomic_folder
-from babelrank.training.batches import PASSAGE, QUERY
-from babelrank.training.checkpoint import ACCOUNT, CENTERED, read_account, write_account
+from babelrank.files import atomic_folder, atomic_write
+from babelrank.training.card import CARD_FILE, read_card, render_centered_card
 from babelrank.training.config import ModelConfig
-from babelrank.training.membership import RowSet
-from babelrank.training.model import encode_role, load_start, prompts_of
-from babelrank.training.units import Units
+from babelrank.training.examples import PASSAGE, QUERY, ExampleSet
+from babelrank.training.mean_vectors import mean_vectors
+from babelrank.training.metadata import read_checkpoint, write_training_metadata
+from babelrank.training.model import encode_role, load_base_model, prompts_of
 
-_SAMPLE = 256  # texts by data set, language and role from which a mean is estimated
 _LEAST_GAP = 1e-6  # between the means of queries and passages, below which they are one
 
 
-def mean_vectors(
-    encode: Callable[[Sequence[str], str], np.ndarray],
-    units: Sequence[Units],
-    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> dict[str, dict[str, np.ndarray]]:
-    """Return the mean vector of some of the units' texts: role -> language -> shape (dimension,).
-
-    Parameters
-    ----------
-    encode
-        Vectors, shape (texts, dimension), of texts in a role.
-    on_progress
-        Called with the texts read and all there are to read, after each language.
-    """
-    samples: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for source in units:
-        places = defaultdict(list)
-        for role, sides in ((QUERY, source.queries), (PASSAGE, source.passages)):
-            for lang, members in sides.items():
-                for row in _spread(members):
-                    places[int(row)].append((role, lang))
-        for row in sorted(places):
-            unit = source[row]
-            texts = {QUERY: unit.query, PASSAGE: unit.passage}
-            for role, lang in places[row]:
-                samples[role, lang].append(texts[role][lang])
-    means: dict[str, dict[str, np.ndarray]] = {QUERY: {}, PASSAGE: {}}
-    done, total = 0, sum(map(len, samples.values()))
-    for (role, lang), sample in samples.items():
-        means[role][lang] = encode(sample, role).mean(axis=0)
-        done += len(sample)
-        on_progress(done, total)
-    return means
-
-
-def _spread(members: RowSet) -> np.ndarray:
-    """Return up to `_SAMPLE` rows from all over a set, whose beginning may be all of one kind; int64."""
-    count = min(_SAMPLE, len(members))
-    return members.select(np.arange(count) * len(members) // max(count, 1))
-
-
 def centering(query_mean: np.ndarray, passage_mean: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the map that takes off what all vectors share, and what sets queries as such apart from passages.
+    """Return the map that subtracts what all vectors share, and what sets queries apart from passages.
 
     x ↦ x − share · m − ((x − m) · u) u, where m lies half-way between the two means and u is the direction from one
     to the other. Both means become (1 − share) · m.
@@ -80,9 +38,9 @@ def centering(query_mean: np.ndarray, passage_mean: np.ndarray, share: float) ->
     Parameters
     ----------
     query_mean, passage_mean
-        Of vectors of unit length; shape (dimension,).
+        Mean of vectors of unit length; shape (dimension,).
     share
-        Of the mean that is taken off: from 0 to 1.
+        Share of the mean that is subtracted, from 0 to 1.
 
     Returns
     -------
@@ -97,26 +55,29 @@ def centering(query_mean: np.ndarray, passage_mean: np.ndarray, share: float) ->
 
 def center_model(
     config: ModelConfig,
-    units: Sequence[Units],
+    examples: Sequence[ExampleSet],
     output: Path,
     *,
     share: float,
+    trust_remote_code: bool = False,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Path:
-    """Write a checkpoint: a model with a module behind its last that centres its vectors.
+    """Write a checkpoint: a model with one more module at its end that centres its vectors.
 
-    Of a model that `run.train` wrote, its account and log are kept.
+    The model's card and licence are kept; of a model that `run.train` wrote, also how it was trained, and its log.
 
     Parameters
     ----------
     config
         The model, and its prompts, which the checkpoint keeps.
-    units
-        Whose texts the means are estimated from; every language counts the same.
+    examples
+        Examples from which the means are estimated; every language counts the same.
     output
-        Folder to make; whole, or not at all.
+        Folder to make; complete, or not at all.
     share
         See `centering`.
+    trust_remote_code
+        Whether the user has said on the command line that the model's own code may run.
     on_progress
         See `mean_vectors`.
 
@@ -132,22 +93,26 @@ def center_model(
         raise TrainingError(f"{output}: exists; choose another output.")
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    model = load_start(config, None)
+    model = load_base_model(config, None, place="model", trust_remote_code=trust_remote_code)
     if not isinstance(model[-1], Normalize):
         kind = type(model[-1]).__name__
         raise TrainingError(
-            f"{config.start}: its last module is {kind}; only a model that ends with Normalize can be centred."
+            f"{config.base_model}: its last module is {kind}; only a model that ends with Normalize can be centred."
         )
     prompts = prompts_of(model)
-    means = mean_vectors(lambda texts, role: encode_role(model, prompts, texts, role), units, on_progress)
+    means = mean_vectors(lambda texts, role: encode_role(model, prompts, texts, role), examples, on_progress)
     query_mean, passage_mean = (np.mean(list(means[role].values()), axis=0) for role in (QUERY, PASSAGE))
     _append(model, *centering(query_mean, passage_mean, share))
     try:
         with atomic_folder(output) as fresh:
             model.save_pretrained(str(fresh), create_model_card=False)
-            if (Path(config.start) / ACCOUNT).is_file():
-                account, history = read_account(Path(config.start))
-                write_account(fresh, output.name, account | {CENTERED: share, "validation_loss": None}, history)
+            parent, source = read_card(config.base_model, config.revision), Path(config.base_model)
+            if (source / METADATA_FILE).is_file():
+                metadata, history = read_checkpoint(source)
+                metadata |= {CENTERED: share, "validation_loss": None}
+                write_training_metadata(fresh, output.name, metadata, history, parent)
+            else:
+                atomic_write(fresh / CARD_FILE, render_centered_card(output.name, config.base_model, share, parent))
     except OSError as error:
         raise TrainingError(f"{output}: cannot be written ({error.strerror}).") from error
     return output

@@ -1,14 +1,14 @@
-"""A training run as a configuration says it; every default stands here, with its reason.
+"""The configuration of a training run; every default is here, with its reason.
 
-A `TrainingConfig` is valid in itself; `config_file` reads it from TOML. What only the units or the model can tell (a
-language that no unit has, a parameter that there is not) is found where they are known.
+A `TrainingConfig` is valid in itself; `config_file` reads it from TOML. What depends on the examples or the model (a
+language that no example has, a parameter that does not exist) is checked where they are read.
 """
 
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from babelrank.training.hub_units import LANGUAGE
+from babelrank.training.hub_rows import LANGUAGE
 from babelrank.training.schedule import BatchKind
 
 WAYS_TO_READ = ("own", "all")  # a teacher's, in place of a language
@@ -18,7 +18,7 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$")]
 
-# Keys of units that a file has no use for.
+# Keys of [[examples]] that only apply to data sets of the Hub.
 _OF_THE_HUB = {"query", "passage", "negatives", "configs", "split", "revision"}
 
 
@@ -27,22 +27,22 @@ class _Table(BaseModel):
 
 
 class ModelConfig(_Table):
-    """The start, and how it reads a text."""
+    """The base model, and how it reads a text."""
 
-    start: str  # on the Hub, or a folder
+    base_model: str  # name on the Hub, or folder
     revision: str | None = None
     pooling: Literal["mean", "cls"] | None = None  # of a raw checkpoint; else mean
-    query_prompt: str | None = None  # the start's own by default
+    query_prompt: str | None = None  # the base model's own by default
     document_prompt: str | None = None
-    max_length: Count = 128  # tokens while training; the checkpoint keeps the start's own
-    dropout: Share | None = None  # while training, of all its layers; the start's own by default
+    max_length: Count = 128  # tokens while training; the checkpoint keeps the base model's own
+    dropout: Share | None = None  # while training, of all its layers; the base model's own by default
     freeze: tuple[str, ...] = ()  # patterns of parameter names, as "*embeddings*"
-    average_with_start: Share = 0.0  # weight of the start in the checkpoint (Wortsman et al. 2022, arXiv 2109.01903)
-    trust_remote_code: bool = False
+    # Weight of the base model in the checkpoint (Wortsman et al. 2022, arXiv 2109.01903).
+    average_with_base_model: Share = 0.0
 
 
-class UnitsConfig(_Table):
-    """One set of parallel units: a JSONL file, or a data set of the Hub."""
+class ExamplesConfig(_Table):
+    """One set of parallel examples: a JSONL file, or a data set of the Hub."""
 
     path: str | None = None
     hub: str | None = None
@@ -53,7 +53,7 @@ class UnitsConfig(_Table):
     split: str = "train"
     revision: str | None = None
     languages: tuple[Language, ...] = ()  # texts in others are ignored; all by default, required for the Hub
-    weight: Positive | None = None  # relative to other sets; the number of units by default
+    weight: Positive | None = None  # how many examples it counts as; as many as it has by default
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -93,7 +93,7 @@ class ScheduleConfig(_Table):
     batch_size: Annotated[int, Field(ge=2)] = 100  # triplets; the paper's
     steps: Count
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0  # NumPy's generator takes no larger one
-    languages: tuple[Language, ...] = ()  # of X-X batches; all that the units have by default
+    languages: tuple[Language, ...] = ()  # of X-X batches; all that the examples have by default
 
     @model_validator(mode="after")
     def _keys_are_used(self) -> Self:
@@ -123,7 +123,7 @@ class InfoNCEConfig(_Table):
     weight: Positive = 1.0
     temperature: Positive = 0.05  # as usual for cosine similarities (SimCSE, sentence-transformers' scale of 20)
     symmetric: bool = False
-    hard_negatives: Annotated[int, Field(ge=0)] = 0  # per query, of those that its unit has
+    hard_negatives: Annotated[int, Field(ge=0)] = 0  # per query and step, drawn from those of its example
 
 
 class DistillationConfig(_Table):
@@ -168,13 +168,13 @@ class ObjectivesConfig(_Table):
 class TeacherConfig(_Table):
     """What the distillation objectives learn from."""
 
-    model: str | None = None  # the start by default
+    model: str | None = None  # the base model by default
     revision: str | None = None
-    # In which the teacher reads every unit; "own": each text as the student does; "all": every translation. Several, as
-    # "own+en": the mean of what it makes of each.
+    # Language in which the teacher reads every example; "own": each text as the student does; "all": every translation.
+    # Several, as "own+en": the mean of its vectors of each.
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*([+][a-z]{2,3}(-[A-Za-z0-9]+)*)*$")] = "en"
     centered: bool = False  # move the vectors of each language so that their mean is that of all languages
-    query_prompt: str | None = None
+    query_prompt: str | None = None  # the teacher's own by default, none if it has none
     document_prompt: str | None = None
 
     @model_validator(mode="after")
@@ -200,12 +200,14 @@ class OptimizerConfig(_Table):
 
 
 class ValidationConfig(_Table):
-    """Units on whose InfoNCE loss the checkpoint is chosen."""
+    """Examples by whose InfoNCE loss the checkpoint is chosen."""
 
     path: str
     every: Count  # steps
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)] = ("en",)  # English only, as in the paper
+    batch_size: Annotated[int, Field(ge=2)] | None = None  # passages that are compared; schedule.batch_size by default
     patience: Count | None = None  # evaluations without a gain before training stops; never by default
-    choose_best: bool = True  # keep the best checkpoint rather than the last
+    choose_best: bool = True  # keep the best checkpoint, or the base model if none is better, rather than the last
 
 
 class CurvesConfig(_Table):
@@ -239,7 +241,7 @@ class LoraConfig(_Table):
 
 
 class ContaminationConfig(_Table):
-    """Test collections of which no text may be trained on."""
+    """Test collections of which no text is trained on or validated with."""
 
     collections: tuple[str, ...] = ("xquad-r", "mlqa-r")
 
@@ -249,7 +251,7 @@ class TrainingConfig(_Table):
 
     output: str
     model: ModelConfig
-    units: Annotated[tuple[UnitsConfig, ...], Field(min_length=1)]
+    examples: Annotated[tuple[ExamplesConfig, ...], Field(min_length=1)]
     schedule: ScheduleConfig
     objectives: ObjectivesConfig = ObjectivesConfig(info_nce=InfoNCEConfig())
     teacher: TeacherConfig | None = None

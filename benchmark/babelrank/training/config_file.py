@@ -8,10 +8,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from babelrank.checkpoints import rename_config_keys
 from babelrank.errors import TrainingError, unknown_choice
 from babelrank.training.config import TrainingConfig
 
 EXTENDS = "extends"
+TRUST = "trust_remote_code"
 
 # Kind of error -> what is said of it, where pydantic speaks of Python.
 _MESSAGES = {
@@ -31,20 +33,22 @@ _MESSAGES = {
 def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> TrainingConfig:
     """Read a configuration.
 
-    A file may say ``extends = "other.toml"``: it is then that file with what this one says put over it, table by table.
-    Environment variables in paths (``$HOME/units.jsonl``) are filled in; relative paths start at the file's folder.
+    A file can say ``extends = "other.toml"``: its tables are then merged over those of the other file. Environment
+    variables in paths (``$HOME/examples.jsonl``) are filled in; relative paths start at the file's folder. Old names of
+    keys are accepted, too: ``units`` for ``examples``, ``model.start`` for ``model.base_model``,
+    ``model.average_with_start`` for ``model.average_with_base_model``.
 
     Parameters
     ----------
     overrides
-        Put over the file, as it is over the one that it extends.
+        Merged over the file, as it is over the one that it extends.
 
     Raises
     ------
     TrainingError
         The file cannot be read, a key is unknown or missing, or a value is not what the key takes.
     """
-    raw = _merge(_read(path, ()), dict(overrides or {}))
+    raw = _merge(_read(path, ()), _rename_old_keys(dict(overrides or {}), path))
     try:
         return TrainingConfig.model_validate(_as_tuples(raw))
     except ValidationError as error:
@@ -60,8 +64,9 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise TrainingError(f"{path}: cannot be read ({error.strerror}).") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise TrainingError(f"{path}: not TOML ({error}).") from error
+    raw = _rename_old_keys(raw, path)
     base = raw.pop(EXTENDS, None)
     if base is not None and not isinstance(base, str):
         raise TrainingError(f"{path}: {EXTENDS} should name a file, is {base!r}.")
@@ -69,12 +74,19 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     return raw if base is None else _merge(_read(path.parent / base, (*seen, path)), raw)
 
 
+def _rename_old_keys(raw: dict[str, Any], path: Path) -> dict[str, Any]:
+    try:
+        return rename_config_keys(raw)
+    except ValueError as error:
+        raise TrainingError(f"{path}: {error}.") from error
+
+
 def _fill_in_paths(raw: dict[str, Any], file: Path) -> None:
     """Make what names a file or folder absolute, in place; names of the Hub stay as they are."""
-    units = raw.get("units")
-    entries = [(f"units[{i}].", entry) for i, entry in enumerate(units)] if isinstance(units, list) else []
+    given = raw.get("examples")
+    entries = [(f"examples[{i}].", entry) for i, entry in enumerate(given)] if isinstance(given, list) else []
     paths = [("", raw, "output"), ("validation.", raw.get("validation"), "path")]
-    names = [("model.", raw.get("model"), "start"), ("teacher.", raw.get("teacher"), "model")]
+    names = [("model.", raw.get("model"), "base_model"), ("teacher.", raw.get("teacher"), "model")]
     for place, table, key in (*paths, *((place, entry, "path") for place, entry in entries)):
         if isinstance(table, dict) and isinstance(table.get(key), str):
             table[key] = str(file.parent / _expand(table[key], f"{file}: {place}{key}"))
@@ -85,10 +97,15 @@ def _fill_in_paths(raw: dict[str, Any], file: Path) -> None:
 
 
 def _expand(text: str, where: str) -> str:
-    expanded = os.path.expanduser(os.path.expandvars(text))  # noqa: PTH111  # of a text that may not be a path
+    expanded = os.path.expandvars(text)
     if "$" in expanded:
         raise TrainingError(f"{where}: {text!r} names an environment variable that is not set.")
-    return expanded
+    if not expanded.startswith("~"):
+        return expanded
+    try:
+        return str(Path(expanded).expanduser())
+    except RuntimeError as error:
+        raise TrainingError(f"{where}: {text!r} names the home of a user that does not exist.") from error
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -112,6 +129,8 @@ def _explain(details: Any) -> str:
     if details["type"] == "extra_forbidden":
         *tables, key = details["loc"]
         where = f"{_place(tables)}: " if tables else ""
+        if key == TRUST:
+            return f"{where}{TRUST!r} is no key of a configuration: add --trust-remote-code to the command."
         return where + unknown_choice("key", str(key), _keys(tables))
     if details["type"] == "missing":
         return f"{place} is missing."
@@ -131,7 +150,7 @@ def _follows(details: Any) -> bool:
 
 
 def _place(loc: Sequence[str | int]) -> str:
-    """Write the way to a key as ``units[0].path``."""
+    """Write the way to a key as ``examples[0].path``."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc if part != "[key]")
     return "".join(parts).removeprefix(".")
 

@@ -1,29 +1,17 @@
-"""Units that hold a text of a test collection, to be kept out of training.
+"""Examples that hold a text of a test collection: they are not trained on, and no checkpoint is chosen by them.
 
-Texts are compared as they read: without regard to case, spacing, punctuation, or how Unicode composes a character.
+Texts are compared as `texts.normalise` leaves them.
 """
 
-import hashlib
-import json
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from filelock import FileLock
-from platformdirs import user_cache_path
 
 from babelrank.data.collection import Collection
-from babelrank.files import atomic_write
+from babelrank.training.examples import ExampleSet, KnownTexts
 from babelrank.training.membership import RowSet
-from babelrank.training.units import Units
-
-_EXAMPLES = 5  # units named in a message
-_REPORTED_EVERY = 1_000  # units
-_FORMAT = 1  # raise it when `normalise` changes, so that what was found before is looked for again
+from babelrank.training.texts import normalise
 
 
 @dataclass(frozen=True)
@@ -32,121 +20,50 @@ class Contamination:
 
     Attributes
     ----------
-    rows
-        Its units that hold a text of theirs.
+    examples
+        Numbers of the examples that hold a text of a collection, ascending; int64.
     ids
-        Of the first few of them.
+        Identifiers of the first few of them.
     by_collection
-        Collection -> units that share a text with it.
+        Collection -> number of examples that share a text with it.
     """
 
-    rows: np.ndarray
+    examples: np.ndarray
     ids: tuple[str, ...]
     by_collection: Mapping[str, int]
 
-
-class _Letters(dict[int, int | None]):
-    """A table for `str.translate` that drops punctuation, separators and controls, filled in as characters come."""
-
-    def __missing__(self, code: int) -> int | None:
-        kept = None if unicodedata.category(chr(code))[0] in "PZC" else code
-        self[code] = kept
-        return kept
+    def __str__(self) -> str:
+        shared = (
+            ", ".join(f"{count} with {name}" for name, count in self.by_collection.items()) or "no collection named"
+        )
+        return f"shares texts: {shared}" + (f"; dropped: {', '.join(self.ids)} …" if self.ids else "")
 
 
-_LETTERS = _Letters()
+def texts_of_collection(collection: Collection) -> KnownTexts:
+    """Return the queries and passages of a collection, without those of punctuation alone."""
+    texts = [text for table in (collection.queries, collection.passages.frame) for text in table["text"]]
+    return KnownTexts.of(collection.name, [text for text in texts if normalise(text)])
 
 
-def normalise(text: str) -> str:
-    """Return the letters, marks, digits and symbols of a text, compatibly composed, in lower case."""
-    kept = unicodedata.normalize("NFKC", text).translate(_LETTERS)
-    return unicodedata.normalize("NFKC", kept.casefold())  # folding takes some letters apart, such as ΐ
-
-
-def find_contamination(
-    units: Units,
-    collections: Sequence[Collection],
-    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> Contamination:
-    """Find the units of which a text, in any language, is a query or a passage of a collection; negatives count.
+def find_contamination(examples: ExampleSet, collections: Sequence[str]) -> Contamination:
+    """Return the examples of which a text, in any language, is one of a collection; hard negatives count.
 
     Parameters
     ----------
-    on_progress
-        Called now and then with how many units are compared, and how many there are.
+    examples
+        Indexed with the texts of the collections as known texts.
+    collections
+        Names of the collections.
     """
-    known = {collection.name: _texts(collection) for collection in collections}
-    found: dict[str, int] = dict.fromkeys(known, 0)
-    rows, ids = [], []
-    for row in range(len(units)):
-        if row % _REPORTED_EVERY == 0:
-            on_progress(row, len(units))
-        unit = units[row]
-        texts = {normalise(text) for side in (unit.query, unit.passage, *unit.negatives) for text in side.values()}
-        shared = [name for name, theirs in known.items() if not theirs.isdisjoint(texts)]
-        for name in shared:
-            found[name] += 1
-        if shared:
-            rows.append(row)
-            ids.append(unit.id)
-    on_progress(len(units), len(units))
-    return Contamination(np.array(rows, dtype=np.int64), tuple(ids[:_EXAMPLES]), found)
+    shared = {name: examples.index.shared[name] for name in collections}
+    numbers = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *shared.values()]))
+    ids = tuple(examples.name_some(numbers.tolist()))
+    return Contamination(numbers, ids, {name: len(found) for name, found in shared.items()})
 
 
-def recall_contamination(
-    units: Units,
-    collections: Sequence[Collection],
-    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
-    *,
-    cache: Path | None = None,
-) -> Contamination:
-    """Return what `find_contamination` finds, from the last time that these units were compared with these collections.
-
-    Of several processes that ask at once, one compares and the others wait.
-
-    Parameters
-    ----------
-    on_progress
-        See `find_contamination`.
-    cache
-        Folder of what was found; by default in the user's cache folder. One that cannot be written is done without.
-    """
-    if not collections:
-        return find_contamination(units, collections, on_progress)
-    folder = cache or user_cache_path("babelrank") / "contamination"
-    kept = folder / f"{_identify(units, collections)}.json"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(kept.with_suffix(".lock")).acquire()
-    except OSError:
-        return find_contamination(units, collections, on_progress)
-    with lock:
-        with suppress(OSError, ValueError, TypeError, KeyError):  # none yet, or a damaged one: made anew
-            known = json.loads(kept.read_bytes())
-            return Contamination(np.array(known["rows"], dtype=np.int64), tuple(known["ids"]), known["by_collection"])
-        found = find_contamination(units, collections, on_progress)
-        with suppress(OSError):  # a full disk costs the comparison, next time
-            atomic_write(kept, json.dumps(asdict(found) | {"rows": found.rows.tolist()}, ensure_ascii=False))
-        return found
-
-
-def _identify(units: Units, collections: Sequence[Collection]) -> str:
-    """Return a digest of all that decides what units and collections share."""
-    what: list[Any] = [_FORMAT, unicodedata.unidata_version, units.fingerprint]
-    what += [sorted(side) for side in (units.queries, units.passages)]
-    what += [[collection.name, collection.candidates, collection.sha256] for collection in collections]
-    return hashlib.sha256(json.dumps(what, ensure_ascii=False).encode()).hexdigest()[:32]
-
-
-def _texts(collection: Collection) -> set[str]:
-    """Return the texts of a collection, those of punctuation alone aside: they would match any other such text."""
-    tables = (collection.queries, collection.passages.frame)
-    return {normalise(text) for table in tables for text in table["text"]} - {""}
-
-
-def without(sets: Mapping[str, RowSet], rows: Iterable[int], size: int) -> dict[str, RowSet]:
-    """Return the row sets, by language, less `rows`."""
+def without(sets: Mapping[str, RowSet], numbers: Iterable[int], size: int) -> dict[str, RowSet]:
+    """Return sets of examples, by language, without those of `numbers`."""
     dropped = np.zeros(size, dtype=bool)
-    dropped[list(rows)] = True
+    dropped[list(numbers)] = True
     removed = RowSet.of(dropped)
     return {lang: members - removed for lang, members in sets.items()}

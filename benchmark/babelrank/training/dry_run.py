@@ -1,4 +1,4 @@
-"""A run before it is run: what its schedule holds, and how long its steps take here."""
+"""A run before it starts: what its schedule holds, and how long its steps take here."""
 
 import time
 from collections.abc import Mapping
@@ -9,11 +9,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from babelrank.training.assembly import Models, make_trainer
 from babelrank.training.config import TrainingConfig
-from babelrank.training.run import Preparation
+from babelrank.training.plan import TrainingPlan
 from babelrank.training.schedule import BatchKind, Schedule
 
-_COUNTED = 10_000  # batches whose triplets are counted, and counting them takes seconds
+_COUNTED = 10_000  # batches of which the triplets are counted: that takes seconds
 _TIMED = 4  # steps; the first is slow for reasons of its own, and left out
 
 
@@ -28,7 +29,7 @@ class ScheduleSummary:
     pairs
         Triplets by language of the query (row) and the passage (column) in the first `counted` batches; int64.
     counted
-        See there.
+        Number of batches in `pairs`.
     """
 
     batches: Mapping[tuple[BatchKind, str, str], int]
@@ -47,10 +48,11 @@ def summarise(schedule: Schedule) -> ScheduleSummary:
     return ScheduleSummary(schedule.count_batches(), pairs, counted)
 
 
-def time_steps(config: TrainingConfig, prepared: Preparation, data: Path | None = None) -> float:
-    """Return the seconds that one optimiser step takes, forward, backward and update: the median of a few."""
-    from babelrank.training.assembly import make_trainer
+def time_steps(config: TrainingConfig, models: Models, plan: TrainingPlan) -> float:
+    """Return the seconds that one optimiser step takes, forward, backward and update: the median of a few.
 
+    The student is trained by it: load it again for the run itself.
+    """
     moments: list[float] = []
     short = config.model_copy(
         update={
@@ -62,7 +64,7 @@ def time_steps(config: TrainingConfig, prepared: Preparation, data: Path | None 
     )
     with TemporaryDirectory() as folder:
         trainer = make_trainer(
-            short, prepared, Path(folder), lambda *_: moments.append(time.perf_counter()), data, resuming=False
+            short, models, plan, Path(folder), lambda *_: moments.append(time.perf_counter()), resuming=False
         )
         trainer.args.save_strategy = "no"
         trainer.train()

@@ -9,8 +9,9 @@ from sentence_transformers.base.losses.gradcache import CachedLossMixin
 from sentence_transformers.util.distributed import all_gather, is_dist_initialized
 from torch import Tensor, nn
 
-from babelrank.training.batches import NEGATIVE, PASSAGE, QUERY
-from babelrank.training.config import InfoNCEConfig, ObjectivesConfig
+from babelrank.training.config import ObjectivesConfig
+from babelrank.training.examples import NEGATIVE, PASSAGE, QUERY
+from babelrank.training.length_groups import encode_by_length
 from babelrank.training.objectives import (
     are_same,
     cosines,
@@ -21,15 +22,11 @@ from babelrank.training.objectives import (
     score_divergence,
     semantic_contrast,
 )
-from babelrank.training.parts import read_in_parts
 from babelrank.training.teacher import Teacher
-
-# What is validated on, whatever is trained with: the same for all runs, so that they can be compared.
-_VALIDATION = ObjectivesConfig(info_nce=InfoNCEConfig())
 
 
 class WeightedObjectives(CachedLossMixin, nn.Module):
-    """What is minimised; while validating, the InfoNCE loss alone.
+    """The training loss.
 
     Several processes that share a batch each see all of it: vectors are gathered, with gradients.
     """
@@ -68,7 +65,7 @@ class WeightedObjectives(CachedLossMixin, nn.Module):
         if self.uses_gradient_cache:
             loss: Tensor = self.forward_cached(features, targets)
             return loss
-        return self._combine([read_in_parts(self.model, feature) for feature in features], targets)
+        return self._combine([encode_by_length(self.model, feature) for feature in features], targets)
 
     def calculate_loss(
         self, reps: list[list[Tensor]], labels: dict[str, Any], *, with_backward: bool = False
@@ -77,21 +74,18 @@ class WeightedObjectives(CachedLossMixin, nn.Module):
         vectors = [torch.cat(parts) for parts in reps]
         loss = torch.stack(list(self._combine(vectors, labels).values())).sum()
         if with_backward:
-            # Vectors that no objective reads, such as queries beside semantic contrast alone, have a gradient of 0.
+            # Vectors that no objective reads, such as queries with semantic contrast alone, have a gradient of 0.
             loss = loss + 0.0 * sum(column.sum() for column in vectors)
             loss.backward()
             loss = loss.detach()
         return loss
 
     def _combine(self, vectors: list[Tensor], targets: dict[str, Any]) -> dict[str, Tensor]:
-        inner = getattr(
-            self.model, "module", self.model
-        )  # where processes share a batch, that alone is told to evaluate
-        chosen = self.objectives if inner.training else _VALIDATION
+        chosen = self.objectives
         queries, passages, *others = vectors
         queries, passages = _gather(queries), _gather(passages)
-        translations = _gather(others.pop(0)) if self.objectives.needs_translation else None
-        same_query, same_passage = (_gather(targets[side]) for side in (QUERY, PASSAGE))
+        translations = _gather(others.pop(0)) if chosen.needs_translation else None
+        same_query, same_passage = (_gather_hashes(targets[side]) for side in (QUERY, PASSAGE))
         known = known_positives(same_query, same_passage)
         losses = {}
         if settings := chosen.info_nce:
@@ -139,7 +133,7 @@ def _be_language_agnostic(
     same_query: Tensor,
     same_passage: Tensor,
 ) -> dict[str, Tensor]:
-    """Return the losses that compare passages with their translations; anchors are the other units' texts."""
+    """Return the losses that compare passages with their translations; anchors are the other examples' texts."""
     losses = {}
     equal = known_positives(same_passage, same_passage)
     if semantic := chosen.semantic_contrast:
@@ -167,7 +161,16 @@ def _gather(rows: Tensor) -> Tensor:
     return gathered
 
 
+def _gather_hashes(hashes: Tensor) -> Tensor:
+    """Return the hashes of all processes (see `batches.hash_parallels`), whose tables can differ in width."""
+    if not is_dist_initialized():
+        return hashes
+    width = torch.tensor(hashes.shape[1], device=hashes.device)
+    torch.distributed.all_reduce(width, torch.distributed.ReduceOp.MAX)
+    return _gather(nn.functional.pad(hashes, (0, int(width) - hashes.shape[1])))
+
+
 def _find_new(negatives: Tensor, same_negative: Tensor, same_passage: Tensor) -> Tensor:
-    """Return the hard negatives that do not stand in the batch as passages: those count already, or are true pairs."""
-    there = are_same(_gather(same_negative), same_passage).any(dim=1)
+    """Return the hard negatives that are not among the batch's passages: those count already, or are true pairs."""
+    there = are_same(_gather_hashes(same_negative), same_passage).any(dim=1)
     return _gather(negatives)[~there]

@@ -17,11 +17,13 @@ class RowSet:
     Attributes
     ----------
     size
-        Rows that there are, members or not.
+        Number of rows, members or not.
+    bits
+        uint8, one bit per row, the first row the lowest bit of the first byte.
     """
 
     def __init__(self, bits: np.ndarray, size: int) -> None:
-        """Take ownership of `bits`: uint8, one bit per row, the first row the lowest bit of the first byte.
+        """Take ownership of `bits`.
 
         Raises
         ------
@@ -31,7 +33,7 @@ class RowSet:
         if len(bits) != (size + 7) // 8:
             raise ValueError(f"{len(bits)} bytes cannot hold {size} rows.")
         self.size = size
-        self._bits = bits
+        self.bits = bits
 
     @classmethod
     def all(cls, size: int) -> "RowSet":
@@ -51,23 +53,23 @@ class RowSet:
         return int(self._directory[-1])
 
     def __and__(self, other: "RowSet") -> "RowSet":
-        return RowSet(self._bits & other._bits, self.size)
+        return RowSet(self.bits & other.bits, self.size)
 
     def __or__(self, other: "RowSet") -> "RowSet":
-        return RowSet(self._bits | other._bits, self.size)
+        return RowSet(self.bits | other.bits, self.size)
 
     def __sub__(self, other: "RowSet") -> "RowSet":
-        return RowSet(self._bits & ~other._bits, self.size)
+        return RowSet(self.bits & ~other.bits, self.size)
 
     def contains(self, rows: np.ndarray) -> np.ndarray:
         """Tell for each of `rows` whether it is a member; bool, of the same shape."""
-        found: np.ndarray = (self._bits[rows >> 3] >> (rows & 7).astype(np.uint8)) & 1
+        found: np.ndarray = (self.bits[rows >> 3] >> (rows & 7).astype(np.uint8)) & 1
         return found.astype(bool)
 
     def select(self, ordinals: np.ndarray) -> np.ndarray:
         """Return the rows of the members with these ordinals, counted from 0 in order of rows; int64."""
         blocks = np.searchsorted(self._directory, ordinals, side="right") - 1
-        bytes_ = np.take(self._bits, blocks[:, None] * _BLOCK + np.arange(_BLOCK), mode="clip")
+        bytes_ = np.take(self.bits, blocks[:, None] * _BLOCK + np.arange(_BLOCK), mode="clip")
         within = np.cumsum(np.unpackbits(bytes_, axis=1, bitorder="little"), axis=1, dtype=np.int32)
         offsets = (within > (ordinals - self._directory[blocks])[:, None]).argmax(axis=1)
         rows: np.ndarray = blocks * (_BLOCK * 8) + offsets
@@ -76,10 +78,10 @@ class RowSet:
     @cached_property
     def _directory(self) -> np.ndarray:
         """Members before each block, and at the end all of them; int64."""
-        if not len(self._bits):
+        if not len(self.bits):
             return np.zeros(1, dtype=np.int64)
-        starts = np.arange(0, len(self._bits), _BLOCK)
-        counts = np.add.reduceat(np.bitwise_count(self._bits), starts, dtype=np.int64)
+        starts = np.arange(0, len(self.bits), _BLOCK)
+        counts = np.add.reduceat(np.bitwise_count(self.bits), starts, dtype=np.int64)
         return np.concatenate([[0], np.cumsum(counts)])
 
 

@@ -1,7 +1,8 @@
-"""The start of a run: loading, what is trained of it, and what becomes of it at the end."""
+"""The base model of a run: loading it, choosing what is trained, and averaging at the end."""
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,34 +10,58 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
-from babelrank.errors import TrainingError
-from babelrank.training.batches import PASSAGE, QUERY
+from babelrank.errors import EncoderError, TrainingError
 from babelrank.training.config import LoraConfig, ModelConfig
+from babelrank.training.examples import PASSAGE, QUERY
+from babelrank_adapters.model_files import look_for_model, require_safe_weights
+
+_WEIGHTS = {"dtype": torch.float32, "use_safetensors": True}
 
 # Names of the prompts of the two roles, in the order in which sentence-transformers looks for them.
 _PROMPT_NAMES = {QUERY: ("query",), PASSAGE: ("document", "passage", "corpus")}
 
 
-def load_start(config: ModelConfig, device: str | None) -> SentenceTransformer:
-    """Load a checkpoint, with the prompts that it will be trained with.
+def load_base_model(
+    config: ModelConfig, device: str | None, *, place: str = "model.base_model", trust_remote_code: bool = False
+) -> SentenceTransformer:
+    """Load a model, with the prompts that it will be trained with.
+
+    Parameters
+    ----------
+    place
+        Key of the configuration that names the model, for errors.
+    trust_remote_code
+        Whether the user has said on the command line that the model's own code may run.
 
     Raises
     ------
     TrainingError
-        It cannot be loaded, or is asked for a pooling that it has its own of.
+        It cannot be loaded, has weights that are pickled only, or already has a pooling where one is configured.
     """
+    _require_safe_weights(config, place)
     load = _load_with_pooling if config.pooling else _load_as_it_is
     try:
-        model = load(config, device)
+        model = load(config, device, trust_remote_code)
     except TrainingError:
         raise
-    except Exception as error:  # any of several libraries' own
+    except Exception as error:  # of several libraries
+        if "trust_remote_code" in str(error):
+            raise TrainingError(
+                f"{place}: {config.base_model} needs code of its own; --trust-remote-code runs it, if you trust it."
+            ) from error
         kind = type(error).__name__
-        raise TrainingError(f"model.start: {config.start} cannot be loaded ({kind}: {error}).") from error
+        raise TrainingError(f"{place}: {config.base_model} cannot be loaded ({kind}: {error}).") from error
     for names, prompt in zip(_PROMPT_NAMES.values(), (config.query_prompt, config.document_prompt), strict=True):
         if prompt is not None:
             model.prompts |= {name: prompt for name in names if name in (names[0], *model.prompts)}
     return model
+
+
+def load_checkpoint(folder: Path, *, trust_remote_code: bool = False) -> SentenceTransformer:
+    """Load a checkpoint as it is, on the CPU; see `load_base_model`."""
+    return load_base_model(
+        ModelConfig(base_model=str(folder)), "cpu", place="checkpoint", trust_remote_code=trust_remote_code
+    )
 
 
 def prompts_of(model: SentenceTransformer) -> dict[str, str]:
@@ -117,7 +142,7 @@ def add_lora(model: SentenceTransformer, config: LoraConfig) -> None:
 
 
 def merge_lora(model: SentenceTransformer) -> None:
-    """Add what the adapters learnt to the weights, and take the adapters away."""
+    """Add what the adapters learnt to the weights, and remove the adapters."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     for name, layer in [(name, module) for name, module in model.named_modules() if isinstance(module, BaseTunerLayer)]:
@@ -135,35 +160,49 @@ def copy_weights(model: SentenceTransformer) -> dict[str, Tensor]:
     return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
 
 
-def average(model: SentenceTransformer, start: Mapping[str, Tensor], share: float) -> None:
-    """Make every parameter (1 − share) · trained + share · start.
+def average(model: SentenceTransformer, base_weights: Mapping[str, Tensor], share: float) -> None:
+    """Set every parameter to (1 − share) · trained + share · base.
 
-    Averaging weights keeps more of the start's abilities than it costs (Wortsman et al. 2022, arXiv 2109.01903).
+    Averaging weights keeps more of the base model's abilities than it costs (Wortsman et al. 2022, arXiv 2109.01903).
     """
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            parameter.lerp_(start[name].to(parameter.device), share)
+            parameter.lerp_(base_weights[name].to(parameter.device), share)
 
 
-def _load_as_it_is(config: ModelConfig, device: str | None) -> SentenceTransformer:
+def _require_safe_weights(config: ModelConfig, place: str) -> None:
+    """Refuse weights that are pickled only: unpickling can run code."""
+    files = look_for_model(config.base_model, config.revision)
+    if files is None:  # what is wrong with it shows when it is loaded
+        return
+    try:
+        require_safe_weights(files, allow_pickle=False)
+    except EncoderError as error:
+        raise TrainingError(
+            f"{place}: {config.base_model} has weights that are pickled only, and a pickle can run code as it is read. "
+            "If you trust it, convert it to safetensors first: SentenceTransformer(…).save_pretrained(…)."
+        ) from error
+
+
+def _load_as_it_is(config: ModelConfig, device: str | None, trust_remote_code: bool) -> SentenceTransformer:
     return SentenceTransformer(
-        config.start,
+        config.base_model,
         revision=config.revision,
         device=device,
-        trust_remote_code=config.trust_remote_code,
-        model_kwargs={"dtype": torch.float32},
+        trust_remote_code=trust_remote_code,
+        model_kwargs=_WEIGHTS,
     )
 
 
-def _load_with_pooling(config: ModelConfig, device: str | None) -> SentenceTransformer:
+def _load_with_pooling(config: ModelConfig, device: str | None, trust_remote_code: bool) -> SentenceTransformer:
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
     from sentence_transformers.util import is_sentence_transformer_model
 
-    if is_sentence_transformer_model(config.start, revision=config.revision):
-        raise TrainingError(f"model.pooling: {config.start} is no raw checkpoint: it has a pooling of its own.")
-    source = {"revision": config.revision, "trust_remote_code": config.trust_remote_code}
+    if is_sentence_transformer_model(config.base_model, revision=config.revision):
+        raise TrainingError(f"model.pooling: {config.base_model} is no raw checkpoint: it has a pooling of its own.")
+    source = {"revision": config.revision, "trust_remote_code": trust_remote_code}
     first = Transformer(
-        config.start, model_kwargs={"dtype": torch.float32, **source}, processor_kwargs=source, config_kwargs=source
+        config.base_model, model_kwargs=_WEIGHTS | source, processor_kwargs=source, config_kwargs=source
     )
     pooling = Pooling(first.get_embedding_dimension(), config.pooling or "mean")
     return SentenceTransformer(modules=[first, pooling, Normalize()], device=device)

@@ -1,8 +1,8 @@
 """The objectives as functions of vectors: what is minimised, with its formula and source.
 
 In all of them a row is a text's vector; similarities are cosines, so vectors need not have unit length. q are queries,
-p their passages, row by row; `known` marks pairs (query i, passage j) that are no negatives though i ≠ j: the same
-passage twice in a batch, or the passage of the same query.
+p their passages, row by row; `known` marks pairs (query i, passage j) that are no negatives although i ≠ j: passages
+that say the same in some language, or the passage of a query that does.
 """
 
 import torch
@@ -117,7 +117,7 @@ def language_contrast(
     passages, translations
         Shape (n, dimension).
     own
-        Bool, shape (m, n): pairs that are left out, since the anchor is of the same unit.
+        Bool, shape (m, n): pairs that are left out, since the anchor is of the same example.
     """
     gap = (cosines(anchors, passages) - cosines(anchors, translations)) / temperature
     loss = -(functional.logsigmoid(gap) + functional.logsigmoid(-gap)) / 2
@@ -137,14 +137,21 @@ def known_positives(queries: Tensor, passages: Tensor) -> Tensor:
 
 
 def are_same(texts: Tensor, others: Tensor) -> Tensor:
-    """Return which texts are the same as which others; bool, shape (n, m).
+    """Return which texts say the same as which others; bool, shape (n, m).
 
     Parameters
     ----------
     texts, others
-        Numbers of each text, one of which is equal if the texts are the same: int64, shapes (n, k) and (m, k).
+        Numbers of each text in its languages, of which texts that say the same share one; 0 is no text. int64, shapes
+        (n, k) and (m, l).
     """
-    return (texts[:, None] == others[None, :]).any(dim=-1)
+    values, places = torch.unique(torch.cat([texts.flatten(), others.flatten()]), return_inverse=True)
+    ours, theirs = places[: texts.numel()].view(texts.shape), places[texts.numel() :].view(others.shape)
+    counts = torch.zeros(len(texts) + len(others), len(values), device=texts.device)
+    counts[: len(texts)].scatter_(1, ours, 1.0)
+    counts[len(texts) :].scatter_(1, theirs, 1.0)
+    counts[:, values == 0] = 0.0
+    return (counts[: len(texts)] @ counts[len(texts) :].T) > 0
 
 
 def _mask(scores: Tensor, known: Tensor) -> Tensor:

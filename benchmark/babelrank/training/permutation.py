@@ -38,12 +38,12 @@ def _encrypt(values: np.ndarray, half: np.uint64, keys: np.ndarray) -> np.ndarra
     mask = (np.uint64(1) << half) - np.uint64(1)
     left, right = values >> half, values & mask
     for key in keys:
-        left, right = right, left ^ (_hash(right ^ key) & mask)
+        left, right = right, left ^ (mix_bits(right ^ key) & mask)
     return (left << half) | right
 
 
-def _hash(values: np.ndarray) -> np.ndarray:
-    """Mix the bits of uint64 values: the finaliser of SplitMix64 (Steele et al. 2014)."""
+def mix_bits(values: np.ndarray) -> np.ndarray:
+    """Return uint64 values with their bits mixed: the finaliser of SplitMix64 (Steele et al. 2014)."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed: np.ndarray = values ^ (values >> np.uint64(31))

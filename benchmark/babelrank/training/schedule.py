@@ -1,7 +1,7 @@
-"""Which texts meet in which batch: a pure function of what units there are, the settings and a seed.
+"""Which texts meet in which batch: a pure function of the examples, the settings and a seed.
 
-In: which units have which languages. Out: for any step, the units of its batch and the language of each text. Nothing
-is drawn that depends on the step before: a schedule can be replayed, and entered at any step.
+In: which examples have which languages. Out: for any step, the examples of its batch and the language of each text. No
+draw depends on the step before: a schedule can be replayed, and entered at any step.
 
 Kinds of batches, after arXiv 2408.10536 and LAReQA (arXiv 2004.05484):
 
@@ -17,6 +17,7 @@ A hybrid schedule makes each batch X-X with probability α, else X-Y.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 
@@ -45,23 +46,29 @@ class Source:
     name
         In summaries and errors; no other source has it.
     size
-        Number of units.
+        Number of examples.
     queries, passages
-        Language -> the units that have such a text.
+        Language -> the examples that have such a text.
     weight
-        How often it is drawn, relative to the others; its size by default.
+        How many examples it counts as; as many as it has by default. A kind of batch for which a share of its examples
+        is fit sees that share of the weight: in English batches, a set counts with its English examples.
     """
 
     name: str
     size: int
     queries: Mapping[str, RowSet]
     passages: Mapping[str, RowSet]
-    weight: float
+    weight: float | None = None
+
+    @cached_property
+    def usable(self) -> int:
+        """Number of examples with a question and a passage."""
+        return len(in_any(self.queries.values(), self.size) & in_any(self.passages.values(), self.size))
 
 
 @dataclass(frozen=True)
 class ScheduleSettings:
-    """What tells one schedule from another over the same units.
+    """What tells one schedule from another over the same examples.
 
     Attributes
     ----------
@@ -83,7 +90,7 @@ class ScheduleSettings:
 
 @dataclass(frozen=True)
 class Batch:
-    """The units of one step, and in which language each appears.
+    """The examples of one step, and in which language each appears.
 
     Attributes
     ----------
@@ -93,8 +100,8 @@ class Batch:
         How its languages were drawn.
     source
         Position of its data set among the sources.
-    units
-        Rows of the data set, all different; int64, shape (batch_size,).
+    examples
+        Numbers of examples of the data set, all different; int64, shape (batch_size,).
     query_languages, passage_languages
         Positions in the schedule's languages; int64, shape (batch_size,).
     """
@@ -102,29 +109,29 @@ class Batch:
     step: int
     kind: BatchKind
     source: int
-    units: np.ndarray
+    examples: np.ndarray
     query_languages: np.ndarray
     passage_languages: np.ndarray
 
 
 @dataclass(frozen=True)
 class _Stream:
-    """The units from which one sort of batch is drawn, in an order that is new in every pass over them.
+    """The examples from which one sort of batch is drawn, in an order that is new in every pass over them.
 
-    A batch never spans two passes, so that no unit can stand in it twice.
+    A batch never spans two passes, so that no example can stand in it twice.
     """
 
     kind: BatchKind
     source: int
     language: int  # of an X-X batch; -1 for other kinds
-    units: RowSet
+    examples: RowSet
     key: int
 
     def draw(self, ordinal: int, batch_size: int, seed: int) -> np.ndarray:
-        """Return the units of this stream's batch number `ordinal`."""
-        epoch, index = divmod(ordinal, len(self.units) // batch_size)
+        """Return the examples of this stream's batch number `ordinal`."""
+        epoch, index = divmod(ordinal, len(self.examples) // batch_size)
         positions = np.arange(index * batch_size, (index + 1) * batch_size)
-        return self.units.select(permute(positions, len(self.units), _mix(seed, self.key, epoch)))
+        return self.examples.select(permute(positions, len(self.examples), _mix(seed, self.key, epoch)))
 
 
 class Schedule:
@@ -146,7 +153,7 @@ class Schedule:
         Raises
         ------
         TrainingError
-            A kind of batch that is asked for cannot be made of these units.
+            A kind of batch that is asked for cannot be made of these examples.
         """
         self.languages = languages_of(sources)
         self.sources = tuple(sources)
@@ -164,10 +171,10 @@ class Schedule:
             raise IndexError(step)
         stream = self._streams[self._stream_of[step]]
         size, seed = self.settings.batch_size, self.settings.seed
-        units = stream.draw(int(self._ordinal_of[step]), size, seed)
+        examples = stream.draw(int(self._ordinal_of[step]), size, seed)
         generator = np.random.Generator(np.random.Philox(key=_mix(seed, len(self._streams), step)))
-        queries, passages = self._draw_languages(stream, units, generator)
-        return Batch(step, stream.kind, stream.source, units, queries, passages)
+        queries, passages = self._draw_languages(stream, examples, generator)
+        return Batch(step, stream.kind, stream.source, examples, queries, passages)
 
     def __iter__(self) -> Iterator[Batch]:
         return (self[step] for step in range(len(self)))
@@ -209,15 +216,15 @@ class Schedule:
             found = []
             largest = 0
             for i, source in enumerate(self.sources):
-                units = _ELIGIBLE[kind](source, self.languages[language])
-                largest = max(largest, len(units))
-                if len(units) >= self.settings.batch_size:
-                    found.append(_Stream(kind, i, language, units, _mix(_KINDS.index(kind), i, language + 1)))
+                examples = _ELIGIBLE[kind](source, self.languages[language])
+                largest = max(largest, len(examples))
+                if len(examples) >= self.settings.batch_size:
+                    found.append(_Stream(kind, i, language, examples, _mix(_KINDS.index(kind), i, language + 1)))
             if not found:
                 where = f" in {self.languages[language]}" if language >= 0 else ""
                 raise TrainingError(
-                    f"schedule: no {kind} batch of {self.settings.batch_size}{where} can be made: no set of units has "
-                    f"more than {largest} that fit. Lower schedule.batch_size"
+                    f"schedule: no {kind} batch of {self.settings.batch_size}{where} can be made: no set of examples "
+                    f"has more than {largest} that fit. Lower schedule.batch_size"
                     + (", or name the languages in schedule.languages." if language >= 0 else ".")
                 )
             streams += found
@@ -240,30 +247,35 @@ class Schedule:
             for j, language in enumerate(languages):
                 here = (kind_of == k) & (language_of == j)
                 options = [i for i, s in enumerate(self._streams) if s.kind is kind and s.language == language]
-                weights = [self.sources[self._streams[i].source].weight for i in options]
+                weights = [self._weight(self._streams[i]) for i in options]
                 stream_of[here] = np.array(options, dtype=np.int32)[_choose(draws[2][here], weights)]
         return stream_of, _count_before(stream_of)
 
+    def _weight(self, stream: _Stream) -> float:
+        """Return how often a stream is drawn, relative to others of its kind and language."""
+        source = self.sources[stream.source]
+        return len(stream.examples) * (1.0 if source.weight is None else source.weight / source.usable)
+
     def _draw_languages(
-        self, stream: _Stream, units: np.ndarray, generator: np.random.Generator
+        self, stream: _Stream, examples: np.ndarray, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         if stream.kind is BatchKind.MONOLINGUAL:
-            same = np.full(len(units), stream.language)
+            same = np.full(len(examples), stream.language)
             return same, same
         source = self.sources[stream.source]
-        queries, passages = (self._have(side, units) for side in (source.queries, source.passages))
+        queries, passages = (self._have(side, examples) for side in (source.queries, source.passages))
         allowed = queries[:, :, None] & passages[:, None, :]
         differ = ~np.eye(len(self.languages), dtype=bool)
         allowed &= differ if stream.kind is BatchKind.CROSS_LINGUAL else ~differ
-        choices = np.cumsum(allowed.reshape(len(units), -1), axis=1)
-        drawn = np.floor(generator.random(len(units)) * choices[:, -1]).astype(np.int64)
+        choices = np.cumsum(allowed.reshape(len(examples), -1), axis=1)
+        drawn = np.floor(generator.random(len(examples)) * choices[:, -1]).astype(np.int64)
         query, passage = np.divmod((choices > drawn[:, None]).argmax(axis=1), len(self.languages))
         return query, passage
 
-    def _have(self, side: Mapping[str, RowSet], units: np.ndarray) -> np.ndarray:
-        """Tell which of `units` have a text in which language; bool, shape (units, languages)."""
-        nowhere = np.zeros(len(units), dtype=bool)
-        return np.stack([side[lang].contains(units) if lang in side else nowhere for lang in self.languages], axis=1)
+    def _have(self, side: Mapping[str, RowSet], examples: np.ndarray) -> np.ndarray:
+        """Tell which of `examples` have a text in which language; bool, shape (examples, languages)."""
+        nowhere = np.zeros(len(examples), dtype=bool)
+        return np.stack([side[lang].contains(examples) if lang in side else nowhere for lang in self.languages], axis=1)
 
 
 def languages_of(sources: Iterable[Source]) -> tuple[str, ...]:
@@ -273,12 +285,12 @@ def languages_of(sources: Iterable[Source]) -> tuple[str, ...]:
 
 def _check_settings(settings: ScheduleSettings, languages: Sequence[str]) -> None:
     if not languages:
-        raise TrainingError("units: none has a text in the languages that are wanted.")
+        raise TrainingError("examples: none has a text in the languages that are wanted.")
     if settings.batch_size < 2:
         raise TrainingError(f"schedule.batch_size: {settings.batch_size}: in-batch negatives need at least 2 triplets.")
     for lang in settings.languages:
         if lang not in languages:
-            raise TrainingError(f"schedule.languages: no unit has {lang!r}; there are {', '.join(languages)}.")
+            raise TrainingError(f"schedule.languages: no example has {lang!r}; there are {', '.join(languages)}.")
 
 
 def _monolingual(source: Source, language: str) -> RowSet:
@@ -292,7 +304,7 @@ def _mixed(source: Source, _: str) -> RowSet:
 
 
 def _cross_lingual(source: Source, _: str) -> RowSet:
-    """Return the units of which some query and some passage differ in language."""
+    """Return the examples of which some query and some passage differ in language."""
     size, sides = source.size, (source.queries.values(), source.passages.values())
     usable = in_any(sides[0], size) & in_any(sides[1], size)
     several = in_several(sides[0], size) | in_several(sides[1], size)

@@ -1,4 +1,4 @@
-"""The model from which a student learns: what it makes of a text, each text read once."""
+"""The model from which a student learns; it reads each text once."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 
-from babelrank.training.centering import mean_vectors
+from babelrank.training.examples import ExampleSet
+from babelrank.training.mean_vectors import mean_vectors
 from babelrank.training.model import encode_role
-from babelrank.training.units import Units
 
 _REMEMBERED = 262_144  # vectors: 400 MB at 384 dimensions
 
@@ -33,12 +33,13 @@ class Teacher:
         dimension: int | None = self._model.get_embedding_dimension()
         return dimension
 
-    def center(self, units: Sequence[Units]) -> None:
+    def center(self, examples: Sequence[ExampleSet]) -> None:
         """From now on, move the vectors of each language so that their mean is that of all languages.
 
-        Means are those of a role, estimated from some of the units; queries and passages stay as far apart as they are.
+        Means are those of a role, estimated from some of the examples; queries and passages stay as far apart as they
+        are.
         """
-        for role, means in mean_vectors(self._encode, units).items():
+        for role, means in mean_vectors(self._encode, examples).items():
             center = np.mean(list(means.values()), axis=0)
             self._shifts |= {(role, lang): center - mean for lang, mean in means.items()}
 

@@ -1,4 +1,4 @@
-"""Units in JSON lines: what is read, what is refused and where, and which texts there are."""
+"""Examples in JSON lines: what is read, what is refused and where, and which texts there are."""
 
 import hashlib
 import json
@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 
 from babelrank.errors import TrainingError
-from babelrank.training.units import JsonlUnits, Unit, parse_unit
+from babelrank.training.examples import Example
+from babelrank.training.indexing import read_examples
+from babelrank.training.jsonl_rows import parse_example
 
 FIRST = {"id": "a", "query": {"de": "wer?", "en": "who?"}, "passage": {"en": "she"}}
 SECOND = {
@@ -24,8 +26,8 @@ SECOND = {
 SMALL = {"query": {"en": "q"}, "passage": {"en": "p"}}
 
 
-def write(path, *units) -> Path:
-    path.write_text("".join(json.dumps(unit, ensure_ascii=False) + "\n" for unit in units), encoding="utf-8")
+def write(path, *examples) -> Path:
+    path.write_text("".join(json.dumps(example, ensure_ascii=False) + "\n" for example in examples), encoding="utf-8")
     return path
 
 
@@ -35,51 +37,53 @@ def members(row_set) -> list[int]:
 
 @pytest.fixture
 def path(tmp_path) -> Path:
-    return tmp_path / "units.jsonl"
+    return tmp_path / "examples.jsonl"
 
 
 def test_units_are_read_with_all_that_they_hold(path):
-    units = JsonlUnits(write(path, FIRST, SECOND))
-    assert len(units) == 2
-    assert units.name == "units.jsonl"
-    assert units[0] == Unit("a", {"de": "wer?", "en": "who?"}, {"en": "she"})
-    assert units[1] == Unit("b", {"th": "ใคร"}, {"de": "er", "th": "เขา"}, ({"de": "es"}, {"en": "it"}))
+    examples = read_examples(write(path, FIRST, SECOND))
+    assert len(examples) == 2
+    assert examples.name == "examples.jsonl"
+    assert examples[0] == Example("a", {"de": "wer?", "en": "who?"}, {"en": "she"})
+    assert examples[1] == Example("b", {"th": "ใคร"}, {"de": "er", "th": "เขา"}, ({"de": "es"}, {"en": "it"}))
 
 
 def test_which_units_have_a_language_is_known_by_side(path):
-    units = JsonlUnits(write(path, FIRST, SECOND))
-    assert {lang: members(rows) for lang, rows in units.queries.items()} == {"de": [0], "en": [0], "th": [1]}
-    assert {lang: members(rows) for lang, rows in units.passages.items()} == {"de": [1], "en": [0], "th": [1]}
-    assert list(units.queries) == sorted(units.queries)
+    examples = read_examples(write(path, FIRST, SECOND))
+    assert {lang: members(rows) for lang, rows in examples.queries.items()} == {"de": [0], "en": [0], "th": [1]}
+    assert {lang: members(rows) for lang, rows in examples.passages.items()} == {"de": [1], "en": [0], "th": [1]}
+    assert list(examples.queries) == sorted(examples.queries)
 
 
 def test_a_line_more_than_needed_of_a_unit_is_no_error(path):
-    assert JsonlUnits(write(path, FIRST | {"source": "somewhere"}))[0].id == "a"
+    assert read_examples(write(path, FIRST | {"source": "somewhere"}))[0].id == "a"
 
 
 def test_ids_may_be_numbers(path):
-    assert [unit.id for unit in JsonlUnits(write(path, SMALL | {"id": 7}, SMALL | {"id": 0}))] == ["7", "0"]
+    assert [
+        example.id for example in read_examples(write(path, SMALL | {"id": 7}, SMALL | {"id": 0, "query": {"en": "r"}}))
+    ] == ["7", "0"]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", ""])
 def test_blank_lines_are_skipped_and_the_last_line_need_not_end(path, end):
     lines = [json.dumps(FIRST), "", "  \t", json.dumps(SECOND)]
     path.write_bytes(("\n" + "\n".join(lines) + end).encode())
-    units = JsonlUnits(path)
-    assert [units[row].id for row in range(len(units))] == ["a", "b"]
-    assert units[1].query == {"th": "ใคร"}
+    examples = read_examples(path)
+    assert [examples[row].id for row in range(len(examples))] == ["a", "b"]
+    assert examples[1].query == {"th": "ใคร"}
 
 
 def test_units_are_found_in_any_order(path):
     wanted = [SMALL | {"id": f"u{i}", "query": {"en": "ü" * i + "?"}} for i in range(20)]
-    units = JsonlUnits(write(path, *wanted))
+    examples = read_examples(write(path, *wanted))
     for row in np.random.default_rng(0).permutation(20):
-        assert units[row] == Unit(f"u{row}", {"en": "ü" * row + "?"}, {"en": "p"})
+        assert examples[row] == Example(f"u{row}", {"en": "ü" * row + "?"}, {"en": "p"})
 
 
 def test_there_is_no_unit_behind_the_last(path):
     with pytest.raises(IndexError):
-        JsonlUnits(write(path, FIRST))[1]
+        read_examples(write(path, FIRST))[1]
 
 
 # --- what is refused ---
@@ -89,15 +93,15 @@ def test_there_is_no_unit_behind_the_last(path):
 def test_a_file_without_units_is_an_error(path, content):
     path.write_text(content)
     with pytest.raises(TrainingError) as caught:
-        JsonlUnits(path)
-    assert str(caught.value) == f"{path}: holds no units."
+        read_examples(path)
+    assert str(caught.value) == f"{path}: holds no examples."
 
 
 @pytest.mark.parametrize(("make", "reason"), [(Path.mkdir, "Is a directory"), (lambda _: None, "No such file")])
 def test_a_file_that_cannot_be_read_is_named(path, make, reason):
     make(path)
     with pytest.raises(TrainingError) as caught:
-        JsonlUnits(path)
+        read_examples(path)
     assert str(caught.value).startswith(f"{path}: cannot be read ({reason}")
 
 
@@ -114,21 +118,21 @@ def test_a_file_that_cannot_be_read_is_named(path, make, reason):
 def test_a_line_that_is_not_json_is_named_by_its_number_in_the_file(path, line, reason):
     path.write_bytes(json.dumps(FIRST).encode() + b"\n\n" + line + b"\n" + json.dumps(SECOND).encode())
     with pytest.raises(TrainingError) as caught:
-        JsonlUnits(path)
+        read_examples(path)
     assert str(caught.value).startswith(f"{path}, line 3: not JSON (")
     assert reason in str(caught.value)
 
 
 def test_escaped_characters_are_read_whole(path):
     path.write_text('{"id": 1, "query": {"en": "\\ud83d\\ude00 \\u00fc"}, "passage": {"en": "p"}}')
-    assert JsonlUnits(path)[0].query == {"en": "😀 ü"}
+    assert read_examples(path)[0].query == {"en": "😀 ü"}
 
 
 @pytest.mark.parametrize(
-    ("unit", "complaint"),
+    ("example", "complaint"),
     [
-        ([FIRST], "a unit is a JSON object with id, query, passage, this is list."),
-        ("text", "a unit is a JSON object with id, query, passage, this is str."),
+        ([FIRST], "an example is a JSON object with id, query, passage, this is list."),
+        ("text", "an example is a JSON object with id, query, passage, this is str."),
         (SMALL, "'id' should be a string or a number, is missing."),
         (SMALL | {"id": None}, "'id' should be a string or a number, is empty (None)."),
         (SMALL | {"id": ["a"]}, "'id' should be a string or a number, is list."),
@@ -150,93 +154,93 @@ def test_escaped_characters_are_read_whole(path):
         (SMALL | {"id": "a", "negatives": [{"en": 1}]}, "negatives[0].en should be a text, is int."),
     ],
 )
-def test_a_line_that_is_no_unit_is_told_with_what_should_be_there(path, unit, complaint):
+def test_a_line_that_is_no_unit_is_told_with_what_should_be_there(path, example, complaint):
     with pytest.raises(TrainingError) as caught:
-        JsonlUnits(write(path, FIRST, unit))
+        read_examples(write(path, FIRST, example))
     assert str(caught.value) == f"{path}, line 2: {complaint}"
-    with pytest.raises(TrainingError) as caught:
-        parse_unit(unit, "here")
-    assert str(caught.value) == f"here: {complaint}"
 
 
 def test_a_text_of_spaces_alone_is_none(path):
     with pytest.raises(TrainingError, match=r"line 1: query\.de should be a text, is empty \(' \\u3000'\)\."):
-        JsonlUnits(write(path, SMALL | {"id": "a", "query": {"de": " \u3000"}}))
+        read_examples(write(path, SMALL | {"id": "a", "query": {"de": " \u3000"}}))
 
 
 # --- languages ---
 
 
 def test_texts_in_other_languages_are_ignored(path):
-    units = JsonlUnits(write(path, FIRST, SECOND), languages=("de", "th"))
-    assert units[0] == Unit("a", {"de": "wer?"}, {})
-    assert units[1] == Unit("b", {"th": "ใคร"}, {"de": "er", "th": "เขา"}, ({"de": "es"}, {}))
-    assert {lang: members(rows) for lang, rows in units.queries.items()} == {"de": [0], "th": [1]}
-    assert {lang: members(rows) for lang, rows in units.passages.items()} == {"de": [1], "th": [1]}
+    examples = read_examples(write(path, FIRST, SECOND), languages=("de", "th"))
+    assert examples[0] == Example("a", {"de": "wer?"}, {})
+    assert examples[1] == Example("b", {"th": "ใคร"}, {"de": "er", "th": "เขา"}, ({"de": "es"},))
+    assert {lang: members(rows) for lang, rows in examples.queries.items()} == {"de": [0], "th": [1]}
+    assert {lang: members(rows) for lang, rows in examples.passages.items()} == {"de": [1], "th": [1]}
 
 
 def test_texts_in_other_languages_are_checked_all_the_same():
     with pytest.raises(TrainingError, match=r"here: query\.en should be a text"):
-        parse_unit({"id": 1, "query": {"de": "q", "en": ""}, "passage": {"de": "p"}}, "here", frozenset({"de"}))
+        parse_example({"id": 1, "query": {"de": "q", "en": ""}, "passage": {"de": "p"}}, "here", frozenset({"de"}))
 
 
 def test_without_languages_all_are_kept():
-    assert parse_unit(SECOND, "here").passage == SECOND["passage"]
+    assert parse_example(SECOND, "here")[2] == SECOND["passage"]
 
 
 # --- identity ---
 
 
 def test_the_fingerprint_is_that_of_the_content(path, tmp_path):
-    first = JsonlUnits(write(path, FIRST, SECOND))
+    first = read_examples(write(path, FIRST, SECOND))
     assert first.fingerprint == hashlib.sha256(path.read_bytes()).hexdigest()
-    copy = JsonlUnits(write(tmp_path / "copy.jsonl", FIRST, SECOND))
-    other = JsonlUnits(write(tmp_path / "other.jsonl", FIRST, SECOND | {"id": "c"}))
-    turned = JsonlUnits(write(tmp_path / "turned.jsonl", SECOND, FIRST))
+    copy = read_examples(write(tmp_path / "copy.jsonl", FIRST, SECOND))
+    other = read_examples(write(tmp_path / "other.jsonl", FIRST, SECOND | {"id": "c"}))
+    turned = read_examples(write(tmp_path / "turned.jsonl", SECOND, FIRST))
     assert first.fingerprint == copy.fingerprint
-    assert len({units.fingerprint for units in (first, other, turned)}) == 3
+    assert len({examples.fingerprint for examples in (first, other, turned)}) == 3
 
 
 def test_units_can_be_sent_to_another_process_before_and_after_they_were_read(path):
-    units = JsonlUnits(write(path, FIRST, SECOND), languages=("de",))
+    examples = read_examples(write(path, FIRST, SECOND), languages=("de",))
     for _ in range(2):
-        copy = pickle.loads(pickle.dumps(units))
-        assert [copy[row] for row in (1, 0)] == [units[row] for row in (1, 0)]
-        assert (len(copy), copy.name, copy.fingerprint) == (2, "units.jsonl", units.fingerprint)
+        copy = pickle.loads(pickle.dumps(examples))
+        assert [copy[row] for row in (1, 0)] == [examples[row] for row in (1, 0)]
+        assert (len(copy), copy.name, copy.fingerprint) == (2, "examples.jsonl", examples.fingerprint)
         assert members(copy.queries["de"]) == [0]
 
 
 LANGUAGES = ("ar", "de", "en", "th")
-TEXTS = st.dictionaries(st.sampled_from(LANGUAGES), st.text(min_size=1).filter(str.strip), min_size=1)
+TEXTS = st.dictionaries(st.sampled_from(LANGUAGES), st.text("abé ?", min_size=1).filter(str.strip), min_size=1)
 UNITS = st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=30)
 
 
 @given(UNITS, st.sets(st.sampled_from(LANGUAGES)))
 @settings(max_examples=60)
 def test_row_sets_agree_with_the_units(pairs, languages):
-    raw = [{"id": i, "query": query, "passage": passage} for i, (query, passage) in enumerate(pairs)]
+    raw = [
+        {"id": i, "query": {lang: f"{text} {i}" for lang, text in query.items()}, "passage": passage}
+        for i, (query, passage) in enumerate(pairs)
+    ]
     with tempfile.TemporaryDirectory() as folder:
-        units = JsonlUnits(write(Path(folder, "units.jsonl"), *raw), tuple(languages))
-        read = [units[row] for row in range(len(units))]
+        examples = read_examples(write(Path(folder, "examples.jsonl"), *raw), tuple(languages))
+        read = [examples[row] for row in range(len(examples))]
     kept = languages or set(LANGUAGES)
-    for side, sets in (("query", units.queries), ("passage", units.passages)):
+    for side, sets in (("query", examples.queries), ("passage", examples.passages)):
         expected = [{lang: text for lang, text in line[side].items() if lang in kept} for line in raw]
-        assert [getattr(unit, side) for unit in read] == expected
+        assert [getattr(example, side) for example in read] == expected
         assert set(sets) == {lang for texts in expected for lang in texts}
         for lang, rows in sets.items():
             assert members(rows) == [row for row, texts in enumerate(expected) if lang in texts]
 
 
-# --- the units of the experiments ---
+# --- the examples of the experiments ---
 
 
 def test_the_parallel_units_at_hand_are_read(real_data):
     path = real_data / "train" / "parallel.jsonl"
     if not path.is_file():
-        pytest.skip(f"needs parallel units: {path} is not there")
-    units = JsonlUnits(path)
-    assert len(units) == 5232
-    assert list(units.queries) == list(units.passages) == ["ar", "de", "en", "es", "hi", "ru", "th", "tr", "zh"]
-    assert (len(units.queries["de"]), len(units.queries["th"])) == (5232, 4416)
+        pytest.skip(f"needs parallel examples: {path} is not there")
+    examples = read_examples(path)
+    assert (examples.rows, len(examples)) == (5232, 5125)  # some questions stand in several rows
+    assert list(examples.queries) == list(examples.passages) == ["ar", "de", "en", "es", "hi", "ru", "th", "tr", "zh"]
+    assert len(examples.queries["de"]) == 5125
     last = json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
-    assert units[5231] == Unit(last["id"], last["query"], last["passage"])
+    assert examples[5124] == Example(last["id"], last["query"], last["passage"])

@@ -1,11 +1,12 @@
 """sentence-transformers' Trainer, fed by a schedule: the loop, several processes, precision and resuming are its own.
 
-What is added: batches come from the schedule, a loss that is no number ends the run, and a checkpoint counts only once
-it is whole.
+What is added: batches come from the schedule, validation is a mean over examples and includes the base model as step 0,
+a loss that is no number ends the run, and a checkpoint counts only once it is complete.
 """
 
 import math
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,12 +21,13 @@ from transformers.integrations import TensorBoardCallback
 
 from babelrank.errors import TrainingError
 from babelrank.files import atomic_write
-from babelrank.training.batches import Collator, FixedTexts, ScheduledTexts, StepSampler
+from babelrank.training.batches import Collator, ScheduledTexts, StepSampler
 from babelrank.training.config import TrainingConfig
 from babelrank.training.loss import WeightedObjectives
 from babelrank.training.schedule import Schedule
+from babelrank.training.validation import ValidationSet, sum_losses
 
-_WHOLE = "whole"  # file in a checkpoint that was written to its end
+_COMPLETE = "complete"  # file in a checkpoint that was written to its end
 _CHECKPOINTS_KEPT = 2  # the last, and the best
 _SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
@@ -39,18 +41,19 @@ class ScheduledTrainer(SentenceTransformerTrainer):
         args: SentenceTransformerTrainingArguments,
         schedule: Schedule,
         train_dataset: ScheduledTexts,
-        eval_dataset: FixedTexts | None,
+        validation: ValidationSet | None,
         loss: WeightedObjectives,
         collator: Collator,
         callbacks: list[TrainerCallback],
     ) -> None:
         self._schedule = schedule
+        self._validation = validation
         self._batch = (-1, 0)  # step, and which of its batches is computed
         super().__init__(
             model=model,
             args=args,
             train_dataset=train_dataset,
-            eval_dataset=eval_dataset,
+            eval_dataset=validation,
             loss=loss,
             data_collator=collator,
             callbacks=callbacks,
@@ -60,29 +63,37 @@ class ScheduledTrainer(SentenceTransformerTrainer):
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return the schedule's batches; of each, this process's share."""
-        size = self._schedule.settings.batch_size
-        return self._load(self.train_dataset, StepSampler([size] * len(self._schedule)))
-
-    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
-        """Return the validation texts in batches as large as those of the training; the rest is left out."""
-        dataset = eval_dataset or self.eval_dataset
-        processes = self.args.world_size
-        size = min(self._schedule.settings.batch_size, len(dataset) // processes * processes)
-        count = len(dataset) // size
-        return self._load(dataset, StepSampler([size] * count, [size * i for i in range(count)]))
-
-    def _load(self, dataset: Any, sampler: StepSampler) -> DataLoader[Any]:
         self.accelerator.even_batches = False
         loader: DataLoader[Any] = self.accelerator.prepare(
             DataLoader(
-                dataset,
-                batch_sampler=sampler,
+                self.train_dataset,
+                batch_sampler=StepSampler(len(self._schedule), self._schedule.settings.batch_size),
                 collate_fn=self.data_collator,
                 num_workers=self.args.dataloader_num_workers,
                 pin_memory=self.args.dataloader_pin_memory,
             )
         )
         return loader
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Return the mean loss of the validation examples; at step 0 it becomes the loss to beat.
+
+        Each process computes some of the groups.
+        """
+        if self._validation is None:
+            return {}
+        collator, loss = self.data_collator, self.loss
+        groups = self._validation.groups[self.args.process_index :: self.args.world_size]
+        with self.compute_loss_context_manager():
+            total = sum_losses(self.model, collator.prompts, collator.max_length, groups, loss.mini_batch_size or None)
+        summed = self.accelerator.reduce(torch.tensor(total, device=self.args.device), "sum")
+        mean = summed.item() / len(self._validation)
+        metrics = {"eval_loss": mean, "eval_info_nce": mean}
+        self.log(dict(metrics))
+        self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        if self.state.global_step == 0:
+            self.state.best_metric, self.state.best_global_step = mean, 0
+        return metrics
 
     def _run_epoch(self, **settings: Any) -> None:
         # By itself, it would take a step before it looks whether to stop.
@@ -95,7 +106,7 @@ class ScheduledTrainer(SentenceTransformerTrainer):
         Raises
         ------
         TrainingError
-            It is NaN or infinite; the error names the batch and the last whole checkpoint.
+            It is NaN or infinite; the error names the batch and the last complete checkpoint.
         """
         step, count = self._batch
         self._batch = (self.state.global_step, count + 1 if step == self.state.global_step else 0)
@@ -115,17 +126,17 @@ class ScheduledTrainer(SentenceTransformerTrainer):
         )
 
     def preprocess_dataset(self, dataset: Any = None, **_: Any) -> Any:
-        """Return the texts as they are: the schedule and the collator see to them."""
+        """Return the texts as they are: the collator prepares them."""
         return dataset
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
-        """Add none: a checkpoint's card is ours."""
+        """Add none: the run writes its own card."""
 
     def _save(self, output_dir: str | None = None, **_: Any) -> None:
         self.model.save_pretrained(output_dir or self.args.output_dir, create_model_card=False)
 
 
-class MarkWhole(TrainerCallback):
+class MarkComplete(TrainerCallback):
     """Marks each checkpoint once all of it is written, if its weights are numbers."""
 
     def on_save(self, args: Any, state: Any, _control: Any, *, model: torch.nn.Module, **_: Any) -> None:
@@ -142,10 +153,10 @@ class MarkWhole(TrainerCallback):
         for name, parameter in model.named_parameters():
             if not torch.isfinite(parameter).all():
                 raise TrainingError(
-                    f"step {state.global_step}: the weights {name} are not finite; {folder} is of no use, and what was "
-                    f"whole before is kept."
+                    f"step {state.global_step}: the weights {name} are not finite; {folder} is of no use, and earlier "
+                    "checkpoints are kept."
                 )
-        atomic_write(folder / _WHOLE, "")
+        atomic_write(folder / _COMPLETE, "")
 
 
 class EarlyStopping(EarlyStoppingCallback):
@@ -157,16 +168,16 @@ class EarlyStopping(EarlyStoppingCallback):
         control.should_training_stop = self.early_stopping_patience_counter >= self.early_stopping_patience
 
 
-class TellProgress(TrainerCallback):
+class ReportProgress(TrainerCallback):
     """Hands on how far the run has come."""
 
-    def __init__(self, tell: Callable[[int, Mapping[str, float]], None]) -> None:
-        self._tell = tell
+    def __init__(self, on_step: Callable[[int, Mapping[str, float]], None]) -> None:
+        self._on_step = on_step
 
     def on_log(self, _args: Any, state: Any, _control: Any, *, logs: Mapping[str, float], **_: Any) -> None:
         """Hand on the step and what was measured at it."""
         if state.is_world_process_zero:
-            self._tell(state.global_step, logs)
+            self._on_step(state.global_step, logs)
 
 
 class EveryFewSteps(TrainerCallback):
@@ -178,7 +189,7 @@ class EveryFewSteps(TrainerCallback):
         self._measure = measure
 
     def on_train_begin(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Measure the start."""
+        """Measure the base model."""
         if state.global_step == 0:
             self._log(state, control)
 
@@ -195,7 +206,13 @@ class EveryFewSteps(TrainerCallback):
 
 
 def make_arguments(config: TrainingConfig, folder: Path, *, resuming: bool) -> SentenceTransformerTrainingArguments:
-    """Translate a configuration into the Trainer's arguments."""
+    """Translate a configuration into the Trainer's arguments.
+
+    Raises
+    ------
+    TrainingError
+        The processes cannot share a batch.
+    """
     transformers.logging.set_verbosity_error()
     schedule, optimizer, engine, validation = config.schedule, config.optimizer, config.engine, config.validation
     processes = int(os.environ.get("WORLD_SIZE", "1"))
@@ -239,7 +256,7 @@ def make_arguments(config: TrainingConfig, folder: Path, *, resuming: bool) -> S
 
 
 def early_stopping(config: TrainingConfig) -> list[TrainerCallback]:
-    """Return what stops a run whose validation loss no longer falls, if that is asked for."""
+    """Return what stops a run when its validation loss no longer falls, if that is configured."""
     if config.validation is None or config.validation.patience is None:
         return []
     return [EarlyStopping(early_stopping_patience=config.validation.patience)]
@@ -247,15 +264,22 @@ def early_stopping(config: TrainingConfig) -> list[TrainerCallback]:
 
 def last_checkpoint(folder: Path) -> Path | None:
     """Return the latest checkpoint in a folder that was written to its end."""
-    whole = {}
-    for marker in folder.glob(f"checkpoint-*/{_WHOLE}"):
+    complete = {}
+    for marker in folder.glob(f"checkpoint-*/{_COMPLETE}"):
         with suppress(ValueError):
-            whole[int(marker.parent.name.rpartition("-")[2])] = marker.parent
-    return whole[max(whole)] if whole else None
+            complete[int(marker.parent.name.rpartition("-")[2])] = marker.parent
+    return complete[max(complete)] if complete else None
+
+
+def remove_incomplete_checkpoints(folder: Path) -> None:
+    """Remove checkpoints that were not written to their end: nothing reads them, and they fill the disk."""
+    for checkpoint in folder.glob("checkpoint-*"):
+        if not (checkpoint / _COMPLETE).exists():
+            shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 def tensorboard(config: TrainingConfig, folder: Path) -> list[TrainerCallback]:
-    """Return what logs for TensorBoard, in a folder, if that is asked for.
+    """Return what logs for TensorBoard, in a folder, if that is configured.
 
     Raises
     ------

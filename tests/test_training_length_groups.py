@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from sentence_transformers import SentenceTransformer
 
-from babelrank.training.parts import read_in_parts
+from babelrank.training.length_groups import encode_by_length
 
 SEAM = 256  # tokens that a part costs by itself
 
@@ -36,7 +36,7 @@ def batch_of(lengths, *, left=False, **others):
 
 def read(lengths, **others):
     model = Recorder()
-    return read_in_parts(model, batch_of(lengths, **others)), model.shapes
+    return encode_by_length(model, batch_of(lengths, **others)), model.shapes
 
 
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=40))
@@ -80,20 +80,20 @@ def test_what_cannot_be_cut_is_read_at_once(features):
         seen.append(given)
         return {"sentence_embedding": torch.zeros(1)}
 
-    read_in_parts(model, features)
+    encode_by_length(model, features)
     assert [set(given) for given in seen] == [set(features)]
     assert seen[0]["input_ids"] is features["input_ids"]
 
 
 def test_processes_that_share_a_batch_read_it_at_once(monkeypatch):
-    monkeypatch.setattr("babelrank.training.parts.is_dist_initialized", lambda: True)
+    monkeypatch.setattr("babelrank.training.length_groups.is_dist_initialized", lambda: True)
     assert read([10] * 31 + [200])[1] == [(32, 200)]
 
 
 def test_vectors_and_gradients_are_those_of_the_whole_batch(tiny_model):
     texts = [f"where is {'the river ' * (i % 9)}{i}" for i in range(24)] + ["a " * 60]
     gradients, vectors = [], []
-    for way in (lambda model, features: model(features)["sentence_embedding"], read_in_parts):
+    for way in (lambda model, features: model(features)["sentence_embedding"], encode_by_length):
         model = SentenceTransformer(str(tiny_model), device="cpu").eval()
         found = way(model, model.preprocess(texts))
         (found @ found[0]).sum().backward()

@@ -1,0 +1,144 @@
+"""What a run leaves in its folder: the model, how it was trained, its log, its curves and its card."""
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import ModelCard
+from sentence_transformers import SentenceTransformer
+
+from babelrank.checkpoints import BASE_MODEL, LOG_FILE, METADATA_FILE, read_training_metadata
+from babelrank.environment import machine, package_versions
+from babelrank.errors import TrainingError
+from babelrank.files import atomic_write
+from babelrank.reporting.curves import draw_curves
+from babelrank.training.card import CARD_FILE, read_card, render_card
+from babelrank.training.config import TrainingConfig
+from babelrank.training.plan import TrainingPlan
+from babelrank.training.schedule import languages_of
+from babelrank.training.trainer import ScheduledTrainer
+
+CURVES_FILE = "curves.svg"
+History = Sequence[Mapping[str, float]]  # what was measured, by step
+
+
+def write_checkpoint(
+    folder: Path, name: str, model: SentenceTransformer, metadata: Mapping[str, Any], history: History
+) -> None:
+    """Write a trained model to a folder.
+
+    Parameters
+    ----------
+    name
+        Name of the checkpoint in its card.
+    metadata
+        See `make_metadata`.
+    """
+    model.save_pretrained(str(folder), create_model_card=False)
+    settings = metadata["config"]["model"]
+    write_training_metadata(folder, name, metadata, history, read_card(settings["base_model"], settings["revision"]))
+
+
+def write_training_metadata(
+    folder: Path, name: str, metadata: Mapping[str, Any], history: History, parent: ModelCard | None
+) -> None:
+    """Write what a checkpoint holds in addition to the model.
+
+    Parameters
+    ----------
+    parent
+        Card of the model that it was made from.
+    """
+    atomic_write(folder / METADATA_FILE, json.dumps(metadata, indent=2, ensure_ascii=False))
+    atomic_write(folder / LOG_FILE, "".join(f"{json.dumps(entry)}\n" for entry in history))
+    atomic_write(folder / CURVES_FILE, draw_curves(history))
+    atomic_write(folder / CARD_FILE, render_card(name, metadata, parent))
+
+
+def read_checkpoint(folder: Path) -> tuple[dict[str, Any], list[dict[str, float]]]:
+    """Return the metadata and the log of a checkpoint.
+
+    Raises
+    ------
+    TrainingError
+        The folder is no checkpoint of this trainer.
+    """
+    metadata = read_training_metadata(folder)
+    try:
+        history = [json.loads(line) for line in (folder / LOG_FILE).read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError, RecursionError):
+        history = None
+    if metadata is None or history is None or not all(isinstance(entry, dict) for entry in history):
+        missing = METADATA_FILE if metadata is None else LOG_FILE
+        raise TrainingError(
+            f"{folder}: is no checkpoint that `babelrank train` wrote ({missing} is missing or cannot be read)."
+        )
+    return metadata, history
+
+
+def make_metadata(
+    config: TrainingConfig, plan: TrainingPlan, trainer: ScheduledTrainer, step: int, seconds: float
+) -> dict[str, Any]:
+    """Return how a checkpoint was trained, as JSON has it.
+
+    Parameters
+    ----------
+    step
+        Step of the weights that are kept; 0 for the base model's.
+    seconds
+        Wall-clock time of the training, of this call.
+    """
+    sources, drawn = plan.schedule.sources, plan.schedule.drawn
+    counts: dict[str, int] = {}
+    for (kind, _, _), count in plan.schedule.count_batches().items():
+        counts[kind] = counts.get(kind, 0) + count
+    losses = validation_losses(trainer.state.log_history)
+    before = read_training_metadata(Path(config.model.base_model))
+    return {
+        "babelrank": version("babelrank"),
+        "config": config.model_dump(mode="json", exclude={"output"}),
+        "languages": list(languages_of(sources[i] for i in drawn)),
+        "examples": [
+            {
+                "name": sources[i].name,
+                "fingerprint": plan.examples[i].fingerprint,
+                "rows": plan.examples[i].rows,
+                "examples": len(plan.examples[i]),
+                "dropped": len(plan.contaminations[i].examples),
+                "shared": dict(plan.contaminations[i].by_collection),
+            }
+            for i in drawn
+        ],
+        "validation": _describe_validation(plan),
+        "batches_planned": counts,
+        "steps": trainer.state.global_step,
+        "step_of_checkpoint": step,
+        # Measured of the weights as trained, not of an average.
+        "validation_loss": None if config.model.average_with_base_model else losses.get(step),
+        "validation_loss_of_base_model": losses.get(0),
+        "seconds": round(seconds, 1),
+        "device": str(trainer.args.device),
+        "processes": trainer.args.world_size,
+        "machine": machine(),
+        "packages": package_versions(),
+        **({BASE_MODEL: before} if before else {}),
+    }
+
+
+def validation_losses(history: History) -> dict[int, float]:
+    """Return step -> validation loss."""
+    return {int(entry["step"]): entry["eval_loss"] for entry in history if "eval_loss" in entry}
+
+
+def _describe_validation(plan: TrainingPlan) -> dict[str, Any] | None:
+    if plan.validation is None:
+        return None
+    return {
+        "examples": len(plan.validation),
+        "group_size": len(plan.validation.groups[0]),
+        "dropped": len(plan.validation.contamination.examples),
+        "shared": dict(plan.validation.contamination.by_collection),
+        "shared_with_training": plan.validation_shared,
+    }

@@ -1,0 +1,162 @@
+"""A configuration -> what the run reads: examples, validation examples, the collection of the curves, the schedule."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from babelrank.data.collection import Collection
+from babelrank.data.loading import load_collection
+from babelrank.errors import TrainingError
+from babelrank.observer import Observer
+from babelrank.training.config import WAYS_TO_READ, ExamplesConfig, TeacherConfig, TrainingConfig
+from babelrank.training.contamination import Contamination, find_contamination, texts_of_collection, without
+from babelrank.training.examples import ExampleSet, Rows
+from babelrank.training.hub_rows import HubRows
+from babelrank.training.indexing import open_examples
+from babelrank.training.jsonl_rows import JsonlRows
+from babelrank.training.membership import in_several
+from babelrank.training.schedule import Schedule, ScheduleSettings, Source
+from babelrank.training.validation import KNOWN_AS, ValidationSet, load_validation
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What a run reads.
+
+    Attributes
+    ----------
+    examples
+        The data sets.
+    contaminations
+        What each of them shares with test collections, and so is not trained on.
+    schedule
+        Which of their texts meet in which batch.
+    validation
+        Examples by which the checkpoint is chosen, if the run validates.
+    validation_shared
+        Number of validation examples that share a text with the data sets.
+    curves
+        Collection on which the model is ranked while it is trained, if it is.
+    """
+
+    examples: tuple[ExampleSet, ...]
+    contaminations: tuple[Contamination, ...]
+    schedule: Schedule
+    validation: ValidationSet | None = None
+    validation_shared: int = 0
+    curves: Collection | None = None
+
+
+def make_plan(config: TrainingConfig, observer: Observer, data: Path | None = None) -> TrainingPlan:
+    """Read what a run needs beside its models, and plan the batches; what is quick to check comes first.
+
+    Parameters
+    ----------
+    data
+        Folder of the collections.
+
+    Raises
+    ------
+    BabelrankError
+        Examples or collections cannot be read, or do not hold what the batches and the objectives need.
+    """
+    names = _distinct_names(config.examples)
+    curves = load_collection(config.curves.collection, data) if config.curves else None
+    known = [texts_of_collection(load_collection(name, data)) for name in config.contamination.collections]
+    validation = load_validation(config.validation, config.schedule.batch_size, known) if config.validation else None
+    rows = [_open(entry) for entry in config.examples]
+    looked_for = [*known, *([validation.texts] if validation else [])]
+    examples = tuple(
+        open_examples(each, looked_for, observer.counting(f"{name} read", "rows"))
+        for name, each in zip(names, rows, strict=True)
+    )
+    contaminations = tuple(find_contamination(each, [one.name for one in known]) for each in examples)
+    for name, each, found in zip(names, examples, contaminations, strict=True):
+        merged = f" from {each.rows:,} rows" if each.rows > len(each) else ""
+        observer.log(f"{name}: {len(each):,} examples{merged}; {found}")
+    sources = [
+        Source(
+            name,
+            len(each),
+            without(each.queries, found.examples, len(each)),
+            without(each.passages, found.examples, len(each)),
+            entry.weight,
+        )
+        for name, entry, each, found in zip(names, config.examples, examples, contaminations, strict=True)
+    ]
+    _require_texts(config, examples, sources)
+    wanted = ("en",) if config.schedule.batches == "english" else config.schedule.languages
+    settings = ScheduleSettings(config.schedule.kinds, config.schedule.batch_size, config.schedule.seed, wanted)
+    schedule = Schedule(sources, settings, config.schedule.steps * config.engine.gradient_accumulation)
+    for i, name in enumerate(names):
+        if i not in schedule.drawn:
+            observer.log(f"{name}: no batch as configured can be made of it; it is not trained on")
+    shared = _count_shared(validation, examples, observer) if validation else 0
+    return TrainingPlan(examples, contaminations, schedule, validation, shared, curves)
+
+
+def _count_shared(validation: ValidationSet, examples: Sequence[ExampleSet], observer: Observer) -> int:
+    """Say what is validated with; return how many validation examples share a text with the data sets."""
+    groups = len(validation.groups)
+    left_over = f", {validation.left_over} more fill no group" if validation.left_over else ""
+    observer.log(
+        f"validation: {len(validation):,} examples in groups of {len(validation.groups[0])} ({groups:,} groups"
+        f"{left_over}); {validation.contamination}"
+    )
+    shared = max(validation.count_sharing(each.index.found[KNOWN_AS]) for each in examples)
+    if shared:
+        observer.log(
+            f"warning: {shared:,} of {len(validation):,} validation examples share a text with the training examples; "
+            "the validation loss is too low for them, and may choose an overfitted checkpoint"
+        )
+    return shared
+
+
+def _require_texts(config: TrainingConfig, examples: Sequence[ExampleSet], sources: Sequence[Source]) -> None:
+    """Make sure that some example has what the objectives read in addition to its query and passage."""
+    objectives, teacher = config.objectives, config.teacher or TeacherConfig()
+    sides = [side for source in sources for side in (source.queries, source.passages)]
+    languages = sorted({lang for side in sides for lang, members in side.items() if len(members)})
+    if objectives.needs_teacher:
+        for lang in teacher.languages:
+            if lang not in (*WAYS_TO_READ, *languages):
+                raise TrainingError(
+                    f"teacher.language: no example has {lang!r}; valid are {', '.join((*languages, *WAYS_TO_READ))}."
+                )
+    if objectives.needs_translation and not any(len(in_several(s.passages.values(), s.size)) for s in sources):
+        name = "semantic_contrast" if objectives.semantic_contrast else "language_contrast"
+        raise TrainingError(
+            f"objectives.{name}: no example has its passage in two languages; the examples are in "
+            f"{', '.join(languages)}."
+        )
+    wanted = objectives.info_nce.hard_negatives if objectives.info_nce else 0
+    if wanted and not any(len(each.index.negatives.rows) for each in examples):
+        raise TrainingError(
+            f"objectives.info_nce.hard_negatives: {wanted}, but no example has negatives; it should be 0."
+        )
+
+
+def _open(entry: ExamplesConfig) -> Rows:
+    if entry.path is not None:
+        return JsonlRows(Path(entry.path), entry.languages)
+    return HubRows(
+        str(entry.hub),
+        entry.query,
+        entry.passage,
+        entry.languages or tuple(entry.configs or ()),
+        configs=entry.configs,
+        negatives=entry.negatives,
+        split=entry.split,
+        revision=entry.revision,
+    )
+
+
+def _distinct_names(entries: Sequence[ExamplesConfig]) -> list[str]:
+    """Return the name of each data set, which no other has: of a file, as much of its path as tells it from others."""
+    ways = [Path(entry.path).parts if entry.path is not None else (str(entry.hub),) for entry in entries]
+    names = []
+    for i, way in enumerate(ways):
+        tails = (way[-length:] for length in range(1, len(way) + 1))
+        distinct = next((tail for tail in tails if sum(other[-len(tail) :] == tail for other in ways) == 1), None)
+        names.append(str(Path(*distinct)) if distinct else f"{way[-1]} (examples[{i}])")
+    return names

@@ -1,0 +1,52 @@
+"""Texts -> what they say: two texts are the same if they differ in case, spacing, punctuation or composition only."""
+
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import xxhash
+
+NORMAL_FORM = f"2, Unicode {unicodedata.unidata_version}"  # change it with `normalise`: hashes are kept on disk
+_REMEMBERED = 32_768  # texts; a batch reads each text of its examples again
+
+_ASCII_DROPPED = bytes(code for code in range(128) if unicodedata.category(chr(code))[0] in "PZC")
+
+
+class _Letters(dict[int, int | None]):
+    """A table for `str.translate` that drops punctuation, separators and controls; filled as characters come."""
+
+    def __missing__(self, code: int) -> int | None:
+        kept = None if unicodedata.category(chr(code))[0] in "PZC" else code
+        self[code] = kept
+        return kept
+
+
+_LETTERS = _Letters()
+
+
+def normalise(text: str) -> str:
+    """Return the letters, marks, digits and symbols of a text, compatibly composed, in lower case."""
+    if text.isascii():
+        return text.encode().lower().translate(None, _ASCII_DROPPED).decode()
+    kept = unicodedata.normalize("NFKC", text).translate(_LETTERS)
+    return unicodedata.normalize("NFKC", kept.casefold())  # folding takes some letters apart, such as ΐ
+
+
+@lru_cache(_REMEMBERED)
+def hash_text(text: str) -> int:
+    """Return a number in [1, 2⁶⁴) that texts share if they say the same.
+
+    A text of punctuation alone says nothing: it shares its number only with equal texts.
+    """
+    return _hash(normalise(text) or text)
+
+
+def hash_texts(texts: Sequence[str]) -> np.ndarray:
+    """Return the hashes of texts, each distinct one hashed once; uint64, shape (len(texts),)."""
+    known = {text: _hash(normalise(text) or text) for text in set(texts)}
+    return np.fromiter((known[text] for text in texts), dtype=np.uint64, count=len(texts))
+
+
+def _hash(text: str) -> int:
+    return xxhash.xxh64_intdigest(text.encode("utf-8", "surrogatepass")) or 1
