@@ -113,7 +113,7 @@ class QuestionFigures:
         return positions[figure]
 
     def macro(self, figure: str, weights: np.ndarray, languages: Sequence[str] = ()) -> np.ndarray:
-        """Return a macro figure with questions weighed anew.
+        """Return a macro figure with other weights of the questions.
 
         Parameters
         ----------
@@ -206,7 +206,7 @@ def find_interval(
     against
         What to subtract; paired, since both are weighed by the same resamples.
     times
-        Multiplies what is subtracted: with 1/3, whether a figure is below a third of the other's.
+        Multiplies what is subtracted: 1/3 asks whether a figure is below a third of the other's.
     languages
         Only settings with queries in these. NaN, all three, where none has any.
 

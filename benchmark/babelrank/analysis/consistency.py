@@ -1,7 +1,7 @@
 """Do a question's translations retrieve the same? The orders in which they put its relevant passages, compared.
 
-In: a rank table. Out: for each two query languages, how alike the orders are over the questions asked in both, beside
-what two random orders would give, and how far apart the answers in the asker's own language stand.
+In: a rank table. Out: for each two query languages, how alike the orders are over the questions asked in both, what
+two random orders would give, and how far apart the answers in the asker's own language stand.
 
 Both measures of likeness average the agreement A_d, the share of passages that the first d of both orders have in
 common, over depths d = 1 … n with weights that add up to 1. The n passages of a question are those that are relevant to

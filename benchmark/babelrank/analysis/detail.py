@@ -1,6 +1,6 @@
-"""Rank table -> all that follows from it besides the summary that results.json holds.
+"""Rank table -> everything that follows from it, beyond the summary in results.json.
 
-It is computed when a report is drawn, so that an analysis that is new serves reports that are old.
+It is computed when a report is rendered, so that a new analysis serves old reports.
 """
 
 from collections.abc import Collection

@@ -66,7 +66,7 @@ class Outranking:
 
 @dataclass(frozen=True)
 class WorstQuestion:
-    """A question whose answer stands far down.
+    """A question with an answer far down.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ class PairErrors:
     n
         Questions with an answer in the passage language.
     outranked
-        Those whose answer has a passage above it; equal scores do not outrank.
+        Those with a passage above their answer; equal scores do not outrank.
     places
         By `PLACES`: what stands first where an answer is outranked; sums to `outranked`. None if passage ids do not
         tell paragraphs and articles.
@@ -153,7 +153,7 @@ class PoolErrors:
     worst
         ``xx→all`` -> questions by the rank of their best answer, worst first: how far one reads before any answer.
     most_buried
-        ``xx→all`` -> questions by the rank of their last answer, worst first: whose translations stand furthest down.
+        ``xx→all`` -> questions by the rank of their last answer, worst first.
     """
 
     questions: list[int]

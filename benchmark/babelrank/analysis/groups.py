@@ -145,8 +145,8 @@ def find_distant_pairs(languages: Sequence[str]) -> list[tuple[str, str]]:
 
     The class is the lower one of the two languages'. Classes 4 and 5 of Joshi et al. 2020 (arXiv 2004.09095) are the
     two with the most data, and 3 is the lowest in XQuAD-R. There Greek and Thai are in it, which makes 14 pairs of
-    languages, 28 of the 110 cross-lingual settings: Greek with ar, th, tr, vi and zh, Thai with all others. MLQA-R,
-    whose languages are all in class 4 or 5, has none.
+    languages, 28 of the 110 cross-lingual settings: Greek with ar, th, tr, vi and zh, Thai with all others. MLQA-R
+    has none: its languages are all in class 4 or 5.
     """
     facts = {code: language_facts(code) for code in languages}
     return [pair for pair in _pairs(languages) if _are_distant(*(facts[code] for code in pair))]

@@ -6,7 +6,7 @@ import numpy as np
 
 from babelrank.analysis.settings import Cell, as_cells
 
-PROBE_TEXTS = 10_000  # the accuracy still rises with the sample; all that stands in the way of more is time
+PROBE_TEXTS = 10_000  # the accuracy still rises with the sample; more would take too long
 _FOLDS = 5
 _STRENGTH = 1.0  # of the ridge, scikit-learn's default
 
@@ -20,7 +20,7 @@ class LanguageProbe:
     n
         Texts of the sample.
     accuracy
-        Share of them whose language is found, by five-fold cross-validation; translations are in the same fold.
+        Share of them for which the language is found, by five-fold cross-validation; translations share a fold.
     chance
         Share of the most frequent language among them.
     by_language

@@ -48,8 +48,8 @@ class OwnLanguage:
         Mean over those queries of the share of the other languages above which the own one stands; a tie counts ½.
         From 0 (always last) to 1 (always first); ½ without bias.
     first
-        Share of those queries whose own language comes first; languages that share the first rank share the query.
-        From 0 to 1.
+        Share of those queries for which the own language comes first, from 0 to 1; languages that share the first rank
+        share the query.
     first_expected
         The same without bias: mean of 1 / number of languages with a relevant passage.
     """
@@ -61,7 +61,7 @@ class OwnLanguage:
 
     @property
     def macro(self) -> dict[str, float | None]:
-        """Means over the query languages, and beside them what they would be without bias."""
+        """Means over the query languages, and what they would be without bias."""
         above = _mean_of_cells(self.above)
         return {
             "own_above": above,
