@@ -10,6 +10,7 @@ import numpy as np
 
 from babelrank.analysis.measures import RankLists, ndcg_at
 from babelrank.analysis.settings import Cell, mean_or_none
+from babelrank.ranking.approximate import Approximation
 from babelrank.ranking.best import TopPassages
 
 
@@ -76,6 +77,26 @@ class ApproximationCost:
                 )
             )
         )
+
+
+@dataclass(frozen=True)
+class ApproximateSearch:
+    """What was measured.
+
+    Attributes
+    ----------
+    model, collection
+        Names.
+    search
+        The index: seconds, bytes, recall.
+    cost
+        What it does to the same queries' lists, against exact search.
+    """
+
+    model: str
+    collection: str
+    search: Approximation
+    cost: ApproximationCost
 
 
 def measure_cost(

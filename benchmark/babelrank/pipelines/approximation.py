@@ -1,12 +1,11 @@
 """A model, a collection and an approximate index in; what searching by it costs out: time, memory, recall, evenness."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from babelrank.analysis.approximation import ApproximationCost, measure_cost
+from babelrank.analysis.approximation import ApproximateSearch, ApproximationCost, measure_cost
 from babelrank.data.collection import Collection
 from babelrank.data.loading import load_collection
 from babelrank.encoding.corpus import EncoderSource
@@ -21,26 +20,6 @@ from babelrank.observer import Observer
 from babelrank.pipelines.evaluation import encode_streamed
 from babelrank.ranking.approximate import Approximation, measure_approximation
 from babelrank.ranking.tally import MEMORY_LIMIT
-
-
-@dataclass(frozen=True)
-class ApproximateSearch:
-    """What was measured.
-
-    Attributes
-    ----------
-    model, collection
-        Names.
-    search
-        The index: seconds, bytes, recall.
-    cost
-        What it does to the same queries' lists, against exact search.
-    """
-
-    model: str
-    collection: str
-    search: Approximation
-    cost: ApproximationCost
 
 
 def approximate(

@@ -6,7 +6,7 @@ from functools import partial
 
 from rich.table import Table as RichTable
 
-from babelrank.pipelines.approximation import ApproximateSearch
+from babelrank.analysis.approximation import ApproximateSearch
 from babelrank.reporting.formatting import settle, show_count, show_precisely, show_rank
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.markdown import escape, table_markdown
