@@ -5,8 +5,6 @@ Queries are if they have one id and share a relevant passage, passages if they a
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from babelrank.data.collection import Collection
 
@@ -53,6 +51,9 @@ def group_translations(collection: Collection, question: np.ndarray) -> tuple[np
 
 def _components(first: np.ndarray, second: np.ndarray, first_count: int, second_count: int) -> np.ndarray:
     """Return the connected part of each node of a bipartite graph, nodes of the first kind before the second; int64."""
+    from scipy.sparse import coo_array  # reading a report needs none of it
+    from scipy.sparse.csgraph import connected_components
+
     shape = (first_count + second_count,) * 2
     edges = coo_array((np.ones(len(first), dtype=np.int8), (first, first_count + second)), shape=shape)
     labels: np.ndarray = connected_components(edges.tocsr(), directed=False)[1].astype(np.int64)

@@ -158,7 +158,7 @@ def render_experiment_html(folder: Path, reports: Path, estimates: Estimates | N
     page = make_page(folder, reports, estimates or Estimates(), REPORT_PAGE)
     return render_page(
         "experiment.html.j2",
-        styles=("base.css", "report.css"),
+        styles=("base.css", "site.css"),
         scripts=("common.js",),
         page=page,
         text=MarkdownIt("js-default").render(page.text),

@@ -7,7 +7,7 @@ from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
 from babelrank.errors import ReportError
 from babelrank.files import atomic_write
 from babelrank.reporting.boards import Board, make_boards
-from babelrank.reporting.cache import Cache, open_cache
+from babelrank.reporting.cache import Cache, digest, open_cache
 from babelrank.reporting.estimates import Estimates
 from babelrank.reporting.html_page import render_page
 from babelrank.reporting.html_report import REPORT_PAGE
@@ -82,11 +82,12 @@ def write_leaderboard(reports: Path, root: Path) -> list[Path]:
     changed = []
     with lock_reports(reports), open_cache(reports) as cache:
         boards = read_boards(reports, root, cache)
-        for name, content in (
-            (LEADERBOARD, render_leaderboard(boards)),
-            (LEADERBOARD_PAGE, render_leaderboard_html(boards)),
-        ):
-            path = root / name
+        page, drawn = root / LEADERBOARD_PAGE, ["leaderboard", *map(_shown, boards)]
+        files = {root / LEADERBOARD: render_leaderboard(boards)}
+        if not page.is_file() or cache.once(drawn, str) != digest(page.read_bytes()):
+            files[page] = render_leaderboard_html(boards)
+            cache.replace(drawn, digest(files[page]))
+        for path, content in files.items():
             if path.is_file() and path.read_bytes() == content.encode():
                 continue
             try:
@@ -107,6 +108,11 @@ def check_leaderboard(reports: Path, root: Path, cache: Cache | None = None) -> 
     """
     path, content = root / LEADERBOARD, render_leaderboard(read_boards(reports, root, cache))
     return [] if path.is_file() and path.read_bytes() == content.encode() else [str(path)]
+
+
+def _shown(board: Board) -> str:
+    """Return all that a board shows, for comparison."""
+    return repr((board.title, board.note, board.table.rows, board.models, board.scaling and board.scaling.rows))
 
 
 def _data(board: Board) -> list[dict[str, object]]:

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ def dump(results: Results) -> str:
         ) from error
 
 
+@lru_cache(maxsize=64)  # a leaderboard, an experiment and the reports themselves all read the same files
 def parse(text: str | bytes, source: str) -> Results:
     """Read and check the text of a results.json; `source` is what errors call it.
 

@@ -81,16 +81,16 @@ def _render_index(reports: Mapping[Path, Results], boards: Sequence[Board], expe
     rows: list[list[Entry]] = [
         [
             Link(results.model.name, f"reports/{folder.name}/{REPORT_PAGE}"),
-            " ".join(f"{name}: {verdict(name, each)}" for name, each in results.collections.items()),
+            *next(([name, verdict(name, each)] for name, each in results.collections.items()), ["", ""]),
         ]
         for folder, results in reports.items()
     ]
     return render_page(
         "index.html.j2",
-        styles=("base.css", "report.css"),
+        styles=("base.css", "site.css"),
         scripts=("common.js",),
         boards=boards,
         leaderboard=LEADERBOARD_PAGE,
         experiments=experiments,
-        reports=Table("", [Column("model"), Column("in short")], rows),
+        reports=Table("", [Column("model"), Column("collection"), Column("in short")], rows),
     )
