@@ -133,14 +133,14 @@ class ObjectEncoder:
             name=name,
             adapter=adapter,
             fingerprint=fingerprint,
-            dimension=(first if isinstance(first, csr_array) else values(first)).shape[-1],
+            dimension=dimension_of(first),
             similarity=options.similarity or Similarity.COSINE,
             settings={
                 "query_prompt": self._prompts[Role.QUERY],
                 "document_prompt": self._prompts[Role.DOCUMENT],
                 **(settings or {}),
             },
-            kind=_kind(first),
+            kind=kind_of(first),
         )
         for role in Role:
             check_order(partial(self._checked, role=role), name)
@@ -192,6 +192,8 @@ def to_vectors(answer: Any, where: str, texts: int) -> Vectors:
     if hasattr(answer, "detach") and answer.layout != _strided():
         return _sparse_tensor(answer)
     rows = [_array(row, where) for row in answer] if isinstance(answer, list | tuple) else _array(answer, where)
+    if isinstance(rows, np.ndarray) and rows.ndim == 3 and len(rows):  # tokens, filled up with zeros to one number
+        rows = [tokens[: max(1, int(np.flatnonzero(tokens.any(axis=1))[-1:].sum()) + 1)] for tokens in rows]
     if isinstance(rows, list):
         if rows and all(row.ndim == 2 for row in rows) and len({row.shape[1] for row in rows}) == 1:
             return MultiVectors.from_list([row.astype(_floating(row.dtype, where)) for row in rows])
@@ -242,7 +244,13 @@ def _sparse_tensor(tensor: Any) -> csr_array:
     return matrix
 
 
-def _kind(vectors: Vectors) -> Kind:
+def dimension_of(vectors: Vectors) -> int:
+    """Return the length of a vector."""
+    return int((vectors if isinstance(vectors, csr_array) else values(vectors)).shape[-1])
+
+
+def kind_of(vectors: Vectors) -> Kind:
+    """Return the kind of representations."""
     if isinstance(vectors, MultiVectors):
         return Kind.MULTI_VECTOR
     return Kind.SPARSE if isinstance(vectors, csr_array) else Kind.DENSE

@@ -1,0 +1,147 @@
+"""Any text encoder of the mteb registry, embedded as MTEB itself would: mteb's wrapper, prompts, roles and revision.
+
+Muennighoff et al. 2023, arXiv 2210.07316; Enevoldsen et al. 2025, arXiv 2502.13595. Prompts of instruct models follow
+from a task: XQuADRetrieval unless `--option task=NAME` says otherwise.
+"""
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from babelrank.encoding.checks import PROBES, check_order, check_vectors
+from babelrank.encoding.objects import dimension_of, kind_of, to_vectors
+from babelrank.encoding.protocol import (
+    PROMPT_NAMES,
+    Adapter,
+    EncoderInfo,
+    EncoderOptions,
+    Role,
+    Similarity,
+    parse_similarity,
+)
+from babelrank.encoding.vectors import Kind, Vectors
+from babelrank.errors import EncoderError
+from babelrank_adapters.extras import extra
+from babelrank_adapters.model_files import look_for_model, require_safe_weights
+from babelrank_adapters.option_types import boolean, positive_integer
+
+if TYPE_CHECKING:
+    from mteb.abstasks.task_metadata import TaskMetadata
+    from mteb.models.model_meta import ModelMeta
+
+NAME = "mteb"
+_PREFIX = "mteb:"
+_TASK = "XQuADRetrieval"
+_OPTIONS: dict[str, Callable[[str], Any]] = {"task": str, "embed_dim": positive_integer, "allow_pickle": boolean}
+# mteb's names of scoring functions, beyond our own. Of tokens, MaxSim sums dot products.
+_SIMILARITIES = {"max_sim": Similarity.DOT, "MaxSim": Similarity.DOT, "dot_product": Similarity.DOT}
+_NO_ENCODER = "gives texts no vectors"
+
+
+class MtebEncoder:
+    """A model as mteb loads it."""
+
+    def __init__(self, model: Any, meta: "ModelMeta", task: "TaskMetadata", options: EncoderOptions) -> None:
+        self._model, self._task = model, task
+        self._batch_size = options.batch_size
+        self._name = f"{_PREFIX}{meta.name}"
+        first = self._encode(PROBES, Role.QUERY)
+        length = options.options.get("embed_dim")
+        self.info = EncoderInfo(
+            name=str(meta.name),
+            adapter=NAME,
+            fingerprint=f"mteb=={version('mteb')} {meta.name} {meta.revision}",
+            dimension=dimension_of(first),
+            parameters=meta.n_parameters,
+            similarity=options.similarity or _similarity(meta, first),
+            settings={
+                "task": task.name,
+                **({"embed_dim": int(length)} if length else {}),
+            },
+            notes={"prompts from": f"mteb, for {task.name}"},
+            kind=kind_of(first),
+            device=str(getattr(getattr(model, "model", None), "device", "") or options.device or "cpu"),
+        )
+        check_order(lambda texts: check_vectors(self.encode_query(texts), texts, self.info), self._name)
+
+    def encode_query(self, texts: Sequence[str]) -> Vectors:
+        """Return what mteb makes of queries."""
+        return self._encode(texts, Role.QUERY)
+
+    def encode_document(self, texts: Sequence[str]) -> Vectors:
+        """Return what mteb makes of passages."""
+        return self._encode(texts, Role.DOCUMENT)
+
+    def _encode(self, texts: Sequence[str], role: Role) -> Vectors:
+        from datasets import Dataset
+        from mteb._create_dataloaders import create_dataloader
+        from mteb.types import PromptType
+
+        rows = Dataset.from_dict({"id": [str(row) for row in range(len(texts))], "text": list(texts)})
+        prompt_type = PromptType(role.value)
+        answer = self._model.encode(
+            create_dataloader(rows, task_metadata=self._task, prompt_type=prompt_type, batch_size=self._batch_size),
+            task_metadata=self._task,
+            hf_split=self._task.eval_splits[0],
+            hf_subset=self._task.hf_subsets[0],
+            prompt_type=prompt_type,
+            batch_size=self._batch_size,
+            show_progress_bar=False,
+        )
+        return to_vectors(answer, self._name, len(texts))
+
+
+def _similarity(meta: "ModelMeta", vectors: Vectors) -> Similarity:
+    """Return what mteb scores by; the cosine if it does not say, and between tokens the dot product."""
+    if meta.similarity_fn_name is None:
+        return Similarity.DOT if kind_of(vectors) == Kind.MULTI_VECTOR else Similarity.COSINE
+    name = str(getattr(meta.similarity_fn_name, "value", meta.similarity_fn_name))
+    return _SIMILARITIES.get(name) or parse_similarity(name) or Similarity.COSINE
+
+
+def _load(model: str, options: EncoderOptions) -> MtebEncoder:
+    options.reject_unsupported(NAME, "query_prompt", "document_prompt", *PROMPT_NAMES, "max_length", "dtype")
+    given = options.read_options(NAME, _OPTIONS)
+    name = model.removeprefix(_PREFIX)
+    with extra("mteb"):
+        import mteb
+    try:
+        meta = mteb.get_model_meta(name, options.revision)
+        task = mteb.get_task(given.get("task", _TASK)).metadata
+    except (KeyError, ValueError) as error:  # unknown, of another revision
+        raise EncoderError(f"{model}: {error.args[0] if error.args else error}") from error
+    _require_encoder(meta, options, allow_pickle=given.get("allow_pickle", False))
+    try:
+        loaded = mteb.get_model(name, options.revision, options.device, embed_dim=given.get("embed_dim"))
+    except Exception as error:  # any of several libraries' own errors
+        raise EncoderError(f"{model}: mteb cannot load it ({type(error).__name__}: {error}).") from error
+    if not hasattr(loaded, "encode"):
+        raise EncoderError(
+            f"{model}: {_NO_ENCODER}; mteb ranks with it. babelrank's own adapters are bm25 and multi-vector."
+        )
+    return MtebEncoder(loaded, meta, task, options)
+
+
+def _require_encoder(meta: "ModelMeta", options: EncoderOptions, *, allow_pickle: bool) -> None:
+    """Refuse a model that is no encoder of texts, or that would run code nobody asked for."""
+    name = f"{_PREFIX}{meta.name}"
+    if "cross-encoder" in (meta.model_type or []):
+        raise EncoderError(f"{name}: a cross-encoder, which {_NO_ENCODER}. `babelrank rerank` takes it.")
+    if "text" not in (meta.modalities or ["text"]):
+        raise EncoderError(f"{name}: reads {', '.join(meta.modalities)}, not text.")
+    if (meta.loader_kwargs or {}).get("trust_remote_code") and not options.trust_remote_code:
+        raise EncoderError(
+            f"{name}: mteb loads it with code of the model's own. --trust-remote-code lets that run, if you trust it."
+        )
+    on_hub = meta.open_weights and meta.framework
+    if on_hub and (files := look_for_model(str(meta.name), meta.revision)):
+        require_safe_weights(files, allow_pickle=allow_pickle)
+
+
+ADAPTER = Adapter(
+    name=NAME,
+    models=f"{_PREFIX}NAME of a text encoder in the mteb registry",
+    load=_load,
+    recognises=lambda model, _: model.startswith(_PREFIX),
+    requires="babelrank[mteb]",
+)
