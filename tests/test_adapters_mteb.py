@@ -68,7 +68,9 @@ def test_vectors_are_those_that_mteb_itself_embeds(register, tiny_model, monkeyp
             return InstructSentenceTransformerModel(
                 str(tiny_model), None, instruction_template=template, apply_instruction_to_passages=False
             )
-        return SentenceTransformerEncoderWrapper(str(tiny_model), None, model_prompts={"query": "ask: "})
+        return SentenceTransformerEncoderWrapper(
+            str(tiny_model), None, model_prompts={"query": "ask: ", "document": "told: "}
+        )
 
     register("acme/fake", loader)
     seen = {}
