@@ -65,7 +65,7 @@ def analyse_in_detail(
     seen
         Languages that the encoder was trained on; None if that is not known.
     clusters
-        Cluster of each row, which intervals draw; None to draw questions.
+        Cluster of each row, which intervals and tests draw; None to draw questions.
     """
     figures = question_figures(ranks, measure, clusters=clusters)
     summary = analyse(ranks)
@@ -73,7 +73,7 @@ def analyse_in_detail(
         figures,
         find_intervals(figures),
         measure_preference(ranks),
-        compare_languages(ranks),
+        compare_languages(ranks, clusters=clusters),
         measure_consistency(ranks),
         find_groups(figures, seen=seen),
         correlate_with_distances(summary.pairs.scores["mAP"], summary.languages),

@@ -4,8 +4,8 @@ In: a rank table. Out: Friedman's test (Friedman 1937) over a query's parallel p
 have some of the languages only; its effect size; and which of two languages stands above the other more often than
 chance would have it. Where a test is degenerate, a sentence says so.
 
-Queries are taken as independent. Questions that share an answer's sentence are not quite, and p-values are somewhat too
-small for it; the effect size is not touched.
+By default queries are taken as independent. Questions about one article are not, and p-values are too small for it;
+with clusters of questions, p-values come from sums over clusters. Effect sizes are the same either way.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,8 @@ import numpy as np
 from scipy import stats
 from scipy.sparse.csgraph import connected_components, laplacian
 
+from babelrank.analysis.clustered_tests import hotelling_test, t_test
+from babelrank.analysis.clusters import query_clusters, sum_by_cluster
 from babelrank.analysis.comparison import holm
 from babelrank.analysis.preference import BestRanks, best_ranks, count_pairs, count_wins
 from babelrank.analysis.settings import Cell, Matrix, as_cells
@@ -75,7 +77,8 @@ class FriedmanTests:
     degrees_of_freedom
         Of the statistic.
     p
-        Under the hypothesis that all languages are treated alike; 0 where it is too small a number.
+        Under the hypothesis that all languages are treated alike; 0 where it is too small a number. With clusters, of
+        Hotelling's test on their sums of the queries' deviations.
     p_holm
         The same, corrected for the number of query languages (Holm 1979).
     concordance
@@ -85,7 +88,8 @@ class FriedmanTests:
         Mean of the concordance if languages are treated alike.
     pair_p
         By query language, languages × languages: p-value of the sign test between two languages, corrected for the
-        number of pairs of that query language (Holm 1979); symmetric; null where no query has both.
+        number of pairs of that query language (Holm 1979); symmetric; null where no query has both. With clusters, of
+        the t-test on wins less losses by cluster.
     preferred
         By query language, languages × languages: 1 if the row's language stands above the column's significantly more
         often than below it (at 5 % after correction), −1 if less often, 0 if they cannot be told apart; null as
@@ -108,15 +112,39 @@ class FriedmanTests:
     warnings: list[str]
 
 
-def compare_languages(ranks: RelevantRanks) -> FriedmanTests:
-    """Test whether passage languages are treated alike, by query language."""
+def compare_languages(ranks: RelevantRanks, *, clusters: np.ndarray | None = None) -> FriedmanTests:
+    """Test whether passage languages are treated alike, by query language.
+
+    Parameters
+    ----------
+    clusters
+        Cluster of each row (see `clusters.clusters`); None to take queries as independent.
+
+    Raises
+    ------
+    ReportError
+        The clusters do not fit the table.
+    """
     best = best_ranks(ranks)
     size = len(ranks.languages)
-    tests = [skillings_mack(best.rank[best.query_lang == lang]) for lang in range(size)]
+    groups = [np.flatnonzero(best.query_lang == lang) for lang in range(size)]
+    tests = [skillings_mack(best.rank[group]) for group in groups]
     wins, pairs = count_wins(best), count_pairs(best)
     losses = wins.transpose(0, 2, 1)
-    pair_p = np.stack([_holm_over_pairs(matrix) for matrix in sign_test(wins, losses, pairs)])
-    p_values = np.array([test.p for test in tests])
+    p_values, raw = np.array([test.p for test in tests]), sign_test(wins, losses, pairs)
+    if clusters is not None:
+        members = query_clusters(ranks, clusters)[best.query]
+        p_values = np.array(
+            [
+                hotelling_test(
+                    _by_cluster(scaled_deviations(best.rank[group]), members[group]), test.degrees_of_freedom
+                )
+                for group, test in zip(groups, tests, strict=True)
+            ]
+        )
+        raw = np.stack([t_test(_by_cluster(_signs(best.rank[group]), members[group])) for group in groups])
+        raw = np.where(pairs > 0, raw, np.nan)
+    pair_p = np.stack([_holm_over_pairs(matrix) for matrix in raw])
     return FriedmanTests(
         queries=[test.blocks for test in tests],
         languages=[test.treatments for test in tests],
@@ -129,8 +157,19 @@ def compare_languages(ranks: RelevantRanks) -> FriedmanTests:
         concordance_expected=_cells([test.concordance_expected for test in tests]),
         pair_p=[as_cells(matrix) for matrix in pair_p],
         preferred=_find_preferred(np.sign(wins - losses), pair_p),
-        warnings=_warn(ranks, best, tests),
+        warnings=_warn(ranks, best, tests, clustered=clusters is not None),
     )
+
+
+def _by_cluster(values: np.ndarray, members: np.ndarray) -> np.ndarray:
+    """Sum what blocks contribute over each of the clusters that have some."""
+    return sum_by_cluster(values, np.unique(members, return_inverse=True)[1])
+
+
+def _signs(values: np.ndarray) -> np.ndarray:
+    """Return 1 where the row's treatment stands above the column's, −1 where below, else 0, for each block."""
+    signs: np.ndarray = np.nan_to_num(np.sign(values[:, None, :] - values[:, :, None]))
+    return signs
 
 
 def skillings_mack(values: np.ndarray) -> BlockTest:
@@ -158,8 +197,7 @@ def skillings_mack(values: np.ndarray) -> BlockTest:
     values = values[:, ~np.isnan(values).all(axis=0)]
     known = ~np.isnan(values)
     sizes = known.sum(axis=1)
-    mid_ranks = stats.rankdata(np.where(known, values, np.inf), axis=1) if len(values) else values
-    deviations = np.where(known, mid_ranks - (sizes[:, None] + 1) / 2, 0.0) * np.sqrt(12 / (sizes[:, None] + 1))
+    deviations = scaled_deviations(values)
     scales = (deviations**2).sum(axis=1) / (sizes * (sizes - 1))  # 1 without ties, 0 if a block is tied throughout
     weights = (known * scales[:, None]).T @ known  # off the diagonal minus the covariances: Σ is a graph's Laplacian
     np.fill_diagonal(weights, 0.0)
@@ -177,6 +215,15 @@ def skillings_mack(values: np.ndarray) -> BlockTest:
         concordance=statistic / room if freedom else float("nan"),
         concordance_expected=freedom / room if freedom else float("nan"),
     )
+
+
+def scaled_deviations(values: np.ndarray) -> np.ndarray:
+    """Return what each block adds to the sums A of `skillings_mack`: shaped as the values, 0 where one is missing."""
+    known = ~np.isnan(values)
+    sizes = known.sum(axis=1, keepdims=True)
+    mid_ranks = stats.rankdata(np.where(known, values, np.inf), axis=1) if len(values) else values
+    deviations: np.ndarray = np.where(known, mid_ranks - (sizes + 1) / 2, 0.0) * np.sqrt(12 / (sizes + 1))
+    return deviations
 
 
 def sign_test(wins: np.ndarray, losses: np.ndarray, n: np.ndarray) -> np.ndarray:
@@ -210,7 +257,7 @@ def _find_preferred(direction: np.ndarray, pair_p: np.ndarray) -> list[list[list
     return nested
 
 
-def _warn(ranks: RelevantRanks, best: BestRanks, tests: Sequence[BlockTest]) -> list[str]:
+def _warn(ranks: RelevantRanks, best: BestRanks, tests: Sequence[BlockTest], *, clustered: bool) -> list[str]:
     """Say in sentences where the figures are degenerate or easily misread."""
     present = np.isfinite(best.rank)
     sizes = np.unique(present.sum(axis=1)).tolist()
@@ -224,7 +271,7 @@ def _warn(ranks: RelevantRanks, best: BestRanks, tests: Sequence[BlockTest]) -> 
     no_test = [test.blocks > 0 and test.degrees_of_freedom == 0 for test in tests]
     mostly = [not none and 2 * count > test.blocks for none, count, test in zip(no_test, all_tied, tests, strict=True)]
     apart = [0 < test.degrees_of_freedom < test.treatments - 1 for test in tests]
-    enough = [_enough(test) for test in tests if test.degrees_of_freedom]
+    enough = [] if clustered else [_enough(test) for test in tests if test.degrees_of_freedom]
     of_language = np.bincount(ranks.query_numbers * len(tests) + ranks.language_codes[1])  # relevant passages
     sentences = {
         "There is nothing to compare: no query has relevant passages in two languages.": not sizes,

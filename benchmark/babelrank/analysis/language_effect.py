@@ -12,11 +12,11 @@ mean of y_il over queries; otherwise it is that of the unbalanced design, in whi
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from babelrank.analysis.bias_measure import BiasMeasure, Resampler, divide, interval, mean_known, number_or_none
 from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.clusters import query_clusters
+from babelrank.analysis.friedman import scaled_deviations
 from babelrank.analysis.preference import best_ranks
 from babelrank.analysis.settings import Cell, Matrix, as_cells, mean_or_none
 from babelrank.ranking.table import RelevantRanks
@@ -149,11 +149,10 @@ def measure_language_effect(
 
 def _measure_concordance(resampler: Resampler, rank: np.ndarray, known: np.ndarray) -> BiasMeasure:
     """Return Kendall's W; scales are those of Skillings and Mack, see `friedman.skillings_mack`."""
-    count = known.sum(axis=1, keepdims=True)
-    orders = rankdata(np.where(known, rank, np.inf), axis=1) if len(rank) else rank
-    deviations = np.where(known, orders - (count + 1) / 2, 0.0) * np.sqrt(12 / (count + 1))
-    scale = (deviations**2).sum(axis=1) / (count * (count - 1))[:, 0]
-    fit = _fit(resampler, deviations, known, scale, (count[:, 0] - 1).astype(float))
+    count = known.sum(axis=1)
+    deviations = scaled_deviations(rank)
+    scale = (deviations**2).sum(axis=1) / (count * (count - 1))
+    fit = _fit(resampler, deviations, known, scale, (count - 1).astype(float))
     return resampler.measure(
         fit.explained, floor=0.0, ceiling=1.0, shuffled=mean_or_none(fit.explained_shuffled), centre=True
     )

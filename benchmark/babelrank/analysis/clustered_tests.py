@@ -1,0 +1,56 @@
+"""Tests of means that are 0 under the null hypothesis, from sums over independent clusters: p-values out."""
+
+import numpy as np
+from scipy.stats import f, t
+
+_NEGLIGIBLE = 1e-10  # of the largest eigenvalue: rounding leaves some 1e-15 where there should be 0
+
+
+def hotelling_test(sums: np.ndarray, freedom: int) -> float:
+    """Return the p-value of Hotelling's test that all sums have the mean 0 (1931, Ann. Math. Statist. 2, 360–378).
+
+    Parameters
+    ----------
+    sums
+        Shape (clusters, variables).
+    freedom
+        Independent variables among them: one less than all for deviations that add up to 0.
+
+    Returns
+    -------
+    float
+        NaN if there are not more clusters than independent variables, or some of these do not vary.
+    """
+    count = len(sums)
+    if not 0 < freedom < count:
+        return float("nan")
+    mean = sums.mean(axis=0)
+    values, vectors = np.linalg.eigh(np.cov(sums, rowvar=False).reshape(sums.shape[1], -1))
+    kept = values > _NEGLIGIBLE * values.max(initial=0.0)
+    if kept.sum() != freedom:
+        return float("nan")
+    statistic = count * float(((mean @ vectors[:, kept]) ** 2 / values[kept]).sum())
+    return float(f.sf(statistic * (count - freedom) / (freedom * (count - 1)), freedom, count - freedom))
+
+
+def t_test(sums: np.ndarray) -> np.ndarray:
+    """Return two-sided p-values of t-tests that the sums of each variable have the mean 0.
+
+    Parameters
+    ----------
+    sums
+        Shape (clusters, …).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (…): 1 where all sums are 0, 0 where they are all the same otherwise. NaN with fewer than two clusters.
+    """
+    count = len(sums)
+    if count < 2:
+        return np.full(sums.shape[1:], np.nan)
+    mean, error = sums.mean(axis=0), sums.std(axis=0, ddof=1) / np.sqrt(count)
+    varies = error > 1e-12 * np.abs(sums).max(initial=0.0)
+    p_values = 2 * t.sf(np.abs(mean) / np.where(varies, error, 1.0), count - 1)
+    found: np.ndarray = np.where(varies, p_values, (mean == 0).astype(float))
+    return found
