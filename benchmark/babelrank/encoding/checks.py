@@ -59,7 +59,7 @@ def check_vectors(vectors: object, texts: Sequence[str], info: EncoderInfo) -> V
     ------
     EncoderError
         Not of the kind that the encoder announced, not floating point, of another number of rows or dimension, not
-        finite, zero for a text with a letter or digit (unless the encoder allows it), or the same for many texts.
+        finite, or zero for a text with a letter or digit (unless the encoder allows it).
     """
     where = f"encoder {info.name!r}"
     expected = _TYPES[info.kind]
@@ -88,7 +88,6 @@ def check_vectors(vectors: object, texts: Sequence[str], info: EncoderInfo) -> V
         zero = {row for row in zero_rows(vectors).tolist() if any(map(str.isalnum, texts[row]))}
         if zero:
             raise EncoderError(f"{where} returned a zero vector for {_named(zero, texts)}.")
-    _require_different(vectors, texts, where)
     return vectors
 
 
@@ -134,13 +133,37 @@ def check_order(encode: Encode, where: str) -> None:
             )
 
 
-def _require_different(vectors: Vectors, texts: Sequence[str], where: str) -> None:
-    """Refuse one vector for many texts: ranked, they would all tie and look unbiased."""
-    if len({text.casefold() for text in texts}) < _ENOUGH:
-        return
-    first = take(vectors, np.array([0]))
-    if all(nearly_equal(first, take(vectors, np.array([row])), _ROUNDING) for row in range(1, len(texts))):
-        raise EncoderError(f"{where} returned one and the same vector for {len(texts)} different texts.")
+class Variety:
+    """Watches whether an encoder tells texts apart: ranked, texts with one vector would all tie and look unbiased.
+
+    Texts in a language that the encoder does not know may have one vector, and stand together; so all texts count.
+    """
+
+    def __init__(self, info: EncoderInfo) -> None:
+        self._where = f"encoder {info.name!r}"
+        self._first: Vectors | None = None
+        self._texts: set[str] = set()
+        self.shown = False
+
+    def add(self, texts: Sequence[str], vectors: Vectors) -> bool:
+        """Take in vectors of further texts; return whether two texts have had different ones so far."""
+        if not self.shown and len(texts):
+            self._texts.update(text.casefold() for text in texts)
+            first = self._first = take(vectors, np.array([0])) if self._first is None else self._first
+            rows = (take(vectors, np.array([row])) for row in range(len(texts)))
+            self.shown = not all(nearly_equal(first, row, _ROUNDING) for row in rows)
+        return self.shown
+
+    def require(self) -> None:
+        """Refuse an encoder that gave many texts one vector.
+
+        Raises
+        ------
+        EncoderError
+            It did.
+        """
+        if not self.shown and len(self._texts) >= _ENOUGH:
+            raise EncoderError(f"{self._where} returned one and the same vector for {len(self._texts)} different texts.")
 
 
 def _named(rows: set[int], texts: Sequence[str]) -> str:

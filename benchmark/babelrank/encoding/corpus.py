@@ -15,7 +15,7 @@ import numpy as np
 from babelrank.data.collection import Collection
 from babelrank.data.passages import PassageBlock
 from babelrank.data.pool import PassageReader
-from babelrank.encoding.checks import encode_checked
+from babelrank.encoding.checks import Variety, encode_checked
 from babelrank.encoding.protocol import Encoder, EncoderInfo, EncoderOptions, Role, Truncating
 from babelrank.encoding.registry import load_encoder
 from babelrank.encoding.representations import FIRST_CHUNK, least_chunk, length_class
@@ -309,14 +309,17 @@ def _encode_window(
     vectors = np.empty((len(unique), out.shape[1]), dtype=np.float32)
     order = np.array(sorted(range(len(unique)), key=lambda row: length_class(unique[row]), reverse=True))
     seconds = 0.0
+    variety = Variety(encoder.info)
     size = max(least_chunk(encoder), FIRST_CHUNK)
     for first in range(0, len(order), size):
         chunk = order[first : first + size]
         batch = [unique[row] for row in chunk]
         began = time.perf_counter()
         vectors[chunk] = np.asarray(encode_checked(encoder.encode_document, batch, encoder.info))
+        variety.add(batch, vectors[chunk])
         seconds += time.perf_counter() - began
         on_texts(int(copies[chunk].sum()))
+    variety.require()
     np.take(vectors, row_of, axis=0, out=out)
     return seconds
 

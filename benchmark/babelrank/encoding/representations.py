@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from babelrank.data.collection import Collection
-from babelrank.encoding.checks import check_matrix, encode_checked
+from babelrank.encoding.checks import Variety, check_matrix, encode_checked
 from babelrank.encoding.protocol import (
     Concurrent,
     Encoder,
@@ -163,6 +163,8 @@ def _encode_distinct(
     first = 0 if stored is None else count(stored)
     missing = [key for key in distinct if key not in rows]
     missing.sort(key=lambda key: length_class(distinct[key]), reverse=True)
+    variety = Variety(info)
+    waiting: list[tuple[list[bytes], Vectors]] = []  # stored once two texts have had different vectors
     seconds, done, size = 0.0, 0, max(least, FIRST_CHUNK)
     while done < len(missing):
         progress(done, len(missing))
@@ -171,12 +173,17 @@ def _encode_distinct(
         began = time.perf_counter()
         vectors = encode_checked(function, chunk, info)
         elapsed = time.perf_counter() - began
-        _store(shelf, keys, vectors)
+        waiting.append((keys, vectors))
+        if variety.add(chunk, vectors) or stored is not None:
+            _store_all(shelf, waiting)
         rows.update(zip(keys, range(first + done, first + done + len(keys)), strict=True))
         parts.append(vectors)
         done += len(chunk)
         seconds += elapsed
         size = max(least, _next_size(size, elapsed))
+    if waiting:
+        variety.require()
+        _store_all(shelf, waiting)
     if missing:
         progress(done, len(missing))
     return concatenate(parts), rows, len(missing), seconds
@@ -221,9 +228,11 @@ def _ignore(*_: object) -> None:
     pass
 
 
-def _store(shelf: Shelf, keys: list[bytes], vectors: Vectors) -> None:
+def _store_all(shelf: Shelf, waiting: list[tuple[list[bytes], Vectors]]) -> None:
+    """Store what waits, and forget it."""
     try:
-        shelf.add(keys, vectors)
+        while waiting:
+            shelf.add(*waiting.pop(0))
     except OSError as error:
         raise EncoderError(
             f"{shelf.folder}: representations cannot be stored ({error.strerror}). --store DIR names another folder; "
