@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from babelrank.data.beir import load_beir
 from babelrank.data.collection import Collection
 from babelrank.errors import DataError, ReportError
+from babelrank.pipelines.runs import open_collection
 from babelrank.ranking.runs import rank_run, resolve
 from babelrank.ranking.trec import check_exportable, read_run, run_of, save_run, write_qrels
 from babelrank.reporting.run_evaluation import evaluate_run
-from babelrank.run_files import open_collection
 from made_collections import write_jsonl
 
 # Few letters, so that ids, questions and labels are often those of another query.

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from babelrank.data.folders import DataFile
@@ -20,7 +19,7 @@ from babelrank.data.passages import is_unicode, read_id, show_record
 from babelrank.data.records import SPACE, SUFFIXES, read_records, read_rows
 from babelrank.errors import DataError
 
-MAX_GRADE = np.iinfo(np.int32).max  # what rank tables hold
+MAX_GRADE = 2**31 - 1  # a larger one is a mistake, such as an id in the wrong column
 _WHOLE = re.compile(r"-?[0-9]+(?:\.0*)?")
 # Of a header, without white space and punctuation: what BEIR, MTEB, TREC, MS MARCO and ir_datasets call columns.
 _HEADER_NAMES = {
