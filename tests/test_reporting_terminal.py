@@ -5,8 +5,11 @@ import re
 
 from rich.console import Console
 
+from babelrank.analysis.bootstrap import Interval
 from babelrank.encoding.protocol import Role
-from babelrank.reporting.terminal import ProgressBars
+from babelrank.reporting.formatting import show_score
+from babelrank.reporting.tables import Column, Table
+from babelrank.reporting.terminal import ProgressBars, table_text
 
 
 class Clock:
@@ -57,3 +60,13 @@ def test_a_terminal_has_bars_and_no_such_lines():
             show(step, {"loss": 1.0})
     assert "left" not in screen.getvalue()
     assert "200/400" in screen.getvalue()
+
+
+def test_a_table_is_plain_text_too():
+    table = Table(
+        "Scores", [Column("model"), Column("mAP", show_score)], [["[bold]", Interval(0.5, 0.4, 0.6)]], note="n"
+    )
+    lines = [line.strip() for line in table_text(table).splitlines() if line.strip()]
+    assert lines[0] == "Scores"
+    assert lines[-2].split() == ["[bold]", "0.500", "(0.400–0.600)"]
+    assert lines[-1] == "n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.detail import analyse_in_detail
-from babelrank.analysis.errors import Texts, attach_texts, find_errors, select_worst
+from babelrank.analysis.errors import Errors, Texts, attach_texts, find_errors, select_worst
 from babelrank.data.catalog import source_of
 from babelrank.ranking.table import RelevantRanks
 from babelrank.ranking.top_table import TopRanks
@@ -20,7 +20,9 @@ from babelrank.reporting.stored_tables import read_stored_ranks, read_stored_top
 
 _REMEDY = "To have it, submit the model again (babelrank submit MODEL) without streaming; nothing is encoded again."
 
-Tables = Mapping[str, tuple[RelevantRanks, TopRanks | None]]  # by collection
+# Of a collection: its rank table, its top passages, and the errors that were found in both.
+InMemory = tuple[RelevantRanks, TopRanks | None, Errors | None]
+Tables = Mapping[str, InMemory]  # by collection
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def make_content(
     name: str,
     collection: CollectionResults,
     folder: Path,
-    tables: tuple[RelevantRanks, TopRanks | None] | None = None,
+    tables: InMemory | None = None,
 ) -> Content:
     """Analyse the tables of a collection.
 
@@ -53,7 +55,7 @@ def make_content(
         A table cannot be read.
     """
     shown = measures_of(name, collection)
-    ranks, top = tables or (collection.ranks and read_stored_ranks(folder, collection.ranks), None)
+    ranks, top, errors = tables or (collection.ranks and read_stored_ranks(folder, collection.ranks), None, None)
     detail = analyse_in_detail(ranks, shown.headline[0], seen=model.seen) if ranks else None
     intervals = detail.intervals if detail else {}
     if ranks and not shown.has_pool:
@@ -69,7 +71,7 @@ def make_content(
     if ranks and top is None and collection.top and (folder / collection.top.file).exists():
         top = read_stored_top(folder, collection.top)
     if ranks and top:
-        errors = find_errors(ranks, top)
+        errors = errors or find_errors(ranks, top)
         worst = attach_texts(select_worst(errors), collection.texts or Texts({}, {}))
         sections.append(error_section(errors, worst, source_of(name) if collection.texts else None))
     elif ranks:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from babelrank.analysis.errors import Errors
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.files import PART_SUFFIX, atomic_write
 from babelrank.ranking.table import RelevantRanks
@@ -77,6 +78,7 @@ def write_report(
     ranks: Mapping[str, RelevantRanks],
     tops: Mapping[str, TopRanks] | None = None,
     *,
+    errors: Mapping[str, Errors] | None = None,
     with_leaderboard: bool = False,
 ) -> Path:
     """Write a model's report, or add to the one it has.
@@ -94,6 +96,8 @@ def write_report(
         The rank tables of the same collections.
     tops
         Tables of top passages, of some of these collections; without one, the report does not show errors.
+    errors
+        What `analysis.errors.find_errors` found in these tables, where that is known already.
     with_leaderboard
         Whether a leaderboard is written afterwards, to which pages can link.
 
@@ -134,7 +138,7 @@ def write_report(
             atomic_write(fresh / FILE_NAME, content)
             # What is drawn must follow from the file, which rounds.
             written = parse(content, FILE_NAME)
-            tables = {name: (table, (tops or {}).get(name)) for name, table in ranks.items()}
+            tables = {name: (table, (tops or {}).get(name), (errors or {}).get(name)) for name, table in ranks.items()}
             for name, drawn in render_report(written, fresh, tables, with_leaderboard=with_leaderboard).items():
                 atomic_write(fresh / name, drawn)
             _swap(fresh, folder)

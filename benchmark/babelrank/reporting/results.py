@@ -29,7 +29,7 @@ from babelrank.reporting.provenance import Environment, Seconds
 SCHEMA_VERSION = 2  # raise it whenever a field is added, dropped, or comes to mean something else
 READABLE_VERSIONS = (1, SCHEMA_VERSION)  # the first lacks what is null by default
 TASKS = ("monolingual", "cross_lingual", "multilingual")
-BIAS_FIGURES = ("rank_distance", "rank_distance_median", "rank_distance_floor", "rank_distance_normalised")
+BIAS_MEASURES = ("rank_distance", "rank_distance_median", "rank_distance_floor", "rank_distance_normalised")
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]

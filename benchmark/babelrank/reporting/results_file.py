@@ -18,7 +18,7 @@ from babelrank.reporting.formatting import settle
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.names import check_name
 from babelrank.reporting.results import (
-    BIAS_FIGURES,
+    BIAS_MEASURES,
     READABLE_VERSIONS,
     SCHEMA_VERSION,
     TASKS,
@@ -165,7 +165,7 @@ def _check_shapes(name: str, collection: CollectionResults, where: str) -> None:
     }
     _check_keys(keyed, where)
     averages = {f"macro.{kind}": (collection.macro[kind], measures) for kind in TASKS}
-    averages["macro.multilingual"] = (collection.macro["multilingual"], (*measures, *BIAS_FIGURES))
+    averages["macro.multilingual"] = (collection.macro["multilingual"], (*measures, *BIAS_MEASURES))
     averages["micro.multilingual"] = (collection.micro["multilingual"], measures)
     _check_keys(averages, where)
     if collection.space is not None:

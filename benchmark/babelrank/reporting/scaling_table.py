@@ -7,7 +7,7 @@ from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE
 from babelrank.reporting.cache import Cache
 from babelrank.reporting.formatting import show_change, show_count, show_score, show_signed
 from babelrank.reporting.results import CollectionResults, ModelResults
-from babelrank.reporting.summary import MACRO_LABELS, macro_figure
+from babelrank.reporting.summary import MACRO_LABELS, macro_value
 from babelrank.reporting.tables import Column, Entry, Table
 
 Point = tuple[str, int, float]  # a model, its number of parameters, a figure
@@ -45,7 +45,7 @@ def scaling_table(models: Sequence[tuple[ModelResults, CollectionResults]], cach
 
 def _points(models: Sequence[tuple[ModelResults, CollectionResults]], figure: str) -> list[Point]:
     """Return a point for each model that has parameters and the figure."""
-    values = [(model, macro_figure(result, figure)) for model, result in models]
+    values = [(model, macro_value(result, figure)) for model, result in models]
     return [(model.name, model.parameters, value) for model, value in values if model.parameters and value is not None]
 
 

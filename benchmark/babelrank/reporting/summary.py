@@ -18,11 +18,11 @@ from babelrank.reporting.formatting import (
 )
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.measures import measures_of, tasks_of
-from babelrank.reporting.results import BIAS_FIGURES, TASKS, CollectionResults
+from babelrank.reporting.results import BIAS_MEASURES, TASKS, CollectionResults
 from babelrank.reporting.tables import Bars, Column, Entry, Table
 
 # Of the rank distance, by the name under which macro averages hold it.
-BIAS_LABELS = dict(zip(BIAS_FIGURES, ("mean", "median", "floor", "normalised"), strict=True))
+BIAS_LABELS = dict(zip(BIAS_MEASURES, ("mean", "median", "floor", "normalised"), strict=True))
 # What the paper calls the means over each task.
 TASK_LABELS = dict(zip(TASKS, ("Mo.", "Cr.", "Mul."), strict=True))
 MICRO = "Mul. micro"
@@ -182,7 +182,7 @@ def pool_table(collection: CollectionResults, measures: Sequence[str]) -> Table:
     )
 
 
-def macro_figure(collection: CollectionResults, figure: str) -> Cell:
+def macro_value(collection: CollectionResults, figure: str) -> Cell:
     """Return one of `MACRO_FIGURES` as the report has it: mAP of a task, or the rank distance."""
     if figure == RANK_DISTANCE:
         return collection.macro[TASKS[2]][RANK_DISTANCE]

@@ -23,7 +23,7 @@ import pandas as pd
 from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval, find_intervals, question_figures
 from babelrank.reporting.export.protocol import ALL_LANGUAGES, File, Options, RanksReader, evaluations
 from babelrank.reporting.measures import MeasureSet, measures_of
-from babelrank.reporting.results import BIAS_FIGURES, TASKS, CollectionResults, Results
+from babelrank.reporting.results import BIAS_MEASURES, TASKS, CollectionResults, Results
 from babelrank.reporting.results_file import DECIMALS
 from babelrank.reporting.summary import BIAS_LABELS
 
@@ -87,11 +87,11 @@ def _macro(collection: CollectionResults, shown: MeasureSet, intervals: dict[str
     rows: list[tuple[Any, ...]] = []
     for setting in shown.tasks:
         for measure, value in collection.macro[setting].items():
-            if measure in BIAS_FIGURES and not shown.has_bias:
+            if measure in BIAS_MEASURES and not shown.has_bias:
                 continue
             interval = intervals.get({DEFAULT_MEASURE: setting, RANK_DISTANCE: RANK_DISTANCE}.get(measure, ""))
             bounds = (round(interval.low, DECIMALS), round(interval.high, DECIMALS)) if interval else (np.nan, np.nan)
-            n = biased if measure in BIAS_FIGURES else settings[setting]
+            n = biased if measure in BIAS_MEASURES else settings[setting]
             rows.append((setting, "macro", measure, value, *bounds, n))
     rows += [
         (setting, "micro", measure, value, np.nan, np.nan, sum(collection.pool.n))

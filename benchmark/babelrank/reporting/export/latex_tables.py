@@ -34,7 +34,7 @@ from babelrank.reporting.latex import table_latex
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.names import collection_stem, slug
 from babelrank.reporting.results import TASKS, CollectionResults, Results
-from babelrank.reporting.summary import TASK_LABELS, macro_figure
+from babelrank.reporting.summary import TASK_LABELS, macro_value
 from babelrank.reporting.tables import Column, Entry, Table
 
 _HEADINGS = dict(zip(TASKS, ("Monolingual", "Cross-lingual", "Multilingual"), strict=True))
@@ -53,7 +53,7 @@ def render(results: Sequence[Results], read_ranks: RanksReader, options: Options
     biased = [name for name in names if shown[name].has_bias]
 
     def estimate(each: Results, name: str, figure: str) -> Entry:
-        value = macro_figure(each.collections[name], figure) if name in each.collections else None
+        value = macro_value(each.collections[name], figure) if name in each.collections else None
         if value is None or not options.intervals:
             return value
         found = find_intervals(question_figures(read_ranks(each.model.name, name))).get(figure)
@@ -166,7 +166,7 @@ def _distances(results: Sequence[Results], name: str) -> Table:
                 [lang, *(c.rank_distance.mean[i] for c in collections)]
                 for i, lang in enumerate(collections[0].languages)
             ),
-            ["Mean", *(macro_figure(collection, RANK_DISTANCE) for collection in collections)],
+            ["Mean", *(macro_value(collection, RANK_DISTANCE) for collection in collections)],
         ],
         footer=1,
         best="rows",

@@ -20,7 +20,7 @@ from babelrank.reporting.export.protocol import File, Options, RanksReader
 from babelrank.reporting.markdown import table_markdown
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.names import slug
-from babelrank.reporting.results import BIAS_FIGURES, TASKS, CollectionResults, Results, catalog_order
+from babelrank.reporting.results import BIAS_MEASURES, TASKS, CollectionResults, Results, catalog_order
 from babelrank.reporting.summary import MEANING, summary_table
 
 TASK = "text-retrieval"
@@ -60,7 +60,7 @@ def _fields(name: str, collection: CollectionResults) -> Iterator[dict[str, Any]
     shown = measures_of(name, collection)
     for kind in shown.tasks:
         for measure, value in collection.macro[kind].items():
-            if value is not None and (shown.has_bias or measure not in BIAS_FIGURES):
+            if value is not None and (shown.has_bias or measure not in BIAS_MEASURES):
                 yield {
                     "task_type": TASK,
                     "task_name": f"{_WORDS[kind]} retrieval",

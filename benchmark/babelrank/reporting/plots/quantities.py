@@ -9,7 +9,7 @@ from babelrank.analysis.bootstrap import RANK_DISTANCE
 from babelrank.analysis.settings import Cell, mean_or_none
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.reporting.results import CollectionResults
-from babelrank.reporting.summary import macro_figure
+from babelrank.reporting.summary import macro_value
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Quantity:
 
     def macro(self, collection: CollectionResults) -> Cell:
         """Return the mean over all, as results have it; None where there is none."""
-        return macro_figure(collection, self.figure)
+        return macro_value(collection, self.figure)
 
 
 def _pairs(collection: CollectionResults) -> np.ndarray:
