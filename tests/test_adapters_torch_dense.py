@@ -369,7 +369,7 @@ def test_minilm_as_its_package_ships_it_finds_the_passage(tmp_path):
     encoder = load(folder)
     assert (encoder.info.dimension, encoder.info.parameters) == (384, 22_713_216)
     assert encoder.info.settings["max_length"] == 256
-    assert encoder.info.notes == {"prompts from": "none"}
+    assert encoder.info.notes == {"prompts from": "none", "pooling": "mean"}
     passages = ["A cat sleeps on the sofa.", "The river flows north.", "Bread is baked from flour."]
     queries = ["Where does the cat rest?", "Which way does the river run?", "What is bread made of?"]
     for options in ({}, {"truncate_dim": "128"}):

@@ -105,6 +105,9 @@ def _load(model: str, options: EncoderOptions) -> MtebEncoder:
     name = model.removeprefix(_PREFIX)
     with extra("mteb"):
         import mteb
+    from datasets import disable_progress_bars
+
+    disable_progress_bars()  # one for each batch of ours
     try:
         meta = mteb.get_model_meta(name, options.revision)
         task = mteb.get_task(given.get("task", _TASK)).metadata

@@ -74,7 +74,17 @@ def _encoder(model: "SentenceTransformer", origin: "Origin", options: EncoderOpt
     dimension = model.get_embedding_dimension() or len(model.encode_document("a", show_progress_bar=False))
     settings = {"truncate_dim": dimension} if model.truncate_dim else {}
     info = describe(model, origin, NAME, options, prompts, dimension=dimension, settings=settings)
+    if pooling := _pooling(model):
+        info = replace(info, notes={**info.notes, "pooling": pooling})
     return TorchEncoder(model, info, prompts, options, lambda vectors: vectors)
+
+
+def _pooling(model: "SentenceTransformer") -> str:
+    """Return how the tokens' vectors become one, as the model's own modules say."""
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    modes = [part.pooling_mode for part in model.modules() if isinstance(part, Pooling)]
+    return ", ".join(dict.fromkeys(mode if isinstance(mode, str) else "+".join(mode) for mode in modes))
 
 
 def _truncate(model: "SentenceTransformer", name: str, length: int) -> None:

@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import typer
 
-from babelrank.cli import analysis, approximation, collections, evaluation, runs, training
+from babelrank.cli import analysis, approximation, check, collections, evaluation, runs, training
 from babelrank.cli.common import errors
 from babelrank.errors import BabelrankError
 
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 for command in (
     evaluation.submit,
+    check.check,
     training.train,
     training.average,
     training.center,

@@ -122,7 +122,7 @@ def submit(
         batch_size=batch_size,
         revision=revision,
         trust_remote_code=trust_remote_code,
-        options=_read_pairs(option or ()),
+        options=read_pairs(option or ()),
         query_prompt_name=query_prompt_name,
         document_prompt_name=document_prompt_name,
     )
@@ -201,7 +201,8 @@ def cache(
     tell(f"{sum(shelf.size for shelf in shelves) / _GIB:8.3f} GiB  in {root}")
 
 
-def _read_pairs(texts: Sequence[str]) -> dict[str, str]:
+def read_pairs(texts: Sequence[str]) -> dict[str, str]:
+    """Read texts such as NAME=VALUE."""
     for text in texts:
         if "=" not in text:
             raise EncoderError(f"--option {text}: expected NAME=VALUE.")
