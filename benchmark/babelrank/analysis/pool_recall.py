@@ -1,0 +1,69 @@
+"""How much of what can be found in the pool is found? Recall against its ceiling, and success.
+
+In: a rank table. Out: recall at a depth k in the pool, its ceiling, and how often a query finds at least one relevant
+passage. Where a query has eleven relevant passages, only one of them can come first: R@1 is at most 1/11.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from babelrank.analysis.measures import RankLists, recall_at
+from babelrank.analysis.settings import Cell, mean_or_none
+from babelrank.ranking.table import RelevantRanks
+
+DEPTHS = (1, 10, 100)
+
+
+@dataclass(frozen=True)
+class PoolRecall:
+    """Recall and success at one depth in the pool, by query language; None without queries.
+
+    Attributes
+    ----------
+    depth
+        Passages of each list that count: k.
+    recall
+        R@k: mean share of a query's relevant passages with a rank of at most k.
+    ceiling
+        Its mean for a perfect ranking: min(k, |R|) / |R|.
+    of_ceiling
+        Mean of recall over ceiling, query by query: from 0 to 1 at any depth.
+    success
+        Success@k: share of the queries with a relevant passage of a rank of at most k.
+    """
+
+    depth: int
+    recall: list[Cell]
+    ceiling: list[Cell]
+    of_ceiling: list[Cell]
+    success: list[Cell]
+
+    @property
+    def macro(self) -> dict[str, float | None]:
+        """Means over the query languages."""
+        columns = {
+            f"R@{self.depth}": self.recall,
+            f"R@{self.depth}_ceiling": self.ceiling,
+            f"R@{self.depth}_of_ceiling": self.of_ceiling,
+            f"Success@{self.depth}": self.success,
+        }
+        return {name: mean_or_none(np.array(values, dtype=float)) for name, values in columns.items()}
+
+
+def measure_pool_recall(ranks: RelevantRanks, depths: tuple[int, ...] = DEPTHS) -> list[PoolRecall]:
+    """Measure recall and success in the pool at each depth."""
+    query, (query_lang, _) = ranks.query_numbers, ranks.language_codes
+    lists = RankLists.group(ranks.table["rank_in_pool"].to_numpy(), ranks.table["grade"].to_numpy(), query)
+    lang = np.zeros(lists.count, dtype=np.int64)
+    lang[query] = query_lang
+
+    def by_language(values: np.ndarray) -> list[Cell]:
+        return [mean_or_none(values[lang == i]) for i in range(len(ranks.languages))]
+
+    found = []
+    for depth in depths:
+        recall, ceiling = recall_at(lists, depth), np.minimum(depth, lists.sizes) / lists.sizes
+        columns = (recall, ceiling, recall / ceiling, (recall > 0).astype(float))
+        found.append(PoolRecall(depth, *map(by_language, columns)))
+    return found
