@@ -10,8 +10,8 @@ from babelrank.analysis.detail import analyse_in_detail
 from babelrank.analysis.errors import find_errors
 from babelrank.analysis.language_bias import measure_language_bias
 from babelrank.analysis.space import measure_space
+from babelrank.ranking.rank import Ranking, rank
 from babelrank.ranking.table import RelevantRanks
-from babelrank.ranking.top_table import TopRanks, rank_with_top
 from bench.material import made_up_representations, xquad
 from bench.table import Row, duration_row
 from bench.timing import best_seconds
@@ -25,13 +25,13 @@ def measure() -> Iterator[Row]:
     """Compare the measures of the embedding space, and all that follows from the tables, with one product."""
     collection = xquad()
     vectors = made_up_representations(collection)
-    ranks, top = rank_with_top(collection, vectors)
+    ranking = rank(collection, vectors)
     whole = np.empty((len(vectors.queries), len(vectors.passages)), dtype=np.float32)
     seconds = best_seconds(
         {
             "product": lambda: np.matmul(vectors.queries, vectors.passages.T, out=whole),
-            "space": lambda: measure_space(collection, vectors, top=top),
-            "tables": lambda: _analyse(ranks, top),
+            "space": lambda: measure_space(collection, vectors, top=ranking.top),
+            "tables": lambda: _analyse(ranking),
         },
         rounds=_ROUNDS,
         clock=time.process_time,
@@ -48,10 +48,11 @@ def measure() -> Iterator[Row]:
         )
 
 
-def _analyse(ranks: RelevantRanks, top: TopRanks) -> None:
+def _analyse(ranking: Ranking) -> None:
     """Do all that a report does; from a table of its own, which knows nothing yet."""
-    ranks = RelevantRanks(ranks.table, ranks.languages, ranks.pool_sizes, ranks.tied)
+    known = ranking.ranks
+    ranks = RelevantRanks(known.table, known.languages, known.pool_sizes, known.tied)
     articles = clusters(ranks)
     analyse_in_detail(ranks, clusters=articles)
-    measure_language_bias(ranks, top, clusters=articles)
-    find_errors(ranks, top)
+    measure_language_bias(ranks, ranking.top, clusters=articles)
+    find_errors(ranks, ranking.top)
