@@ -1,9 +1,8 @@
 """The structure of the package: modules import without a cycle, and rooms only those that come before them."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 SOURCE = Path(__file__).parents[1] / "benchmark"
 # Data flows one way. A room may import those before it; `engines` and the modules without a room serve all.
@@ -54,20 +53,8 @@ def room(name):
 
 
 def test_no_module_imports_itself_by_way_of_others():
-    done, path = set(), []
-
-    def visit(name):
-        if name in path:
-            pytest.fail(f"a cycle: {' -> '.join([*path[path.index(name) :], name])}")
-        if name in done:
-            return
-        path.append(name)
-        for other in sorted(GRAPH[name]):
-            visit(other)
-        done.add(path.pop())
-
-    for name in sorted(GRAPH):
-        visit(name)
+    assert len(GRAPH) > 150
+    TopologicalSorter(GRAPH).prepare()  # names a cycle if there is one
 
 
 def test_rooms_import_only_those_before_them():

@@ -163,7 +163,9 @@ class Variety:
             It did.
         """
         if not self.shown and len(self._texts) >= _ENOUGH:
-            raise EncoderError(f"{self._where} returned one and the same vector for {len(self._texts)} different texts.")
+            raise EncoderError(
+                f"{self._where} returned one and the same vector for {len(self._texts)} different texts."
+            )
 
 
 def _named(rows: set[int], texts: Sequence[str]) -> str:
