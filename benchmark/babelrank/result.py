@@ -10,6 +10,7 @@ import pandas as pd
 from babelrank.analysis.bootstrap import RANK_DISTANCE, find_intervals, question_figures
 from babelrank.analysis.comparison import Comparison as PairedTests
 from babelrank.analysis.comparison import compare as compare_figures
+from babelrank.analysis.errors import Errors
 from babelrank.analysis.language_bias import measure_language_bias
 from babelrank.analysis.measures import MEASURES
 from babelrank.errors import ReportError, unknown_choice
@@ -86,11 +87,12 @@ class Result:
         results: Results,
         ranks: Mapping[str, RelevantRanks],
         tops: Mapping[str, TopRanks] | None = None,
+        errors: Mapping[str, Errors] | None = None,
         folder: Path | None = None,
     ) -> None:
         self.results = results
         self.folder = folder
-        self._ranks, self._tops = ranks, tops or {}
+        self._ranks, self._tops, self._errors = ranks, tops or {}, errors
 
     @property
     def name(self) -> str:
@@ -295,12 +297,14 @@ class Result:
         ReportError
             The folder cannot be written, or holds a report of another model.
         """
-        return write_report(Path(reports), self.results, self._ranks, self._tops)
+        return write_report(Path(reports), self.results, self._ranks, self._tops, errors=self._errors)
 
     def written_to(self, reports: Path, *, with_leaderboard: bool = False) -> "Result":
         """Write the report, and return the result with its folder; see `save` and `write_report`."""
-        folder = write_report(reports, self.results, self._ranks, self._tops, with_leaderboard=with_leaderboard)
-        return Result(self.results, self._ranks, self._tops, folder)
+        folder = write_report(
+            reports, self.results, self._ranks, self._tops, errors=self._errors, with_leaderboard=with_leaderboard
+        )
+        return Result(self.results, self._ranks, self._tops, self._errors, folder)
 
     def __repr__(self) -> str:
         lines = [f"Result of {self.name} on {', '.join(self.collections)}"]
@@ -367,7 +371,7 @@ def read_result(folder: Path) -> Result:
         for name, each in results.collections.items()
         if each.top is not None and (folder / each.top.file).exists()
     }
-    return Result(results, StoredTables(ranks), StoredTables(tops), folder)
+    return Result(results, StoredTables(ranks), StoredTables(tops), folder=folder)
 
 
 class Comparison:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from babelrank.analysis.errors import find_errors, gather_texts, select_worst
+from babelrank.analysis.errors import Errors, find_errors, gather_texts, select_worst
 from babelrank.analysis.space import measure_space
 from babelrank.analysis.summary import analyse
 from babelrank.data.collection import Collection
@@ -65,10 +65,11 @@ class RunExport:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The outcome for one collection: its results as reports keep them, and the tables they follow from."""
+    """The outcome for one collection: its results as reports keep them, the tables they follow from, and the errors."""
 
     results: CollectionResults
     ranking: Ranking
+    errors: Errors
 
 
 def evaluate_collection(
@@ -121,7 +122,8 @@ def evaluate_collection(
     has_space = len(collection.languages) > 1 and streaming is None
     space = measure_space(collection, representations, top=ranking.top) if has_space else None
     with_texts = with_texts and collection.licence is not None
-    texts = gather_texts(select_worst(find_errors(ranking.ranks, ranking.top)), collection) if with_texts else None
+    errors = find_errors(ranking.ranks, ranking.top)
+    texts = gather_texts(select_worst(errors), collection) if with_texts else None
     seconds = Seconds(
         load=load_seconds,
         encode_query=representations.seconds[Role.QUERY],
@@ -141,7 +143,7 @@ def evaluate_collection(
         space=space,
         texts=texts,
     )
-    return Evaluation(results, ranking)
+    return Evaluation(results, ranking, errors)
 
 
 _Represented = tuple[Representations, int, Tallier | None]  # with the memory for ranking, and what does the counting
