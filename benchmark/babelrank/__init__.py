@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from babelrank.analysis.summary import Analysis, analyse
     from babelrank.api import compare, evaluate, leaderboard, load_report, train
+    from babelrank.comparison import Comparison
     from babelrank.data.collection import Collection
     from babelrank.data.loading import load_collection
     from babelrank.encoding.objects import wrap_encoder
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
     from babelrank.pipelines.modes import Streaming
     from babelrank.ranking.rank import Ranking, rank
     from babelrank.ranking.table import RelevantRanks
-    from babelrank.result import Comparison, Result
+    from babelrank.result import Result
 
 _HOMES = {
     "Adapter": "encoding.protocol",
     "Analysis": "analysis.summary",
     "BabelrankError": "errors",
     "Collection": "data.collection",
-    "Comparison": "result",
+    "Comparison": "comparison",
     "Encoder": "encoding.protocol",
     "EncoderInfo": "encoding.protocol",
     "EncoderOptions": "encoding.protocol",

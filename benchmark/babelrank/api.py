@@ -9,6 +9,7 @@ import pandas as pd
 
 from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE
 from babelrank.analysis.measures import MEASURES
+from babelrank.comparison import Comparison, compare_results
 from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import EncoderOptions, parse_similarity
 from babelrank.errors import EncoderError, ReportError, unknown_choice
@@ -18,7 +19,7 @@ from babelrank.pipelines.submission import submit as run_submission
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.report import find_folder, read_reports
 from babelrank.reporting.results import catalog_order
-from babelrank.result import Comparison, Result, compare_results, read_result
+from babelrank.result import Result, read_result
 
 DEFAULT_COLLECTIONS = ("xquad-r", "mlqa-r")
 _BOARD = ["collection", "model", "measure", *MACRO_FIGURES, "parameters", "folder"]

@@ -1,6 +1,6 @@
 """What an evaluation gives: one model's figures on one or more collections, as tables that a notebook shows."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import pandas as pd
 
 from babelrank.analysis.bootstrap import RANK_DISTANCE, find_intervals, question_figures
-from babelrank.analysis.comparison import Comparison as PairedTests
-from babelrank.analysis.comparison import compare as compare_figures
 from babelrank.analysis.errors import Errors
 from babelrank.analysis.language_bias import measure_language_bias
 from babelrank.analysis.measures import MEASURES
@@ -18,7 +16,7 @@ from babelrank.ranking.table import RelevantRanks
 from babelrank.ranking.top_table import TopRanks
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.report import write_report
-from babelrank.reporting.results import Results, find_collections
+from babelrank.reporting.results import Results
 from babelrank.reporting.results_file import FILE_NAME, read_results
 from babelrank.reporting.stored_tables import read_stored_ranks, read_stored_top
 
@@ -151,7 +149,7 @@ class Result:
         >>> result.summary("xquad-r")["figure"].tolist()
         ['monolingual', 'cross_lingual', 'multilingual', 'rank_distance']
         """
-        _check_measure(measure)
+        check_measure(measure)
         rows = []
         for name in self.collections if collection is None else [self._choose(collection)]:
             results = self.results.collections[name]
@@ -180,7 +178,7 @@ class Result:
         >>> pairs.shape, int(pairs.n.loc["de", "en"])
         ((7, 8), 512)
         """
-        _check_measure(measure)
+        check_measure(measure)
         results = self.results.collections[self._choose(collection)]
         index, columns = (pd.Index(results.languages, name=side) for side in ("query", "passage"))
         frames = []
@@ -347,7 +345,14 @@ class Result:
         return pd.concat(frames, ignore_index=True).pipe(lambda all_: all_[["collection", *all_.columns[:-1]]])
 
 
-def _check_measure(measure: str) -> None:
+def check_measure(measure: str) -> None:
+    """Refuse a measure that is not known.
+
+    Raises
+    ------
+    ReportError
+        It is not.
+    """
     if measure not in MEASURES:
         raise ReportError(unknown_choice("measure", measure, MEASURES))
 
@@ -372,76 +377,3 @@ def read_result(folder: Path) -> Result:
         if each.top is not None and (folder / each.top.file).exists()
     }
     return Result(results, StoredTables(ranks), StoredTables(tops), folder=folder)
-
-
-class Comparison:
-    """Paired tests between models on the collections that they share.
-
-    Attributes
-    ----------
-    models
-        Names of the models, in the order in which they were given.
-    pairs
-        By collection, then by the positions of two models: differences, intervals and p-values.
-    """
-
-    def __init__(self, models: Sequence[str], pairs: Mapping[str, Mapping[tuple[int, int], PairedTests]]) -> None:
-        self.models, self.pairs = tuple(models), pairs
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per collection, pair of models and macro figure.
-
-        Returns
-        -------
-        DataFrame
-            Columns ``collection``, ``first``, ``second``, ``figure``, ``difference`` (first less second), ``low`` and
-            ``high`` (95 % interval), ``p``, ``p_holm`` (corrected after Holm over all pairs and figures of the
-            collection), ``effect`` (Cohen's d for paired samples) and ``clusters`` (independent observations).
-        """
-        rows = [
-            {
-                "collection": collection,
-                "first": self.models[first],
-                "second": self.models[second],
-                "figure": figure,
-                "difference": found.interval.value,
-                "low": found.interval.low,
-                "high": found.interval.high,
-                "p": found.p,
-                "p_holm": found.p_holm,
-                "effect": found.effect,
-                "clusters": tests.clusters,
-            }
-            for collection, by_pair in self.pairs.items()
-            for (first, second), tests in by_pair.items()
-            for figure, found in tests.macro.items()
-        ]
-        return pd.DataFrame(rows)
-
-    def __repr__(self) -> str:
-        text: str = self.to_frame().to_string(index=False, float_format="{:.4f}".format)
-        return text
-
-    def _repr_html_(self) -> str:
-        html: str = self.to_frame().to_html(index=False, float_format="{:.4f}".format)
-        return html
-
-
-def compare_results(
-    results: Sequence[Result], collections: Sequence[str] = (), *, measure: str | None = None, margin: float = 0.0
-) -> Comparison:
-    """Compare every pair of models; see `babelrank.compare`."""
-    if len(results) < 2:
-        raise ReportError(f"compare takes two models or more, got {len(results)}.")
-    shared = [name for name in results[0].collections if all(name in each.collections for each in results)]
-    if not shared and not collections:
-        raise ReportError(f"{', '.join(each.name for each in results)}: have no collection in common.")
-    pairs = {}
-    for name in collections or shared:
-        found = find_collections([each.results for each in results], name)
-        shown = measures_of(name, found[0])
-        chosen = measure or shown.headline[0]
-        _check_measure(chosen)
-        questions = [question_figures(each.rank_table(name), chosen) for each in results]
-        pairs[name] = compare_figures(questions, shown.macro, margin=margin)
-    return Comparison([each.name for each in results], pairs)

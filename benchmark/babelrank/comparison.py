@@ -1,0 +1,86 @@
+"""Paired tests between models, as a table: on the collections that they share, every pair of them."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from babelrank.analysis.bootstrap import question_figures
+from babelrank.analysis.comparison import Comparison as PairedTests
+from babelrank.analysis.comparison import compare as compare_figures
+from babelrank.errors import ReportError
+from babelrank.reporting.measures import measures_of
+from babelrank.reporting.results import find_collections
+from babelrank.result import Result, check_measure
+
+
+class Comparison:
+    """Paired tests between models on the collections that they share.
+
+    Attributes
+    ----------
+    models
+        Names of the models, in the order in which they were given.
+    pairs
+        By collection, then by the positions of two models: differences, intervals and p-values.
+    """
+
+    def __init__(self, models: Sequence[str], pairs: Mapping[str, Mapping[tuple[int, int], PairedTests]]) -> None:
+        self.models, self.pairs = tuple(models), pairs
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per collection, pair of models and macro figure.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``collection``, ``first``, ``second``, ``figure``, ``difference`` (first less second), ``low`` and
+            ``high`` (95 % interval), ``p``, ``p_holm`` (corrected after Holm over all pairs and figures of the
+            collection), ``effect`` (Cohen's d for paired samples) and ``clusters`` (independent observations).
+        """
+        rows = [
+            {
+                "collection": collection,
+                "first": self.models[first],
+                "second": self.models[second],
+                "figure": figure,
+                "difference": found.interval.value,
+                "low": found.interval.low,
+                "high": found.interval.high,
+                "p": found.p,
+                "p_holm": found.p_holm,
+                "effect": found.effect,
+                "clusters": tests.clusters,
+            }
+            for collection, by_pair in self.pairs.items()
+            for (first, second), tests in by_pair.items()
+            for figure, found in tests.macro.items()
+        ]
+        return pd.DataFrame(rows)
+
+    def __repr__(self) -> str:
+        text: str = self.to_frame().to_string(index=False, float_format="{:.4f}".format)
+        return text
+
+    def _repr_html_(self) -> str:
+        html: str = self.to_frame().to_html(index=False, float_format="{:.4f}".format)
+        return html
+
+
+def compare_results(
+    results: Sequence[Result], collections: Sequence[str] = (), *, measure: str | None = None, margin: float = 0.0
+) -> Comparison:
+    """Compare every pair of models; see `babelrank.compare`."""
+    if len(results) < 2:
+        raise ReportError(f"compare takes two models or more, got {len(results)}.")
+    shared = [name for name in results[0].collections if all(name in each.collections for each in results)]
+    if not shared and not collections:
+        raise ReportError(f"{', '.join(each.name for each in results)}: have no collection in common.")
+    pairs = {}
+    for name in collections or shared:
+        found = find_collections([each.results for each in results], name)
+        shown = measures_of(name, found[0])
+        chosen = measure or shown.headline[0]
+        check_measure(chosen)
+        questions = [question_figures(each.rank_table(name), chosen) for each in results]
+        pairs[name] = compare_figures(questions, shown.macro, margin=margin)
+    return Comparison([each.name for each in results], pairs)
