@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 
 from babelrank.analysis.bias import query_distances
 from babelrank.analysis.clusters import number_clusters, sum_by_cluster, warn_of_few
@@ -153,7 +154,7 @@ def question_figures(
     """
     size = len(ranks.languages)
     query, (query_lang, passage_lang) = ranks.query_numbers, ranks.language_codes
-    ids, question = np.unique(ranks.table["query_id"].to_numpy(dtype=object).astype(str), return_inverse=True)
+    question, ids = pd.factorize(ranks.table["query_id"].to_numpy(dtype=object), sort=True)
     grades = ranks.table["grade"].to_numpy()
     totals = np.zeros((len(ids), size * size + 2 * size))
     counts = np.zeros_like(totals)
