@@ -51,7 +51,7 @@ def test_tables_become_a_collection():
 
 
 def test_ids_that_are_whole_numbers_are_texts():
-    passages = PASSAGES.assign(id=[1.0, 2.0, 3.0])
+    passages = PASSAGES.assign(id=np.array([1.0, np.int64(2), 3], dtype=object))
     qrels = QRELS.assign(passage_id=np.array([2, 1, 2, 3, 1]))
     collection = make(passages=passages, qrels=qrels)
     assert collection.qrels["passage_id"].tolist() == ["2", "2", "1", "3"]

@@ -124,7 +124,7 @@ def test_a_specification_without_a_place_is_refused(text, message):
         ("miracl:sw", "miracl"),
         ("beir:a", "beir"),
         ("mine:a", "local"),
-        ("toy", "lareqa"),
+        ("toy", "frames"),
     ],
 )
 def test_the_source_follows_from_the_name(name, source):

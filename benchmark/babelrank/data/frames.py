@@ -80,7 +80,7 @@ def read_ids(where: str, values: pd.Series, column: str = "id") -> "pd.Series[st
 def _read_id(where: str, column: str, value: object) -> str:
     if isinstance(value, str) and value.strip(SPACE):
         return value.strip(SPACE)
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and float(value).is_integer():
+    if isinstance(value, (int, float, np.integer)) and not isinstance(value, bool) and float(value).is_integer():
         return str(int(value))
     raise DataError(f"{where}: {column} {value!r} is neither text nor a whole number.")
 
@@ -116,7 +116,7 @@ def _check_texts(where: str, values: pd.Series) -> list[str]:
 def _check_grades(where: str, values: pd.Series) -> np.ndarray:
     grades = values.tolist()
     for grade in grades:
-        if isinstance(grade, bool) or not isinstance(grade, (int, float)) or not float(grade).is_integer():
+        if isinstance(grade, bool) or not isinstance(grade, (int, float, np.integer)) or not float(grade).is_integer():
             raise DataError(f"{where}: grade {grade!r} is no whole number.")
         if abs(grade) > MAX_GRADE:
             raise DataError(f"{where}: grade {grade} is beyond 32 bits; grades must be at most {MAX_GRADE:,}.")

@@ -105,10 +105,14 @@ def parse_specs(texts: Iterable[str]) -> list[Spec]:
 
 
 def source_of_name(name: str) -> str:
-    """Return the source of a collection by its name, as `Collection.source` has it."""
+    """Return the source of a collection by its name, as `Collection.source` has it.
+
+    >>> [source_of_name(name) for name in ("xquad-r:de,en", "local:own", "mine:own", "anything")]
+    ['lareqa', 'local', 'local', 'frames']
+    """
     head = name.partition(":")[0]
     head = _OLD_NAMES.get(head, head)
-    return head if head in _PARSERS or head == "frames" else LAREQA
+    return head if head in _PARSERS else LAREQA if head in SOURCES else "frames"
 
 
 def _parse(text: str) -> tuple[Spec, ...]:
