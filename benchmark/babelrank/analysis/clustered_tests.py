@@ -1,7 +1,7 @@
 """Tests of means that are 0 under the null hypothesis, from sums over independent clusters: p-values out."""
 
 import numpy as np
-from scipy.stats import f, t
+from scipy.special import fdtrc, stdtr
 
 _NEGLIGIBLE = 1e-10  # of the largest eigenvalue: rounding leaves some 1e-15 where there should be 0
 
@@ -30,7 +30,7 @@ def hotelling_test(sums: np.ndarray, freedom: int) -> float:
     if kept.sum() != freedom:
         return float("nan")
     statistic = count * float(((mean @ vectors[:, kept]) ** 2 / values[kept]).sum())
-    return float(f.sf(statistic * (count - freedom) / (freedom * (count - 1)), freedom, count - freedom))
+    return float(fdtrc(freedom, count - freedom, statistic * (count - freedom) / (freedom * (count - 1))))
 
 
 def t_test(sums: np.ndarray) -> np.ndarray:
@@ -51,6 +51,6 @@ def t_test(sums: np.ndarray) -> np.ndarray:
         return np.full(sums.shape[1:], np.nan)
     mean, error = sums.mean(axis=0), sums.std(axis=0, ddof=1) / np.sqrt(count)
     varies = error > 1e-12 * np.abs(sums).max(initial=0.0)
-    p_values = 2 * t.sf(np.abs(mean) / np.where(varies, error, 1.0), count - 1)
+    p_values = 2 * stdtr(count - 1, -np.abs(mean) / np.where(varies, error, 1.0))
     found: np.ndarray = np.where(varies, p_values, (mean == 0).astype(float))
     return found

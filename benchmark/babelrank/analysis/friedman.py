@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import pandas as pd
 from scipy.sparse.csgraph import connected_components, laplacian
+from scipy.special import bdtr, chdtrc, chdtri
 
 from babelrank.analysis.clustered_tests import hotelling_test, t_test
 from babelrank.analysis.clusters import query_clusters, sum_by_cluster
@@ -211,7 +212,7 @@ def skillings_mack(values: np.ndarray) -> BlockTest:
         complete=bool(known.all()),
         statistic=statistic,
         degrees_of_freedom=freedom,
-        p=float(stats.chi2.sf(statistic, freedom)) if freedom else float("nan"),
+        p=float(chdtrc(freedom, statistic)) if freedom else float("nan"),
         concordance=statistic / room if freedom else float("nan"),
         concordance_expected=freedom / room if freedom else float("nan"),
     )
@@ -221,7 +222,7 @@ def scaled_deviations(values: np.ndarray) -> np.ndarray:
     """Return what each block adds to the sums A of `skillings_mack`: shaped as the values, 0 where one is missing."""
     known = ~np.isnan(values)
     sizes = known.sum(axis=1, keepdims=True)
-    mid_ranks = stats.rankdata(np.where(known, values, np.inf), axis=1) if len(values) else values
+    mid_ranks = pd.DataFrame(values).rank(axis=1).to_numpy()  # average of ties
     deviations: np.ndarray = np.where(known, mid_ranks - (sizes + 1) / 2, 0.0) * np.sqrt(12 / (sizes + 1))
     return deviations
 
@@ -238,7 +239,7 @@ def sign_test(wins: np.ndarray, losses: np.ndarray, n: np.ndarray) -> np.ndarray
     numpy.ndarray
         Shaped as the counts; 1 where all are ties, NaN where `n` is 0.
     """
-    p_values = np.minimum(2 * stats.binom.cdf(np.minimum(wins, losses), wins + losses, 0.5), 1.0)
+    p_values = np.minimum(2 * bdtr(np.minimum(wins, losses), wins + losses, 0.5), 1.0)
     return np.where(n > 0, p_values, np.nan)
 
 
@@ -295,14 +296,12 @@ def _warn(ranks: RelevantRanks, best: BestRanks, tests: Sequence[BlockTest], *, 
 
 def _enough(test: BlockTest) -> float:
     """Smallest concordance that is significant for so many queries."""
-    return float(stats.chi2.isf(_SIGNIFICANT, test.degrees_of_freedom)) * (
-        test.concordance_expected / test.degrees_of_freedom
-    )
+    return float(chdtri(test.degrees_of_freedom, _SIGNIFICANT)) * (test.concordance_expected / test.degrees_of_freedom)
 
 
 def _peer_constants(sizes: Sequence[int]) -> str:
     """Kruskal and Wallis' H over k groups of one is k − 1, with as many degrees of freedom."""
-    return ", ".join(f"{stats.chi2.sf(size - 1, size - 1):.4f} for {size} languages" for size in sizes)
+    return ", ".join(f"{chdtrc(size - 1, size - 1):.4f} for {size} languages" for size in sizes)
 
 
 def _cells(values: Sequence[float] | np.ndarray) -> list[Cell]:

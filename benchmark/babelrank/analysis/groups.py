@@ -11,7 +11,7 @@ from itertools import permutations as ordered_pairs
 from typing import TypeVar
 
 import numpy as np
-from scipy.stats import rankdata
+import pandas as pd
 
 from babelrank.analysis.bootstrap import (
     MACRO_FIGURES,
@@ -290,7 +290,7 @@ def _centred_ranks(matrix: np.ndarray) -> np.ndarray:
     off = ~np.eye(len(matrix), dtype=bool)
     if np.isnan(matrix[off]).any() or np.ptp(matrix[off]) == 0:
         return np.full_like(matrix, np.nan)
-    ranks = rankdata(matrix[off])
+    ranks = pd.Series(matrix[off]).rank().to_numpy(copy=True)  # average of ties
     ranks -= ranks.mean()
     scaled = np.zeros_like(matrix)
     scaled[off] = ranks / np.sqrt((ranks**2).sum())

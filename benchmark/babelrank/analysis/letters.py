@@ -9,7 +9,7 @@ from itertools import combinations
 from string import ascii_lowercase
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from babelrank.analysis.bootstrap import QuestionFigures, require_paired
 from babelrank.analysis.comparison import contributions_to, holm, permutation_test, shares_of, standard_errors
@@ -73,7 +73,7 @@ def minimal_detectable_difference(encoders: Sequence[QuestionFigures], figure: s
         return float("nan")
     columns, shares = _columns(encoders, figure)
     errors = standard_errors(columns[:, pairs[:, 0]] - columns[:, pairs[:, 1]], shares)
-    return float(np.median(errors) * t.ppf([1 - SIGNIFICANT / 2, POWER], len(columns) - 1).sum())
+    return float(np.median(errors) * stdtrit(len(columns) - 1, [1 - SIGNIFICANT / 2, POWER]).sum())
 
 
 def _columns(encoders: Sequence[QuestionFigures], figure: str) -> tuple[np.ndarray, np.ndarray]:

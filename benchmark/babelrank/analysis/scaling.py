@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
-from scipy.optimize import OptimizeWarning, curve_fit
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from babelrank.analysis.bootstrap import Interval
 from babelrank.errors import ReportError
@@ -179,6 +178,8 @@ def _fit_line(sizes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def _fit_power(sizes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the coefficients of a power law and their covariance; None if the points do not tell its exponent."""
+    from scipy.optimize import OptimizeWarning, curve_fit  # takes a quarter of a second to import
+
     if not _vary(values):
         return None
     # For a given exponent the law is linear in a and b: the best exponent of a grid is where curve_fit starts.
@@ -225,4 +226,4 @@ def _line_gradient(sizes: np.ndarray, *_coefficients: float) -> np.ndarray:
 
 def _t(freedom: int) -> float:
     """Return how many standard errors the interval reaches to either side."""
-    return float(student_t.ppf((1 + _LEVEL) / 2, freedom))
+    return float(stdtrit(freedom, (1 + _LEVEL) / 2))

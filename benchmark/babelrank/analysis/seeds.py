@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtr, stdtrit
 
 from babelrank.analysis.bootstrap import Interval, QuestionFigures, mean_figures, require_paired
 from babelrank.analysis.comparison import contributions_to, shares_of, standard_errors
@@ -130,6 +130,6 @@ def compare_recipes(
         return RecipeDifference(Interval(value, value, value), float(value == margin), seeds, spread is not None)
     parts = error**4 / (ours.cluster_count - 1) + (between**2 / spread.freedom if spread is not None else 0.0)
     freedom = deviation**4 / parts
-    half = float(t.ppf((1 + _LEVEL) / 2, freedom)) * deviation
-    p = float(2 * t.sf(abs(value - margin) / deviation, freedom))
+    half = float(stdtrit(freedom, (1 + _LEVEL) / 2)) * deviation
+    p = float(2 * stdtr(freedom, -abs(value - margin) / deviation))
     return RecipeDifference(Interval(value, value - half, value + half), p, seeds, spread is not None)
