@@ -38,7 +38,7 @@ def measure() -> Iterator[Row]:
     )
     for name, subject, target in (
         ("space", "measure the embedding space", _SPACE_TARGET),
-        ("tables", "analyse both tables, all intervals and tests included", _TABLES_TARGET),
+        ("tables", "analyse both tables, with all intervals and tests,", _TABLES_TARGET),
     ):
         yield duration_row(
             f"{subject} of XQuAD-R, against the bare float32 product of ranking it (CPU time)",
