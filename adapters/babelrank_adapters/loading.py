@@ -69,7 +69,7 @@ def require_weights(
         The checkpoint lacks weights or has them in another shape; or it has weights of the encoder that the library's
         architecture has no place for, and the model brings code of its own that is not trusted.
     """
-    untrusted = _CODE in files.config and not trust_remote_code
+    untrusted = _has_own_code(files) and not trust_remote_code
     hint = f" The model comes with code of its own. {_TRUST}" if untrusted else ""
     unknown = sorted({key for report in reports for key in report.unexpected_keys})
     found = f" It has {_listed(unknown)} instead." if unknown else ""
@@ -98,6 +98,12 @@ def require_weights(
         _LOGGER.warning(
             "%s: the model comes with code of its own; the library's is used instead. %s", files.name, _TRUST
         )
+
+
+def _has_own_code(files: ModelFiles) -> bool:
+    """Tell whether a transformer in the model, or a base of it, is to be read with code that comes with it."""
+    configs = [(part, name) for part in (files, *files.bases) for name in part.names]
+    return any(_CODE in part.read_object(name) for part, name in configs if PurePosixPath(name).name == "config.json")
 
 
 def _reads_pooler(model: BaseModel) -> bool:

@@ -24,6 +24,7 @@ from babelrank_adapters.model_files import ModelFiles, require_safe_weights
 from babelrank_adapters.model_objects import digest_of_object, name_of_object
 from babelrank_adapters.prompts import Prompts
 from babelrank_adapters.token_limits import count_longer, limit_settings
+from babelrank_adapters.vocabularies import vocabulary_note
 
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
 _LEAVE_SECONDS = 5.0  # for a process to end; it may still be busy if encoding was interrupted
@@ -240,7 +241,7 @@ def describe(
         parameters=sum(weights.numel() for weights in model.parameters()),
         similarity=similarity or _similarity(model, options),
         settings={**prompts.settings, **limit_settings(model), "dtype": dtype_of(model), **(settings or {})},
-        notes={**prompts.notes, **origin.notes},
+        notes={**prompts.notes, **vocabulary_note(model, origin.name), **origin.notes},
         kind=kind,
         device=",".join(devices) if len(devices) > 1 else str(model.device),
         allows_zero=isinstance(model[0], StaticEmbedding),

@@ -1,0 +1,25 @@
+"""Vocabularies of well-known models, to tell where one was cut: most weights of multilingual models are in them."""
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sentence_transformers.base.model import BaseModel
+
+# What a model's name holds, in lower case, and the tokens that the original has (vocab_size in its config.json).
+_TOKENS = (
+    (re.compile(r"\b(multilingual-e5|me5)-small|paraphrase-multilingual-minilm"), 250_037),
+    (re.compile(r"\b(multilingual-e5|me5)-|xlm-r|bge-m3|paraphrase-multilingual-mpnet"), 250_002),
+    (re.compile(r"\blabse\b"), 501_153),
+    (re.compile(r"bert-base-multilingual|distiluse-base-multilingual"), 119_547),
+)
+
+
+def vocabulary_note(model: "BaseModel", name: str) -> dict[str, str]:
+    """Return a note that a model has fewer tokens than the original of that name; none if it has not."""
+    transformer = model.transformers_model
+    original = next((tokens for pattern, tokens in _TOKENS if pattern.search(name.lower())), None)
+    if transformer is None or original is None or not hasattr(transformer, "get_input_embeddings"):
+        return {}
+    tokens = transformer.get_input_embeddings().weight.shape[0]
+    return {"vocabulary": f"cut to {tokens:,} of {original:,} tokens"} if tokens < original else {}
