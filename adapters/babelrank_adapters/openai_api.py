@@ -44,6 +44,7 @@ _FORMAT = "encoding_format"  # a field that some servers refuse
 _FIELDS = ("dimensions", "input_types", "body", "query_body", "document_body")  # options that requests hold
 _OURS = ("input", "model")  # fields that no option sets
 _PROBED_EVERY = 8192  # texts
+_SHOWN = 100  # characters of a name that a server gives
 
 Body = Mapping[str, Any]
 
@@ -83,7 +84,7 @@ class OpenAIEncoder:
         asked = {**endpoint.fields, **self._bodies[Role.QUERY]}.get("dimensions")
         if asked not in (None, dimension):
             raise EncoderError(f"{endpoint.base_url}: asked for {asked} dimensions, {model} gives {dimension}.")
-        served = {"server's model": self._model} if self._model not in (None, model) else {}
+        served = {} if self._model in (None, model) else {"server's model": self._shown(self._model)}
         self.info = EncoderInfo(
             name=model,
             adapter="openai",
@@ -110,6 +111,10 @@ class OpenAIEncoder:
         """Return float32 vectors, shape (len(texts), dimension)."""
         return self._encode(texts, Role.DOCUMENT)
 
+    def _shown(self, name: str | None) -> str:
+        """Return a name that the server gave as it may be shown."""
+        return self._endpoint.hide_key(name or "")[:_SHOWN]
+
     def _ready(self, texts: Sequence[str], role: Role) -> list[str]:
         """Return texts as they are sent."""
         return [_sendable(self._prompts.of(role) + text) for text in texts]
@@ -134,7 +139,8 @@ class OpenAIEncoder:
                 )
             if self._model is not None and answer.model not in (None, self._model):
                 raise EncoderError(
-                    f"{self._endpoint.base_url}: answers with model {answer.model!r}, before it was {self._model!r}."
+                    f"{self._endpoint.base_url}: answers with model {self._shown(answer.model)!r}, before it was "
+                    f"{self._shown(self._model)!r}."
                 )
         parts = [answer.vectors for answer in answers]
         return np.concatenate(parts) if parts else np.empty((0, self.info.dimension), dtype=np.float32)
