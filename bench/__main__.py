@@ -29,6 +29,7 @@ _SUBJECTS = (
     "kinds",
     "adapters",
     "training",
+    "examples",
     "search",
     "streaming",
 )

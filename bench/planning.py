@@ -1,4 +1,4 @@
-"""Planning a schedule over more units than fit in memory as texts, in a process of its own."""
+"""Planning a schedule over more examples than fit in memory as texts, in a process of its own."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from bench.material import ROOT
 from bench.memory import peak_mb
 from bench.table import Row
 
-_UNITS = 40_000_000
+_EXAMPLES = 40_000_000
 _LANGUAGES = ("ar", "de", "el", "en", "es", "fr", "hi", "it", "ja", "ru", "th", "tr", "vi", "zh")
 _BATCHES = 1_000_000
 _BATCH_SIZE = 100
@@ -31,7 +31,7 @@ def measure() -> Iterator[Row]:
         [sys.executable, "-m", "bench.planning"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
     )
     seconds, loaded, peak, milliseconds = json.loads(done.stdout)
-    what = f"a hybrid schedule of {_BATCHES:,} batches over {_UNITS:,} units in {len(_LANGUAGES)} languages"
+    what = f"a hybrid schedule of {_BATCHES:,} batches over {_EXAMPLES:,} examples in {len(_LANGUAGES)} languages"
     yield Row(
         f"plan {what}, of whose texts a quarter are missing",
         f"{seconds:.1f} s",
@@ -54,7 +54,7 @@ def measure() -> Iterator[Row]:
 def _plan_and_draw() -> tuple[float, float, float, float]:
     """Return the seconds that planning takes, the peak in MB before and after, and the milliseconds of one batch."""
     rng = np.random.default_rng(0)
-    source = Source("made-up", _UNITS, _some_texts(rng), _some_texts(rng), 1.0)
+    source = Source("made-up", _EXAMPLES, _some_texts(rng), _some_texts(rng), 1.0)
     loaded = peak_mb()
     began = time.perf_counter()
     schedule = Schedule([source], ScheduleSettings(_KINDS, _BATCH_SIZE, 0), _BATCHES)
@@ -68,11 +68,11 @@ def _plan_and_draw() -> tuple[float, float, float, float]:
 
 
 def _some_texts(rng: np.random.Generator) -> dict[str, RowSet]:
-    """Say which units have a text in which language: each has it with a probability of 3/4."""
-    bits = _UNITS // 8
+    """Say which examples have a text in which language: each has it with a probability of 3/4."""
+    bits = _EXAMPLES // 8
     return {
         lang: RowSet(
-            rng.integers(256, size=bits, dtype=np.uint8) | rng.integers(256, size=bits, dtype=np.uint8), _UNITS
+            rng.integers(256, size=bits, dtype=np.uint8) | rng.integers(256, size=bits, dtype=np.uint8), _EXAMPLES
         )
         for lang in _LANGUAGES
     }

@@ -3,7 +3,7 @@
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,16 +17,17 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from torch.utils.data import SequentialSampler
 from transformers import PrinterCallback, TrainerCallback
 
-from babelrank.training.assembly import make_trainer
+from babelrank.observer import Observer
+from babelrank.training.assembly import load_models, make_trainer
 from babelrank.training.config import (
     ContaminationConfig,
     EngineConfig,
+    ExamplesConfig,
     ModelConfig,
     ScheduleConfig,
     TrainingConfig,
-    UnitsConfig,
 )
-from babelrank.training.run import Preparation, prepare
+from babelrank.training.plan import TrainingPlan, make_plan
 from bench import models, planning
 from bench.material import xquad
 from bench.table import Row, duration_row
@@ -37,19 +38,6 @@ _STEPS = 13  # one more than are measured: of the last, nobody says when it ende
 _ROUNDS = 4
 _TARGET = 1.03
 _NEVER = 10**9  # steps
-
-
-class _Silent:
-    """An observer of the training that wants to know nothing."""
-
-    def announce(self, _: str) -> None:
-        pass
-
-    def counting(self, *_: Any, **__: Any) -> Callable[[int, int], None]:
-        return lambda *_: None
-
-    def training(self, _: int) -> Callable[[int, Mapping[str, float]], None]:
-        return lambda *_: None
 
 
 class _Stopwatch(TrainerCallback):
@@ -77,12 +65,12 @@ def _measure_steps() -> Row:
     with TemporaryDirectory(prefix="babelrank-bench-") as folder:
         scratch = Path(folder)
         config = _configure(scratch)
-        prepared = prepare(config, _Silent())
+        plan = make_plan(config, Observer())
         trainers = {"ours": _make_ours, "plain": _make_plain}
         rounds: dict[str, list[np.ndarray]] = defaultdict(list)
         for turn in range(_ROUNDS):
             for side in sorted(trainers, reverse=bool(turn % 2)):
-                rounds[side].append(_time_steps(trainers[side](config, prepared, scratch / side)))
+                rounds[side].append(_time_steps(trainers[side](config, plan, scratch / side)))
     # Of each step the best round, since both take the same batches in the same order.
     seconds = {side: float(np.min(times, axis=0).mean()) for side, times in rounds.items()}
     return duration_row(
@@ -105,42 +93,44 @@ def _time_steps(trainer: SentenceTransformerTrainer) -> np.ndarray:
 
 
 def _configure(scratch: Path) -> TrainingConfig:
-    units = scratch / "units.jsonl"
-    units.write_text("".join(f"{json.dumps(unit, ensure_ascii=False)}\n" for unit in _units()), encoding="utf-8")
+    examples = scratch / "examples.jsonl"
+    examples.write_text(
+        "".join(f"{json.dumps(example, ensure_ascii=False)}\n" for example in _examples()), encoding="utf-8"
+    )
     return TrainingConfig(
         output=str(scratch / "checkpoint"),
-        model=ModelConfig(start=str(models.minilm(scratch)), max_length=_MAX_LENGTH),
-        units=(UnitsConfig(path=str(units)),),
+        model=ModelConfig(base_model=str(models.minilm(scratch)), max_length=_MAX_LENGTH),
+        examples=(ExamplesConfig(path=str(examples)),),
         schedule=ScheduleConfig(batch_size=_BATCH_SIZE, steps=_STEPS),
         engine=EngineConfig(save_every=_NEVER),
         contamination=ContaminationConfig(collections=()),  # nothing trained here is ever evaluated
     )
 
 
-def _units() -> list[dict[str, Any]]:
-    """Make parallel units of XQuAD-R: each question and its passage, in all languages."""
+def _examples() -> list[dict[str, Any]]:
+    """Make parallel examples of XQuAD-R: each question and its passage, in all languages."""
     collection = xquad()
     queries = collection.queries.iloc[collection.qrels["query"]].reset_index(drop=True)
     passages = collection.passages.frame.iloc[collection.qrels["passage"]].reset_index(drop=True)
     same = queries["lang"] == passages["lang"]
-    units: dict[str, dict[str, Any]] = {}
+    examples: dict[str, dict[str, Any]] = {}
     for lang, name, query, passage in zip(
         queries["lang"][same], queries["id"][same], queries["text"][same], passages["text"][same], strict=True
     ):
-        unit = units.setdefault(name, {"id": name, "query": {}, "passage": {}})
-        unit["query"][lang], unit["passage"][lang] = query, passage
-    return list(units.values())
+        example = examples.setdefault(name, {"id": name, "query": {}, "passage": {}})
+        example["query"][lang], example["passage"][lang] = query, passage
+    return list(examples.values())
 
 
-def _make_ours(config: TrainingConfig, prepared: Preparation, work: Path) -> SentenceTransformerTrainer:
-    return make_trainer(config, prepared, work, lambda *_: None, None, resuming=False)
+def _make_ours(config: TrainingConfig, plan: TrainingPlan, work: Path) -> SentenceTransformerTrainer:
+    return make_trainer(config, load_models(config), plan, work, lambda *_: None, resuming=False)
 
 
-def _make_plain(config: TrainingConfig, prepared: Preparation, work: Path) -> SentenceTransformerTrainer:
+def _make_plain(config: TrainingConfig, plan: TrainingPlan, work: Path) -> SentenceTransformerTrainer:
     """Make a trainer of the same texts, as the schedule has drawn them, with the same settings."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    model = SentenceTransformer(config.model.start)
+    model = SentenceTransformer(config.model.base_model)
     model.max_seq_length = config.model.max_length
     optimizer = config.optimizer
     arguments = SentenceTransformerTrainingArguments(
@@ -158,18 +148,18 @@ def _make_plain(config: TrainingConfig, prepared: Preparation, work: Path) -> Se
         disable_tqdm=True,
     )
     loss = MultipleNegativesRankingLoss(model)
-    return SentenceTransformerTrainer(model, arguments, train_dataset=_pairs(prepared), loss=loss)
+    return SentenceTransformerTrainer(model, arguments, train_dataset=_pairs(plan), loss=loss)
 
 
-def _pairs(prepared: Preparation) -> Dataset:
+def _pairs(plan: TrainingPlan) -> Dataset:
     """Return the texts of all batches, one after another."""
     columns: dict[str, list[str]] = {"anchor": [], "positive": []}
-    languages = prepared.schedule.languages
-    for batch in prepared.schedule:
-        units = [prepared.units[batch.source][row] for row in batch.units.tolist()]
-        for unit, query, passage in zip(units, batch.query_languages, batch.passage_languages, strict=True):
-            columns["anchor"].append(unit.query[languages[query]])
-            columns["positive"].append(unit.passage[languages[passage]])
+    languages = plan.schedule.languages
+    for batch in plan.schedule:
+        examples = [plan.examples[batch.source][row] for row in batch.examples.tolist()]
+        for example, query, passage in zip(examples, batch.query_languages, batch.passage_languages, strict=True):
+            columns["anchor"].append(example.query[languages[query]])
+            columns["positive"].append(example.passage[languages[passage]])
     return Dataset.from_dict(columns)
 
 

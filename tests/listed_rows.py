@@ -20,13 +20,13 @@ class ListedRows:
 
     def scan(self):
         self.scans += 1
-        for example in self._examples:
+        for row, example in enumerate(self._examples):
             sides = [(QUERY, example.query), (PASSAGE, example.passage)]
             sides += [(NEGATIVE, texts) for texts in example.negatives]
             columns = [
                 Column(side, lang, np.array([0]), [text]) for side, texts in sides for lang, text in texts.items()
             ]
-            yield 1, columns
+            yield row, columns
 
     def read(self, row):
         example = self._examples[row]

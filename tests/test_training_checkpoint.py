@@ -4,7 +4,10 @@ import json
 
 import pytest
 
-from babelrank.checkpoints import METADATA_FILE, trained_languages
+from babelrank.checkpoints import METADATA_FILE, summarise_training, trained_languages
+from babelrank.errors import TrainingError
+from babelrank.training.averaging import average_checkpoints
+from training_runs import read_metadata, run
 
 
 def test_a_checkpoint_tells_the_languages_that_it_was_trained_on(tmp_path):
@@ -21,3 +24,57 @@ def test_what_is_no_account_of_a_training_tells_none(tmp_path, metadata):
 
 def test_a_model_that_is_no_folder_tells_none(tmp_path):
     assert trained_languages(tmp_path / "org" / "model") is None
+
+
+def as_earlier(metadata):
+    """Return metadata under the keys of earlier versions."""
+    old = dict(metadata)
+    old["units"] = [
+        {("units" if key == "examples" else key): value for key, value in entry.items()}
+        for entry in old.pop("examples")
+    ]
+    config = dict(old["config"])
+    config["units"] = config.pop("examples")
+    model = config["model"]
+    config["model"] = model | {
+        "start": model.pop("base_model"),
+        "average_with_start": model.pop("average_with_base_model"),
+        "trust_remote_code": False,
+    }
+    del config["validation"]["languages"], config["validation"]["batch_size"]
+    return old | {"config": config}
+
+
+def test_checkpoints_of_earlier_versions_are_read(write_config, examples, tmp_path):
+    path = write_config(output="a", steps=1, more=f"[validation]\npath = '{examples}'\nevery = 1\n")
+    folder, _ = run(path)
+    metadata = read_metadata(folder)
+    old = as_earlier(metadata) | {"start": as_earlier(metadata)}
+    assert summarise_training(old) == f"{summarise_training(metadata)}; its base model: {summarise_training(metadata)}"
+    (folder / METADATA_FILE).write_text(json.dumps(as_earlier(metadata)))
+    assert trained_languages(folder) == ["de", "en", "es"]
+    assert run(path)[1].messages == [f"{folder}: is there already, trained as this configuration says."]
+    averaged = average_checkpoints([folder], tmp_path / "averaged", base_share=0.5)
+    assert read_metadata(averaged)["config"]["model"]["average_with_base_model"] == 0.5
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"examples": None},
+        {"config": {}},
+        {"languages": None},
+        {"averaged_with": 3},
+        {"base_model": {}},
+        {"steps": None},
+    ],
+)
+def test_damaged_metadata_say_nothing_and_stop_nothing(write_config, damage, tmp_path):
+    folder, _ = run(write_config(steps=1))
+    metadata = read_metadata(folder) | damage
+    assert isinstance(summarise_training(metadata), str)
+    (folder / METADATA_FILE).write_text(json.dumps(metadata))
+    trained_languages(folder)
+    if not summarise_training(metadata):
+        with pytest.raises(TrainingError, match="is no checkpoint that `babelrank train` wrote"):
+            average_checkpoints([folder], tmp_path / "averaged", base_share=0.5)

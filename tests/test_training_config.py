@@ -244,3 +244,16 @@ def test_batches_are_of_the_kinds_asked_for(load, keys, kinds):
 )
 def test_checkpoints_are_saved_with_each_validation_or_as_asked_or_ten_times(load, text, steps):
     assert load(text).save_every == steps
+
+
+def test_old_names_of_keys_are_accepted(load):
+    new = load(RUN)
+    old = load(RUN.replace("base_model", "start").replace("[[examples]]", "[[units]]"))
+    assert old == new
+    averaged = RUN.replace("[[examples]]", "average_with_start = 0.3\n[[units]]")
+    assert load(averaged).model.average_with_base_model == 0.3
+
+
+def test_an_old_and_a_new_name_together_are_refused(load):
+    with pytest.raises(TrainingError, match=r"'start' is the old name of 'base_model'; give one of them\."):
+        load(RUN.replace("[[examples]]", 'start = "x"\n[[examples]]'))

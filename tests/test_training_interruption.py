@@ -1,6 +1,7 @@
 """Training runs that end before their last step, those that go on from there, and what is never overwritten."""
 
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -12,6 +13,8 @@ from babelrank.errors import TrainingError
 from babelrank.training import loss as losses
 from babelrank.training import run as runs
 from babelrank.training.config_file import load_config
+from babelrank.training.run import train
+from observers import RecordingTrainingObserver
 from training_runs import read_curve, read_metadata, run, weights
 
 
@@ -168,3 +171,39 @@ def test_sets_whose_files_have_one_name_are_compared_each_with_itself(
     (tmp_path / changed / "set.jsonl").write_text(examples.read_text().replace("river", "brook"))
     with pytest.raises(TrainingError, match=rf"{changed}/set\.jsonl\.fingerprint is"):
         run(path)
+
+
+class FullFrom(RecordingTrainingObserver):
+    """Lets no file grow beyond a size once a step is done, as a full disk does."""
+
+    def __init__(self, step, size):
+        super().__init__()
+        self._step, self._size = step, size
+
+    def training(self, steps):
+        def on_step(step, measured):
+            self.logs.append((step, dict(measured)))
+            if step >= self._step:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (self._size, resource.RLIM_INFINITY))
+
+        return on_step
+
+
+@pytest.mark.parametrize("share", [0.5, 1.5], ids=["weights", "optimiser"])
+def test_a_disk_that_fills_up_costs_nothing(write_config, tiny_model, tmp_path, share):
+    size = int((tiny_model / "model.safetensors").stat().st_size * share)
+    path = write_config(output="full", engine="save_every = 2")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with pytest.raises(TrainingError) as caught:
+            train(load_config(path), FullFrom(3, size))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    work = tmp_path / "full.training"
+    assert str(caught.value).startswith(f"{work}: cannot be written (")
+    assert str(caught.value).endswith("; the same command goes on from the last complete checkpoint.")
+    assert [folder.name for folder in work.glob("checkpoint-*")] == ["checkpoint-2"]
+    folder, observer = run(path)
+    assert any("going on from" in message for message in observer.messages)
+    undisturbed, _ = run(write_config("b.toml", output="undisturbed", engine="save_every = 2"))
+    assert read_curve(folder, "loss") == read_curve(undisturbed, "loss")

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from babelrank.pipelines.submission import submit
 from babelrank.training.config_file import load_config
 from babelrank.training.model import load_base_model, prompts_of
 from babelrank.training.plan import make_plan
+from babelrank.training.schedule import BatchKind
 from babelrank.training.teacher import Teacher
 from observers import RecordingTrainingObserver
 from training_runs import read_curve, read_metadata, run, weights
@@ -325,3 +327,40 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(write_config, tmp_path):
     assert "50 steps of" in shown.output
     assert "batch 0, X-" in shown.output
     assert {path.name for path in tmp_path.iterdir()} == {"run.toml", "examples.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"more": "[validation]\npath = 'nowhere.jsonl'\nevery = 1\n"}, "nowhere.jsonl: cannot be read"),
+        ({"more": "[curves]\ncollection = 'nothing'\nevery = 1\n"}, "nothing"),
+        ({"more": "[objectives.score_distillation]\n[teacher]\nmodel = './nowhere'\n"}, "teacher.model: .*nowhere"),
+        ({"base_model": "./nowhere"}, "model.base_model: .*nowhere"),
+        ({"model": "freeze = ['nothing']"}, "model.freeze"),
+    ],
+)
+def test_a_dry_run_checks_all_that_the_run_reads(write_config, settings, problem):
+    shown = CliRunner().invoke(app, ["train", str(write_config(**settings)), "--dry-run"])
+    assert shown.exit_code != 0
+    assert re.search(problem, str(shown.exception))
+
+
+def test_the_model_and_the_validation_are_opened_before_the_examples(write_config, examples):
+    examples.write_text("{")
+    with pytest.raises(TrainingError, match="cannot be loaded"):
+        run(write_config(base_model="./nowhere"))
+    with pytest.raises(TrainingError, match=r"nowhere\.jsonl: cannot be read"):
+        run(write_config(more="[validation]\npath = 'nowhere.jsonl'\nevery = 1\n"))
+
+
+def test_sets_are_weighed_by_the_examples_in_the_language_of_the_batch(write_config, examples, tmp_path):
+    lines = [json.loads(line) for line in examples.read_text().splitlines()]
+    few = [
+        {**line, "id": f"f{i}", "query": {"de": f"q{i}"}, "passage": {"de": f"p{i}"}} for i, line in enumerate(lines)
+    ]
+    for i in range(5):
+        few[i] |= {"query": {"en": f"e{i}"}, "passage": {"en": f"p{i}"}}
+    (tmp_path / "few.jsonl").write_text("".join(json.dumps(line) + "\n" for line in few))
+    path = write_config(steps=500, schedule='batches = "english"', more="[[examples]]\npath = 'few.jsonl'\n")
+    counts = make_plan(load_config(path), RecordingTrainingObserver()).schedule.count_batches()
+    assert counts[BatchKind.MONOLINGUAL, "few.jsonl", "en"] == pytest.approx(500 * 5 / 25, abs=35)

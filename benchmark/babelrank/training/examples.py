@@ -87,7 +87,10 @@ class Rows(Protocol):
         """Return the number of rows."""
 
     def scan(self) -> Iterator[tuple[int, list[Column]]]:
-        """Yield how many rows come next, and their texts, until all are read."""
+        """Yield the number of a row, and the texts of it and the rows that follow, until all are read.
+
+        Columns that are read together share their first row; those of other languages can follow later.
+        """
 
     def read(self, row: int) -> tuple[str, Texts, Texts]:
         """Return identifier, question and passage of one row."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 LANGUAGE = "{lang}"  # stands for the language in the name of a column
-_ROWS_AT_ONCE = 65_536
+_ROWS_AT_ONCE = 16_384
 
 
 class HubRows:
@@ -77,21 +77,14 @@ class HubRows:
         return len(next(iter(self._tables.values())))
 
     def scan(self) -> Iterator[tuple[int, list[Column]]]:
-        """Yield all rows, in Arrow batches; see `Rows.scan`."""
-        tops = sorted({column.partition(".")[0] for _, column in self._columns})
-        readers = {
-            lang: table.select_columns([top.replace(LANGUAGE, lang) for top in tops])
-            .with_format("arrow")
-            .iter(_ROWS_AT_ONCE)
-            for lang, table in self._tables.items()
-        }
-        for batches in zip(*readers.values(), strict=True):
-            columns = [
-                Column(side, lang, *_present(_values(batch, column.replace(LANGUAGE, lang))))
-                for lang, batch in zip(readers, batches, strict=True)
-                for side, column in self._columns
-            ]
-            yield batches[0].num_rows, [column for column in columns if len(column.texts)]
+        """Yield all rows, language by language, in Arrow batches; see `Rows.scan`."""
+        for lang, table in self._tables.items():
+            names = [(side, column.replace(LANGUAGE, lang)) for side, column in self._columns]
+            first = 0
+            for batch in _read_batches(table, sorted({column.partition(".")[0] for _, column in names})):
+                columns = [Column(side, lang, *_present(_values(batch, column))) for side, column in names]
+                yield first, [column for column in columns if len(column.texts)]
+                first += batch.num_rows
 
     def read(self, row: int) -> tuple[str, Texts, Texts]:
         """Return identifier, question and passage of one row."""
@@ -164,6 +157,28 @@ def _require_column(table: "Dataset", column: str, name: str) -> None:
             within = f" in {'.'.join(parts[:i])}" if i else ""
             raise TrainingError(f"{name}: no column {column!r}; there are {known}{within}.")
         features = features[part]
+
+
+def _read_batches(table: "Dataset", columns: Sequence[str]) -> Iterator["pa.Table"]:
+    """Yield some columns of a table, a few rows at a time.
+
+    Files are read, not mapped into memory: pages of a mapping count as memory of the process.
+    """
+    import pyarrow as pa
+
+    files = [file["filename"] for file in table.cache_files]
+    if not files or table._indices is not None:
+        yield from table.select_columns(list(columns)).with_format("arrow").iter(_ROWS_AT_ONCE)
+    for file in files if table._indices is None else ():
+        with pa.OSFile(file) as source, pa.ipc.open_stream(source) as reader:
+            waiting: list[pa.RecordBatch] = []
+            for batch in reader:
+                waiting.append(batch.select(list(columns)))
+                if sum(each.num_rows for each in waiting) >= _ROWS_AT_ONCE:
+                    yield pa.Table.from_batches(waiting)
+                    waiting = []
+            if waiting:
+                yield pa.Table.from_batches(waiting)
 
 
 def _values(batch: "pa.Table", column: str) -> "pa.ChunkedArray":

@@ -37,11 +37,10 @@ def index_rows(
     present: dict[str, dict[str, np.ndarray]] = {QUERY: {}, PASSAGE: {}, NEGATIVE: {}}
     flags = {each.name: np.zeros(size, dtype=bool) for each in known}
     found: dict[str, list[np.ndarray]] = {each.name: [np.zeros(0, dtype=np.uint64)] for each in known}
-    done = 0
-    for count, columns in rows.scan():
-        on_progress(done, size)
+    for first, columns in rows.scan():
+        on_progress(first, size)
         for column in columns:
-            hashes, places = hash_texts(column.texts), column.rows + done
+            hashes, places = hash_texts(column.texts), column.rows + first
             # A sum, so that neither the order of languages nor of negatives matters.
             np.add.at(keys[column.side], places, mix_bits(hashes ^ _salt(column.lang)))
             present[column.side].setdefault(column.lang, np.zeros(size, dtype=bool))[places] = True
@@ -49,8 +48,7 @@ def index_rows(
                 hit = np.isin(hashes, each.hashes)
                 flags[each.name][places[hit]] = True
                 found[each.name].append(hashes[hit])
-        done += count
-    on_progress(done, size)
+    on_progress(size, size)
     nowhere = np.zeros(size, dtype=bool)
     asked = np.logical_or.reduce([nowhere, *present[QUERY].values()])
     keys[QUERY][~asked] = mix_bits(np.flatnonzero(~asked).astype(np.uint64))  # no question, so none that is the same

@@ -88,7 +88,7 @@ class JsonlRows:
                             rows, kept = found[side, lang]
                             rows.append(row)
                             kept.append(text)
-                yield count, [Column(*key, np.array(rows), texts) for key, (rows, texts) in found.items()]
+                yield first, [Column(*key, np.array(rows), texts) for key, (rows, texts) in found.items()]
 
     def read(self, row: int) -> tuple[str, Texts, Texts]:
         """Return identifier, question and passage of one row."""
