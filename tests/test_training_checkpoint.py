@@ -28,12 +28,12 @@ def test_a_model_that_is_no_folder_tells_none(tmp_path):
 
 def as_earlier(metadata):
     """Return metadata under the keys of earlier versions."""
-    old = dict(metadata)
+    old = json.loads(json.dumps(metadata))
     old["units"] = [
         {("units" if key == "examples" else key): value for key, value in entry.items()}
         for entry in old.pop("examples")
     ]
-    config = dict(old["config"])
+    config = old["config"]
     config["units"] = config.pop("examples")
     model = config["model"]
     config["model"] = model | {

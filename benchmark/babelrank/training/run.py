@@ -218,7 +218,7 @@ def _with_defaults(config: dict[str, Any]) -> Any:
     """Return a configuration that an earlier version may have written, with the keys that were added since."""
     known = {**config, "model": {k: v for k, v in config["model"].items() if k != "trust_remote_code"}}
     try:
-        return as_json(TrainingConfig.model_validate({**known, "output": ""}, strict=False))
+        return as_json(TrainingConfig.model_validate_json(json.dumps(known | {"output": ""})))
     except ValidationError:
         return config
 
