@@ -133,7 +133,7 @@ class _Worker:
         self.end()
 
     def end(self) -> None:
-        """Stop it, whatever it does: its shards are whole, or not there."""
+        """Stop it at once: its shards are complete, or not there."""
         self.connection.close()
         self.process.terminate()
         self.process.join(_SECONDS_TO_END)

@@ -11,7 +11,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 Result = TypeVar("Result")
 Done = TypeVar("Done", covariant=True)
 
-RETRIES = 3  # of a task whose worker died: one that kills its worker again and again is at fault itself
+RETRIES = 3  # of a task if its worker dies; a task that kills four workers is at fault itself
 
 
 class Job(Protocol[Done]):
@@ -27,7 +27,7 @@ class Job(Protocol[Done]):
 
 @dataclass(frozen=True)
 class OpenedJob(Generic[Result]):
-    """A job whose needs are loaded already; stays in its process."""
+    """A job that is loaded already; stays in its process."""
 
     work: Callable[[int], Result]
     uses_gpu: ClassVar[bool] = False  # that it sees the right one is settled already

@@ -1,1 +1,1 @@
-"""Parallel units -> batch schedule -> losses -> a sentence-transformers checkpoint (arXiv 2408.10536)."""
+"""Parallel examples -> batch schedule -> losses -> a sentence-transformers checkpoint (arXiv 2408.10536)."""

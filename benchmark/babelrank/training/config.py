@@ -200,7 +200,7 @@ class OptimizerConfig(_Table):
 
 
 class ValidationConfig(_Table):
-    """Examples by whose InfoNCE loss the checkpoint is chosen."""
+    """Examples with which the checkpoint is chosen, by their InfoNCE loss."""
 
     path: str
     every: Count  # steps

@@ -162,7 +162,7 @@ def _gather(rows: Tensor) -> Tensor:
 
 
 def _gather_hashes(hashes: Tensor) -> Tensor:
-    """Return the hashes of all processes (see `batches.hash_parallels`), whose tables can differ in width."""
+    """Return the hashes of all processes (see `batches.hash_parallels`); their tables can differ in width."""
     if not is_dist_initialized():
         return hashes
     width = torch.tensor(hashes.shape[1], device=hashes.device)

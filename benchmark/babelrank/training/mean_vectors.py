@@ -47,6 +47,6 @@ def mean_vectors(
 
 
 def _spread(members: RowSet) -> np.ndarray:
-    """Return up to `_SAMPLE` rows from all over a set, whose beginning may be all of one kind; int64."""
+    """Return up to `_SAMPLE` rows, evenly spread: the first rows of a set may be all of one kind; int64."""
     count = min(_SAMPLE, len(members))
     return members.select(np.arange(count) * len(members) // max(count, 1))

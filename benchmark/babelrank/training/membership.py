@@ -1,6 +1,6 @@
 """Sets of rows of a data set too large to hold: one bit per row, and the k-th member without a list of members.
 
-In: which units have a text in which language. Out: the rows from which a batch of one kind can be drawn.
+In: which examples have a text in which language. Out: the rows from which a batch of one kind can be drawn.
 """
 
 from collections.abc import Iterable
@@ -45,7 +45,7 @@ class RowSet:
 
     @classmethod
     def of(cls, members: np.ndarray) -> "RowSet":
-        """Return the set whose rows are those where `members` (bool, one per row) is true."""
+        """Return the set of the rows where `members` (bool, one per row) is true."""
         return cls(np.packbits(members, bitorder="little"), len(members))
 
     def __len__(self) -> int:

@@ -101,7 +101,7 @@ def set_dropout(model: SentenceTransformer, share: float) -> None:
 
 
 def freeze(model: SentenceTransformer, patterns: tuple[str, ...]) -> None:
-    """Leave the parameters whose names match a pattern as they are.
+    """Keep parameters from being trained if their names match a pattern.
 
     Raises
     ------

@@ -48,7 +48,7 @@ class TrainingPlan:
 
 
 def make_plan(config: TrainingConfig, observer: Observer, data: Path | None = None) -> TrainingPlan:
-    """Read what a run needs beside its models, and plan the batches; what is quick to check comes first.
+    """Read what a run needs in addition to its models, and plan the batches; what is quick to check comes first.
 
     Parameters
     ----------

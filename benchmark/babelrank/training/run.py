@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 from sentence_transformers import SentenceTransformer
 
 from babelrank.checkpoints import read_training_metadata
@@ -32,6 +31,8 @@ from babelrank.training.plan import TrainingPlan, make_plan
 from babelrank.training.trainer import ScheduledTrainer, last_checkpoint, remove_incomplete_checkpoints
 
 _CONFIG, _EXAMPLES = "config.json", "examples.json"  # in the folder of a run: what it is of
+_REMOVED_FROM_MODEL = {"trust_remote_code"}
+_ADDED_TO_VALIDATION = {"languages": ["en"], "batch_size": None}
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 # PyTorch and safetensors raise errors of their own when a file cannot be written.
 _DISK_MESSAGE = re.compile(
@@ -98,7 +99,7 @@ def is_done(config: TrainingConfig) -> bool:
     metadata = read_training_metadata(output)
     if metadata is None:
         raise TrainingError(f"{output}: exists, and is no checkpoint of this trainer; choose another output.")
-    _require_same(as_json(config), _with_defaults(metadata["config"]), output)
+    _require_same(as_json(config), _with_new_keys(metadata["config"]), output)
     return True
 
 
@@ -214,13 +215,11 @@ def as_json(config: TrainingConfig) -> dict[str, Any]:
     return config.model_dump(mode="json", exclude={"output"})
 
 
-def _with_defaults(config: dict[str, Any]) -> Any:
-    """Return a configuration that an earlier version may have written, with the keys that were added since."""
-    known = {**config, "model": {k: v for k, v in config["model"].items() if k != "trust_remote_code"}}
-    try:
-        return as_json(TrainingConfig.model_validate_json(json.dumps(known | {"output": ""})))
-    except ValidationError:
-        return config
+def _with_new_keys(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a recorded configuration with the keys that were added since, and without those that were removed."""
+    model = {key: value for key, value in config["model"].items() if key not in _REMOVED_FROM_MODEL}
+    validation = config["validation"] and _ADDED_TO_VALIDATION | config["validation"]
+    return config | {"model": model, "validation": validation}
 
 
 def _flatten(value: Any, path: str = "") -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The loss by which a checkpoint is chosen: the mean InfoNCE loss over validation examples.
 
-Examples are taken in groups, each in one language, whose passages are one another's negatives. The groups do not depend
-on how many processes share the work, so neither does the loss.
+Examples are taken in groups, each in one language; the passages of a group are one another's negatives. The groups do
+not depend on the number of processes that share the work, so neither does the loss.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
