@@ -14,13 +14,7 @@ _EXPERIMENTS = "experiments"
 
 def leaderboard(
     reports: ReportsOption = None,
-    check: Annotated[
-        bool,
-        typer.Option(
-            "--check",
-            help="Change nothing; fail if a page is not current.",
-        ),
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; fail if a page is not current.")] = False,
 ) -> None:
     """Regenerate the leaderboard, experiments' pages, and the pages of each report, as far as they are not current."""
     from babelrank.reporting.cache import FILE_NAME, Cache
@@ -51,8 +45,7 @@ def leaderboard(
 
 
 def site(
-    folder: Annotated[Path, typer.Argument(help="Where the site goes.", metavar="DIR")],
-    reports: ReportsOption = None,
+    folder: Annotated[Path, typer.Argument(help="Where the site goes.", metavar="DIR")], reports: ReportsOption = None
 ) -> None:
     """Build a static site of the leaderboard, all reports and experiments, for any host."""
     from babelrank.reporting.site import build_site
@@ -76,8 +69,7 @@ def plot(
         str | None, typer.Option(help="column or text of a paper, or slide [default: text; heatmaps: as in reports].")
     ] = None,
     formats: Annotated[
-        list[str] | None,
-        typer.Option("--format", "-f", help="svg, pdf or png; may be repeated [default: all]."),
+        list[str] | None, typer.Option("--format", "-f", help="svg, pdf or png; may be repeated [default: all].")
     ] = None,
     reports: ReportsOption = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the figures go.")] = Path("plots"),

@@ -12,14 +12,7 @@ from babelrank.analysis.settings import Cell
 from babelrank.data.catalog import source_of
 from babelrank.data.spec import LAREQA
 from babelrank.reporting.cache import Cache
-from babelrank.reporting.formatting import (
-    HASHED,
-    show_count,
-    show_parameters,
-    show_precisely,
-    show_rank,
-    show_score,
-)
+from babelrank.reporting.formatting import HASHED, show_count, show_parameters, show_precisely, show_rank, show_score
 from babelrank.reporting.html_page import anchor
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.measures import SOURCE_TITLES

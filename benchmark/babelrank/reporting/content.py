@@ -34,11 +34,7 @@ class Content:
 
 
 def make_content(
-    model: ModelResults,
-    name: str,
-    collection: CollectionResults,
-    folder: Path,
-    tables: InMemory | None = None,
+    model: ModelResults, name: str, collection: CollectionResults, folder: Path, tables: InMemory | None = None
 ) -> Content:
     """Analyse the tables of a collection.
 

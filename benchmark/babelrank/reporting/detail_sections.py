@@ -1,6 +1,7 @@
 """Analyses of a rank table -> sections of a report."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -8,13 +9,13 @@ from babelrank.analysis.consistency import PERSISTENCE, Consistency
 from babelrank.analysis.detail import Detail
 from babelrank.analysis.friedman import FriedmanTests
 from babelrank.analysis.preference import DEPTHS, LanguagePreference
-from babelrank.analysis.settings import Cell, Matrix
+from babelrank.analysis.settings import Matrix
 from babelrank.reporting.formatting import show_count, show_number, show_p, show_rank, show_score, show_share
 from babelrank.reporting.language_section import distance_section, group_section
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.matrices import MatrixView
 from babelrank.reporting.sections import Section
-from babelrank.reporting.tables import Bars, Column, Show, Table
+from babelrank.reporting.tables import Bars, Column, Table
 
 
 def detail_sections(detail: Detail) -> list[Section]:
@@ -32,64 +33,60 @@ def detail_sections(detail: Detail) -> list[Section]:
 
 def preference_section(preference: LanguagePreference, languages: Sequence[str]) -> Section:
     """Show how high each passage language stands, and which of two stands above the other."""
-    wins = MatrixView(
-        label="which of two",
-        title="How often the row's passage stands above the column's",
-        rows=languages,
-        columns=languages,
-        values=preference.above_macro,
-        show=show_share,
-        legend="share of queries; 50 % without bias",
-        note="P(rank a < rank b) + ½ P(rank a = rank b) over queries with a relevant passage in both, mean over query "
-        "languages. Above 50 % the row's language is preferred.",
-        colours="cividis",
-        limits=(0.0, 1.0),
-        join="above",
+    view = partial(
+        MatrixView, rows=languages, columns=languages, show=show_share, colours="cividis", limits=(0.0, None)
     )
-    reciprocal = _by_passage_language(
-        preference,
-        languages,
-        preference.reciprocal_rank,
-        label="reciprocal rank",
-        title="Mean reciprocal rank in the pool of each language's best relevant passage",
-        legend="mean of 1 / rank",
-        note="From 1 / |D| to 1; in a row, at most one passage of a query is first.",
-        show=show_score,
-    )
-    tops = [
-        _by_passage_language(
-            preference,
-            languages,
-            preference.in_top[str(depth)],
-            label=f"in top {depth}",
-            title=f"Share of queries with the language's relevant passage in the top {depth} of the pool",
-            legend="share of queries",
-            note=f"Rank in the pool ≤ {depth}. Without bias a row has one colour.",
-        )
-        for depth in DEPTHS
-    ]
+    by_passage = partial(view, n=preference.n)
     even = all(len({round(share, 12) for share in row if share is not None}) < 2 for row in preference.share_expected)
-    shares = [
-        _by_passage_language(
-            preference,
-            languages,
-            preference.share_of_top[str(depth)],
-            label=f"share of top {depth}",
-            title=f"Of all relevant passages found in the top {depth}, the share of each language",
-            legend=f"share of what is found{'; equal without bias' if even else ''}",
-            note="Each row adds up to 100 %."
-            + ("" if even else " Not every query has a passage in every language: compare with “share without bias”."),
-        )
-        for depth in DEPTHS[1:]
+    found = "Each row adds up to 100 %."
+    if not even:
+        found += " Not every query has a passage in every language: compare with “share without bias”."
+    matrices = [
+        view(
+            label="which of two",
+            title="How often the row's passage stands above the column's",
+            values=preference.above_macro,
+            legend="share of queries; 50 % without bias",
+            note="P(rank a < rank b) + ½ P(rank a = rank b) over queries with a relevant passage in both, mean over "
+            "query languages. Above 50 % the row's language is preferred.",
+            limits=(0.0, 1.0),
+            join="above",
+        ),
+        by_passage(
+            label="reciprocal rank",
+            title="Mean reciprocal rank in the pool of each language's best relevant passage",
+            values=preference.reciprocal_rank,
+            legend="mean of 1 / rank",
+            note="From 1 / |D| to 1; in a row, at most one passage of a query is first.",
+            show=show_score,
+        ),
+        *(
+            by_passage(
+                label=f"in top {depth}",
+                title=f"Share of queries with the language's relevant passage in the top {depth} of the pool",
+                values=preference.in_top[str(depth)],
+                legend="share of queries",
+                note=f"Rank in the pool ≤ {depth}. Without bias a row has one colour.",
+            )
+            for depth in DEPTHS
+        ),
+        *(
+            by_passage(
+                label=f"share of top {depth}",
+                title=f"Of all relevant passages found in the top {depth}, the share of each language",
+                values=preference.share_of_top[str(depth)],
+                legend=f"share of what is found{'; equal without bias' if even else ''}",
+                note=found,
+            )
+            for depth in DEPTHS[1:]
+        ),
     ]
     if not even:
-        shares.append(
-            _by_passage_language(
-                preference,
-                languages,
-                preference.share_expected,
+        matrices.append(
+            by_passage(
                 label="share without bias",
                 title="Share without bias: that of each language among the queries' relevant passages",
+                values=preference.share_expected,
                 legend="share of what there is",
                 note="What each language's share of any top would be without bias. Each row adds up to 100 %.",
             )
@@ -98,25 +95,15 @@ def preference_section(preference: LanguagePreference, languages: Sequence[str])
         title="Preference between languages",
         caption="Which of a query's parallel passages stand high in the pool? Rows are query languages, columns "
         "passage languages; only queries with relevant passages in two languages or more count.",
-        matrices=[wins, reciprocal, *tops, *shares],
+        matrices=matrices,
     )
 
 
 def own_language_section(preference: LanguagePreference, languages: Sequence[str]) -> Section:
     """Show whether a query's own language is preferred."""
     own = preference.own
-    rows = [
-        [language_name(lang), own.above[i], own.first[i], own.first_expected[i], own.n[i]]
-        for i, lang in enumerate(languages)
-    ]
-    macro = own.macro
-    mean: list[str | Cell] = [
-        "mean over query languages",
-        macro["own_above"],
-        macro["own_first"],
-        macro["own_first_expected"],
-        None,
-    ]
+    macro = [own.macro[name] for name in ("own_above", "own_first", "own_first_expected")]
+    rows = zip(map(language_name, languages), own.above, own.first, own.first_expected, own.n, strict=True)
     return Section(
         title="The query's own language",
         caption="Does a query prefer the passage in its own language? Above: share of the other languages' relevant "
@@ -133,8 +120,9 @@ def own_language_section(preference: LanguagePreference, languages: Sequence[str
                     Column("first without bias", show_share),
                     Column("n", show_count),
                 ],
-                rows=[*rows, mean],
+                rows=[*map(list, rows), ["mean over query languages", *macro, None]],
                 bars=Bars(length=1, limit=1.0),
+                footer=1,
             )
         ],
     )
@@ -143,18 +131,16 @@ def own_language_section(preference: LanguagePreference, languages: Sequence[str
 def test_section(tests: FriedmanTests, languages: Sequence[str]) -> Section:
     """Show whether the languages' ranks differ more than by chance."""
     which = "Friedman's test" if all(tests.complete) else "the test of Skillings and Mack (Friedman's, for gaps)"
-    rows = [
-        [
-            language_name(lang),
-            tests.statistic[i],
-            tests.degrees_of_freedom[i],
-            tests.p_holm[i],
-            tests.concordance[i],
-            tests.concordance_expected[i],
-            tests.queries[i],
-        ]
-        for i, lang in enumerate(languages)
-    ]
+    rows = zip(
+        map(language_name, languages),
+        tests.statistic,
+        tests.degrees_of_freedom,
+        tests.p_holm,
+        tests.concordance,
+        tests.concordance_expected,
+        tests.queries,
+        strict=True,
+    )
     # How many query languages prefer the row's language to the column's, less how many prefer the column's.
     verdicts = np.array(
         [[[np.nan if cell is None else cell for cell in row] for row in matrix] for matrix in tests.preferred]
@@ -195,7 +181,7 @@ def test_section(tests: FriedmanTests, languages: Sequence[str]) -> Section:
                     Column("W by chance", show_score),
                     Column("n", show_count),
                 ],
-                rows=rows,
+                rows=[*map(list, rows)],
                 bars=Bars(length=4, limit=1.0),
             )
         ],
@@ -204,54 +190,39 @@ def test_section(tests: FriedmanTests, languages: Sequence[str]) -> Section:
 
 def consistency_section(consistency: Consistency, languages: Sequence[str]) -> Section:
     """Show whether a question's translations retrieve the same."""
-    rbo, rankc = (
-        MatrixView(
-            label=label,
-            title=f"{title} of the orders for a question in two languages",
-            rows=languages,
-            columns=languages,
-            values=values,
-            show=show_number,
-            precise=show_score,
-            legend="likeness (higher is more consistent)",
-            note=note,
+    view = partial(MatrixView, rows=languages, columns=languages, unit="questions", join="and")
+    likeness = partial(
+        view, show=show_number, precise=show_score, legend="likeness (higher is more consistent)", n=consistency.n
+    )
+    views = [
+        likeness(
+            label="RBO",
+            title="Rank-biased overlap of the orders for a question in two languages",
+            values=consistency.rbo,
+            note=f"Webber et al. 2010, p = {PERSISTENCE}; 1 if the orders are the same.",
             limits=(None, 1.0),
-            n=consistency.n,
-            unit="questions",
-            join="and",
-        )
-        for label, title, values, note in (
-            (
-                "RBO",
-                "Rank-biased overlap",
-                consistency.rbo,
-                f"Webber et al. 2010, p = {PERSISTENCE}; 1 if the orders are the same.",
-            ),
-            (
-                "RankC",
-                "RankC-like overlap",
-                consistency.rankc,
-                "After Qi et al. 2023 (arXiv 2310.10378): what comes first decides nearly alone.",
-            ),
-        )
-    )
-    gap = MatrixView(
-        label="rank gap",
-        title="How far apart the answers in the asker's own language stand",
-        rows=languages,
-        columns=languages,
-        values=consistency.own_rank_gap,
-        show=show_rank,
-        legend="mean difference of ranks (lower is more consistent)",
-        note="Mean absolute difference between the pool's ranks of the own-language answer, asked in one language and "
-        "in the other.",
-        colours="viridis_r",
-        n=consistency.own_n,
-        unit="questions",
-        join="and",
-    )
+        ),
+        likeness(
+            label="RankC",
+            title="RankC-like overlap of the orders for a question in two languages",
+            values=consistency.rankc,
+            note="After Qi et al. 2023 (arXiv 2310.10378): what comes first decides nearly alone.",
+            limits=(None, 1.0),
+        ),
+        view(
+            label="rank gap",
+            title="How far apart the answers in the asker's own language stand",
+            values=consistency.own_rank_gap,
+            show=show_rank,
+            legend="mean difference of ranks (lower is more consistent)",
+            note="Mean absolute difference between the pool's ranks of the own-language answer, asked in one language "
+            "and in the other.",
+            colours="viridis_r",
+            n=consistency.own_n,
+        ),
+    ]
     macro = consistency.macro
-    likeness = (
+    found = (
         "No question with several passages to order is asked in two languages."
         if macro["rbo"] is None
         else "Two random orders would have a rank-biased overlap of "
@@ -261,36 +232,10 @@ def consistency_section(consistency: Consistency, languages: Sequence[str]) -> S
     return Section(
         title="Consistency",
         caption="Do a question's translations retrieve the same? Compared are the orders in which two query languages "
-        f"put the question's relevant passages. {likeness}",
-        matrices=[view for view in (rbo, rankc, gap) if view.bounds],
+        f"put the question's relevant passages. {found}",
+        matrices=[each for each in views if each.bounds],
     )
 
 
 def _show_balance(number: float) -> str:
     return f"{number:+.0f}".replace("-", "−") if number else "0"
-
-
-def _by_passage_language(
-    preference: LanguagePreference,
-    languages: Sequence[str],
-    values: Matrix,
-    *,
-    label: str,
-    title: str,
-    legend: str,
-    note: str,
-    show: Show = show_share,
-) -> MatrixView:
-    return MatrixView(
-        label=label,
-        title=title,
-        rows=languages,
-        columns=languages,
-        values=values,
-        show=show,
-        legend=legend,
-        note=note,
-        colours="cividis",
-        limits=(0.0, None),
-        n=preference.n,
-    )

@@ -24,11 +24,7 @@ _SHORT = {
     "answer_language": "answer's language",
     "third_language": "third language",
 }
-_PLACES = {
-    "same_paragraph": "same paragraph",
-    "same_article": "same article",
-    "elsewhere": "another article",
-}
+_PLACES = {"same_paragraph": "same paragraph", "same_article": "same article", "elsewhere": "another article"}
 _LISTS = {
     "monolingual": "Monolingual: the worst questions of each language",
     "cross_lingual": "Cross-lingual: the worst question of each pair",

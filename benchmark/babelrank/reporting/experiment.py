@@ -218,57 +218,32 @@ class _Comparison:
 
     def section(self) -> Section:
         experiment, runs = self.experiment, self.experiment.runs
-        columns = [Column(label, partial(show_macro, figure)) for figure, label in MACRO_LABELS.items()]
+        values = [Column(label, partial(show_macro, figure)) for figure, label in MACRO_LABELS.items()]
         changes = [Column(label, numeric=True) for label in MACRO_LABELS.values()]
+        claims = [Column("claim"), Column("better than, by"), Column("verdict")]
+        rows: list[list[Entry]] = [[self._link(run), *self._intervals(run.label)] for run in runs]
+        changed: list[list[Entry]] = [
+            [run.label, *map(show_change, MACRO_FIGURES, self._intervals(run.label, experiment.start))]
+            for run in runs
+            if run.label != experiment.start
+        ]
+        seeds: list[list[Entry]] = [
+            [run.label, Link(report, f"{report}/{self.report_name}"), *self._of_report(report)]
+            for run in runs
+            if run.repeats
+            for report in run.reports
+        ]
+        published: list[list[Entry]] = [
+            [entry.label, *entry.figures[self.collection]]
+            for entry in experiment.published
+            if self.collection in entry.figures
+        ]
         tables = [
-            Table(
-                "",
-                [Column("run"), *columns],
-                [[self._link(run), *(self._interval(run.label, figure) for figure in MACRO_FIGURES)] for run in runs],
-            ),
-            Table(
-                f"Change from {experiment.start}",
-                [Column("run"), *changes],
-                [
-                    [
-                        run.label,
-                        *(
-                            show_change(figure, self._interval(run.label, figure, experiment.start))
-                            for figure in MACRO_FIGURES
-                        ),
-                    ]
-                    for run in runs
-                    if run.label != experiment.start
-                ],
-            ),
-            Table(
-                "Seed by seed",
-                [Column("run"), Column("report"), *columns],
-                [
-                    [
-                        run.label,
-                        Link(report, f"{report}/{self.report_name}"),
-                        *(self.estimates.interval([self.table_of(report)], figure) for figure in MACRO_FIGURES),
-                    ]
-                    for run in runs
-                    if run.repeats
-                    for report in run.reports
-                ],
-            ),
-            Table(
-                f"Published ({experiment.source})",
-                [Column("run"), *columns],
-                [
-                    [entry.label, *entry.figures[self.collection]]
-                    for entry in experiment.published
-                    if self.collection in entry.figures
-                ],
-            ),
-            Table(
-                "Claims",
-                [Column("claim"), Column("better than, by"), Column("verdict")],
-                [self._judge(claim) for claim in experiment.claims],
-            ),
+            Table("", [Column("run"), *values], rows),
+            Table(f"Change from {experiment.start}", [Column("run"), *changes], changed),
+            Table("Seed by seed", [Column("run"), Column("report"), *values], seeds),
+            Table(f"Published ({experiment.source})", [Column("run"), *values], published),
+            Table("Claims", claims, [self._judge(claim) for claim in experiment.claims]),
         ]
         return Section(self.collection, "", tables=[table for table in tables if table.rows])
 
@@ -279,6 +254,12 @@ class _Comparison:
     def _tables(self, label: str) -> list[StoredRanks]:
         run = next(run for run in self.experiment.runs if run.label == label)
         return [self.table_of(report) for report in run.reports]
+
+    def _of_report(self, report: str) -> list[Interval]:
+        return [self.estimates.interval([self.table_of(report)], figure) for figure in MACRO_FIGURES]
+
+    def _intervals(self, label: str, other: str = "") -> list[Interval]:
+        return [self._interval(label, figure, other) for figure in MACRO_FIGURES]
 
     def _interval(
         self, label: str, figure: str, other: str = "", *, times: float = 1.0, languages: tuple[str, ...] = ()

@@ -22,14 +22,7 @@ from babelrank.reporting.html_page import anchor, render_page
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.results import CollectionResults, Results
 from babelrank.reporting.sections import Section
-from babelrank.reporting.summary import (
-    TASK_LABELS,
-    Intervals,
-    distance_table,
-    pool_table,
-    summary_table,
-    verdict,
-)
+from babelrank.reporting.summary import TASK_LABELS, Intervals, distance_table, pool_table, summary_table, verdict
 
 REPORT_PAGE = "report.html"
 _SHARED = frozenset(("rows", "columns", "n"))

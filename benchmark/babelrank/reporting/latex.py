@@ -16,9 +16,6 @@ _SPECIAL = str.maketrans(
         ">": r"\textgreater{}",
         "|": r"\textbar{}",
         '"': "''",  # the straight one depends on the font's encoding
-        "↑": r"($\uparrow$)",
-        "↓": r"($\downarrow$)",
-        "–": "--",
         **{character: f"\\{character}" for character in "&%$#_{}"},
     }
 )
@@ -38,7 +35,7 @@ def mark_best(values: Sequence[Cell], show: Show, *, lower_is_better: bool = Fal
     seen = {text for text, value in zip(texts, values, strict=True) if value is not None}
     ranked = sorted(seen, key=lambda text: float(text.replace(",", "")), reverse=not lower_is_better)
     commands = dict(zip(ranked, (r"\textbf", r"\underline"), strict=False)) if len(ranked) > 1 else {}
-    return [f"{commands[text]}{{{text}}}" if text in commands else escape(text) for text in texts]
+    return [f"{commands[text]}{{{text}}}" if text in commands else _dashed(text) for text in texts]
 
 
 def table_latex(tables: Sequence[Table], label: str) -> str:
@@ -79,7 +76,7 @@ def _head(table: Table) -> list[str]:
     if any(group for group, _ in table.groups):
         ends = list(accumulate(width for _, width in table.groups))
         spans = [
-            f"\\multicolumn{{{width}}}{{c}}{{{escape(group)}}}" if group else " & " * (width - 1)
+            f"\\multicolumn{{{width}}}{{c}}{{{_header(group)}}}" if group else " & " * (width - 1)
             for group, width in table.groups
         ]
         rules = [
@@ -88,7 +85,7 @@ def _head(table: Table) -> list[str]:
             if group
         ]
         lines += [_row(spans), " ".join(rules)]
-    return [*lines, _row([escape(column.label) for column in table.columns])]
+    return [*lines, _row([_header(column.label) for column in table.columns])]
 
 
 def _cells(table: Table) -> list[list[str]]:
@@ -110,10 +107,19 @@ def _cells(table: Table) -> list[list[str]]:
         for (i, j), text in zip(spots, marked, strict=True):
             cell = table.rows[i][j]
             bounds = (
-                f" {{\\scriptsize ({escape(show_bounds(cell, column.show))})}}" if isinstance(cell, Interval) else ""
+                f" {{\\scriptsize ({_dashed(show_bounds(cell, column.show))})}}" if isinstance(cell, Interval) else ""
             )
             cells[i][j] = f"{text}{bounds}"
     return cells
+
+
+def _header(text: str) -> str:
+    return escape(text).replace("↑", r"($\uparrow$)").replace("↓", r"($\downarrow$)")
+
+
+def _dashed(text: str) -> str:
+    """Write a number, or two with a dash between them."""
+    return escape(text).replace("–", "--")
 
 
 def _row(cells: Sequence[str]) -> str:

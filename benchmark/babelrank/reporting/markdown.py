@@ -79,9 +79,7 @@ def _templates() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        code=code,
-        languages=lambda codes: ", ".join(map(language_name, codes)),
-        table=table_markdown,
+        code=code, languages=lambda codes: ", ".join(map(language_name, codes)), table=table_markdown
     )
     environment.globals.update(GENERATED=Markdown(GENERATED), Markdown=Markdown)
     return environment

@@ -21,13 +21,7 @@ from babelrank.reporting.heatmaps import heatmaps_of
 from babelrank.reporting.names import collection_stem, find_problem, slug
 from babelrank.reporting.pages import REPORT_NAME, has_leaderboard, render_markdown_of, render_report
 from babelrank.reporting.provenance import Environment
-from babelrank.reporting.results import (
-    CollectionResults,
-    ModelResults,
-    RanksFile,
-    Results,
-    TopFile,
-)
+from babelrank.reporting.results import CollectionResults, ModelResults, RanksFile, Results, TopFile
 from babelrank.reporting.results_file import FILE_NAME, dump, parse, read_results
 from babelrank.reporting.stored_tables import StoredRanks, file_digest, is_complete, read_stored_ranks
 

@@ -3,7 +3,7 @@
 import inspect
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -11,8 +11,6 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from babelrank.analysis.neighbours import Hubness
-from babelrank.analysis.space import Space, TextSpace
 from babelrank.errors import ReportError
 from babelrank.reporting.formatting import settle
 from babelrank.reporting.measures import measures_of
@@ -30,6 +28,7 @@ from babelrank.reporting.results import (
 FILE_NAME = "results.json"
 # Far below what one query changes, far above what the order of a sum does: two machines write the same figures.
 DECIMALS = 6
+_OTHER_LISTS = frozenset(("hubs", "occurrences"))  # not by language
 _MAX_ISSUES = 5  # of an invalid file, that are told
 
 _ADAPTER = TypeAdapter(Results)
@@ -141,76 +140,42 @@ def _check_version(document: object, source: str) -> None:
 
 def _check_shapes(name: str, collection: CollectionResults, where: str) -> None:
     """Check what types cannot say: sizes of rows and columns, and that every measure that is shown is there."""
-    size = len(collection.languages)
-    favoured, distance = collection.favoured, collection.rank_distance
-    matrices: dict[str, Sequence[Sequence[object]] | None] = {
-        "pairs.n": collection.pairs.n,
-        **{f'pairs.scores["{measure}"]': matrix for measure, matrix in collection.pairs.scores.items()},
-        **{f"favoured.{item.name}": getattr(favoured, item.name) for item in fields(favoured)},
-    }
-    rows: dict[str, Sequence[object] | None] = {
-        "pool.n": collection.pool.n,
-        **{f'pool.scores["{measure}"]': row for measure, row in collection.pool.scores.items()},
-        **{f"rank_distance.{item.name}": getattr(distance, item.name) for item in fields(distance)},
-    }
-    _check_sizes(matrices, rows, size, where)
-    measures = measures_of(name, collection).measures
-    keyed: dict[str, tuple[Mapping[str, object], tuple[str, ...]]] = {
-        "queries": (collection.queries, tuple(collection.languages)),
-        "passages": (collection.passages, tuple(collection.languages)),
-        "macro": (collection.macro, TASKS),
-        "micro": (collection.micro, ("multilingual",)),
-        "pairs.scores": (collection.pairs.scores, measures),
-        "pool.scores": (collection.pool.scores, measures),
-    }
-    _check_keys(keyed, where)
-    averages = {f"macro.{kind}": (collection.macro[kind], measures) for kind in TASKS}
+    _check_sizes(collection, len(collection.languages), where)
+    measures, languages = measures_of(name, collection).measures, tuple(collection.languages)
+    _check_keys(
+        {
+            "queries": (collection.queries, languages),
+            "passages": (collection.passages, languages),
+            "macro": (collection.macro, TASKS),
+            "micro": (collection.micro, TASKS[2:]),
+            "pairs.scores": (collection.pairs.scores, measures),
+            "pool.scores": (collection.pool.scores, measures),
+        },
+        where,
+    )
+    averages = {f"macro.{task}": (collection.macro[task], measures) for task in TASKS}
     averages["macro.multilingual"] = (collection.macro["multilingual"], (*measures, *BIAS_MEASURES))
     averages["micro.multilingual"] = (collection.micro["multilingual"], measures)
     _check_keys(averages, where)
-    if collection.space is not None:
-        _check_space(collection.space, collection.languages, f"{where}.space")
+    if collection.space is not None and collection.space.languages != collection.languages:
+        raise ReportError(f"{where}.space.languages: not those of the collection, {', '.join(languages)}.")
 
 
-def _check_space(space: Space, languages: list[str], where: str) -> None:
-    size = len(languages)
-    if space.languages != languages:
-        raise ReportError(f"{where}.languages: not those of the collection, {', '.join(languages)}.")
-    retrieval = space.parallel_retrieval
-    matrices: dict[str, Sequence[Sequence[object]] | None] = {
-        "alignment": space.alignment,
-        "parallel_retrieval.n": retrieval.n if retrieval else None,
-        "parallel_retrieval.precision": retrieval.precision if retrieval else None,
-    }
-    rows: dict[str, Sequence[object] | None] = {}
-    for side in ("queries", "passages"):
-        texts: TextSpace | None = getattr(space, side)
-        if texts is not None:
-            for name in ("centroid_cosine", "centroid_euclidean", "alignment"):
-                matrices[f"{side}.{name}"] = getattr(texts, name)
-            for name in ("n", "uniformity_by_language"):
-                rows[f"{side}.{name}"] = getattr(texts, name)
-            probe = texts.language_probe
-            rows[f"{side}.language_probe.by_language"] = probe.by_language if probe else None
-    for name in ("query_hubs", "passage_hubs"):
-        hubs: Hubness | None = getattr(space, name)
-        rows[f"{name}.share_of_hubs"] = hubs.share_of_hubs if hubs else None
-        rows[f"{name}.share_of_places"] = hubs.share_of_places if hubs else None
-    _check_sizes(matrices, rows, size, where)
-
-
-def _check_sizes(
-    matrices: Mapping[str, Sequence[Sequence[object]] | None],
-    rows: Mapping[str, Sequence[object] | None],
-    size: int,
-    where: str,
-) -> None:
-    for name, matrix in matrices.items():
-        if matrix is not None and (len(matrix) != size or any(len(row) != size for row in matrix)):
-            raise ReportError(f"{where}.{name}: expected {size} rows of {size} values, one per language.")
-    for name, row in rows.items():
-        if row is not None and len(row) != size:
-            raise ReportError(f"{where}.{name}: {len(row)} values, expected {size}, one per language.")
+def _check_sizes(value: object, size: int, where: str) -> None:
+    """Check that rows, and rows and columns of matrices, hold a value for each language, wherever they are."""
+    if is_dataclass(value):
+        for item in fields(value):
+            if item.name not in _OTHER_LISTS:
+                _check_sizes(getattr(value, item.name), size, f"{where}.{item.name}")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _check_sizes(item, size, f"{where}[{json.dumps(key)}]")
+    elif isinstance(value, list):
+        rows = [row for row in value if isinstance(row, list)]
+        if rows and (len(value) != size or any(len(row) != size for row in rows)):
+            raise ReportError(f"{where}: expected {size} rows of {size} values, one per language.")
+        if len(value) != size:
+            raise ReportError(f"{where}: {len(value)} values, expected {size}, one per language.")
 
 
 def _check_keys(keyed: Mapping[str, tuple[Mapping[str, object], tuple[str, ...]]], where: str) -> None:

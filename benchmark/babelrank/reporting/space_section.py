@@ -1,12 +1,14 @@
 """Geometry of the vectors -> the section of it."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from babelrank.analysis.settings import Cell, Matrix
 from babelrank.analysis.space import Space, TextSpace
 from babelrank.reporting.formatting import show_number, show_score, show_share
 from babelrank.reporting.languages import language_name
-from babelrank.reporting.matrices import MatrixView, Palette
+from babelrank.reporting.matrices import MatrixView
 from babelrank.reporting.sections import Section
 from babelrank.reporting.tables import Bars, Column, Table
 
@@ -23,99 +25,74 @@ def space_section(space: Space) -> Section:
         "the more evenly vectors fill the sphere. IsoScore (Rudman et al. 2022, arXiv 2108.07344): 1 if all directions "
         "vary alike. Mean cosine (Ethayarajh 2019, arXiv 1909.00512): 0 in an isotropic space. Hubs (Radovanović et "
         "al. 2010): passages among the ten nearest of very many texts; skewness 0 if there are none.",
-        matrices=[view for view in _views(space) if view is not None],
+        matrices=_views(space),
         tables=[_sides_table(space), _places_table(space), _hub_table(space), _language_table(space)],
     )
 
 
-def _views(space: Space) -> list[MatrixView | None]:
-    languages = space.languages
+def _views(space: Space) -> list[MatrixView]:
+    shared = partial(
+        MatrixView,
+        rows=space.languages,
+        columns=space.languages,
+        colours="viridis_r",
+        limits=(0.0, None),
+        unit="passages",
+    )
+    number = partial(shared, show=show_number, precise=show_score, limits=(0.0, None))
 
-    def view(
-        label: str,
-        title: str,
-        values: Matrix | None,
-        legend: str,
-        note: str,
-        *,
-        colours: Palette = "viridis_r",
-        limits: tuple[float | None, float | None] = (0.0, None),
-        show: Callable[[float], str] = show_number,
-        n: list[list[int]] | None = None,
-        unit: str = "passages",
-        join: str = "and",
-    ) -> MatrixView | None:
-        if values is None:
-            return None
-        return MatrixView(
-            label,
-            title,
-            languages,
-            languages,
-            values,
-            show,
-            legend,
-            note,
-            precise=show_score if show is not show_share else None,
-            colours=colours,
-            limits=limits,
-            n=n,
-            unit=unit,
-            join=join,
-        )
+    def view(make: Callable[..., MatrixView], values: Matrix | None, label: str, **fields: Any) -> list[MatrixView]:
+        return [] if values is None else [make(label=label, values=values, **{"join": "and", **fields})]
 
     retrieval, queries, passages = space.parallel_retrieval, space.queries, space.passages
-    centroids = "1 − cos of the means of two languages' vectors (Libovický et al. 2020, arXiv 2004.05160)."
     alignment = "Mean ‖x − y‖² (Wang & Isola 2020, arXiv 2005.10242): 0 if they coincide, 2 if they are orthogonal."
-    apart = "distance (lower: the languages lie together)"
+    apart = partial(
+        number,
+        legend="distance (lower: the languages lie together)",
+        note="1 − cos of the means of two languages' vectors (Libovický et al. 2020, arXiv 2004.05160).",
+    )
+    near = partial(number, legend="mean squared distance (lower is closer)", note=alignment)
     return [
-        view(
-            "translations found",
-            "Share of passages whose translation is the nearest of all passages in the other language",
+        *view(
+            shared,
             retrieval.precision if retrieval else None,
-            "P@1 (higher is better)",
-            "Similarity search as in Artetxe & Schwenk 2019, arXiv 1812.10464; rows ask, columns are searched.",
+            "translations found",
+            title="Share of passages whose translation is the nearest of all passages in the other language",
+            legend="P@1 (higher is better)",
+            note="Similarity search as in Artetxe & Schwenk 2019, arXiv 1812.10464; rows ask, columns are searched.",
             colours="viridis",
             limits=(0.0, 1.0),
             show=show_share,
             n=retrieval.n if retrieval else None,
             join="→",
         ),
-        view(
-            "alignment",
-            "Distance between queries and their relevant passages",
+        *view(
+            near,
             space.alignment,
-            "mean squared distance (lower is closer)",
-            f"{alignment} Rows are query languages, columns passage languages.",
+            "alignment",
+            title="Distance between queries and their relevant passages",
+            note=f"{alignment} Rows are query languages, columns passage languages.",
             join="→",
         ),
-        view(
-            "translated passages",
-            "Distance between passages that are translations of each other",
-            passages.alignment if passages else None,
-            "mean squared distance (lower is closer)",
-            alignment,
+        *(
+            found
+            for texts, name in ((passages, "passages"), (queries, "queries"))
+            for found in view(
+                near,
+                texts.alignment if texts else None,
+                f"translated {name}",
+                title=f"Distance between {name} that are translations of each other",
+            )
         ),
-        view(
-            "translated queries",
-            "Distance between queries that are translations of each other",
-            queries.alignment if queries else None,
-            "mean squared distance (lower is closer)",
-            alignment,
-        ),
-        view(
-            "passage centroids",
-            "Distance between the languages' mean passages",
-            passages.centroid_cosine if passages else None,
-            apart,
-            centroids,
-        ),
-        view(
-            "query centroids",
-            "Distance between the languages' mean queries",
-            queries.centroid_cosine if queries else None,
-            apart,
-            centroids,
+        *(
+            found
+            for texts, label, name in ((passages, "passage", "passages"), (queries, "query", "queries"))
+            for found in view(
+                apart,
+                texts.centroid_cosine if texts else None,
+                f"{label} centroids",
+                title=f"Distance between the languages' mean {name}",
+            )
         ),
     ]
 

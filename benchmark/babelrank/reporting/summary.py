@@ -8,14 +8,7 @@ import numpy as np
 
 from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval
 from babelrank.analysis.settings import Cell, mean_or_none
-from babelrank.reporting.formatting import (
-    show_count,
-    show_interval,
-    show_precisely,
-    show_rank,
-    show_score,
-    show_share,
-)
+from babelrank.reporting.formatting import show_count, show_interval, show_precisely, show_rank, show_score, show_share
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.measures import measures_of, tasks_of
 from babelrank.reporting.results import BIAS_MEASURES, TASKS, CollectionResults

@@ -39,10 +39,7 @@ from babelrank.reporting.tables import Column, Entry, Table
 
 _HEADINGS = dict(zip(TASKS, ("Monolingual", "Cross-lingual", "Multilingual"), strict=True))
 # Of Tables 3-6: the measure of each task, in the upper and the lower half.
-_BLOCKS = (
-    dict.fromkeys(TASKS, DEFAULT_MEASURE),
-    dict(zip(TASKS, ("R@1", "R@1", "R@10"), strict=True)),
-)
+_BLOCKS = (dict.fromkeys(TASKS, DEFAULT_MEASURE), dict(zip(TASKS, ("R@1", "R@1", "R@10"), strict=True)))
 
 
 def render(results: Sequence[Results], read_ranks: RanksReader, options: Options) -> Iterator[File]:
@@ -51,6 +48,7 @@ def render(results: Sequence[Results], read_ranks: RanksReader, options: Options
     shown = {name: measures_of(name, models[0].collections[name]) for name, models in having.items()}
     names = [name for name in having if shown[name].has_pool]
     biased = [name for name in names if shown[name].has_bias]
+    single = [(name, measure) for name in having if name not in names for measure in shown[name].headline]
 
     def estimate(each: Results, name: str, figure: str) -> Entry:
         value = macro_value(each.collections[name], figure) if name in each.collections else None
@@ -59,68 +57,46 @@ def render(results: Sequence[Results], read_ranks: RanksReader, options: Options
         found = find_intervals(question_figures(read_ranks(each.model.name, name))).get(figure)
         return Interval(value, found.low, found.high) if found else value
 
-    if names:
-        columns = [Column(TASK_LABELS[task], show_score, f"{name} ↑") for name in names for task in TASKS]
-        yield (
-            "main.tex",
-            table_latex(
-                [
-                    _by_model(
-                        "mAP of monolingual (Mo.), cross-lingual (Cr.) and multilingual (Mul.) retrieval, macro-"
-                        "averaged over settings.",
-                        results,
-                        columns,
-                        lambda each: [estimate(each, name, task) for name in names for task in TASKS],
-                    )
-                ],
-                "main",
-            ),
-        )
-    if biased:
-        columns = [Column(name, show_rank, "Language bias ↓", lower_is_better=True) for name in biased]
-        yield (
-            "language-bias.tex",
-            table_latex(
-                [
-                    _by_model(
-                        "Language bias in multilingual retrieval: rank distance, macro-averaged over query languages.",
-                        results,
-                        columns,
-                        lambda each: [estimate(each, name, RANK_DISTANCE) for name in biased],
-                    )
-                ],
-                "language-bias",
-            ),
-        )
-    if len(names) < len(having):
-        single = [(name, measure) for name in having if name not in names for measure in shown[name].headline]
-        columns = [Column(measure, show_score, f"{name} ↑") for name, measure in single]
-        yield (
-            "monolingual.tex",
-            table_latex(
-                [
-                    _by_model(
-                        "Monolingual retrieval: queries and passages in one language.",
-                        results,
-                        columns,
-                        lambda each: [
-                            each.collections[name].macro["monolingual"][measure] if name in each.collections else None
-                            for name, measure in single
-                        ],
-                    )
-                ],
-                "monolingual",
-            ),
-        )
+    def score(each: Results, name: str, measure: str) -> Entry:
+        return each.collections[name].macro[TASKS[0]][measure] if name in each.collections else None
+
+    tables: dict[str, list[Table]] = {
+        "main": [
+            _by_model(
+                "mAP of monolingual (Mo.), cross-lingual (Cr.) and multilingual (Mul.) retrieval, averaged over "
+                "settings (macro).",
+                results,
+                [Column(TASK_LABELS[task], show_score, f"{name} ↑") for name in names for task in TASKS],
+                lambda each: [estimate(each, name, task) for name in names for task in TASKS],
+            )
+        ],
+        "language-bias": [
+            _by_model(
+                "Language bias in multilingual retrieval: rank distance, averaged over query languages (macro).",
+                results,
+                [Column(name, show_rank, "Language bias ↓", lower_is_better=True) for name in biased],
+                lambda each: [estimate(each, name, RANK_DISTANCE) for name in biased],
+            )
+        ],
+        "monolingual": [
+            _by_model(
+                "Monolingual retrieval: queries and passages in one language.",
+                results,
+                [Column(measure, show_score, f"{name} ↑") for name, measure in single],
+                lambda each: [score(each, name, measure) for name, measure in single],
+            )
+        ],
+    }
     for name in names:
         stem = collection_stem(name)
-        tables = [_by_language(having[name], name, measures) for measures in _BLOCKS]
-        yield f"{stem}.by-language.tex", table_latex(tables, f"{stem}-by-language")
+        tables[f"{stem}.by-language"] = [_by_language(having[name], name, measures) for measures in _BLOCKS]
         if name in biased:
-            yield f"{stem}.rank-distance.tex", table_latex([_distances(having[name], name)], f"{stem}-rank-distance")
+            tables[f"{stem}.rank-distance"] = [_distances(having[name], name)]
         for each in having[name] if options.pairs else ():
-            model = slug(each.model.name)
-            yield f"{stem}.pairs.{model}.tex", table_latex([_pairs(each, name)], f"{stem}-pairs-{model}")
+            tables[f"{stem}.pairs.{slug(each.model.name)}"] = [_pairs(each, name)]
+    for stem, parts in tables.items():
+        if len(parts[0].columns) > 1:
+            yield f"{stem}.tex", table_latex(parts, stem.replace(".", "-"))
 
 
 def _by_model(

@@ -74,13 +74,7 @@ QUANTITIES = {
             lambda collection: np.diag(_pairs(collection)),
             _score,
         ),
-        Quantity(
-            "cross_lingual",
-            "cross-lingual mAP (Cr.)",
-            "mAP, Cr. (higher is better)",
-            _cross_lingual,
-            _score,
-        ),
+        Quantity("cross_lingual", "cross-lingual mAP (Cr.)", "mAP, Cr. (higher is better)", _cross_lingual, _score),
         Quantity(
             "multilingual",
             "multilingual mAP (Mul.)",

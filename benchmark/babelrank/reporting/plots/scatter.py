@@ -19,11 +19,7 @@ _PANEL_HEIGHT = 2.9  # inches
 
 
 def draw_scatter(
-    models: Sequence[Results],
-    figure: str = "multilingual",
-    *,
-    intervals: Intervals | None = None,
-    size: Size = TEXT,
+    models: Sequence[Results], figure: str = "multilingual", *, intervals: Intervals | None = None, size: Size = TEXT
 ) -> Figure:
     """Draw each model as a point: rank distance (logarithmic) against another macro figure.
 
