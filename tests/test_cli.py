@@ -38,7 +38,7 @@ def test_languages_seen_in_training_are_recorded(babelrank: Babelrank, store: Pa
     assert outcome.code == 0, outcome.err
     report = tmp_path / "reports" / "use-multilingual-v3"
     assert json.loads((report / "results.json").read_text(encoding="utf-8"))["model"]["seen"] == ["de", "en"]
-    assert "both seen" in (report / "report.md").read_text(encoding="utf-8")
+    assert "both seen" in (report / "report.html").read_text(encoding="utf-8")
     assert "--seen de,en" in (report / "report.md").read_text(encoding="utf-8")
 
 
