@@ -134,7 +134,7 @@ def export(
     reports: ReportsOption = None,
     depth: Annotated[int, typer.Option(min=1, help="Of TREC runs: passages per query.")] = 100,
     pairs: Annotated[bool, typer.Option("--pairs", help="Runs, or tables, of every pair of languages too.")] = False,
-    intervals: Annotated[bool, typer.Option("--intervals", help="In LaTeX tables, intervals beside figures.")] = False,
+    intervals: Annotated[bool, typer.Option("--intervals", help="In LaTeX tables, show intervals.")] = False,
 ) -> None:
     """Write reports as CSV, LaTeX tables, TREC runs with qrels, MTEB results, or model-card metadata."""
     from babelrank.reporting.export import Options, export_reports

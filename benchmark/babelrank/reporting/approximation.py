@@ -75,7 +75,7 @@ def cost_tables(found: ApproximateSearch) -> Iterator[RichTable]:
 
 
 def notes(found: ApproximateSearch) -> str:
-    """Say how the columns are to be read."""
+    """Say what the columns mean."""
     return (
         f"Lists of {found.cost.k} passages. Rank distance (lower is better): over queries with at least two relevant "
         f"passages; one that is not listed counts as ranked {found.cost.k + 1}. Listed: share of the relevant passages "

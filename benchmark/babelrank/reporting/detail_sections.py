@@ -108,7 +108,7 @@ def own_language_section(preference: LanguagePreference, languages: Sequence[str
         title="The query's own language",
         caption="Does a query prefer the passage in its own language? Above: share of the other languages' relevant "
         "passages above which the own one stands (50 % without bias). First: share of queries whose own language comes "
-        "first of all, beside what it would be without bias.",
+        "first of all, next to what it would be without bias.",
         tables=[
             Table(
                 caption="Preference for the query's own language: bars are the share above which it stands, from 0 to "

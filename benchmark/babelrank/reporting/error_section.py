@@ -28,8 +28,8 @@ _PLACES = {"same_paragraph": "same paragraph", "same_article": "same article", "
 _LISTS = {
     "monolingual": "Monolingual: the worst questions of each language",
     "cross_lingual": "Cross-lingual: the worst question of each pair",
-    "multilingual": "Multilingual: the questions of each language whose first answer stands furthest down",
-    "most_buried": "Multilingual: the question of each language whose last answer stands furthest down",
+    "multilingual": "Multilingual: for each language, the questions with the lowest first answer",
+    "most_buried": "Multilingual: for each language, the question with the lowest last answer",
 }
 
 
@@ -70,7 +70,7 @@ def _pair_views(errors: Errors) -> list[MatrixView]:
     share_of = partial(MatrixView, rows=errors.languages, columns=errors.languages, show=show_share, limits=(0.0, 1.0))
     outranked = share_of(
         label="outranked",
-        title="Share of questions whose answer is outranked, by query and passage language",
+        title="Share of questions with an outranked answer, by query and passage language",
         values=_divide(pairs.outranked, pairs.n),
         legend="share of questions (lower is better)",
         note="By a wrong passage of the passage language; equal scores do not outrank.",
@@ -82,7 +82,7 @@ def _pair_views(errors: Errors) -> list[MatrixView]:
             label=_PLACES[place],
             title=f"Where the answer is outranked: first is a wrong passage of {_article(place)}",
             values=_divide(counts, pairs.outranked),
-            legend="share of the questions whose answer is outranked",
+            legend="share of the questions with an outranked answer",
             note="As an answer's. A near miss is another sentence of the right paragraph.",
             colours="cividis",
             n=pairs.outranked,

@@ -72,7 +72,7 @@ def render_leaderboard_html(boards: Sequence[Board], *, nav: Sequence[tuple[str,
 
 
 def write_leaderboard(reports: Path, root: Path) -> list[Path]:
-    """Write the leaderboard of `reports` into `root`, each page whole or not at all; return the pages that changed.
+    """Write the leaderboard of `reports` into `root`, each page complete or not at all; return the pages that changed.
 
     Raises
     ------

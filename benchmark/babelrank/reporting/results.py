@@ -100,7 +100,7 @@ class PoolCells:
 
 @dataclass(frozen=True)
 class TableFile:
-    """A table beside results.json, from which more follows than it says.
+    """A table next to results.json.
 
     Attributes
     ----------
@@ -124,7 +124,7 @@ class RanksFile(TableFile):
     Attributes
     ----------
     tied
-        Rows whose passage has the same score as another of the pool, and so a mid-rank.
+        Rows with a passage that scores the same as another of the pool, and so has a mid-rank.
     """
 
     tied: int

@@ -20,8 +20,8 @@ def space_section(space: Space) -> Section:
     return Section(
         title="Embedding space",
         caption="Ranks say whether languages are favoured, the vectors why. All are brought to length 1, except where "
-        "passages are retrieved. Language probe: share of texts whose language a linear classifier reads off the "
-        "vector, on questions that it was not fitted on. Uniformity (Wang & Isola 2020, arXiv 2005.10242): the lower, "
+        "passages are retrieved. Language probe: share of texts for which a linear classifier tells the language from "
+        "the vector, on questions that it was not fitted on. Uniformity (Wang & Isola 2020, arXiv 2005.10242): the lower, "
         "the more evenly vectors fill the sphere. IsoScore (Rudman et al. 2022, arXiv 2108.07344): 1 if all directions "
         "vary alike. Mean cosine (Ethayarajh 2019, arXiv 1909.00512): 0 in an isotropic space. Hubs (Radovanović et "
         "al. 2010): passages among the ten nearest of very many texts; skewness 0 if there are none.",
@@ -57,7 +57,7 @@ def _views(space: Space) -> list[MatrixView]:
             shared,
             retrieval.precision if retrieval else None,
             "translations found",
-            title="Share of passages whose translation is the nearest of all passages in the other language",
+            title="Share of passages with their translation as the nearest of all passages in the other language",
             legend="P@1 (higher is better)",
             note="Similarity search as in Artetxe & Schwenk 2019, arXiv 1812.10464; rows ask, columns are searched.",
             colours="viridis",

@@ -42,12 +42,12 @@ class Format:
     def export(
         self, results: Sequence[Results], read_ranks: RanksReader, folder: Path, options: Options | None = None
     ) -> list[Path]:
-        """Write the files, each whole or not at all, and return their paths; other files in `folder` stay.
+        """Write the files, each complete or not at all, and return their paths; other files in `folder` stay.
 
         Parameters
         ----------
         results
-            One per model, in the order in which they are to be shown.
+            One per model, in the order in which they are shown.
         read_ranks
             Returns the rank table of a model, by its name, on a collection.
 

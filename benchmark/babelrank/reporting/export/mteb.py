@@ -1,4 +1,4 @@
-"""JSON as MTEB writes the results of a task (Muennighoff et al. 2022, arXiv 2210.07316), to set beside its own.
+"""JSON as MTEB writes the results of a task (Muennighoff et al. 2022, arXiv 2210.07316).
 
 In: results. Out: ``<model>/<collection>.<setting>.json`` for each kind of setting: its subsets are the settings, and
 the mean of their main scores, as MTEB takes it, is this report's Mo., Cr. or Mul.

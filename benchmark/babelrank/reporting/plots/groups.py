@@ -11,7 +11,7 @@ from babelrank.reporting.languages import language_name
 from babelrank.reporting.plots.style import LegendPlan, Side, Size, add_title, clean_axes, new_figure, title_lines, wrap
 
 _FILLED = 0.86  # of a group's width
-_MOST = 6.6  # inches of rows: a page holds no more beside title and legend
+_MOST = 6.6  # inches of rows: a page holds no more next to title and legend
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,7 @@ def _add_bar(
 
 def _number_size(texts: Sequence[Sequence[str]], size: Size) -> float:
     """Return the font size at which the longest number fits its cell; no larger than the size's own."""
-    cells = size.width - size.inches(11 if size.is_narrow else 20)  # beside labels and colour bar
+    cells = size.width - size.inches(11 if size.is_narrow else 20)  # next to labels and colour bar
     longest = max((len(text) for row in texts for text in row), default=1)
     return min(size.small + 0.5, cells / len(texts) * 72 / (longest * _DIGIT + 0.4))
 

@@ -1,4 +1,4 @@
-"""Places for names beside points, so that none covers another name, a point or an interval."""
+"""Places for names next to points, so that none covers another name, a point or an interval."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ _OWN = 6  # of those, how many may lie on the point's own marker and interval
 def place_boxes(
     points: np.ndarray, sizes: np.ndarray, bounds: np.ndarray, obstacles: np.ndarray, reach: float
 ) -> tuple[np.ndarray, bool]:
-    """Find a place for a box beside each point: one by one, in the best of a few orders, until nothing moves.
+    """Find a place for a box next to each point: one by one, in the best of a few orders, until nothing moves.
 
     Parameters
     ----------

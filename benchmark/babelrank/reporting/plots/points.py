@@ -1,6 +1,6 @@
 """Points on axes, with intervals and names.
 
-Where there is no free place beside a point for one of the names, all points are numbered and a key tells the names.
+Where there is no free place for one of the names, all points are numbered and a key tells the names.
 """
 
 from collections.abc import Callable, Sequence
@@ -132,7 +132,7 @@ def draw_points(
 
 
 def label_points(figure: Figure, panels: Sequence[Panel], size: Size) -> None:
-    """Write the names beside the points of all panels; the layout of the figure is final after this."""
+    """Write the names next to the points of all panels; the layout of the figure is final after this."""
     figure.draw_without_rendering()
     names = [["\n".join(wrap(point.name, _NAME_WIDTH)) for point in panel.points] for panel in panels]
     placed = [_arrange(panel, texts, size) for panel, texts in zip(panels, names, strict=True)]
