@@ -13,7 +13,30 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from babelrank.analysis.summary import Analysis, analyse
-    from babelrank.api import compare, evaluate, leaderboard, load_report, train
+    from babelrank.api.collections import (
+        CollectionEntry,
+        CollectionFile,
+        FetchedCollection,
+        export_collection,
+        fetch_collections,
+        list_collections,
+        verify_collections,
+    )
+    from babelrank.api.encoders import AdapterEntry, StoreListing, check_model, list_adapters, list_store, prune_store
+    from babelrank.api.evaluation import evaluate, submit
+    from babelrank.api.reports import (
+        build_site,
+        check_pages,
+        compare,
+        export_reports,
+        leaderboard,
+        load_report,
+        plot,
+        refresh_pages,
+        results_schema,
+    )
+    from babelrank.api.runs import ApproximationReport, approximate, fuse_runs, rerank_run, score_run
+    from babelrank.api.training import TrainingPreview, average_checkpoints, center_model, preview_training, train
     from babelrank.comparison import Comparison
     from babelrank.data.collection import Collection
     from babelrank.data.loading import load_collection
@@ -22,65 +45,132 @@ if TYPE_CHECKING:
     from babelrank.encoding.registry import load_encoder
     from babelrank.encoding.representations import Representations, encode
     from babelrank.errors import BabelrankError
+    from babelrank.observer import Observer
+    from babelrank.pipelines.model_check import ModelCheck
     from babelrank.pipelines.modes import Streaming
     from babelrank.ranking.rank import Ranking, rank
     from babelrank.ranking.table import RelevantRanks
+    from babelrank.reporting.run_evaluation import RunEvaluation
     from babelrank.result import Result
 
 _HOMES = {
     "Adapter": "encoding.protocol",
+    "AdapterEntry": "api.encoders",
     "Analysis": "analysis.summary",
+    "ApproximationReport": "api.runs",
     "BabelrankError": "errors",
     "Collection": "data.collection",
+    "CollectionEntry": "api.collections",
+    "CollectionFile": "api.collections",
     "Comparison": "comparison",
     "Encoder": "encoding.protocol",
     "EncoderInfo": "encoding.protocol",
     "EncoderOptions": "encoding.protocol",
+    "FetchedCollection": "api.collections",
+    "ModelCheck": "pipelines.model_check",
+    "Observer": "observer",
     "Ranking": "ranking.rank",
     "RelevantRanks": "ranking.table",
     "Representations": "encoding.representations",
     "Result": "result",
+    "RunEvaluation": "reporting.run_evaluation",
     "Similarity": "encoding.protocol",
+    "StoreListing": "api.encoders",
     "Streaming": "pipelines.modes",
+    "TrainingPreview": "api.training",
     "analyse": "analysis.summary",
-    "compare": "api",
+    "approximate": "api.runs",
+    "average_checkpoints": "api.training",
+    "build_site": "api.reports",
+    "center_model": "api.training",
+    "check_model": "api.encoders",
+    "check_pages": "api.reports",
+    "compare": "api.reports",
     "encode": "encoding.representations",
-    "evaluate": "api",
-    "leaderboard": "api",
+    "evaluate": "api.evaluation",
+    "export_collection": "api.collections",
+    "export_reports": "api.reports",
+    "fetch_collections": "api.collections",
+    "fuse_runs": "api.runs",
+    "leaderboard": "api.reports",
+    "list_adapters": "api.encoders",
+    "list_collections": "api.collections",
+    "list_store": "api.encoders",
     "load_collection": "data.loading",
     "load_encoder": "encoding.registry",
-    "load_report": "api",
+    "load_report": "api.reports",
+    "plot": "api.reports",
+    "preview_training": "api.training",
+    "prune_store": "api.encoders",
     "rank": "ranking.rank",
-    "train": "api",
+    "refresh_pages": "api.reports",
+    "rerank_run": "api.runs",
+    "results_schema": "api.reports",
+    "score_run": "api.runs",
+    "submit": "api.evaluation",
+    "train": "api.training",
+    "verify_collections": "api.collections",
     "wrap_encoder": "encoding.objects",
 }
 
 __all__ = [
     "Adapter",
+    "AdapterEntry",
     "Analysis",
+    "ApproximationReport",
     "BabelrankError",
     "Collection",
+    "CollectionEntry",
+    "CollectionFile",
     "Comparison",
     "Encoder",
     "EncoderInfo",
     "EncoderOptions",
+    "FetchedCollection",
+    "ModelCheck",
+    "Observer",
     "Ranking",
     "RelevantRanks",
     "Representations",
     "Result",
+    "RunEvaluation",
     "Similarity",
+    "StoreListing",
     "Streaming",
+    "TrainingPreview",
     "__version__",
     "analyse",
+    "approximate",
+    "average_checkpoints",
+    "build_site",
+    "center_model",
+    "check_model",
+    "check_pages",
     "compare",
     "encode",
     "evaluate",
+    "export_collection",
+    "export_reports",
+    "fetch_collections",
+    "fuse_runs",
     "leaderboard",
+    "list_adapters",
+    "list_collections",
+    "list_store",
     "load_collection",
     "load_encoder",
     "load_report",
+    "plot",
+    "preview_training",
+    "prune_store",
     "rank",
+    "refresh_pages",
+    "rerank_run",
+    "results_schema",
+    "score_run",
+    "submit",
     "train",
+    "verify_collections",
     "wrap_encoder",
 ]
 

@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+from rich.console import Group
 
 from babelrank.analysis.bootstrap import question_figures
 from babelrank.analysis.comparison import Comparison as PairedTests
 from babelrank.analysis.comparison import compare as compare_figures
 from babelrank.errors import ReportError
+from babelrank.reporting.comparison_tables import comparison_tables
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.results import find_collections
+from babelrank.reporting.terminal import table_terminal
 from babelrank.result import Result, check_measure
 
 
@@ -22,10 +25,17 @@ class Comparison:
         Names of the models, in the order in which they were given.
     pairs
         By collection, then by the positions of two models: differences, intervals and p-values.
+    measures
+        The measure that is compared, by collection.
     """
 
-    def __init__(self, models: Sequence[str], pairs: Mapping[str, Mapping[tuple[int, int], PairedTests]]) -> None:
-        self.models, self.pairs = tuple(models), pairs
+    def __init__(
+        self,
+        models: Sequence[str],
+        pairs: Mapping[str, Mapping[tuple[int, int], PairedTests]],
+        measures: Mapping[str, str],
+    ) -> None:
+        self.models, self.pairs, self.measures = tuple(models), pairs, measures
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per collection, pair of models and macro figure.
@@ -57,6 +67,15 @@ class Comparison:
         ]
         return pd.DataFrame(rows)
 
+    def __rich__(self) -> Group:
+        tables = [
+            table
+            for collection, by_pair in self.pairs.items()
+            for (i, j), tests in by_pair.items()
+            for table in comparison_tables(self.models[i], self.models[j], collection, self.measures[collection], tests)
+        ]
+        return Group(*map(table_terminal, tables))
+
     def __repr__(self) -> str:
         text: str = self.to_frame().to_string(index=False, float_format="{:.4f}".format)
         return text
@@ -75,7 +94,7 @@ def compare_results(
     shared = [name for name in results[0].collections if all(name in each.collections for each in results)]
     if not shared and not collections:
         raise ReportError(f"{', '.join(each.name for each in results)}: have no collection in common.")
-    pairs = {}
+    pairs, measures = {}, {}
     for name in collections or shared:
         found = find_collections([each.results for each in results], name)
         shown = measures_of(name, found[0])
@@ -83,4 +102,5 @@ def compare_results(
         check_measure(chosen)
         questions = [question_figures(each.rank_table(name), chosen) for each in results]
         pairs[name] = compare_figures(questions, shown.macro, margin=margin)
-    return Comparison([each.name for each in results], pairs)
+        measures[name] = chosen
+    return Comparison([each.name for each in results], pairs, measures)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import pandas as pd
+from rich.console import Group
 
 from babelrank.analysis.bootstrap import RANK_DISTANCE, find_intervals, question_figures
 from babelrank.analysis.errors import Errors
@@ -14,11 +15,13 @@ from babelrank.analysis.measures import MEASURES
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.ranking.table import RelevantRanks
 from babelrank.ranking.top_table import TopRanks
+from babelrank.reporting.html_report import REPORT_PAGE
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.report import write_report
 from babelrank.reporting.results import Results
 from babelrank.reporting.results_file import FILE_NAME, read_results
 from babelrank.reporting.stored_tables import read_stored_ranks, read_stored_top
+from babelrank.reporting.terminal import summary_tables
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,6 +104,11 @@ class Result:
     def collections(self) -> tuple[str, ...]:
         """Names of the collections."""
         return tuple(self.results.collections)
+
+    @property
+    def page(self) -> Path | None:
+        """The report's interactive page; None if no report was written."""
+        return None if self.folder is None else self.folder / REPORT_PAGE
 
     @property
     def ranks(self) -> pd.DataFrame:
@@ -303,6 +311,9 @@ class Result:
             reports, self.results, self._ranks, self._tops, errors=self._errors, with_leaderboard=with_leaderboard
         )
         return Result(self.results, self._ranks, self._tops, self._errors, folder)
+
+    def __rich__(self) -> Group:
+        return Group(*summary_tables(self.results))
 
     def __repr__(self) -> str:
         lines = [f"Result of {self.name} on {', '.join(self.collections)}"]

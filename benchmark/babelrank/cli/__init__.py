@@ -1,23 +1,28 @@
-"""The command line: parse, call, print."""
+"""The command line: parse, call one public function, print."""
 
+import io
 import sys
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
+import babelrank
 from babelrank.cli import analysis, approximation, check, collections, evaluation, runs, training
-from babelrank.cli.common import errors
-from babelrank.errors import BabelrankError
+from babelrank.cli.failures import DEBUG_OPTION, DEBUG_VARIABLE, ends_in_a_sentence, finish_output, report
+
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(
     name="babelrank",
-    help="How well does a text encoder retrieve within, across and over languages, and does it favour some of them?",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings=_SETTINGS,
 )
-for command in (
+# In the order in which `--help` lists them; a new command has a function in one of the modules, and a line here.
+_COMMANDS: tuple[Callable[..., None], ...] = (
     evaluation.submit,
     check.check,
     training.train,
@@ -35,32 +40,54 @@ for command in (
     analysis.compare,
     analysis.export,
     analysis.schema,
-):
-    app.command()(command)
+)
+for command in _COMMANDS:
+    app.command()(ends_in_a_sentence(command))
 
 data_app = typer.Typer(help="List, download and check collections.", no_args_is_help=True)
-data_app.command("list")(collections.list_collections)
-data_app.command("fetch")(collections.fetch_collections)
-data_app.command("export")(collections.export_collection)
-data_app.command("verify")(collections.verify_collections)
+for name, data_command in {
+    "list": collections.list_collections,
+    "fetch": collections.fetch_collections,
+    "export": collections.export_collection,
+    "verify": collections.verify_collections,
+}.items():
+    data_app.command(name)(ends_in_a_sentence(data_command))
 app.add_typer(data_app, name="data")
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"babelrank {babelrank.__version__}")
+        raise typer.Exit
+
+
+@app.callback(
+    help="How well does a text encoder retrieve within, across and over languages, and does it favour some of them?"
+)
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option(DEBUG_OPTION, help=f"Show tracebacks; may stand anywhere [{DEBUG_VARIABLE}]."),
+    ] = False,
+) -> None:
+    """Take the options that go with every command: both act where they are read."""
+
+
 def main() -> None:
-    """Run the command line; errors that a user can act on end it with a message and exit code 2.
+    """Run the command line, and exit with its status.
 
-    Of the operating system's errors these are those about a file, such as a folder in the place of one to be written.
+    Characters that the terminal cannot show are replaced. `failures` says which status an error has.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
-        app()
-    except BabelrankError as error:
-        _fail(str(error))
-    except OSError as error:
-        if error.filename is None:
-            raise
-        _fail(f"{error.filename2 or error.filename}: {error.strerror}.")
-
-
-def _fail(message: str) -> NoReturn:
-    errors.print(f"error: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
-    sys.exit(2)
+        app([argument for argument in sys.argv[1:] if argument != DEBUG_OPTION])
+    except SystemExit as stop:
+        status = int(stop.code or 0)
+    except (Exception, KeyboardInterrupt) as error:
+        status = report(error)
+    sys.exit(finish_output(status))

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from babelrank.cli.common import DataOption, MemoryOption, StoreOption, console, errors, parse_size, tell
+import babelrank
+from babelrank.cli.common import AdapterOption, DataOption, MemoryOption, StoreOption, parse_size, show
 
 
 def approximate(
@@ -21,9 +22,9 @@ def approximate(
     ] = "",
     top: Annotated[int, typer.Option(metavar="K", min=10, help="Passages per list; nDCG@10 needs ten.")] = 100,
     sample: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Compare on so many queries [default: all].")
+        int | None, typer.Option(metavar="N", min=1, help="Compare on this many queries [default: all].")
     ] = None,
-    adapter: Annotated[str | None, typer.Option(help="Adapter; by default the one that knows the model.")] = None,
+    adapter: AdapterOption = None,
     data: DataOption = None,
     store: StoreOption = None,
     memory: MemoryOption = None,
@@ -32,30 +33,20 @@ def approximate(
     ] = None,
 ) -> None:
     """Measure what an approximate search costs: time, memory, recall, nDCG and rank distance by language."""
-    from babelrank.files import atomic_write
-    from babelrank.pipelines.approximation import approximate as measure
-    from babelrank.reporting.approximation import cost_tables, index_lines, notes, render_approximation
-    from babelrank.reporting.terminal import ProgressBars
-
-    with ProgressBars(errors) as bars:
-        found = measure(
+    show(
+        babelrank.approximate(
             model,
-            collection,
             index,
-            bars,
+            collection,
             parameters=parameters,
-            k=top,
+            top=top,
             sample=sample,
             adapter=adapter,
             data=data,
             store=store,
             memory=parse_size(memory),
+            out=out,
         )
-    for line in index_lines(found):
-        tell(line)
-    for table in cost_tables(found):
-        console.print(table)
-    console.print(notes(found), highlight=False)
+    )
     if out is not None:
-        atomic_write(out, render_approximation(found))
-        tell(f"written: {out}")
+        show(f"written: {out}")

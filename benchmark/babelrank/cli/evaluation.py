@@ -6,33 +6,31 @@ from typing import Annotated
 
 import typer
 
+import babelrank
 from babelrank.cli.common import (
-    INTERRUPTED,
+    AdapterOption,
     DataOption,
+    DeviceOption,
     DocumentPromptOption,
     MemoryOption,
     QueryPromptOption,
+    ReportsOption,
     StoreOption,
-    console,
-    errors,
     parse_size,
-    project_root,
-    tell,
+    show,
 )
-from babelrank.errors import EncoderError
 
-DEFAULT_COLLECTIONS = ("xquad-r", "mlqa-r")
+_DEFAULT_COLLECTIONS = ("xquad-r", "mlqa-r")
 _GIB = 2**30
-_SPARE_MINUTES = 10  # what another process may be writing is not pruned
 
-EngineOption = Annotated[str | None, typer.Option(help="Who encodes what is streamed: local or ray [default: local].")]
+EngineOption = Annotated[str | None, typer.Option(help="What encodes streamed texts: local or ray [default: local].")]
 WorkersOption = Annotated[
     int | None,
-    typer.Option(min=1, help="How many at a time [default: this process; with ray: one for each core]."),
+    typer.Option(min=1, help="Number of worker processes [default: this process; with ray: one for each core]."),
 ]
 AddressOption = Annotated[
     str | None,
-    typer.Option(metavar="HOST:PORT", help="A Ray cluster's; by default one is started on this machine."),
+    typer.Option(metavar="HOST:PORT", help="Ray cluster to use [default: one is started on this machine]."),
 ]
 
 
@@ -48,12 +46,13 @@ def submit(
             "miracl:DIR:sw; beir:NAME_OR_DIR[:SPLIT][@LANG]; local:DIR; may be repeated [default: xquad-r and mlqa-r].",
         ),
     ] = None,
-    adapter: Annotated[str | None, typer.Option(help="Adapter; by default the one that knows the model.")] = None,
+    adapter: AdapterOption = None,
     data: DataOption = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write the report here, and leave reports/ and the leaderboard alone."),
+        typer.Option(metavar="DIR", help="Write the report here, and leave the leaderboard alone."),
     ] = None,
+    reports: ReportsOption = None,
     name: Annotated[str | None, typer.Option(help="Name in reports and leaderboard.")] = None,
     query_prompt: QueryPromptOption = None,
     document_prompt: DocumentPromptOption = None,
@@ -61,10 +60,10 @@ def submit(
         str | None, typer.Option(metavar="NAME", help="Use this one of the model's own prompts for queries.")
     ] = None,
     document_prompt_name: Annotated[str | None, typer.Option(metavar="NAME", help="The same for passages.")] = None,
-    max_length: Annotated[int | None, typer.Option(min=1, help="Cut texts after so many tokens.")] = None,
+    max_length: Annotated[int | None, typer.Option(min=1, help="Cut texts after this many tokens.")] = None,
     dtype: Annotated[str | None, typer.Option(help="Of the weights: auto, float32, bfloat16 or float16.")] = None,
     similarity: Annotated[str | None, typer.Option(help="cosine, dot or euclidean [default: the model's own].")] = None,
-    device: Annotated[str | None, typer.Option(help="Such as cpu, cuda or cuda:1.")] = None,
+    device: DeviceOption = None,
     batch_size: Annotated[
         int, typer.Option(min=1, help="Texts that the model sees at once, if it takes batches.")
     ] = 32,
@@ -80,7 +79,7 @@ def submit(
             "repeated."
         ),
     ] = None,
-    trust_remote_code: Annotated[bool, typer.Option(help="Let code that comes with the model run.")] = False,
+    trust_remote_code: Annotated[bool, typer.Option(help="Run the model's own code, if you trust it.")] = False,
     seen: Annotated[
         str | None,
         typer.Option(
@@ -103,73 +102,43 @@ def submit(
     workers: WorkersOption = None,
     address: AddressOption = None,
 ) -> None:
-    """Evaluate a model and write its report."""
-    from babelrank.data.language_facts import parse_languages
-    from babelrank.encoding.protocol import EncoderOptions, parse_similarity
-    from babelrank.pipelines.modes import Streaming
-    from babelrank.pipelines.submission import submit as run_submission
-    from babelrank.reporting.leaderboard import write_leaderboard
-    from babelrank.reporting.names import slug
-    from babelrank.reporting.terminal import ProgressBars, summary_tables
-
-    options = EncoderOptions(
+    """Evaluate a model, write its report, and refresh the leaderboard."""
+    if out is not None and reports is not None:
+        raise babelrank.BabelrankError("--out and --reports both name a folder for the report; give one of them.")
+    result = babelrank.submit(
+        model,
+        collection or _DEFAULT_COLLECTIONS,
+        reports=out or reports,
+        leaderboard=None if out is None else False,
+        adapter=adapter,
+        transforms=transform or (),
+        name=name,
+        data=data,
+        store=store,
+        runs=run,
+        streaming=babelrank.Streaming(parse_size(memory), engine, workers, address),
+        seen=seen,
+        texts=texts,
+        replace=replace,
         query_prompt=query_prompt,
         document_prompt=document_prompt,
+        query_prompt_name=query_prompt_name,
+        document_prompt_name=document_prompt_name,
         max_length=max_length,
         dtype=dtype,
-        similarity=parse_similarity(similarity),
+        similarity=similarity,
         device=device,
         batch_size=batch_size,
         revision=revision,
         trust_remote_code=trust_remote_code,
         options=read_pairs(option or ()),
-        query_prompt_name=query_prompt_name,
-        document_prompt_name=document_prompt_name,
     )
-    streaming = Streaming(parse_size(memory), engine, workers, address)
-    reports = out or project_root() / "reports"
-    try:
-        with ProgressBars(errors) as bars:
-            submission = run_submission(
-                model,
-                collection or DEFAULT_COLLECTIONS,
-                reports,
-                bars,
-                options=options,
-                adapter=adapter,
-                transforms=transform or (),
-                name=name,
-                data=data,
-                store=store,
-                runs=run,
-                streaming=streaming,
-                seen=None if seen is None else parse_languages(seen),
-                texts=texts,
-                with_leaderboard=out is None,
-                replace_figures=replace,
-            )
-    except KeyboardInterrupt:
-        errors.print("interrupted; what was encoded is kept, and the same command goes on from there.")
-        raise typer.Exit(INTERRUPTED) from None
-    for table in summary_tables(submission.results):
-        console.print(table)
-    tell(f"report: {reports / slug(submission.name) / 'report.html'}")
-    if out is None:
-        write_leaderboard(reports, project_root())
+    show(result, f"report: {result.page}")
 
 
 def adapters() -> None:
     """List the adapters: how each names a model, and what it needs installed."""
-    from babelrank.encoding.registry import adapter_names, load_adapter
-
-    for name in adapter_names():
-        try:
-            adapter = load_adapter(name)
-        except EncoderError as error:
-            tell(f"{name}: {error}")
-            continue
-        needs = f" (needs {adapter.requires})" if adapter.requires else ""
-        tell(f"{name}: {adapter.models}{needs}")
+    show(*babelrank.list_adapters())
 
 
 def cache(
@@ -180,30 +149,17 @@ def cache(
             "--prune",
             metavar="GIB",
             min=0,
-            help=f"Delete what was used longest ago, but not in the last {_SPARE_MINUTES} minutes, down to this.",
+            help="Delete what was used longest ago until this much is left; what the last 10 minutes used stays.",
         ),
     ] = None,
 ) -> None:
-    """Show the stored representations by model and role, or prune them."""
-    from datetime import datetime
-
-    from babelrank.encoding.store import default_store, list_shelves, prune
-
-    root = store or default_store()
-    if limit is not None:
-        for shelf in prune(root, limit * _GIB, spare_seconds=60.0 * _SPARE_MINUTES):
-            tell(f"deleted {shelf.model} ({shelf.role}), {shelf.size / _GIB:.3f} GiB")
-    shelves = list_shelves(root)
-    for shelf in shelves:
-        used = datetime.fromtimestamp(shelf.used).astimezone().strftime("%Y-%m-%d %H:%M")
-        line = f"{shelf.size / _GIB:8.3f} GiB  {used}  {shelf.role:8}  {shelf.model} ({shelf.adapter})"
-        tell(line)
-    tell(f"{sum(shelf.size for shelf in shelves) / _GIB:8.3f} GiB  in {root}")
+    """Show the stored vectors by model and role, or prune them."""
+    show(babelrank.list_store(store) if limit is None else babelrank.prune_store(limit * _GIB, store))
 
 
 def read_pairs(texts: Sequence[str]) -> dict[str, str]:
     """Read texts such as NAME=VALUE."""
     for text in texts:
         if "=" not in text:
-            raise EncoderError(f"--option {text}: expected NAME=VALUE.")
+            raise babelrank.BabelrankError(f"--option {text}: expected NAME=VALUE.")
     return dict(text.split("=", 1) for text in texts)

@@ -118,6 +118,6 @@ def _check_grades(where: str, values: pd.Series) -> np.ndarray:
     for grade in grades:
         if isinstance(grade, bool) or not isinstance(grade, (int, float, np.integer)) or not float(grade).is_integer():
             raise DataError(f"{where}: grade {grade!r} is no whole number.")
-        if abs(grade) > MAX_GRADE:
+        if abs(int(grade)) > MAX_GRADE:
             raise DataError(f"{where}: grade {grade} is beyond 32 bits; grades must be at most {MAX_GRADE:,}.")
     return np.maximum(np.array(grades, dtype=np.int64), 0)

@@ -32,12 +32,13 @@ _FORMAT = 2  # raise it when segments change, so that old ones are not read
 _KEY_BYTES = 16
 _KEYS = "keys"
 _DESCRIPTION = "encoder.json"
+STORE_VARIABLE = "BABELRANK_STORE"
 SIZE_LIMIT = 50 * 2**30  # bytes that a store may hold after a submission, unless the user says otherwise
 
 
 def default_store() -> Path:
-    """Return the user's cache folder for representations."""
-    return user_cache_path("babelrank") / "representations"
+    """Return the folder of representations: ``BABELRANK_STORE``, or the user's cache."""
+    return Path(os.environ.get(STORE_VARIABLE) or user_cache_path("babelrank") / "representations")
 
 
 def text_key(text: str) -> bytes:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from rich.console import Group
 from rich.table import Table as RichTable
 
 from babelrank.analysis.bias import measure_rank_distance
@@ -19,7 +20,7 @@ from babelrank.ranking.runs import Resolved, rank_run
 from babelrank.reporting.formatting import show_precisely, show_rank, show_score
 from babelrank.reporting.measures import headline_measures, shown_measures, tasks_of
 from babelrank.reporting.tables import Column, Table
-from babelrank.reporting.terminal import table_terminal
+from babelrank.reporting.terminal import table_terminal, text_lines
 
 _COLUMNS = 14  # of scores side by side: with the query language, 77 characters
 NO_DISTANCE = (
@@ -76,6 +77,9 @@ class RunEvaluation:
     pairs: PairScores
     pool: PoolScores
     rank_distance: Cell
+
+    def __rich__(self) -> Group:
+        return Group(*evaluation_tables(self), *text_lines(self.notes))
 
 
 def evaluate_run(name: str, resolved: Resolved, collection: Collection) -> RunEvaluation:

@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -58,17 +58,17 @@ class ProgressBars(Observer):
         )
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if self._progress.tasks:
+            self._progress.stop()
 
     def log(self, message: str) -> None:
         """Print a line above the bars."""
-        self._progress.console.print(message, markup=False, highlight=False)
+        self._progress.console.print(message, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def encoding(self, collection: str) -> EncodingProgress:
         """Return what moves the bars of one collection."""
@@ -76,19 +76,19 @@ class ProgressBars(Observer):
 
         def show(role: Role, done: int, total: int) -> None:
             if role not in bars:
-                bars[role] = self._progress.add_task(f"{collection} {_ROLES[role]}", total=total)
+                bars[role] = self._add(f"{collection} {_ROLES[role]}", total=total)
             self._update(bars[role], completed=done)
 
         return show
 
     def counting(self, what: str, unit: str) -> Callable[[int, int], None]:
         """Return what moves the bar of whatever else is counted; it takes how many are done, and how many there are."""
-        bar = self._progress.add_task(what, total=None, unit=unit)
+        bar = self._add(what, total=None, unit=unit)
         return lambda done, total: self._update(bar, completed=done, total=total)
 
     def training(self, steps: int) -> Callable[[int, Mapping[str, float]], None]:
         """Return what moves the bar of a training run, and prints what is measured between its steps."""
-        bar = self._progress.add_task("training", total=steps, unit="steps", digits=2)
+        bar = self._add("training", total=steps, unit="steps", digits=2)
 
         def show(step: int, logs: Mapping[str, float]) -> None:
             loss = {"description": f"training, loss {logs['loss']:.4f}"} if "loss" in logs else {}
@@ -98,6 +98,10 @@ class ProgressBars(Observer):
                 self.log(f"step {step}: {measured}")
 
         return show
+
+    def _add(self, label: str, *, total: int | None, **fields: Any) -> TaskID:
+        self._progress.start()  # with the first bar: without one, there would be an empty line at the end
+        return self._progress.add_task(label, total=total, **fields)
 
     def _update(self, bar: TaskID, **changes: Any) -> None:
         self._progress.update(bar, **changes)
@@ -137,6 +141,11 @@ def table_text(table: Table, width: int = 100) -> str:
     out = io.StringIO()
     Console(file=out, width=width, color_system=None).print(table_terminal(table))
     return out.getvalue()
+
+
+def text_lines(lines: Iterable[str]) -> Iterator[Text]:
+    """Yield lines as a terminal shows them next to tables: wrapped, but without markup or colours."""
+    yield from map(Text, lines)
 
 
 def summary_tables(results: Results) -> Iterator[RichTable]:

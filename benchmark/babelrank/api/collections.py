@@ -1,0 +1,210 @@
+"""The published collections: what there is, downloading and checking it, and texts for encoding elsewhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from babelrank.api.inputs import as_path, optional_path, watched_by
+from babelrank.data.catalog import SOURCES, find_sources, source_folder
+from babelrank.data.download import FileState, fetch, verify
+from babelrank.data.export import export_texts
+from babelrank.data.loading import load_collection
+from babelrank.observer import Observer
+
+
+@dataclass(frozen=True)
+class CollectionEntry:
+    """A published collection, and how much of it is here.
+
+    Attributes
+    ----------
+    name, description, licence, citation
+        Texts for people.
+    url
+        Where it is downloaded from; empty if it ships with babelrank.
+    folder
+        Where its files are, or would be.
+    complete, files
+        Number of files that are here and as published, and of all.
+    """
+
+    name: str
+    description: str
+    licence: str
+    citation: str
+    url: str
+    folder: Path
+    complete: int
+    files: int
+
+    def __str__(self) -> str:
+        here = f"{self.complete} of {self.files} files complete" if self.url else "ships with babelrank"
+        lines = (
+            f"{self.name}: {self.description}",
+            f"  {self.licence}; {self.citation}",
+            *([f"  from {self.url}/"] if self.url else []),
+            f"  {here}, in {self.folder}",
+        )
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class FetchedCollection:
+    """A collection that is complete.
+
+    Attributes
+    ----------
+    name
+        Of the collection.
+    folder
+        Where its files are.
+    downloaded
+        The files that were missing, or differed from the published ones.
+    """
+
+    name: str
+    folder: Path
+    downloaded: tuple[Path, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {len(self.downloaded)} downloaded, complete in {self.folder}"
+
+
+@dataclass(frozen=True)
+class CollectionFile:
+    """A file of a published collection.
+
+    Attributes
+    ----------
+    path
+        Where it is, or would be.
+    state
+        Compared with the published file.
+    """
+
+    path: Path
+    state: FileState
+
+    @property
+    def complete(self) -> bool:
+        """Whether the file is as published."""
+        return self.state is FileState.WHOLE
+
+    def __str__(self) -> str:
+        return f"{self.state:8}{self.path}"
+
+
+def list_collections(data: str | Path | None = None) -> list[CollectionEntry]:
+    """Return the published collections: where they come from, and how much of each is here.
+
+    Parameters
+    ----------
+    data
+        Folder of the collections; by default ``BABELRANK_DATA``, else the user's.
+
+    Examples
+    --------
+    >>> import babelrank
+    >>> [entry.name for entry in babelrank.list_collections()]
+    ['xquad-r', 'mlqa-r', 'sample']
+    """
+    folder = optional_path(data)
+    entries = []
+    for source in SOURCES.values():
+        states = list(verify(source, folder).values())
+        texts = (source.name, source.description, source.licence, source.citation, source.url)
+        place = source_folder(source, folder)
+        entries.append(CollectionEntry(*texts, place, states.count(FileState.WHOLE), len(states)))
+    return entries
+
+
+def fetch_collections(
+    names: Sequence[str] = (),
+    *,
+    data: str | Path | None = None,
+    mirror: str | None = None,
+    observer: Observer | None = None,
+) -> list[FetchedCollection]:
+    """Download what is missing of published collections, or differs; each file is checked against its SHA-256.
+
+    Parameters
+    ----------
+    names
+        By default all that can be downloaded.
+    data
+        As for `list_collections`.
+    mirror
+        Address of a folder that holds ``xquad-r/`` and ``mlqa-r/``, to download from instead of GitHub.
+    observer
+        Receives the progress; None shows it on standard error.
+
+    Raises
+    ------
+    DataError
+        A name is unknown, a file cannot be downloaded or differs from the published one, or the folder cannot be
+        written. Files that were complete before stay: the next call continues.
+    """
+    folder = optional_path(data)
+    found = []
+    with watched_by(observer) as watching:
+        for source in find_sources(names):
+            place = source_folder(source, folder)
+            langs = fetch(source, folder, mirror=mirror, on_file=lambda path: watching.log(f"downloaded {path}"))
+            found.append(FetchedCollection(source.name, place, tuple(place / f"{lang}.json" for lang in langs)))
+    return found
+
+
+def verify_collections(names: Sequence[str] = (), *, data: str | Path | None = None) -> list[CollectionFile]:
+    """Compare the files of published collections with their pinned SHA-256.
+
+    Parameters
+    ----------
+    names
+        By default all that can be downloaded.
+    data
+        As for `list_collections`.
+
+    Raises
+    ------
+    DataError
+        A name is unknown, or a file cannot be read.
+    """
+    folder = optional_path(data)
+    return [
+        CollectionFile(source_folder(source, folder) / f"{lang}.json", state)
+        for source in find_sources(names)
+        for lang, state in verify(source, folder).items()
+    ]
+
+
+def export_collection(collection: str, folder: str | Path, *, data: str | Path | None = None) -> list[Path]:
+    """Write a collection's texts with their ids, to be encoded elsewhere and submitted as vectors.
+
+    Parameters
+    ----------
+    collection
+        A specification such as ``xquad-r``.
+    folder
+        Where ``queries.jsonl`` and ``passages.jsonl`` go.
+    data
+        As for `list_collections`.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    DataError
+        The collection is unknown or missing.
+
+    Examples
+    --------
+    >>> import babelrank
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     [path.name for path in babelrank.export_collection("sample:en", folder)]
+    ['queries.jsonl', 'passages.jsonl']
+    """
+    return export_texts(load_collection(collection, optional_path(data)), as_path(folder))

@@ -1,0 +1,180 @@
+"""Evaluate a model: figures in memory, or a report with the leaderboard."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from babelrank.api.inputs import encoder_options, optional_path, reports_folder, watched_by
+from babelrank.data.collection import Collection
+from babelrank.data.language_facts import parse_languages
+from babelrank.observer import Observer
+from babelrank.pipelines.modes import Streaming
+from babelrank.pipelines.submission import submit as run_submission
+from babelrank.reporting.leaderboard import write_leaderboard
+from babelrank.reporting.pages import LEADERBOARD
+from babelrank.result import Result
+
+DEFAULT_COLLECTIONS = ("xquad-r", "mlqa-r")
+_DEFAULT_NAME = "reports"  # of the folder of reports: a leaderboard belongs next to it
+
+
+def evaluate(
+    model: object,
+    collection: str | Collection | Sequence[str | Collection] = DEFAULT_COLLECTIONS,
+    *,
+    name: str | None = None,
+    adapter: str | None = None,
+    transforms: Sequence[str] = (),
+    data: str | Path | None = None,
+    store: str | Path | None = None,
+    runs: str | Path | None = None,
+    streaming: Streaming | None = None,
+    seen: str | Sequence[str] | None = None,
+    texts: bool = True,
+    reports: str | Path | None = None,
+    leaderboard: bool = False,
+    replace: bool = False,
+    observer: Observer | None = None,
+    **options: Any,
+) -> Result:
+    """Evaluate a model within, across and over languages.
+
+    Parameters
+    ----------
+    model
+        A name on the Hub, a folder, a ``SentenceTransformer``, ``SparseEncoder`` or ``MultiVectorEncoder``, an object
+        with ``encode_query`` and ``encode_document``, or a function from a list of texts to an array of shape
+        (texts, dimension).
+    collection
+        A specification such as ``xquad-r``, ``mlqa-r:de,en`` or ``beir:scifact``, a `Collection`, or a list of these.
+    name
+        What the result calls the model.
+    adapter
+        Which adapter loads a name or folder; found by default.
+    transforms
+        Applied to dense vectors one after another, such as ``["center"]``.
+    data, store
+        Folders of the collections and of the stored representations; by default the user's.
+    runs
+        Folder for TREC runs of the multilingual setting, with qrels.
+    streaming
+        How collections that do not fit into memory are streamed.
+    seen
+        Languages that the model was trained on, as codes; a string separates them by commas.
+    texts
+        Whether the result keeps the texts of the worst questions, where the collection's licence is known.
+    reports
+        Folder in which to write the report; None writes nothing (see `Result.save` and `submit`).
+    leaderboard
+        Refresh the leaderboard next to `reports` once the report is written.
+    replace
+        Let a collection's figures replace those of other files under the same name.
+    observer
+        Receives the progress; None shows it on standard error.
+    options
+        Fields of `EncoderOptions`, such as ``query_prompt``, ``max_length``, ``similarity``, ``batch_size``,
+        ``device``, ``revision`` or ``trust_remote_code``.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    BabelrankError
+        The model, a collection or an option is not valid; found before anything is encoded, where it can be.
+
+    Examples
+    --------
+    >>> import babelrank
+    >>> import numpy as np
+    >>> def letters(texts):
+    ...     return np.array([[text.count(letter) for letter in "abcdefghijklmnopqrstuvwxyz "] for text in texts])
+    >>> result = babelrank.evaluate(letters, "sample:de,en")
+    >>> result.pairs("mAP").shape
+    (2, 3)
+    """
+    collections: Sequence[Any] = (
+        collection if isinstance(collection, Sequence) and not isinstance(collection, str) else [collection]
+    )
+    folder = optional_path(reports)
+    with watched_by(observer) as watching:
+        result = run_submission(
+            str(model) if isinstance(model, Path) else model,
+            collections,
+            folder,
+            watching,
+            options=encoder_options(options),
+            adapter=adapter,
+            transforms=transforms,
+            name=name,
+            data=optional_path(data),
+            store=optional_path(store),
+            runs=optional_path(runs),
+            streaming=streaming,
+            seen=_read_languages(seen),
+            texts=texts,
+            with_leaderboard=leaderboard,
+            replace_figures=replace,
+        )
+        if folder is not None and leaderboard:
+            write_leaderboard(folder, folder.resolve().parent)
+        return result
+
+
+def submit(
+    model: object,
+    collection: str | Collection | Sequence[str | Collection] = DEFAULT_COLLECTIONS,
+    *,
+    reports: str | Path | None = None,
+    leaderboard: bool | None = None,
+    observer: Observer | None = None,
+    **settings: Any,
+) -> Result:
+    """Evaluate a model, write its report, and refresh the leaderboard.
+
+    Parameters
+    ----------
+    model, collection, settings
+        As `evaluate` takes them.
+    reports
+        Folder of the reports; by default ``BABELRANK_REPORTS``, else ``./reports``.
+    leaderboard
+        Refresh the leaderboard, which is next to the folder of the reports. By default yes, if `reports` is given or
+        the folder is called ``reports``.
+    observer
+        Receives the progress; None shows it on standard error.
+
+    Returns
+    -------
+    Result
+        The figures; ``.folder`` is the report's.
+
+    Raises
+    ------
+    BabelrankError
+        See `evaluate`; the folder cannot be written, or holds a report of another model. Most of it is found before
+        anything is encoded.
+
+    Examples
+    --------
+    >>> import babelrank
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     result = babelrank.submit("use-multilingual-v3", "sample:de,en", reports=f"{folder}/reports")
+    >>> result.folder.name
+    'use-multilingual-v3'
+    """
+    folder = reports_folder(reports)
+    refreshed = (reports is not None or folder.name == _DEFAULT_NAME) if leaderboard is None else leaderboard
+    with watched_by(observer) as watching:
+        ending = f"; the leaderboard is {folder.parent / LEADERBOARD}" if refreshed else ""
+        watching.log(f"The report is written into {folder}{ending}.")
+        return evaluate(model, collection, reports=folder, leaderboard=refreshed, observer=watching, **settings)
+
+
+def _read_languages(seen: str | Sequence[str] | None) -> list[str] | None:
+    """Return codes in canonical form; None, and no codes, stay as they are."""
+    if seen is None or isinstance(seen, str):
+        return None if seen is None else parse_languages(seen)
+    return parse_languages(",".join(seen)) if seen else []

@@ -1,0 +1,74 @@
+"""What the public functions share: how they read paths, and whom they show their progress."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from babelrank.encoding.protocol import EncoderOptions, parse_similarity
+from babelrank.errors import BabelrankError, EncoderError, unknown_choice
+from babelrank.observer import Observer
+
+REPORTS_VARIABLE = "BABELRANK_REPORTS"
+
+
+def as_path(path: str | Path) -> Path:
+    """Return a path with ``~`` replaced by the home folder.
+
+    Raises
+    ------
+    BabelrankError
+        The path names the home folder of an unknown user, or holds a null character.
+    """
+    if "\0" in str(path):
+        raise BabelrankError(f"{str(path)!r}: a path cannot hold a null character.")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise BabelrankError(f"{path}: there is no such user.") from error
+
+
+def optional_path(path: str | Path | None) -> Path | None:
+    """Return a path as `as_path` does; None stays None."""
+    return None if path is None else as_path(path)
+
+
+def reports_folder(reports: str | Path | None = None) -> Path:
+    """Return the absolute path of the reports: the folder given, ``BABELRANK_REPORTS``, or ``./reports``.
+
+    Raises
+    ------
+    BabelrankError
+        See `as_path`.
+    """
+    return as_path(reports or os.environ.get(REPORTS_VARIABLE) or "reports").resolve()
+
+
+def encoder_options(options: dict[str, Any]) -> EncoderOptions:
+    """Return options that were given by name.
+
+    Raises
+    ------
+    EncoderError
+        One is unknown, or its similarity is.
+    """
+    known = EncoderOptions.__dataclass_fields__
+    if unknown := next((each for each in options if each not in known), None):
+        raise EncoderError(unknown_choice("option", unknown, known))
+    similarity = parse_similarity(options.get("similarity"))
+    return EncoderOptions(**{**options, "similarity": similarity})
+
+
+@contextmanager
+def watched_by(observer: Observer | None) -> Iterator[Observer]:
+    """Yield the observer, or one that shows progress on standard error."""
+    if observer is not None:
+        yield observer
+        return
+    from rich.console import Console
+
+    from babelrank.reporting.terminal import ProgressBars
+
+    with ProgressBars(Console(stderr=True, markup=False, emoji=False)) as bars:
+        yield bars

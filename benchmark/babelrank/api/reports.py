@@ -1,0 +1,355 @@
+"""What follows from reports alone: results read again, comparisons, the leaderboard, pages, figures, other formats."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE
+from babelrank.analysis.measures import MEASURES
+from babelrank.api.inputs import as_path, reports_folder
+from babelrank.comparison import Comparison, compare_results
+from babelrank.errors import ReportError, unknown_choice
+from babelrank.reporting.cache import FILE_NAME as CACHE_NAME
+from babelrank.reporting.cache import Cache
+from babelrank.reporting.experiment import check_experiments, write_experiments
+from babelrank.reporting.leaderboard import check_leaderboard, write_leaderboard
+from babelrank.reporting.measures import measures_of
+from babelrank.reporting.report import check_reports, find_folder, read_reports, refresh_reports
+from babelrank.reporting.results import catalog_order
+from babelrank.reporting.results_file import json_schema
+from babelrank.result import Result, read_result
+
+_BOARD = ["collection", "model", "measure", *MACRO_FIGURES, "parameters", "folder"]
+_EXPERIMENTS = "experiments"  # folder next to that of the reports
+
+
+def load_report(model: str | Path, reports: str | Path | None = None) -> Result:
+    """Read a report.
+
+    Parameters
+    ----------
+    model
+        Path of the report's folder, or the model's name (or its folder's) in `reports`.
+    reports
+        Folder of the reports; by default ``BABELRANK_REPORTS``, else ``./reports``.
+
+    Raises
+    ------
+    ReportError
+        There is no such report, it is damaged, or of a version that cannot be read.
+
+    Examples
+    --------
+    >>> import babelrank
+    >>> babelrank.load_report("reports/bm25").collections
+    ('xquad-r', 'mlqa-r', 'beir:scifact')
+    """
+    return read_result(find_folder(str(model), reports_folder(reports)))
+
+
+def compare(
+    *models: str | Path | Result,
+    collections: str | Sequence[str] = (),
+    measure: str | None = None,
+    margin: float = 0.0,
+    reports: str | Path | None = None,
+) -> Comparison:
+    """Test whether models differ, by paired permutation tests over their questions.
+
+    Parameters
+    ----------
+    models
+        Two or more results, or reports as `load_report` takes them.
+    collections
+        By default all that the models share.
+    measure
+        By default the first that reports show of a collection.
+    margin
+        Differences up to this do not matter in practice; tests are about what goes beyond.
+    reports
+        As for `load_report`.
+
+    Raises
+    ------
+    ReportError
+        Fewer than two models, no collection in common, or they were evaluated on different files.
+
+    Examples
+    --------
+    >>> import babelrank
+    >>> found = babelrank.compare("reports/bm25", "reports/use-multilingual-v3", collections="mlqa-r")
+    >>> found.to_frame()["figure"].tolist()
+    ['monolingual', 'cross_lingual', 'multilingual', 'rank_distance']
+    """
+    results = _read_all(models, reports)
+    return compare_results(results, _as_list(collections), measure=measure, margin=margin)
+
+
+def leaderboard(reports: str | Path | None = None, *, measure: str | None = None) -> pd.DataFrame:
+    """Return the macro figures of all reports: one row per model and collection, best first.
+
+    Parameters
+    ----------
+    reports
+        As for `load_report`.
+    measure
+        By default the first that reports show of each collection.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``collection``, ``model``, ``measure``, ``monolingual``, ``cross_lingual``, ``multilingual``,
+        ``rank_distance``, ``parameters`` and ``folder``. NaN where a collection has no such figure.
+
+    Raises
+    ------
+    ReportError
+        There is no such folder, or a report in it cannot be read.
+
+    Examples
+    --------
+    >>> import babelrank
+    >>> board = babelrank.leaderboard("reports")
+    >>> board["collection"].drop_duplicates().tolist()
+    ['xquad-r', 'mlqa-r', 'beir:scifact']
+    """
+    rows = []
+    for folder, results in read_reports(reports_folder(reports)).items():
+        for name, found in results.collections.items():
+            shown = measures_of(name, found)
+            chosen = measure or shown.headline[0]
+            if chosen not in MEASURES:
+                raise ReportError(unknown_choice("measure", chosen, MEASURES))
+            macro: dict[str, float | None] = {task: found.macro[task][chosen] for task in shown.tasks}
+            if shown.has_bias:
+                macro[RANK_DISTANCE] = found.macro["multilingual"][RANK_DISTANCE]
+            model = {"model": results.model.name, "parameters": results.model.parameters, "folder": str(folder)}
+            rank = {"_order": catalog_order(name), "_score": -(macro[shown.tasks[-1]] or 0.0)}
+            rows.append({"collection": name, "measure": chosen, **macro, **model, **rank})
+    board = pd.DataFrame(rows)
+    if board.empty:
+        return pd.DataFrame(columns=_BOARD)
+    board = board.sort_values(["_order", "_score", "model"], ignore_index=True)
+    return board.reindex(columns=_BOARD).astype(dict.fromkeys(MACRO_FIGURES, float))
+
+
+def refresh_pages(reports: str | Path | None = None) -> list[Path]:
+    """Regenerate the leaderboard, experiments' pages and each report's pages where they are not current.
+
+    The leaderboard is written next to the folder of the reports, where ``experiments/`` is looked for, too.
+
+    Parameters
+    ----------
+    reports
+        As for `load_report`.
+
+    Returns
+    -------
+    list of Path
+        The files that changed.
+
+    Raises
+    ------
+    ReportError
+        A report or an experiment cannot be read, or a page cannot be written.
+
+    Examples
+    --------
+    >>> import babelrank
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     [path.name for path in babelrank.refresh_pages(f"{folder}/reports")]
+    ['leaderboard.md', 'leaderboard.html']
+    """
+    folder = reports_folder(reports)
+    # The leaderboard comes first, as reports link to it if it is there.
+    changed = write_leaderboard(folder, folder.parent)
+    return [*changed, *write_experiments(folder.parent / _EXPERIMENTS, folder), *refresh_reports(folder)]
+
+
+def check_pages(reports: str | Path | None = None) -> Iterator[Path]:
+    """Yield the files that `refresh_pages` would write, and rank tables that are missing or damaged; change nothing.
+
+    Parameters
+    ----------
+    reports
+        As for `load_report`.
+
+    Yields
+    ------
+    Path
+        Each as soon as it is found: a damaged rank table comes before the error of what follows from it.
+
+    Raises
+    ------
+    ReportError
+        A report, a rank table or an experiment cannot be read.
+    """
+    folder = reports_folder(reports)
+    cache = Cache(folder / CACHE_NAME)
+    yield from map(Path, check_reports(folder, cache))
+    yield from map(Path, check_leaderboard(folder, folder.parent, cache))
+    yield from map(Path, check_experiments(folder.parent / _EXPERIMENTS, folder, cache))
+
+
+def build_site(folder: str | Path, reports: str | Path | None = None) -> Path:
+    """Build a static site of the leaderboard, all reports and experiments, for any host; return its index.
+
+    Parameters
+    ----------
+    folder
+        Where the site goes; made if need be. Other files in it stay.
+    reports
+        As for `load_report`.
+
+    Raises
+    ------
+    ReportError
+        A report or an experiment cannot be read, or the folder cannot be written or is within `reports`.
+    """
+    from babelrank.reporting.site import build_site as build
+
+    found = reports_folder(reports)
+    return build(found, found.parent / _EXPERIMENTS, as_path(folder))
+
+
+def plot(
+    *models: str | Path | Result,
+    kinds: str | Sequence[str] = "heatmaps",
+    out: str | Path = "plots",
+    size: str | None = None,
+    formats: str | Sequence[str] = (),
+    reports: str | Path | None = None,
+) -> list[Path]:
+    """Draw figures of one model or several into files; see `Result.plot` for a single figure in memory.
+
+    Parameters
+    ----------
+    models
+        Results, or reports as `load_report` takes them. Heatmaps of several models share a colour scale.
+    kinds
+        ``heatmaps``, or one of them: ``pairs``, ``mean-rank``, ``share-first``; ``difference``, ``distance``,
+        ``scatter``, ``scaling``, ``bars``, ``radar``; or several of these.
+    out
+        Folder of the files; made if need be.
+    size
+        ``column`` or ``text`` of a paper, or ``slide``; by default ``text``, heatmaps as in reports.
+    formats
+        ``svg``, ``pdf`` or ``png``, or several; by default all.
+    reports
+        As for `load_report`.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    ReportError
+        A report, kind, size or format is unknown, there is nothing to draw, or a file cannot be written.
+
+    Examples
+    --------
+    >>> import babelrank
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     paths = babelrank.plot("bm25", kinds="scatter", formats="svg", out=folder)
+    >>> [path.name for path in paths]
+    ['accuracy-and-bias.svg']
+    """
+    from babelrank.reporting import plots
+
+    results = _read_all(models, reports)
+    if size is not None and size not in plots.SIZES:
+        raise ReportError(unknown_choice("size", size, plots.SIZES))
+    inputs = plots.PlotInputs([each.results for each in results], lambda i, name: results[i].rank_table(name))
+    chosen, wanted = plots.SIZES[size] if size else None, _as_list(formats) or plots.FORMATS
+    return [
+        path for kind in _as_list(kinds) for path in plots.plot(kind, inputs, as_path(out), size=chosen, formats=wanted)
+    ]
+
+
+def export_reports(
+    *models: str | Path,
+    format_name: str,
+    out: str | Path = "export",
+    collections: str | Sequence[str] = (),
+    depth: int = 100,
+    pairs: bool = False,
+    intervals: bool = False,
+    reports: str | Path | None = None,
+) -> list[Path]:
+    """Write reports in a format of other tools.
+
+    Parameters
+    ----------
+    models
+        Reports as `load_report` takes them.
+    format_name
+        ``csv``, ``latex``, ``trec`` (runs with qrels), ``mteb`` or ``model-card``.
+    out
+        Folder of the files; made if need be.
+    collections
+        By default all that the reports have.
+    depth
+        Passages per query of TREC runs.
+    pairs
+        Whether TREC runs, and tables, of every pair of languages are written, too.
+    intervals
+        Whether LaTeX tables have intervals next to the values.
+    reports
+        As for `load_report`.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    ReportError
+        A report, format or collection is unknown, a table is missing, or a file cannot be written.
+
+    Examples
+    --------
+    >>> import babelrank
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     paths = babelrank.export_reports("bm25", format_name="model-card", out=folder)
+    >>> [path.name for path in paths]
+    ['bm25.md']
+    """
+    from babelrank.reporting.export import Options
+    from babelrank.reporting.export import export_reports as export
+
+    return export(
+        [str(model) for model in models],
+        format_name,
+        as_path(out),
+        reports=reports_folder(reports),
+        collections=_as_list(collections),
+        options=Options(depth, pairs, intervals),
+    )
+
+
+def results_schema() -> dict[str, Any]:
+    """Return the JSON Schema of results.json.
+
+    Examples
+    --------
+    >>> import babelrank
+    >>> "collections" in babelrank.results_schema()["properties"]
+    True
+    """
+    return json_schema()
+
+
+def _read_all(models: Sequence[str | Path | Result], reports: str | Path | None) -> list[Result]:
+    return [each if isinstance(each, Result) else load_report(each, reports) for each in models]
+
+
+def _as_list(given: str | Sequence[str]) -> list[str]:
+    return [given] if isinstance(given, str) else list(given)
