@@ -45,12 +45,13 @@ for command in _COMMANDS:
     app.command()(ends_in_a_sentence(command))
 
 data_app = typer.Typer(help="List, download and check collections.", no_args_is_help=True)
-for name, data_command in {
+_DATA_COMMANDS: dict[str, Callable[..., None]] = {
     "list": collections.list_collections,
     "fetch": collections.fetch_collections,
     "export": collections.export_collection,
     "verify": collections.verify_collections,
-}.items():
+}
+for name, data_command in _DATA_COMMANDS.items():
     data_app.command(name)(ends_in_a_sentence(data_command))
 app.add_typer(data_app, name="data")
 
