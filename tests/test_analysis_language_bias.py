@@ -118,6 +118,19 @@ def test_kendalls_w_is_that_of_the_friedman_tests(missing):
     assert found.shuffled == pytest.approx(np.mean([value for value in tests.concordance_expected if value]))
 
 
+def test_one_query_that_lacks_a_language_hardly_changes_the_fit():
+    """A collection that is parallel but for one query is fitted by way of matrices."""
+    table = random_table(120, shift=0.5, query_langs=("de", "th"))
+    fewer = RelevantRanks(table.table.iloc[:-1], table.languages, table.pool_sizes, 0)
+    whole, part = measure_language_effect(table), measure_language_effect(fewer)
+    assert part.effects[0] == pytest.approx(whole.effects[0])
+    for name in ("eta_squared", "rank_ratio", "concordance"):
+        ours, other = getattr(whole, name), getattr(part, name)
+        assert asdict(ours.by_language[0]) == pytest.approx(asdict(other.by_language[0]))
+        assert ours.macro.value == pytest.approx(other.macro.value, rel=0.03)
+        assert ours.shuffled == pytest.approx(other.shuffled, rel=0.03)
+
+
 def test_measures_are_near_0_without_favour_and_rise_with_it():
     values = {shift: measure_language_effect(random_table(300, shift=shift)) for shift in (0.0, 0.2, 0.4, 0.8)}
     effects = [each.eta_squared.macro for each in values.values()]

@@ -174,20 +174,32 @@ def _fit(resampler: Resampler, deviations: np.ndarray, known: np.ndarray, scale:
     scale, room
         Shape (queries,).
     """
-    both = (known[:, :, None] & known[:, None, :]).astype(float)
     count = known.sum(axis=1)
     spread = (deviations**2).sum(axis=1) / (count * (count - 1))
-    laplacians = _laplacian(resampler.sums(both * scale[:, None, None]))
     sums, rooms = resampler.sums(deviations), resampler.sums(room)
-    asked = np.array(resampler.n) > 0
-    inverses = np.zeros_like(laplacians)
-    inverses[:, asked] = np.linalg.pinv(laplacians[:, asked], rcond=1e-10, hermitian=True)
-    effects = (inverses @ sums[..., None])[..., 0]
-    explained = divide((effects * sums).sum(axis=-1), rooms)
-    covariance = _laplacian(resampler.totals(both * spread[:, None, None]))
-    shuffled = divide(np.trace(inverses[0] @ covariance, axis1=1, axis2=2), rooms[0])
-    present = np.diagonal(laplacians, axis1=2, axis2=3) > 0
-    return _Fit(np.where(present, effects, np.nan), explained, shuffled, inverses[0] @ covariance @ inverses[0])
+    held, asked = resampler.totals(known.astype(float)), np.array(resampler.n)
+    if ((held == 0) | (held == asked[:, None])).all():
+        # All queries of a language have the same k languages: P⁺ A is A / (k Σ s_i), without a matrix per resample.
+        present = held > 0
+        size, scales = present.sum(axis=1), resampler.sums(scale)
+        effects = divide(sums, (scales * size)[..., None])
+        centring = size[:, None, None] * np.eye(len(size)) - 1.0
+        ratio = divide(resampler.totals(spread), scales[0])
+        shuffled = divide(ratio * (size - 1), rooms[0])
+        covariance = np.nan_to_num(divide(ratio, scales[0] * size**2))[:, None, None] * centring
+        covariance *= present[:, :, None] & present[:, None, :]
+    else:
+        both = (known[:, :, None] & known[:, None, :]).astype(float)
+        laplacians = _laplacian(resampler.sums(both * scale[:, None, None]))
+        present = np.diagonal(laplacians, axis1=2, axis2=3) > 0
+        inverses = np.zeros_like(laplacians)
+        inverses[:, asked > 0] = np.linalg.pinv(laplacians[:, asked > 0], rcond=1e-10, hermitian=True)
+        effects = (inverses @ sums[..., None])[..., 0]
+        covariance = _laplacian(resampler.totals(both * spread[:, None, None]))
+        shuffled = divide(np.trace(inverses[0] @ covariance, axis1=1, axis2=2), rooms[0])
+        covariance = inverses[0] @ covariance @ inverses[0]
+    explained = divide((np.nan_to_num(effects) * sums).sum(axis=-1), rooms)
+    return _Fit(np.where(present, effects, np.nan), explained, shuffled, covariance)
 
 
 def _laplacian(weights: np.ndarray) -> np.ndarray:
@@ -211,7 +223,8 @@ def _shuffled_ranges(fit: _Fit, seed: int) -> np.ndarray:
     """Return the mean range of the effects under shuffling, by query language: they are normal, as sums of many."""
     drawn = np.random.default_rng(seed).standard_normal((_SHUFFLES, fit.effects.shape[-1]))
     values, vectors = np.linalg.eigh(fit.effects_covariance)
-    roots = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+    # The symmetric root: that of the eigenvectors alone would differ between processors where eigenvalues are equal.
+    roots = (vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]) @ np.swapaxes(vectors, 1, 2)
     effects = np.einsum("dj,qij->dqi", drawn, roots) + np.where(np.isnan(fit.effects[0]), np.nan, 0.0)
     ranges: np.ndarray = _range(effects).mean(axis=0)
     return ranges
