@@ -12,7 +12,6 @@ from babelrank.analysis.bootstrap import (
     find_intervals,
     mean_figures,
 )
-from babelrank.analysis.letters import find_letters
 from babelrank.reporting.cache import Cache
 from babelrank.reporting.formatting import settle
 from babelrank.reporting.stored_tables import StoredRanks, checked_path, question_values
@@ -52,10 +51,13 @@ class Estimates:
 
     def letters(self, tables: Sequence[StoredRanks], figure: str) -> list[str]:
         """Return letters of models in the order given, best first; see `letters.find_letters`."""
-        found: list[str] = self._cache.once(
-            ["letters", self._origin(tables), figure],
-            lambda: find_letters([question_values(table) for table in tables], figure),
-        )
+
+        def compute() -> list[str]:
+            from babelrank.analysis.letters import find_letters  # loads scipy.stats, which takes a second
+
+            return find_letters([question_values(table) for table in tables], figure)
+
+        found: list[str] = self._cache.once(["letters", self._origin(tables), figure], compute)
         return found
 
     def _origin(self, tables: Sequence[StoredRanks]) -> list[list[str]]:

@@ -20,11 +20,12 @@ def space_section(space: Space) -> Section:
     return Section(
         title="Embedding space",
         caption="Ranks say whether languages are favoured, the vectors why. All are brought to length 1, except where "
-        "passages are retrieved. Language probe: share of texts for which a linear classifier tells the language from "
-        "the vector, on questions that it was not fitted on. Uniformity (Wang & Isola 2020, arXiv 2005.10242): the "
-        "lower, the more evenly vectors fill the sphere. IsoScore (Rudman et al. 2022, arXiv 2108.07344): 1 if all "
-        "directions vary alike. Mean cosine (Ethayarajh 2019, arXiv 1909.00512): 0 in an isotropic space. Hubs "
-        "(Radovanović et al. 2010): passages among the ten nearest of very many texts; skewness 0 if there are none.",
+        "passages are retrieved. Language probe: share of texts for which a linear classifier tells the "
+        "language from the vector, on questions that it was not fitted on. Uniformity (Wang & Isola 2020, "
+        "arXiv 2005.10242): the lower, the more evenly vectors fill the sphere. IsoScore (Rudman et al. 2022, "
+        "arXiv 2108.07344): 1 if all directions vary alike. Mean cosine (Ethayarajh 2019, arXiv 1909.00512): "
+        "0 in an isotropic space. Hubs (Radovanović et al. 2010): passages among the ten nearest of very many "
+        "texts; skewness 0 if there are none.",
         matrices=_views(space),
         tables=[_sides_table(space), _places_table(space), _hub_table(space), _language_table(space)],
     )
