@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from babelrank.analysis.bias import find_favoured, measure_rank_distance
+from babelrank.analysis.bias import language_preference, measure_rank_distance
 from babelrank.ranking.table import RelevantRanks
 from made_ranks import pool_ranks
 
@@ -93,18 +93,18 @@ def test_without_two_relevant_passages_anywhere_there_is_no_rank_distance():
 
 
 def test_favoured_counts_the_queries_with_a_relevant_passage_in_that_language_and_in_another(ranks):
-    assert find_favoured(ranks).n == [[3, 3, 1, 2], [0, 2, 0, 2], [0, 0, 0, 0], [0, 0, 0, 0]]
+    assert language_preference(ranks).n == [[3, 3, 1, 2], [0, 2, 0, 2], [0, 0, 0, 0], [0, 0, 0, 0]]
 
 
 def test_the_mean_rank_is_that_of_each_languages_passages_in_the_pool(ranks):
-    mean_rank = find_favoured(ranks).mean_rank
+    mean_rank = language_preference(ranks).mean_rank
     assert mean_rank[0] == pytest.approx([(1 + 3 + 5) / 3, (2 + 6 + 4) / 3, 9, (11 + 6) / 2])
     assert mean_rank[1] == [None, pytest.approx((7 + 4) / 2), None, pytest.approx((7 + 1) / 2)]
     assert mean_rank[2:] == [[None] * 4] * 2
 
 
 def test_the_share_of_first_places_is_by_the_queries_that_a_language_takes_part_in(ranks):
-    share = find_favoured(ranks).share_first
+    share = language_preference(ranks).share_first
     # German: de comes first for q1 and q2, en for q3; Thai stands in two of the three queries and is never first.
     assert share[0] == pytest.approx([2 / 3, 1 / 3, 0, 0])
     # English: en and th share the first rank for q1, th has it for q2.
@@ -112,14 +112,14 @@ def test_the_share_of_first_places_is_by_the_queries_that_a_language_takes_part_
 
 
 def test_of_several_relevant_passages_in_a_language_the_best_counts():
-    favoured = find_favoured(ranks_of({("de", "q"): [("de", 9), ("de", 2), ("en", 5)]}))
+    favoured = language_preference(ranks_of({("de", "q"): [("de", 9), ("de", 2), ("en", 5)]}))
     assert favoured.n[0] == [1, 1, 0, 0]
     assert favoured.mean_rank[0] == [2, 5, None, None]
     assert favoured.share_first[0] == [1, 0, None, None]
 
 
 def test_relevant_passages_in_one_language_only_compare_with_nothing():
-    favoured = find_favoured(ranks_of({("de", "q"): [("de", 1), ("de", 2)]}))
+    favoured = language_preference(ranks_of({("de", "q"): [("de", 1), ("de", 2)]}))
     assert favoured.n == [[0] * 4] * 4
     assert favoured.share_first == [[None] * 4] * 4
 
@@ -129,6 +129,6 @@ def test_over_parallel_passages_the_shares_of_first_places_add_up_to_1():
     queries = {
         (lang, f"q{i}"): list(zip(POOL, rng.integers(1, 12, size=4), strict=True)) for lang in POOL for i in range(20)
     }
-    favoured = find_favoured(ranks_of(queries))
+    favoured = language_preference(ranks_of(queries))
     assert favoured.n == [[20] * 4] * 4
     assert np.sum(favoured.share_first, axis=1) == pytest.approx(1)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.regression.linear_model import OLS
 
-from babelrank.analysis.bias import find_favoured, measure_rank_distance
+from babelrank.analysis.bias import language_preference, measure_rank_distance
 from babelrank.analysis.bootstrap import MACRO_FIGURES, find_interval, question_figures
 from babelrank.analysis.groups import (
     correlate_with_distance,
@@ -295,7 +295,7 @@ def test_groups_of_a_real_report(real):
 
 def test_distance_costs_a_real_encoder_accuracy_and_rank(real):
     accuracy = correlate_with_distances(score_pairs(real).scores["mAP"], real.languages, permutations=499)
-    rank = correlate_with_distances(find_favoured(real).mean_rank, real.languages, permutations=499)
+    rank = correlate_with_distances(language_preference(real).mean_rank, real.languages, permutations=499)
     assert tuple(accuracy) == DISTANCE_KINDS
     assert all(correlation.languages == real.languages for correlation in accuracy.values())
     assert accuracy["genetic"].rho < -0.5

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from babelrank.analysis.bias import find_favoured
+from babelrank.analysis.bias import language_preference
 from babelrank.analysis.preference import DEPTHS, measure_preference
 from babelrank.ranking.table import RelevantRanks, read_ranks
 from made_ranks import pool_ranks
@@ -186,7 +186,7 @@ def test_without_bias_the_figures_are_the_expected_ones():
 @pytest.mark.parametrize("model", ["bm25", "use-multilingual-v3"])
 def test_real_reports_agree_with_pandas_and_with_the_favoured_languages(model, collection):
     ranks = read_ranks(REPORTS / model / f"{collection}.ranks.parquet")
-    found, favoured = measure_preference(ranks), find_favoured(ranks)
+    found, favoured = measure_preference(ranks), language_preference(ranks)
     assert found.n == favoured.n
     assert found.own.first == pytest.approx([row[i] for i, row in enumerate(favoured.share_first)])
     wide = ranks.table.pivot_table(index=["query_lang", "query_id"], columns="passage_lang", values="rank_in_pool")

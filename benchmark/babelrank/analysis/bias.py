@@ -119,7 +119,7 @@ def measure_rank_distance(ranks: RelevantRanks) -> RankDistance:
     )
 
 
-def find_favoured(ranks: RelevantRanks) -> FavouredLanguages:
+def language_preference(ranks: RelevantRanks) -> FavouredLanguages:
     """Compare the ranks in the pool of the passage languages, by query language."""
     best = best_ranks(ranks)
     present = ~np.isnan(best.rank)

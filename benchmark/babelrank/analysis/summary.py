@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from babelrank.analysis.bias import FavouredLanguages, RankDistance, find_favoured, measure_rank_distance
+from babelrank.analysis.bias import FavouredLanguages, RankDistance, language_preference, measure_rank_distance
 from babelrank.analysis.settings import PairScores, PoolScores, macro_averages, score_pairs, score_pool
 from babelrank.ranking.table import RelevantRanks
 
@@ -37,4 +37,4 @@ def analyse(ranks: RelevantRanks) -> Analysis:
     pairs, pool, distance = score_pairs(ranks), score_pool(ranks), measure_rank_distance(ranks)
     macro = macro_averages(pairs, pool)
     macro["multilingual"].update(distance.macro)
-    return Analysis(list(ranks.languages), macro, pairs, pool, distance, find_favoured(ranks))
+    return Analysis(list(ranks.languages), macro, pairs, pool, distance, language_preference(ranks))
