@@ -106,9 +106,9 @@ def test_specifications_of_several_collections_are_taken_apart():
         ("beir:", r"'beir:': expected beir:NAME_OR_DIR\[:SPLIT\]"),
         ("beir:x:", r"'beir:x:': expected beir:NAME_OR_DIR\[:SPLIT\]"),
         ("local:", r"'local:': expected local:DIR"),
-        ("miracl", r"'miracl': expected miracl:LANG\[,LANG…\] or miracl:DIR:LANG"),
-        ("miracl:sw:", r"'miracl:sw:': expected miracl:LANG"),
-        ("miracl:sw,xx", r"unknown language 'xx'.* Known: ar, bn, de, .*Expected miracl:LANG"),
+        ("miracl", r"'miracl': expected miracl:\[DIR:\]LANG\[,LANG…\], such as miracl:sw,te"),
+        ("miracl:sw:", r"'miracl:sw:': expected miracl:\[DIR:\]LANG"),
+        ("miracl:sw,xx", r"unknown language 'xx'.* Known: ar, bn, de, .*Expected miracl:\[DIR:\]LANG"),
         ("bier:scifact", r"unknown collection 'bier'\. Did you mean 'beir'"),
     ],
 )

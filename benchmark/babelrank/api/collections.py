@@ -8,7 +8,10 @@ from babelrank.api.inputs import as_path, optional_path, watched_by
 from babelrank.data.catalog import SOURCES, find_sources, source_folder
 from babelrank.data.download import FileState, fetch, verify
 from babelrank.data.export import export_texts
-from babelrank.data.loading import load_collection
+from babelrank.data.loading import describe_collection as describe
+from babelrank.data.loading import load_collection, load_collections
+from babelrank.data.spec import GRAMMAR, LAREQA
+from babelrank.data.template import write_template
 from babelrank.observer import Observer
 
 
@@ -92,6 +95,72 @@ class CollectionFile:
 
     def __str__(self) -> str:
         return f"{self.state:8}{self.path}"
+
+
+@dataclass(frozen=True)
+class CollectionSource:
+    """A kind of collection that is read from files or from the Hub.
+
+    Attributes
+    ----------
+    grammar
+        How a specification of it is written.
+    description
+        What it is.
+    example
+        A specification.
+    """
+
+    grammar: str
+    description: str
+    example: str
+
+    def __str__(self) -> str:
+        return f"{self.grammar}: {self.description}\n  such as {self.example}"
+
+
+def list_collection_sources() -> list[CollectionSource]:
+    """Return the kinds of collections besides the published ones, with an example of each.
+
+    Examples
+    --------
+    >>> import babelrank
+    >>> any(source.example.startswith("local:") for source in babelrank.list_collection_sources())
+    True
+    """
+    return [CollectionSource(*texts) for name, texts in GRAMMAR.items() if name != LAREQA]
+
+
+def init_collection(folder: str | Path) -> list[Path]:
+    """Write a small collection in the layout of ``local:``, to begin from; return its files.
+
+    Raises
+    ------
+    DataError
+        One of the files exists already; nothing is written.
+    OSError
+        The folder cannot be written.
+    """
+    return write_template(as_path(folder))
+
+
+def describe_collection(spec: str, data: str | Path | None = None, *, observer: Observer | None = None) -> list[str]:
+    """Read a collection; return lines that say what it holds, and what of its files takes no part.
+
+    Raises
+    ------
+    DataError
+        The collection cannot be evaluated; says everything that is wrong.
+
+    Examples
+    --------
+    >>> import babelrank
+    >>> babelrank.describe_collection("sample:de,en")[1]
+    '  de: 28 queries, 70 passages'
+    """
+    with watched_by(observer) as watching:
+        loaded = load_collections([spec], optional_path(data), log=watching.log)
+    return [line for collection in loaded.values() for line in describe(collection)]
 
 
 def list_collections(data: str | Path | None = None) -> list[CollectionEntry]:

@@ -47,6 +47,8 @@ for command in _COMMANDS:
 data_app = typer.Typer(help="List, download and check collections.", no_args_is_help=True)
 _DATA_COMMANDS: dict[str, Callable[..., None]] = {
     "list": collections.list_collections,
+    "init": collections.init_collection,
+    "check": collections.check_collection,
     "fetch": collections.fetch_collections,
     "export": collections.export_collection,
     "verify": collections.verify_collections,

@@ -1,4 +1,4 @@
-"""`data`: list, fetch, verify and export collections."""
+"""`data`: list, make, check, fetch, verify and export collections."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,22 @@ NamesArgument = Annotated[
 
 def list_collections(data: DataOption = None) -> None:
     """Show what collections there are, where they come from, and which are here."""
-    show(*babelrank.list_collections(data))
+    show(*babelrank.list_collections(data), *babelrank.list_collection_sources())
+
+
+def init_collection(
+    folder: Annotated[Path, typer.Argument(help="Where the files go; they are never overwritten.")],
+) -> None:
+    """Write a small collection in the layout of your own, to begin from."""
+    show(*babelrank.init_collection(folder), f"`babelrank data check local:{folder}` says whether it can be evaluated.")
+
+
+def check_collection(
+    collection: Annotated[str, typer.Argument(help="As `submit --collection` takes it.")],
+    data: DataOption = None,
+) -> None:
+    """Read a collection and say what it holds, or everything that is wrong with it."""
+    show(*babelrank.describe_collection(collection, data))
 
 
 def fetch_collections(

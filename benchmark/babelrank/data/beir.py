@@ -14,7 +14,8 @@ from babelrank.data.collection import Collection, assemble
 from babelrank.data.folders import Folder, LocalFolder, folder_name, open_hub
 from babelrank.data.judgements import BEIR_QRELS, read_qrels, read_queries
 from babelrank.data.language_facts import canonical_code
-from babelrank.data.layout import find_qrels, find_records
+from babelrank.data.layout import find_qrels, find_record_file, find_records
+from babelrank.data.parts import read_parts
 from babelrank.data.passages import PassageLayout, PassageSource
 from babelrank.errors import DataError
 
@@ -75,19 +76,12 @@ def load_beir(
         language = "en" if _ENGLISH & set(Path(name).parts[-2:]) else _card_language(folder)
         if language == UNKNOWN_LANGUAGE:
             notes.append(f"its language is not known; name it, as in {title}@de")
-    (queries,) = find_records(folder, "queries", split=split, several=False)
-    source = PassageSource(find_records(folder, "corpus", split=split), PassageLayout(_IDS, language))
-    (judgements,) = find_qrels(qrels_folder, split)
-    return assemble(
-        title,
-        "beir",
-        read_queries(queries, _IDS, language, note=notes.append),
-        read_qrels(judgements, BEIR_QRELS, notes.append),
-        source,
-        leave_out_self=True,
-        notes=notes,
-        on_progress=on_progress,
+    parts = read_parts(
+        lambda: read_queries(find_record_file(folder, "queries", split), _IDS, language, note=notes.append),
+        lambda: read_qrels(find_qrels(qrels_folder, split), BEIR_QRELS, notes.append),
+        lambda: PassageSource(find_records(folder, "corpus", split), PassageLayout(_IDS, language)),
     )
+    return assemble(title, "beir", parts, leave_out_self=True, notes=notes, on_progress=on_progress)
 
 
 def _open(name: str, data: Path) -> tuple[Folder, Folder]:

@@ -14,10 +14,11 @@ import pandas as pd
 
 from babelrank.data.frames import check_frames
 from babelrank.data.language_facts import Spellings
-from babelrank.data.passages import PassageBlock, PassageSource
+from babelrank.data.parts import Parts
+from babelrank.data.passages import PassageBlock
 from babelrank.data.pool import MemoryPassages, Passages, StreamedPassages
 from babelrank.data.survey import Survey, survey, survey_block
-from babelrank.errors import DataError, unknown_choice
+from babelrank.errors import DataError
 
 UNKNOWN_SHARE = 0.05  # of the judgements; beyond it, files of different collections were put together
 CANDIDATES = "passage"  # what a passage is: what the collection itself takes for one
@@ -80,7 +81,13 @@ class Collection:
 
     @classmethod
     def from_frames(
-        cls, queries: pd.DataFrame, passages: pd.DataFrame, qrels: pd.DataFrame, *, name: str = "frames"
+        cls,
+        queries: pd.DataFrame,
+        passages: pd.DataFrame,
+        qrels: pd.DataFrame,
+        *,
+        name: str = "frames",
+        source: str = "frames",
     ) -> "Collection":
         """Make a collection of three tables.
 
@@ -92,6 +99,9 @@ class Collection:
             Columns ``id``, ``lang``, ``text``.
         qrels
             Columns ``query_id``, ``passage_id``, and optionally ``grade`` (whole, 1 by default; 0 is not relevant).
+
+        name, source
+            See `Collection`.
 
         Ids may be strings or whole numbers.
 
@@ -117,7 +127,7 @@ class Collection:
         def hold(languages: tuple[str, ...]) -> MemoryPassages:
             return MemoryPassages(passages, languages)
 
-        return _join(name, "frames", queries, qrels, surveyed, hold, notes=list(spellings.notes()))
+        return _join(name, source, queries, qrels, surveyed, hold, notes=list(spellings.notes()))
 
     @property
     def pool_sizes(self) -> dict[str, int]:
@@ -209,14 +219,6 @@ def query_labels(langs: pd.Series, questions: pd.Series, languages: Sequence[str
     return labels
 
 
-def choose_languages(wanted: Sequence[str], available: Sequence[str], collection: str) -> tuple[str, ...]:
-    """Return `wanted` sorted and without repeats, or everything available if nothing in particular is wanted."""
-    for lang in wanted:
-        if lang not in available:
-            raise DataError(f"{collection}: " + unknown_choice("language", lang, available))
-    return tuple(sorted(set(wanted or available)))
-
-
 def judge(passages: Passages, query: np.ndarray, passage: np.ndarray, grade: np.ndarray | int) -> pd.DataFrame:
     """Return the qrels of a `Collection`, from rows of queries and positions of passages."""
     table = pd.DataFrame({"query": query, "passage": passage, "grade": grade}).astype(np.int64)
@@ -230,9 +232,7 @@ def judge(passages: Passages, query: np.ndarray, passage: np.ndarray, grade: np.
 def assemble(
     name: str,
     source: str,
-    queries: pd.DataFrame,
-    qrels: pd.DataFrame,
-    passages: PassageSource,
+    parts: Parts,
     *,
     leave_out_self: bool = False,
     notes: Sequence[str] = (),
@@ -244,10 +244,9 @@ def assemble(
     ----------
     source
         See `Collection`.
-    queries
-        Columns ``lang``, ``id``, ``question``, ``text``; ids are unique.
-    qrels
-        Columns ``query_id``, ``passage_id``, ``grade``.
+    parts
+        Queries with columns ``lang``, ``id``, ``question``, ``text``, of which ids are unique; qrels with columns
+        ``query_id``, ``passage_id``, ``grade``; and passages.
     leave_out_self
         Whether the passage that has a query's id is left out of its results.
     notes
@@ -261,6 +260,7 @@ def assemble(
         More than `UNKNOWN_SHARE` of the judgements name unknown queries, or passages; a judged query has no text; two
         queries of one language are the same question; nothing is left; or the passages cannot be read (see `survey`).
     """
+    queries, qrels, passages = parts.queries, parts.qrels, parts.passages
     surveyed = survey(passages, frozenset(qrels["passage_id"]) | set(queries["id"]), on_progress=on_progress)
     counted = replace(passages, counts=surveyed.counts, repeats=surveyed.repeats)
 
@@ -287,10 +287,8 @@ def _join(
 ) -> Collection:
     known = qrels["query_id"].isin(queries["id"])
     found = qrels["passage_id"].isin(surveyed.found.keys())
-    unknown = (
-        _unknown(name, "queries", qrels["query_id"][~known], len(qrels)),
-        _unknown(name, "passages", qrels["passage_id"][~found], len(qrels)),
-    )
+    missing = {"queries": qrels["query_id"][~known], "passages": qrels["passage_id"][~found]}
+    unknown = _unknown(name, len(qrels), missing)
     kept = qrels[known & found & (qrels["grade"] > 0)]
     judged, answered = queries["id"].isin(qrels["query_id"]), queries["id"].isin(kept["query_id"])
     chosen = queries[answered].sort_values("lang", kind="stable", ignore_index=True)
@@ -323,7 +321,7 @@ def _join(
         candidates=CANDIDATES,
         sha256=_digest(queries, qrels, surveyed),
         source=source,
-        notes=(*notes, *(f"{count:,} {text}" for count, text in told if count), *filter(None, unknown)),
+        notes=(*notes, *(f"{count:,} {text}" for count, text in told if count), *unknown),
         self_matches=matches if left_out else None,
         unjudged=frozenset(chain.from_iterable(_names(queries[~answered]))),
         missing=_missing(queries, qrels[known], found[known], judged & ~answered),
@@ -347,15 +345,18 @@ def _names(queries: pd.DataFrame) -> Iterator[pd.Series]:
         yield queries["lang"] + ":" + queries[column]
 
 
-def _unknown(name: str, kind: str, missing: pd.Series, total: int) -> str:
-    """Return a note on judgements with unknown ids; empty if there are none."""
-    examples = ", ".join(missing.unique()[:_SHOWN])
-    if len(missing) > UNKNOWN_SHARE * total:
-        raise DataError(
-            f"{name}: {len(missing):,} of {total:,} judgements name {kind} that are not there ({examples}); "
-            f"more than {UNKNOWN_SHARE:.0%} says that queries, passages and judgements do not belong together."
-        )
-    return f"{len(missing):,} judgements name {kind} that are not there: {examples}" if len(missing) else ""
+def _unknown(name: str, total: int, missing: Mapping[str, pd.Series]) -> list[str]:
+    """Return notes on judgements with unknown ids of each kind."""
+    told = {kind: ", ".join(ids.unique()[:_SHOWN]) for kind, ids in missing.items() if len(ids)}
+    problems = [
+        f"{name}: {len(missing[kind]):,} of {total:,} judgements name {kind} that are not there ({examples}); more "
+        f"than {UNKNOWN_SHARE:.0%} says that queries, passages and judgements do not belong together."
+        for kind, examples in told.items()
+        if len(missing[kind]) > UNKNOWN_SHARE * total
+    ]
+    if problems:
+        raise DataError("\n".join(problems))
+    return [f"{len(missing[kind]):,} judgements name {kind} that are not there: {ids}" for kind, ids in told.items()]
 
 
 def _check_queries(name: str, chosen: pd.DataFrame, queries: pd.DataFrame) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from babelrank.data.collection import Collection, choose_languages, judge
+from babelrank.data.collection import Collection, judge
 from babelrank.data.pool import MemoryPassages
 from babelrank.errors import DataError, unknown_choice
 
@@ -71,7 +71,7 @@ def load_lareqa(
     """
     if candidates not in CANDIDATES:
         raise DataError(f"{name}: " + unknown_choice("kind of candidate", candidates, CANDIDATES))
-    chosen = choose_languages(languages, sorted(files), name)
+    chosen = _choose_languages(languages, sorted(files), name)
     queries: list[tuple[str, str, str, str]] = []
     passages: list[tuple[str, str, str]] = []
     answers: list[tuple[str, int]] = []  # of each query: id, passage row
@@ -99,6 +99,14 @@ def load_lareqa(
         source="lareqa",
         sha256=hashlib.sha256(combined.encode()).hexdigest(),
     )
+
+
+def _choose_languages(wanted: Sequence[str], available: Sequence[str], collection: str) -> tuple[str, ...]:
+    """Return `wanted` sorted and without repeats, or everything available if nothing in particular is wanted."""
+    for lang in wanted:
+        if lang not in available:
+            raise DataError(f"{collection}: " + unknown_choice("language", lang, available))
+    return tuple(sorted(set(wanted or available)))
 
 
 def _cross_lingual_qrels(passages: MemoryPassages, answers: list[tuple[str, int]]) -> pd.DataFrame:

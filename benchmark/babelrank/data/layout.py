@@ -14,7 +14,7 @@ _NUMBER = re.compile(r"[-_.]?\d+$")
 _TABLES = tuple(f".tsv{packed}" for packed in PACKED)
 
 
-def find_records(folder: Folder, stem: str, *, split: str | None = None, several: bool = True) -> tuple[DataFile, ...]:
+def find_records(folder: Folder, stem: str, split: str | None = None) -> tuple[DataFile, ...]:
     """Return the files of records that make up ``stem``: ``stem.*``, ``stem-*.*``, or those in ``stem/``.
 
     They are JSON lines, each packed or not, or Parquet. Of files that are named by splits, such as
@@ -23,25 +23,27 @@ def find_records(folder: Folder, stem: str, *, split: str | None = None, several
     Raises
     ------
     DataError
-        There is none, several where only one will do, or it is not clear which they are: they follow several of the
-        patterns, are of both kinds, are there twice (packed and not), or are of other splits.
+        There is none, or it is not clear which they are: they follow several of the patterns, are of both kinds, are
+        there twice (packed and not), or are of other splits.
     """
     found = _match(folder, (stem, f"{stem}-*", f"{stem}/*"), SUFFIXES)
     if not found:
         raise DataError(f"{folder.name}: no {stem}.jsonl, nor {stem}.jsonl.gz, {stem}.parquet.")
-    files = _of_split(folder, stem, found, split)
-    if len(files) > 1 and not several:
-        raise DataError(f"{folder.name}: which are the {stem}? {_list(files)}.")
-    return files
+    return _of_split(folder, stem, found, split)
 
 
-def find_qrels(folder: Folder, split: str) -> tuple[DataFile, ...]:
-    """Return the files of one split's judgements: ``qrels/SPLIT.tsv``, ``SPLIT.tsv``, or records in BEIR's fields.
+def find_record_file(folder: Folder, stem: str, split: str | None = None) -> DataFile:
+    """Return the one file of records that makes up ``stem``; see `find_records`."""
+    return _one(folder, stem, find_records(folder, stem, split))
+
+
+def find_qrels(folder: Folder, split: str) -> DataFile:
+    """Return the file of one split's judgements: ``qrels/SPLIT.tsv``, ``SPLIT.tsv``, or records in BEIR's fields.
 
     Raises
     ------
     DataError
-        There is none of that split, or it is not clear which they are.
+        There is none of that split, or more than one.
     """
     by_split: dict[str, list[DataFile]] = {}
     suffixes = (*_TABLES, *SUFFIXES)
@@ -50,7 +52,7 @@ def find_qrels(folder: Folder, split: str) -> tuple[DataFile, ...]:
         for file in _match(folder, (pattern,), kinds):
             by_split.setdefault(_SHARD.sub("", _stem(file)), []).append(file)
         if split in by_split:
-            return _of_one_kind(folder, "qrels", by_split[split])
+            return _one(folder, "qrels", by_split[split])
     if not by_split:
         raise DataError(f"{folder.name}: no qrels/{split}.tsv.")
     raise DataError(f"{folder.name}: " + unknown_choice("split", split, by_split))
@@ -65,9 +67,15 @@ def find_table(folder: Folder, stem: str) -> DataFile:
         There is none, or more than one.
     """
     found = _match(folder, (stem,), _TABLES)
-    if len(found) != 1:
-        raise DataError(f"{folder.name}: " + (f"which are the {stem}? {_list(found)}." if found else f"no {stem}.tsv."))
-    return found[0]
+    if not found:
+        raise DataError(f"{folder.name}: no {stem}.tsv.")
+    return _one(folder, stem, found)
+
+
+def _one(folder: Folder, stem: str, files: Sequence[DataFile]) -> DataFile:
+    if len(files) > 1:
+        raise DataError(f"{folder.name}: which are the {stem}? {_list(files)}.")
+    return files[0]
 
 
 def _match(folder: Folder, patterns: Sequence[str], suffixes: Sequence[str]) -> list[DataFile]:

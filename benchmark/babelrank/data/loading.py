@@ -12,6 +12,7 @@ from babelrank.data.lareqa import load_lareqa
 from babelrank.data.local import load_local
 from babelrank.data.miracl import load_miracl
 from babelrank.data.spec import Spec, parse_spec, parse_specs
+from babelrank.data.table import SUFFIXES, load_table
 from babelrank.errors import DataError
 
 _Progress = Callable[[int], None]
@@ -83,6 +84,20 @@ def load_collections(
     return {name: collection for name, (_, collection) in loaded.items()}
 
 
+def describe_collection(collection: Collection) -> list[str]:
+    """Say what a collection holds, and what of its files takes no part, for people."""
+    queries, pools = collection.query_counts, collection.pool_sizes
+    across = (
+        collection.queries["lang"].to_numpy()[collection.qrels["query"]] != collection.qrels["passage_lang"].to_numpy()
+    )
+    return [
+        f"{collection.name}: {len(collection.queries):,} queries, {len(collection.passages):,} passages, "
+        f"{len(collection.qrels):,} relevant pairs, {int(across.sum()):,} of them across languages",
+        *(f"  {lang}: {queries[lang]:,} queries, {pools[lang]:,} passages" for lang in collection.languages),
+        *(f"  {note}" for note in collection.notes),
+    ]
+
+
 def _load_lareqa(spec: Spec, data: Path | None, _on_progress: _Progress) -> Collection:
     source = SOURCES[spec.place]
     folder = source_folder(source, data)
@@ -116,7 +131,10 @@ def _load_beir(spec: Spec, data: Path | None, on_progress: _Progress) -> Collect
 
 
 def _load_local(spec: Spec, _data: Path | None, on_progress: _Progress) -> Collection:
-    return load_local(Path(spec.place).expanduser(), on_progress=on_progress)
+    place = Path(spec.place).expanduser()
+    if place.name.lower().endswith(SUFFIXES) and not place.is_dir():
+        return load_table(place)
+    return load_local(place, on_progress=on_progress)
 
 
 _LOADERS = {"lareqa": _load_lareqa, "miracl": _load_miracl, "beir": _load_beir, "local": _load_local}

@@ -21,7 +21,9 @@ from pathlib import Path
 from babelrank.data.collection import Collection, assemble
 from babelrank.data.folders import LocalFolder, folder_name
 from babelrank.data.judgements import OWN_QRELS, read_qrels, read_queries
-from babelrank.data.layout import find_records, find_table
+from babelrank.data.language_facts import Spellings
+from babelrank.data.layout import find_record_file, find_records, find_table
+from babelrank.data.parts import read_parts
 from babelrank.data.passages import PassageLayout, PassageSource
 from babelrank.errors import DataError
 
@@ -43,17 +45,12 @@ def load_local(folder: Path, *, on_progress: Callable[[int], None] = lambda _: N
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder.")
-    files = LocalFolder(folder)
-    qrels = find_table(files, "qrels")
-    (queries,) = find_records(files, "queries", several=False)
-    source = PassageSource(find_records(files, "passages"), PassageLayout(_IDS))
+    files, spellings = LocalFolder(folder), Spellings()
     notes: list[str] = []
-    return assemble(
-        f"local:{folder_name(folder)}",
-        "local",
-        read_queries(queries, _IDS, spellings=source.spellings, note=notes.append),
-        read_qrels(qrels, OWN_QRELS, notes.append),
-        source,
-        notes=notes,
-        on_progress=on_progress,
+    parts = read_parts(
+        lambda: read_queries(find_record_file(files, "queries"), _IDS, spellings=spellings, note=notes.append),
+        lambda: read_qrels(find_table(files, "qrels"), OWN_QRELS, notes.append),
+        lambda: PassageSource(find_records(files, "passages"), PassageLayout(_IDS), spellings=spellings),
+        thorough=True,
     )
+    return assemble(f"local:{folder_name(folder)}", "local", parts, notes=notes, on_progress=on_progress)

@@ -11,6 +11,7 @@ from pathlib import Path
 from babelrank.data.collection import Collection, assemble
 from babelrank.data.folders import DataFile, Folder, LocalFolder, open_hub
 from babelrank.data.judgements import TREC_QRELS, read_qrels, read_topics
+from babelrank.data.parts import read_parts
 from babelrank.data.passages import PassageLayout, PassageSource
 from babelrank.errors import DataError, unknown_choice
 
@@ -54,20 +55,19 @@ def load_miracl(
     if lang not in LANGUAGES:
         raise DataError("miracl: " + unknown_choice("language", lang, LANGUAGES))
     notes: list[str] = []
-    topics, qrels = (
-        _find(topics_pattern(lang, kind, split), folder, data, HUB_TOPICS)[0] for kind in ("topics", "qrels")
+    title = f"miracl:{lang}" + (f":{split}" if split != SPLIT else "")
+
+    def find(pattern: str, repository: str = HUB_TOPICS) -> tuple[DataFile, ...]:
+        return _find(pattern, folder, data, repository)
+
+    parts = read_parts(
+        lambda: read_topics(find(topics_pattern(lang, "topics", split))[0], lang, notes.append),
+        lambda: read_qrels(find(topics_pattern(lang, "qrels", split))[0], TREC_QRELS, notes.append),
+        lambda: PassageSource(
+            find(f"miracl-corpus-{_VERSION}-{lang}/docs-*.jsonl.gz", HUB_CORPUS), PassageLayout(("docid",), lang)
+        ),
     )
-    shards = _find(f"miracl-corpus-{_VERSION}-{lang}/docs-*.jsonl.gz", folder, data, HUB_CORPUS)
-    name = f"miracl:{lang}" + (f":{split}" if split != SPLIT else "")
-    return assemble(
-        name,
-        "miracl",
-        read_topics(topics, lang, notes.append),
-        read_qrels(qrels, TREC_QRELS, notes.append),
-        PassageSource(shards, PassageLayout(("docid",), lang)),
-        notes=notes,
-        on_progress=on_progress,
-    )
+    return assemble(title, "miracl", parts, notes=notes, on_progress=on_progress)
 
 
 def topics_pattern(lang: str, kind: str, split: str = SPLIT) -> str:

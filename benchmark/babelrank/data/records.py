@@ -5,6 +5,7 @@ a piece of the file in memory.
 """
 
 import bz2
+import csv
 import gzip
 import json
 import lzma
@@ -76,6 +77,34 @@ def read_rows(path: Path) -> Iterator[tuple[int, str]]:
                 raise DataError(f"{path}:{number}: not valid Unicode ({error}).") from error
             if line.strip(SPACE):
                 yield number, line
+
+
+def read_table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Read rows of columns below a header, as spreadsheets write them: quoted cells, commas, semicolons or tabs.
+
+    Yields the last line of each row that is not blank, from 1, and its cells by column, in lower case.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, is not UTF-8, or a row has more cells than the header, or a quotation that is not
+        closed.
+    """
+    with _lines(path) as lines:
+        try:
+            header = lines.readline().decode().strip("\r\n")
+            delimiter = max("\t;,", key=header.count)
+            names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
+            rows = csv.reader((line.decode() for line in lines), delimiter=delimiter, strict=True)
+            for row in rows:
+                if len(row) > len(names):
+                    raise DataError(f"{path}:{rows.line_num + 1}: {len(row)} cells, but {len(names)} columns.")
+                if any(cell.strip() for cell in row):
+                    yield rows.line_num + 1, dict.fromkeys(names, "") | dict(zip(names, row, strict=False))
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: not valid Unicode ({error}).") from error
+        except csv.Error as error:
+            raise DataError(f"{path}:{rows.line_num + 1}: no row of columns ({error}).") from error
 
 
 def _read_json_lines(path: Path, skip: int) -> Iterator[tuple[int, Any]]:

@@ -1,13 +1,6 @@
 """What names a collection: one grammar for all sources.
 
-======== ============================== =================================================
-source   grammar                        example
-======== ============================== =================================================
-lareqa   NAME[:CANDIDATES][:LANG,LANG…] ``xquad-r``, ``mlqa-r:sentence+context:de,en``
-miracl   miracl:[DIR:]LANG[,LANG…]      ``miracl:sw,te``, ``miracl:/data/miracl:sw``
-beir     beir:NAME_OR_DIR[:SPLIT][@LANG] ``beir:scifact``, ``beir:/data/germanquad:dev@de``
-local    local:DIR                      ``local:my-collection``
-======== ============================== =================================================
+See `GRAMMAR`.
 """
 
 import re
@@ -23,12 +16,17 @@ from babelrank.data.miracl import LANGUAGES
 from babelrank.errors import DataError, unknown_choice
 
 LAREQA = "lareqa"
+# By source: the grammar, what it names, and an example.
 GRAMMAR = MappingProxyType(
     {
-        LAREQA: "NAME[:CANDIDATES][:LANG,LANG…], such as xquad-r:paragraph:de,en",
-        "miracl": "miracl:LANG[,LANG…] or miracl:DIR:LANG[,LANG…]",
-        "beir": "beir:NAME_OR_DIR[:SPLIT][@LANG], such as beir:germanquad@de",
-        "local": "local:DIR",
+        LAREQA: ("NAME[:CANDIDATES][:LANG,LANG…]", "LAReQA's collections and the sample", "xquad-r:paragraph:de,en"),
+        "miracl": ("miracl:[DIR:]LANG[,LANG…]", "MIRACL, each language a collection of its own", "miracl:sw,te"),
+        "beir": (
+            "beir:NAME_OR_DIR[:SPLIT][@LANG]",
+            "BEIR's and MTEB's layout: a folder, or a data set on the Hub",
+            "beir:scifact, beir:germanquad:test@de",
+        ),
+        "local": ("local:DIR or local:FILE.csv", "your own", "local:my-collection, local:faq.csv"),
     }
 )
 _OLD_NAMES = {"mine": "local"}
@@ -123,8 +121,13 @@ def _parse(text: str) -> tuple[Spec, ...]:
     if head not in _PARSERS:
         raise DataError(unknown_choice("collection", head, [*SOURCES, *_PARSERS]))
     if not rest or rest.endswith(":"):
-        raise DataError(f"{text!r}: expected {GRAMMAR[head]}.")
+        raise _expected(text, head)
     return _PARSERS[head](text, rest)
+
+
+def _expected(text: str, source: str) -> DataError:
+    grammar, _, example = GRAMMAR[source]
+    return DataError(f"{text!r}: expected {grammar}, such as {example}.")
 
 
 def _parse_lareqa(text: str) -> Spec:
@@ -132,7 +135,7 @@ def _parse_lareqa(text: str) -> Spec:
     candidates = parts.pop(0) if parts and parts[0] in CANDIDATES else DEFAULT_CANDIDATES
     languages = tuple(sorted(set(parts.pop(0).split(",")))) if parts else ()
     if parts:
-        raise DataError(f"{text!r}: expected {GRAMMAR[LAREQA]}.")
+        raise _expected(text, LAREQA)
     known = known_languages(SOURCES[name])
     for lang in languages:
         if lang not in known:
@@ -147,7 +150,7 @@ def _parse_miracl(text: str, rest: str) -> tuple[Spec, ...]:
     for lang in chosen:
         if lang not in LANGUAGES:
             problem = unknown_choice("language", lang, LANGUAGES)
-            raise DataError(f"{text!r}: {problem} Expected {GRAMMAR['miracl']}.")
+            raise DataError(f"{text!r}: {problem} Expected {GRAMMAR['miracl'][0]}.")
     return tuple(Spec("miracl", place, languages=(lang,)) for lang in chosen)
 
 
