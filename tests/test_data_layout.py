@@ -73,6 +73,7 @@ def divide(folder, *names, split=2):
     [
         ("corpus-0.jsonl", "corpus-1.jsonl"),
         ("corpus-0.jsonl", "corpus-1.jsonl.gz"),
+        ("corpus-0.jsonl.gz", "corpus-1.jsonl"),
         ("corpus/part-0.jsonl", "corpus/part-1.jsonl"),
         ("corpus-00000-of-00002.parquet", "corpus-00001-of-00002.parquet"),
         ("corpus/test-00000-of-00002.parquet", "corpus/test-00001-of-00002.parquet"),

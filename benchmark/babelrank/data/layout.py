@@ -80,7 +80,8 @@ def _one(folder: Folder, stem: str, files: Sequence[DataFile]) -> DataFile:
 
 def _match(folder: Folder, patterns: Sequence[str], suffixes: Sequence[str]) -> list[DataFile]:
     files = {file.name: file for each in patterns for suffix in suffixes for file in folder.match(each + suffix)}
-    return sorted(files.values(), key=lambda file: (len(file.name), file.name))  # docs-2 before docs-10
+    # docs-2 before docs-10, and the same order however they are packed.
+    return sorted(files.values(), key=lambda file: (len(_plain(file)), file.name))
 
 
 def _of_split(folder: Folder, stem: str, files: list[DataFile], split: str | None) -> tuple[DataFile, ...]:

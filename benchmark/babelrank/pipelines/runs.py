@@ -20,7 +20,7 @@ from babelrank.reporting.names import check_name, slug
 from babelrank.reporting.run_evaluation import RunEvaluation, evaluate_run
 
 MISSING = ("count", "ignore")
-_SUFFIX = re.compile(r"(\.run|\.trec|\.txt|\.tsv)?(\.gz)?$")
+_SUFFIX = re.compile(r"(\.run|\.trec|\.txt|\.tsv)?(\.gz|\.bz2|\.xz|\.zst)?$")
 
 
 @dataclass(frozen=True)
