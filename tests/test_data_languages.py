@@ -109,6 +109,8 @@ def test_tables_are_read_the_same_way():
         ("germanquad", "---\nlanguage:\n- de\n---\n", None, "de"),
         ("germanquad", "---\nlanguage: [de, en]\n---\n", None, "und"),
         ("germanquad", "# Data\n", None, "und"),
+        ("germanquad", "---\nlanguage: [de\n---\n", None, "und"),
+        ("germanquad", "---\nlanguage: 5\n---\n", None, "und"),
         ("scifact", None, None, "en"),
         ("scifact", None, "de", "de"),
     ],

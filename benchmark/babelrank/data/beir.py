@@ -101,9 +101,14 @@ def _card_language(folder: Folder) -> str:
     from huggingface_hub.repocard import metadata_load
 
     for card in folder.match("README.md"):
-        told = (metadata_load(card.local()) or {}).get("language")
-        if isinstance(told, str) or (isinstance(told, list) and len(told) == 1):
-            return canonical_code(told if isinstance(told, str) else str(told[0]))
+        path = card.local()
+        try:
+            named = (metadata_load(path) or {}).get("language")
+        except Exception:  # of the parser of its metadata, which people write: another library's own
+            continue
+        codes = named if isinstance(named, list) else [named]
+        if len(codes) == 1 and isinstance(codes[0], str):
+            return canonical_code(codes[0])
     return UNKNOWN_LANGUAGE
 
 
