@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from babelrank.api.encoders import AdapterEntry, StoreListing, check_model, list_adapters, list_store, prune_store
     from babelrank.api.evaluation import evaluate, submit
+    from babelrank.api.experiments import ExperimentPreview, preview_experiment, run_experiment
     from babelrank.api.reports import (
         build_site,
         check_pages,
@@ -71,6 +72,7 @@ _HOMES = {
     "Encoder": "encoding.protocol",
     "EncoderInfo": "encoding.protocol",
     "EncoderOptions": "encoding.protocol",
+    "ExperimentPreview": "api.experiments",
     "FetchedCollection": "api.collections",
     "ModelCheck": "pipelines.model_check",
     "Observer": "observer",
@@ -108,12 +110,14 @@ _HOMES = {
     "load_encoder": "encoding.registry",
     "load_report": "api.reports",
     "plot": "api.reports",
+    "preview_experiment": "api.experiments",
     "preview_training": "api.training",
     "prune_store": "api.encoders",
     "rank": "ranking.rank",
     "refresh_pages": "api.reports",
     "rerank_run": "api.runs",
     "results_schema": "api.reports",
+    "run_experiment": "api.experiments",
     "score_run": "api.runs",
     "submit": "api.evaluation",
     "train": "api.training",
@@ -135,6 +139,7 @@ __all__ = [
     "Encoder",
     "EncoderInfo",
     "EncoderOptions",
+    "ExperimentPreview",
     "FetchedCollection",
     "ModelCheck",
     "Observer",
@@ -173,12 +178,14 @@ __all__ = [
     "load_encoder",
     "load_report",
     "plot",
+    "preview_experiment",
     "preview_training",
     "prune_store",
     "rank",
     "refresh_pages",
     "rerank_run",
     "results_schema",
+    "run_experiment",
     "score_run",
     "submit",
     "train",

@@ -26,6 +26,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     evaluation.submit,
     check.check,
     training.train,
+    training.experiment,
     training.average,
     training.center,
     runs.evaluate,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import babelrank
-from babelrank.cli.common import DataOption, DocumentPromptOption, QueryPromptOption, show
+from babelrank.cli.common import DataOption, DocumentPromptOption, QueryPromptOption, ReportsOption, StoreOption, show
 
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="The new checkpoint.")]
 TrustOption = Annotated[
@@ -27,6 +27,25 @@ def train(
         show(babelrank.preview_training(config, data=data, trust_remote_code=trust_remote_code))
     else:
         show(f"checkpoint: {babelrank.train(config, data=data, trust_remote_code=trust_remote_code)}")
+
+
+def experiment(
+    folder: Annotated[Path, typer.Argument(help="Folder with an experiment.toml, see experiments/.", metavar="DIR")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is left to do, and the expected time.")] = False,
+    reports: ReportsOption = None,
+    data: DataOption = None,
+    store: StoreOption = None,
+    trust_remote_code: TrustOption = False,
+) -> None:
+    """Train and evaluate all runs of an experiment, and write its page; what is done is not done again."""
+    if dry_run:
+        show(babelrank.preview_experiment(folder, reports=reports, data=data, trust_remote_code=trust_remote_code))
+    else:
+        show(
+            *babelrank.run_experiment(
+                folder, reports=reports, data=data, store=store, trust_remote_code=trust_remote_code
+            )
+        )
 
 
 def average(

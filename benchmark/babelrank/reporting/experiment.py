@@ -19,6 +19,7 @@ from babelrank.errors import ReportError
 from babelrank.files import atomic_write
 from babelrank.reporting.cache import Cache, open_cache
 from babelrank.reporting.estimates import Estimates
+from babelrank.reporting.experiment_runs import expand_runs
 from babelrank.reporting.formatting import settle, show_change, show_macro
 from babelrank.reporting.html_page import render_page
 from babelrank.reporting.html_report import REPORT_PAGE
@@ -104,8 +105,8 @@ def read_experiment(folder: Path) -> Experiment:
     """
     path = folder / FILE_NAME
     try:
-        experiment = Experiment.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+        experiment = Experiment.model_validate(expand_runs(tomllib.loads(path.read_text(encoding="utf-8"))))
+    except (OSError, tomllib.TOMLDecodeError, ValidationError, ReportError) as error:
         raise ReportError(f"{path}: {error}") from error
     for run in experiment.runs:
         if len(set(run.reports)) < len(run.reports):

@@ -1,0 +1,106 @@
+"""Experiments: configurations × seeds, trained, evaluated and shown on a page."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from babelrank.api.evaluation import evaluate
+from babelrank.api.inputs import as_path, optional_path, reports_folder, watched_by
+from babelrank.observer import Observer
+from babelrank.reporting.experiment import write_experiments
+
+
+@dataclass(frozen=True)
+class ExperimentPreview:
+    """What is left to do in an experiment.
+
+    Attributes
+    ----------
+    done
+        Whether each run is trained and evaluated, by the name of its report.
+    seconds
+        Expected time of the runs that are left, by the same name; without validation, loading and ranking.
+    """
+
+    done: Mapping[str, bool]
+    seconds: Mapping[str, float]
+
+    def __str__(self) -> str:
+        lines = [
+            f"{name}: {'done' if done else f'{self.seconds[name] / 60:,.1f} minutes'}"
+            for name, done in self.done.items()
+        ]
+        total = sum(self.seconds.values()) / 60
+        return "\n".join([*lines, f"in all: {total:,.1f} minutes, without validation, loading and ranking."])
+
+
+def run_experiment(
+    folder: str | Path,
+    *,
+    reports: str | Path | None = None,
+    data: str | Path | None = None,
+    store: str | Path | None = None,
+    trust_remote_code: bool = False,
+    observer: Observer | None = None,
+) -> list[Path]:
+    """Train and evaluate all runs of an experiment, and write its page; return the pages that changed.
+
+    What is done is not done again, so an interrupted experiment continues where it stopped.
+
+    Parameters
+    ----------
+    folder
+        Holds ``experiment.toml``; see experiments/.
+    reports, data, store
+        As `submit` takes them.
+    trust_remote_code
+        Whether code that comes with the models may run.
+    observer
+        Receives the progress; None shows it on standard error.
+
+    Raises
+    ------
+    BabelrankError
+        The experiment, a configuration or its data is not valid, or a run failed.
+    """
+    from babelrank.training.experiments import run_experiment as run_all
+    from babelrank.training.run import train as run_training
+
+    place, out = as_path(folder), reports_folder(reports)
+    with watched_by(observer) as watching:
+        run_all(
+            place,
+            out,
+            watching,
+            train=lambda config: run_training(
+                config, watching, optional_path(data), trust_remote_code=trust_remote_code
+            ),
+            submit=lambda model, collections, name: evaluate(
+                model,
+                collections,
+                name=name,
+                data=data,
+                store=store,
+                reports=out,
+                observer=watching,
+                trust_remote_code=trust_remote_code,
+            ),
+        )
+    return list(write_experiments(place.resolve().parent, out))
+
+
+def preview_experiment(
+    folder: str | Path,
+    *,
+    reports: str | Path | None = None,
+    data: str | Path | None = None,
+    trust_remote_code: bool = False,
+    observer: Observer | None = None,
+) -> ExperimentPreview:
+    """Return which runs of an experiment are left, and how long they will take here; see `run_experiment`."""
+    from babelrank.training.experiments import estimate_seconds, plan_experiment
+
+    with watched_by(observer) as watching:
+        planned = plan_experiment(as_path(folder), reports_folder(reports))
+        seconds = estimate_seconds(planned, watching, optional_path(data), trust_remote_code=trust_remote_code)
+    return ExperimentPreview({step.planned.report: step.done for step in planned.steps}, seconds)

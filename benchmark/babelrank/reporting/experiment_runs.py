@@ -1,0 +1,136 @@
+"""The runs in an experiment.toml -> one run for each value of a grid, and one report for each seed.
+
+In: the file as TOML gives it. Out: the same with plain runs, as the page reads it; and how each report comes about.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from babelrank.errors import ReportError
+
+
+class _RunEntry(BaseModel):
+    """A run as the file has it; see experiments/README.md."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    label: str
+    report: str
+    repeats: tuple[str, ...] = ()
+    config: str | None = None
+    model: str | None = None
+    grid: dict[str, tuple[Any, ...]] = {}
+
+
+@dataclass(frozen=True)
+class PlannedReport:
+    """A report of an experiment, and how it comes about.
+
+    Attributes
+    ----------
+    label
+        Label of its run.
+    report
+        Name of its folder.
+    config
+        File with the configuration of the training run, next to the experiment's own; None if nothing is trained.
+    model
+        Model that is evaluated as it is; None for a trained one, and for a report that is not made here.
+    overrides
+        Keys of the configuration by table, with the values of this run.
+    """
+
+    label: str
+    report: str
+    config: str | None = None
+    model: str | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+
+def expand_runs(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an experiment with plain runs: without grids and seeds, whose reports are named.
+
+    Raises
+    ------
+    ReportError
+        A run is not valid.
+    """
+    runs = []
+    for entry, _ in _expand(raw):
+        reports = [name for name, _ in _reports(entry, _seeds(raw))]
+        run = {"label": entry.label, "report": reports[0], "repeats": tuple(reports[1:]), "config": entry.config}
+        runs.append({key: value for key, value in run.items() if value})
+    return {**{key: value for key, value in raw.items() if key != "seeds"}, "runs": runs}
+
+
+def plan_reports(raw: Mapping[str, Any]) -> list[PlannedReport]:
+    """Return all reports of an experiment, in the order of its runs.
+
+    Raises
+    ------
+    ReportError
+        A run is not valid, or two have the same report.
+    """
+    planned = []
+    for entry, values in _expand(raw):
+        for name, seed in _reports(entry, _seeds(raw)):
+            settings = values if seed is None else {**values, "schedule.seed": seed}
+            planned.append(PlannedReport(entry.label, name, entry.config, entry.model, _nest(settings)))
+    names = [each.report for each in planned]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ReportError(f"runs: {', '.join(twice)} is the report of two runs; a grid's report names its values.")
+    return planned
+
+
+def _expand(raw: Mapping[str, Any]) -> Iterator[tuple[_RunEntry, dict[str, Any]]]:
+    """Yield each run, for each combination of its grid's values; with these values by key."""
+    given = raw.get("runs")
+    for number, run in enumerate(given if isinstance(given, list) else []):
+        try:
+            entry = _RunEntry.model_validate(run)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ReportError(f"runs[{number}].{'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
+        if (entry.grid and entry.config is None) or (entry.config and entry.model):
+            raise ReportError(f"runs[{number}]: 'grid' is for a run with 'config', and 'model' for one without.")
+        for combination in product(*entry.grid.values()):
+            values = dict(zip(entry.grid, combination, strict=True))
+            short = {key.rpartition(".")[2]: value for key, value in values.items()}
+            try:
+                texts = {"label": entry.label.format(**short), "report": entry.report.format(**short)}
+            except (KeyError, IndexError, ValueError) as error:
+                known = ", ".join(f"{{{name}}}" for name in short) or "none"
+                raise ReportError(
+                    f"runs[{number}]: {entry.label!r} and {entry.report!r} can hold these names in braces: {known}."
+                ) from error
+            yield entry.model_copy(update=texts), values
+
+
+def _nest(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return tables within tables for keys such as ``schedule.alpha``."""
+    nested: dict[str, Any] = {}
+    for key, value in settings.items():
+        *tables, last = key.split(".")
+        place = nested
+        for table in tables:
+            place = place.setdefault(table, {})
+        place[last] = value
+    return nested
+
+
+def _seeds(raw: Mapping[str, Any]) -> list[int]:
+    seeds = raw.get("seeds", [])
+    if not isinstance(seeds, list) or not all(type(seed) is int and seed >= 0 for seed in seeds):
+        raise ReportError(f"seeds: should be a list of whole numbers from 0, is {seeds!r}.")
+    return seeds
+
+
+def _reports(entry: _RunEntry, seeds: list[int]) -> list[tuple[str, int | None]]:
+    """Return the reports of a run, and the seed of each; None where the configuration says it."""
+    if entry.config is None or entry.repeats or not seeds:
+        return [(entry.report, None), *((name, None) for name in entry.repeats)]
+    return [(entry.report, seeds[0]), *((f"{entry.report}-seed-{seed}", seed) for seed in seeds[1:])]
