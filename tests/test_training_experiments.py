@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from huggingface_hub import ModelCard
 from typer.testing import CliRunner
 
 from babelrank.cli import app
@@ -49,7 +50,7 @@ class Doings:
 
     def train(self, config):
         self.done.append(("train", config.schedule.alpha, config.schedule.seed))
-        return config.output
+        return Path(config.output)
 
     def submit(self, model, collections, name):
         if name == self._stop_at:
@@ -179,7 +180,13 @@ def test_the_command_trains_evaluates_and_writes_the_page(experiment, tmp_path):
     assert outcome.exit_code == 0, outcome.output
     page = (tmp_path / "reports" / "made.md").read_text()
     assert "α = 0.5" in page
-    assert (folder / "checkpoints" / "a-0.5-seed-7" / "modules.json").is_file()
+    checkpoint = folder / "checkpoints" / "a-0.5-seed-7"
+    data = ModelCard.load(checkpoint / "README.md").data
+    assert data.model_name == "a-0.5-seed-7"
+    stored = json.loads((tmp_path / "reports" / "a-0.5-seed-7" / "results.json").read_text())
+    measured = stored["collections"]["sample:de,en"]["macro"]["multilingual"]["mAP"]
+    assert measured in [result.metric_value for result in data.eval_results]
+    assert "loss:InfoNCE" in data.tags
     shown = CliRunner().invoke(app, ["experiment", *arguments, "--dry-run"])
     assert shown.output.count(": done") == 5
     assert "in all: 0.0 minutes" in shown.output

@@ -10,7 +10,7 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
-from babelrank.data.catalog import load_collection
+from babelrank.data.loading import load_collection
 from babelrank.errors import TrainingError
 from training_runs import read_curve, read_metadata, run
 

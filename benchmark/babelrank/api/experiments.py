@@ -66,7 +66,7 @@ def run_experiment(
     from babelrank.training.experiments import run_experiment as run_all
     from babelrank.training.run import train as run_training
 
-    place, out = as_path(folder), reports_folder(reports)
+    place, out, folder_of_data = as_path(folder), reports_folder(reports), optional_path(data)
     with watched_by(observer) as watching:
         run_all(
             place,
@@ -75,15 +75,17 @@ def run_experiment(
             train=lambda config: run_training(
                 config, watching, optional_path(data), trust_remote_code=trust_remote_code
             ),
-            submit=lambda model, collections, name: evaluate(
-                model,
-                collections,
-                name=name,
-                data=data,
-                store=store,
-                reports=out,
-                observer=watching,
-                trust_remote_code=trust_remote_code,
+            submit=lambda model, collections, name: (
+                evaluate(
+                    model,
+                    collections,
+                    name=name,
+                    data=data,
+                    store=store,
+                    reports=out,
+                    observer=watching,
+                    trust_remote_code=trust_remote_code,
+                ).results
             ),
         )
     return list(write_experiments(place.resolve().parent, out))

@@ -99,13 +99,14 @@ def _open(name: str, data: Path) -> tuple[Folder, Folder]:
 def _card_language(folder: Folder) -> str:
     """Return the one language that a folder's README.md names, as cards on the Hub do."""
     from huggingface_hub.repocard import metadata_load
+    from yaml import YAMLError
 
     for card in folder.match("README.md"):
         path = card.local()
         try:
             named = (metadata_load(path) or {}).get("language")
-        except Exception:  # of the parser of its metadata, which people write: another library's own
-            continue
+        except (OSError, ValueError, YAMLError):  # people write it: a card may hold anything
+            named = None
         codes = named if isinstance(named, list) else [named]
         if len(codes) == 1 and isinstance(codes[0], str):
             return canonical_code(codes[0])

@@ -12,6 +12,9 @@ from huggingface_hub.utils._validators import validate_repo_id
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from babelrank.checkpoints import all_languages, public_name, summarise_training
+from babelrank.files import atomic_write
+from babelrank.reporting.export.model_card import evaluation_results
+from babelrank.reporting.results import Results
 from babelrank_adapters.model_files import look_for_model
 
 CARD_FILE = "README.md"
@@ -84,6 +87,19 @@ def render_centered_card(name: str, model: str, share: float, parent: ModelCard 
     if parent:
         text += f"\n## Card of {public_name(model)}\n\n{parent.text.strip()}\n"
     return f"---\n{data.to_yaml()}\n---\n\n{text}"
+
+
+def add_results(folder: Path, results: Results) -> None:
+    """Put the figures of a report into the card of a checkpoint, as its ``model-index``; nothing if it has no card."""
+    card = read_card(folder)
+    if card is None:
+        return
+    figures = evaluation_results(results)
+    for each in figures:
+        each.metric_value = round(each.metric_value, 6)  # as results.json has it
+    known = {key: value for key, value in vars(card.data).items() if key not in ("model_name", "eval_results")}
+    data = ModelCardData(**known, model_name=results.model.name, eval_results=figures)
+    atomic_write(folder / CARD_FILE, f"---\n{data.to_yaml()}\n---\n{card.text}")
 
 
 def _card_data(

@@ -17,7 +17,9 @@ from babelrank.errors import TrainingError
 from babelrank.files import atomic_write
 from babelrank.observer import Observer
 from babelrank.reporting.experiment_runs import PlannedReport, plan_reports
+from babelrank.reporting.results import Results
 from babelrank.training.assembly import load_models
+from babelrank.training.card import add_results
 from babelrank.training.config import TrainingConfig
 from babelrank.training.config_file import load_config
 from babelrank.training.dry_run import time_steps
@@ -32,7 +34,7 @@ _RESULTS_FILE = "results.json"  # in a report's folder
 _TEXTS_TIMED = 64
 
 Train = Callable[[TrainingConfig], Path]  # a configuration -> folder of the checkpoint
-Submit = Callable[[str, Sequence[str], str], object]  # model, collections, name of the report
+Submit = Callable[[str, Sequence[str], str], Results]  # model, collections, name of the report -> its figures
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def run_experiment(folder: Path, reports: Path, observer: Observer, *, train: Tr
     train
         Trains a checkpoint, or goes on with one that was begun.
     submit
-        Evaluates a model and writes its report.
+        Evaluates a model and writes its report; the figures of a checkpoint go into its card, too.
 
     Raises
     ------
@@ -121,8 +123,11 @@ def run_experiment(folder: Path, reports: Path, observer: Observer, *, train: Tr
         observer.log(f"{number} of {len(experiment.steps)}: {name}{' is done' if step.done else ''}")
         if step.done:
             continue
-        model = str(train(step.config)) if step.config else str(step.planned.model)
-        submit(model, experiment.collections, name)
+        if step.config:
+            checkpoint = train(step.config)
+            add_results(checkpoint, submit(str(checkpoint), experiment.collections, name))
+        else:
+            submit(str(step.planned.model), experiment.collections, name)
         atomic_write(step.record, json.dumps(_describe(step.planned, step.config, experiment.collections), indent=2))
         made.append(name)
     return made

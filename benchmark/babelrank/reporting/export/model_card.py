@@ -13,7 +13,7 @@ it into a card that exists (`huggingface_hub.metadata_update`).
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from babelrank.reporting.export.mteb import MEASURE_NAMES
 from babelrank.reporting.export.protocol import File, Options, RanksReader
@@ -23,22 +23,20 @@ from babelrank.reporting.names import slug
 from babelrank.reporting.results import BIAS_MEASURES, TASKS, CollectionResults, Results, catalog_order
 from babelrank.reporting.summary import MEANING, summary_table
 
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
 TASK = "text-retrieval"
 _WORDS = dict(zip(TASKS, ("monolingual", "cross-lingual", "multilingual"), strict=True))
 
 
 def render(results: Sequence[Results], _read_ranks: RanksReader, _options: Options) -> Iterator[File]:
     """Yield a card for each model."""
-    from huggingface_hub import EvalResult, ModelCardData
+    from huggingface_hub import ModelCardData
 
     for each in results:
         collections = {name: each.collections[name] for name in sorted(each.collections, key=catalog_order)}
-        metadata = ModelCardData(
-            model_name=each.model.name,
-            eval_results=[
-                EvalResult(**fields) for name, collection in collections.items() for fields in _fields(name, collection)
-            ],
-        )
+        metadata = ModelCardData(model_name=each.model.name, eval_results=evaluation_results(each))
         texts = [
             "## Retrieval within, across and over languages",
             *(f"### {name}\n\n{_summary(name, collection)}" for name, collection in collections.items()),
@@ -47,6 +45,14 @@ def render(results: Sequence[Results], _read_ranks: RanksReader, _options: Optio
         ]
         text = "\n\n".join(filter(None, texts))
         yield f"{slug(each.model.name)}.md", f"---\n{metadata.to_yaml()}\n---\n\n{text}\n"
+
+
+def evaluation_results(results: Results) -> "list[EvalResult]":
+    """Return the macro figures of a model, as a card's ``model-index`` takes them."""
+    from huggingface_hub import EvalResult
+
+    names = sorted(results.collections, key=catalog_order)
+    return [EvalResult(**fields) for name in names for fields in _fields(name, results.collections[name])]
 
 
 def _summary(name: str, collection: CollectionResults) -> str:
