@@ -210,13 +210,65 @@ def test_leaderboard_check_lists_a_damaged_rank_table(babelrank: Babelrank, stor
     assert f"not current: {table}" in outcome.err
 
 
-def test_the_leaderboard_is_found_from_a_folder_below(
+def test_reports_are_where_the_variable_says(
     babelrank: Babelrank, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert submit_sample(babelrank, store).code == 0
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path / "below")
+    assert "not a folder of reports" in babelrank("leaderboard", "--check").err  # nothing above is guessed
+    monkeypatch.setenv("BABELRANK_REPORTS", str(tmp_path / "reports"))
     assert babelrank("leaderboard", "--check").code == 0
+    monkeypatch.setenv("BABELRANK_REPORTS", "/nowhere")
+    assert babelrank("leaderboard", "--check", "--reports", "../reports").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable", "folder", "leaderboard"),
+    [
+        ([], None, "reports", "leaderboard.md"),
+        ([], "other/reports", "other/reports", "other/leaderboard.md"),
+        ([], "figures", "figures", None),
+        (["--reports", "given/figures"], "other/reports", "given/figures", "given/leaderboard.md"),
+        (["--out", "reports"], "other/reports", "reports", None),
+    ],
+)
+def test_submit_says_first_where_it_writes(
+    babelrank: Babelrank,
+    store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    variable: str | None,
+    folder: str,
+    leaderboard: str | None,
+) -> None:
+    if variable:
+        monkeypatch.setenv("BABELRANK_REPORTS", variable)
+    outcome = submit_sample(babelrank, store, *arguments)
+    assert outcome.code == 0, outcome.err
+    first = outcome.err.splitlines()[0]
+    assert f"into {tmp_path / folder}" in first
+    assert (tmp_path / folder / "use-multilingual-v3" / "results.json").is_file()
+    written = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("leaderboard.md")]
+    assert written == ([leaderboard] if leaderboard else [])
+    assert ("leaderboard" in first) == bool(leaderboard)
+
+
+def test_two_folders_for_one_report_are_refused(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
+    outcome = submit_sample(babelrank, store, "--out", "a", "--reports", "b")
+    assert outcome.code == 2
+    assert "--out and --reports" in outcome.err
+
+
+def test_vectors_are_stored_where_the_variable_says(
+    babelrank: Babelrank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BABELRANK_STORE", str(tmp_path / "vectors"))
+    assert babelrank("submit", "use-multilingual-v3", "-c", "sample:en", "--out", "out").code == 0
+    outcome = babelrank("cache")
+    assert str(tmp_path / "vectors") in outcome.out
+    assert "use-multilingual-v3" in outcome.out
 
 
 def test_plot_draws_every_heatmap_in_every_format(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
@@ -296,16 +348,6 @@ def test_schema_is_json(babelrank: Babelrank) -> None:
     outcome = babelrank("schema")
     assert outcome.code == 0
     assert "collections" in json.loads(outcome.out)["properties"]
-
-
-def test_interruption_says_how_to_go_on(babelrank: Babelrank, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("babelrank.pipelines.evaluation.encode", interrupt)
-    outcome = babelrank("submit", "use-multilingual-v3", "-c", "sample")
-    assert outcome.code == 130
-    assert "goes on from there" in outcome.err
 
 
 HEAVY = ("torch", "faiss", "matplotlib", "datasets", "transformers", "sentence_transformers", "pandas", "numba")

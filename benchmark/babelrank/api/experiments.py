@@ -66,15 +66,13 @@ def run_experiment(
     from babelrank.training.experiments import run_experiment as run_all
     from babelrank.training.run import train as run_training
 
-    place, out, folder_of_data = as_path(folder), reports_folder(reports), optional_path(data)
+    place, out, collections = as_path(folder), reports_folder(reports), optional_path(data)
     with watched_by(observer) as watching:
         run_all(
             place,
             out,
             watching,
-            train=lambda config: run_training(
-                config, watching, optional_path(data), trust_remote_code=trust_remote_code
-            ),
+            train=lambda config: run_training(config, watching, collections, trust_remote_code=trust_remote_code),
             submit=lambda model, collections, name: (
                 evaluate(
                     model,

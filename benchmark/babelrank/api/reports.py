@@ -266,7 +266,8 @@ def plot(
     if size is not None and size not in plots.SIZES:
         raise ReportError(unknown_choice("size", size, plots.SIZES))
     inputs = plots.PlotInputs([each.results for each in results], lambda i, name: results[i].rank_table(name))
-    chosen, wanted = plots.SIZES[size] if size else None, _as_list(formats) or plots.FORMATS
+    chosen = plots.SIZES[size] if size else None
+    wanted = _as_list(formats) or plots.FORMATS
     return [
         path for kind in _as_list(kinds) for path in plots.plot(kind, inputs, as_path(out), size=chosen, formats=wanted)
     ]

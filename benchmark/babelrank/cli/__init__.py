@@ -46,16 +46,12 @@ for command in _COMMANDS:
     app.command()(ends_in_a_sentence(command))
 
 data_app = typer.Typer(help="List, download and check collections.", no_args_is_help=True)
-_DATA_COMMANDS: dict[str, Callable[..., None]] = {
-    "list": collections.list_collections,
-    "init": collections.init_collection,
-    "check": collections.check_collection,
-    "fetch": collections.fetch_collections,
-    "export": collections.export_collection,
-    "verify": collections.verify_collections,
-}
-for name, data_command in _DATA_COMMANDS.items():
-    data_app.command(name)(ends_in_a_sentence(data_command))
+data_app.command("list")(ends_in_a_sentence(collections.list_collections))
+data_app.command("init")(ends_in_a_sentence(collections.init_collection))
+data_app.command("check")(ends_in_a_sentence(collections.check_collection))
+data_app.command("fetch")(ends_in_a_sentence(collections.fetch_collections))
+data_app.command("export")(ends_in_a_sentence(collections.export_collection))
+data_app.command("verify")(ends_in_a_sentence(collections.verify_collections))
 app.add_typer(data_app, name="data")
 
 

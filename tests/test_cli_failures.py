@@ -1,0 +1,170 @@
+"""How a command ends when something goes wrong: one sentence, and an exit status."""
+
+import errno
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from command_line import Babelrank
+
+
+@pytest.fixture
+def fail(babelrank, tmp_path, monkeypatch):
+    """Run `data list`, or other arguments, while listing collections raises an error."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def run(error, *arguments):
+        def raise_it(*_):
+            raise error
+
+        monkeypatch.setattr("babelrank.api.collections.list_collections", raise_it)
+        return babelrank(*(arguments or ("data", "list")))
+
+    return run
+
+
+def test_a_fault_of_ours_is_one_sentence_with_a_log(fail, tmp_path):
+    outcome = fail(ZeroDivisionError("first line\nsecond line"))
+    assert outcome.code == 1
+    (line,) = outcome.err.splitlines()
+    log = re.fullmatch(r"this is a bug: ZeroDivisionError: first line; the details are in (.+)", line)[1]
+    assert Path(log).parent == tmp_path
+    content = Path(log).read_text(encoding="utf-8")
+    assert "Traceback" in content
+    assert "second line" in content
+    assert content.startswith("babelrank ")
+
+
+@pytest.mark.parametrize("arguments", [("--debug", "data", "list"), ("data", "list", "--debug")])
+def test_debug_shows_the_traceback(fail, tmp_path, arguments):
+    outcome = fail(ZeroDivisionError("why"), *arguments)
+    assert outcome.code == 1
+    assert "Traceback" in outcome.err
+    assert "the details are above" in outcome.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("value", "shown"), [("1", True), ("0", False), ("", False)])
+def test_debug_is_a_variable_too(fail, monkeypatch, value, shown):
+    monkeypatch.setenv("BABELRANK_DEBUG", value)
+    assert ("Traceback" in fail(ZeroDivisionError("why")).err) == shown
+
+
+def test_a_log_that_cannot_be_written_is_not_named(fail, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    assert fail(ZeroDivisionError("why")).err == ("this is a bug: ZeroDivisionError: why; --debug shows the details.\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/data/x"), "error: /data/x: Permission denied."),
+        (OSError(errno.EXDEV, "Invalid cross-device link", "a", None, "b"), "error: b: Invalid cross-device link."),
+        (OSError(errno.ENOSPC, "No space left on device"), "error: No space left on device."),
+    ],
+)
+def test_errors_about_files_are_the_users(fail, error, sentence):
+    outcome = fail(error)
+    assert (outcome.code, outcome.err.strip()) == (2, sentence)
+
+
+def test_an_error_of_the_system_that_is_about_no_file_is_ours(fail):
+    assert fail(OSError(errno.EBADF, "Bad file descriptor")).code == 1
+
+
+def test_the_end_of_a_file_is_no_interruption(fail):
+    assert fail(EOFError("damaged")).code == 1
+
+
+def test_a_deleted_working_directory_is_said(babelrank, tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    outcome = babelrank("leaderboard")
+    assert outcome.code == 2
+    assert "working directory no longer exists" in outcome.err
+
+
+def test_every_command_can_be_interrupted(fail):
+    outcome = fail(KeyboardInterrupt())
+    assert outcome.code == 130
+    assert "run the same command again to continue" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_an_interrupted_submission_continues(babelrank: Babelrank, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("babelrank.pipelines.evaluation.encode", interrupt)
+    outcome = babelrank("submit", "use-multilingual-v3", "-c", "sample")
+    assert outcome.code == 130
+    assert "run the same command again to continue" in outcome.err
+
+
+def test_an_unknown_command_or_option_is_a_usage_error(babelrank):
+    for arguments in (("sumbit",), ("data", "list", "--dta", "x"), ("cache", "--prune", "-1")):
+        outcome = babelrank(*arguments)
+        assert outcome.code == 2
+        assert "Usage: " in outcome.err
+
+
+def test_a_user_that_does_not_exist_is_named(babelrank):
+    outcome = babelrank("data", "list", "--data", "~nobody-of-that-name/data")
+    assert outcome.code == 2
+    assert "~nobody-of-that-name/data: there is no such user" in outcome.err
+
+
+def test_version_and_short_help(babelrank):
+    assert babelrank("--version").out.startswith("babelrank 0.")
+    for arguments in (("-h",), ("submit", "-h"), ("data", "-h"), ("data", "list", "-h")):
+        outcome = babelrank(*arguments)
+        assert outcome.code == 0
+        assert "Usage: " in outcome.out
+
+
+def run_program(*arguments, cwd, **more):
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("COV_")}
+    command = [sys.executable, "-m", "babelrank", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, env={**environment, **more.pop("env", {})}, stderr=subprocess.PIPE, check=False, **more
+    )
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_a_terminal_without_arrows_loses_nothing(tmp_path, encoding):
+    done = run_program(
+        *("submit", "use-multilingual-v3", "-c", "sample:de,en", "--store", tmp_path / "store"),
+        cwd=tmp_path,
+        env={"PYTHONIOENCODING": encoding},
+        stdout=subprocess.PIPE,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"mAP ?" in done.stdout
+    assert (tmp_path / "leaderboard.md").stat().st_size
+    assert (tmp_path / "reports/use-multilingual-v3/results.json").is_file()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a Linux device that is always full")
+def test_a_full_device_is_said_after_everything_is_written(tmp_path):
+    with Path("/dev/full").open("w") as full:
+        done = run_program("schema", cwd=tmp_path, stdout=full)
+    assert done.returncode == 2
+    assert done.stderr.decode().splitlines() == ["error: No space left on device."]
+
+
+@pytest.mark.parametrize("arguments", [("schema",), ("--help",), ("data", "list")])
+def test_a_closed_pipe_ends_quietly(tmp_path, arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = run_program(*arguments, cwd=tmp_path, stdout=writing)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
