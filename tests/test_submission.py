@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from babelrank import submission
+from babelrank.pipelines import submission
 from babelrank.encoding.protocol import EncoderInfo, Similarity
 from babelrank.encoding.vectors import Kind
 from babelrank.errors import EncoderError
