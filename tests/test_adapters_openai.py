@@ -206,6 +206,16 @@ class TestProbing:
         with pytest.raises(EncoderError, match="one and the same vector for 3 different texts"):
             load(server.url)
 
+    def test_zero_vectors_are_found(self, server):
+        server.answer = lambda body, _: ok([[0.0, 0.0] for _ in body["input"]])
+        with pytest.raises(EncoderError, match="returned a zero vector for 3 of 3 texts"):
+            load(server.url)
+        server.answer = lambda body, _: vectors_of(body)
+        encoder = load(server.url)
+        server.answer = lambda body, _: ok([[0.0, 0.0, 0.0] for _ in body["input"]])
+        with pytest.raises(EncoderError, match="returned a zero vector for 7 of 7 texts"):
+            encoder.encode_query(TEXTS)
+
     def test_another_model_is_found_by_its_name(self, server):
         encoder = after_probe(server, lambda body, _: ok([vector(text) for text in body["input"]], model="another"))
         encoder.encode_query(["a"])  # the server named none before

@@ -26,7 +26,7 @@ import numpy as np
 
 from babelrank.encoding.checks import PROBES, SAME_TEXT, check_order, check_vectors
 from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions, Role, Similarity
-from babelrank.encoding.vectors import nearly_equal
+from babelrank.encoding.vectors import Vectors, nearly_equal
 from babelrank.errors import EncoderError
 from babelrank_adapters.openai_endpoint import Answer, Endpoint
 from babelrank_adapters.option_types import json_object, number, positive_integer
@@ -101,7 +101,7 @@ class OpenAIEncoder:
         for role in (
             Role if len({json.dumps(body, sort_keys=True) for body in self._bodies.values()}) > 1 else [Role.QUERY]
         ):
-            check_order(partial(self._ask, role=role), endpoint.base_url)
+            check_order(partial(self._ask_checked, role=role), endpoint.base_url)
 
     def encode_query(self, texts: Sequence[str]) -> np.ndarray:
         """Return float32 vectors, shape (len(texts), dimension)."""
@@ -144,6 +144,9 @@ class OpenAIEncoder:
                 )
         parts = [answer.vectors for answer in answers]
         return np.concatenate(parts) if parts else np.empty((0, self.info.dimension), dtype=np.float32)
+
+    def _ask_checked(self, texts: Sequence[str], role: Role) -> Vectors:
+        return check_vectors(self._ask(texts, role), texts, self.info)
 
     def _probe_again(self, ready: Sequence[str], vectors: np.ndarray, role: Role) -> None:
         """Check that a text from within a batch gets the same vector alone, and the first probe that of the start."""
