@@ -82,7 +82,7 @@ class Bm25Encoder:
     def weigh(self, documents: csr_array) -> csr_array:
         """Turn counts into BM25 weights with the idf and the average length of `documents`: float32, same shape.
 
-        The formulas are bm25s', applied to all counts at once; its own index counts lists of terms anew.
+        The formulas are bm25s', applied to all counts at once; its own index would count lists of terms again.
         """
         if not documents.nnz:  # no average length to divide by
             return documents

@@ -1,14 +1,14 @@
 """Vectors that were made elsewhere: a folder with a collection's texts and a vector for each.
 
-`babelrank data export COLLECTION FOLDER` writes ``queries.jsonl`` and ``passages.jsonl``. Beside each lie its vectors,
-in one of three forms:
+`babelrank data export COLLECTION FOLDER` writes ``queries.jsonl`` and ``passages.jsonl``. The vectors lie next
+to them, in one of three forms:
 
     queries.npy          shape (texts, dimension); ids in queries.ids.txt, one per line in the order of the rows
     queries.safetensors  one tensor of that shape; ids likewise
     queries.parquet      columns `id` (string) and `vector` (list of floats)
 
 For more than one collection, each has a folder of its own inside the model's. Vectors are float16, float32 or float64,
-in any order of texts: the ids say which is whose.
+in any order of texts; the ids tell which text each belongs to.
 """
 
 import hashlib

@@ -101,7 +101,7 @@ def require_weights(
 
 
 def _has_own_code(files: ModelFiles) -> bool:
-    """Tell whether a transformer in the model, or a base of it, is to be read with code that comes with it."""
+    """Tell whether the model, or a base of it, comes with code for its transformer."""
     configs = [(part, name) for part in (files, *files.bases) for name in part.names]
     return any(_CODE in part.read_object(name) for part, name in configs if PurePosixPath(name).name == "config.json")
 

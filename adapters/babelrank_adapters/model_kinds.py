@@ -63,7 +63,7 @@ def require_kind(files: ModelFiles, adapter: str, *others: str) -> None:
     Parameters
     ----------
     others
-        Adapters whose models `adapter` can take, too.
+        Adapters with models that `adapter` can take, too.
 
     Raises
     ------

@@ -72,7 +72,7 @@ class Endpoint:
     key
         Sent as a bearer token; no header if it is empty.
     fields
-        Of every request's body, besides the texts.
+        Fields of every request's body, without the texts.
     concurrency
         Requests under way at the same time.
     timeout

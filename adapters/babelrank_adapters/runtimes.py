@@ -1,6 +1,6 @@
 """ONNX Runtime and OpenVINO in the place of PyTorch under a model of sentence-transformers, on the CPU, in float32.
 
-sentence-transformers' own way there, through Optimum, does not install beside transformers 5
+sentence-transformers' own way there, through Optimum, does not install with transformers 5
 (https://github.com/huggingface/optimum-onnx/issues/114).
 """
 
@@ -92,7 +92,7 @@ def replace_torch(model: SentenceTransformer, files: ModelFiles, backend: str) -
     stored = next((name for name in _FILES[backend] if name in files.names), None)
     with extra(backend), TemporaryDirectory() as scratch:
         if stored:
-            # Beside a graph lie its weights: model.onnx.data, model.onnx_data, openvino_model.bin.
+            # Next to a graph lie its weights: model.onnx.data, model.onnx_data, openvino_model.bin.
             path = files.folder([f"{stored.rpartition('.')[0]}.*"]) / stored
         else:
             path = Path(scratch, "model.onnx")

@@ -258,7 +258,7 @@ def kind_of(vectors: Vectors) -> Kind:
 
 def _wrappers() -> Iterator[Callable[[object, EncoderOptions, str | None], Encoder | None]]:
     for name in adapter_names():
-        with suppress(EncoderError):  # a broken plug-in stands in nobody's way
+        with suppress(EncoderError):  # a broken plug-in does not stop the others
             yield load_adapter(name).wrap
 
 

@@ -149,7 +149,7 @@ class Concurrent(Protocol):
 
 @runtime_checkable
 class PoolWeighting(Protocol):
-    """A sparse encoder whose passages weigh differently by the pool in which they are ranked, such as BM25."""
+    """A sparse encoder that weighs passages by the pool in which they are ranked, such as BM25."""
 
     def weigh(self, documents: csr_array) -> csr_array:
         """Turn what `encode_document` returned for the passages of a pool into their weights in it; same shape."""

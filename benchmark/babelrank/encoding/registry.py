@@ -41,7 +41,7 @@ def load_adapter(name: str) -> Adapter:
 def find_adapter(model: str, options: EncoderOptions) -> Adapter:
     """Return the adapter that recognises `model`, or the one that loads any sentence-transformers model."""
     for name in adapter_names():
-        with suppress(Exception):  # a broken plug-in stands in nobody's way; asked for by name, it says what is wrong
+        with suppress(Exception):  # a broken plug-in does not stop the others; asked for by name, it says why
             adapter = load_adapter(name)
             if adapter.recognises(model, options):
                 return adapter

@@ -48,7 +48,7 @@ def text_key(text: str) -> bytes:
 
 
 def shelf_identity(info: EncoderInfo, role: Role) -> dict[str, Any]:
-    """Return whose vectors a shelf holds, as JSON values; without a fingerprint, nobody's again."""
+    """Return the encoder and role of a shelf, as JSON values; unique each time if the encoder has no fingerprint."""
     return {
         "format": _FORMAT,
         "adapter": info.adapter,
