@@ -149,7 +149,7 @@ def visit(visits, folder):
     yield visits.open
     assert visits.troubles == []
     assert {url.partition("#")[0] for url in visits.requests if not url.startswith(("data:", "about:"))} <= {
-        f"{folder.as_uri()}/{path.name}" for path in folder.iterdir()
+        path.as_uri() for path in folder.rglob("*")
     }
 
 

@@ -293,9 +293,9 @@ def test_a_current_report_is_not_drawn_again_and_a_changed_one_is(tmp_path, monk
     drawn = []
     render = report.render_report
 
-    def counting(results, folder):
+    def counting(results, folder, **options):
         drawn.append(folder.name)
-        return render(results, folder)
+        return render(results, folder, **options)
 
     monkeypatch.setattr(report, "render_report", counting)
     refresh_reports(tmp_path)

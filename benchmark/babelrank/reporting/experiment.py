@@ -160,7 +160,7 @@ def render_experiment_html(folder: Path, reports: Path, estimates: Estimates | N
     return render_page(
         "experiment.html.j2",
         styles=("base.css", "site.css"),
-        scripts=("common.js",),
+        scripts=(),
         page=page,
         text=MarkdownIt("js-default").render(page.text),
         leaderboard=f"../{LEADERBOARD_PAGE}",

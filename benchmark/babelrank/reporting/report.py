@@ -195,7 +195,7 @@ def refresh_reports(reports: Path) -> list[Path]:
     return changed
 
 
-def draw_report(folder: Path, results: Results, cache: Cache) -> dict[str, str]:
+def draw_report(folder: Path, results: Results, cache: Cache, *, with_leaderboard: bool = False) -> dict[str, str]:
     """Return the pages and heatmaps of a report by file name: from its folder if they are current, else drawn.
 
     Parameters
@@ -204,6 +204,8 @@ def draw_report(folder: Path, results: Results, cache: Cache) -> dict[str, str]:
         As its results.json has them.
     cache
         Knows what the files followed from; it is told of those that are drawn.
+    with_leaderboard
+        Whether pages link to a leaderboard although there is none yet.
 
     Raises
     ------
@@ -214,11 +216,16 @@ def draw_report(folder: Path, results: Results, cache: Cache) -> dict[str, str]:
         FILE_NAME,
         *(file.file for each in results.collections.values() for file in (each.ranks, each.top) if file),
     ]
-    origin = ["report", folder.name, has_leaderboard(folder), *(_digest_of(folder / name) for name in inputs)]
+    origin = [
+        "report",
+        folder.name,
+        with_leaderboard or has_leaderboard(folder),
+        *(_digest_of(folder / name) for name in inputs),
+    ]
     known: dict[str, str] = cache.once(origin, dict)
     if known and all(_digest_of(folder / name) == expected for name, expected in known.items()):
         return {name: (folder / name).read_text(encoding="utf-8") for name in known}
-    files = render_report(results, folder)
+    files = render_report(results, folder, with_leaderboard=with_leaderboard)
     cache.replace(origin, {name: digest(content) for name, content in files.items()})
     return files
 

@@ -59,7 +59,7 @@ def build_site(reports: Path, experiments: Path, folder: Path) -> Path:
         for source in results:
             copied = target / "reports" / source.name
             shutil.copytree(source, copied, ignore=_HIDDEN, dirs_exist_ok=True)
-            for name, content in draw_report(source, results[source], cache).items():
+            for name, content in draw_report(source, results[source], cache, with_leaderboard=True).items():
                 atomic_write(copied / name, content, flush=False)
         for source in pages:
             for path in source.glob("*.toml"):
@@ -88,7 +88,7 @@ def _render_index(reports: Mapping[Path, Results], boards: Sequence[Board], expe
     return render_page(
         "index.html.j2",
         styles=("base.css", "site.css"),
-        scripts=("common.js",),
+        scripts=(),
         boards=boards,
         leaderboard=LEADERBOARD_PAGE,
         experiments=experiments,
