@@ -21,7 +21,8 @@ from babelrank.reporting.facts import reproducing_command
 from babelrank.reporting.leaderboard import read_boards, render_leaderboard, render_leaderboard_html
 from babelrank.reporting.pages import LEADERBOARD, LEADERBOARD_PAGE
 from babelrank.reporting.provenance import Seconds, current_environment
-from babelrank.reporting.report import check_reports, read_reports, refresh_reports, write_report
+from babelrank.reporting.refresh import check_reports, refresh_reports
+from babelrank.reporting.report import read_reports, write_report
 from babelrank.reporting.results import Results, collection_results, model_results
 from babelrank.reporting.results_file import dump, parse, read_results
 from made_collections import rank_with_top

@@ -8,7 +8,8 @@ import pytest
 from babelrank.pipelines.submission import submit
 from babelrank.reporting.leaderboard import read_boards, render_leaderboard, render_leaderboard_html
 from babelrank.reporting.measures import measures_of
-from babelrank.reporting.report import check_reports, find_report
+from babelrank.reporting.refresh import check_reports
+from babelrank.reporting.report import find_report
 from observers import RecordingObserver
 
 WORDS = ["nyota", "mlima", "bahari", "mto", "jua", "mwezi", "mvua", "upepo"]

@@ -11,17 +11,16 @@ from filelock import FileLock
 
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RelevantRanks, read_ranks
-from babelrank.reporting import report
+from babelrank.reporting import refresh, report
 from babelrank.reporting.cache import Cache
 from babelrank.reporting.leaderboard import read_boards
+from babelrank.reporting.pages import render_report
+from babelrank.reporting.refresh import check_reports, refresh_reports
 from babelrank.reporting.report import (
-    check_reports,
     check_writable,
     find_ranks,
     find_report,
     lock_reports,
-    refresh_reports,
-    render_report,
     write_report,
 )
 from babelrank.reporting.results_file import read_results
@@ -270,8 +269,8 @@ def test_reports_are_drawn_one_by_one_so_that_others_can_write_in_between(tmp_pa
         held[-1].append(folder.name)
         return {}
 
-    monkeypatch.setattr(report, "lock_reports", counting)
-    monkeypatch.setattr(report, "draw_report", draw)
+    monkeypatch.setattr(refresh, "lock_reports", counting)
+    monkeypatch.setattr(refresh, "draw_report", draw)
     refresh_reports(tmp_path)
     assert held == [["first"], ["second"]]
 
@@ -291,13 +290,13 @@ def test_stale_files_of_a_report_are_found(tmp_path):
 def test_a_current_report_is_not_drawn_again_and_a_changed_one_is(tmp_path, monkeypatch):
     folder = write_report(tmp_path, *toy_results())
     drawn = []
-    render = report.render_report
+    render = refresh.render_report
 
     def counting(results, folder, **options):
         drawn.append(folder.name)
         return render(results, folder, **options)
 
-    monkeypatch.setattr(report, "render_report", counting)
+    monkeypatch.setattr(refresh, "render_report", counting)
     refresh_reports(tmp_path)
     assert drawn == ["toy"]  # nothing is known of it yet
     refresh_reports(tmp_path)

@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from babelrank.pipelines import submission
 from babelrank.encoding.protocol import EncoderInfo, Similarity
 from babelrank.encoding.vectors import Kind
 from babelrank.errors import EncoderError
+from babelrank.pipelines import submission
 from observers import RecordingObserver
 
 

@@ -16,7 +16,8 @@ from babelrank.reporting.cache import Cache
 from babelrank.reporting.experiment import check_experiments, write_experiments
 from babelrank.reporting.leaderboard import check_leaderboard, write_leaderboard
 from babelrank.reporting.measures import measures_of
-from babelrank.reporting.report import check_reports, find_folder, read_reports, refresh_reports
+from babelrank.reporting.refresh import check_reports, refresh_reports
+from babelrank.reporting.report import find_folder, read_reports
 from babelrank.reporting.results import catalog_order
 from babelrank.reporting.results_file import json_schema
 from babelrank.result import Result, read_result

@@ -15,11 +15,8 @@ from babelrank.errors import ReportError, unknown_choice
 from babelrank.files import PART_SUFFIX, atomic_write
 from babelrank.ranking.table import RelevantRanks
 from babelrank.ranking.top_table import TopRanks
-from babelrank.reporting.cache import Cache, digest, open_cache
-from babelrank.reporting.estimates import Estimates
-from babelrank.reporting.heatmaps import heatmaps_of
 from babelrank.reporting.names import collection_stem, find_problem, slug
-from babelrank.reporting.pages import REPORT_NAME, has_leaderboard, render_markdown_of, render_report
+from babelrank.reporting.pages import render_report
 from babelrank.reporting.provenance import Environment
 from babelrank.reporting.results import CollectionResults, ModelResults, RanksFile, Results, TopFile
 from babelrank.reporting.results_file import FILE_NAME, dump, parse, read_results
@@ -142,94 +139,6 @@ def write_report(
     return folder
 
 
-def check_reports(reports: Path, cache: Cache | None = None) -> list[str]:
-    """Return the paths in `reports` that do not follow from their results.json.
-
-    These are a report.md that differs, a heatmap that is missing, a rank table that is missing, and a table with a
-    checksum that differs from results.json. (A table of top passages may be missing: the page then has no errors to
-    show.) Pages in HTML are not looked at.
-
-    Parameters
-    ----------
-    cache
-        What is known of the reports.
-
-    Raises
-    ------
-    ReportError
-        A results.json cannot be read.
-    """
-    stale, estimates = [], Estimates(cache)
-    for folder, results in read_reports(reports).items():
-        damaged = [path for collection in results.collections.values() for path in _damaged(folder, collection)]
-        heatmaps = [
-            folder / heatmap.file_name(name)
-            for name, collection in results.collections.items()
-            for heatmap in heatmaps_of(name, collection)
-        ]
-        stale += damaged + [path for path in heatmaps if not path.is_file()]
-        page = folder / REPORT_NAME
-        if not damaged and not _holds(page, render_markdown_of(results, folder, estimates)):
-            stale.append(page)
-    return [str(path) for path in stale]
-
-
-def refresh_reports(reports: Path) -> list[Path]:
-    """Draw every report again that is not current, as after a change of babelrank; return the files that changed.
-
-    A report is current if nothing that it follows from has changed since it was drawn, nor what was drawn.
-
-    Raises
-    ------
-    ReportError
-        A results.json cannot be read, or a folder cannot be written.
-    """
-    changed = []
-    with open_cache(reports) as cache:
-        for folder in _folders(reports):
-            with lock_reports(reports):  # one at a time, and read again: a submission may come in between
-                for name, content in draw_report(folder, read_results(folder / FILE_NAME), cache).items():
-                    if not _holds(folder / name, content):
-                        atomic_write(folder / name, content)
-                        changed.append(folder / name)
-    return changed
-
-
-def draw_report(folder: Path, results: Results, cache: Cache, *, with_leaderboard: bool = False) -> dict[str, str]:
-    """Return the pages and heatmaps of a report by file name: from its folder if they are current, else drawn.
-
-    Parameters
-    ----------
-    results
-        As its results.json has them.
-    cache
-        Knows what the files followed from; it is told of those that are drawn.
-    with_leaderboard
-        Whether pages link to a leaderboard although there is none yet.
-
-    Raises
-    ------
-    ReportError
-        A table cannot be read.
-    """
-    inputs = [
-        FILE_NAME,
-        *(file.file for each in results.collections.values() for file in (each.ranks, each.top) if file),
-    ]
-    origin = [
-        "report",
-        folder.name,
-        with_leaderboard or has_leaderboard(folder),
-        *(_digest_of(folder / name) for name in inputs),
-    ]
-    known: dict[str, str] = cache.once(origin, dict)
-    if known and all(_digest_of(folder / name) == expected for name, expected in known.items()):
-        return {name: (folder / name).read_text(encoding="utf-8") for name in known}
-    files = render_report(results, folder, with_leaderboard=with_leaderboard)
-    cache.replace(origin, {name: digest(content) for name, content in files.items()})
-    return files
-
-
 def read_reports(reports: Path) -> dict[Path, Results]:
     """Return the results of every report by its folder, sorted; hidden folders and plain files are no reports.
 
@@ -238,10 +147,11 @@ def read_reports(reports: Path) -> dict[Path, Results]:
     ReportError
         There is no such folder, or the results.json of one cannot be read.
     """
-    return {folder: read_results(folder / FILE_NAME) for folder in _folders(reports)}
+    return {folder: read_results(folder / FILE_NAME) for folder in report_folders(reports)}
 
 
-def _folders(reports: Path) -> list[Path]:
+def report_folders(reports: Path) -> list[Path]:
+    """Return the folders of reports, sorted; errors are those of `read_reports`."""
     try:
         return sorted(path for path in reports.iterdir() if path.is_dir() and not path.name.startswith("."))
     except OSError as error:
@@ -410,28 +320,20 @@ def _store_tables(
 
 def _check_tables(fresh: Path, folder: Path, results: Results) -> None:
     for name, collection in results.collections.items():
-        for path in _damaged(fresh, collection):
+        for path in damaged_tables(fresh, collection):
             raise ReportError(
                 f"{folder / path.name}: missing, or its checksum differs from results.json. Evaluate {name} again, "
                 "too, or move the folder away."
             )
 
 
-def _damaged(folder: Path, collection: CollectionResults) -> list[Path]:
+def damaged_tables(folder: Path, collection: CollectionResults) -> list[Path]:
     """Return the tables with a checksum that differs from results.json; one of top passages may be missing."""
     ranks, top = collection.ranks, collection.top
     damaged = [folder / ranks.file] if ranks and not is_complete(folder, ranks) else []
     if top and (folder / top.file).exists() and not is_complete(folder, top):
         damaged.append(folder / top.file)
     return damaged
-
-
-def _holds(path: Path, content: str) -> bool:
-    return path.is_file() and path.read_bytes() == content.encode()
-
-
-def _digest_of(path: Path) -> str:
-    return file_digest(path) if path.is_file() else ""
 
 
 def _sibling(folder: Path, purpose: str) -> Path:

@@ -23,7 +23,8 @@ from babelrank.reporting.html_page import render_page
 from babelrank.reporting.html_report import REPORT_PAGE
 from babelrank.reporting.leaderboard import read_boards, render_leaderboard, render_leaderboard_html
 from babelrank.reporting.pages import LEADERBOARD, LEADERBOARD_PAGE
-from babelrank.reporting.report import draw_report, read_reports
+from babelrank.reporting.refresh import draw_report
+from babelrank.reporting.report import read_reports
 from babelrank.reporting.results import Results
 from babelrank.reporting.summary import verdict
 from babelrank.reporting.tables import Column, Entry, Link, Table

@@ -1,0 +1,109 @@
+"""Which files of reports are current, and drawing again those that are not."""
+
+from pathlib import Path
+
+from babelrank.files import atomic_write
+from babelrank.reporting.cache import Cache, digest, open_cache
+from babelrank.reporting.estimates import Estimates
+from babelrank.reporting.heatmaps import heatmaps_of
+from babelrank.reporting.pages import REPORT_NAME, has_leaderboard, render_markdown_of, render_report
+from babelrank.reporting.report import damaged_tables, lock_reports, read_reports, report_folders
+from babelrank.reporting.results import Results
+from babelrank.reporting.results_file import FILE_NAME, read_results
+from babelrank.reporting.stored_tables import file_digest
+
+
+def check_reports(reports: Path, cache: Cache | None = None) -> list[str]:
+    """Return the paths in `reports` that do not follow from their results.json.
+
+    These are a report.md that differs, a heatmap that is missing, a rank table that is missing, and a table with a
+    checksum that differs from results.json. (A table of top passages may be missing: the page then has no errors to
+    show.) Pages in HTML are not looked at.
+
+    Parameters
+    ----------
+    cache
+        What is known of the reports.
+
+    Raises
+    ------
+    ReportError
+        A results.json cannot be read.
+    """
+    stale, estimates = [], Estimates(cache)
+    for folder, results in read_reports(reports).items():
+        damaged = [path for collection in results.collections.values() for path in damaged_tables(folder, collection)]
+        heatmaps = [
+            folder / heatmap.file_name(name)
+            for name, collection in results.collections.items()
+            for heatmap in heatmaps_of(name, collection)
+        ]
+        stale += damaged + [path for path in heatmaps if not path.is_file()]
+        page = folder / REPORT_NAME
+        if not damaged and not _holds(page, render_markdown_of(results, folder, estimates)):
+            stale.append(page)
+    return [str(path) for path in stale]
+
+
+def refresh_reports(reports: Path) -> list[Path]:
+    """Draw every report again that is not current, as after a change of babelrank; return the files that changed.
+
+    A report is current if nothing that it follows from has changed since it was drawn, nor what was drawn.
+
+    Raises
+    ------
+    ReportError
+        A results.json cannot be read, or a folder cannot be written.
+    """
+    changed = []
+    with open_cache(reports) as cache:
+        for folder in report_folders(reports):
+            with lock_reports(reports):  # one at a time, and read again: a submission may come in between
+                for name, content in draw_report(folder, read_results(folder / FILE_NAME), cache).items():
+                    if not _holds(folder / name, content):
+                        atomic_write(folder / name, content)
+                        changed.append(folder / name)
+    return changed
+
+
+def draw_report(folder: Path, results: Results, cache: Cache, *, with_leaderboard: bool = False) -> dict[str, str]:
+    """Return the pages and heatmaps of a report by file name: from its folder if they are current, else drawn.
+
+    Parameters
+    ----------
+    results
+        As its results.json has them.
+    cache
+        Knows what the files followed from; it is told of those that are drawn.
+    with_leaderboard
+        Whether pages link to a leaderboard although there is none yet.
+
+    Raises
+    ------
+    ReportError
+        A table cannot be read.
+    """
+    inputs = [
+        FILE_NAME,
+        *(file.file for each in results.collections.values() for file in (each.ranks, each.top) if file),
+    ]
+    origin = [
+        "report",
+        folder.name,
+        with_leaderboard or has_leaderboard(folder),
+        *(_digest_of(folder / name) for name in inputs),
+    ]
+    known: dict[str, str] = cache.once(origin, dict)
+    if known and all(_digest_of(folder / name) == expected for name, expected in known.items()):
+        return {name: (folder / name).read_text(encoding="utf-8") for name in known}
+    files = render_report(results, folder, with_leaderboard=with_leaderboard)
+    cache.replace(origin, {name: digest(content) for name, content in files.items()})
+    return files
+
+
+def _holds(path: Path, content: str) -> bool:
+    return path.is_file() and path.read_bytes() == content.encode()
+
+
+def _digest_of(path: Path) -> str:
+    return file_digest(path) if path.is_file() else ""
