@@ -76,7 +76,7 @@ def read(folder: Path) -> tuple[float, float, float, int]:
     """Return the CPU seconds that reading takes, the peak in MB before and after, and the number of examples."""
     import datasets
 
-    from babelrank.data.catalog import load_collection
+    from babelrank.data.loading import load_collection
     from babelrank.training.contamination import texts_of_collection
     from babelrank.training.hub_rows import HubRows
     from babelrank.training.indexing import index_rows

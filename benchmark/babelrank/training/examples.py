@@ -13,7 +13,7 @@ import numpy as np
 
 from babelrank.training.membership import RowSet
 from babelrank.training.row_lists import RowLists
-from babelrank.training.texts import hash_texts
+from babelrank.training.texts import TextHasher
 
 QUERY, PASSAGE, NEGATIVE = "query", "passage", "negative"
 Texts = Mapping[str, str]  # language -> text
@@ -117,7 +117,7 @@ class KnownTexts:
     @classmethod
     def of(cls, name: str, texts: Sequence[str]) -> "KnownTexts":
         """Hash texts."""
-        return cls(name, np.unique(hash_texts(texts)))
+        return cls(name, np.unique(TextHasher().hash_texts(texts)))
 
 
 @dataclass(frozen=True)

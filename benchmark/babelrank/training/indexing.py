@@ -18,7 +18,7 @@ from babelrank.training.jsonl_rows import JsonlRows
 from babelrank.training.membership import RowSet
 from babelrank.training.permutation import mix_bits
 from babelrank.training.row_lists import RowLists, group_rows
-from babelrank.training.texts import NORMAL_FORM, hash_texts
+from babelrank.training.texts import NORMAL_FORM, TextHasher
 
 _FORMAT = 1  # of indexes that are kept on disk
 
@@ -32,7 +32,7 @@ def index_rows(
     rows: Rows, known: Sequence[KnownTexts] = (), on_progress: Progress = lambda _done, _total: None
 ) -> ExampleSet:
     """Read all rows once: check them, find which ask the same question, and look for known texts."""
-    size = len(rows)
+    size, hasher = len(rows), TextHasher()
     keys = {side: np.zeros(size, dtype=np.uint64) for side in (QUERY, PASSAGE, NEGATIVE)}
     present: dict[str, dict[str, np.ndarray]] = {QUERY: {}, PASSAGE: {}, NEGATIVE: {}}
     flags = {each.name: np.zeros(size, dtype=bool) for each in known}
@@ -40,7 +40,7 @@ def index_rows(
     for first, columns in rows.scan():
         on_progress(first, size)
         for column in columns:
-            hashes, places = hash_texts(column.texts), column.rows + first
+            hashes, places = hasher.hash_texts(column.texts), column.rows + first
             # A sum, so that neither the order of languages nor of negatives matters.
             np.add.at(keys[column.side], places, mix_bits(hashes ^ _salt(column.lang)))
             present[column.side].setdefault(column.lang, np.zeros(size, dtype=bool))[places] = True

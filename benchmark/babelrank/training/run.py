@@ -58,11 +58,10 @@ def train(
         Something in the configuration does not hold, the output is another run's, the disk is full, or the loss is not
         finite.
     """
-    output = Path(config.output)
+    output, work = Path(config.output), _work_folder(config)
     if is_done(config):
         observer.log(f"{output}: is there already, trained as this configuration says.")
         return output
-    work = output.with_name(f"{output.name}.training")
     lock = FileLock(work.with_name(f"{work.name}.lock"))
     main = _is_main_process()
     with _explain_disk_errors(work):
@@ -73,7 +72,6 @@ def train(
         except Timeout as error:
             raise TrainingError(f"{work}: another process is training there.") from error
         try:
-            _require_same_as_noted(work / _CONFIG, as_json(config), work)
             _run(config, work, observer, data, main=main, trust_remote_code=trust_remote_code)
             if main:
                 (work / "final").replace(output)
@@ -91,16 +89,23 @@ def is_done(config: TrainingConfig) -> bool:
     Raises
     ------
     TrainingError
-        There is something else at its place.
+        Something else is at its place, or a run with another configuration was begun there.
     """
-    output = Path(config.output)
+    output, work = Path(config.output), _work_folder(config)
     if not output.exists():
+        _require_same_as_noted(work / _CONFIG, as_json(config), work)
         return False
     metadata = read_training_metadata(output)
     if metadata is None:
         raise TrainingError(f"{output}: exists, and is no checkpoint of this trainer; choose another output.")
     _require_same(as_json(config), _with_new_keys(metadata["config"]), output)
     return True
+
+
+def _work_folder(config: TrainingConfig) -> Path:
+    """Return the folder in which the state of a run is kept until it is done."""
+    output = Path(config.output)
+    return output.with_name(f"{output.name}.training")
 
 
 def _run(
@@ -164,9 +169,8 @@ def _explain_disk_errors(work: Path) -> Iterator[None]:
         if reason is None:
             raise
         remove_incomplete_checkpoints(work)
-        raise TrainingError(
-            f"{work}: cannot be written ({reason}); the same command goes on from the last complete checkpoint."
-        ) from error
+        then = "goes on from the last complete checkpoint" if last_checkpoint(work) else "begins again"
+        raise TrainingError(f"{work}: cannot be written ({reason}); the same command {then}.") from error
 
 
 def _find_disk_error(error: BaseException | None, work: Path) -> str | None:

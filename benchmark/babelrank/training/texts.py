@@ -9,6 +9,7 @@ import xxhash
 
 NORMAL_FORM = f"2, Unicode {unicodedata.unidata_version}"  # change it with `normalise`: hashes are kept on disk
 _REMEMBERED = 32_768  # texts; a batch reads each text of its examples again
+_KNOWN_AT_MOST = 1_000_000
 
 _ASCII_DROPPED = bytes(code for code in range(128) if unicodedata.category(chr(code))[0] in "PZC")
 
@@ -42,10 +43,27 @@ def hash_text(text: str) -> int:
     return _hash(normalise(text) or text)
 
 
-def hash_texts(texts: Sequence[str]) -> np.ndarray:
-    """Return the hashes of texts, each distinct one hashed once; uint64, shape (len(texts),)."""
-    known = {text: _hash(normalise(text) or text) for text in set(texts)}
-    return np.fromiter((known[text] for text in texts), dtype=np.uint64, count=len(texts))
+class TextHasher:
+    """Hashes the texts of a data set, in which many stand in several rows: each is normalised once.
+
+    It remembers the hashes of a million texts, in about 100 MB, and then begins again.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, int] = {}
+
+    def hash_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Return `hash_text` of each text; uint64, shape (len(texts),)."""
+        if len(self._known) > _KNOWN_AT_MOST:
+            self._known.clear()
+        known = self._known
+        hashes = np.empty(len(texts), dtype=np.uint64)
+        for i, text in enumerate(texts):
+            written = _hash(text)
+            if written not in known:
+                known[written] = _hash(normalise(text) or text)
+            hashes[i] = known[written]
+        return hashes
 
 
 def _hash(text: str) -> int:
