@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import io
 import json
 import shutil
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 import babelrank
 from babelrank.analysis.summary import analyse
@@ -239,6 +241,20 @@ def test_similarities_are_read_by_value_and_whole_numbers_and_halves_are_numbers
         (lambda r: babelrank.compare(r), "compare takes two models or more, got 1"),
         (lambda r: babelrank.load_report("no-such-model"), "unknown report 'no-such-model'"),
         (lambda r: babelrank.leaderboard("no/such/folder"), "not a folder of reports"),
+        (lambda r: babelrank.leaderboard("~nobody-at-all"), "~nobody-at-all: there is no such user"),
+        (lambda r: babelrank.load_report("bm25", "a\0b"), "a path cannot hold a null character"),
+        (lambda r: babelrank.submit(words, "sample:en", promt="x"), "unknown option 'promt'"),
+        (lambda r: babelrank.evaluate(words, "sample:en", seen="en;de"), "'en;de': expected"),
+        (lambda r: babelrank.evaluate(words, "sample:en", seen=["no language"]), "expected"),
+        (lambda r: babelrank.plot(r, size="wall"), "unknown size 'wall'. Known: column, slide, text"),
+        (lambda r: babelrank.plot(r, kinds="pie"), "unknown kind of figure 'pie'"),
+        (lambda r: babelrank.plot(), "nothing to draw"),
+        (lambda r: babelrank.export_reports("bm25", format_name="cvs"), "unknown format 'cvs'. Did you mean 'csv'"),
+        (lambda r: babelrank.export_reports(format_name="csv"), "name one model or more"),
+        (lambda r: babelrank.fetch_collections(["xquad"]), "unknown collection 'xquad'"),
+        (lambda r: babelrank.score_run("x.run", "sample:en", missing="no"), "unknown"),
+        (lambda r: babelrank.fuse_runs([], "sample:en"), "two runs or more"),
+        (lambda r: babelrank.train("no.toml"), "no.toml"),
     ],
 )
 def test_what_is_not_valid_is_refused_in_one_sentence(result, call, message):
@@ -258,3 +274,30 @@ def test_a_report_of_another_version_or_a_damaged_one_is_refused(result, tmp_pat
     ranks.write_bytes(ranks.read_bytes()[:-10])
     with pytest.raises(babelrank.BabelrankError, match=r"ranks\.parquet"):
         _ = babelrank.load_report(tmp_path / "copy").ranks
+
+
+def test_figures_of_results_are_drawn_into_files(result, tmp_path):
+    paths = babelrank.plot(result, kinds=["pairs", "bars"], formats="svg", out=tmp_path)
+    assert {path.suffix for path in paths} == {".svg"}
+    assert sorted(paths) == sorted(tmp_path.iterdir())
+
+
+def test_what_functions_return_is_shown_as_tables(result):
+    other = babelrank.compare(result, result)
+    console = Console(width=120, file=io.StringIO())
+    console.print(result, other)
+    shown = console.file.getvalue()
+    assert f"{result.name} on sample:de,en,es" in shown
+    assert f"{result.name} − {result.name} on sample:de,en,es, mAP" in shown
+
+
+def test_a_submission_leaves_a_leaderboard_that_is_current(tmp_path):
+    observer = RecordingObserver()
+    result = babelrank.submit(words, "sample:de,en", reports=tmp_path / "reports", store=tmp_path, observer=observer)
+    assert observer.messages[0].startswith(f"The report is written into {tmp_path / 'reports'}; the leaderboard")
+    assert result.page.is_file()
+    assert result.name in (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
+    assert list(babelrank.check_pages(tmp_path / "reports")) == []
+    (tmp_path / "leaderboard.md").write_text("by hand", encoding="utf-8")
+    assert list(babelrank.check_pages(tmp_path / "reports")) == [tmp_path / "leaderboard.md"]
+    assert babelrank.refresh_pages(tmp_path / "reports") == [tmp_path / "leaderboard.md"]

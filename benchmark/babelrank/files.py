@@ -1,4 +1,4 @@
-"""Writing files, and folders, so that a reader sees the old content or the new, never a part."""
+"""Paths as users write them, and writing files and folders so that a reader sees the old or the new, never a part."""
 
 import os
 import shutil
@@ -7,7 +7,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+from babelrank.errors import BabelrankError
+
 PART_SUFFIX = ".part"  # of temporary files; one that an interrupted process left behind is not read by anything
+
+
+def as_path(path: str | Path) -> Path:
+    """Return a path with ``~`` replaced by the home folder.
+
+    Raises
+    ------
+    BabelrankError
+        The path names the home folder of an unknown user, or holds a null character.
+    """
+    if "\0" in str(path):
+        raise BabelrankError(f"{str(path)!r}: a path cannot hold a null character.")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise BabelrankError(f"{path}: there is no such user.") from error
 
 
 def atomic_write(path: Path, content: bytes | str, *, flush: bool = True) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from babelrank.api.inputs import as_path, optional_path, watched_by
+from babelrank.api.inputs import optional_path, watched_by
 from babelrank.data.catalog import SOURCES, find_sources, source_folder
 from babelrank.data.download import FileState, fetch, verify
 from babelrank.data.export import export_texts
@@ -12,6 +12,7 @@ from babelrank.data.loading import describe_collection as describe
 from babelrank.data.loading import load_collection, load_collections
 from babelrank.data.spec import GRAMMAR, LAREQA
 from babelrank.data.template import write_template
+from babelrank.files import as_path
 from babelrank.observer import Observer
 
 

@@ -7,26 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from babelrank.encoding.protocol import EncoderOptions, parse_similarity
-from babelrank.errors import BabelrankError, EncoderError, unknown_choice
+from babelrank.errors import EncoderError, unknown_choice
+from babelrank.files import as_path
 from babelrank.observer import Observer
 
 REPORTS_VARIABLE = "BABELRANK_REPORTS"
-
-
-def as_path(path: str | Path) -> Path:
-    """Return a path with ``~`` replaced by the home folder.
-
-    Raises
-    ------
-    BabelrankError
-        The path names the home folder of an unknown user, or holds a null character.
-    """
-    if "\0" in str(path):
-        raise BabelrankError(f"{str(path)!r}: a path cannot hold a null character.")
-    try:
-        return Path(path).expanduser()
-    except RuntimeError as error:
-        raise BabelrankError(f"{path}: there is no such user.") from error
 
 
 def optional_path(path: str | Path | None) -> Path | None:

@@ -8,9 +8,10 @@ import pandas as pd
 
 from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE
 from babelrank.analysis.measures import MEASURES
-from babelrank.api.inputs import as_path, reports_folder
+from babelrank.api.inputs import reports_folder
 from babelrank.comparison import Comparison, compare_results
 from babelrank.errors import ReportError, unknown_choice
+from babelrank.files import as_path
 from babelrank.reporting.cache import FILE_NAME as CACHE_NAME
 from babelrank.reporting.cache import Cache
 from babelrank.reporting.experiment import check_experiments, write_experiments

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from babelrank.analysis.approximation import ApproximateSearch
-from babelrank.api.inputs import as_path, optional_path, watched_by
-from babelrank.files import atomic_write
+from babelrank.api.inputs import optional_path, watched_by
+from babelrank.files import as_path, atomic_write
 from babelrank.observer import Observer
 from babelrank.pipelines.approximation import approximate as measure_search
 from babelrank.pipelines.runs import evaluate_file, fuse_files, open_collection, rerank_file

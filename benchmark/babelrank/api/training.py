@@ -6,7 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from babelrank.api.inputs import as_path, optional_path, watched_by
+from babelrank.api.inputs import optional_path, watched_by
+from babelrank.files import as_path
 from babelrank.observer import Observer
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from babelrank.data.layout import find_qrels, find_record_file, find_records
 from babelrank.data.parts import read_parts
 from babelrank.data.passages import PassageLayout, PassageSource
 from babelrank.errors import DataError
+from babelrank.files import as_path
 
 HUB_ORGANISATION = "BeIR"  # holds NAME with corpus and queries, and NAME-qrels
 UNKNOWN_LANGUAGE = "und"  # as BCP 47 has it
@@ -86,7 +87,7 @@ def load_beir(
 
 def _open(name: str, data: Path) -> tuple[Folder, Folder]:
     """Return the folder of corpus and queries, and that of the judgements."""
-    for path in (Path(name).expanduser(), data / "beir" / name):
+    for path in (as_path(name), data / "beir" / name):
         if path.is_dir():
             return LocalFolder(path), LocalFolder(path)
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
@@ -115,5 +116,5 @@ def _card_language(folder: Folder) -> str:
 
 def _short(name: str) -> str:
     """Return a collection's name without the place where it is."""
-    path = Path(name).expanduser()
+    path = as_path(name)
     return folder_name(path) if path.is_dir() else name.removeprefix(f"{HUB_ORGANISATION}/")

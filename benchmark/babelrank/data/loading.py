@@ -14,6 +14,7 @@ from babelrank.data.miracl import load_miracl
 from babelrank.data.spec import Spec, parse_spec, parse_specs
 from babelrank.data.table import SUFFIXES, load_table
 from babelrank.errors import DataError
+from babelrank.files import as_path
 
 _Progress = Callable[[int], None]
 
@@ -116,7 +117,7 @@ def _load_lareqa(spec: Spec, data: Path | None, _on_progress: _Progress) -> Coll
 
 
 def _load_miracl(spec: Spec, data: Path | None, on_progress: _Progress) -> Collection:
-    folder = Path(spec.place).expanduser() if spec.place else None
+    folder = as_path(spec.place) if spec.place else None
     return load_miracl(spec.languages[0], data_folder(data), folder=folder, on_progress=on_progress)
 
 
@@ -131,7 +132,7 @@ def _load_beir(spec: Spec, data: Path | None, on_progress: _Progress) -> Collect
 
 
 def _load_local(spec: Spec, _data: Path | None, on_progress: _Progress) -> Collection:
-    place = Path(spec.place).expanduser()
+    place = as_path(spec.place)
     if place.name.lower().endswith(SUFFIXES) and not place.is_dir():
         return load_table(place)
     return load_local(place, on_progress=on_progress)

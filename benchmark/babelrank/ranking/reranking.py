@@ -1,12 +1,12 @@
 """A run's best passages, scored anew by a cross-encoder -> a run."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from babelrank.errors import EncoderError, SearchError
+from babelrank.files import as_path
 from babelrank.ranking.runs import Resolved, trec_order
 from babelrank.ranking.trec import Run
 
@@ -34,7 +34,7 @@ def load_cross_encoder(
     """
     from sentence_transformers import CrossEncoder
 
-    folder = Path(model).expanduser()
+    folder = as_path(model)
     if model.startswith((".", "/", "~")) and not folder.is_dir():
         raise EncoderError(f"{model}: no such folder.")
     limits = {} if max_length is None else {"max_length": max_length}

@@ -4,12 +4,12 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
-from pathlib import Path
 
 from slugify import slugify
 
 from babelrank.data.catalog import source_of
 from babelrank.errors import ReportError
+from babelrank.files import as_path
 
 MAX_LENGTH = 120  # characters: what a table's column and a figure's title can still show
 # What HTML, Markdown tables, shells or paths would take for their own.
@@ -84,7 +84,7 @@ def default_name(name: str, overrides: Mapping[str, object]) -> str:
 
 def public_label(model: str) -> str:
     """Return a MODEL argument as a report may show it: a folder's own name, without the path to it; else unchanged."""
-    folder = Path(model).expanduser()
+    folder = as_path(model)
     return folder.resolve().name if folder.is_dir() or folder.is_absolute() else model
 
 
