@@ -339,7 +339,7 @@ class TestLinks:
         assert load(copy).info.fingerprint == plain
 
     def test_a_link_to_everything_is_refused(self, copy, tmp_path, monkeypatch):
-        monkeypatch.setattr("babelrank_adapters.model_files._MOST_FILES", 20)
+        monkeypatch.setattr("babelrank.encoding.model_files._MOST_FILES", 20)
         (tmp_path / "all").mkdir()
         for number in range(30):
             (tmp_path / "all" / str(number)).touch()

@@ -5,10 +5,10 @@ import shutil
 import numpy as np
 import pytest
 
+from babelrank.encoding.prompts import FAMILIES, PromptSource, choose_prompts, find_family
 from babelrank.encoding.protocol import EncoderOptions, Role
 from babelrank.encoding.registry import load_encoder
 from babelrank.errors import EncoderError
-from babelrank_adapters.prompts import FAMILIES, PromptSource, choose_prompts, find_family
 
 E5 = "intfloat/multilingual-e5-small"
 REPRESENT = "Represent this sentence for searching relevant passages: "

@@ -98,7 +98,7 @@ def test_scores_that_cannot_be_sorted_are_refused(resolved, scores):
 
 
 def test_a_top_of_none_is_refused(resolved):
-    with pytest.raises(SearchError, match="1 or more"):
+    with pytest.raises(SearchError, match="at least 1"):
         rerank(resolved, QUESTIONS, smallest_first, top=0)
 
 
@@ -116,5 +116,18 @@ def test_a_cross_encoder_of_sentence_transformers_scores_pairs(cross_encoder, re
 def test_what_is_no_cross_encoder_is_refused(tmp_path):
     with pytest.raises(EncoderError, match="no such folder"):
         load_cross_encoder(str(tmp_path / "missing"))
-    with pytest.raises(EncoderError, match="no cross-encoder"):
+    with pytest.raises(EncoderError, match=r"no cross-encoder|not a model folder"):
+        load_cross_encoder(str(tmp_path))
+
+
+def test_an_encoder_without_a_scoring_head_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text('{"architectures": ["BertModel"]}', encoding="utf-8")
+    with pytest.raises(EncoderError, match="no cross-encoder but an encoder without a scoring head"):
+        load_cross_encoder(str(tmp_path))
+
+
+def test_pickled_weights_are_refused(tmp_path):
+    (tmp_path / "config.json").write_text('{"architectures": ["BertForSequenceClassification"]}', encoding="utf-8")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"anything")
+    with pytest.raises(EncoderError, match="is a pickle, which can run code"):
         load_cross_encoder(str(tmp_path))

@@ -14,8 +14,8 @@ from sentence_transformers.base.modules import Transformer
 from transformers import PreTrainedModel
 from transformers.utils.loading_report import LoadStateDictInfo
 
+from babelrank.encoding.model_files import ModelFiles
 from babelrank.errors import EncoderError
-from babelrank_adapters.model_files import ModelFiles
 
 _LOGGER = logging.getLogger(__name__)
 _CODE = "auto_map"  # in configurations: the model's own classes, by the library's that they stand for

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
+from babelrank.encoding.model_files import ModelFiles, look_for_model
 from babelrank.encoding.protocol import EncoderOptions
 from babelrank.errors import EncoderError
-from babelrank_adapters.model_files import ModelFiles, look_for_model
 
 SENTENCE_TRANSFORMERS = "sentence-transformers"
 TRANSFORMERS = "transformers"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from babelrank_adapters.model_files import folder_name
+from babelrank.encoding.model_files import folder_name
 
 if TYPE_CHECKING:
     from sentence_transformers.base.model import BaseModel

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from babelrank.encoding.checks import PROBES, check_order, check_vectors
+from babelrank.encoding.model_files import look_for_model, require_safe_weights
 from babelrank.encoding.objects import dimension_of, kind_of, to_vectors
 from babelrank.encoding.protocol import (
     PROMPT_NAMES,
@@ -22,7 +23,6 @@ from babelrank.encoding.protocol import (
 from babelrank.encoding.vectors import Kind, Vectors
 from babelrank.errors import EncoderError
 from babelrank_adapters.extras import extra
-from babelrank_adapters.model_files import look_for_model, require_safe_weights
 from babelrank_adapters.option_types import boolean, positive_integer
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from babelrank.encoding.model_files import find_model
+from babelrank.encoding.prompts import choose_prompts
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions, Similarity
 from babelrank.encoding.vectors import Kind, MultiVectors
-from babelrank_adapters.model_files import find_model
 from babelrank_adapters.model_kinds import MULTI_VECTOR, recogniser, require_kind
 from babelrank_adapters.model_objects import is_instance
 from babelrank_adapters.option_types import boolean
-from babelrank_adapters.prompts import choose_prompts
 
 if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder

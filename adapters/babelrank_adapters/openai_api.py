@@ -25,12 +25,12 @@ import httpx
 import numpy as np
 
 from babelrank.encoding.checks import PROBES, SAME_TEXT, check_order, check_vectors
+from babelrank.encoding.prompts import choose_prompts
 from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions, Role, Similarity
 from babelrank.encoding.vectors import Vectors, nearly_equal
 from babelrank.errors import EncoderError
 from babelrank_adapters.openai_endpoint import Answer, Endpoint
 from babelrank_adapters.option_types import json_object, number, positive_integer
-from babelrank_adapters.prompts import choose_prompts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

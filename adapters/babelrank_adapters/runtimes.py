@@ -17,10 +17,10 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 
+from babelrank.encoding.model_files import ModelFiles
 from babelrank.environment import available_cores
 from babelrank.errors import EncoderError
 from babelrank_adapters.extras import extra
-from babelrank_adapters.model_files import ModelFiles
 
 _TOKENS = ("last_hidden_state", "token_embeddings")  # names under which graphs give the tokens' vectors
 _EXPORTED = "exported"

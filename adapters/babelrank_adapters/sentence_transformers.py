@@ -7,13 +7,13 @@ that say nothing of prompts.
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from babelrank.encoding.model_files import find_model
+from babelrank.encoding.prompts import choose_prompts
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
 from babelrank.errors import EncoderError
-from babelrank_adapters.model_files import find_model
 from babelrank_adapters.model_kinds import SENTENCE_TRANSFORMERS, STATIC, TRANSFORMERS, require_kind
 from babelrank_adapters.model_objects import is_instance
 from babelrank_adapters.option_types import boolean, one_of, positive_integer
-from babelrank_adapters.prompts import choose_prompts
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, cast
 
 from scipy.sparse import csr_array
 
+from babelrank.encoding.model_files import ModelFiles, find_model
+from babelrank.encoding.prompts import choose_prompts
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
 from babelrank.encoding.vectors import Kind
 from babelrank.errors import EncoderError
-from babelrank_adapters.model_files import ModelFiles, find_model
 from babelrank_adapters.model_kinds import SPARSE, TRANSFORMERS, adapter_for, architecture_of, recogniser, require_kind
 from babelrank_adapters.model_objects import is_instance
 from babelrank_adapters.option_types import boolean, positive_integer
-from babelrank_adapters.prompts import choose_prompts
 
 if TYPE_CHECKING:
     from sentence_transformers import SparseEncoder

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse import csr_array
 
+from babelrank.encoding.model_files import ModelFiles, find_model
+from babelrank.encoding.prompts import choose_prompts
 from babelrank.encoding.protocol import (
     Adapter,
     Encoder,
@@ -21,10 +23,8 @@ from babelrank.encoding.protocol import (
 )
 from babelrank.errors import EncoderError
 from babelrank_adapters.extras import extra
-from babelrank_adapters.model_files import ModelFiles, find_model
 from babelrank_adapters.model_kinds import SENTENCE_TRANSFORMERS, STATIC, TRANSFORMERS, recogniser, require_kind
 from babelrank_adapters.option_types import positive_integer
-from babelrank_adapters.prompts import choose_prompts
 from babelrank_adapters.token_limits import longer_candidates, token_counts
 
 if TYPE_CHECKING:

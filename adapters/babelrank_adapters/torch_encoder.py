@@ -15,14 +15,14 @@ from sentence_transformers.base.model import BaseModel
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
 from babelrank.checkpoints import METADATA_FILE, summarise_training
+from babelrank.encoding.model_files import ModelFiles, require_safe_weights
+from babelrank.encoding.prompts import Prompts
 from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, Role, Similarity, parse_similarity
 from babelrank.encoding.vectors import Kind, Vectors
 from babelrank.errors import EncoderError, unknown_choice
 from babelrank_adapters.batches import BatchSize
 from babelrank_adapters.loading import loading_reports, require_known_code, require_weights
-from babelrank_adapters.model_files import ModelFiles, require_safe_weights
 from babelrank_adapters.model_objects import digest_of_object, name_of_object
-from babelrank_adapters.prompts import Prompts
 from babelrank_adapters.token_limits import count_longer, limit_settings
 from babelrank_adapters.vocabularies import vocabulary_note
 

@@ -6,9 +6,10 @@ They are put together from sentence-transformers' own modules, so the same weigh
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from babelrank.encoding.model_files import ModelFiles, find_model
+from babelrank.encoding.prompts import choose_prompts
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
 from babelrank.errors import EncoderError
-from babelrank_adapters.model_files import ModelFiles, find_model
 from babelrank_adapters.model_kinds import (
     CLASSIFIER,
     SENTENCE_TRANSFORMERS,
@@ -18,7 +19,6 @@ from babelrank_adapters.model_kinds import (
     require_kind,
 )
 from babelrank_adapters.option_types import boolean, one_of
-from babelrank_adapters.prompts import choose_prompts
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

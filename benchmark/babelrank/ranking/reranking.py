@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from babelrank.encoding.model_files import find_model, require_safe_weights
 from babelrank.errors import EncoderError, SearchError
-from babelrank.files import as_path
 from babelrank.ranking.runs import Resolved, trec_order
 from babelrank.ranking.trec import Run
 
 # Pairs of texts -> one score each, float32, shape (pairs,); higher is more relevant.
 PairScorer = Callable[[Sequence[tuple[str, str]]], np.ndarray]
 _CHUNK = 1024  # pairs between two reports of progress
+_HEADLESS = ("Model", "ForMaskedLM", "ForPreTraining")  # how architectures end that score nothing
 
 
 def load_cross_encoder(
@@ -30,16 +31,19 @@ def load_cross_encoder(
     Raises
     ------
     EncoderError
-        It cannot be loaded, or gives more than one score for a pair.
+        It cannot be loaded, its weights are pickled, or it gives more than one score for a pair.
     """
     from sentence_transformers import CrossEncoder
 
-    folder = as_path(model)
-    if model.startswith((".", "/", "~")) and not folder.is_dir():
-        raise EncoderError(f"{model}: no such folder.")
+    files = find_model(model, None)
+    require_safe_weights(files, allow_pickle=False)
+    architectures = [str(name) for name in files.config.get("architectures") or []]
+    if architectures and all(name.endswith(_HEADLESS) for name in architectures):
+        # The library would put a head of random numbers on it.
+        raise EncoderError(f"{model}: no cross-encoder but an encoder without a scoring head ({architectures[0]}).")
     limits = {} if max_length is None else {"max_length": max_length}
     try:
-        encoder: Any = CrossEncoder(str(folder) if folder.is_dir() else model, device=device, **limits)
+        encoder: Any = CrossEncoder(files.location, revision=files.revision, device=device, **limits)
     except (OSError, ValueError, RuntimeError) as error:
         raise EncoderError(f"{model}: no cross-encoder that sentence-transformers can load ({error}).") from error
     if encoder.num_labels != 1:
@@ -86,7 +90,7 @@ def rerank(
         A score is not finite, or there is not one for each pair.
     """
     if top < 1:
-        raise SearchError(f"the top {top} cannot be sorted; it takes 1 or more.")
+        raise SearchError(f"--top must be at least 1, got {top}.")
     run = resolved.run
     there = np.array([name in resolved.passages for name in run.passages])
     upper = np.flatnonzero(there & (resolved.places <= top))

@@ -12,10 +12,10 @@ from huggingface_hub.utils._validators import validate_repo_id
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from babelrank.checkpoints import all_languages, public_name, summarise_training
+from babelrank.encoding.model_files import look_for_model
 from babelrank.files import atomic_write
 from babelrank.reporting.export.model_card import evaluation_results
 from babelrank.reporting.results import Results
-from babelrank_adapters.model_files import look_for_model
 
 CARD_FILE = "README.md"
 _TAGS = ("sentence-transformers", "sentence-similarity", "feature-extraction", "multilingual-retrieval", "babelrank")

@@ -10,10 +10,10 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
+from babelrank.encoding.model_files import look_for_model, require_safe_weights
 from babelrank.errors import EncoderError, TrainingError
 from babelrank.training.config import LoraConfig, ModelConfig
 from babelrank.training.examples import PASSAGE, QUERY
-from babelrank_adapters.model_files import look_for_model, require_safe_weights
 
 _WEIGHTS = {"dtype": torch.float32, "use_safetensors": True}
 

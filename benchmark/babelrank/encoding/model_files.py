@@ -15,8 +15,8 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from babelrank.encoding.prompts import find_family
 from babelrank.errors import EncoderError
-from babelrank_adapters.prompts import find_family
 
 _ADAPTER = "adapter_config.json"  # PEFT's: changes to the weights of a base model that lies elsewhere
 # Of a sentence-transformers folder, a plain transformers one, and one of PEFT.
