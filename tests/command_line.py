@@ -27,6 +27,8 @@ Babelrank = Callable[..., Outcome]
 def babelrank(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Babelrank:
     """Run a command line, given as arguments of any type, in an empty folder and a wide terminal."""
     monkeypatch.chdir(tmp_path)
+    for variable in ("BABELRANK_DEBUG", "BABELRANK_REPORTS", "BABELRANK_STORE"):
+        monkeypatch.delenv(variable, raising=False)
     for screen in (console, errors):
         monkeypatch.setattr(screen, "width", 200)
 
