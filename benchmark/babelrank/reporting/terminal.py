@@ -160,7 +160,7 @@ def schedule_tables(schedule: "Schedule", summary: "ScheduleSummary") -> Iterato
     batches: list[list[Entry]] = [
         [kind, source, language or "by triplet", count] for (kind, source, language), count in summary.batches.items()
     ]
-    labels = ("batches", "units", "language", "number")
+    labels = ("batches", "examples", "language", "number")
     yield table_terminal(Table("Schedule", [Column(label, show_count) for label in labels], batches))
     yield table_terminal(
         Table(

@@ -162,14 +162,15 @@ def _require_column(table: "Dataset", column: str, name: str) -> None:
 def _read_batches(table: "Dataset", columns: Sequence[str]) -> Iterator["pa.Table"]:
     """Yield some columns of a table, a few rows at a time.
 
-    Files are read, not mapped into memory: pages of a mapping count as memory of the process.
+    Files are read, not mapped into memory: pages of a mapping count as memory of the process. Part of a split, such as
+    ``train[:10%]``, is read from the mapping: its files hold more rows.
     """
     import pyarrow as pa
 
-    files = [file["filename"] for file in table.cache_files]
-    if not files or table._indices is not None:
+    files = [file["filename"] for file in table.cache_files] if str(table.split).isidentifier() else []
+    if not files:
         yield from table.select_columns(list(columns)).with_format("arrow").iter(_ROWS_AT_ONCE)
-    for file in files if table._indices is None else ():
+    for file in files:
         with pa.OSFile(file) as source, pa.ipc.open_stream(source) as reader:
             waiting: list[pa.RecordBatch] = []
             for batch in reader:
