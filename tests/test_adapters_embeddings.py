@@ -73,7 +73,7 @@ class TestExport:
             ("", r"passages\.jsonl:1: expected"),
             ('{"id": "a", "text": "x"}\n{"id": "b"}\n', r"passages\.jsonl:2: expected"),
             ('{"id": "a", "text": "x"}\n[1]\n', r"passages\.jsonl:2: expected"),
-            ('{"id": "a", "text": "x"}\n{"id": "a", "text": "y"}\n', r"passages\.jsonl:2: id 'a' stands twice"),
+            ('{"id": "a", "text": "x"}\n{"id": "a", "text": "y"}\n', r"passages\.jsonl:2: id 'a' is repeated"),
         ],
     )
     def test_damage_is_found_by_its_line(self, tmp_path, content, message):

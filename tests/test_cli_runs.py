@@ -121,7 +121,7 @@ def test_a_run_is_reranked_and_scored(babelrank, run_file, tmp_path, monkeypatch
         (["evaluate", "RUN", "-c", "miracl:sw,te"], "names 2 collections; expected one"),
         (["evaluate", "RUN", "-c", "sample:ar"], "name queries that are not in sample:ar"),
         (["fuse", "RUN", "RUN", "-c", "sample:de,en", "--weights", "a,b"], "expected a number for each run"),
-        (["fuse", "RUN", "-c", "sample:de,en"], "two runs or more"),
+        (["fuse", "RUN", "-c", "sample:de,en"], "at least two runs"),
         (["rerank", "RUN", "--model", "./no", "-c", "sample:de,en"], "./no: no such folder"),
         (["evaluate", "RUN", "-c", "sample:de,en", "--name", "<x>"], "contains <"),
     ],

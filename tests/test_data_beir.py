@@ -74,13 +74,13 @@ def test_only_judged_queries_count(folder):
 def test_queries_that_are_passages_themselves_are_told(folder):
     (folder / "qrels" / "test.tsv").write_text(QRELS.replace("2\t2\t1", "2\td3\t1"))
     streamed = load(folder)
-    assert streamed.notes[-1].startswith("1 queries have the id of a passage; it is left out")
+    assert streamed.notes[-1].startswith("1 queries have the id of a passage, which is left out")
     assert streamed.self_matches.tolist() == [-1, 1]
 
 
 def test_a_passage_with_the_id_of_a_query_that_is_relevant_to_it_is_no_copy(folder):
     streamed = load(folder)
-    assert streamed.notes[-1] == "1 queries have the id of a passage; it is ranked for them, too"
+    assert streamed.notes[-1] == "1 queries have the id of a passage, which stays in their results"
     assert streamed.self_matches is None
     assert ("2", "2", 1) in judgements(streamed)
 
@@ -227,8 +227,8 @@ def test_judgements_of_what_is_not_there_are_left_out_and_told(folder):
     streamed = load(folder)
     assert len(streamed.qrels) == 63
     assert streamed.notes[-2:] == (
-        "2 judgements name queries that are not there: nobody, no-one",
-        "1 judgements name passages that are not there: ghost",
+        "2 judgements name unknown queries: nobody, no-one",
+        "1 judgements name unknown passages: ghost",
     )
 
 
@@ -240,7 +240,7 @@ def test_many_judgements_of_what_is_not_there_are_an_error(folder, line, kind, n
     with pytest.raises(DataError) as caught:
         load(folder)
     assert str(caught.value) == (
-        f"beir:tiny: 1 of 6 judgements name {kind} that are not there ({name}); more than 5% says that queries, "
+        f"beir:tiny: 1 of 6 judgements name unknown {kind} ({name}); more than 5% means that queries, "
         "passages and judgements do not belong together."
     )
 
@@ -256,7 +256,7 @@ def test_nothing_relevant_at_all_is_an_error(folder):
 
 def test_a_repeated_query_id_is_an_error(folder):
     (folder / "queries.jsonl").write_text(lines([*QUERIES, {"_id": "2", "text": "Again?"}]))
-    with pytest.raises(DataError, match=r"queries\.jsonl:5: query id '2' stands for another query on line 2"):
+    with pytest.raises(DataError, match=r"queries\.jsonl:5: query id '2' is that of another query on line 2"):
         load(folder)
 
 

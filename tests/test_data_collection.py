@@ -73,7 +73,7 @@ def test_a_question_and_a_grade_are_optional():
         ),
         ({"qrels": QRELS.drop(columns=["query_id"])}, "frames: qrels: no column 'query_id'"),
         ({"passages": PASSAGES[:0]}, "frames: passages: the table is empty"),
-        ({"passages": PASSAGES.assign(id=["p1", "p2", "p1"])}, "frames: passages: id 'p1' stands more than once"),
+        ({"passages": PASSAGES.assign(id=["p1", "p2", "p1"])}, "frames: passages: id 'p1' is repeated"),
         ({"passages": PASSAGES.assign(id=["p1", "p2", 1.5])}, "passages: id 1.5 is neither text nor a whole number"),
         ({"passages": PASSAGES.assign(id=["p1", "p2", None])}, "passages: id .* is neither text nor a whole number"),
         ({"passages": PASSAGES.assign(text=["a", "b", None])}, "frames: passages: .* is no text"),

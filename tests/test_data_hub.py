@@ -117,7 +117,7 @@ def test_collections_on_the_hub_are_the_same_as_in_folders(beir, miracl, tmp_pat
         assert {commit for commit, _ in resolved(site)} == {COMMIT}
     assert found == ["beir:tiny", *counts(local)]
     assert other == ["beir:acme/tiny", *counts(local)]
-    assert unknown["error"].startswith("BeIR/none: no such folder here, and not to be had from the Hub (")
+    assert unknown["error"].startswith("BeIR/none: no such folder here, and not found on the Hub (")
     assert sw == ["miracl:sw", *counts(swahili)]
     assert te["error"].startswith("miracl/miracl: holds no miracl-v1.0-te/topics/")
 
@@ -136,5 +136,5 @@ def test_only_what_is_not_here_comes_from_the_hub(miracl, tmp_path, serve):
 def test_without_a_network_it_is_told_what_was_looked_for(tmp_path):
     address = "http://127.0.0.1:9"  # nobody answers there
     beir, miracl = load_from(address, tmp_path / "home", tmp_path / "data", "beir:tiny", "miracl:sw")
-    assert beir["error"].startswith("BeIR/tiny: no such folder here, and not to be had from the Hub (")
-    assert miracl["error"].startswith("miracl/miracl: no such folder here, and not to be had from the Hub (")
+    assert beir["error"].startswith("BeIR/tiny: no such folder here, and not found on the Hub (")
+    assert miracl["error"].startswith("miracl/miracl: no such folder here, and not found on the Hub (")

@@ -242,7 +242,7 @@ BAD_PARAGRAPHS = {
     ),
     "duplicate question id": (
         lambda p: p["qas"][1].update(id="ran"),
-        rf"{P}\.qas\[1\]: question id 'ran' stands already at .*data\[0\]\.paragraphs\[0\]\.qas\[0\]",
+        rf"{P}\.qas\[1\]: question id 'ran' is repeated; it is first at .*data\[0\]\.paragraphs\[0\]\.qas\[0\]",
     ),
     "empty question": (lambda p: p["qas"][0].update(question=""), rf"{P}\.qas\[0\]: question 'ran': an empty text"),
     "blank question": (lambda p: p["qas"][0].update(question=" \n"), rf"{P}\.qas\[0\]: question 'ran': an empty"),
@@ -308,7 +308,9 @@ def test_an_id_that_stands_in_two_paragraphs_is_a_duplicate(load_changed):
     def repeat(document):
         document["data"][1]["paragraphs"][0]["qas"][0]["id"] = "sat"
 
-    with pytest.raises(DataError, match=r"data\[1\]\.paragraphs\[0\]\.qas\[0\]: question id 'sat' stands already at"):
+    with pytest.raises(
+        DataError, match=r"data\[1\]\.paragraphs\[0\]\.qas\[0\]: question id 'sat' is repeated; it is first at"
+    ):
         load_changed(repeat, whole=True)
 
 

@@ -116,8 +116,8 @@ def test_judgements_that_fit_neither_side_are_told_of_both(babelrank, tmp_path):
     babelrank("data", "init", "own")
     (tmp_path / "own" / "qrels.tsv").write_text("x\ty\t1\n")
     outcome = babelrank("data", "check", "local:own")
-    assert "1 of 1 judgements name queries that are not there (x)" in outcome.err
-    assert "1 of 1 judgements name passages that are not there (y)" in outcome.err
+    assert "1 of 1 judgements name unknown queries (x)" in outcome.err
+    assert "1 of 1 judgements name unknown passages (y)" in outcome.err
 
 
 def test_every_kind_of_collection_is_listed_with_an_example(babelrank, tmp_path):

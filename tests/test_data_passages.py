@@ -187,7 +187,7 @@ def test_a_repeated_id_is_an_error_that_names_both_lines(tmp_path):
     with pytest.raises(DataError) as caught:
         survey(source_of(first, second))
     assert str(caught.value) == (
-        f"passage ids stand for different passages (1 times in all): '3' at {first}:3 and {second}:2."
+        f"passage ids are used for different passages (1 times in all): '3' at {first}:3 and {second}:2."
     )
 
 

@@ -39,7 +39,7 @@ def test_an_answer_that_has_the_id_of_its_question_counts_wherever_it_is_counted
     write_numbered(tmp_path / "made", TEXTS, [(i, i) for i in range(5)] + more)
     outcome = submit("-c", "beir:made@en", "--run", tmp_path / "runs")
     assert outcome.code == 0, outcome.err
-    assert "5 queries have the id of a passage; it is ranked for them, too" in outcome.err
+    assert "5 queries have the id of a passage, which stays in their results" in outcome.err
     (figures,) = results().values()
     (run,) = (tmp_path / "runs").glob("*.run")
     for command in (("evaluate", run), ("fuse", run, run, "--run", "fused.run")):
@@ -60,7 +60,7 @@ def test_a_copy_that_is_not_the_answer_is_left_out_wherever_it_is_counted(babelr
     assert babelrank("evaluate", "theirs.run", "-c", "beir:made@en", "--out", "figures.json").code == 0
     found = json.loads((tmp_path / "figures.json").read_text())
     assert found["macro"]["monolingual"]["R@1"] == figures["macro"]["monolingual"]["R@1"] == 1
-    assert "2 lines are of a query's own passage; they are left out" in found["notes"]
+    assert "2 lines are self-matches (passages with the query's id); they are left out" in found["notes"]
 
 
 def test_two_folders_of_one_name_are_refused_before_any_work(submit, tmp_path):

@@ -51,9 +51,9 @@ def test_a_depth_keeps_the_best():
 @pytest.mark.parametrize(
     ("count", "method", "weights", "problem"),
     [
-        (1, "rrf", None, "two runs or more"),
+        (1, "rrf", None, "at least two runs"),
         (2, "rff", None, r"Did you mean 'rrf'\?"),
-        (2, "rrf", [1.0], "2 runs take as many positive weights"),
+        (2, "rrf", [1.0], "--weights must be 2 positive numbers"),
         (2, "weighted", [1.0, 0.0], "positive"),
         (2, "weighted", [1.0, float("nan")], "positive"),
     ],

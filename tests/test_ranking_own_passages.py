@@ -151,9 +151,11 @@ def test_lines_of_it_in_anyones_run_are_dropped(leaves_out):
     run = run_from(("en:q0", "q0"), ("en:q0", "p1"), ("en:q1", "q0"), ("en:q1", "p1"))
     resolved = resolve(run, with_an_own_passage(leaves_out=leaves_out), "theirs.run")
     assert resolved.places.tolist() == ([1, 1, 2] if leaves_out else [1, 2, 1, 2])
-    assert resolved.notes == (("1 lines are of a query's own passage; they are left out",) if leaves_out else ())
+    assert resolved.notes == (
+        ("1 lines are self-matches (passages with the query's id); they are left out",) if leaves_out else ()
+    )
 
 
 def test_a_run_of_nothing_else_is_refused():
-    with pytest.raises(DataError, match=r"theirs.run: no line is of a judged query of made up but with its own pass"):
+    with pytest.raises(DataError, match=r"theirs.run: no judged query of made up remains after removing self-matches"):
         resolve(run_from(("en:q0", "q0")), with_an_own_passage(), "theirs.run")

@@ -217,9 +217,9 @@ def test_queries_without_a_relevant_passage_are_no_unknown_ones(tmp_path):
     judged = load_local(tmp_path)
     for name in ("b", "en:b"):
         resolved = resolve(run_of([(name, "p0", 1.0), ("a", "p1", 1.0), ("a", "p2", 2.0)]), judged, "a")
-        assert resolved.notes == ("1 queries have no relevant passage; they take no part",)
+        assert resolved.notes == ("1 queries have no relevant passage; they are ignored",)
     assert rank_run(resolved, judged).table["rank_in_pool"].tolist() == [2]
-    with pytest.raises(DataError, match="no line is of a judged query"):
+    with pytest.raises(DataError, match="no judged query"):
         resolve(run_of([("b", "p0", 1.0)]), judged, "a")
 
 

@@ -50,7 +50,7 @@ def load_beir(
     ----------
     name
         A folder; else the name of one below ``data/beir``; else, on the Hub, ``NAME`` (of BeIR) or
-        ``ORGANISATION/NAME``, whose judgements are there or in ``NAME-qrels``.
+        ``ORGANISATION/NAME``, with judgements there or in ``NAME-qrels``.
     data
         Folder of the collections.
     split

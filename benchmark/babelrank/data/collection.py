@@ -108,7 +108,7 @@ class Collection:
         Raises
         ------
         DataError
-            A column is missing, a table is empty, an id stands twice or is unknown, or a value is not of its kind.
+            A column is missing, a table is empty, an id is repeated or unknown, or a value is not of its kind.
 
         Examples
         --------
@@ -309,8 +309,8 @@ def _join(
             _DROPPED,
         ),
         (surveyed.without_text, "passages have no text; they stay in the pool"),
-        (left_out, "queries have the id of a passage; it is left out for them, as BEIR's evaluator has it"),
-        (same - left_out, "queries have the id of a passage; it is ranked for them, too"),
+        (left_out, "queries have the id of a passage, which is left out of their results, as BEIR does"),
+        (same - left_out, "queries have the id of a passage, which stays in their results"),
     )
     return Collection(
         name=name,
@@ -349,14 +349,14 @@ def _unknown(name: str, total: int, missing: Mapping[str, pd.Series]) -> list[st
     """Return notes on judgements with unknown ids of each kind."""
     told = {kind: ", ".join(ids.unique()[:_SHOWN]) for kind, ids in missing.items() if len(ids)}
     problems = [
-        f"{name}: {len(missing[kind]):,} of {total:,} judgements name {kind} that are not there ({examples}); more "
-        f"than {UNKNOWN_SHARE:.0%} says that queries, passages and judgements do not belong together."
+        f"{name}: {len(missing[kind]):,} of {total:,} judgements name unknown {kind} ({examples}); more than "
+        f"{UNKNOWN_SHARE:.0%} means that queries, passages and judgements do not belong together."
         for kind, examples in told.items()
         if len(missing[kind]) > UNKNOWN_SHARE * total
     ]
     if problems:
         raise DataError("\n".join(problems))
-    return [f"{len(missing[kind]):,} judgements name {kind} that are not there: {ids}" for kind, ids in told.items()]
+    return [f"{len(missing[kind]):,} judgements name unknown {kind}: {ids}" for kind, ids in told.items()]
 
 
 def _check_queries(name: str, chosen: pd.DataFrame, queries: pd.DataFrame) -> None:

@@ -17,7 +17,7 @@ def export_texts(collection: Collection, folder: Path) -> list[Path]:
     """Write ``queries.jsonl`` and ``passages.jsonl``, one text per line in the collection's order.
 
     A line is ``{"id": "de:…", "lang": "de", "text": "…"}``. An id is that of the collection behind its language, since
-    translations of one question share theirs; no id stands twice in a file.
+    translations of one question share theirs; no id is repeated in a file.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def read_texts(path: Path) -> dict[str, str]:
     Raises
     ------
     DataError
-        The file is not there or not such a file, or an id stands twice in it; names the line.
+        The file does not exist, is not such a file, or repeats an id; names the line.
     """
     texts: dict[str, str] = {}
     try:
@@ -60,7 +60,7 @@ def read_texts(path: Path) -> dict[str, str]:
         except (ValueError, LookupError, TypeError) as error:
             raise DataError(f'{path}:{number}: expected {{"id": …, "lang": …, "text": …}}.') from error
         if name in texts:
-            raise DataError(f"{path}:{number}: id {name!r} stands twice.")
+            raise DataError(f"{path}:{number}: id {name!r} is repeated.")
         texts[name] = text
     return texts
 

@@ -31,7 +31,7 @@ class Folder(Protocol):
         """What errors call it."""
 
     def match(self, pattern: str) -> tuple[DataFile, ...]:
-        """Return the files whose names below the folder fit, such as ``qrels/*.tsv``; shorter names first.
+        """Return the files with names below the folder that match, such as ``qrels/*.tsv``; shorter names first.
 
         Hidden files are none: macOS leaves ``._NAME`` next to each file that it copies.
         """
@@ -150,13 +150,13 @@ def open_hub(repository: str, revision: str | None = None) -> HubFolder:
         told = HfApi().dataset_info(repository, revision=revision)
     except Exception as error:  # of the Hub or of the network: several libraries' own
         raise DataError(
-            f"{repository}: no such folder here, and not to be had from the Hub ({type(error).__name__}: {error})."
+            f"{repository}: no such folder here, and not found on the Hub ({type(error).__name__}: {error})."
         ) from error
     return HubFolder(repository, str(told.sha), tuple(sibling.rfilename for sibling in told.siblings or ()))
 
 
 def folder_name(path: Path) -> str:
-    """Return a folder's own name, without the path to it; a symbolic link goes by the name of the link."""
+    """Return a folder's own name, without the path to it; of a symbolic link, the name of the link."""
     name = path.absolute().name
     return path.resolve().name if name == ".." else name
 

@@ -47,7 +47,7 @@ def check_frames(
         )
         repeated = texts[kind]["id"][texts[kind]["id"].duplicated()]
         if len(repeated):
-            raise DataError(f"{where}: id {repeated.iloc[0]!r} stands more than once.")
+            raise DataError(f"{where}: id {repeated.iloc[0]!r} is repeated.")
     questions = read_ids(f"{name}: queries", queries["question"], "question") if "question" in queries else None
     texts["queries"].insert(2, "question", texts["queries"]["id"] if questions is None else questions)
     where = f"{name}: qrels"

@@ -188,7 +188,7 @@ def read_queries(
     Raises
     ------
     DataError
-        The file cannot be read, an id stands for two queries, or a record is no query; names the line.
+        The file cannot be read, an id is used for two queries, or a record is no query; names the line.
     """
     own = ("text", *(() if language else ("lang", "question")))
     path, spelled, name = file.local(), Spellings() if spellings is None else spellings, ""
@@ -240,7 +240,7 @@ def _query_table(path: Path, rows: Iterator[tuple[int, str, str, str, str]], not
         query = lang, name, question, text.strip()
         first, before = table.setdefault(name, (place, query))
         if before != query:
-            raise DataError(f"{path}:{place}: query id {name!r} stands for another query on line {first}.")
+            raise DataError(f"{path}:{place}: query id {name!r} is that of another query on line {first}.")
         repeats += first != place
     if repeats:
         note(f"{repeats:,} queries are repeated; each counts once")

@@ -128,7 +128,7 @@ def language_facts(code: str) -> LanguageFacts:
     Parameters
     ----------
     code
-        ISO 639-1, or a longer tag such as ``zh-TW``, whose script may be another than that of ``zh``.
+        ISO 639-1, or a longer tag such as ``zh-TW``, which may have another script than ``zh``.
     """
     tag = _read_tag(code)
     if tag is None:

@@ -21,7 +21,7 @@ from babelrank.errors import DataError, unknown_choice
 
 @dataclass(frozen=True)
 class Paragraph:
-    """One paragraph with its sentences and questions; `location` says where in the file it stands."""
+    """One paragraph with its sentences and questions; `location` is its place in the file."""
 
     location: str
     key: str
@@ -174,7 +174,7 @@ def _paragraph(raw: Any, key: str, location: str, seen: dict[str, str]) -> Parag
         _check_text(question_id, f"{where}.id")
         _check_text(text, f"{where}: question {question_id!r}")
         if question_id in seen:
-            raise DataError(f"{where}: question id {question_id!r} stands already at {seen[question_id]}.")
+            raise DataError(f"{where}: question id {question_id!r} is repeated; it is first at {seen[question_id]}.")
         seen[question_id] = where
         questions.append((question_id, text, _answer_sentence(qa, breaks, len(context), where)))
     return Paragraph(

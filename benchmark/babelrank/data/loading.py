@@ -40,7 +40,7 @@ def load_collection(
     Raises
     ------
     DataError
-        The collection is unknown, missing or damaged, or the specification stands for several.
+        The collection is unknown, missing or damaged, or the specification names several.
 
     Examples
     --------

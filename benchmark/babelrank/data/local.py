@@ -1,4 +1,4 @@
-"""One's own multilingual collection -> a collection in several languages.
+"""A user's own multilingual collection -> a collection in several languages.
 
 In: a folder with three files.
 
@@ -31,7 +31,7 @@ _IDS = ("id",)
 
 
 def load_local(folder: Path, *, on_progress: Callable[[int], None] = lambda _: None) -> Collection:
-    """Load one's own collection; it is called by its folder's name.
+    """Load a user's own collection; its name is that of its folder.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Files of records, read piece by piece: JSON lines, Parquet, and lines of columns; packed or not.
 
-In: a file. Out: its records in order, each with the line (in Parquet: the row) where it stands. At no time is more than
+In: a file. Out: its records in order, each with its line (in Parquet: its row). At no time is more than
 a piece of the file in memory.
 """
 

@@ -80,7 +80,7 @@ def parse_spec(text: str) -> Spec:
     Raises
     ------
     DataError
-        It is malformed, of no known source, or stands for several collections; says what would be valid.
+        It is malformed, of no known source, or names several collections; says what is valid.
     """
     specs = parse_specs([text])
     if len(specs) > 1:

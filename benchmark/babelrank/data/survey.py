@@ -76,7 +76,7 @@ def survey(
     Raises
     ------
     DataError
-        As `PassageSource.blocks` does; an id stands twice with other contents (names both lines); there is no passage,
+        As `PassageSource.blocks` does; an id is used for two passages (names both lines); there is no passage,
         or none has a text.
     """
     seen = _Seen()
@@ -181,7 +181,7 @@ def _find_repeats(source: PassageSource, id_hashes: "array[int]") -> tuple[int, 
     Raises
     ------
     DataError
-        An id stands twice with another language or text.
+        An id is used for passages of other languages or texts.
     """
     hashes = np.frombuffer(id_hashes, dtype=np.int64)
     hashes.sort()
@@ -201,5 +201,5 @@ def _find_repeats(source: PassageSource, id_hashes: "array[int]") -> tuple[int, 
     if others:
         places = source.places({place for _, *pair in others[:_SHOWN] for place in pair})
         shown = "; ".join(f"{name!r} at {places[one]} and {places[other]}" for name, one, other in others[:_SHOWN])
-        raise DataError(f"passage ids stand for different passages ({len(others):,} times in all): {shown}.")
+        raise DataError(f"passage ids are used for different passages ({len(others):,} times in all): {shown}.")
     return tuple(position for *_, position in repeats)

@@ -25,7 +25,7 @@ _COLUMNS = ("question", "answer", "language")
 
 
 def load_table(path: Path) -> Collection:
-    """Load a table; the collection goes by the file's name.
+    """Load a table; the collection has the file's name.
 
     Raises
     ------

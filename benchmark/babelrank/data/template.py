@@ -1,4 +1,4 @@
-"""A small collection in the layout of one's own, with what each file means, to begin from."""
+"""A small collection in the layout of a user's own, with what each file means, to start from."""
 
 import json
 from pathlib import Path

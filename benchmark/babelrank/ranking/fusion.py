@@ -23,7 +23,7 @@ def fuse(runs: Sequence[Run], method: str, weights: Sequence[float] | None = Non
     Parameters
     ----------
     runs
-        Two or more, whose queries go by the same ids.
+        Two or more, with the same query ids.
     method
         One of `METHODS`.
     weights
@@ -45,10 +45,12 @@ def fuse(runs: Sequence[Run], method: str, weights: Sequence[float] | None = Non
     if method not in METHODS:
         raise SearchError(unknown_choice("method of fusion", method, METHODS))
     if len(runs) < 2:
-        raise SearchError("fusion takes two runs or more.")
+        raise SearchError("fusion needs at least two runs.")
     weights = [1.0] * len(runs) if weights is None else list(weights)
     if len(weights) != len(runs) or not all(np.isfinite(weight) and weight > 0 for weight in weights):
-        raise SearchError(f"{len(runs)} runs take as many positive weights, not {', '.join(map(str, weights))}.")
+        raise SearchError(
+            f"--weights must be {len(runs)} positive numbers, one for each run, got {', '.join(map(str, weights))}."
+        )
     if method == "weighted" and not all(np.isfinite(run.scores).all() for run in runs):
         raise SearchError("infinite scores cannot be weighted; --method rrf fuses by ranks alone.")
     query_of, queries = pd.factorize(np.concatenate([run.queries for run in runs]), sort=True)

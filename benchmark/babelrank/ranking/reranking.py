@@ -1,4 +1,4 @@
-"""A run's best passages, scored anew by a cross-encoder -> a run."""
+"""A run's best passages, scored again by a cross-encoder -> a run."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -47,7 +47,9 @@ def load_cross_encoder(
     except (OSError, ValueError, RuntimeError) as error:
         raise EncoderError(f"{model}: no cross-encoder that sentence-transformers can load ({error}).") from error
     if encoder.num_labels != 1:
-        raise EncoderError(f"{model}: gives {encoder.num_labels} scores for a pair, where one can be sorted by.")
+        raise EncoderError(
+            f"{model}: returns {encoder.num_labels} scores for each pair; a cross-encoder must return one."
+        )
 
     def score(pairs: Sequence[tuple[str, str]]) -> np.ndarray:
         scores: np.ndarray = encoder.predict(list(pairs), batch_size=batch_size, show_progress_bar=False)

@@ -1,7 +1,7 @@
 """A run and what it is scored against -> ranks of the relevant passages, as trec_eval has them.
 
 A run is a list that ends somewhere: what it does not hold is not retrieved, and has rank infinity, with which every
-measure works. How far down it really stands is unknown, and so is a rank distance.
+measure works. Its real rank is unknown, and so is a rank distance.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _SHOWN = 3  # examples
 
 @dataclass(frozen=True)
 class Resolved:
-    """A run whose queries are known, in trec_eval's order.
+    """A run in trec_eval's order, with known queries.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Resolved:
     rows
         The query of each line: its row in `Collection.queries`; int64, shape (lines,).
     places
-        Where each line stands in its query's list, from 1; int64.
+        Place of each line in its query's list, from 1; int64.
     passages
         Those of the run's passages that are in the collection.
     notes
@@ -64,8 +64,8 @@ def resolve(run: Run, collection: Collection, source: str) -> Resolved:
     Raises
     ------
     DataError
-        More than `UNKNOWN_SHARE` of the lines name queries, or passages, that are not there, or no line is left; or
-        the run holds placeholders, whose languages are unknown.
+        More than `UNKNOWN_SHARE` of the lines name unknown queries, or passages; no line is left; or the run holds
+        placeholders, of unknown language.
     """
     if any(passage.startswith(PLACEHOLDER) for passage in run.passages):
         raise DataError(
@@ -79,20 +79,21 @@ def resolve(run: Run, collection: Collection, source: str) -> Resolved:
     notes = [
         *run.notes,
         _count_unknown(source, collection.name, "queries", run.queries, ~known & ~unjudged),
-        f"{np.unique(number_ids(run.queries[unjudged])).size:,} queries have no relevant passage; they take no part"
+        f"{np.unique(number_ids(run.queries[unjudged])).size:,} queries have no relevant passage; they are ignored"
         if unjudged.any()
         else "",
     ]
+    own = np.zeros(len(known), dtype=bool)
     if collection.self_matches is not None:
-        own = known.copy()
         numbers = rows[known]
         same_id = run.passages[known] == collection.queries["id"].to_numpy(object)[numbers]
         own[known] = same_id & (collection.self_matches[numbers] >= 0)
         known &= ~own
-        notes.append(f"{own.sum():,} lines are of a query's own passage; they are left out" if own.any() else "")
+    if own.any():
+        notes.append(f"{own.sum():,} lines are self-matches (passages with the query's id); they are left out")
     if not known.any():
-        but = " but with its own passage" if collection.self_matches is not None else ""
-        raise DataError(f"{source}: no line is of a judged query of {collection.name}{but}.")
+        problem = "remains after removing self-matches" if own.any() else "is in the run"
+        raise DataError(f"{source}: no judged query of {collection.name} {problem}.")
     kept = Run(collection.labels[rows[known]], run.passages[known], run.scores[known])
     passages = collection.passages.find(frozenset(kept.passages))
     there = pd.Series(kept.passages).isin(passages.keys()).to_numpy()
@@ -102,7 +103,7 @@ def resolve(run: Run, collection: Collection, source: str) -> Resolved:
     numbers = numbers[order]
     ordered = Run(kept.queries[order], kept.passages[order], kept.scores[order])
     if pd.DataFrame({"query": numbers, "passage": ordered.passages}).duplicated().any():
-        raise DataError(f"{source}: a query is there under two names, and has a passage under both.")
+        raise DataError(f"{source}: a query has one passage under two names of the query.")
     missing = len(collection.queries) - np.unique(numbers).size
     notes.append(f"{missing:,} judged queries are not in the run; they count as 0" if missing else "")
     return Resolved(ordered, numbers, place_in_groups(numbers), passages, tuple(filter(None, notes)))
@@ -163,7 +164,7 @@ def _count_unknown(source: str, collection: str, kind: str, ids: np.ndarray, unk
     if count > UNKNOWN_SHARE * len(ids):
         raise DataError(
             f"{source}: {count:,} of {len(ids):,} lines name {kind} that are not in {collection} ({examples}); more "
-            f"than {UNKNOWN_SHARE:.0%} says that run and collection do not belong together."
+            f"than {UNKNOWN_SHARE:.0%} means that run and collection do not belong together."
         )
-    what = "take no part" if kind == "queries" else "keep their places"
-    return f"{count:,} lines name {kind} that are not in the collection, and {what}: {examples}"
+    what = "are ignored" if kind == "queries" else "keep their places"
+    return f"{count:,} lines name {kind} that are not in the collection and {what}: {examples}"

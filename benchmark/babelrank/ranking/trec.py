@@ -106,7 +106,7 @@ def _without_repeats(path: Path, run: Run, pairs: np.ndarray, repeated: np.ndarr
 
 
 def save_run(path: Path, run: Run, tag: str) -> None:
-    """Write a run whose lines stand in order, query by query and best first; `tag` must hold no white space.
+    """Write a run with lines in order, query by query and best first; `tag` must hold no white space.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def save_run(path: Path, run: Run, tag: str) -> None:
 
 
 def place_in_groups(groups: np.ndarray) -> np.ndarray:
-    """Return the place of each member in its group, from 1, where members stand together: int64."""
+    """Return the place of each member in its group, from 1, for groups without gaps: int64."""
     _, first, numbers = np.unique(groups, return_index=True, return_inverse=True)
     places: np.ndarray = np.arange(len(groups)) - first[numbers] + 1
     return places
