@@ -253,7 +253,7 @@ def test_similarities_are_read_by_value_and_whole_numbers_and_halves_are_numbers
         (lambda r: babelrank.export_reports(format_name="csv"), "name one model or more"),
         (lambda r: babelrank.fetch_collections(["xquad"]), "unknown collection 'xquad'"),
         (lambda r: babelrank.score_run("x.run", "sample:en", missing="no"), "unknown"),
-        (lambda r: babelrank.fuse_runs([], "sample:en"), "two runs or more"),
+        (lambda r: babelrank.fuse_runs([], "sample:en"), "at least two runs"),
         (lambda r: babelrank.train("no.toml"), "no.toml"),
     ],
 )
