@@ -122,7 +122,7 @@ def test_a_run_is_reranked_and_scored(babelrank, run_file, tmp_path, monkeypatch
         (["evaluate", "RUN", "-c", "sample:ar"], "name queries that are not in sample:ar"),
         (["fuse", "RUN", "RUN", "-c", "sample:de,en", "--weights", "a,b"], "expected a number for each run"),
         (["fuse", "RUN", "-c", "sample:de,en"], "at least two runs"),
-        (["rerank", "RUN", "--model", "./no", "-c", "sample:de,en"], "./no: no such folder"),
+        (["rerank", "RUN", "--model", "./no", "-c", "sample:de,en"], "'./no': no such folder"),
         (["evaluate", "RUN", "-c", "sample:de,en", "--name", "<x>"], "contains <"),
     ],
 )
