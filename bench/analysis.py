@@ -11,7 +11,7 @@ from babelrank.analysis.errors import find_errors
 from babelrank.analysis.language_bias import measure_language_bias
 from babelrank.analysis.space import measure_space
 from babelrank.ranking.rank import Ranking, rank
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 from bench.material import made_up_representations, xquad
 from bench.table import Row, duration_row
 from bench.timing import best_seconds
@@ -51,7 +51,7 @@ def measure() -> Iterator[Row]:
 def _analyse(ranking: Ranking) -> None:
     """Do all that a report does; from a table of its own, which knows nothing yet."""
     known = ranking.ranks
-    ranks = RelevantRanks(known.table, known.languages, known.pool_sizes, known.tied)
+    ranks = RankTable(known.table, known.languages, known.pool_sizes, known.tied)
     articles = clusters(ranks)
     analyse_in_detail(ranks, clusters=articles)
     measure_language_bias(ranks, ranking.top, clusters=articles)

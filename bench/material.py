@@ -12,7 +12,7 @@ import numpy as np
 
 import babelrank
 from babelrank.encoding.protocol import Role
-from babelrank.encoding.store import Shelf, text_key
+from babelrank.encoding.store import StoreEntry, text_key
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -76,11 +76,11 @@ def filled_store() -> Iterator[Path]:
     encoder, collection = MadeUpEncoder(), xquad()
     with TemporaryDirectory(prefix="babelrank-bench-") as folder:
         for role, side in ((Role.QUERY, collection.queries), (Role.DOCUMENT, collection.passages.frame)):
-            shelf = Shelf(Path(folder), encoder.info, role)
+            entry = StoreEntry(Path(folder), encoder.info, role)
             texts = side["text"].unique().tolist()
             for start in range(0, len(texts), _SEGMENT):
                 segment = texts[start : start + _SEGMENT]
-                shelf.add([text_key(text) for text in segment], encoder.encode_query(segment))
+                entry.add([text_key(text) for text in segment], encoder.encode_query(segment))
         yield Path(folder)
 
 

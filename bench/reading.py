@@ -6,7 +6,7 @@ from itertools import starmap
 import numpy as np
 
 from babelrank.encoding.protocol import Role
-from babelrank.encoding.store import Shelf
+from babelrank.encoding.store import StoreEntry
 from bench.material import MadeUpEncoder, filled_store
 from bench.table import Row
 from bench.timing import best_seconds
@@ -17,16 +17,16 @@ _TARGET_RATIO = 0.7
 
 
 def measure() -> Iterator[Row]:
-    """Compare `Shelf.read`, which verifies checksums and indexes texts, with `numpy.load`."""
+    """Compare `StoreEntry.read`, which verifies checksums and indexes texts, with `numpy.load`."""
     info = MadeUpEncoder().info
     with filled_store() as store:
-        shelves = [Shelf(store, info, role) for role in Role]
-        arrays = {store / f"{role}.npy": shelf.read()[1] for role, shelf in zip(Role, shelves, strict=True)}
+        entries = [StoreEntry(store, info, role) for role in Role]
+        arrays = {store / f"{role}.npy": entry.read()[1] for role, entry in zip(Role, entries, strict=True)}
         gigabytes = sum(vectors.nbytes for vectors in arrays.values()) / 1e9
         list(starmap(np.save, arrays.items()))
         seconds = best_seconds(
             {
-                "ours": lambda: [shelf.read() for shelf in shelves],
+                "ours": lambda: [entry.read() for entry in entries],
                 "reference": lambda: [np.load(path) for path in arrays],
             },
             rounds=_ROUNDS,

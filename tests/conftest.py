@@ -18,7 +18,7 @@ from hypothesis import settings
 
 from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import EncoderInfo
-from babelrank.ranking.table import COLUMNS, RelevantRanks
+from babelrank.ranking.table import COLUMNS, RankTable
 from made_collections import collection_of_tables
 
 pytest_plugins = ["browsing", "command_line", "openai_server", "training_runs"]
@@ -121,14 +121,14 @@ def collection_of() -> Callable[[Sequence[str], Sequence[str]], Collection]:
     return make_collection
 
 
-def make_ranks(rows: Sequence[tuple], languages: tuple[str, ...] = ("de", "en")) -> RelevantRanks:
+def make_ranks(rows: Sequence[tuple], languages: tuple[str, ...] = ("de", "en")) -> RankTable:
     """Return a rank table with these rows, from a pool of 50 passages per language."""
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return RelevantRanks(table, languages, dict.fromkeys(languages, 50), 0)
+    return RankTable(table, languages, dict.fromkeys(languages, 50), 0)
 
 
 @pytest.fixture(scope="session")
-def ranks_of() -> Callable[..., RelevantRanks]:
+def ranks_of() -> Callable[..., RankTable]:
     """See `make_ranks`."""
     return make_ranks
 

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from babelrank.ranking.table import COLUMNS, RelevantRanks
+from babelrank.ranking.table import COLUMNS, RankTable
 
 
-def pool_ranks(queries, pool) -> RelevantRanks:
+def pool_ranks(queries, pool) -> RankTable:
     """Make a table from (query language, query id) -> (passage language, rank in the pool) of its relevant passages.
 
     The pool is given by the number of passages in each language.
@@ -15,4 +15,4 @@ def pool_ranks(queries, pool) -> RelevantRanks:
         for (query_lang, query_id), relevant in queries.items()
         for i, (passage_lang, rank) in enumerate(relevant)
     ]
-    return RelevantRanks(pd.DataFrame(rows, columns=COLUMNS), tuple(pool), pool, tied=0)
+    return RankTable(pd.DataFrame(rows, columns=COLUMNS), tuple(pool), pool, tied=0)

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from babelrank.analysis.bias import language_preference, measure_rank_distance
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 from made_ranks import pool_ranks
 
 POOL = {"de": 4, "en": 3, "hi": 2, "th": 2}  # 11 passages
 
 
-def ranks_of(queries, pool=POOL) -> RelevantRanks:
+def ranks_of(queries, pool=POOL) -> RankTable:
     return pool_ranks(queries, pool)
 
 
 @pytest.fixture
-def ranks() -> RelevantRanks:
+def ranks() -> RankTable:
     """Queries with two to four relevant passages in German and English, one with a single one in each, none in Thai."""
     return ranks_of(
         {

@@ -8,7 +8,7 @@ from statsmodels.stats.multivariate import test_mvmean as mean_test
 from babelrank.analysis.clustered_tests import hotelling_test, t_test
 from babelrank.analysis.clusters import clusters
 from babelrank.analysis.friedman import compare_languages
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 from made_ranks import pool_ranks
 
 POOL = {"de": 400, "en": 400, "th": 400}
@@ -50,7 +50,7 @@ def table_of(articles, questions, *, article=0.0, shift=0.0, seed=0):
         f"{lang}/{name[:2]}/0/{name[3:]}"
         for lang, name in zip(ranks.table["passage_lang"], ranks.table["query_id"], strict=True)
     ]
-    return RelevantRanks(ranks.table.assign(passage_id=names), ranks.languages, POOL, 0)
+    return RankTable(ranks.table.assign(passage_id=names), ranks.languages, POOL, 0)
 
 
 def test_offsets_of_articles_are_not_taken_for_differences_between_languages():

@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from babelrank.analysis.bootstrap import MACRO_FIGURES, find_interval, find_intervals, question_figures
+from babelrank.analysis.bootstrap import MACRO_MEASURES, find_interval, find_intervals, question_scores
 from babelrank.analysis.clusters import clusters
 from babelrank.analysis.comparison import compare, permutation_test, standard_errors
 from babelrank.analysis.detail import analyse_in_detail
@@ -78,23 +78,23 @@ def test_a_level_that_does_not_exist_is_refused(ranks_of):
 def test_clusters_that_do_not_fit_the_table_are_refused(ranks_of):
     ranks = ranks_of(rows_of(2, 2))
     with pytest.raises(ReportError, match="one number for each of the 16 rows"):
-        question_figures(ranks, clusters=np.zeros(3, dtype=int))
+        question_scores(ranks, clusters=np.zeros(3, dtype=int))
     with pytest.raises(ReportError, match="one question is in several"):
-        question_figures(ranks, clusters=np.arange(16))
+        question_scores(ranks, clusters=np.arange(16))
 
 
-@pytest.mark.parametrize("figure", MACRO_FIGURES)
+@pytest.mark.parametrize("figure", MACRO_MEASURES)
 def test_questions_as_clusters_change_nothing(ranks_of, figure):
     ranks = ranks_of(rows_of(6))
-    alone, clustered = question_figures(ranks), question_figures(ranks, clusters=clusters(ranks, "question"))
+    alone, clustered = question_scores(ranks), question_scores(ranks, clusters=clusters(ranks, "question"))
     assert find_interval(alone, figure) == find_interval(clustered, figure)
     assert clustered.cluster_count == 30
 
 
 def test_an_interval_by_cluster_is_scipys_over_the_means_of_equal_clusters(ranks_of):
     ranks = ranks_of(rows_of())
-    found = find_interval(question_figures(ranks, clusters=clusters(ranks)), "multilingual", resamples=20_000)
-    figures = question_figures(ranks)
+    found = find_interval(question_scores(ranks, clusters=clusters(ranks)), "multilingual", resamples=20_000)
+    figures = question_scores(ranks)
     by_question = figures.totals[:, 4:6].mean(axis=1) / figures.counts[0, 4]
     by_article = by_question.reshape(40, 5).mean(axis=1)
     scipys = stats.bootstrap((by_article,), np.mean, n_resamples=20_000, method="percentile", rng=1)
@@ -105,7 +105,7 @@ def test_an_interval_by_cluster_is_scipys_over_the_means_of_equal_clusters(ranks
 
 def test_groups_and_details_draw_the_clusters_too(ranks_of):
     ranks = ranks_of(rows_of())
-    figures = question_figures(ranks, clusters=clusters(ranks))
+    figures = question_scores(ranks, clusters=clusters(ranks))
     detail = analyse_in_detail(ranks, clusters=clusters(ranks))
     assert detail.intervals == find_intervals(figures)
     german = next(group for group in find_groups(figures)["query_genus"] if group.languages == ("de", "en"))
@@ -115,9 +115,9 @@ def test_groups_and_details_draw_the_clusters_too(ranks_of):
 
 def test_p_values_by_cluster_are_scipys_over_cluster_sums(ranks_of):
     first, second = (ranks_of(rows_of(12, seed=seed)) for seed in (0, 7))
-    pair = [question_figures(ranks, clusters=clusters(ranks)) for ranks in (first, second)]
+    pair = [question_scores(ranks, clusters=clusters(ranks)) for ranks in (first, second)]
     found = compare(pair, ["multilingual"])[0, 1]
-    alone = compare([question_figures(ranks) for ranks in (first, second)], ["multilingual"])[0, 1]
+    alone = compare([question_scores(ranks) for ranks in (first, second)], ["multilingual"])[0, 1]
     differences = (pair[0].totals - pair[1].totals)[:, 4:6].sum(axis=1).reshape(12, 5).sum(axis=1)
     scipys = stats.permutation_test((differences,), np.sum, permutation_type="samples", n_resamples=np.inf).pvalue
     assert found.macro["multilingual"].p == pytest.approx(scipys, abs=0.02)
@@ -130,7 +130,7 @@ def test_p_values_by_cluster_are_scipys_over_cluster_sums(ranks_of):
 def test_encoders_with_other_clusters_are_not_compared(ranks_of):
     ranks = ranks_of(rows_of(6))
     with pytest.raises(ReportError, match="different questions"):
-        compare([question_figures(ranks), question_figures(ranks, clusters=clusters(ranks))])
+        compare([question_scores(ranks), question_scores(ranks, clusters=clusters(ranks))])
 
 
 def test_a_margin_asks_for_more_than_a_difference():
@@ -149,7 +149,7 @@ def test_a_margin_asks_for_more_than_a_difference():
 
 def test_letters_separate_only_beyond_the_margin(ranks_of):
     encoders = [
-        question_figures(ranks, clusters=clusters(ranks))
+        question_scores(ranks, clusters=clusters(ranks))
         for ranks in (ranks_of(rows_of(shift=shift)) for shift in (0.0, 1.0))
     ]
     gain = compare(encoders, ["multilingual"])[0, 1].macro["multilingual"]
@@ -172,8 +172,8 @@ def test_standard_errors_are_those_of_a_regression_on_clusters():
 
 def test_the_minimal_detectable_difference_is_found_in_four_of_five_cases(ranks_of):
     ranks = ranks_of(rows_of())
-    figures = question_figures(ranks, clusters=clusters(ranks))
-    other = question_figures(ranks_of(rows_of(seed=9)), clusters=clusters(ranks))
+    figures = question_scores(ranks, clusters=clusters(ranks))
+    other = question_scores(ranks_of(rows_of(seed=9)), clusters=clusters(ranks))
     least = minimal_detectable_difference([figures, other], "multilingual")
     differences = figures.by_cluster((figures.totals - other.totals)[:, 4:6].sum(axis=1)) / figures.counts[:, 4:6].sum()
     error = np.sqrt(40) * differences.std(ddof=1)

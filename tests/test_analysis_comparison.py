@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from babelrank.analysis.bootstrap import question_figures
+from babelrank.analysis.bootstrap import question_scores
 from babelrank.analysis.comparison import compare, holm, permutation_test
 
 
@@ -72,7 +72,7 @@ def pair(gain, ranks_of):
                 better = rank - (gain if passage == "en" else 0)
                 for rows, value in zip(tables, (better, rank), strict=True):
                     rows.append((query, f"q{i}", passage, f"{passage}/{i}", 1, value, value))
-    return tuple(question_figures(ranks_of(rows)) for rows in tables)
+    return tuple(question_scores(ranks_of(rows)) for rows in tables)
 
 
 def test_the_better_encoder_wins_where_it_is_better(make_pair):
@@ -114,7 +114,7 @@ def test_what_is_compared_with_itself_is_equal(make_pair):
 def test_a_constant_difference_has_no_effect_size(ranks_of):
     """Sums of the same thirds differ in their last bits; a standard deviation of that is none."""
     better, worse = (
-        question_figures(ranks_of([("de", f"q{i}", "de", f"p{i}", 1, rank, rank) for i in range(12)]))
+        question_scores(ranks_of([("de", f"q{i}", "de", f"p{i}", 1, rank, rank) for i in range(12)]))
         for rank in (1.0, 3.0)
     )
     difference = compare([better, worse], ["monolingual"])[0, 1].macro["monolingual"]
@@ -134,7 +134,7 @@ def test_p_values_are_corrected_over_all_pairs(make_pair):
 
 
 def test_a_language_without_queries_has_no_gain_rather_than_one_of_0(ranks_of):
-    figures = question_figures(ranks_of([("de", "q", "en", "p", 1, 2.0, 2.0)]))
+    figures = question_scores(ranks_of([("de", "q", "en", "p", 1, 2.0, 2.0)]))
     gains = compare([figures, figures], ["cross_lingual", "multilingual"])[0, 1].gains
     np.testing.assert_array_equal(gains["cross_lingual"], [0.0, np.nan])
     np.testing.assert_array_equal(gains["multilingual"], [0.0, np.nan])

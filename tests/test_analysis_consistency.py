@@ -16,14 +16,14 @@ from babelrank.analysis.consistency import (
     rbo_weights,
     weigh_overlap,
 )
-from babelrank.ranking.table import COLUMNS, RelevantRanks, read_ranks
+from babelrank.ranking.table import COLUMNS, RankTable, read_ranks
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 LANGUAGES = ("de", "en", "hi")
 P = 0.9
 
 
-def ranks_of(questions, languages=LANGUAGES) -> RelevantRanks:
+def ranks_of(questions, languages=LANGUAGES) -> RankTable:
     """Make a table from question id -> query language -> (passage language, passage id) -> rank in the pool."""
     rows = [
         (query_lang, question, passage_lang, passage_id, 1, 1.0, float(rank))
@@ -31,7 +31,7 @@ def ranks_of(questions, languages=LANGUAGES) -> RelevantRanks:
         for query_lang, ranks in by_lang.items()
         for (passage_lang, passage_id), rank in ranks.items()
     ]
-    return RelevantRanks(pd.DataFrame(rows, columns=COLUMNS), languages, dict.fromkeys(languages, 50), 0)
+    return RankTable(pd.DataFrame(rows, columns=COLUMNS), languages, dict.fromkeys(languages, 50), 0)
 
 
 def parallel(*ranks, languages=LANGUAGES):

@@ -17,8 +17,8 @@ from babelrank.data.pool import MemoryPassages
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
 from babelrank.errors import ReportError
-from babelrank.ranking.table import RelevantRanks
-from babelrank.ranking.top_table import TopRanks
+from babelrank.ranking.table import RankTable
+from babelrank.ranking.top_table import TopTable
 from made_collections import collection_of_tables, rank_with_top
 
 LANGUAGES = ("de", "en", "th")
@@ -237,7 +237,7 @@ def test_tables_that_do_not_belong_together_are_refused():
     with pytest.raises(ReportError, match="two encoders"):
         find_errors(ranks, other_top)
     with pytest.raises(ReportError, match="different collections"):
-        find_errors(RelevantRanks(ranks.table, ranks.languages, {"de": 1, "en": 1, "th": 1}, 0), top)
+        find_errors(RankTable(ranks.table, ranks.languages, {"de": 1, "en": 1, "th": 1}, 0), top)
     with pytest.raises(ReportError, match="lacks queries"):
         find_errors(ranks, replace(top, table=top.table.assign(query_id="another")))
 
@@ -248,7 +248,7 @@ def test_empty_tables_have_no_errors():
     assert errors.pairs.n == errors.pool.n == [[0] * 3] * 3
 
 
-def count_slowly(ranks: RelevantRanks, top: TopRanks) -> tuple[Counter, Counter]:
+def count_slowly(ranks: RankTable, top: TopTable) -> tuple[Counter, Counter]:
     """Count kinds in the pool, and places in pairs, row by row."""
     answers = [row[:4] + row[5:] for row in ranks.table.itertuples(index=False, name=None)]  # without the grade
     listed = list(top.table.itertuples(index=False, name=None))

@@ -12,14 +12,14 @@ from scipy import stats
 
 from babelrank.analysis.comparison import holm
 from babelrank.analysis.friedman import compare_languages, sign_test, skillings_mack
-from babelrank.ranking.table import COLUMNS, RelevantRanks, read_ranks
+from babelrank.ranking.table import COLUMNS, RankTable, read_ranks
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 LANGUAGES = ("de", "en", "hi")
 NAN = float("nan")
 
 
-def ranks_of(values, query_lang="de", languages=LANGUAGES) -> RelevantRanks:
+def ranks_of(values, query_lang="de", languages=LANGUAGES) -> RankTable:
     """Make a table from ranks in the pool: one row per query, one column per passage language, NaN where none is."""
     rows = [
         (query_lang, f"q{i}", lang, f"{lang}/{i}", 1, 1.0, float(value))
@@ -27,7 +27,7 @@ def ranks_of(values, query_lang="de", languages=LANGUAGES) -> RelevantRanks:
         for lang, value in zip(languages, row, strict=True)
         if not np.isnan(value)
     ]
-    return RelevantRanks(pd.DataFrame(rows, columns=COLUMNS), languages, dict.fromkeys(languages, 50), 0)
+    return RankTable(pd.DataFrame(rows, columns=COLUMNS), languages, dict.fromkeys(languages, 50), 0)
 
 
 @pytest.mark.parametrize("values_up_to", [10_000, 4], ids=["no ties", "ties"])
@@ -149,7 +149,7 @@ def test_each_query_language_has_its_test_corrected_for_their_number():
     generator = np.random.default_rng(0)
     shifts = dict(zip(LANGUAGES, (0, 0.3, 1), strict=True))
     tables = [ranks_of(generator.random((30, 3)) + np.array([0, shift, 0]), lang) for lang, shift in shifts.items()]
-    found = compare_languages(RelevantRanks(pd.concat([t.table for t in tables]), LANGUAGES, {"de": 50}, 0))
+    found = compare_languages(RankTable(pd.concat([t.table for t in tables]), LANGUAGES, {"de": 50}, 0))
     singles = [compare_languages(table).p[i] for i, table in enumerate(tables)]
     assert found.p == singles
     assert found.p_holm == pytest.approx(holm(singles))
@@ -207,7 +207,7 @@ def test_peer_is_the_same_for_every_order():
 def test_several_relevant_passages_in_a_language_leave_peer_unmentioned():
     table = ranks_of(np.tile([1.0, 2.0, 3.0], (12, 1))).table
     more = table.assign(passage_id=table["passage_id"] + "b", rank_in_pool=table["rank_in_pool"] + 3)
-    found = compare_languages(RelevantRanks(pd.concat([table, more]), LANGUAGES, {"de": 50}, 0))
+    found = compare_languages(RankTable(pd.concat([table, more]), LANGUAGES, {"de": 50}, 0))
     assert not any("PEER" in text for text in found.warnings)
 
 

@@ -13,7 +13,7 @@ from scipy import stats
 from statsmodels.regression.linear_model import OLS
 
 from babelrank.analysis.bias import language_preference, measure_rank_distance
-from babelrank.analysis.bootstrap import MACRO_FIGURES, find_interval, question_figures
+from babelrank.analysis.bootstrap import MACRO_MEASURES, find_interval, question_scores
 from babelrank.analysis.groups import (
     correlate_with_distance,
     correlate_with_distances,
@@ -23,7 +23,7 @@ from babelrank.analysis.groups import (
 from babelrank.analysis.settings import score_pairs, score_pool
 from babelrank.data.language_facts import DISTANCE_KINDS, language_facts, typological_distance
 from babelrank.errors import DataError
-from babelrank.ranking.table import RelevantRanks, read_ranks
+from babelrank.ranking.table import RankTable, read_ranks
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 XQUAD = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
@@ -34,7 +34,7 @@ def real():
     return read_ranks(REPORTS / "multilingual-e5-small-4-bit-weights" / "xquad-r.ranks.parquet")
 
 
-def parallel_ranks(languages: tuple[str, ...], questions: int, seed: int) -> RelevantRanks:
+def parallel_ranks(languages: tuple[str, ...], questions: int, seed: int) -> RankTable:
     """Return random ranks of questions and passages in all languages."""
     generator = np.random.default_rng(seed)
     rows = list(itertools.product(languages, range(questions), languages))
@@ -44,7 +44,7 @@ def parallel_ranks(languages: tuple[str, ...], questions: int, seed: int) -> Rel
     table["grade"] = 1
     table["rank_in_language"] = generator.integers(1, 50, len(table)).astype(float)
     table["rank_in_pool"] = generator.permuted(np.arange(1.0, len(table) + 1))
-    return RelevantRanks(table, languages, dict.fromkeys(languages, 50), 0)
+    return RankTable(table, languages, dict.fromkeys(languages, 50), 0)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def group_of(groups, view, label):
 
 def test_a_group_is_the_mean_of_its_settings(ranks):
     """de and en are written in Latin letters; German and English, Russian too, are Indo-European."""
-    groups = find_groups(question_figures(ranks))
+    groups = find_groups(question_scores(ranks))
     pairs, pool = np.array(score_pairs(ranks).scores["mAP"]), score_pool(ranks).scores["mAP"]
     distance = measure_rank_distance(ranks).mean
     latin = group_of(groups, "query_script", "Latn")
@@ -83,7 +83,7 @@ def test_a_group_is_the_mean_of_its_settings(ranks):
 
 
 def test_pairs_are_sorted_by_whether_they_share_a_script(ranks):
-    groups = find_groups(question_figures(ranks))
+    groups = find_groups(question_scores(ranks))
     pairs = np.array(score_pairs(ranks).scores["mAP"])
     same = group_of(groups, "pair_script", "same script")
     assert same.settings == {"cross_lingual": 2}
@@ -95,18 +95,18 @@ def test_pairs_are_sorted_by_whether_they_share_a_script(ranks):
 
 def test_a_group_of_all_settings_has_the_interval_of_the_macro_figure():
     ranks = parallel_ranks(("de", "en", "es"), 20, 1)
-    figures = question_figures(ranks)
+    figures = question_scores(ranks)
     group = group_of(find_groups(figures), "query_family", "Indo-European")
-    for figure in MACRO_FIGURES:
+    for figure in MACRO_MEASURES:
         expected = find_interval(figures, figure)
         found = group.intervals[figure]
         assert (found.value, found.low, found.high) == pytest.approx((expected.value, expected.low, expected.high))
 
 
 def test_a_group_of_some_queries_has_the_interval_of_these(ranks):
-    figures = question_figures(ranks)
+    figures = question_scores(ranks)
     found = group_of(find_groups(figures, seed=3), "query_script", "Latn").intervals
-    for figure in MACRO_FIGURES:
+    for figure in MACRO_MEASURES:
         expected = find_interval(figures, figure, languages=["de", "en"], seed=3)
         assert (found[figure].low, found[figure].high) == pytest.approx((expected.low, expected.high))
 
@@ -115,14 +115,14 @@ def test_intervals_hold_where_a_resample_leaves_a_setting_empty():
     """Two questions, one of them in German only: half of the resamples draw one of them twice."""
     ranks = parallel_ranks(("de", "en"), 2, 2)
     table = ranks.table[(ranks.table["query_id"] == "q0") | (ranks.table["query_lang"] == "de")]
-    figures = question_figures(RelevantRanks(table, ranks.languages, ranks.pool_sizes, 0))
+    figures = question_scores(RankTable(table, ranks.languages, ranks.pool_sizes, 0))
     found = group_of(find_groups(figures), "query_script", "Latn").intervals["multilingual"]
     expected = find_interval(figures, "multilingual")
     assert (found.value, found.low, found.high) == pytest.approx((expected.value, expected.low, expected.high))
 
 
 def test_training_languages_make_views_only_if_they_are_known(ranks):
-    figures = question_figures(ranks)
+    figures = question_scores(ranks)
     assert not {view for view in find_groups(figures) if "seen" in view}
     groups = find_groups(figures, seen=["en", "de", "fr"])
     assert group_of(groups, "query_seen", "unseen").languages == ("ru", "th")
@@ -135,7 +135,7 @@ def test_training_languages_make_views_only_if_they_are_known(ranks):
 
 
 def test_a_language_without_facts_is_in_no_group_of_them():
-    groups = find_groups(question_figures(parallel_ranks(("de", "en", "xx"), 5, 3)))
+    groups = find_groups(question_scores(parallel_ranks(("de", "en", "xx"), 5, 3)))
     for view, view_groups in groups.items():
         if view != "distant_low_resource":
             assert all("xx" not in group.languages for group in view_groups)
@@ -146,7 +146,7 @@ def test_a_language_without_facts_is_in_no_group_of_them():
 def test_settings_without_queries_do_not_count():
     ranks = parallel_ranks(("de", "en", "th"), 4, 4)
     table = ranks.table[(ranks.table["query_lang"] != "th") | (ranks.table["passage_lang"] == "th")]
-    groups = find_groups(question_figures(RelevantRanks(table, ranks.languages, ranks.pool_sizes, 0)))
+    groups = find_groups(question_scores(RankTable(table, ranks.languages, ranks.pool_sizes, 0)))
     assert group_of(groups, "query_script", "Thai").settings == {"monolingual": 1, "multilingual": 1}
     assert group_of(groups, "pair_script", "different script").settings == {"cross_lingual": 2}
 
@@ -274,7 +274,7 @@ def test_an_unknown_kind_of_distance_is_refused():
 
 
 def test_groups_of_a_real_report(real):
-    groups = find_groups(question_figures(real))
+    groups = find_groups(question_scores(real))
     pairs = np.array(score_pairs(real).scores["mAP"])
     distant = group_of(groups, "distant_low_resource", "distant low-resource")
     position = {code: i for i, code in enumerate(real.languages)}

@@ -22,9 +22,9 @@ from babelrank.analysis.merge_gap import measure_merge_gap, merged_precision
 from babelrank.analysis.own_language import measure_own_language
 from babelrank.analysis.preference import measure_preference
 from babelrank.errors import ReportError
-from babelrank.ranking.table import COLUMNS, RelevantRanks, read_ranks
+from babelrank.ranking.table import COLUMNS, RankTable, read_ranks
 from babelrank.ranking.top_table import COLUMNS as TOP_COLUMNS
-from babelrank.ranking.top_table import TopRanks, read_top
+from babelrank.ranking.top_table import TopTable, read_top
 from made_ranks import pool_ranks
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
@@ -121,7 +121,7 @@ def test_kendalls_w_is_that_of_the_friedman_tests(missing):
 def test_one_query_that_lacks_a_language_hardly_changes_the_fit():
     """A collection that is parallel but for one query is fitted by way of matrices."""
     table = random_table(120, shift=0.5, query_langs=("de", "th"))
-    fewer = RelevantRanks(table.table.iloc[:-1], table.languages, table.pool_sizes, 0)
+    fewer = RankTable(table.table.iloc[:-1], table.languages, table.pool_sizes, 0)
     whole, part = measure_language_effect(table), measure_language_effect(fewer)
     assert part.effects[0] == pytest.approx(whole.effects[0])
     for name in ("eta_squared", "rank_ratio", "concordance"):
@@ -149,7 +149,7 @@ def test_a_merge_has_the_mean_precision_over_all_orders_of_the_languages(width):
     relevant = {("de", 1), ("en", 1), ("th", 1), ("en", 2), ("th", 3)}
     relevant = {(lang, rank) for lang, rank in relevant if rank <= pool[lang]}
     rows = [("de", "q", lang, f"{lang}{rank}", 1, float(rank), 1.0) for lang, rank in sorted(relevant)]
-    ranks = RelevantRanks(pd.DataFrame(rows, columns=COLUMNS), tuple(pool), pool, 0)
+    ranks = RankTable(pd.DataFrame(rows, columns=COLUMNS), tuple(pool), pool, 0)
     precisions = []
     for order in permutations(pool):
         merged = [(lang, turn) for turn in range(1, 5) for lang in order if turn <= pool[lang]]
@@ -162,7 +162,7 @@ def test_a_merge_by_hand():
     # Two lists of two: the first passage of one is relevant, and stands first or second.
     pool = {"de": 2, "en": 2}
     rows = [("de", "q", "en", "en1", 1, 1.0, 4.0)]
-    ranks = RelevantRanks(pd.DataFrame(rows, columns=COLUMNS), tuple(pool), pool, 0)
+    ranks = RankTable(pd.DataFrame(rows, columns=COLUMNS), tuple(pool), pool, 0)
     found = measure_merge_gap(ranks)
     assert found.macro.value == pytest.approx((1 + 1 / 2) / 2 - 1 / 4)
     assert (found.floor, found.ceiling, found.shuffled) == (-1 / 4, 3 / 4, None)
@@ -170,7 +170,7 @@ def test_a_merge_by_hand():
 
 def test_tied_passages_of_one_list_can_be_merged():
     rows = [("de", "q", "de", name, 1, 1.5, 1.5) for name in ("a", "b")]
-    ranks = RelevantRanks(pd.DataFrame(rows, columns=COLUMNS), ("de",), {"de": 2}, 2)
+    ranks = RankTable(pd.DataFrame(rows, columns=COLUMNS), ("de",), {"de": 2}, 2)
     assert 0 < merged_precision(ranks)[0] <= 1
 
 
@@ -188,7 +188,7 @@ def test_own_language_preference_is_that_of_the_preference_table_with_scipys_int
 
 
 def top_of(rows):
-    return TopRanks(pd.DataFrame(rows, columns=TOP_COLUMNS), ("de", "en"), {"de": 50, "en": 50}, 10, 1)
+    return TopTable(pd.DataFrame(rows, columns=TOP_COLUMNS), ("de", "en"), {"de": 50, "en": 50}, 10, 1)
 
 
 def test_exposure_by_hand():
@@ -199,7 +199,7 @@ def test_exposure_by_hand():
         ("de", "b", "de", "d2", 1, 1.0, 11.0),
         ("de", "b", "en", "e2", 1, 1.0, 7.0),
     ]
-    ranks = RelevantRanks(pd.DataFrame(rows, columns=COLUMNS), tuple(pool), pool, 0)
+    ranks = RankTable(pd.DataFrame(rows, columns=COLUMNS), tuple(pool), pool, 0)
     top = top_of(
         [
             ("de", "a", "de", "d1", 1.0, 1.0),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from babelrank.analysis.bootstrap import question_figures
+from babelrank.analysis.bootstrap import question_scores
 from babelrank.analysis.letters import display, find_letters
 from babelrank.errors import ReportError
 
@@ -60,7 +60,7 @@ def figures_with(gain: float, ranks_of):
         for query in ("de", "en")
         for passage in ("de", "en")
     ]
-    return question_figures(ranks_of(rows))
+    return question_scores(ranks_of(rows))
 
 
 def test_a_clearly_better_encoder_has_its_own_letter_and_twins_share_theirs(ranks_of):
@@ -69,6 +69,6 @@ def test_a_clearly_better_encoder_has_its_own_letter_and_twins_share_theirs(rank
 
 
 def test_encoders_of_other_questions_are_refused(ranks_of):
-    other = question_figures(ranks_of([("de", "x", "de", "p", 1, 1.0, 1.0), ("en", "x", "en", "r", 1, 1.0, 2.0)]))
+    other = question_scores(ranks_of([("de", "x", "de", "p", 1, 1.0, 1.0), ("en", "x", "en", "r", 1, 1.0, 2.0)]))
     with pytest.raises(ReportError, match="different questions"):
         find_letters([figures_with(0.0, ranks_of), other], "multilingual")

@@ -10,7 +10,7 @@ import pytest
 
 from babelrank.analysis.consistency import PERSISTENCE
 from babelrank.analysis.list_consistency import compare_lists
-from babelrank.ranking.top_table import COLUMNS, TopRanks, read_top
+from babelrank.ranking.top_table import COLUMNS, TopTable, read_top
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 
@@ -23,7 +23,7 @@ def top_of(lists, languages=("de", "en")):
         for rank, passage in enumerate(passages, 1)
     ]
     rows.append(("de", next(iter(lists))[1], "en", "listed in its language only", 1.0, np.nan))
-    return TopRanks(pd.DataFrame(rows, columns=COLUMNS), languages, dict.fromkeys(languages, 50), 10, 1)
+    return TopTable(pd.DataFrame(rows, columns=COLUMNS), languages, dict.fromkeys(languages, 50), 10, 1)
 
 
 def literal_rbo(first, second):

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from babelrank.analysis.bias import language_preference
 from babelrank.analysis.preference import DEPTHS, measure_preference
-from babelrank.ranking.table import RelevantRanks, read_ranks
+from babelrank.ranking.table import RankTable, read_ranks
 from made_ranks import pool_ranks
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 POOL = {"de": 40, "en": 30, "hi": 20, "th": 10}
 
 
-def ranks_of(queries, pool=POOL) -> RelevantRanks:
+def ranks_of(queries, pool=POOL) -> RankTable:
     return pool_ranks(queries, pool)
 
 

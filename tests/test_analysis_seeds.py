@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from babelrank.analysis.bootstrap import find_interval, question_figures
+from babelrank.analysis.bootstrap import find_interval, question_scores
 from babelrank.analysis.seeds import SeedSpread, compare_recipes, pool_seeds
 from babelrank.errors import ReportError
 
 
 def run_of(ranks_of, ranks):
     rows = [("de", f"q{i:03}", "de", f"de/{i}", 1, float(rank), float(rank)) for i, rank in enumerate(ranks)]
-    return question_figures(ranks_of(rows, ("de",)))
+    return question_scores(ranks_of(rows, ("de",)))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from babelrank.analysis.measures import MEASURES
 from babelrank.analysis.settings import PairScores, PoolScores, macro_averages, score_pairs, score_pool
 from babelrank.analysis.summary import analyse
-from babelrank.ranking.table import COLUMNS, RelevantRanks
+from babelrank.ranking.table import COLUMNS, RankTable
 
 # Three languages and five queries, not parallel: q2 has no translation in German, q3 stands in German only and has two
 # relevant passages there, and nobody asks in Thai. Columns as in COLUMNS.
@@ -26,12 +26,12 @@ ROWS = [
 POOL = {"de": 20, "en": 25, "th": 15}
 
 
-def ranks_of(rows, pool=POOL) -> RelevantRanks:
-    return RelevantRanks(pd.DataFrame(rows, columns=COLUMNS), tuple(pool), pool, tied=0)
+def ranks_of(rows, pool=POOL) -> RankTable:
+    return RankTable(pd.DataFrame(rows, columns=COLUMNS), tuple(pool), pool, tied=0)
 
 
 @pytest.fixture
-def ranks() -> RelevantRanks:
+def ranks() -> RankTable:
     return ranks_of(ROWS)
 
 
@@ -127,7 +127,7 @@ def test_a_collection_in_one_language_has_no_cross_lingual_average():
 
 def test_without_any_judgement_every_figure_is_none_and_none_is_nan():
     empty = pd.DataFrame([], columns=COLUMNS).astype({"grade": int, "rank_in_language": float, "rank_in_pool": float})
-    analysis = analyse(RelevantRanks(empty, ("de", "en"), {"de": 3, "en": 4}, tied=0))
+    analysis = analyse(RankTable(empty, ("de", "en"), {"de": 3, "en": 4}, tied=0))
     assert {value for figures in analysis.macro.values() for value in figures.values()} == {None}
     assert set(analysis.pool.micro.values()) == {None}
     assert analysis.pairs.n == [[0, 0], [0, 0]]

@@ -68,7 +68,7 @@ def test_the_public_names_are_these():
         "ModelCheck",
         "Observer",
         "Ranking",
-        "RelevantRanks",
+        "RankTable",
         "Representations",
         "Result",
         "RunEvaluation",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from babelrank.encoding.store import describe_shelf
+from babelrank.encoding.store import describe_entry
 from command_line import Babelrank
 
 HOUR = 3600
@@ -13,10 +13,10 @@ HOUR = 3600
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    """A store with a shelf that is in use and one that is not."""
+    """A store with a entry that is in use and one that is not."""
     store = tmp_path / "store"
     for name in ("new", "old"):
-        describe_shelf(store / name, name, {"role": "query", "adapter": "fake"})
+        describe_entry(store / name, name, {"role": "query", "adapter": "fake"})
     then = (store / "new" / "encoder.json").stat().st_mtime - HOUR
     os.utime(store / "old" / "encoder.json", (then, then))
     return store

@@ -49,7 +49,7 @@ def test_everything_is_downloaded_into_an_empty_place(source, tmp_path):
     assert fetch(source, data, on_file=announced.append) == ["de", "en", "th"]
     assert {path.stem: path.read_bytes() for path in (data / "tiny").iterdir()} == FILES
     assert announced == [data / "tiny" / f"{lang}.json" for lang in FILES]
-    assert verify(source, data) == dict.fromkeys(FILES, FileState.WHOLE)
+    assert verify(source, data) == dict.fromkeys(FILES, FileState.COMPLETE)
 
 
 def test_only_what_is_missing_or_differs_is_downloaded(source, site, tmp_path):
@@ -59,10 +59,10 @@ def test_only_what_is_missing_or_differs_is_downloaded(source, site, tmp_path):
     assert site.requests == []
     (tmp_path / "tiny" / "de.json").unlink()
     (tmp_path / "tiny" / "th.json").write_bytes(FILES["th"][:100])
-    assert verify(source, tmp_path) == {"de": FileState.MISSING, "en": FileState.WHOLE, "th": FileState.DIFFERS}
+    assert verify(source, tmp_path) == {"de": FileState.MISSING, "en": FileState.COMPLETE, "th": FileState.DIFFERS}
     assert fetch(source, tmp_path) == ["de", "th"]
     assert site.requests == [("GET", "/tiny/de.json"), ("GET", "/tiny/th.json")]
-    assert set(verify(source, tmp_path).values()) == {FileState.WHOLE}
+    assert set(verify(source, tmp_path).values()) == {FileState.COMPLETE}
 
 
 def test_nothing_is_kept_of_a_file_with_another_checksum_and_the_others_stay(source, site, tmp_path):

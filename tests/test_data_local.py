@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from babelrank.analysis.bootstrap import question_figures
+from babelrank.analysis.bootstrap import question_scores
 from babelrank.analysis.summary import analyse
 from babelrank.data.loading import load_collection
 from babelrank.data.local import load_local
@@ -93,7 +93,7 @@ def test_pairs_pools_bias_and_the_bootstrap_work(folder, fake_encoder, tmp_path)
     assert analysis.pairs.n == [[1, 1, 0], [1, 2, 0], [0, 0, 1]]
     assert analysis.pool.n == [1, 2, 1]
     assert analysis.macro["cross_lingual"]["mAP"] is not None
-    assert question_figures(ranks).ids == ("q1", "q2")
+    assert question_scores(ranks).ids == ("q1", "q2")
 
 
 def test_a_passage_that_is_relevant_to_nothing_is_in_its_pool(folder):

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 import babelrank
 from babelrank.encoding.protocol import Role
 from babelrank.encoding.representations import encode_texts
-from babelrank.encoding.store import Shelf, list_shelves, prune, text_key
+from babelrank.encoding.store import StoreEntry, list_entries, prune, text_key
 from babelrank.encoding.vectors import Kind, MultiVectors, Vectors, concatenate, count, take
 
 COLUMNS = 2**60  # a hashed vocabulary: no array may be as long as it
@@ -82,11 +82,11 @@ def test_taking_and_joining_rows_keeps_each_text_whole(kind: Kind) -> None:
 
 def test_the_store_gives_back_what_it_was_given(kind: Kind, tmp_path: Path) -> None:
     encoder = KindEncoder(kind)
-    shelf = Shelf(tmp_path, encoder.info, Role.QUERY)
+    entry = StoreEntry(tmp_path, encoder.info, Role.QUERY)
     texts = ["one", "two", "three", "four"]
-    shelf.add([text_key(text) for text in texts[:3]], encoder.encode_query(texts[:3]))
-    shelf.add([text_key(text) for text in texts[3:]], encoder.encode_query(texts[3:]))
-    rows, vectors = shelf.read()
+    entry.add([text_key(text) for text in texts[:3]], encoder.encode_query(texts[:3]))
+    entry.add([text_key(text) for text in texts[3:]], encoder.encode_query(texts[3:]))
+    rows, vectors = entry.read()
     assert vectors is not None
     assert {key: row(vectors, place) for key, place in rows.items()} == {
         key: row(encoder.one(text), 0) for key, text in zip(map(_key, texts), texts, strict=True)
@@ -168,7 +168,7 @@ def test_ranks_in_a_language_come_from_the_weights_in_that_language() -> None:
     queries, pool, own = (rng.normal(size=(rows, 8)).astype(np.float32) for rows in (56, 140, 140))
     similarity = babelrank.Similarity.DOT
 
-    def ranks(passages: np.ndarray, in_language: np.ndarray | None) -> babelrank.RelevantRanks:
+    def ranks(passages: np.ndarray, in_language: np.ndarray | None) -> babelrank.RankTable:
         representations = babelrank.Representations(
             queries, passages, similarity, {}, {}, passages_in_language=in_language
         )
@@ -184,25 +184,25 @@ def test_pruning_deletes_what_was_used_longest_ago(tmp_path: Path) -> None:
     import os
 
     for age, name in enumerate(("newest", "middle", "oldest")):
-        shelf = Shelf(tmp_path, babelrank.EncoderInfo(name, "fake", name, 5), Role.QUERY)
-        shelf.add([text_key("text")], np.ones((1, 5), dtype=np.float32))
-        for path in shelf.folder.iterdir():
+        entry = StoreEntry(tmp_path, babelrank.EncoderInfo(name, "fake", name, 5), Role.QUERY)
+        entry.add([text_key("text")], np.ones((1, 5), dtype=np.float32))
+        for path in entry.folder.iterdir():
             os.utime(path, (10**9 - age, 10**9 - age))
-    shelves = list_shelves(tmp_path)
-    assert [shelf.model for shelf in shelves] == ["newest", "middle", "oldest"]
-    limit = shelves[0].size + shelves[1].size
+    entries = list_entries(tmp_path)
+    assert [entry.model for entry in entries] == ["newest", "middle", "oldest"]
+    limit = entries[0].size + entries[1].size
     assert prune(tmp_path, limit, spare_seconds=10**10) == []
-    assert [shelf.model for shelf in prune(tmp_path, limit)] == ["oldest"]
-    assert [shelf.model for shelf in list_shelves(tmp_path)] == ["newest", "middle"]
+    assert [entry.model for entry in prune(tmp_path, limit)] == ["oldest"]
+    assert [entry.model for entry in list_entries(tmp_path)] == ["newest", "middle"]
     assert len(prune(tmp_path, 0)) == 2
 
 
 def test_reading_a_shelf_counts_as_use(tmp_path: Path) -> None:
     import os
 
-    shelf = Shelf(tmp_path, babelrank.EncoderInfo("model", "fake", "1", 5), Role.QUERY)
-    shelf.add([text_key("text")], np.ones((1, 5), dtype=np.float32))
-    for path in shelf.folder.iterdir():
+    entry = StoreEntry(tmp_path, babelrank.EncoderInfo("model", "fake", "1", 5), Role.QUERY)
+    entry.add([text_key("text")], np.ones((1, 5), dtype=np.float32))
+    for path in entry.folder.iterdir():
         os.utime(path, (10**9, 10**9))
-    shelf.read()
-    assert list_shelves(tmp_path)[0].used > 1.5 * 10**9
+    entry.read()
+    assert list_entries(tmp_path)[0].used > 1.5 * 10**9

@@ -1,4 +1,4 @@
-"""Representations on disk: what shares a shelf, what a damaged file costs, and several processes at once."""
+"""Representations on disk: what shares a entry, what a damaged file costs, and several processes at once."""
 
 import dataclasses
 import os
@@ -14,7 +14,7 @@ import pytest
 
 from babelrank.encoding.protocol import EncoderInfo, Role, Similarity
 from babelrank.encoding.representations import encode
-from babelrank.encoding.store import Shelf, describe_shelf, list_shelves, prune, text_key
+from babelrank.encoding.store import StoreEntry, describe_entry, list_entries, prune, text_key
 
 INFO = EncoderInfo("m", "fake", "1", 4, settings={"query_prompt": "q: ", "max_length": 512})
 WORKER = Path(__file__).with_name("encode_worker.py")
@@ -43,9 +43,9 @@ def age_by(folder, seconds):
         os.utime(file, (then, then))
 
 
-def stored(shelf):
+def stored(entry):
     """Return {key: vector}."""
-    rows, matrix = shelf.read()
+    rows, matrix = entry.read()
     return {key: matrix[row].tolist() for key, row in rows.items()}
 
 
@@ -64,11 +64,11 @@ def stored(shelf):
 )
 def test_whatever_changes_the_vectors_makes_another_shelf(tmp_path, change):
     changed = dataclasses.replace(INFO, **change)
-    assert Shelf(tmp_path, changed, Role.QUERY).folder != Shelf(tmp_path, INFO, Role.QUERY).folder
+    assert StoreEntry(tmp_path, changed, Role.QUERY).folder != StoreEntry(tmp_path, INFO, Role.QUERY).folder
 
 
 def test_the_roles_have_shelves_of_their_own(tmp_path):
-    assert Shelf(tmp_path, INFO, Role.QUERY).folder != Shelf(tmp_path, INFO, Role.DOCUMENT).folder
+    assert StoreEntry(tmp_path, INFO, Role.QUERY).folder != StoreEntry(tmp_path, INFO, Role.DOCUMENT).folder
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_the_roles_have_shelves_of_their_own(tmp_path):
 )
 def test_what_does_not_change_the_vectors_makes_no_other_shelf(tmp_path, change):
     changed = dataclasses.replace(INFO, **change)
-    assert Shelf(tmp_path, changed, Role.QUERY).folder == Shelf(tmp_path, INFO, Role.QUERY).folder
+    assert StoreEntry(tmp_path, changed, Role.QUERY).folder == StoreEntry(tmp_path, INFO, Role.QUERY).folder
 
 
 def test_another_encoder_sees_every_text_again(fake_encoder, collection_of, tmp_path):
@@ -100,16 +100,16 @@ def test_another_encoder_sees_every_text_again(fake_encoder, collection_of, tmp_
 
 
 def test_what_was_added_is_read_in_all_its_parts(tmp_path):
-    shelf = Shelf(tmp_path, INFO, Role.QUERY)
-    assert shelf.read()[0] == {}
-    shelf.add(keys(["a", "b"]), vectors(2))
-    shelf.add(keys(["c"]), vectors(1, start=100))
-    found = sorted(stored(Shelf(tmp_path, INFO, Role.QUERY)).values())
+    entry = StoreEntry(tmp_path, INFO, Role.QUERY)
+    assert entry.read()[0] == {}
+    entry.add(keys(["a", "b"]), vectors(2))
+    entry.add(keys(["c"]), vectors(1, start=100))
+    found = sorted(stored(StoreEntry(tmp_path, INFO, Role.QUERY)).values())
     assert found == [[0, 1, 2, 3], [4, 5, 6, 7], [100, 101, 102, 103]]
 
 
 def test_a_shelf_says_for_people_whose_it_is(tmp_path):
-    Shelf(tmp_path, INFO, Role.DOCUMENT).add(keys(["a"]), vectors(1))
+    StoreEntry(tmp_path, INFO, Role.DOCUMENT).add(keys(["a"]), vectors(1))
     (description,) = tmp_path.rglob("encoder.json")
     text = description.read_text(encoding="utf-8")
     assert all(part in text for part in ('"model": "m"', '"role": "document"', '"query_prompt": "q: "'))
@@ -141,9 +141,9 @@ def test_a_damaged_segment_is_dropped_and_only_its_texts_are_encoded_again(
 
 
 def test_a_segment_that_another_process_deletes_meanwhile_is_as_if_it_had_never_been(tmp_path, monkeypatch):
-    shelf = Shelf(tmp_path, INFO, Role.QUERY)
-    shelf.add(keys(["a"]), vectors(1))
-    shelf.add(keys(["b"]), vectors(1, start=50))
+    entry = StoreEntry(tmp_path, INFO, Role.QUERY)
+    entry.add(keys(["a"]), vectors(1))
+    entry.add(keys(["b"]), vectors(1, start=50))
     real, (first, _) = Path.read_bytes, segments(tmp_path)
 
     def vanish(path):
@@ -152,15 +152,15 @@ def test_a_segment_that_another_process_deletes_meanwhile_is_as_if_it_had_never_
         return real(path)
 
     monkeypatch.setattr(Path, "read_bytes", vanish)
-    assert len(stored(shelf)) == 1
+    assert len(stored(entry)) == 1
 
 
 def test_leftovers_of_a_write_that_was_cut_off_are_not_read(tmp_path):
-    shelf = Shelf(tmp_path, INFO, Role.QUERY)
-    shelf.add(keys(["a"]), vectors(1))
+    entry = StoreEntry(tmp_path, INFO, Role.QUERY)
+    entry.add(keys(["a"]), vectors(1))
     (segment,) = segments(tmp_path)
     segment.with_name(f".{segment.name}.0123.part").write_bytes(segment.read_bytes()[:50])
-    assert len(stored(shelf)) == 1
+    assert len(stored(entry)) == 1
 
 
 def test_two_processes_that_write_at_once_lose_nothing(fake_encoder, collection_of, tmp_path):
@@ -195,22 +195,22 @@ def test_what_a_killed_process_had_encoded_stays(fake_encoder, collection_of, tm
 
 
 def test_shelves_are_listed_the_most_recently_used_first(tmp_path):
-    old, new = Shelf(tmp_path, INFO, Role.QUERY), Shelf(tmp_path, INFO, Role.DOCUMENT)
-    for shelf, age in ((new, 10), (old, 1000)):
-        shelf.add(keys(["a"]), vectors(1))
-        age_by(shelf.folder, age)
-    states = list_shelves(tmp_path)
+    old, new = StoreEntry(tmp_path, INFO, Role.QUERY), StoreEntry(tmp_path, INFO, Role.DOCUMENT)
+    for entry, age in ((new, 10), (old, 1000)):
+        entry.add(keys(["a"]), vectors(1))
+        age_by(entry.folder, age)
+    states = list_entries(tmp_path)
     assert [(state.model, state.role) for state in states] == [("m", "document"), ("m", "query")]
     assert states[0].size == sum(file.stat().st_size for file in new.folder.iterdir())
 
 
 def test_reading_a_shelf_makes_it_the_last_to_be_pruned(tmp_path):
-    read, unread = Shelf(tmp_path, INFO, Role.QUERY), Shelf(tmp_path, INFO, Role.DOCUMENT)
-    for shelf, age in ((read, 2000), (unread, 1000)):
-        shelf.add(keys(["a"]), vectors(1))
-        age_by(shelf.folder, age)
+    read, unread = StoreEntry(tmp_path, INFO, Role.QUERY), StoreEntry(tmp_path, INFO, Role.DOCUMENT)
+    for entry, age in ((read, 2000), (unread, 1000)):
+        entry.add(keys(["a"]), vectors(1))
+        age_by(entry.folder, age)
     read.read()
-    size = list_shelves(tmp_path)[0].size
+    size = list_entries(tmp_path)[0].size
     (gone,) = prune(tmp_path, size)
     assert gone.folder == unread.folder
     assert not unread.folder.exists()
@@ -219,35 +219,35 @@ def test_reading_a_shelf_makes_it_the_last_to_be_pruned(tmp_path):
 
 def test_describing_a_shelf_again_makes_it_the_last_to_be_pruned(tmp_path):
     for name in ("described", "other"):
-        describe_shelf(tmp_path / name, name, {})
+        describe_entry(tmp_path / name, name, {})
         age_by(tmp_path / name, 1000)
-    describe_shelf(tmp_path / "described", "described", {})
-    assert [state.model for state in list_shelves(tmp_path)] == ["described", "other"]
+    describe_entry(tmp_path / "described", "described", {})
+    assert [state.model for state in list_entries(tmp_path)] == ["described", "other"]
     assert [state.model for state in prune(tmp_path, 0, spare_seconds=100)] == ["other"]
 
 
 def test_a_shelf_that_is_pruned_while_it_is_written_is_written_again(tmp_path, monkeypatch):
-    shelf = Shelf(tmp_path, INFO, Role.QUERY)
+    entry = StoreEntry(tmp_path, INFO, Role.QUERY)
     real, moved = Path.replace, []
 
     def pruned_before(path, target):
         moved.append(target)
         if len(moved) == 2:  # the description is there, the segment is not
-            shutil.rmtree(shelf.folder)
+            shutil.rmtree(entry.folder)
         return real(path, target)
 
     monkeypatch.setattr(Path, "replace", pruned_before)
-    shelf.add(keys(["a"]), vectors(1))
-    assert len(stored(shelf)) == 1
-    assert [state.model for state in list_shelves(tmp_path)] == ["m"]
+    entry.add(keys(["a"]), vectors(1))
+    assert len(stored(entry)) == 1
+    assert [state.model for state in list_entries(tmp_path)] == ["m"]
 
 
 def test_a_store_within_its_limit_and_a_shelf_in_use_are_left_alone(tmp_path):
-    shelf = Shelf(tmp_path, INFO, Role.QUERY)
-    shelf.add(keys(["a"]), vectors(1))
+    entry = StoreEntry(tmp_path, INFO, Role.QUERY)
+    entry.add(keys(["a"]), vectors(1))
     assert prune(tmp_path, 10**9) == []
     assert prune(tmp_path, 0, spare_seconds=3600) == []
-    assert len(stored(shelf)) == 1
-    age_by(shelf.folder, 10)
-    assert [state.folder for state in prune(tmp_path, 0)] == [shelf.folder]
+    assert len(stored(entry)) == 1
+    age_by(entry.folder, 10)
+    assert [state.folder for state in prune(tmp_path, 0)] == [entry.folder]
     assert prune(tmp_path / "nowhere", 0) == []

@@ -21,7 +21,7 @@ from babelrank.encoding.representations import Representations
 from babelrank.errors import SearchError
 from babelrank.ranking import tally as tally_module
 from babelrank.ranking.rank import rank as rank_with_top
-from babelrank.ranking.table import COLUMNS, RelevantRanks
+from babelrank.ranking.table import COLUMNS, RankTable
 from made_collections import collection_of_tables
 
 RANKS = ["rank_in_language", "rank_in_pool"]
@@ -62,7 +62,7 @@ def column(*values):
     return np.array(values, dtype=np.float32)[:, None]
 
 
-def ranks_of(ranks: RelevantRanks):
+def ranks_of(ranks: RankTable):
     """(rank in the language, rank in the pool) of each row."""
     return [tuple(row) for row in ranks.table[RANKS].to_numpy().tolist()]
 

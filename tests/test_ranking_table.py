@@ -1,4 +1,4 @@
-"""RelevantRanks on disk: what is written is read back, and what is not a whole rank table is refused."""
+"""RankTable on disk: what is written is read back, and what is not a whole rank table is refused."""
 
 import json
 
@@ -9,18 +9,18 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from babelrank.errors import ReportError
-from babelrank.ranking.table import COLUMNS, RelevantRanks, read_ranks
+from babelrank.ranking.table import COLUMNS, RankTable, read_ranks
 
 
 @pytest.fixture
-def ranks() -> RelevantRanks:
+def ranks() -> RankTable:
     """Three judgements: one tied, one graded, ids that look like numbers or are not ASCII."""
     rows = [
         ("de", "007", "de", "de/0/0", 1, 1.0, 2.5),
         ("de", "007", "zh", "zh/零/1", 2, 1.5, 2.5),
         ("zh", "56beb434", "de", "1e5", 1, 3.0, 7.0),
     ]
-    return RelevantRanks(
+    return RankTable(
         pd.DataFrame(rows, columns=COLUMNS).astype({"grade": "int64"}), ("de", "zh"), {"de": 3, "zh": 4}, tied=2
     )
 
@@ -32,7 +32,7 @@ def path(ranks, tmp_path):
     return path
 
 
-def assert_same(first: RelevantRanks, second: RelevantRanks) -> None:
+def assert_same(first: RankTable, second: RankTable) -> None:
     assert_frame_equal(first.table, second.table)
     assert (first.languages, first.pool_sizes, first.tied) == (second.languages, second.pool_sizes, second.tied)
 
@@ -42,13 +42,13 @@ def test_a_table_is_read_as_it_was_written(ranks, path):
 
 
 def test_an_empty_table_is_read_as_it_was_written(ranks, tmp_path):
-    empty = RelevantRanks(ranks.table[:0], ("de",), {"de": 3}, tied=0)
+    empty = RankTable(ranks.table[:0], ("de",), {"de": 3}, tied=0)
     empty.write(tmp_path / "empty.parquet")
     assert_same(read_ranks(tmp_path / "empty.parquet"), empty)
 
 
 def test_writing_again_replaces_the_file_and_leaves_nothing_else(ranks, path):
-    later = RelevantRanks(ranks.table[:1], ranks.languages, ranks.pool_sizes, tied=1)
+    later = RankTable(ranks.table[:1], ranks.languages, ranks.pool_sizes, tied=1)
     later.write(path)
     assert_same(read_ranks(path), later)
     assert list(path.parent.iterdir()) == [path]

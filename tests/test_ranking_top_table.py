@@ -16,7 +16,7 @@ from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
 from babelrank.errors import ReportError, SearchError
 from babelrank.ranking.rank import rank
-from babelrank.ranking.top_table import COLUMNS, TopRanks, read_top
+from babelrank.ranking.top_table import COLUMNS, TopTable, read_top
 from made_collections import collection_of_tables
 
 
@@ -39,7 +39,7 @@ def represent(queries, passages, **others) -> Representations:
     return Representations(np.float32(queries), np.float32(passages), Similarity.DOT, {}, {}, **others)
 
 
-def listed(top: TopRanks, column: str) -> dict[str, float]:
+def listed(top: TopTable, column: str) -> dict[str, float]:
     """Return passage -> rank of what is in a list of the only query."""
     return top.table.set_index("passage_id")[column].dropna().to_dict()
 
@@ -126,13 +126,13 @@ def test_vectors_of_another_collection_and_depths_below_1_are_refused():
 
 
 @pytest.fixture
-def top() -> TopRanks:
+def top() -> TopTable:
     rows = [
         ("de", "007", "de", "de/0/0", 1.5, np.nan),
         ("de", "007", "zh", "zh/零/1", np.nan, 2.0),
         ("zh", "56beb434", "de", "1e5", 1.0, 1.0),
     ]
-    return TopRanks(pd.DataFrame(rows, columns=COLUMNS), ("de", "zh"), {"de": 3, "zh": 4}, 10, 1)
+    return TopTable(pd.DataFrame(rows, columns=COLUMNS), ("de", "zh"), {"de": 3, "zh": 4}, 10, 1)
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def path(top, tmp_path):
     return path
 
 
-def assert_same(first: TopRanks, second: TopRanks) -> None:
+def assert_same(first: TopTable, second: TopTable) -> None:
     assert_frame_equal(first.table, second.table)
     assert (first.languages, first.pool_sizes) == (second.languages, second.pool_sizes)
     assert (first.pool_depth, first.language_depth) == (second.pool_depth, second.language_depth)
@@ -158,7 +158,7 @@ def test_what_is_not_listed_is_null_for_any_reader(path):
 
 
 def test_a_table_without_any_listed_rank_in_a_column_keeps_its_type(top, tmp_path):
-    bare = TopRanks(top.table.assign(rank_in_pool=np.nan), top.languages, top.pool_sizes, 1, 1)
+    bare = TopTable(top.table.assign(rank_in_pool=np.nan), top.languages, top.pool_sizes, 1, 1)
     bare.write(tmp_path / "bare.parquet")
     assert_same(read_top(tmp_path / "bare.parquet"), bare)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from babelrank.analysis.measures import MEASURES, RankLists
 from babelrank.errors import ReportError
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 from babelrank.reporting.export import FORMATS, Options
 from babelrank.reporting.export.trec import by_pair, by_query, place_passages, write_qrels, write_run
 from babelrank.reporting.report import find_ranks, find_report
@@ -38,7 +38,7 @@ def evaluate(qrels: bytes, run: bytes, measures=ORACLES) -> dict[str, dict[str, 
     return pytrec_eval.RelevanceEvaluator(judged, set(measures)).evaluate(ranked)
 
 
-def export_pool(ranks: RelevantRanks, depth: int) -> tuple[bytes, bytes]:
+def export_pool(ranks: RankTable, depth: int) -> tuple[bytes, bytes]:
     lists = by_query(ranks)
     return write_qrels(ranks, lists), write_run(ranks, lists, "model", depth)
 

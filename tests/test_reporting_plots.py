@@ -9,7 +9,7 @@ import pytest
 from babelrank.analysis.summary import analyse
 from babelrank.encoding.protocol import EncoderInfo
 from babelrank.errors import ReportError
-from babelrank.ranking.table import COLUMNS, RelevantRanks
+from babelrank.ranking.table import COLUMNS, RankTable
 from babelrank.reporting import plots
 from babelrank.reporting.heatmaps import HEATMAPS
 from babelrank.reporting.languages import language_name
@@ -53,7 +53,7 @@ def make_results(name, ranks, collection="xquad-r", languages=("de", "en")):
         for j, passage in enumerate(languages)
         if ranks[i][j]
     ]
-    table = RelevantRanks(pd.DataFrame(rows, columns=list(COLUMNS)), languages, dict.fromkeys(languages, 50), 0)
+    table = RankTable(pd.DataFrame(rows, columns=list(COLUMNS)), languages, dict.fromkeys(languages, 50), 0)
     queries = pd.DataFrame([(lang, "q", "?") for lang in languages], columns=["lang", "id", "text"])
     toy = collection_of_tables(collection, languages, queries, queries, pd.DataFrame(), "sentence", "0" * 64)
     result = collection_results(

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from matplotlib.text import Text
 
 from babelrank.analysis.bias import measure_rank_distance
-from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE, Interval
+from babelrank.analysis.bootstrap import MACRO_MEASURES, RANK_DISTANCE, Interval
 from babelrank.analysis.scaling import ScalingPoint, fit_scaling
 from babelrank.errors import ReportError
-from babelrank.ranking.table import COLUMNS, RelevantRanks, read_ranks
+from babelrank.ranking.table import COLUMNS, RankTable, read_ranks
 from babelrank.reporting.plots import (
     COLUMN,
     KINDS,
@@ -69,7 +69,7 @@ def make_table(ranks, languages=("de", "en")):
         for number, places in enumerate(questions)
         for k, rank in enumerate(places)
     ]
-    return RelevantRanks(pd.DataFrame(rows, columns=list(COLUMNS)), languages, dict.fromkeys(languages, 500), 0)
+    return RankTable(pd.DataFrame(rows, columns=list(COLUMNS)), languages, dict.fromkeys(languages, 500), 0)
 
 
 # Rank distances
@@ -277,9 +277,9 @@ def labels(figure):
 @pytest.mark.parametrize("size", [SIZES["column"], SIZES["slide"]], ids=lambda size: size.name)
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_no_label_is_cut_off_or_lies_on_another(kind, size, material, monkeypatch):
-    monkeypatch.setattr(kinds, "question_figures", lambda ranks: None)
+    monkeypatch.setattr(kinds, "question_scores", lambda ranks: None)
     # And no bootstrap, for speed.
-    crosses = dict.fromkeys(MACRO_FIGURES, Interval(0, 0.3, 0.4)) | {RANK_DISTANCE: Interval(0, 500, 900)}
+    crosses = dict.fromkeys(MACRO_MEASURES, Interval(0, 0.3, 0.4)) | {RANK_DISTANCE: Interval(0, 500, 900)}
     monkeypatch.setattr(kinds, "find_intervals", lambda _: crosses)
     drawn = KINDS[kind](on(material, "xquad-r"), size)
     for _, figure in islice(drawn, 2 if kind == "distance" else 1):

@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 
 from babelrank.errors import ReportError
-from babelrank.ranking.table import RelevantRanks, read_ranks
+from babelrank.ranking.table import RankTable, read_ranks
 from babelrank.reporting import refresh, report
 from babelrank.reporting.cache import Cache
 from babelrank.reporting.leaderboard import read_boards
@@ -188,7 +188,7 @@ def test_a_full_disk_leaves_the_old_report_whole(tmp_path, monkeypatch, part):
     write_report(tmp_path, *toy_results())
     before = snapshot(tmp_path / "toy")
     if part == "ranks":
-        monkeypatch.setattr(RelevantRanks, "write", full_disk)
+        monkeypatch.setattr(RankTable, "write", full_disk)
     else:
         write = report.atomic_write
         monkeypatch.setattr(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from babelrank.analysis.bootstrap import MACRO_FIGURES, Interval
+from babelrank.analysis.bootstrap import MACRO_MEASURES, Interval
 from babelrank.analysis.detail import analyse_in_detail
 from babelrank.ranking.table import read_ranks
 from babelrank.reporting.detail_sections import detail_sections
@@ -93,7 +93,7 @@ def test_distance_goes_against_this_encoders_cross_lingual_scores(sections):
 def test_one_language_has_sections_without_figures_and_no_warnings(ranks_of):
     rows = [("en", f"q{i}", "en", f"p{i}", 1, float(i + 1), float(i + 1)) for i in range(4)]
     detail = analyse_in_detail(ranks_of(rows, ("en",)))
-    assert set(detail.intervals) == {"monolingual", "multilingual"} < set(MACRO_FIGURES)
+    assert set(detail.intervals) == {"monolingual", "multilingual"} < set(MACRO_MEASURES)
     assert len(detail_sections(detail)) == 6
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from babelrank.analysis.summary import analyse
 from babelrank.encoding.protocol import EncoderInfo
-from babelrank.ranking.table import COLUMNS, RelevantRanks
+from babelrank.ranking.table import COLUMNS, RankTable
 from babelrank.reporting.provenance import Seconds, current_environment
 from babelrank.reporting.results import (
     Results,
@@ -35,7 +35,7 @@ INFO = EncoderInfo("toy", "use", "toy==1", dimension=4, parameters=1_234_567, se
 
 def toy_ranks(rows=ROWS):
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return RelevantRanks(table, ("de", "en"), {"de": 3, "en": 3}, tied=1)
+    return RankTable(table, ("de", "en"), {"de": 3, "en": 3}, tied=1)
 
 
 def toy_collection(name, sha256="0" * 64):

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from babelrank.pipelines.model_check import ModelCheck
     from babelrank.pipelines.modes import Streaming
     from babelrank.ranking.rank import Ranking, rank
-    from babelrank.ranking.table import RelevantRanks
+    from babelrank.ranking.table import RankTable
     from babelrank.reporting.run_evaluation import RunEvaluation
     from babelrank.result import Result
 
@@ -77,7 +77,7 @@ _HOMES = {
     "ModelCheck": "pipelines.model_check",
     "Observer": "observer",
     "Ranking": "ranking.rank",
-    "RelevantRanks": "ranking.table",
+    "RankTable": "ranking.table",
     "Representations": "encoding.representations",
     "Result": "result",
     "RunEvaluation": "reporting.run_evaluation",
@@ -143,8 +143,8 @@ __all__ = [
     "FetchedCollection",
     "ModelCheck",
     "Observer",
+    "RankTable",
     "Ranking",
-    "RelevantRanks",
     "Representations",
     "Result",
     "RunEvaluation",

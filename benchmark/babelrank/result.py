@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import pandas as pd
 from rich.console import Group
 
-from babelrank.analysis.bootstrap import RANK_DISTANCE, find_intervals, question_figures
+from babelrank.analysis.bootstrap import RANK_DISTANCE, find_intervals, question_scores
 from babelrank.analysis.errors import Errors
 from babelrank.analysis.language_bias import measure_language_bias
 from babelrank.analysis.measures import MEASURES
 from babelrank.errors import ReportError, unknown_choice
-from babelrank.ranking.table import RelevantRanks
-from babelrank.ranking.top_table import TopRanks
+from babelrank.ranking.table import RankTable
+from babelrank.ranking.top_table import TopTable
 from babelrank.reporting.html_report import REPORT_PAGE
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.report import write_report
@@ -86,8 +86,8 @@ class Result:
     def __init__(
         self,
         results: Results,
-        ranks: Mapping[str, RelevantRanks],
-        tops: Mapping[str, TopRanks] | None = None,
+        ranks: Mapping[str, RankTable],
+        tops: Mapping[str, TopTable] | None = None,
         errors: Mapping[str, Errors] | None = None,
         folder: Path | None = None,
     ) -> None:
@@ -120,7 +120,7 @@ class Result:
         """The best passages of each query; ranks are NaN where a passage is not among the best of that list."""
         return self._stack({name: self._tops[name].table for name in self.collections if name in self._tops})
 
-    def rank_table(self, collection: str | None = None) -> RelevantRanks:
+    def rank_table(self, collection: str | None = None) -> RankTable:
         """Return the rank table of a collection.
 
         Raises
@@ -162,7 +162,7 @@ class Result:
         for name in self.collections if collection is None else [self._choose(collection)]:
             results = self.results.collections[name]
             kinds = measures_of(name, results).macro
-            for figure, interval in find_intervals(question_figures(self.rank_table(name), measure)).items():
+            for figure, interval in find_intervals(question_scores(self.rank_table(name), measure)).items():
                 if figure in kinds:
                     shown = "ranks" if figure == RANK_DISTANCE else measure
                     values = interval.value, interval.low, interval.high
@@ -254,7 +254,7 @@ class Result:
             for measure, found in measures.items()
             if found.macro is not None
         }
-        interval = find_intervals(question_figures(ranks))[RANK_DISTANCE]
+        interval = find_intervals(question_scores(ranks))[RANK_DISTANCE]
         floor = results.macro["multilingual"]["rank_distance_floor"]
         table[RANK_DISTANCE] = {"value": interval.value, "low": interval.low, "high": interval.high, "floor": floor}
         return pd.DataFrame(table).T.astype(float).rename_axis("measure")

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from babelrank.analysis.bootstrap import Interval, QuestionFigures, find_interval, question_figures
+from babelrank.analysis.bootstrap import Interval, QuestionScores, find_interval, question_scores
 from babelrank.analysis.clusters import LEVELS, clusters
 from babelrank.analysis.language_effect import measure_language_effect
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 
 _RESAMPLES = 300
 
@@ -37,9 +37,9 @@ class Coverage:
     held: dict[str, float]
 
 
-def cover_macro_figures(ranks: RelevantRanks, other: RelevantRanks, *, trials: int, seed: int = 0) -> list[Coverage]:
+def cover_macro_figures(ranks: RankTable, other: RankTable, *, trials: int, seed: int = 0) -> list[Coverage]:
     """Study the intervals of Mul., of the rank distance, and of the difference of two encoders in Mul."""
-    figures, against = question_figures(ranks), question_figures(other)
+    figures, against = question_scores(ranks), question_scores(other)
     drawn = _draw(ranks, trials, seed)
 
     def interval(name: str, paired: bool) -> Callable[[np.ndarray, np.ndarray], Interval]:
@@ -60,10 +60,10 @@ def cover_macro_figures(ranks: RelevantRanks, other: RelevantRanks, *, trials: i
     return found
 
 
-def cover_language_effect(ranks: RelevantRanks, languages: Sequence[str], *, trials: int, seed: int = 0) -> Coverage:
+def cover_language_effect(ranks: RankTable, languages: Sequence[str], *, trials: int, seed: int = 0) -> Coverage:
     """Study the interval of the language effect, over queries in some languages."""
     rows = ranks.table["query_lang"].isin(list(languages))
-    ranks = RelevantRanks(ranks.table[rows].reset_index(drop=True), ranks.languages, ranks.pool_sizes, 0)
+    ranks = RankTable(ranks.table[rows].reset_index(drop=True), ranks.languages, ranks.pool_sizes, 0)
     of_row = np.unique(ranks.table["query_id"].to_numpy(dtype=object).astype(str), return_inverse=True)[1]
     by_question = [np.flatnonzero(of_row == number) for number in range(int(of_row.max()) + 1)]
 
@@ -71,7 +71,7 @@ def cover_language_effect(ranks: RelevantRanks, languages: Sequence[str], *, tri
         chosen = np.concatenate([by_question[question] for question in questions])
         copies = np.repeat(np.arange(len(questions)), [len(by_question[question]) for question in questions])
         table = ranks.table.iloc[chosen].reset_index(drop=True).assign(query_id=copies.astype(str))
-        made = RelevantRanks(table, ranks.languages, ranks.pool_sizes, 0)
+        made = RankTable(table, ranks.languages, ranks.pool_sizes, 0)
         interval = measure_language_effect(made, clusters=numbers[copies]).eta_squared.macro
         return interval or Interval(np.nan, np.nan, np.nan)
 
@@ -79,7 +79,7 @@ def cover_language_effect(ranks: RelevantRanks, languages: Sequence[str], *, tri
     return _cover("language effect", macro.value if macro else np.nan, _draw(ranks, trials, seed), find)
 
 
-def _draw(ranks: RelevantRanks, trials: int, seed: int) -> list[tuple[np.ndarray, dict[str, np.ndarray]]]:
+def _draw(ranks: RankTable, trials: int, seed: int) -> list[tuple[np.ndarray, dict[str, np.ndarray]]]:
     """Return the questions of each trial, and for each level the clusters that they are in; copies are distinct."""
     rng = np.random.default_rng(seed)
     _, question = np.unique(ranks.table["query_id"].to_numpy(dtype=object).astype(str), return_inverse=True)
@@ -100,7 +100,7 @@ def _draw(ranks: RelevantRanks, trials: int, seed: int) -> list[tuple[np.ndarray
     return drawn
 
 
-def _take(figures: QuestionFigures, questions: np.ndarray, numbers: np.ndarray) -> QuestionFigures:
+def _take(figures: QuestionScores, questions: np.ndarray, numbers: np.ndarray) -> QuestionScores:
     ids = tuple(map(str, range(len(questions))))
     return replace(
         figures, ids=ids, totals=figures.totals[questions], counts=figures.counts[questions], clusters=numbers

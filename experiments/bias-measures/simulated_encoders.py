@@ -17,7 +17,7 @@ from babelrank.analysis.bias import measure_rank_distance
 from babelrank.analysis.bias_measure import BiasMeasure
 from babelrank.analysis.language_bias import measure_language_bias
 from babelrank.analysis.settings import score_pool
-from babelrank.ranking.table import COLUMNS, RelevantRanks
+from babelrank.ranking.table import COLUMNS, RankTable
 
 POOL = {
     "ar": 1222, "de": 1276, "el": 1234, "en": 1180, "es": 1215, "hi": 1244,
@@ -74,7 +74,7 @@ class Observation:
 
 def simulate(
     setting: Setting, *, questions: int = QUESTIONS, languages: Sequence[str] = (), seed: int = 0
-) -> RelevantRanks:
+) -> RankTable:
     """Return the rank table of a simulated encoder.
 
     Parameters
@@ -122,7 +122,7 @@ def simulate(
         in_language.ravel(),
         in_pool.ravel(),
     )
-    return RelevantRanks(pd.DataFrame(dict(zip(COLUMNS, columns, strict=True))), names, dict(POOL), tied=0)
+    return RankTable(pd.DataFrame(dict(zip(COLUMNS, columns, strict=True))), names, dict(POOL), tied=0)
 
 
 def observe(

@@ -6,7 +6,7 @@ import numpy as np
 
 from babelrank.analysis.preference import best_ranks
 from babelrank.analysis.settings import Cell, Matrix, as_cells, mean_or_none
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class QueryDistances:
     Attributes
     ----------
     query
-        int64, shape (queries,): its number in `RelevantRanks.query_numbers`.
+        int64, shape (queries,): its number in `RankTable.query_numbers`.
     distance
         float64, shape (queries,).
     floor
@@ -89,7 +89,7 @@ class QueryDistances:
     lang: np.ndarray
 
 
-def query_distances(ranks: RelevantRanks) -> QueryDistances:
+def query_distances(ranks: RankTable) -> QueryDistances:
     """Return the rank distance of each query that has one."""
     query, (query_lang, _) = ranks.query_numbers, ranks.language_codes
     rank = ranks.table["rank_in_pool"].to_numpy()
@@ -103,7 +103,7 @@ def query_distances(ranks: RelevantRanks) -> QueryDistances:
     return QueryDistances(counted, worst[counted] - best[counted], size[counted] - 1, lang[counted])
 
 
-def measure_rank_distance(ranks: RelevantRanks) -> RankDistance:
+def measure_rank_distance(ranks: RankTable) -> RankDistance:
     """Compute the rank distance by query language."""
     queries = query_distances(ranks)
     distance, floor, lang = queries.distance, queries.floor, queries.lang
@@ -119,7 +119,7 @@ def measure_rank_distance(ranks: RelevantRanks) -> RankDistance:
     )
 
 
-def language_preference(ranks: RelevantRanks) -> FavouredLanguages:
+def language_preference(ranks: RankTable) -> FavouredLanguages:
     """Compare the ranks in the pool of the passage languages, by query language."""
     best = best_ranks(ranks)
     present = ~np.isnan(best.rank)

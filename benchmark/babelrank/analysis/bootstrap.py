@@ -16,10 +16,10 @@ from babelrank.analysis.bias import query_distances
 from babelrank.analysis.clusters import number_clusters, sum_by_cluster, warn_of_few
 from babelrank.analysis.measures import MEASURES, RankLists
 from babelrank.errors import ReportError
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 
 RANK_DISTANCE = "rank_distance"  # of the macro figures, the one where lower is better
-MACRO_FIGURES = ("monolingual", "cross_lingual", "multilingual", RANK_DISTANCE)
+MACRO_MEASURES = ("monolingual", "cross_lingual", "multilingual", RANK_DISTANCE)
 RESAMPLES = 1000
 _LEVEL = 0.95
 DEFAULT_MEASURE = "mAP"
@@ -43,7 +43,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class QuestionFigures:
+class QuestionScores:
     """What each question adds to each setting: a setting's figure is the sum of `totals` over that of `counts`.
 
     Settings are the pairs of languages row by row, then the query languages against the pool, then the
@@ -98,7 +98,7 @@ class QuestionFigures:
         Parameters
         ----------
         figure
-            One of `MACRO_FIGURES`.
+            One of `MACRO_MEASURES`.
         languages
             Only those with queries in these.
         """
@@ -135,9 +135,9 @@ class QuestionFigures:
         return np.where(known.any(axis=1), averages, np.nan)
 
 
-def question_figures(
-    ranks: RelevantRanks, measure: str = DEFAULT_MEASURE, *, clusters: np.ndarray | None = None
-) -> QuestionFigures:
+def question_scores(
+    ranks: RankTable, measure: str = DEFAULT_MEASURE, *, clusters: np.ndarray | None = None
+) -> QuestionScores:
     """Take a rank table apart by question.
 
     Parameters
@@ -172,10 +172,10 @@ def question_figures(
     distances = query_distances(ranks)
     add(question[first][distances.query], size * size + size + distances.lang, distances.distance)
     numbers = number_clusters(clusters, question, len(ids))
-    return QuestionFigures(tuple(ids.tolist()), ranks.languages, totals, counts, numbers)
+    return QuestionScores(tuple(ids.tolist()), ranks.languages, totals, counts, numbers)
 
 
-def mean_figures(runs: Sequence[QuestionFigures]) -> QuestionFigures:
+def mean_scores(runs: Sequence[QuestionScores]) -> QuestionScores:
     """Return figures that are the mean of several runs', such as checkpoints of one configuration with other seeds.
 
     Raises
@@ -189,10 +189,10 @@ def mean_figures(runs: Sequence[QuestionFigures]) -> QuestionFigures:
 
 
 def find_interval(
-    figures: QuestionFigures,
+    figures: QuestionScores,
     figure: str,
     *,
-    against: QuestionFigures | None = None,
+    against: QuestionScores | None = None,
     times: float = 1.0,
     languages: Sequence[str] = (),
     resamples: int = RESAMPLES,
@@ -203,7 +203,7 @@ def find_interval(
     Parameters
     ----------
     figure
-        One of `MACRO_FIGURES`.
+        One of `MACRO_MEASURES`.
     against
         What to subtract; paired, since both are weighed by the same resamples.
     times
@@ -232,9 +232,9 @@ def percentile_interval(values: np.ndarray) -> Interval:
     return Interval(float(values[0]), float(low), float(high))
 
 
-def find_intervals(figures: QuestionFigures) -> dict[str, Interval]:
+def find_intervals(figures: QuestionScores) -> dict[str, Interval]:
     """Return the macro figures that there are, with their intervals; one language, say, has no cross-lingual ones."""
-    found = {figure: find_interval(figures, figure) for figure in MACRO_FIGURES}
+    found = {figure: find_interval(figures, figure) for figure in MACRO_MEASURES}
     return {figure: interval for figure, interval in found.items() if not np.isnan(interval.value)}
 
 
@@ -247,7 +247,7 @@ def draw_weights(size: int, resamples: int, seed: int) -> np.ndarray:
     return weights
 
 
-def require_paired(first: QuestionFigures, second: QuestionFigures) -> None:
+def require_paired(first: QuestionScores, second: QuestionScores) -> None:
     """Refuse two encoders that did not rank for the same questions.
 
     Raises

@@ -10,14 +10,14 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from babelrank.errors import ReportError, unknown_choice
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 
 LEVELS = ("article", "paragraph", "question")
 FEWEST = 30  # with fewer, intervals and tests cannot be trusted (Cameron, Gelbach & Miller 2008, REStat 90, 414–427)
 _LAREQA_ID = r"^(?P<paragraph>(?P<article>[^/]+/\d+)/\d+)/\d+$"  # language/article/paragraph/sentence
 
 
-def clusters(ranks: RelevantRanks, level: str = "article") -> np.ndarray | None:
+def clusters(ranks: RankTable, level: str = "article") -> np.ndarray | None:
     """Return the cluster of each row's question.
 
     A question belongs to the articles (or paragraphs) of its relevant passages. LAReQA numbers them in each language
@@ -90,7 +90,7 @@ def number_clusters(clusters: np.ndarray | None, members: np.ndarray, count: int
     return found
 
 
-def query_clusters(ranks: RelevantRanks, given: np.ndarray | None) -> np.ndarray:
+def query_clusters(ranks: RankTable, given: np.ndarray | None) -> np.ndarray:
     """Return the cluster of each query: that of its rows, or by default of its question, with its translations.
 
     Parameters
@@ -101,7 +101,7 @@ def query_clusters(ranks: RelevantRanks, given: np.ndarray | None) -> np.ndarray
     Returns
     -------
     numpy.ndarray
-        int64, shape (queries,), in the order of `RelevantRanks.query_numbers`.
+        int64, shape (queries,), in the order of `RankTable.query_numbers`.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def warn_of_few(count: int) -> str | None:
     return f"Only {count} independent groups of questions: with fewer than {FEWEST}, intervals and tests are too sure."
 
 
-def _questions(ranks: RelevantRanks) -> np.ndarray:
+def _questions(ranks: RankTable) -> np.ndarray:
     """Return the number of each row's question: int64, shape (rows,)."""
     numbers: np.ndarray = ranks.table["query_id"].factorize()[0].astype(np.int64)
     return numbers

@@ -13,10 +13,10 @@ from itertools import combinations
 import numpy as np
 
 from babelrank.analysis.bootstrap import (
-    MACRO_FIGURES,
+    MACRO_MEASURES,
     RANK_DISTANCE,
     Interval,
-    QuestionFigures,
+    QuestionScores,
     find_interval,
     require_paired,
 )
@@ -92,8 +92,8 @@ class Comparison:
 
 
 def compare(
-    encoders: Sequence[QuestionFigures],
-    compared: Sequence[str] = MACRO_FIGURES,
+    encoders: Sequence[QuestionScores],
+    compared: Sequence[str] = MACRO_MEASURES,
     *,
     margin: float = 0.0,
     seed: int = 0,
@@ -103,7 +103,7 @@ def compare(
     Parameters
     ----------
     compared
-        Of `MACRO_FIGURES`, those that there are.
+        Of `MACRO_MEASURES`, those that there are.
     margin
         The largest difference that does not matter in practice: tests are about what goes beyond it. It is in units of
         the accuracy measure, and does not apply to the rank distance.
@@ -143,7 +143,7 @@ def compare(
 
 
 def _compare_settings(
-    first: QuestionFigures, second: QuestionFigures, macro: dict[str, Difference], seed: int
+    first: QuestionScores, second: QuestionScores, macro: dict[str, Difference], seed: int
 ) -> Comparison:
     """Add the settings and the query languages to the macro figures of two encoders."""
     contributions = _contributions(first) - _contributions(second)
@@ -229,12 +229,12 @@ def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
     return corrected
 
 
-def contributions_to(figure: str, encoder: QuestionFigures, languages: Sequence[str] = ()) -> np.ndarray:
+def contributions_to(figure: str, encoder: QuestionScores, languages: Sequence[str] = ()) -> np.ndarray:
     """Return what each question adds to a macro figure, of queries in some languages only: shape (questions,)."""
     return _average(_contributions(encoder)[:, encoder.settings(figure, languages)])
 
 
-def shares_of(figure: str, encoder: QuestionFigures, languages: Sequence[str] = ()) -> np.ndarray:
+def shares_of(figure: str, encoder: QuestionScores, languages: Sequence[str] = ()) -> np.ndarray:
     """Return how much each question weighs in a macro figure: shape (questions,), of sum 1."""
     return _average(_shares(encoder.counts)[:, encoder.settings(figure, languages)])
 
@@ -258,7 +258,7 @@ def standard_errors(contributions: np.ndarray, shares: np.ndarray) -> np.ndarray
     return errors
 
 
-def _contributions(encoder: QuestionFigures) -> np.ndarray:
+def _contributions(encoder: QuestionScores) -> np.ndarray:
     """Return what each question adds to each setting's mean: shape (questions, settings); NaN without queries."""
     counts = encoder.counts.sum(axis=0)
     contributions: np.ndarray = encoder.totals / np.where(counts == 0, np.nan, counts)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from babelrank.analysis.settings import Matrix, as_cells, mean_or_none
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 
 PERSISTENCE = 0.9  # p of the rank-biased overlap, as in Webber et al.: their first ten depths weigh 86 %
 
@@ -98,7 +98,7 @@ class _Questions:
     own: np.ndarray
 
 
-def measure_consistency(ranks: RelevantRanks) -> Consistency:
+def measure_consistency(ranks: RankTable) -> Consistency:
     """Compare what translated questions retrieve, for each two query languages."""
     questions = _group_by_question(ranks)
     lengths = np.isfinite(questions.rank).sum(axis=2).max(axis=1, initial=0)
@@ -197,7 +197,7 @@ def random_overlap(weights: np.ndarray) -> np.ndarray:
     return overlap
 
 
-def _group_by_question(ranks: RelevantRanks) -> _Questions:
+def _group_by_question(ranks: RankTable) -> _Questions:
     size = len(ranks.languages)
     query_lang, passage_lang = ranks.language_codes
     question, ids = ranks.table["query_id"].factorize()

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from babelrank.analysis.bootstrap import DEFAULT_MEASURE, Interval, QuestionFigures, find_intervals, question_figures
+from babelrank.analysis.bootstrap import DEFAULT_MEASURE, Interval, QuestionScores, find_intervals, question_scores
 from babelrank.analysis.consistency import Consistency, measure_consistency
 from babelrank.analysis.friedman import FriedmanTests, compare_languages
 from babelrank.analysis.groups import DistanceCorrelation, Group, correlate_with_distances, find_groups
 from babelrank.analysis.preference import LanguagePreference, measure_preference
 from babelrank.analysis.summary import analyse
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Detail:
     figures
         What each question adds to each setting, in one measure; `figures.warning` says if intervals are too sure.
     intervals
-        Of the macro figures, by their names in `bootstrap.MACRO_FIGURES`.
+        Of the macro figures, by their names in `bootstrap.MACRO_MEASURES`.
     preference
         Which passage languages stand high.
     tests
@@ -39,7 +39,7 @@ class Detail:
         By kind of typological distance, how the cross-lingual mAP, and the mean rank in the pool, go with it.
     """
 
-    figures: QuestionFigures
+    figures: QuestionScores
     intervals: dict[str, Interval]
     preference: LanguagePreference
     tests: FriedmanTests
@@ -50,7 +50,7 @@ class Detail:
 
 
 def analyse_in_detail(
-    ranks: RelevantRanks,
+    ranks: RankTable,
     measure: str = DEFAULT_MEASURE,
     *,
     seen: Collection[str] | None = None,
@@ -67,7 +67,7 @@ def analyse_in_detail(
     clusters
         Cluster of each row, which intervals and tests draw; None to draw questions.
     """
-    figures = question_figures(ranks, measure, clusters=clusters)
+    figures = question_scores(ranks, measure, clusters=clusters)
     summary = analyse(ranks)
     return Detail(
         figures,

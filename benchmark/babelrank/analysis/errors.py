@@ -24,8 +24,8 @@ from babelrank.analysis.outranking import (
     positions_in_groups,
 )
 from babelrank.data.collection import Collection
-from babelrank.ranking.table import RelevantRanks
-from babelrank.ranking.top_table import TopRanks
+from babelrank.ranking.table import RankTable
+from babelrank.ranking.top_table import TopTable
 
 WORST = 10  # questions given for each setting
 # What a report shows: questions of each setting by kind of setting, and passages above each answer. A person looks at
@@ -185,7 +185,7 @@ class Errors:
     pool: PoolErrors
 
 
-def find_errors(ranks: RelevantRanks, top: TopRanks, *, worst: int = WORST) -> Errors:
+def find_errors(ranks: RankTable, top: TopTable, *, worst: int = WORST) -> Errors:
     """Classify what stands above the answers, by setting.
 
     Parameters

@@ -14,8 +14,8 @@ from babelrank.analysis.bias_measure import BiasMeasure, Resampler, divide, mean
 from babelrank.analysis.clusters import query_clusters
 from babelrank.analysis.settings import Matrix, as_cells
 from babelrank.errors import ReportError
-from babelrank.ranking.table import RelevantRanks
-from babelrank.ranking.top_table import TopRanks
+from babelrank.ranking.table import RankTable
+from babelrank.ranking.top_table import TopTable
 
 DEPTH = 10
 
@@ -57,7 +57,7 @@ class Exposure:
 
 
 def measure_exposure(
-    ranks: RelevantRanks, top: TopRanks | None = None, *, clusters: np.ndarray | None = None, seed: int = 0
+    ranks: RankTable, top: TopTable | None = None, *, clusters: np.ndarray | None = None, seed: int = 0
 ) -> Exposure:
     """Measure how evenly languages are seen, by query language.
 
@@ -103,7 +103,7 @@ def _exposure(rank: np.ndarray) -> np.ndarray:
     return exposure
 
 
-def _exposure_of_others(ranks: RelevantRanks, top: TopRanks) -> tuple[np.ndarray, np.ndarray]:
+def _exposure_of_others(ranks: RankTable, top: TopTable) -> tuple[np.ndarray, np.ndarray]:
     """Return the exposure of irrelevant passages by query and language, and the sum of its squares by query."""
     if (ranks.languages, ranks.pool_sizes) != (top.languages, top.pool_sizes):
         raise ReportError("the rank table and the table of top passages are of different collections.")

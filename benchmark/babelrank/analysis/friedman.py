@@ -21,7 +21,7 @@ from babelrank.analysis.clusters import query_clusters, sum_by_cluster
 from babelrank.analysis.comparison import holm
 from babelrank.analysis.preference import BestRanks, best_ranks, count_pairs, count_wins
 from babelrank.analysis.settings import Cell, Matrix, as_cells
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 
 _SIGNIFICANT = 0.05
 _FEW_QUERIES = 10  # below, scipy's friedmanchisquare too calls its p-value unreliable
@@ -113,7 +113,7 @@ class FriedmanTests:
     warnings: list[str]
 
 
-def compare_languages(ranks: RelevantRanks, *, clusters: np.ndarray | None = None) -> FriedmanTests:
+def compare_languages(ranks: RankTable, *, clusters: np.ndarray | None = None) -> FriedmanTests:
     """Test whether passage languages are treated alike, by query language.
 
     Parameters
@@ -258,7 +258,7 @@ def _find_preferred(direction: np.ndarray, pair_p: np.ndarray) -> list[list[list
     return nested
 
 
-def _warn(ranks: RelevantRanks, best: BestRanks, tests: Sequence[BlockTest], *, clustered: bool) -> list[str]:
+def _warn(ranks: RankTable, best: BestRanks, tests: Sequence[BlockTest], *, clustered: bool) -> list[str]:
     """Say in sentences where the figures are degenerate or easily misread."""
     present = np.isfinite(best.rank)
     sizes = np.unique(present.sum(axis=1)).tolist()

@@ -1,6 +1,6 @@
 """Which languages does an encoder serve well? Figures by script, family, genus, resources and training languages.
 
-In: what each question adds to each setting (`bootstrap.QuestionFigures`), or a matrix over pairs of languages, with the
+In: what each question adds to each setting (`bootstrap.QuestionScores`), or a matrix over pairs of languages, with the
 facts about the languages. Out: macro figures of groups of settings with intervals, and how figures of the cross-lingual
 pairs go with the typological distance of their languages. A language of which a fact is not known is in no group of it.
 """
@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from babelrank.analysis.bootstrap import (
-    MACRO_FIGURES,
+    MACRO_MEASURES,
     RESAMPLES,
     Interval,
-    QuestionFigures,
+    QuestionScores,
     percentile_interval,
 )
 from babelrank.analysis.settings import Matrix
@@ -47,7 +47,7 @@ class Group:
     languages
         Those that the group is made of, in order.
     settings, queries
-        By figure (`bootstrap.MACRO_FIGURES`): settings that have queries, and their queries in sum. Only figures that
+        By figure (`bootstrap.MACRO_MEASURES`): settings that have queries, and their queries in sum. Only figures that
         the group has settings of.
     intervals
         By figure: mean over the settings (mAP, or rank distance in ranks) with its bootstrap interval.
@@ -85,7 +85,7 @@ class DistanceCorrelation:
 
 
 def find_groups(
-    figures: QuestionFigures, *, seen: Collection[str] | None = None, resamples: int = RESAMPLES, seed: int = 0
+    figures: QuestionScores, *, seen: Collection[str] | None = None, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, tuple[Group, ...]]:
     """Average the settings by what is known of their languages.
 
@@ -108,7 +108,7 @@ def find_groups(
     members: list[tuple[str, str, tuple[str, ...], dict[str, np.ndarray]]] = []
     for fact, sort in _language_sorts(seen).items():
         for label, codes in _gather({code: sort(facts[code]) for code in languages}).items():
-            by_query = {figure: figures.settings(figure, codes) for figure in MACRO_FIGURES}
+            by_query = {figure: figures.settings(figure, codes) for figure in MACRO_MEASURES}
             by_passage = _pair_positions(languages, [pair for pair in _pairs(languages) if pair[1] in codes])
             members.append((f"query_{fact}", label, codes, by_query))
             members.append((f"passage_{fact}", label, codes, {_CROSS_LINGUAL: by_passage}))
@@ -258,12 +258,12 @@ def _pairs(languages: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _pair_positions(languages: Sequence[str], pairs: Sequence[tuple[str, str]]) -> np.ndarray:
-    """Return the positions of pairs among the settings of `QuestionFigures`."""
+    """Return the positions of pairs among the settings of `QuestionScores`."""
     position = {code: i for i, code in enumerate(languages)}
     return np.array([position[a] * len(languages) + position[b] for a, b in pairs], dtype=np.int64)
 
 
-def _find_intervals(figures: QuestionFigures, membership: np.ndarray, resamples: int, seed: int) -> list[Interval]:
+def _find_intervals(figures: QuestionScores, membership: np.ndarray, resamples: int, seed: int) -> list[Interval]:
     """Return the mean of each column's settings with its interval; settings that a resample leaves empty count not."""
     weights = figures.draw(resamples, seed)
     counts = weights @ figures.counts

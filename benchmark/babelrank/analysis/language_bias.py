@@ -9,8 +9,8 @@ from babelrank.analysis.exposure import Exposure, measure_exposure
 from babelrank.analysis.language_effect import LanguageEffect, measure_language_effect
 from babelrank.analysis.merge_gap import measure_merge_gap
 from babelrank.analysis.own_language import OwnLanguagePreference, measure_own_language
-from babelrank.ranking.table import RelevantRanks
-from babelrank.ranking.top_table import TopRanks
+from babelrank.ranking.table import RankTable
+from babelrank.ranking.top_table import TopTable
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class LanguageBias:
 
 
 def measure_language_bias(
-    ranks: RelevantRanks, top: TopRanks | None = None, *, clusters: np.ndarray | None = None, seed: int = 0
+    ranks: RankTable, top: TopTable | None = None, *, clusters: np.ndarray | None = None, seed: int = 0
 ) -> LanguageBias:
     """Measure language bias in every way.
 

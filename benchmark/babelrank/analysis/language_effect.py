@@ -19,7 +19,7 @@ from babelrank.analysis.clusters import query_clusters
 from babelrank.analysis.friedman import scaled_deviations
 from babelrank.analysis.preference import best_ranks
 from babelrank.analysis.settings import Cell, Matrix, as_cells, mean_or_none
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 
 _SHUFFLES = 2000  # draws of m_l under shuffling, of which the mean range is needed to two digits
 
@@ -98,9 +98,7 @@ class _Fit:
     effects_covariance: np.ndarray
 
 
-def measure_language_effect(
-    ranks: RelevantRanks, *, clusters: np.ndarray | None = None, seed: int = 0
-) -> LanguageEffect:
+def measure_language_effect(ranks: RankTable, *, clusters: np.ndarray | None = None, seed: int = 0) -> LanguageEffect:
     """Measure how the passage's language moves ranks in the pool, by query language.
 
     Parameters

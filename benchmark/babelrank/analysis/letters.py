@@ -11,14 +11,14 @@ from string import ascii_lowercase
 import numpy as np
 from scipy.special import stdtrit
 
-from babelrank.analysis.bootstrap import QuestionFigures, require_paired
+from babelrank.analysis.bootstrap import QuestionScores, require_paired
 from babelrank.analysis.comparison import contributions_to, holm, permutation_test, shares_of, standard_errors
 
 SIGNIFICANT = 0.05
 POWER = 0.8
 
 
-def find_letters(encoders: Sequence[QuestionFigures], figure: str, *, margin: float = 0.0, seed: int = 0) -> list[str]:
+def find_letters(encoders: Sequence[QuestionScores], figure: str, *, margin: float = 0.0, seed: int = 0) -> list[str]:
     """Return the letters of each encoder, in the order given, which should be from best to worst.
 
     Two encoders are told apart if a paired permutation test of the figure, over questions or clusters of them, is
@@ -27,7 +27,7 @@ def find_letters(encoders: Sequence[QuestionFigures], figure: str, *, margin: fl
     Parameters
     ----------
     figure
-        One of `bootstrap.MACRO_FIGURES`.
+        One of `bootstrap.MACRO_MEASURES`.
     margin
         The largest difference that does not matter in practice, in units of the figure: only encoders that differ by
         significantly more are told apart.
@@ -47,7 +47,7 @@ def find_letters(encoders: Sequence[QuestionFigures], figure: str, *, margin: fl
     return display(apart)
 
 
-def minimal_detectable_difference(encoders: Sequence[QuestionFigures], figure: str) -> float:
+def minimal_detectable_difference(encoders: Sequence[QuestionScores], figure: str) -> float:
     """Return the difference that a test at 5 % would find in 80 % of the cases, for the median pair of the encoders.
 
     It is (t₀.₉₇₅ + t₀.₈) standard errors of a paired difference, with Student's t of clusters − 1 degrees of freedom
@@ -56,7 +56,7 @@ def minimal_detectable_difference(encoders: Sequence[QuestionFigures], figure: s
     Parameters
     ----------
     figure
-        One of `bootstrap.MACRO_FIGURES`.
+        One of `bootstrap.MACRO_MEASURES`.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def minimal_detectable_difference(encoders: Sequence[QuestionFigures], figure: s
     return float(np.median(errors) * stdtrit(len(columns) - 1, [1 - SIGNIFICANT / 2, POWER]).sum())
 
 
-def _columns(encoders: Sequence[QuestionFigures], figure: str) -> tuple[np.ndarray, np.ndarray]:
+def _columns(encoders: Sequence[QuestionScores], figure: str) -> tuple[np.ndarray, np.ndarray]:
     """Return what each cluster adds to the figure of each encoder, shape (clusters, encoders), and its share."""
     for other in encoders[1:]:
         require_paired(encoders[0], other)

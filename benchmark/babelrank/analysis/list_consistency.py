@@ -11,7 +11,7 @@ import numpy as np
 
 from babelrank.analysis.consistency import rbo_weights
 from babelrank.analysis.settings import Matrix, as_cells, mean_or_none
-from babelrank.ranking.top_table import TopRanks
+from babelrank.ranking.top_table import TopTable
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class ListConsistency:
         return {name: mean_or_none(values) for name, values in measures.items()}
 
 
-def compare_lists(top: TopRanks) -> ListConsistency:
+def compare_lists(top: TopTable) -> ListConsistency:
     """Compare the lists of each two query languages, question by question."""
     lists, pool = _lists(top)
     size, depth = len(top.languages), lists.shape[2]
@@ -91,7 +91,7 @@ def compare_lists(top: TopRanks) -> ListConsistency:
     )
 
 
-def _lists(top: TopRanks) -> tuple[np.ndarray, int]:
+def _lists(top: TopTable) -> tuple[np.ndarray, int]:
     """Return passages by question, language and place, −1 where there is none, and the number of passages."""
     table = top.table[top.table["rank_in_pool"].notna()]
     question, questions = table["query_id"].factorize()

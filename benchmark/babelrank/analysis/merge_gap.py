@@ -11,10 +11,10 @@ from scipy.special import digamma
 from babelrank.analysis.bias_measure import BiasMeasure, Resampler
 from babelrank.analysis.clusters import query_clusters
 from babelrank.analysis.measures import RankLists, average_precision
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 
 
-def measure_merge_gap(ranks: RelevantRanks, *, clusters: np.ndarray | None = None, seed: int = 0) -> BiasMeasure:
+def measure_merge_gap(ranks: RankTable, *, clusters: np.ndarray | None = None, seed: int = 0) -> BiasMeasure:
     """Return mAP if the languages' own rankings are merged round-robin, less the multilingual mAP (Mul.).
 
     It is above 0 if the shared pool costs accuracy. It is no test for bias: an encoder without any has a gap somewhat
@@ -48,7 +48,7 @@ def measure_merge_gap(ranks: RelevantRanks, *, clusters: np.ndarray | None = Non
     )
 
 
-def merged_precision(ranks: RelevantRanks) -> np.ndarray:
+def merged_precision(ranks: RankTable) -> np.ndarray:
     """Return the expected average precision of each query if the languages' rankings are merged round-robin.
 
     Round ρ takes the ρ-th passage of each language, in a random order. Before it stand B = Σ_l min(ρ − 1, N_l)
@@ -65,7 +65,7 @@ def merged_precision(ranks: RelevantRanks) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        float64, shape (queries,), in the order of `RelevantRanks.query_numbers`.
+        float64, shape (queries,), in the order of `RankTable.query_numbers`.
     """
     query, rank = ranks.query_numbers, ranks.table["rank_in_language"].to_numpy()
     order = np.lexsort((rank, query))

@@ -14,7 +14,7 @@ from babelrank.data.collection import Collection, judge
 from babelrank.encoding.representations import Representations
 from babelrank.encoding.vectors import take
 from babelrank.ranking.rank import rank
-from babelrank.ranking.top_table import TopRanks
+from babelrank.ranking.top_table import TopTable
 
 HUB_DEPTH = 10  # k of the k-occurrence
 HUBS = 10  # passages that occur most
@@ -71,7 +71,7 @@ class ParallelRetrieval:
 
 def search_queries(
     collection: Collection, representations: Representations, asking: np.ndarray, threads: int | None
-) -> TopRanks:
+) -> TopTable:
     """Return the ten nearest passages of the queries `asking` (rows of the collection's)."""
     own = collection.self_matches
     search = replace(
@@ -90,7 +90,7 @@ def search_passages(
     asking: np.ndarray,
     pairs: tuple[np.ndarray, np.ndarray],
     threads: int | None,
-) -> tuple[ParallelRetrieval, TopRanks]:
+) -> tuple[ParallelRetrieval, TopTable]:
     """Let passages be the queries, and their translations what is relevant; none finds itself.
 
     Parameters
@@ -125,7 +125,7 @@ def search_passages(
     return ParallelRetrieval(n.astype(int).tolist(), as_cells(precision)), replace(top, table=top.table[others])
 
 
-def find_hubs(collection: Collection, near: TopRanks, *, texts: int) -> Hubness | None:
+def find_hubs(collection: Collection, near: TopTable, *, texts: int) -> Hubness | None:
     """Return how often each passage is among the nearest.
 
     Parameters

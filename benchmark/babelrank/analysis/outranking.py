@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from babelrank.errors import ReportError
-from babelrank.ranking.table import RelevantRanks
-from babelrank.ranking.top_table import COLUMNS, TopRanks
+from babelrank.ranking.table import RankTable
+from babelrank.ranking.top_table import COLUMNS, TopTable
 
 KINDS = ("relevant", "query_language", "answer_language", "third_language")
 PLACES = ("same_paragraph", "same_article", "elsewhere")
@@ -71,7 +71,7 @@ def paragraphs_and_articles(passage_ids: pd.Series) -> tuple[np.ndarray, np.ndar
     return None
 
 
-def join_tables(ranks: RelevantRanks, top: TopRanks) -> JoinedTables:
+def join_tables(ranks: RankTable, top: TopTable) -> JoinedTables:
     """Put both tables under one numbering.
 
     Raises

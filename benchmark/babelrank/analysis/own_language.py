@@ -12,7 +12,7 @@ import numpy as np
 from babelrank.analysis.bias_measure import BiasMeasure, Resampler, mean_known, number_or_none
 from babelrank.analysis.clusters import query_clusters
 from babelrank.analysis.preference import best_ranks, own_ranks
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class OwnLanguagePreference:
 
 
 def measure_own_language(
-    ranks: RelevantRanks, *, clusters: np.ndarray | None = None, seed: int = 0
+    ranks: RankTable, *, clusters: np.ndarray | None = None, seed: int = 0
 ) -> OwnLanguagePreference:
     """Measure the preference for passages in the query's language, by query language.
 

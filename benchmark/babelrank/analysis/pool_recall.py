@@ -10,7 +10,7 @@ import numpy as np
 
 from babelrank.analysis.measures import RankLists, recall_at
 from babelrank.analysis.settings import Cell, mean_or_none
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 
 DEPTHS = (1, 10, 100)
 
@@ -51,7 +51,7 @@ class PoolRecall:
         return {name: mean_or_none(np.array(values, dtype=float)) for name, values in columns.items()}
 
 
-def measure_pool_recall(ranks: RelevantRanks, depths: tuple[int, ...] = DEPTHS) -> list[PoolRecall]:
+def measure_pool_recall(ranks: RankTable, depths: tuple[int, ...] = DEPTHS) -> list[PoolRecall]:
     """Measure recall and success in the pool at each depth."""
     query, (query_lang, _) = ranks.query_numbers, ranks.language_codes
     lists = RankLists.group(ranks.table["rank_in_pool"].to_numpy(), ranks.table["grade"].to_numpy(), query)

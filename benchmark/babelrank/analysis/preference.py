@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from babelrank.analysis.settings import Cell, Matrix, as_cells, mean_or_none
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 
 DEPTHS = (1, 10, 100)  # what a user reads: the first answer, the first page, what a reranker gets
 _EVEN = 0.5  # how often one of two stands above the other, without bias
@@ -24,7 +24,7 @@ class BestRanks:
     Attributes
     ----------
     query
-        Number of each query in `RelevantRanks.query_numbers`: int64, shape (queries,).
+        Number of each query in `RankTable.query_numbers`: int64, shape (queries,).
     query_lang
         Position of each query's language: int64, shape (queries,).
     rank
@@ -117,7 +117,7 @@ class LanguagePreference:
     own: OwnLanguage
 
 
-def best_ranks(ranks: RelevantRanks) -> BestRanks:
+def best_ranks(ranks: RankTable) -> BestRanks:
     """Find the best relevant passage of each query and language."""
     size = len(ranks.languages)
     query, (query_lang, passage_lang) = ranks.query_numbers, ranks.language_codes
@@ -159,7 +159,7 @@ def count_pairs(best: BestRanks) -> np.ndarray:
     return both
 
 
-def measure_preference(ranks: RelevantRanks) -> LanguagePreference:
+def measure_preference(ranks: RankTable) -> LanguagePreference:
     """Compare the passage languages, by query language."""
     best = best_ranks(ranks)
     size = len(ranks.languages)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from babelrank.analysis.bootstrap import Interval, QuestionFigures, mean_figures, require_paired
+from babelrank.analysis.bootstrap import Interval, QuestionScores, mean_scores, require_paired
 from babelrank.analysis.comparison import contributions_to, shares_of, standard_errors
 
 _LEVEL = 0.95
@@ -58,7 +58,7 @@ class RecipeDifference:
 
 
 def pool_seeds(
-    recipes: Sequence[Sequence[QuestionFigures]], figure: str, languages: Sequence[str] = ()
+    recipes: Sequence[Sequence[QuestionScores]], figure: str, languages: Sequence[str] = ()
 ) -> SeedSpread | None:
     """Estimate the variance between seeds from all recipes with two checkpoints or more; None if there is none.
 
@@ -78,8 +78,8 @@ def pool_seeds(
 
 
 def compare_recipes(
-    first: Sequence[QuestionFigures],
-    second: Sequence[QuestionFigures],
+    first: Sequence[QuestionScores],
+    second: Sequence[QuestionScores],
     figure: str,
     spread: SeedSpread | None,
     *,
@@ -98,7 +98,7 @@ def compare_recipes(
     first, second
         Checkpoints of each recipe, with other seeds.
     figure
-        One of `bootstrap.MACRO_FIGURES`.
+        One of `bootstrap.MACRO_MEASURES`.
     spread
         What `pool_seeds` found on this collection; None leaves seeds out.
     times
@@ -118,7 +118,7 @@ def compare_recipes(
     ReportError
         The checkpoints did not rank for the same questions.
     """
-    ours, theirs = mean_figures(first), mean_figures(second)
+    ours, theirs = mean_scores(first), mean_scores(second)
     require_paired(ours, theirs)
     contributions = contributions_to(figure, ours, languages) - times * contributions_to(figure, theirs, languages)
     shares = ours.by_cluster(shares_of(figure, ours, languages))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from babelrank.analysis.measures import MEASURES, RankLists
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 
 Cell = float | None  # None where a setting has no queries
 Matrix = list[list[Cell]]
@@ -51,7 +51,7 @@ class PoolScores:
     micro: dict[str, Cell]
 
 
-def score_pairs(ranks: RelevantRanks) -> PairScores:
+def score_pairs(ranks: RankTable) -> PairScores:
     """Score every pair of languages."""
     size = len(ranks.languages)
     query, (query_lang, passage_lang) = ranks.query_numbers, ranks.language_codes
@@ -66,7 +66,7 @@ def score_pairs(ranks: RelevantRanks) -> PairScores:
     )
 
 
-def score_pool(ranks: RelevantRanks) -> PoolScores:
+def score_pool(ranks: RankTable) -> PoolScores:
     """Score every query language against the pool of all languages."""
     size = len(ranks.languages)
     query, (query_lang, _) = ranks.query_numbers, ranks.language_codes

@@ -25,7 +25,7 @@ from babelrank.analysis.translations import find_translations, group_translation
 from babelrank.data.collection import Collection
 from babelrank.encoding.representations import Representations
 from babelrank.encoding.vectors import Kind, MultiVectors, unit_rows
-from babelrank.ranking.top_table import TopRanks
+from babelrank.ranking.top_table import TopTable
 
 _MOST_TEXTS = 1 << 14  # with which the uniformity compares texts; of a larger collection a sample
 _MOST_ASKING = 3072  # texts of which the nearest passages are searched; of more a sample
@@ -109,7 +109,7 @@ def measure_space(
     collection: Collection,
     representations: Representations,
     *,
-    top: TopRanks | None = None,
+    top: TopTable | None = None,
     seed: int = 0,
     threads: int | None = None,
 ) -> Space:

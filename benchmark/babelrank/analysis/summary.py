@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from babelrank.analysis.bias import FavouredLanguages, RankDistance, language_preference, measure_rank_distance
 from babelrank.analysis.settings import PairScores, PoolScores, macro_averages, score_pairs, score_pool
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,7 +32,7 @@ class Analysis:
         return f"<Analysis of {len(self.languages)} languages: {', '.join(shown)}>"
 
 
-def analyse(ranks: RelevantRanks) -> Analysis:
+def analyse(ranks: RankTable) -> Analysis:
     """Reduce a rank table to scores by setting, their averages, and language bias."""
     pairs, pool, distance = score_pairs(ranks), score_pool(ranks), measure_rank_distance(ranks)
     macro = macro_averages(pairs, pool)

@@ -92,7 +92,7 @@ class CollectionFile:
     @property
     def complete(self) -> bool:
         """Whether the file is as published."""
-        return self.state is FileState.WHOLE
+        return self.state is FileState.COMPLETE
 
     def __str__(self) -> str:
         return f"{self.state:8}{self.path}"
@@ -184,7 +184,7 @@ def list_collections(data: str | Path | None = None) -> list[CollectionEntry]:
         states = list(verify(source, folder).values())
         texts = (source.name, source.description, source.licence, source.citation, source.url)
         place = source_folder(source, folder)
-        entries.append(CollectionEntry(*texts, place, states.count(FileState.WHOLE), len(states)))
+        entries.append(CollectionEntry(*texts, place, states.count(FileState.COMPLETE), len(states)))
     return entries
 
 

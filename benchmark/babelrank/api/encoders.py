@@ -7,7 +7,7 @@ from typing import Any
 
 from babelrank.api.inputs import encoder_options, optional_path
 from babelrank.encoding.registry import adapter_names, load_adapter
-from babelrank.encoding.store import ShelfState, default_store, list_shelves, prune
+from babelrank.encoding.store import EntryState, default_store, list_entries, prune
 from babelrank.errors import EncoderError
 from babelrank.pipelines.model_check import ModelCheck
 from babelrank.pipelines.model_check import check_model as run_check
@@ -104,8 +104,8 @@ class StoreListing:
     """
 
     folder: Path
-    entries: tuple[ShelfState, ...]
-    deleted: tuple[ShelfState, ...] = ()
+    entries: tuple[EntryState, ...]
+    deleted: tuple[EntryState, ...] = ()
 
     @property
     def size(self) -> int:
@@ -139,7 +139,7 @@ def list_store(store: str | Path | None = None) -> StoreListing:
     0
     """
     folder = optional_path(store) or default_store()
-    return StoreListing(folder, tuple(list_shelves(folder)))
+    return StoreListing(folder, tuple(list_entries(folder)))
 
 
 def prune_store(limit: float, store: str | Path | None = None) -> StoreListing:
@@ -156,9 +156,9 @@ def prune_store(limit: float, store: str | Path | None = None) -> StoreListing:
     """
     folder = optional_path(store) or default_store()
     deleted = prune(folder, limit, spare_seconds=60.0 * SPARED_MINUTES)
-    return StoreListing(folder, tuple(list_shelves(folder)), tuple(deleted))
+    return StoreListing(folder, tuple(list_entries(folder)), tuple(deleted))
 
 
-def _describe(entry: ShelfState) -> str:
+def _describe(entry: EntryState) -> str:
     used = datetime.fromtimestamp(entry.used).astimezone().strftime("%Y-%m-%d %H:%M")
     return f"{entry.size / _GIB:8.3f} GiB  {used}  {entry.role:8}  {entry.model} ({entry.adapter})"

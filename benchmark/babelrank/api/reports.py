@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE
+from babelrank.analysis.bootstrap import MACRO_MEASURES, RANK_DISTANCE
 from babelrank.analysis.measures import MEASURES
 from babelrank.api.inputs import reports_folder
 from babelrank.comparison import Comparison, compare_results
@@ -23,7 +23,7 @@ from babelrank.reporting.results import catalog_order
 from babelrank.reporting.results_file import json_schema
 from babelrank.result import Result, read_result
 
-_BOARD = ["collection", "model", "measure", *MACRO_FIGURES, "parameters", "folder"]
+_BOARD = ["collection", "model", "measure", *MACRO_MEASURES, "parameters", "folder"]
 _EXPERIMENTS = "experiments"  # folder next to that of the reports
 
 
@@ -134,7 +134,7 @@ def leaderboard(reports: str | Path | None = None, *, measure: str | None = None
     if board.empty:
         return pd.DataFrame(columns=_BOARD)
     board = board.sort_values(["_order", "_score", "model"], ignore_index=True)
-    return board.reindex(columns=_BOARD).astype(dict.fromkeys(MACRO_FIGURES, float))
+    return board.reindex(columns=_BOARD).astype(dict.fromkeys(MACRO_MEASURES, float))
 
 
 def refresh_pages(reports: str | Path | None = None) -> list[Path]:

@@ -17,7 +17,7 @@ _TIMEOUT = httpx.Timeout(30, connect=10)  # seconds
 class FileState(StrEnum):
     """What a local file is, compared with the published one."""
 
-    WHOLE = "whole"
+    COMPLETE = "complete"
     MISSING = "missing"
     DIFFERS = "differs"
 
@@ -52,7 +52,7 @@ def fetch(
     """
     base = f"{mirror.rstrip('/')}/{source.name}" if mirror else source.url
     folder = source_folder(source, data)
-    wanted = [lang for lang, state in verify(source, data).items() if state is not FileState.WHOLE]
+    wanted = [lang for lang, state in verify(source, data).items() if state is not FileState.COMPLETE]
     with httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as client:
         for lang in wanted:
             target = folder / f"{lang}.json"
@@ -110,4 +110,4 @@ def _state(path: Path, pinned: str) -> FileState:
         return FileState.MISSING
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
-    return FileState.WHOLE if digest == pinned else FileState.DIFFERS
+    return FileState.COMPLETE if digest == pinned else FileState.DIFFERS

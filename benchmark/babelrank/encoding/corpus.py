@@ -30,7 +30,7 @@ from babelrank.encoding.shards import (
     read_plan,
     write_shard,
 )
-from babelrank.encoding.store import describe_shelf, shelf_folder, shelf_identity
+from babelrank.encoding.store import describe_entry, entry_folder, entry_identity
 from babelrank.encoding.vectors import Kind
 from babelrank.engines.protocol import Engine, Job, OpenedJob
 from babelrank.errors import DataError, EncoderError, EngineError
@@ -182,7 +182,7 @@ def plan_corpus(collection: Collection, info: EncoderInfo) -> ShardPlan:
             f"{info.name}: {info.kind} representations cannot be streamed, only dense vectors can. Without --memory, "
             "--engine and --workers the collection is evaluated in memory."
         )
-    identity = {**shelf_identity(info, Role.DOCUMENT), "corpus": collection.sha256}
+    identity = {**entry_identity(info, Role.DOCUMENT), "corpus": collection.sha256}
     rows = max(_READ, min(_SHARD_ROWS, len(collection.passages) // _SHARDS))
     return plan_shards(len(collection.passages), info.dimension, shard_rows=rows, multiple=_READ, identity=identity)
 
@@ -226,10 +226,10 @@ def encode_corpus(
         See `Engine.run`; or the workers do not write where this process reads.
     """
     plan = plan_corpus(collection, encoder.info)
-    folder = shelf_folder(store.absolute(), plan.identity)
+    folder = entry_folder(store.absolute(), plan.identity)
     create_shards(folder, plan)
     try:
-        describe_shelf(folder, encoder.info.name, plan.identity)
+        describe_entry(folder, encoder.info.name, plan.identity)
     except OSError as error:
         raise EncoderError(f"{folder}: vectors cannot be stored ({error.strerror}).") from error
     missing = find_missing(folder)

@@ -22,7 +22,7 @@ from babelrank.encoding.protocol import (
     Truncating,
     parse_similarity,
 )
-from babelrank.encoding.store import Shelf, default_store, text_key
+from babelrank.encoding.store import StoreEntry, default_store, text_key
 from babelrank.encoding.vector_block import VectorBlock
 from babelrank.encoding.vectors import Vectors, concatenate, count, take
 from babelrank.errors import EncoderError
@@ -143,14 +143,14 @@ def encode_texts(
     distinct = dict(zip(keys, texts, strict=True))
     function = encoder.encode_query if role is Role.QUERY else encoder.encode_document
     encoded, rows, count, seconds = _encode_distinct(
-        Shelf(store, encoder.info, role), distinct, function, encoder.info, least_chunk(encoder), progress
+        StoreEntry(store, encoder.info, role), distinct, function, encoder.info, least_chunk(encoder), progress
     )
     vectors = take(encoded, np.array([rows[key] for key in keys], dtype=np.int64))
     return EncodedTexts(vectors, count, seconds, _share_truncated(encoder, list(distinct.values()), role))
 
 
 def _encode_distinct(
-    shelf: Shelf,
+    entry: StoreEntry,
     distinct: dict[bytes, str],
     function: Callable[[Sequence[str]], Vectors],
     info: EncoderInfo,
@@ -158,7 +158,7 @@ def _encode_distinct(
     progress: Callable[[int, int], None],
 ) -> tuple[Vectors, dict[bytes, int], int, float]:
     """Return vectors, the row of each text by its key, how many texts were encoded now, and the seconds it took."""
-    rows, stored = shelf.read()
+    rows, stored = entry.read()
     parts = [] if stored is None else [stored]
     first = 0 if stored is None else count(stored)
     missing = [key for key in distinct if key not in rows]
@@ -175,7 +175,7 @@ def _encode_distinct(
         elapsed = time.perf_counter() - began
         waiting.append((keys, vectors))
         if variety.add(chunk, vectors) or stored is not None:
-            _store_all(shelf, waiting)
+            _store_all(entry, waiting)
         rows.update(zip(keys, range(first + done, first + done + len(keys)), strict=True))
         parts.append(vectors)
         done += len(chunk)
@@ -183,7 +183,7 @@ def _encode_distinct(
         size = max(least, _next_size(size, elapsed))
     if waiting:
         variety.require()
-        _store_all(shelf, waiting)
+        _store_all(entry, waiting)
     if missing:
         progress(done, len(missing))
     return concatenate(parts), rows, len(missing), seconds
@@ -228,13 +228,13 @@ def _ignore(*_: object) -> None:
     pass
 
 
-def _store_all(shelf: Shelf, waiting: list[tuple[list[bytes], Vectors]]) -> None:
+def _store_all(entry: StoreEntry, waiting: list[tuple[list[bytes], Vectors]]) -> None:
     """Store what waits, and forget it."""
     try:
         while waiting:
-            shelf.add(*waiting.pop(0))
+            entry.add(*waiting.pop(0))
     except OSError as error:
         raise EncoderError(
-            f"{shelf.folder}: representations cannot be stored ({error.strerror}). --store DIR names another folder; "
+            f"{entry.folder}: representations cannot be stored ({error.strerror}). --store DIR names another folder; "
             "what was stored before is kept."
         ) from error

@@ -1,8 +1,8 @@
 """Representations on disk: each text's vector is computed once, and what was computed is never lost.
 
-A shelf holds the vectors of one encoder (weights, settings) in one role. It is a folder of immutable segments, each a
+A entry holds the vectors of one encoder (weights, settings) in one role. It is a folder of immutable segments, each a
 safetensors file that is named by the checksum of its content. Segments are added, never changed, so any number of
-processes may write to a shelf at once, and a process that dies leaves whole segments only. A damaged segment does not
+processes may write to a entry at once, and a process that dies leaves whole segments only. A damaged segment does not
 match its name and is deleted when it is met.
 """
 
@@ -42,13 +42,13 @@ def default_store() -> Path:
 
 
 def text_key(text: str) -> bytes:
-    """Return the key of a text on a shelf: 128 bits of XXH3."""
+    """Return the key of a text on a entry: 128 bits of XXH3."""
     key: bytes = xxhash.xxh3_128_digest(text.encode("utf-8", "surrogatepass"))
     return key
 
 
-def shelf_identity(info: EncoderInfo, role: Role) -> dict[str, Any]:
-    """Return the encoder and role of a shelf, as JSON values; unique each time if the encoder has no fingerprint."""
+def entry_identity(info: EncoderInfo, role: Role) -> dict[str, Any]:
+    """Return the encoder and role of a entry, as JSON values; unique each time if the encoder has no fingerprint."""
     return {
         "format": _FORMAT,
         "adapter": info.adapter,
@@ -59,14 +59,14 @@ def shelf_identity(info: EncoderInfo, role: Role) -> dict[str, Any]:
     }
 
 
-def shelf_folder(root: Path, identity: Mapping[str, Any]) -> Path:
+def entry_folder(root: Path, identity: Mapping[str, Any]) -> Path:
     """Return the folder of a store in which vectors of some identity lie."""
     canonical = json.dumps(identity, sort_keys=True, ensure_ascii=False)
     return root / hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
 
-def describe_shelf(folder: Path, model: str, identity: Mapping[str, Any]) -> None:
-    """Say in a folder whose vectors it holds, for `list_shelves` and for people, and that it is in use.
+def describe_entry(folder: Path, model: str, identity: Mapping[str, Any]) -> None:
+    """Say in a folder whose vectors it holds, for `list_entries` and for people, and that it is in use.
 
     Raises
     ------
@@ -80,13 +80,13 @@ def describe_shelf(folder: Path, model: str, identity: Mapping[str, Any]) -> Non
         atomic_write(folder / _DESCRIPTION, content)
 
 
-class Shelf:
+class StoreEntry:
     """Vectors of one encoder in one role, by text.
 
     Parameters
     ----------
     root
-        The store; shelves lie in it side by side.
+        The store; entries lie in it side by side.
     info
         The encoder. Its name does not matter; its weights, settings and dimension do. Without a fingerprint nothing is
         kept.
@@ -95,10 +95,10 @@ class Shelf:
     """
 
     def __init__(self, root: Path, info: EncoderInfo, role: Role) -> None:
-        identity = shelf_identity(info, role)
-        self.folder = shelf_folder(root, identity)
+        identity = entry_identity(info, role)
+        self.folder = entry_folder(root, identity)
         self._keeps = bool(info.fingerprint)
-        self._describe = partial(describe_shelf, self.folder, info.name, identity)
+        self._describe = partial(describe_entry, self.folder, info.name, identity)
 
     def read(self) -> tuple[dict[bytes, int], Vectors | None]:
         """Return the rows by text key, and the representations; None if there are none."""
@@ -132,13 +132,13 @@ class Shelf:
 
         try:
             write()
-        except FileNotFoundError:  # another process pruned the shelf meanwhile
+        except FileNotFoundError:  # another process pruned the entry meanwhile
             write()
 
 
 @dataclass(frozen=True)
-class ShelfState:
-    """What a shelf holds, for people.
+class EntryState:
+    """What a entry holds, for people.
 
     Attributes
     ----------
@@ -160,17 +160,17 @@ class ShelfState:
     used: float
 
 
-def list_shelves(root: Path) -> list[ShelfState]:
-    """Return the shelves of a store, the most recently used first; what a damaged description does not say is `?`."""
-    shelves = []
+def list_entries(root: Path) -> list[EntryState]:
+    """Return the entries of a store, the most recently used first; what a damaged description does not say is `?`."""
+    entries = []
     for description in root.glob(f"*/{_DESCRIPTION}"):
         try:
             identity = _read_description(description)
             files = [path.stat() for path in description.parent.iterdir()]
         except OSError:  # pruned by another process while we look
             continue
-        shelves.append(
-            ShelfState(
+        entries.append(
+            EntryState(
                 folder=description.parent,
                 model=identity.get("model", "?"),
                 adapter=identity.get("adapter", "?"),
@@ -179,11 +179,11 @@ def list_shelves(root: Path) -> list[ShelfState]:
                 used=max(file.st_mtime for file in files),
             )
         )
-    return sorted(shelves, key=lambda shelf: shelf.used, reverse=True)
+    return sorted(entries, key=lambda entry: entry.used, reverse=True)
 
 
-def prune(root: Path, limit: float, *, spare_seconds: float = 0.0) -> list[ShelfState]:
-    """Delete the shelves that were used longest ago, until the store holds at most `limit` bytes; return them.
+def prune(root: Path, limit: float, *, spare_seconds: float = 0.0) -> list[EntryState]:
+    """Delete the entries that were used longest ago, until the store holds at most `limit` bytes; return them.
 
     Parameters
     ----------
@@ -191,17 +191,17 @@ def prune(root: Path, limit: float, *, spare_seconds: float = 0.0) -> list[Shelf
         Shelves used within so many seconds stay, whatever the limit: another process may be at them.
     """
     total, pruned = 0, []
-    for shelf in list_shelves(root):
-        total += shelf.size
-        if total > limit and shelf.used < time.time() - spare_seconds:
-            shutil.rmtree(shelf.folder, ignore_errors=True)
-            total -= shelf.size
-            pruned.append(shelf)
+    for entry in list_entries(root):
+        total += entry.size
+        if total > limit and entry.used < time.time() - spare_seconds:
+            shutil.rmtree(entry.folder, ignore_errors=True)
+            total -= entry.size
+            pruned.append(entry)
     return pruned
 
 
 def _mark_used(folder: Path) -> None:
-    """Note that a shelf is in use: when it last was decides what is pruned first."""
+    """Note that a entry is in use: when it last was decides what is pruned first."""
     with suppress(OSError):  # a store that cannot be written can still be read
         os.utime(folder / _DESCRIPTION)
 
@@ -221,7 +221,7 @@ def _checksum(content: bytes) -> str:
 def _read_segment(path: Path) -> dict[str, np.ndarray] | None:
     try:
         content = path.read_bytes()
-    except FileNotFoundError:  # another process pruned the shelf, or met a damaged segment, while we look
+    except FileNotFoundError:  # another process pruned the entry, or met a damaged segment, while we look
         return None
     if _checksum(content) != path.stem:
         with suppress(OSError):  # a store that cannot be written can still be read

@@ -112,8 +112,8 @@ def submit(
             streaming=streaming if streams[found.name] else None,
             source=source,
         )
-    for shelf in prune(store or default_store(), SIZE_LIMIT, spare_seconds=_SPARE_SECONDS):
-        observer.log(f"removed {shelf.folder}, used longest ago, since the store was full")
+    for entry in prune(store or default_store(), SIZE_LIMIT, spare_seconds=_SPARE_SECONDS):
+        observer.log(f"removed {entry.folder}, used longest ago, since the store was full")
     results = Results(
         described,
         {name: each.results for name, each in evaluations.items()},

@@ -19,10 +19,10 @@ from babelrank.errors import SearchError
 from babelrank.ranking.best import TopPassages
 from babelrank.ranking.panels import Scorer
 from babelrank.ranking.scores import make_scorer
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 from babelrank.ranking.table_file import RANK_TYPES
 from babelrank.ranking.tally import MEMORY_LIMIT, Lists, Request, Tally, Targets, score_targets, tally
-from babelrank.ranking.top_table import LANGUAGE_DEPTH, POOL_DEPTH, TopRanks
+from babelrank.ranking.top_table import LANGUAGE_DEPTH, POOL_DEPTH, TopTable
 
 # Counts and lists all passages of a scorer; `tally`, or what shares the work among machines.
 Tallier = Callable[[Scorer, Request], Tally]
@@ -42,8 +42,8 @@ class Ranking:
         The same of the pool, as deep as a run was asked for; None if none was.
     """
 
-    ranks: RelevantRanks
-    top: TopRanks
+    ranks: RankTable
+    top: TopTable
     best: TopPassages | None = None
 
 
@@ -167,7 +167,7 @@ def _entries(lists: Lists, rank: str, depth: int, count: Callable[[Targets], Tal
     )
 
 
-def _rank_table(collection: Collection, in_pool: Tally, in_language: Tally, langs: np.ndarray) -> RelevantRanks:
+def _rank_table(collection: Collection, in_pool: Tally, in_language: Tally, langs: np.ndarray) -> RankTable:
     own = np.arange(len(langs)), langs
     equal = in_pool.equal.sum(axis=1)
     qrels = collection.qrels
@@ -183,12 +183,12 @@ def _rank_table(collection: Collection, in_pool: Tally, in_language: Tally, lang
             "rank_in_pool": in_pool.above.sum(axis=1) + (equal + 1) / 2,
         }
     )
-    return RelevantRanks(table, collection.languages, collection.pool_sizes, tied=int((equal > 1).sum()))
+    return RankTable(table, collection.languages, collection.pool_sizes, tied=int((equal > 1).sum()))
 
 
 def _top_table(
     collection: Collection, lists: dict[str, pd.DataFrame], pool_depth: int, language_depth: int
-) -> TopRanks:
+) -> TopTable:
     size = len(collection.passages)
     keys = {name: (found["query"] * size + found["passage"]).to_numpy() for name, found in lists.items()}
     rows = np.sort(np.concatenate(list(keys.values())))
@@ -205,7 +205,7 @@ def _top_table(
         "passage_id": _ids(collection.passages, positions),
     }
     frame = pd.DataFrame(columns | ranks)
-    return TopRanks(frame, collection.languages, collection.pool_sizes, pool_depth, language_depth)
+    return TopTable(frame, collection.languages, collection.pool_sizes, pool_depth, language_depth)
 
 
 def _ids(passages: Passages, positions: np.ndarray) -> ExtensionArray:

@@ -13,7 +13,7 @@ import pandas as pd
 from babelrank.data.collection import UNKNOWN_SHARE, Collection
 from babelrank.data.pool import Passage
 from babelrank.errors import DataError
-from babelrank.ranking.table import COLUMNS, RelevantRanks
+from babelrank.ranking.table import COLUMNS, RankTable
 from babelrank.ranking.trec import PLACEHOLDER, Run, number_ids, place_in_groups
 
 _SHOWN = 3  # examples
@@ -123,12 +123,12 @@ def trec_order(queries: np.ndarray, passages: np.ndarray, scores: np.ndarray) ->
     return order
 
 
-def rank_run(resolved: Resolved, collection: Collection) -> RelevantRanks:
+def rank_run(resolved: Resolved, collection: Collection) -> RankTable:
     """Rank every relevant passage: in the whole list, and among the list's passages of its own language.
 
     Returns
     -------
-    RelevantRanks
+    RankTable
         One row per judgement. Ranks are whole, ties being broken; infinity where the run does not hold the passage.
     """
     run, rows = resolved.run, resolved.rows
@@ -153,7 +153,7 @@ def rank_run(resolved: Resolved, collection: Collection) -> RelevantRanks:
         **{name: ranks[name].to_numpy() for name in ranks},
     }
     tied = int(table["tied"].eq(True).sum())
-    return RelevantRanks(pd.DataFrame(columns)[list(COLUMNS)], collection.languages, collection.pool_sizes, tied)
+    return RankTable(pd.DataFrame(columns)[list(COLUMNS)], collection.languages, collection.pool_sizes, tied)
 
 
 def _count_unknown(source: str, collection: str, kind: str, ids: np.ndarray, unknown: np.ndarray) -> str:

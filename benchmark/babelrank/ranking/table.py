@@ -19,7 +19,7 @@ COLUMNS = tuple(_FORMAT.types)
 
 
 @dataclass(frozen=True)
-class RelevantRanks:
+class RankTable:
     """Ranks of the relevant passages.
 
     Attributes
@@ -63,8 +63,8 @@ class RelevantRanks:
         )
 
 
-def read_ranks(path: Path) -> RelevantRanks:
-    """Read a table that `RelevantRanks.write` wrote.
+def read_ranks(path: Path) -> RankTable:
+    """Read a table that `RankTable.write` wrote.
 
     Raises
     ------
@@ -74,5 +74,5 @@ def read_ranks(path: Path) -> RelevantRanks:
     return _FORMAT.read(path, _restore)
 
 
-def _restore(table: pd.DataFrame, metadata: Mapping[str, Any]) -> RelevantRanks:
-    return RelevantRanks(table, tuple(metadata["languages"]), dict(metadata["pool_sizes"]), int(metadata["tied"]))
+def _restore(table: pd.DataFrame, metadata: Mapping[str, Any]) -> RankTable:
+    return RankTable(table, tuple(metadata["languages"]), dict(metadata["pool_sizes"]), int(metadata["tied"]))

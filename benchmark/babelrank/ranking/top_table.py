@@ -20,14 +20,14 @@ COLUMNS = tuple(_FORMAT.types)
 
 
 @dataclass(frozen=True)
-class TopRanks:
+class TopTable:
     """The best ranked passages of each query, relevant or not.
 
     Attributes
     ----------
     table
         Columns `COLUMNS`, by query and then in the pool's order. Ranks start at 1 and are float64, halves under ties,
-        as in `RelevantRanks`; NaN where the passage is not among the best of that list. Of equal scores at the end of a
+        as in `RankTable`; NaN where the passage is not among the best of that list. Of equal scores at the end of a
         list, those that come first in the pool are kept.
     languages
         ISO 639-1 codes, sorted.
@@ -60,8 +60,8 @@ class TopRanks:
         _FORMAT.write(path, self.table, metadata)
 
 
-def read_top(path: Path) -> TopRanks:
-    """Read a table that `TopRanks.write` wrote.
+def read_top(path: Path) -> TopTable:
+    """Read a table that `TopTable.write` wrote.
 
     Raises
     ------
@@ -71,8 +71,8 @@ def read_top(path: Path) -> TopRanks:
     return _FORMAT.read(path, _restore)
 
 
-def _restore(table: pd.DataFrame, metadata: Mapping[str, Any]) -> TopRanks:
-    return TopRanks(
+def _restore(table: pd.DataFrame, metadata: Mapping[str, Any]) -> TopTable:
+    return TopTable(
         table,
         tuple(metadata["languages"]),
         dict(metadata["pool_sizes"]),

@@ -8,8 +8,8 @@ from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.detail import analyse_in_detail
 from babelrank.analysis.errors import Errors, Texts, attach_texts, find_errors, select_worst
 from babelrank.data.catalog import source_of
-from babelrank.ranking.table import RelevantRanks
-from babelrank.ranking.top_table import TopRanks
+from babelrank.ranking.table import RankTable
+from babelrank.ranking.top_table import TopTable
 from babelrank.reporting.detail_sections import detail_sections
 from babelrank.reporting.error_section import error_section
 from babelrank.reporting.measures import measures_of
@@ -21,7 +21,7 @@ from babelrank.reporting.stored_tables import read_stored_ranks, read_stored_top
 _REMEDY = "To have it, submit the model again (babelrank submit MODEL) without streaming; nothing is encoded again."
 
 # Of a collection: its rank table, its top passages, and the errors that were found in both.
-InMemory = tuple[RelevantRanks, TopRanks | None, Errors | None]
+InMemory = tuple[RankTable, TopTable | None, Errors | None]
 Tables = Mapping[str, InMemory]  # by collection
 
 

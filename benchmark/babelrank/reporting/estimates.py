@@ -5,12 +5,12 @@ from dataclasses import astuple
 from pathlib import Path
 
 from babelrank.analysis.bootstrap import (
-    MACRO_FIGURES,
+    MACRO_MEASURES,
     Interval,
-    QuestionFigures,
+    QuestionScores,
     find_interval,
     find_intervals,
-    mean_figures,
+    mean_scores,
 )
 from babelrank.reporting.cache import Cache
 from babelrank.reporting.formatting import settle
@@ -29,7 +29,7 @@ class Estimates:
             ["intervals", self._origin([table])],
             lambda: {name: _plain(each) for name, each in find_intervals(question_values(table)).items()},
         )
-        return {figure: Interval(*found[figure]) for figure in MACRO_FIGURES if figure in found}
+        return {figure: Interval(*found[figure]) for figure in MACRO_MEASURES if figure in found}
 
     def interval(
         self,
@@ -68,8 +68,8 @@ class Estimates:
         return [[table.file.sha256, table.measure] for table in tables]
 
 
-def _mean(runs: Sequence[StoredRanks]) -> QuestionFigures:
-    return mean_figures([question_values(run) for run in runs])
+def _mean(runs: Sequence[StoredRanks]) -> QuestionScores:
+    return mean_scores([question_values(run) for run in runs])
 
 
 def _plain(interval: Interval) -> list[float]:

@@ -14,7 +14,7 @@ from typing import Literal
 from markdown_it import MarkdownIt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE, Interval
+from babelrank.analysis.bootstrap import MACRO_MEASURES, RANK_DISTANCE, Interval
 from babelrank.errors import ReportError
 from babelrank.files import atomic_write
 from babelrank.reporting.cache import Cache, open_cache
@@ -55,7 +55,7 @@ class ExperimentRun(_Table):
 
 
 class Published(_Table):
-    """Published values, in the order of `MACRO_FIGURES`, by collection."""
+    """Published values, in the order of `MACRO_MEASURES`, by collection."""
 
     label: str
     figures: dict[str, tuple[float, float, float, float]]
@@ -224,7 +224,7 @@ class _Comparison:
         claims = [Column("claim"), Column("better than, by"), Column("verdict")]
         rows: list[list[Entry]] = [[self._link(run), *self._intervals(run.label)] for run in runs]
         changed: list[list[Entry]] = [
-            [run.label, *map(show_change, MACRO_FIGURES, self._intervals(run.label, experiment.start))]
+            [run.label, *map(show_change, MACRO_MEASURES, self._intervals(run.label, experiment.start))]
             for run in runs
             if run.label != experiment.start
         ]
@@ -257,10 +257,10 @@ class _Comparison:
         return [self.table_of(report) for report in run.reports]
 
     def _of_report(self, report: str) -> list[Interval]:
-        return [self.estimates.interval([self.table_of(report)], figure) for figure in MACRO_FIGURES]
+        return [self.estimates.interval([self.table_of(report)], figure) for figure in MACRO_MEASURES]
 
     def _intervals(self, label: str, other: str = "") -> list[Interval]:
-        return [self._interval(label, figure, other) for figure in MACRO_FIGURES]
+        return [self._interval(label, figure, other) for figure in MACRO_MEASURES]
 
     def _interval(
         self, label: str, figure: str, other: str = "", *, times: float = 1.0, languages: tuple[str, ...] = ()

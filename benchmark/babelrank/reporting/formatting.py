@@ -82,7 +82,7 @@ def show_seconds(value: Cell) -> str:
 
 
 def show_macro(figure: str, value: Cell) -> str:
-    """Write one of `MACRO_FIGURES`, or one end of its interval."""
+    """Write one of `MACRO_MEASURES`, or one end of its interval."""
     return show_count(value) if figure == RANK_DISTANCE else show_score(value)
 
 

@@ -70,7 +70,7 @@ def render_report_html(
     results
         As read from a results.json, which rounds.
     intervals
-        By collection, then by macro figure (`bootstrap.MACRO_FIGURES`); what is missing is shown without one.
+        By collection, then by macro figure (`bootstrap.MACRO_MEASURES`); what is missing is shown without one.
     sections
         By collection: what stands after the sections that follow from the results.
     leaderboard

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from babelrank.analysis.bootstrap import MACRO_FIGURES
+from babelrank.analysis.bootstrap import MACRO_MEASURES
 from babelrank.analysis.comparison import holm
 from babelrank.analysis.detail import Detail
 from babelrank.analysis.groups import LOW_RESOURCE, Group
@@ -48,7 +48,7 @@ def group_section(groups: Mapping[str, Sequence[Group]]) -> Section:
                 columns=[
                     Column("group"),
                     Column("languages"),
-                    *(Column(MACRO_LABELS[figure]) for figure in MACRO_FIGURES if figure in figures),
+                    *(Column(MACRO_LABELS[figure]) for figure in MACRO_MEASURES if figure in figures),
                     Column("pairs", show_count),
                 ],
                 rows=[
@@ -57,7 +57,7 @@ def group_section(groups: Mapping[str, Sequence[Group]]) -> Section:
                         ", ".join(group.languages),
                         *(
                             show_interval(figure, group.intervals[figure]) if figure in group.intervals else NO_VALUE
-                            for figure in MACRO_FIGURES
+                            for figure in MACRO_MEASURES
                             if figure in figures
                         ),
                         group.settings.get("cross_lingual"),
@@ -69,7 +69,7 @@ def group_section(groups: Mapping[str, Sequence[Group]]) -> Section:
                 ],
             )
             for caption, prefixes, figures in (
-                ("By query language", ("query_",), MACRO_FIGURES),
+                ("By query language", ("query_",), MACRO_MEASURES),
                 ("By passage language and by pair: cross-lingual settings", ("passage_", "pair_", "distant_"), _CROSS),
             )
         ],

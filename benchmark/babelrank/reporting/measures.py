@@ -54,7 +54,7 @@ class MeasureSet:
 
     @property
     def macro(self) -> tuple[str, ...]:
-        """Of `bootstrap.MACRO_FIGURES`, those that there are."""
+        """Of `bootstrap.MACRO_MEASURES`, those that there are."""
         return (*self.tasks, RANK_DISTANCE) if self.has_bias else self.tasks
 
     @property

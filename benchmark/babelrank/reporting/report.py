@@ -13,8 +13,8 @@ from filelock import FileLock, Timeout
 from babelrank.analysis.errors import Errors
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.files import PART_SUFFIX, atomic_write
-from babelrank.ranking.table import RelevantRanks
-from babelrank.ranking.top_table import TopRanks
+from babelrank.ranking.table import RankTable
+from babelrank.ranking.top_table import TopTable
 from babelrank.reporting.names import collection_stem, find_problem, slug
 from babelrank.reporting.pages import render_report
 from babelrank.reporting.provenance import Environment
@@ -66,8 +66,8 @@ def check_writable(reports: Path, model: ModelResults, digests: Mapping[str, str
 def write_report(
     reports: Path,
     results: Results,
-    ranks: Mapping[str, RelevantRanks],
-    tops: Mapping[str, TopRanks] | None = None,
+    ranks: Mapping[str, RankTable],
+    tops: Mapping[str, TopTable] | None = None,
     *,
     errors: Mapping[str, Errors] | None = None,
     with_leaderboard: bool = False,
@@ -174,7 +174,7 @@ def find_report(model: str, reports: Path) -> Results:
     return read_results(find_folder(model, reports) / FILE_NAME)
 
 
-def find_ranks(model: str, collection: str, reports: Path) -> RelevantRanks:
+def find_ranks(model: str, collection: str, reports: Path) -> RankTable:
     """Return the rank table of a model, named as for `find_report`, on a collection.
 
     Raises
@@ -305,7 +305,7 @@ def _own_environment(collection: CollectionResults, earlier: Results, latest: Re
 
 
 def _store_tables(
-    folder: Path, name: str, collection: CollectionResults, ranks: RelevantRanks, top: TopRanks | None
+    folder: Path, name: str, collection: CollectionResults, ranks: RankTable, top: TopTable | None
 ) -> CollectionResults:
     path, top_path = (folder / f"{collection_stem(name)}.{kind}.parquet" for kind in ("ranks", "top"))
     ranks.write(path)

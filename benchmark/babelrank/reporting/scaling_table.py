@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE
+from babelrank.analysis.bootstrap import MACRO_MEASURES, RANK_DISTANCE
 from babelrank.reporting.cache import Cache
 from babelrank.reporting.formatting import show_change, show_count, show_score, show_signed
 from babelrank.reporting.results import CollectionResults, ModelResults
@@ -22,7 +22,7 @@ def scaling_table(models: Sequence[tuple[ModelResults, CollectionResults]], cach
         Knows what was fitted before.
     """
     known, rows = cache or Cache(), []
-    for figure in MACRO_FIGURES:
+    for figure in MACRO_MEASURES:
         points = _points(models, figure)
         fitted = known.once(["scaling", figure, points], partial(_fit, figure, points))
         if fitted:

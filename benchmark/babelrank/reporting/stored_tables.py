@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from babelrank.analysis.bootstrap import DEFAULT_MEASURE, QuestionFigures, question_figures
+from babelrank.analysis.bootstrap import DEFAULT_MEASURE, QuestionScores, question_scores
 from babelrank.errors import ReportError
-from babelrank.ranking.table import RelevantRanks, read_ranks
-from babelrank.ranking.top_table import TopRanks, read_top
+from babelrank.ranking.table import RankTable, read_ranks
+from babelrank.ranking.top_table import TopTable, read_top
 from babelrank.reporting.results import RanksFile, TableFile, TopFile
 
 
@@ -22,12 +22,12 @@ class StoredRanks:
 
 
 @lru_cache(maxsize=128)  # of all reports on a few collections: about a megabyte each
-def question_values(stored: StoredRanks) -> QuestionFigures:
+def question_values(stored: StoredRanks) -> QuestionScores:
     """Return what each question adds to each setting; see `read_stored_ranks` for errors."""
-    return question_figures(read_stored_ranks(stored.folder, stored.file), stored.measure)
+    return question_scores(read_stored_ranks(stored.folder, stored.file), stored.measure)
 
 
-def read_stored_ranks(folder: Path, stored: RanksFile) -> RelevantRanks:
+def read_stored_ranks(folder: Path, stored: RanksFile) -> RankTable:
     """Read the rank table in a report's folder.
 
     Raises
@@ -38,7 +38,7 @@ def read_stored_ranks(folder: Path, stored: RanksFile) -> RelevantRanks:
     return read_ranks(checked_path(folder, stored))
 
 
-def read_stored_top(folder: Path, stored: TopFile) -> TopRanks:
+def read_stored_top(folder: Path, stored: TopFile) -> TopTable:
     """Read the table of top passages in a report's folder.
 
     Raises

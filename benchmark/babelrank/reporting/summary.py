@@ -176,7 +176,7 @@ def pool_table(collection: CollectionResults, measures: Sequence[str]) -> Table:
 
 
 def macro_value(collection: CollectionResults, figure: str) -> Cell:
-    """Return one of `MACRO_FIGURES` as the report has it: mAP of a task, or the rank distance."""
+    """Return one of `MACRO_MEASURES` as the report has it: mAP of a task, or the rank distance."""
     if figure == RANK_DISTANCE:
         return collection.macro[TASKS[2]][RANK_DISTANCE]
     return collection.macro[figure][DEFAULT_MEASURE]

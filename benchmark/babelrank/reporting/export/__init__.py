@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.files import atomic_write
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 from babelrank.reporting.export import csv_tables, latex_tables, model_card, mteb, trec
 from babelrank.reporting.export.protocol import Options, RanksReader, Renderer
 from babelrank.reporting.names import slug
@@ -137,7 +137,7 @@ def export_reports(
             raise ReportError(unknown_choice("collection", name, known))
     given_as = {results.model.name: model for model, results in zip(models, found, strict=True)}
 
-    def read_ranks(model: str, collection: str) -> RelevantRanks:
+    def read_ranks(model: str, collection: str) -> RankTable:
         return find_ranks(given_as[model], collection, reports)
 
     kept = [_only(results, collections or sorted(known)) for results in found]

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval, find_intervals, question_figures
+from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval, find_intervals, question_scores
 from babelrank.reporting.export.protocol import ALL_LANGUAGES, File, Options, RanksReader, evaluations
 from babelrank.reporting.measures import MeasureSet, measures_of
 from babelrank.reporting.results import BIAS_MEASURES, TASKS, CollectionResults, Results
@@ -36,7 +36,7 @@ def render(results: Sequence[Results], read_ranks: RanksReader, _options: Option
     """Yield the three tables."""
     tables: dict[str, list[pd.DataFrame]] = {"settings.csv": [], "macro.csv": [], "bias.csv": []}
     for model, name, collection in evaluations(results):
-        intervals = find_intervals(question_figures(read_ranks(model, name)))
+        intervals = find_intervals(question_scores(read_ranks(model, name)))
         shown = measures_of(name, collection)
         for file, frame in (
             ("settings.csv", _settings(collection, shown)),

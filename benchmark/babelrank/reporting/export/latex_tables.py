@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval, find_intervals, question_figures
+from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval, find_intervals, question_scores
 from babelrank.analysis.settings import Cell, mean_or_none
 from babelrank.reporting.export.protocol import File, Options, RanksReader, collection_names
 from babelrank.reporting.formatting import show_rank, show_score
@@ -54,7 +54,7 @@ def render(results: Sequence[Results], read_ranks: RanksReader, options: Options
         value = macro_value(each.collections[name], figure) if name in each.collections else None
         if value is None or not options.intervals:
             return value
-        found = find_intervals(question_figures(read_ranks(each.model.name, name))).get(figure)
+        found = find_intervals(question_scores(read_ranks(each.model.name, name))).get(figure)
         return Interval(value, found.low, found.high) if found else value
 
     def score(each: Results, name: str, measure: str) -> Entry:

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 from babelrank.reporting.results import CollectionResults, Results, catalog_order
 
 # (model's name, collection) -> rank table; see `report.find_ranks`.
-RanksReader = Callable[[str, str], RelevantRanks]
+RanksReader = Callable[[str, str], RankTable]
 # A file's path relative to the folder of the export, with slashes, and its content.
 File = tuple[str, str | bytes]
 ALL_LANGUAGES = "all"  # in the place of a passage language: the pool

@@ -32,7 +32,7 @@ import pyarrow.compute as pc
 
 from babelrank.data.collection import query_labels
 from babelrank.errors import ReportError
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 from babelrank.ranking.trec import PLACEHOLDER, as_texts, check_ids, format_qrels, format_run
 from babelrank.reporting.export.protocol import File, Options, RanksReader, collection_names
 from babelrank.reporting.names import collection_stem, slug
@@ -89,14 +89,14 @@ def render(results: Sequence[Results], read_ranks: RanksReader, options: Options
                 yield f"{stem}.{setting}.{model}.run", write_run(ranks, lists, model, options.depth)
 
 
-def by_query(ranks: RelevantRanks) -> Lists:
+def by_query(ranks: RankTable) -> Lists:
     """Return the lists of the multilingual settings: each query's, over the pool."""
     query = ranks.query_numbers
     table = ranks.table
     return _lists(ranks, query, "rank_in_pool", query_labels(table["query_lang"], table["query_id"], ranks.languages))
 
 
-def by_pair(ranks: RelevantRanks) -> Lists:
+def by_pair(ranks: RankTable) -> Lists:
     """Return the lists of the monolingual and cross-lingual settings: each query's, over each language."""
     _, passage_lang = ranks.language_codes
     pairs = ranks.query_numbers * len(ranks.languages) + passage_lang
@@ -105,7 +105,7 @@ def by_pair(ranks: RelevantRanks) -> Lists:
     return _lists(ranks, pairs, "rank_in_language", labels.to_numpy(dtype=object))
 
 
-def write_qrels(ranks: RelevantRanks, lists: Lists) -> bytes:
+def write_qrels(ranks: RankTable, lists: Lists) -> bytes:
     """Return ``query-id 0 passage-id grade`` lines, by query and passage."""
     queries = lists.ids.take(pa.array(lists.rows))
     passages = as_texts(ranks.table["passage_id"])
@@ -114,7 +114,7 @@ def write_qrels(ranks: RelevantRanks, lists: Lists) -> bytes:
     return format_qrels(queries.take(pa.array(order)), passages.take(pa.array(order)), grades)
 
 
-def write_run(ranks: RelevantRanks, lists: Lists, tag: str, depth: int) -> bytes:
+def write_run(ranks: RankTable, lists: Lists, tag: str, depth: int) -> bytes:
     """Return ``query-id Q0 passage-id rank score tag`` lines, best first; the score is the rank with a minus sign."""
     depth = min(depth, sum(ranks.pool_sizes.values()))
     within = lists.places <= depth
@@ -174,7 +174,7 @@ def place_passages(rank: np.ndarray, lists: np.ndarray, order: np.ndarray) -> np
     return places
 
 
-def _lists(ranks: RelevantRanks, keys: np.ndarray, column: str, labels: np.ndarray) -> Lists:
+def _lists(ranks: RankTable, keys: np.ndarray, column: str, labels: np.ndarray) -> Lists:
     """Return the lists, one for each of the `keys`; `labels` are the names of their queries, for each row."""
     _, first, rows = np.unique(keys, return_index=True, return_inverse=True)
     passages, ids = as_texts(ranks.table["passage_id"]), as_texts(labels[first])

@@ -40,7 +40,7 @@ def draw_bars(models: Sequence[Results], collection: str, figure: str = "multili
     Parameters
     ----------
     figure
-        One of `analysis.bootstrap.MACRO_FIGURES`.
+        One of `analysis.bootstrap.MACRO_MEASURES`.
 
     Raises
     ------

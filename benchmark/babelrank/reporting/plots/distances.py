@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from babelrank.analysis.bias import query_distances
 from babelrank.errors import ReportError
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.plots.groups import grouped_axes
 from babelrank.reporting.plots.quantities import show_count
@@ -36,7 +36,7 @@ _LABEL = "rank distance"
 _KEY = "box: quartiles; line: 5 % to 95 %; bar: median; diamond: mean"
 
 
-def draw_distance_boxes(tables: Mapping[str, RelevantRanks], collection: str, *, size: Size = TEXT) -> Figure:
+def draw_distance_boxes(tables: Mapping[str, RankTable], collection: str, *, size: Size = TEXT) -> Figure:
     """Draw a box plot per query language and model, of the rank distances of the queries with |R| ≥ 2.
 
     Boxes are quartiles, whiskers the 5th and the 95th percentile; a diamond is the mean, which is what reports call the
@@ -95,7 +95,7 @@ def draw_distance_boxes(tables: Mapping[str, RelevantRanks], collection: str, *,
     return grouped.figure
 
 
-def draw_distance_curves(tables: Mapping[str, RelevantRanks], collection: str, *, size: Size = TEXT) -> Figure:
+def draw_distance_curves(tables: Mapping[str, RankTable], collection: str, *, size: Size = TEXT) -> Figure:
     """Draw the cumulative distribution of the rank distances: a panel per query language, a curve per model.
 
     Parameters, errors and the axis are those of `draw_distance_boxes`.
@@ -141,7 +141,7 @@ def draw_distance_curves(tables: Mapping[str, RelevantRanks], collection: str, *
     return figure
 
 
-def _by_language(tables: Mapping[str, RelevantRanks]) -> dict[str, list[np.ndarray]]:
+def _by_language(tables: Mapping[str, RankTable]) -> dict[str, list[np.ndarray]]:
     """Return each model's distances, one array per query language."""
     if not tables:
         raise ReportError("a figure needs a rank table at least.")

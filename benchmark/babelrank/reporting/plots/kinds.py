@@ -7,10 +7,10 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from babelrank.analysis.bootstrap import MACRO_FIGURES, RANK_DISTANCE, find_intervals, question_figures
+from babelrank.analysis.bootstrap import MACRO_MEASURES, RANK_DISTANCE, find_intervals, question_scores
 from babelrank.analysis.scaling import FEWEST_POINTS, fit_scaling, merge_sizes
 from babelrank.errors import ReportError, unknown_choice
-from babelrank.ranking.table import RelevantRanks
+from babelrank.ranking.table import RankTable
 from babelrank.reporting.heatmaps import HEATMAPS, heatmaps_of
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.names import collection_stem, slug
@@ -40,7 +40,7 @@ class PlotInputs:
     """
 
     models: Sequence[Results]
-    ranks: Callable[[int, str], RelevantRanks]
+    ranks: Callable[[int, str], RankTable]
 
     @property
     def collections(self) -> dict[str, list[int]]:
@@ -103,7 +103,7 @@ def _distance(inputs: PlotInputs, size: Size) -> Drawn:
 def _scatter(inputs: PlotInputs, size: Size) -> Drawn:
     intervals = {}
     for name, having in inputs.collections.items():
-        known = {inputs.models[i].model.name: question_figures(inputs.ranks(i, name)) for i in having}
+        known = {inputs.models[i].model.name: question_scores(inputs.ranks(i, name)) for i in having}
         intervals[name] = {model: find_intervals(figures) for model, figures in known.items()}
     if intervals:
         yield "accuracy-and-bias", draw_scatter(inputs.models, intervals=intervals, size=size)
@@ -126,7 +126,7 @@ def _by_language(draw: Callable[..., Figure], kind: str) -> Callable[[PlotInputs
     def drawn(inputs: PlotInputs, size: Size) -> Drawn:
         for name, having in inputs.collections.items():
             models = [inputs.models[i] for i in having]
-            for figure in MACRO_FIGURES:
+            for figure in MACRO_MEASURES:
                 stem = f"{collection_stem(name)}.{figure.replace('_', '-')}-{kind}"
                 yield stem, draw(models, name, figure, size=size)
 

@@ -19,7 +19,7 @@ class Quantity:
     Attributes
     ----------
     figure
-        One of `MACRO_FIGURES`.
+        One of `MACRO_MEASURES`.
     title
         What it is.
     label
@@ -101,7 +101,7 @@ def find_quantity(name: str) -> Quantity:
     Raises
     ------
     ReportError
-        `name` is none of `MACRO_FIGURES`.
+        `name` is none of `MACRO_MEASURES`.
     """
     if name not in QUANTITIES:
         raise ReportError(unknown_choice("figure", name, QUANTITIES))

@@ -42,7 +42,7 @@ class ScalingPanel:
     title
         Such as the collection's name and the law's form.
     figure
-        What the values are: one of `analysis.bootstrap.MACRO_FIGURES`.
+        What the values are: one of `analysis.bootstrap.MACRO_MEASURES`.
     points
         The models.
     predict

@@ -28,7 +28,7 @@ def draw_scatter(
     models
         Each is drawn for the collections that it has, if it has both figures there.
     figure
-        Of the vertical axis: one of `analysis.bootstrap.MACRO_FIGURES`.
+        Of the vertical axis: one of `analysis.bootstrap.MACRO_MEASURES`.
     intervals
         By collection, model and figure: crosses are drawn where there are some.
 
