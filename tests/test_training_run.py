@@ -342,7 +342,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(write_config, tmp_path):
 def test_a_dry_run_checks_all_that_the_run_reads(write_config, settings, problem):
     shown = CliRunner().invoke(app, ["train", str(write_config(**settings)), "--dry-run"])
     assert shown.exit_code != 0
-    assert re.search(problem, str(shown.exception))
+    assert re.search(problem, shown.stderr)
 
 
 def test_the_model_and_the_validation_are_opened_before_the_examples(write_config, examples):

@@ -58,7 +58,7 @@ def pickled(tiny_model, tmp_path):
 def call(*arguments):
     outcome = CliRunner().invoke(app, list(map(str, arguments)))
     assert outcome.exit_code != 0
-    return str(outcome.exception)
+    return outcome.stderr.removeprefix("error: ")
 
 
 def say_trusted(folder, model):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from rich.console import Group
 
-from babelrank.analysis.bootstrap import question_scores
+from babelrank.analysis.bootstrap import clustered_scores
 from babelrank.analysis.comparison import Comparison as PairedTests
 from babelrank.analysis.comparison import compare as compare_figures
 from babelrank.errors import ReportError
@@ -100,7 +100,7 @@ def compare_results(
         shown = measures_of(name, found[0])
         chosen = measure or shown.headline[0]
         check_measure(chosen)
-        questions = [question_scores(each.rank_table(name), chosen) for each in results]
+        questions = [clustered_scores(each.rank_table(name), chosen) for each in results]
         pairs[name] = compare_figures(questions, shown.macro, margin=margin)
         measures[name] = chosen
     return Comparison([each.name for each in results], pairs, measures)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import pandas as pd
 from rich.console import Group
 
-from babelrank.analysis.bootstrap import RANK_DISTANCE, find_intervals, question_scores
+from babelrank.analysis.bootstrap import RANK_DISTANCE, clustered_scores, find_intervals
+from babelrank.analysis.clusters import clusters
 from babelrank.analysis.errors import Errors
 from babelrank.analysis.language_bias import measure_language_bias
 from babelrank.analysis.measures import MEASURES
@@ -162,7 +163,7 @@ class Result:
         for name in self.collections if collection is None else [self._choose(collection)]:
             results = self.results.collections[name]
             kinds = measures_of(name, results).macro
-            for figure, interval in find_intervals(question_scores(self.rank_table(name), measure)).items():
+            for figure, interval in find_intervals(clustered_scores(self.rank_table(name), measure)).items():
                 if figure in kinds:
                     shown = "ranks" if figure == RANK_DISTANCE else measure
                     values = interval.value, interval.low, interval.high
@@ -233,7 +234,7 @@ class Result:
         results, ranks = self.results.collections[name], self.rank_table(name)
         if not measures_of(name, results).has_bias:
             raise ReportError(f"{name}: no query has relevant passages in two languages, so bias cannot be measured.")
-        measures = measure_language_bias(ranks, self._tops.get(name)).measures
+        measures = measure_language_bias(ranks, self._tops.get(name), clusters=clusters(ranks)).measures
         distance = results.rank_distance
         if by_language:
             rows = {
@@ -254,7 +255,7 @@ class Result:
             for measure, found in measures.items()
             if found.macro is not None
         }
-        interval = find_intervals(question_scores(ranks))[RANK_DISTANCE]
+        interval = find_intervals(clustered_scores(ranks))[RANK_DISTANCE]
         floor = results.macro["multilingual"]["rank_distance_floor"]
         table[RANK_DISTANCE] = {"value": interval.value, "low": interval.low, "high": interval.high, "floor": floor}
         return pd.DataFrame(table).T.astype(float).rename_axis("measure")

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from babelrank.analysis.bias import query_distances
+from babelrank.analysis.clusters import clusters as find_clusters
 from babelrank.analysis.clusters import number_clusters, sum_by_cluster, warn_of_few
 from babelrank.analysis.measures import MEASURES, RankLists
 from babelrank.errors import ReportError
@@ -77,6 +78,13 @@ class QuestionScores:
     def cluster_count(self) -> int:
         """Number of what is drawn: clusters, or questions."""
         return int(self.cluster_numbers.max(initial=-1)) + 1
+
+    @property
+    def drawn(self) -> str:
+        """What intervals and tests draw, in words, such as ``48 groups of questions that share an article``."""
+        if self.clusters is None:
+            return f"{len(self.ids):,} questions"
+        return f"{self.cluster_count:,} groups of questions that share an article"
 
     @property
     def warning(self) -> str | None:
@@ -173,6 +181,11 @@ def question_scores(
     add(question[first][distances.query], size * size + size + distances.lang, distances.distance)
     numbers = number_clusters(clusters, question, len(ids))
     return QuestionScores(tuple(ids.tolist()), ranks.languages, totals, counts, numbers)
+
+
+def clustered_scores(ranks: RankTable, measure: str = DEFAULT_MEASURE) -> QuestionScores:
+    """Return `question_scores` with the questions about one article in one cluster, where passage ids tell."""
+    return question_scores(ranks, measure, clusters=find_clusters(ranks))
 
 
 def mean_scores(runs: Sequence[QuestionScores]) -> QuestionScores:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from babelrank.analysis.bootstrap import Interval
+from babelrank.analysis.clusters import clusters
 from babelrank.analysis.detail import analyse_in_detail
 from babelrank.analysis.errors import Errors, Texts, attach_texts, find_errors, select_worst
 from babelrank.data.catalog import source_of
@@ -27,9 +28,10 @@ Tables = Mapping[str, InMemory]  # by collection
 
 @dataclass(frozen=True)
 class Content:
-    """What is shown of a collection beyond its results."""
+    """What is shown of a collection beyond its results; `drawn` says what the intervals draw."""
 
     intervals: dict[str, Interval] = field(default_factory=dict)
+    drawn: str = ""
     sections: list[Section] = field(default_factory=list)
 
 
@@ -52,10 +54,11 @@ def make_content(
     """
     shown = measures_of(name, collection)
     ranks, top, errors = tables or (collection.ranks and read_stored_ranks(folder, collection.ranks), None, None)
-    detail = analyse_in_detail(ranks, shown.headline[0], seen=model.seen) if ranks else None
+    detail = analyse_in_detail(ranks, shown.headline[0], seen=model.seen, clusters=clusters(ranks)) if ranks else None
     intervals = detail.intervals if detail else {}
+    drawn = detail.figures.drawn if detail else ""
     if ranks and not shown.has_pool:
-        return Content(intervals)
+        return Content(intervals, drawn)
     sections = detail_sections(detail) if detail and shown.has_bias else []
     left_out = []
     if collection.space is None:
@@ -72,7 +75,7 @@ def make_content(
         sections.append(error_section(errors, worst, source_of(name) if collection.texts else None))
     elif ranks:
         left_out.append(f"Errors: there is no table of top passages. {_REMEDY}")
-    return Content(intervals, [*sections, *_missing(left_out)])
+    return Content(intervals, drawn, [*sections, *_missing(left_out)])
 
 
 def _missing(left_out: Sequence[str]) -> list[Section]:

@@ -31,6 +31,11 @@ class Estimates:
         )
         return {figure: Interval(*found[figure]) for figure in MACRO_MEASURES if figure in found}
 
+    def drawn(self, table: StoredRanks) -> str:
+        """Return what the intervals draw, in words; see `QuestionScores.drawn`."""
+        found: str = self._cache.once(["drawn", self._origin([table])], lambda: question_values(table).drawn)
+        return found
+
     def interval(
         self,
         runs: Sequence[StoredRanks],

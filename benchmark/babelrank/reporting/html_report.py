@@ -62,6 +62,8 @@ def render_report_html(
     intervals: Mapping[str, Intervals] | None = None,
     sections: Mapping[str, Sequence[Section]] | None = None,
     leaderboard: str | None = None,
+    *,
+    drawn: Mapping[str, str] | None = None,
 ) -> str:
     """Return a report.html: it follows from the arguments alone.
 
@@ -75,10 +77,15 @@ def render_report_html(
         By collection: what stands after the sections that follow from the results.
     leaderboard
         Address of the leaderboard's page, seen from the report; no link by default.
+    drawn
+        By collection, what the intervals draw, in words.
     """
-    known = intervals or {}
+    known, draws = intervals or {}, drawn or {}
     parts = {
-        name: [*collection_sections(name, collection, known.get(name)), *(sections or {}).get(name, ())]
+        name: [
+            *collection_sections(name, collection, known.get(name), draws.get(name, "")),
+            *(sections or {}).get(name, ()),
+        ]
         for name, collection in results.collections.items()
     }
     views = {
@@ -131,7 +138,9 @@ def headlines(name: str, collection: CollectionResults, intervals: Intervals) ->
     ]
 
 
-def collection_sections(name: str, collection: CollectionResults, intervals: Intervals | None = None) -> list[Section]:
+def collection_sections(
+    name: str, collection: CollectionResults, intervals: Intervals | None = None, drawn: str = ""
+) -> list[Section]:
     """Return the sections that follow from a collection's results, as far as its judgements allow them."""
     shown = measures_of(name, collection)
     summary, distance = summary_table(name, collection, intervals), distance_table(collection)
@@ -139,7 +148,8 @@ def collection_sections(name: str, collection: CollectionResults, intervals: Int
         Section(
             title="Averages",
             caption="Each setting has the mean over its queries. Mo., Cr. and Mul. are means over settings (macro); "
-            "micro is the mean over all queries of all languages, as LAReQA reports it.",
+            "micro is the mean over all queries of all languages, as LAReQA reports it."
+            + (f" Intervals: bootstrap over {drawn}." if drawn else ""),
             tables=[summary],
         )
     ]

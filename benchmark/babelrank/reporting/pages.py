@@ -56,11 +56,14 @@ def render_report(
         for name, collection in results.collections.items()
     }
     intervals = {name: content.intervals for name, content in contents.items()}
+    drawn = {name: content.drawn for name, content in contents.items()}
     sections = {name: content.sections for name, content in contents.items()}
     linked = with_leaderboard or has_leaderboard(folder)
     return {
-        REPORT_NAME: render_markdown(results, intervals, f"../../{LEADERBOARD}" if linked else None),
-        REPORT_PAGE: render_report_html(results, intervals, sections, f"../../{LEADERBOARD_PAGE}" if linked else None),
+        REPORT_NAME: render_markdown(results, intervals, f"../../{LEADERBOARD}" if linked else None, drawn=drawn),
+        REPORT_PAGE: render_report_html(
+            results, intervals, sections, f"../../{LEADERBOARD_PAGE}" if linked else None, drawn=drawn
+        ),
         **render_heatmaps(results),
     }
 
@@ -82,16 +85,25 @@ def render_markdown_of(results: Results, folder: Path, estimates: Estimates) -> 
     ReportError
         A rank table cannot be read.
     """
-    intervals = {
-        name: estimates.intervals(StoredRanks(folder, collection.ranks, measures_of(name, collection).headline[0]))
+    tables = {
+        name: StoredRanks(folder, collection.ranks, measures_of(name, collection).headline[0])
         for name, collection in results.collections.items()
         if collection.ranks
     }
-    return render_markdown(results, intervals, f"../../{LEADERBOARD}" if has_leaderboard(folder) else None)
+    return render_markdown(
+        results,
+        {name: estimates.intervals(table) for name, table in tables.items()},
+        f"../../{LEADERBOARD}" if has_leaderboard(folder) else None,
+        drawn={name: estimates.drawn(table) for name, table in tables.items()},
+    )
 
 
 def render_markdown(
-    results: Results, intervals: Mapping[str, Intervals] | None = None, leaderboard: str | None = None
+    results: Results,
+    intervals: Mapping[str, Intervals] | None = None,
+    leaderboard: str | None = None,
+    *,
+    drawn: Mapping[str, str] | None = None,
 ) -> str:
     """Return a report.md: it follows from the arguments alone.
 
@@ -101,15 +113,17 @@ def render_markdown(
         By collection, then by macro figure.
     leaderboard
         Address of leaderboard.md, seen from the report; no link by default.
+    drawn
+        By collection, what the intervals draw, in words.
     """
     known = intervals or {}
     return render_template(
         "report.md.j2",
         model=results.model,
         collections={
-            name: _shown(name, collection, known.get(name, {})) for name, collection in results.collections.items()
+            name: _shown(name, collection, known.get(name, {})) | {"drawn": (drawn or {}).get(name)}
+            for name, collection in results.collections.items()
         },
-        has_intervals=any(known.values()),
         meaning=Markdown(MEANING),
         model_facts=model_facts(results.model),
         environment=environment_facts(results.environment),

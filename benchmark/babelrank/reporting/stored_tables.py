@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from babelrank.analysis.bootstrap import DEFAULT_MEASURE, QuestionScores, question_scores
+from babelrank.analysis.bootstrap import DEFAULT_MEASURE, QuestionScores, clustered_scores
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RankTable, read_ranks
 from babelrank.ranking.top_table import TopTable, read_top
@@ -24,7 +24,7 @@ class StoredRanks:
 @lru_cache(maxsize=128)  # of all reports on a few collections: about a megabyte each
 def question_values(stored: StoredRanks) -> QuestionScores:
     """Return what each question adds to each setting; see `read_stored_ranks` for errors."""
-    return question_scores(read_stored_ranks(stored.folder, stored.file), stored.measure)
+    return clustered_scores(read_stored_ranks(stored.folder, stored.file), stored.measure)
 
 
 def read_stored_ranks(folder: Path, stored: RanksFile) -> RankTable:

@@ -9,7 +9,8 @@ LF.
 - ``macro.csv``: averages over settings. Columns model, collection, setting, average (``macro`` over the settings,
   ``micro`` over the queries of all languages), measure, value, low, high, n (settings or queries). The rank distances
   stand with the multilingual setting. low and high are the bounds of the 95 % percentile interval of a bootstrap over
-  questions (Efron 1979; see `analysis.bootstrap`), for macro mAP and macro rank distance; empty for the rest.
+  groups of questions that share an article, else over questions (Efron 1979; see `analysis.bootstrap`), for macro mAP
+  and macro rank distance; empty for the rest.
 - ``bias.csv``: language bias by query language. Columns model, collection, query_lang, passage_lang (``all`` for the
   rank distances), figure, value, n (queries).
 """
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval, find_intervals, question_scores
+from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval, clustered_scores, find_intervals
 from babelrank.reporting.export.protocol import ALL_LANGUAGES, File, Options, RanksReader, evaluations
 from babelrank.reporting.measures import MeasureSet, measures_of
 from babelrank.reporting.results import BIAS_MEASURES, TASKS, CollectionResults, Results
@@ -36,7 +37,7 @@ def render(results: Sequence[Results], read_ranks: RanksReader, _options: Option
     """Yield the three tables."""
     tables: dict[str, list[pd.DataFrame]] = {"settings.csv": [], "macro.csv": [], "bias.csv": []}
     for model, name, collection in evaluations(results):
-        intervals = find_intervals(question_scores(read_ranks(model, name)))
+        intervals = find_intervals(clustered_scores(read_ranks(model, name)))
         shown = measures_of(name, collection)
         for file, frame in (
             ("settings.csv", _settings(collection, shown)),

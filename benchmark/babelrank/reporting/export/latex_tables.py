@@ -19,14 +19,14 @@ beyond ASCII, an engine and a font that have their characters.
 The best value is bold, the second underlined, as shown: values that look alike are marked alike. Models are compared,
 down the columns of Tables 1 and 2, along the rows and within a task in the others. Nothing is marked where there is
 nothing to choose. Scores have 3 decimals and rank distances 1, as in reports. Intervals, on request in Tables 1 and 2,
-are 95 % percentile intervals of a bootstrap over questions (see `analysis.bootstrap`).
+are 95 % percentile intervals of a bootstrap over articles, else over questions (see `analysis.bootstrap`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval, find_intervals, question_scores
+from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval, clustered_scores, find_intervals
 from babelrank.analysis.settings import Cell, mean_or_none
 from babelrank.reporting.export.protocol import File, Options, RanksReader, collection_names
 from babelrank.reporting.formatting import show_rank, show_score
@@ -54,7 +54,7 @@ def render(results: Sequence[Results], read_ranks: RanksReader, options: Options
         value = macro_value(each.collections[name], figure) if name in each.collections else None
         if value is None or not options.intervals:
             return value
-        found = find_intervals(question_scores(read_ranks(each.model.name, name))).get(figure)
+        found = find_intervals(clustered_scores(read_ranks(each.model.name, name))).get(figure)
         return Interval(value, found.low, found.high) if found else value
 
     def score(each: Results, name: str, measure: str) -> Entry:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from babelrank.analysis.bootstrap import MACRO_MEASURES, RANK_DISTANCE, find_intervals, question_scores
+from babelrank.analysis.bootstrap import MACRO_MEASURES, RANK_DISTANCE, clustered_scores, find_intervals
 from babelrank.analysis.scaling import FEWEST_POINTS, fit_scaling, merge_sizes
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.ranking.table import RankTable
@@ -103,7 +103,7 @@ def _distance(inputs: PlotInputs, size: Size) -> Drawn:
 def _scatter(inputs: PlotInputs, size: Size) -> Drawn:
     intervals = {}
     for name, having in inputs.collections.items():
-        known = {inputs.models[i].model.name: question_scores(inputs.ranks(i, name)) for i in having}
+        known = {inputs.models[i].model.name: clustered_scores(inputs.ranks(i, name)) for i in having}
         intervals[name] = {model: find_intervals(figures) for model, figures in known.items()}
     if intervals:
         yield "accuracy-and-bias", draw_scatter(inputs.models, intervals=intervals, size=size)
