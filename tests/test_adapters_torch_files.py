@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from babelrank.encoding import model_files
 from babelrank.encoding.protocol import EncoderOptions
 from babelrank.encoding.registry import adapter_names, find_adapter, load_adapter, load_encoder
 from babelrank.errors import EncoderError
-from babelrank_adapters import model_files
 
 KINDS = {
     "tiny_model": "sentence-transformers",

@@ -16,7 +16,7 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 from hypothesis import given
 from hypothesis import strategies as st
 
-from babelrank.analysis.bootstrap import MACRO_MEASURES, find_interval, question_scores
+from babelrank.analysis.bootstrap import MACRO_MEASURES, clustered_scores, find_interval
 from babelrank.analysis.summary import analyse
 from babelrank.encoding.protocol import EncoderInfo
 from babelrank.errors import ReportError
@@ -116,7 +116,7 @@ def test_macro_figures_have_bootstrap_intervals(csv_tables, read_ranks):
     table = csv_tables["macro"].query("low.notna()")
     assert len(table) == 2 * 2 * len(MACRO_MEASURES)
     assert ((table["low"] < table["value"]) & (table["value"] < table["high"])).all()
-    interval = find_interval(question_scores(read_ranks("bm25", "mlqa-r")), "rank_distance")
+    interval = find_interval(clustered_scores(read_ranks("bm25", "mlqa-r")), "rank_distance")
     row = table.query("model == 'bm25' and collection == 'mlqa-r' and measure == 'rank_distance'").iloc[0]
     assert (row["low"], row["high"]) == pytest.approx((interval.low, interval.high))
 

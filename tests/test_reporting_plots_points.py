@@ -277,7 +277,7 @@ def labels(figure):
 @pytest.mark.parametrize("size", [SIZES["column"], SIZES["slide"]], ids=lambda size: size.name)
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_no_label_is_cut_off_or_lies_on_another(kind, size, material, monkeypatch):
-    monkeypatch.setattr(kinds, "question_scores", lambda ranks: None)
+    monkeypatch.setattr(kinds, "clustered_scores", lambda ranks: None)
     # And no bootstrap, for speed.
     crosses = dict.fromkeys(MACRO_MEASURES, Interval(0, 0.3, 0.4)) | {RANK_DISTANCE: Interval(0, 500, 900)}
     monkeypatch.setattr(kinds, "find_intervals", lambda _: crosses)

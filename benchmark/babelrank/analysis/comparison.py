@@ -79,6 +79,8 @@ class Comparison:
         queries.
     clusters
         Number of independent observations: clusters of questions, or questions.
+    drawn
+        The same in words, such as ``48 groups of questions that share an article``.
     warning
         A sentence if these are too few for intervals and tests to be trusted.
     """
@@ -88,6 +90,7 @@ class Comparison:
     tallies: dict[str, Tally]
     gains: dict[str, np.ndarray]
     clusters: int
+    drawn: str
     warning: str | None = None
 
 
@@ -155,7 +158,7 @@ def _compare_settings(
         tallies[figure] = _tally(differences[chosen], p_values[chosen], falls=figure == RANK_DISTANCE)
         by_language = [_average(contributions[:, first.settings(figure, [lang])]) for lang in first.languages]
         gains[figure] = np.array([gain.sum() for gain in by_language])
-    return Comparison(first.languages, macro, tallies, gains, first.cluster_count, first.warning)
+    return Comparison(first.languages, macro, tallies, gains, first.cluster_count, first.drawn, first.warning)
 
 
 def permutation_test(

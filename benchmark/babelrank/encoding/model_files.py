@@ -17,6 +17,7 @@ from typing import Any
 
 from babelrank.encoding.prompts import find_family
 from babelrank.errors import EncoderError
+from babelrank.files import as_path
 
 _ADAPTER = "adapter_config.json"  # PEFT's: changes to the weights of a base model that lies elsewhere
 # Of a sentence-transformers folder, a plain transformers one, and one of PEFT.
@@ -213,9 +214,9 @@ def _files(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]
 
 def _folder(model: str) -> Path | None:
     try:
-        folder = Path(model).expanduser()
+        folder = as_path(model) if model.startswith("~") else Path(model)
         return folder if folder.is_dir() else None
-    except (OSError, RuntimeError, ValueError):  # a name too long or with NUL, or the home of nobody
+    except (OSError, ValueError):  # a name too long or with NUL
         return None
 
 

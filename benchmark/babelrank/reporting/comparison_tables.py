@@ -28,8 +28,9 @@ def comparison_tables(first: str, second: str, collection: str, measure: str, co
             ]
             for figure, tally in comparison.tallies.items()
         ],
-        note="p, Holm: over all figures and pairs of models. Settings at 5 %, Holm over those of a kind. d: Cohen's "
-        "effect size. Rank distance: lower wins.",
+        note=f"Intervals and tests draw {comparison.drawn}. p, Holm: over all figures and pairs of models. Settings at "
+        "5 %, Holm over those of a kind. d: Cohen's effect size. Rank distance: lower wins."
+        + (f" {comparison.warning}" if comparison.warning else ""),
     )
     gains = Table(
         "",
