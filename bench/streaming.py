@@ -7,7 +7,6 @@ from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from babelrank.data.beir import DEFAULT_SPLIT
 from babelrank.data.collection import Collection
 from babelrank.data.folders import LocalFile
 from babelrank.data.loading import load_collection
@@ -91,7 +90,7 @@ def _write_collection(folder: Path, passages: int) -> Collection:
     (folder / "qrels").mkdir(parents=True)
     _write_corpus(folder, passages)
     (folder / "queries.jsonl").write_text('{"_id": "q", "text": "a query"}\n', encoding="utf-8")
-    (folder / "qrels" / f"{DEFAULT_SPLIT}.tsv").write_text("query-id\tcorpus-id\tscore\nq\t0\t1\n", encoding="utf-8")
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq\t0\t1\n", encoding="utf-8")
     return load_collection(f"beir:{folder}", folder)
 
 
