@@ -237,7 +237,6 @@ def test_a_revision_is_not_for_folders(tiny_model):
         "<b>bold</b>",
         "org/na me",
         "-org/name",
-        "~no-such-user/model",
         "x" * 5000 + "/" * 2,
     ],
     ids=lambda model: repr(model[:20]),

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import babelrank
 from babelrank.data.collection import Collection
 from babelrank.data.local import load_local
 from babelrank.errors import BabelrankError
@@ -113,3 +114,8 @@ def test_a_judged_passage_is_where_its_position_says(tmp_path):
     assert frame["lang"].to_numpy()[qrels["passage"]].tolist() == qrels["passage_lang"].tolist()
     order = list(zip(qrels["query"], qrels["passage_lang"], qrels["passage"], strict=True))
     assert order == sorted(order)
+
+
+def test_columns_of_passages_are_read_by_name():
+    collection = babelrank.load_collection("sample:de,en")
+    assert collection.passages["text"].tolist() == collection.passages.frame["text"].tolist()

@@ -132,3 +132,10 @@ def test_the_schema_describes_every_field():
     assert [field for field, value in fields.items() if not value.get("description")] == []
     assert schema["properties"]["schema_version"]["const"] == 2
     assert "schema_version" in schema["required"]
+
+
+def test_json_that_is_nested_too_deeply_is_refused(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(ReportError, match=r"results\.json: not JSON"):
+        read_results(path)

@@ -1,10 +1,13 @@
 """Where and with what a result was made: machine and package versions."""
 
+import atexit
 import os
 import platform
 import re
 import resource
+import shutil
 import sys
+import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -74,6 +77,30 @@ def _read_kilobytes(path: Path, name: str) -> int | None:
     except OSError:
         return None
     return int(found[1]) * 1024 if found else None
+
+
+def provide_compile_cache() -> None:
+    """Give Numba a temporary folder if it can keep what it compiles neither beside the code nor in the user's cache.
+
+    It would fail otherwise, as under ``docker run --user``: the package is read-only there, and the user has no home.
+    """
+    if "NUMBA_CACHE_DIR" in os.environ or _is_writable(Path(__file__).parent):
+        return
+    try:
+        if _is_writable(Path.home() / ".cache"):
+            return
+    except RuntimeError:  # nobody's home
+        pass
+    folder = tempfile.mkdtemp(prefix="babelrank-numba-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["NUMBA_CACHE_DIR"] = folder
+
+
+def _is_writable(folder: Path) -> bool:
+    """Return whether files can be written in a folder, or in the one in which it would be made."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return os.access(folder, os.W_OK)
 
 
 def _processor() -> str:

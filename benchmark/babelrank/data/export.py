@@ -57,7 +57,7 @@ def read_texts(path: Path) -> dict[str, str]:
         try:
             entry = json.loads(line)
             name, text = str(entry["id"]), str(entry["text"])
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise DataError(f'{path}:{number}: expected {{"id": …, "lang": …, "text": …}}.') from error
         if name in texts:
             raise DataError(f"{path}:{number}: id {name!r} is repeated.")

@@ -64,6 +64,9 @@ class Passages(PassageReader, Protocol):
     def reader(self) -> PassageReader:
         """The same passages for another process."""
 
+    def __getitem__(self, column: str) -> pd.Series:
+        """Return a column of `frame`."""
+
     def ids(self, positions: Collection[int]) -> dict[int, str]:
         """Return the ids of passages by their positions."""
 
@@ -89,6 +92,9 @@ class MemoryPassages:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def __getitem__(self, column: str) -> pd.Series:
+        return self.frame[column]
 
     @cached_property
     def lang_codes(self) -> np.ndarray:
@@ -150,6 +156,9 @@ class StreamedPassages:
 
     def __len__(self) -> int:
         return self.source.count()
+
+    def __getitem__(self, column: str) -> pd.Series:
+        return self.frame[column]
 
     @property
     def frame(self) -> pd.DataFrame:

@@ -96,7 +96,7 @@ class ModelFiles:
 
     def read_json(self, name: str) -> Any:
         """Return what a JSON file says; None if there is none of that name, or it cannot be read."""
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, RecursionError):
             path = self.path(name)
             return json.loads(path.read_text(encoding="utf-8")) if path else None
         return None

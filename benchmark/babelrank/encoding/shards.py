@@ -217,7 +217,7 @@ def read_plan(folder: Path) -> ShardPlan:
             raise EncoderError(f"{folder}: not shards of format {_FORMAT}; they must be encoded again.")
         manifest.pop("shards")
         return ShardPlan(**manifest)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EncoderError(f"{folder / _MANIFEST}: no readable manifest of shards ({error}).") from error
 
 

@@ -67,7 +67,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         stored = json.loads(path.read_bytes())
         return dict(stored["values"]) if stored["code"] == _code_digest() else {}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}  # what cannot be read is computed again
 
 

@@ -67,7 +67,7 @@ def parse(text: str | bytes, source: str) -> Results:
     """
     try:
         document = json.loads(text, parse_constant=_refuse_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # not JSON, or too deep
         raise ReportError(f"{source}: not JSON ({error}).") from error
     _check_version(document, source)
     try:
