@@ -80,7 +80,7 @@ def _read_kilobytes(path: Path, name: str) -> int | None:
 
 
 def provide_compile_cache() -> None:
-    """Give Numba a temporary folder if it can keep what it compiles neither beside the code nor in the user's cache.
+    """Give Numba a temporary folder where neither the package's folder nor the user's cache can be written.
 
     It would fail otherwise, as under ``docker run --user``: the package is read-only there, and the user has no home.
     """

@@ -218,7 +218,10 @@ def read_plan(folder: Path) -> ShardPlan:
         manifest.pop("shards")
         return ShardPlan(**manifest)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise EncoderError(f"{folder / _MANIFEST}: no readable manifest of shards ({error}).") from error
+        raise EncoderError(
+            f"{folder / _MANIFEST}: no readable manifest of shards ({error}). Remove {folder} to have its texts "
+            "encoded again."
+        ) from error
 
 
 def check_space(folder: Path, numbers: Collection[int] | None = None) -> int:

@@ -66,7 +66,7 @@ def entry_folder(root: Path, identity: Mapping[str, Any]) -> Path:
 
 
 def describe_entry(folder: Path, model: str, identity: Mapping[str, Any]) -> None:
-    """Say in a folder whose vectors it holds, for `list_entries` and for people, and that it is in use.
+    """Write into a folder which encoder its vectors are of, for `list_entries` and for people, and note its use.
 
     Raises
     ------

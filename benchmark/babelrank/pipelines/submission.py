@@ -154,7 +154,7 @@ def _load_collections(
 
 
 def _check_fit(info: EncoderInfo, transforms: Sequence[Transform]) -> None:
-    """Check that the model's representations can be compared and transformed as asked."""
+    """Check that the model's representations allow the requested similarity and transforms."""
     check_comparable(info.kind, info.similarity)
     dimension = info.dimension
     for transform in transforms:
