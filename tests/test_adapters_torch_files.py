@@ -214,7 +214,7 @@ def test_a_pickle_in_a_part_of_the_model_is_found_and_one_beside_safetensors_is_
 def test_only_the_same_weights_in_safetensors_format_stand_in_for_a_pickle(pickled, beside, refused):
     files = model_files.ModelFiles("tiny", "folder", frozenset({pickled, beside}))
     with pytest.raises(EncoderError, match=f"{pickled} is a pickle") if refused else nullcontext():
-        model_files.require_safe_weights(files, allow_pickle=False)
+        model_files.require_safe_weights(files)
 
 
 def test_a_list_of_parts_that_are_not_there_opens_no_way_to_a_pickle(copy, json_file):

@@ -1,5 +1,7 @@
 """Re-ranking: what a cross-encoder says of the top, and that the rest stays below."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -124,6 +126,18 @@ def test_an_encoder_without_a_scoring_head_is_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"architectures": ["BertModel"]}', encoding="utf-8")
     with pytest.raises(EncoderError, match="no cross-encoder but an encoder without a scoring head"):
         load_cross_encoder(str(tmp_path))
+
+
+@pytest.mark.parametrize("lost", ["classifier.", "bert.pooler.", "bert.encoder.layer.0."])
+def test_a_cross_encoder_that_lacks_weights_is_refused(cross_encoder, tmp_path, lost):
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(cross_encoder, tmp_path / "lacking")
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: value for name, value in weights.items() if not name.startswith(lost)}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(EncoderError, match=rf"lacking: the checkpoint lacks weights: {lost}"):
+        load_cross_encoder(str(folder))
 
 
 def test_pickled_weights_are_refused(tmp_path):

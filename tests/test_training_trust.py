@@ -1,4 +1,4 @@
-"""What a model's own files say about trust is ignored: code and pickles of a model are not run."""
+"""A model that is trained or changed is its checkpoint's: its code and pickles are not run, no weights are random."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from babelrank.checkpoints import METADATA_FILE
@@ -90,7 +90,7 @@ def test_neither_a_checkpoint_nor_a_base_model_nor_a_teacher_runs_code(
         call("train", write_config("c.toml", output="c", base_model=with_code), "--dry-run"),
         call("train", write_config("d.toml", output="d", more=teacher)),
     ]
-    assert all("needs code of its own; --trust-remote-code runs it" in message for message in said)
+    assert all("--trust-remote-code lets the model's own code run" in message for message in said)
     assert said[-1].startswith("teacher.model: ")
     assert not mark.exists()
 
@@ -117,6 +117,38 @@ def test_pickled_weights_are_refused(write_config, pickled, mark, examples, tmp_
         call("train", write_config("b.toml", output="b", base_model=pickled)),
         call("train", write_config("c.toml", output="c", more=teacher)),
     ]
-    assert all("has weights that are pickled only" in message for message in said)
+    assert all("is a pickle, which can run code as it is read" in message for message in said)
     assert not mark.exists()
     assert not (tmp_path / "b.training").exists()  # so that another base model can be tried
+
+
+@pytest.fixture
+def prefixed(tiny_model, tmp_path):
+    """The tiny model with names of weights as torch.compile leaves them."""
+    folder = shutil.copytree(tiny_model, tmp_path / "prefixed")
+    weights = load_file(folder / "model.safetensors")
+    renamed = {f"_orig_mod.{name}": value for name, value in weights.items()}
+    save_file(renamed, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def test_models_that_lack_weights_are_refused(write_config, prefixed, examples, tmp_path):
+    folder, _ = run(write_config(steps=1))
+    say_trusted(folder, prefixed)
+    averaged = shutil.copytree(prefixed, tmp_path / "also-prefixed")
+    for name in (METADATA_FILE, "log.jsonl"):
+        shutil.copy(folder / name, averaged / name)
+    teacher = f"[objectives.score_distillation]\n[teacher]\nmodel = '{prefixed}'\n"
+    said = [
+        call("average", folder, "--base-model", "0.5", "--out", tmp_path / "out"),
+        call("average", averaged, "--base-model", "0.5", "--out", tmp_path / "out"),
+        call("center", prefixed, examples, "--out", tmp_path / "out"),
+        call("train", write_config("b.toml", output="b", base_model=prefixed)),
+        call("train", write_config("c.toml", output="c", base_model=prefixed), "--dry-run"),
+        call("train", write_config("d.toml", output="d", more=teacher)),
+    ]
+    places = ("base model", "checkpoint", "model", "model.base_model", "model.base_model", "teacher.model")
+    for place, message in zip(places, said, strict=True):
+        assert f"{place}: " in message
+        assert "prefixed: the checkpoint lacks weights: embeddings" in message
+        assert "It has _orig_mod.embeddings" in message

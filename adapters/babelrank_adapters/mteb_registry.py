@@ -137,8 +137,8 @@ def _require_encoder(meta: "ModelMeta", options: EncoderOptions, *, allow_pickle
             f"{name}: mteb loads it with code of the model's own. --trust-remote-code lets that run, if you trust it."
         )
     on_hub = meta.open_weights and meta.framework
-    if on_hub and (files := look_for_model(str(meta.name), meta.revision)):
-        require_safe_weights(files, allow_pickle=allow_pickle)
+    if on_hub and not allow_pickle and (files := look_for_model(str(meta.name), meta.revision)):
+        require_safe_weights(files)
 
 
 ADAPTER = Adapter(

@@ -1,27 +1,24 @@
 """What the adapters of models in PyTorch share: loading, prompts, batches that fit in memory, several devices."""
 
-import logging
 import sys
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
 import torch
-import transformers
 from sentence_transformers.base.model import BaseModel
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
 from babelrank.checkpoints import METADATA_FILE, summarise_training
-from babelrank.encoding.model_files import ModelFiles, require_safe_weights
+from babelrank.encoding.loading import load_checked
+from babelrank.encoding.model_files import ModelFiles
 from babelrank.encoding.prompts import Prompts
 from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, Role, Similarity, parse_similarity
 from babelrank.encoding.vectors import Kind, Vectors
 from babelrank.errors import EncoderError, unknown_choice
 from babelrank_adapters.batches import BatchSize
-from babelrank_adapters.loading import loading_reports, require_known_code, require_weights
 from babelrank_adapters.model_objects import digest_of_object, name_of_object
 from babelrank_adapters.token_limits import count_longer, limit_settings
 from babelrank_adapters.vocabularies import vocabulary_note
@@ -157,53 +154,28 @@ def load_model(
     EncoderError
         It cannot be loaded, or not with such options; or weights or code of it would be replaced by something else.
     """
-    for part in (files, *files.bases):
-        require_safe_weights(part, allow_pickle=allow_pickle)
-        if not options.trust_remote_code:
-            require_known_code(part)
     if options.dtype is not None and options.dtype not in _DTYPES:
         raise EncoderError(unknown_choice("dtype", options.dtype, _DTYPES))
     devices = split_devices(options)
     _check_devices(devices)
-    try:
-        with loading_reports() as reports, _library_warnings():
-            model = build(
-                files.location,
-                revision=files.revision,
-                device="cpu" if len(devices) > 1 else next(iter(devices), None),
-                trust_remote_code=options.trust_remote_code,
-                # False would read nothing but pickles.
-                model_kwargs={"use_safetensors": None if allow_pickle else True}
-                | ({"dtype": options.dtype} if options.dtype else {}),
-                **arguments,
-            )
-    except EncoderError:
-        raise
-    except Exception as error:  # any of several libraries' own errors, none of them a bug of ours
-        hint = (
-            " --trust-remote-code lets the model's own code run, if you trust it."
-            if "trust_remote_code" in str(error)
-            else ""
-        )
-        raise EncoderError(f"{files.location}: cannot be loaded ({type(error).__name__}: {error}).{hint}") from error
-    require_weights(model, files, reports, trust_remote_code=options.trust_remote_code)
+    model = load_checked(
+        lambda: build(
+            files.location,
+            revision=files.revision,
+            device="cpu" if len(devices) > 1 else next(iter(devices), None),
+            trust_remote_code=options.trust_remote_code,
+            # False would read nothing but pickles.
+            model_kwargs={"use_safetensors": None if allow_pickle else True}
+            | ({"dtype": options.dtype} if options.dtype else {}),
+            **arguments,
+        ),
+        files,
+        trust_remote_code=options.trust_remote_code,
+        allow_pickle=allow_pickle,
+    )
     if options.dtype not in (None, "auto", dtype_of(model)):
         raise EncoderError(f"{files.name}: --dtype {options.dtype}: the model knows {dtype_of(model)} only.")
     return model
-
-
-@contextmanager
-def _library_warnings() -> Iterator[None]:
-    """Show what the libraries warn of; afterwards only errors, as what they say while encoding is in the report."""
-    transformers.logging.disable_progress_bar()
-    logger = logging.getLogger("sentence_transformers")
-    transformers.logging.set_verbosity_warning()
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        transformers.logging.set_verbosity_error()
-        logger.setLevel(logging.ERROR)
 
 
 def describe(

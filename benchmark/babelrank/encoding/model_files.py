@@ -149,8 +149,8 @@ def look_for_model(model: str, revision: str | None) -> ModelFiles | None:
         return None
 
 
-def require_safe_weights(files: ModelFiles, *, allow_pickle: bool) -> None:
-    """Refuse weights that are pickled only, unless they are allowed.
+def require_safe_weights(files: ModelFiles) -> None:
+    """Refuse weights that are pickled only.
 
     Raises
     ------
@@ -162,10 +162,11 @@ def require_safe_weights(files: ModelFiles, *, allow_pickle: bool) -> None:
         folders[name.parent].add(name.name)
     for parent, names in sorted(folders.items()):
         pickled = sorted(name for name in names if _PICKLED.fullmatch(name) and not _safe_names(name) & names)
-        if pickled and not allow_pickle:
+        if pickled:
             raise EncoderError(
                 f"{files.name}: {parent / pickled[0]} is a pickle, which can run code as it is read, and the same "
-                "weights in safetensors format are not there. --option allow_pickle=true reads it, if you trust it."
+                "weights in safetensors format are not there. If you trust it, convert it, as by "
+                "SentenceTransformer(…).save_pretrained(…), or evaluate it with --option allow_pickle=true."
             )
 
 

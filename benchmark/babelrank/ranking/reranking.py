@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from babelrank.encoding.model_files import find_model, require_safe_weights
+from babelrank.encoding.model_files import find_model
 from babelrank.errors import EncoderError, SearchError
 from babelrank.ranking.runs import Resolved, trec_order
 from babelrank.ranking.trec import Run
@@ -31,21 +31,23 @@ def load_cross_encoder(
     Raises
     ------
     EncoderError
-        It cannot be loaded, its weights are pickled, or it gives more than one score for a pair.
+        It cannot be loaded, its weights are pickled or not all there, or it gives more than one score for a pair.
     """
     from sentence_transformers import CrossEncoder
 
+    from babelrank.encoding.loading import load_checked
+
     files = find_model(model, None)
-    require_safe_weights(files, allow_pickle=False)
     architectures = [str(name) for name in files.config.get("architectures") or []]
     if architectures and all(name.endswith(_HEADLESS) for name in architectures):
         # The library would put a head of random numbers on it.
         raise EncoderError(f"{model}: no cross-encoder but an encoder without a scoring head ({architectures[0]}).")
     limits = {} if max_length is None else {"max_length": max_length}
-    try:
-        encoder: Any = CrossEncoder(files.location, revision=files.revision, device=device, **limits)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise EncoderError(f"{model}: no cross-encoder that sentence-transformers can load ({error}).") from error
+    encoder: Any = load_checked(
+        lambda: CrossEncoder(files.location, revision=files.revision, device=device, **limits),
+        files,
+        trust_remote_code=False,
+    )
     if encoder.num_labels != 1:
         raise EncoderError(
             f"{model}: returns {encoder.num_labels} scores for each pair; a cross-encoder must return one."

@@ -10,7 +10,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
-from babelrank.encoding.model_files import look_for_model, require_safe_weights
+from babelrank.encoding.loading import load_checked
+from babelrank.encoding.model_files import find_model
 from babelrank.errors import EncoderError, TrainingError
 from babelrank.training.config import LoraConfig, ModelConfig
 from babelrank.training.examples import PASSAGE, QUERY
@@ -36,21 +37,17 @@ def load_base_model(
     Raises
     ------
     TrainingError
-        It cannot be loaded, has weights that are pickled only, or already has a pooling where one is configured.
+        It cannot be loaded, or not with its own weights and code (see `load_checked`); or it already has a pooling
+        where one is configured.
     """
-    _require_safe_weights(config, place)
     load = _load_with_pooling if config.pooling else _load_as_it_is
     try:
-        model = load(config, device, trust_remote_code)
-    except TrainingError:
-        raise
-    except Exception as error:  # of several libraries
-        if "trust_remote_code" in str(error):
-            raise TrainingError(
-                f"{place}: {config.base_model} needs code of its own; --trust-remote-code runs it, if you trust it."
-            ) from error
-        kind = type(error).__name__
-        raise TrainingError(f"{place}: {config.base_model} cannot be loaded ({kind}: {error}).") from error
+        files = find_model(config.base_model, config.revision)
+        model = load_checked(
+            lambda: load(config, device, trust_remote_code), files, trust_remote_code=trust_remote_code
+        )
+    except EncoderError as error:
+        raise TrainingError(f"{place}: {error}") from error
     for names, prompt in zip(_PROMPT_NAMES.values(), (config.query_prompt, config.document_prompt), strict=True):
         if prompt is not None:
             model.prompts |= {name: prompt for name in names if name in (names[0], *model.prompts)}
@@ -168,20 +165,6 @@ def average(model: SentenceTransformer, base_weights: Mapping[str, Tensor], shar
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.lerp_(base_weights[name].to(parameter.device), share)
-
-
-def _require_safe_weights(config: ModelConfig, place: str) -> None:
-    """Refuse weights that are pickled only: unpickling can run code."""
-    files = look_for_model(config.base_model, config.revision)
-    if files is None:  # what is wrong with it shows when it is loaded
-        return
-    try:
-        require_safe_weights(files, allow_pickle=False)
-    except EncoderError as error:
-        raise TrainingError(
-            f"{place}: {config.base_model} has weights that are pickled only, and a pickle can run code as it is read. "
-            "If you trust it, convert it to safetensors first: SentenceTransformer(…).save_pretrained(…)."
-        ) from error
 
 
 def _load_as_it_is(config: ModelConfig, device: str | None, trust_remote_code: bool) -> SentenceTransformer:

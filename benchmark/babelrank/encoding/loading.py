@@ -1,36 +1,79 @@
-"""What must be right before and after a model is loaded: trusted code, and weights from the checkpoint alone.
+"""Models of sentence-transformers that are their checkpoints': trusted code only, and no weights from elsewhere.
 
-Libraries go on where they should not: weights that a checkpoint lacks are random numbers, code that is not trusted is
-replaced by something else.
+The libraries go on where they should not. They fill weights that a checkpoint lacks with random numbers, and replace
+code that is not trusted by something else.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePosixPath
+from threading import RLock
+from typing import TypeVar
 
+import transformers
+from sentence_transformers import CrossEncoder
 from sentence_transformers.base.model import BaseModel
 from sentence_transformers.base.modules import Transformer
 from transformers import PreTrainedModel
 from transformers.utils.loading_report import LoadStateDictInfo
 
-from babelrank.encoding.model_files import ModelFiles
-from babelrank.errors import EncoderError
+from babelrank.encoding.model_files import ModelFiles, require_safe_weights
+from babelrank.errors import BabelrankError, EncoderError
 
 _LOGGER = logging.getLogger(__name__)
+_LOADING = RLock()  # one checkpoint at a time, as each needs reports of its own
 _CODE = "auto_map"  # in configurations: the model's own classes, by the library's that they stand for
 _POOLER = "pooler"  # a layer over the first token, which a checkpoint may lack if it is not used
 _TRUST = "--trust-remote-code lets the model's own code run, if you trust it."
 _SHOWN = 3  # weights that an error names
 
+_Model = TypeVar("_Model", bound=BaseModel)
 
-def require_known_code(files: ModelFiles) -> None:
-    """Refuse a model for which a library would silently put something in the place of the model's own code.
+
+def load_checked(
+    build: Callable[[], _Model], files: ModelFiles, *, trust_remote_code: bool, allow_pickle: bool = False
+) -> _Model:
+    """Load a model, and make sure that all it computes with comes from its checkpoint.
+
+    What the libraries warn of is shown while they load. Afterwards they show errors only.
+
+    Parameters
+    ----------
+    build
+        Loads the model.
+    trust_remote_code
+        Whether `build` runs code that comes with the model.
+    allow_pickle
+        Whether `build` may read weights that can run code as they are read.
 
     Raises
     ------
     EncoderError
-        An activation function or the tokenizer is the model's own.
+        The model cannot be loaded; weights are pickled only, missing, or of another shape; or code that is not trusted
+        would be replaced.
+    """
+    for part in (files, *files.bases):
+        if not allow_pickle:
+            require_safe_weights(part)
+        if not trust_remote_code:
+            _require_known_code(part)
+    try:
+        with _LOADING, _library_warnings(), _loading_reports() as reports:
+            model = build()
+    except BabelrankError:
+        raise
+    except Exception as error:  # any of several libraries' own errors, none of them a bug of ours
+        hint = f" {_TRUST}" if "trust_remote_code" in str(error) else ""
+        raise EncoderError(f"{files.location}: cannot be loaded ({type(error).__name__}: {error}).{hint}") from error
+    _require_weights(model, files, reports, trust_remote_code=trust_remote_code)
+    return model
+
+
+def _require_known_code(files: ModelFiles) -> None:
+    """Refuse a model for which a library would silently put something in the place of the model's own code.
+
+    That is an activation function of a module, or the tokenizer.
     """
     for name in sorted(files.names):
         kind = PurePosixPath(name).name
@@ -43,8 +86,12 @@ def require_known_code(files: ModelFiles) -> None:
 
 
 @contextmanager
-def loading_reports() -> Iterator[list[LoadStateDictInfo]]:
-    """Collect what transformers reports of each checkpoint that it loads, in place of logging it."""
+def _loading_reports() -> Iterator[list[LoadStateDictInfo]]:
+    """Collect what transformers reports of each checkpoint that it loads, in place of logging it.
+
+    Its `output_loading_info` makes `from_pretrained` return a pair, which sentence-transformers does not expect. Its
+    log has the same as a table that merges names. So this takes the place of the method that makes the table.
+    """
     reports: list[LoadStateDictInfo] = []
     original = LoadStateDictInfo.create_loading_report
 
@@ -58,17 +105,24 @@ def loading_reports() -> Iterator[list[LoadStateDictInfo]]:
         LoadStateDictInfo.create_loading_report = original
 
 
-def require_weights(
+@contextmanager
+def _library_warnings() -> Iterator[None]:
+    """Show what the libraries warn of; afterwards only errors, as what they say while encoding is in the report."""
+    transformers.logging.disable_progress_bar()
+    logger = logging.getLogger("sentence_transformers")
+    transformers.logging.set_verbosity_warning()
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity_error()
+        logger.setLevel(logging.ERROR)
+
+
+def _require_weights(
     model: BaseModel, files: ModelFiles, reports: Sequence[LoadStateDictInfo], *, trust_remote_code: bool
 ) -> None:
-    """Refuse a model of which weights are not from the checkpoint; say what else is odd about it.
-
-    Raises
-    ------
-    EncoderError
-        The checkpoint lacks weights or has them in another shape; or it has weights of the encoder that the library's
-        architecture has no place for, and the model brings code of its own that is not trusted.
-    """
+    """Refuse a model with weights that are not from the checkpoint; warn of weights that are not used."""
     untrusted = _has_own_code(files) and not trust_remote_code
     hint = f" The model comes with code of its own. {_TRUST}" if untrusted else ""
     unknown = sorted({key for report in reports for key in report.unexpected_keys})
@@ -107,9 +161,9 @@ def _has_own_code(files: ModelFiles) -> bool:
 
 
 def _reads_pooler(model: BaseModel) -> bool:
-    """Tell whether vectors come from the pooler of a transformer."""
+    """Tell whether vectors, or a cross-encoder's scores, come from the pooler of a transformer."""
     readers = [part for part in model.modules() if isinstance(part, Transformer)]
-    return any("pooler_output" in str(reader.modality_config) for reader in readers)
+    return isinstance(model, CrossEncoder) or any("pooler_output" in str(reader.modality_config) for reader in readers)
 
 
 def _parts_of_encoders(model: BaseModel) -> set[str]:
