@@ -85,6 +85,7 @@ def test_the_public_names_are_these():
         "check_model",
         "check_pages",
         "compare",
+        "compare_runs",
         "describe_collection",
         "encode",
         "evaluate",

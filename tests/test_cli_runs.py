@@ -6,6 +6,7 @@ import json
 import pytest
 from rich.console import Console
 
+import babelrank as api
 from babelrank.analysis.settings import macro_averages, score_pairs, score_pool
 from babelrank.data.loading import load_collection
 from babelrank.reporting.run_evaluation import Depth, RunEvaluation, evaluation_tables
@@ -114,9 +115,39 @@ def test_a_run_is_reranked_and_scored(babelrank, run_file, tmp_path, monkeypatch
     assert len((tmp_path / "reranked.run").read_text().splitlines()) == len(run_file.read_text().splitlines())
 
 
+def test_runs_are_compared_with_the_tests_of_reports(babelrank, run_file, tmp_path):
+    scores = {}
+    for line in run_file.read_text(encoding="utf-8").splitlines():
+        query, _, passage, _, score, _ = line.split()
+        scores.setdefault(query, {})[passage] = float(score)
+    (tmp_path / "same.json").write_text(json.dumps({"mteb_model_meta": {"model_name": "org/x"}, "s": {"t": scores}}))
+    half = {query: found for place, (query, found) in enumerate(scores.items()) if place % 4}
+    (tmp_path / "half.json").write_text(json.dumps(half))
+    arguments = ["compare", "--run", run_file, "--run", "same.json", "-c", "sample:de,en"]
+    outcome = babelrank(*arguments)
+    assert outcome.code == 0, outcome.err
+    assert "perfect − org/x on sample:de,en, nDCG@10" in outcome.out
+    assert "rank distance" in outcome.out
+    assert outcome.out.count("1.0000") == 8
+    outcome = babelrank(*arguments, "--run", "half.json", "--subset", "s", "--split", "t", "--measure", "R@10")
+    assert outcome.code == 0, outcome.err
+    assert "org/x − half on sample:de,en, R@10" in outcome.out
+    assert "rank distance" not in outcome.out.replace("Rank distance: lower", "")
+    assert "half: 14 judged queries are not in the run; they count as 0" in outcome.err
+    found = api.compare_runs(run_file, tmp_path / "half.json", collection="sample:de,en", names=["a", "b"])
+    frame = found.to_frame().set_index("figure")
+    assert frame["difference"].to_dict() == pytest.approx(dict.fromkeys(frame.index, 0.25))
+    assert frame["p"].max() < 0.05
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
+        (["compare", "--run", "RUN", "-c", "sample:de,en"], "needs two runs or more, got 1"),
+        (["compare", "--run", "RUN", "--run", "RUN", "-c", "sample:de,en"], "two runs are called 'perfect'; --name"),
+        (["compare", "--run", "RUN", "--run", "RUN"], "takes runs, no reports, and one --collection"),
+        (["compare", "bm25", "--run", "RUN", "-c", "sample"], "takes runs, no reports, and one --collection"),
+        (["compare", "--run", "RUN", "--run", "RUN", "--name", "a", "-c", "sample"], "1 names for 2 runs"),
         (["evaluate", "missing.run", "-c", "sample"], "missing.run: cannot be read"),
         (["evaluate", "RUN", "-c", "miracl:sw,te"], "names 2 collections; expected one"),
         (["evaluate", "RUN", "-c", "sample:ar"], "name queries that are not in sample:ar"),

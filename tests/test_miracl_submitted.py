@@ -7,10 +7,11 @@ import pytest
 import pytrec_eval
 
 from babelrank.data.miracl import topics_pattern
-from babelrank.pipelines.runs import evaluate_file, open_collection
+from babelrank.pipelines.runs import open_collection, open_run
 from babelrank.pipelines.submission import submit
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.report import find_report
+from babelrank.reporting.run_evaluation import evaluate_run
 from observers import RecordingObserver
 
 LANGUAGES = ("sw", "te")
@@ -68,7 +69,8 @@ def test_the_report_has_the_papers_figures_as_trec_eval_has_them(out, lang, quer
     with (out / "runs" / f"miracl.{lang}.bm25.run").open(encoding="utf-8") as lines:
         run = pytrec_eval.parse_run(lines)
     loaded = open_collection(f"miracl:{out}:{lang}", None, lambda _: None)
-    evaluated = evaluate_file(out / "runs" / f"miracl.{lang}.bm25.run", loaded)
+    opened = open_run(out / "runs" / f"miracl.{lang}.bm25.run", loaded)
+    evaluated = evaluate_run(opened.name, opened.resolved, loaded)
     found = pytrec_eval.RelevanceEvaluator(qrels, {"ndcg_cut.10", "recall.100"}).evaluate(run)
     assert len(found) == queries
     for ours, theirs in (("nDCG@10", "ndcg_cut_10"), ("R@100", "recall_100")):

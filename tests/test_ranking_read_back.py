@@ -13,8 +13,9 @@ from babelrank.data.beir import load_beir
 from babelrank.data.collection import Collection
 from babelrank.errors import DataError, ReportError
 from babelrank.pipelines.runs import open_collection
+from babelrank.ranking.run_files import read_run
 from babelrank.ranking.runs import rank_run, resolve
-from babelrank.ranking.trec import check_exportable, read_run, run_of, save_run, write_qrels
+from babelrank.ranking.trec import check_exportable, run_of, save_run, write_qrels
 from babelrank.reporting.run_evaluation import evaluate_run
 from made_collections import write_jsonl
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from babelrank.data.local import load_local
 from babelrank.errors import DataError
 from babelrank.ranking.fusion import fuse
+from babelrank.ranking.run_files import read_run
 from babelrank.ranking.runs import rank_run, resolve, trec_order
-from babelrank.ranking.trec import Run, read_run, save_run
+from babelrank.ranking.trec import Run, save_run
 from babelrank.reporting.run_evaluation import as_json, evaluate_run
 from made_collections import collection_of_tables
 
@@ -68,35 +69,6 @@ def written(path, *lines):
 
 
 # --- reading ---
-
-
-@pytest.mark.parametrize("packed", [False, True])
-def test_a_run_is_read_plain_and_gzipped(tmp_path, packed):
-    content = b"q0 Q0 p1 1 2.5 tag\nq0\tQ0\tp2\t2\t-1e-3\ttag\n\n"
-    path = tmp_path / ("a.run.gz" if packed else "a.run")
-    path.write_bytes(gzip.compress(content) if packed else content)
-    run = read_run(path)
-    assert run.queries.tolist() == ["q0", "q0"]
-    assert run.passages.tolist() == ["p1", "p2"]
-    assert run.scores.tolist() == [2.5, np.float32(-1e-3)]
-
-
-@pytest.mark.parametrize(
-    ("lines", "problem"),
-    [
-        ([LINE, "q0 Q0 p2 0.5"], r":2: 'q0 Q0 p2 0.5' is not 'query-id Q0 passage-id rank score tag'"),
-        ([LINE, "q0 Q0 p2 2 high tag"], r":2: score 'high' is no number"),
-        ([LINE, "q0 Q0 p2 2 nan tag"], r":2: score 'nan' cannot be sorted"),
-        (
-            [LINE, "q1 Q0 en/0 1 1 tag", "", LINE.replace("0.5", "0.25")],
-            r":4: query 'q0' has passage 'en/0' with another score on line 1",
-        ),
-        ([""], "holds no line"),
-    ],
-)
-def test_a_malformed_run_is_refused_with_its_line(tmp_path, lines, problem):
-    with pytest.raises(DataError, match=problem):
-        read_run(written(tmp_path / "a.run", *lines))
 
 
 def test_a_line_that_is_repeated_counts_once_and_is_told(tmp_path):

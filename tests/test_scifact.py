@@ -5,9 +5,10 @@ import csv
 import pytest
 import pytrec_eval
 
-from babelrank.pipelines.runs import evaluate_file, open_collection
+from babelrank.pipelines.runs import open_collection, open_run
 from babelrank.pipelines.submission import submit
 from babelrank.reporting.report import find_report
+from babelrank.reporting.run_evaluation import evaluate_run
 from observers import RecordingObserver
 
 # BEIR's leaderboard and Pyserini: Lucene's BM25 over title and text, one field.
@@ -50,7 +51,8 @@ def test_the_report_agrees_with_trec_eval_on_the_exported_run(folder, out, repor
 
 def test_evaluate_agrees_with_the_report(folder, out, reported):
     judged = open_collection(f"beir:{folder}", None, lambda _: None)
-    figures = evaluate_file(out / "runs" / "beir.scifact.bm25.run", judged).macro["monolingual"]
+    run = open_run(out / "runs" / "beir.scifact.bm25.run", judged)
+    figures = evaluate_run(run.name, run.resolved, judged).macro["monolingual"]
     for measure in ("nDCG@10", "R@100", "MRR@10", "R@1", "R@10"):
         assert figures[measure] == pytest.approx(reported[measure], abs=1e-6)
 

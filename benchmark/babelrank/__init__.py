@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         refresh_pages,
         results_schema,
     )
-    from babelrank.api.runs import ApproximationReport, approximate, fuse_runs, rerank_run, score_run
+    from babelrank.api.runs import ApproximationReport, approximate, compare_runs, fuse_runs, rerank_run, score_run
     from babelrank.api.training import TrainingPreview, average_checkpoints, center_model, preview_training, train
     from babelrank.comparison import Comparison
     from babelrank.data.collection import Collection
@@ -93,6 +93,7 @@ _HOMES = {
     "check_model": "api.encoders",
     "check_pages": "api.reports",
     "compare": "api.reports",
+    "compare_runs": "api.runs",
     "describe_collection": "api.collections",
     "encode": "encoding.representations",
     "evaluate": "api.evaluation",
@@ -161,6 +162,7 @@ __all__ = [
     "check_model",
     "check_pages",
     "compare",
+    "compare_runs",
     "describe_collection",
     "encode",
     "evaluate",

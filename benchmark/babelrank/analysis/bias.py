@@ -90,7 +90,7 @@ class QueryDistances:
 
 
 def query_distances(ranks: RankTable) -> QueryDistances:
-    """Return the rank distance of each query that has one."""
+    """Return the rank distance of each query that has one; a run that lacks a relevant passage gives none."""
     query, (query_lang, _) = ranks.query_numbers, ranks.language_codes
     rank = ranks.table["rank_in_pool"].to_numpy()
     size = np.bincount(query)
@@ -99,7 +99,7 @@ def query_distances(ranks: RankTable) -> QueryDistances:
     np.minimum.at(best, query, rank)
     lang = np.zeros(len(size), dtype=np.int64)
     lang[query] = query_lang
-    counted = np.flatnonzero(size >= 2)
+    counted = np.flatnonzero((size >= 2) & np.isfinite(worst))
     return QueryDistances(counted, worst[counted] - best[counted], size[counted] - 1, lang[counted])
 
 

@@ -121,6 +121,12 @@ class QuestionScores:
         }
         return positions[figure]
 
+    def without(self, figure: str) -> "QuestionScores":
+        """Return the scores with no queries in the settings of a macro figure, for one that is not known."""
+        totals, counts = self.totals.copy(), self.counts.copy()
+        totals[:, self.settings(figure)] = counts[:, self.settings(figure)] = 0.0
+        return replace(self, totals=totals, counts=counts)
+
     def macro(self, figure: str, weights: np.ndarray, languages: Sequence[str] = ()) -> np.ndarray:
         """Return a macro figure with other weights of the questions.
 

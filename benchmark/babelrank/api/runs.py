@@ -1,4 +1,4 @@
-"""Score, fuse and re-rank TREC runs, and measure what an approximate index costs."""
+"""Score, compare, fuse and re-rank runs, and measure what an approximate index costs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 
 from babelrank.analysis.approximation import ApproximateSearch
 from babelrank.api.inputs import optional_path, watched_by
+from babelrank.comparison import Comparison
+from babelrank.data.collection import Collection
+from babelrank.errors import ReportError
 from babelrank.files import as_path, atomic_write
 from babelrank.observer import Observer
+from babelrank.pipelines import runs as run_pipeline
 from babelrank.pipelines.approximation import approximate as measure_search
-from babelrank.pipelines.runs import evaluate_file, fuse_files, open_collection, rerank_file
+from babelrank.pipelines.runs import RunFile
 from babelrank.ranking import reranking
 from babelrank.reporting.approximation import cost_tables, index_lines, notes, render_approximation
 from babelrank.reporting.names import public_label
-from babelrank.reporting.run_evaluation import RunEvaluation, as_json
+from babelrank.reporting.run_evaluation import RunEvaluation, as_json, evaluate_run
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -22,27 +26,32 @@ if TYPE_CHECKING:
 
 def score_run(
     run: str | Path,
-    collection: str,
+    collection: str | Collection,
     *,
     name: str | None = None,
     missing: str = "count",
+    subset: str | None = None,
+    split: str | None = None,
     data: str | Path | None = None,
     out: str | Path | None = None,
     observer: Observer | None = None,
 ) -> RunEvaluation:
-    """Score a TREC run as trec_eval does, by language where there are several.
+    """Score a run as trec_eval does, by language where there are several.
 
     Parameters
     ----------
     run
-        File with lines ``query Q0 passage rank score tag``; may be gzipped.
+        File of the run, which may be compressed: lines ``query Q0 passage rank score tag``, as pyserini writes them;
+        JSON ``{query: {passage: score}}``, as ranx and pytrec_eval have it; or the predictions that mteb saves.
     collection
-        Specification of the collection that the run is of, such as ``beir:scifact``.
+        Specification of the collection that the run is of, such as ``beir:scifact``, or a `Collection`.
     name
-        What the result calls the run; by default the file's name.
+        Name of the run in the result; by default the model's where the file says so, else the file's.
     missing
         Relevant passages that the corpus lacks, and judged queries with nothing relevant: ``count`` them as not
-        retrieved, as trec_eval and published figures do, or ``ignore`` them, as `evaluate` does.
+        retrieved, as trec_eval and published figures do, or ``ignore`` them.
+    subset, split
+        Which run of a file that mteb saved; not needed where there is one.
     data
         Folder of the collections; by default the user's.
     out
@@ -68,13 +77,73 @@ def score_run(
     28
     """
     with watched_by(observer) as watching:
-        loaded = open_collection(collection, optional_path(data), watching.log, missing)
-        return _written(evaluate_file(as_path(run), loaded, name), out)
+        loaded, (opened,) = _open([run], collection, watching, [name], missing, subset, split, data)
+        return _written(evaluate_run(opened.name, opened.resolved, loaded), out)
+
+
+def compare_runs(
+    *runs: str | Path,
+    collection: str | Collection,
+    names: Sequence[str] = (),
+    measure: str | None = None,
+    margin: float = 0.0,
+    missing: str = "count",
+    subset: str | None = None,
+    split: str | None = None,
+    data: str | Path | None = None,
+    observer: Observer | None = None,
+) -> Comparison:
+    """Test whether systems of which only runs exist differ, by the paired permutation tests of `compare`.
+
+    What a run does not hold counts as not retrieved. The rank distance is compared only if all runs hold all relevant
+    passages.
+
+    Parameters
+    ----------
+    runs
+        Two or more files, of any format that `score_run` reads.
+    names
+        One for each run; by default as for `score_run`.
+    measure
+        By default nDCG@10. mAP is cut where a run ends, so it favours longer runs.
+    margin
+        Differences up to this do not matter in practice; tests are about what goes beyond.
+    collection, missing, subset, split, data, observer
+        As for `score_run`.
+
+    Raises
+    ------
+    BabelrankError
+        Fewer than two runs, or two of one name; a run is malformed or of another collection; or an option is unknown.
+
+    Examples
+    --------
+    >>> import babelrank, json
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     result = babelrank.evaluate("use-multilingual-v3", "sample:en", runs=folder)
+    ...     (run,) = Path(folder).glob("*.run")
+    ...     first_only = Path(folder) / "first.run"
+    ...     _ = first_only.write_text(run.read_text().splitlines()[0])
+    ...     found = babelrank.compare_runs(run, first_only, collection="sample:en")
+    >>> found.to_frame()["figure"].tolist()
+    ['monolingual']
+    """
+    if names and len(names) != len(runs):
+        raise ReportError(f"{len(names)} names for {len(runs)} runs; give one for each run.")
+    with watched_by(observer) as watching:
+        chosen: list[str | None] = list(names) or [None] * len(runs)
+        loaded, opened = _open(runs, collection, watching, chosen, missing, subset, split, data)
+        for run in opened:
+            for note in run.resolved.notes:
+                watching.log(f"{run.name}: {note}")
+        return run_pipeline.compare_runs(opened, loaded, measure or "nDCG@10", margin=margin)
 
 
 def fuse_runs(
     runs: Sequence[str | Path],
-    collection: str,
+    collection: str | Collection,
     *,
     method: str = "rrf",
     weights: Sequence[float] | None = None,
@@ -82,16 +151,18 @@ def fuse_runs(
     run_out: str | Path = "fused.run",
     name: str | None = None,
     missing: str = "count",
+    subset: str | None = None,
+    split: str | None = None,
     data: str | Path | None = None,
     out: str | Path | None = None,
     observer: Observer | None = None,
 ) -> RunEvaluation:
-    """Fuse TREC runs into one, write it, and score it.
+    """Fuse runs into one, write it, and score it.
 
     Parameters
     ----------
     runs
-        Two files or more.
+        Two files or more, of any format that `score_run` reads.
     method
         ``rrf`` (reciprocal ranks) or ``weighted`` (scores scaled to 0 to 1).
     weights
@@ -99,8 +170,8 @@ def fuse_runs(
     depth
         Passages kept for each query.
     run_out
-        File of the fused run.
-    collection, name, missing, data, out, observer
+        File of the fused run, in TREC's format.
+    collection, name, missing, subset, split, data, out, observer
         As for `score_run`.
 
     Raises
@@ -109,16 +180,17 @@ def fuse_runs(
         A run is malformed or of another collection, or they cannot be fused that way.
     """
     with watched_by(observer) as watching:
-        loaded = open_collection(collection, optional_path(data), watching.log, missing)
-        paths = [as_path(run) for run in runs]
-        fused = fuse_files(paths, loaded, method=method, weights=weights, out=as_path(run_out), name=name, depth=depth)
+        loaded, opened = _open(runs, collection, watching, [None] * len(runs), missing, subset, split, data)
+        fused = run_pipeline.fuse_runs(
+            opened, loaded, method=method, weights=weights, out=as_path(run_out), name=name, depth=depth
+        )
         return _written(fused, out)
 
 
 def rerank_run(
     run: str | Path,
     model: str,
-    collection: str,
+    collection: str | Collection,
     *,
     top: int = 100,
     max_length: int | None = None,
@@ -127,11 +199,13 @@ def rerank_run(
     run_out: str | Path = "reranked.run",
     name: str | None = None,
     missing: str = "count",
+    subset: str | None = None,
+    split: str | None = None,
     data: str | Path | None = None,
     out: str | Path | None = None,
     observer: Observer | None = None,
 ) -> RunEvaluation:
-    """Sort a TREC run's best passages again with a cross-encoder, write the new run, and score it.
+    """Sort a run's best passages again with a cross-encoder, write the new run, and score it.
 
     Parameters
     ----------
@@ -146,8 +220,8 @@ def rerank_run(
     device
         As PyTorch names it, such as ``cpu`` or ``cuda:1``.
     run_out
-        File of the new run.
-    run, collection, name, missing, data, out, observer
+        File of the new run, in TREC's format.
+    run, collection, name, missing, subset, split, data, out, observer
         As for `score_run`.
 
     Raises
@@ -156,10 +230,10 @@ def rerank_run(
         The run is malformed or of another collection, or the model cannot be loaded.
     """
     with watched_by(observer) as watching:
-        loaded = open_collection(collection, optional_path(data), watching.log, missing)
+        loaded, (opened,) = _open([run], collection, watching, [None], missing, subset, split, data)
         score = reranking.load_cross_encoder(model, device=device, max_length=max_length, batch_size=batch_size)
-        reranked = rerank_file(
-            as_path(run),
+        reranked = run_pipeline.rerank_run(
+            opened,
             loaded,
             score,
             top=top,
@@ -168,6 +242,23 @@ def rerank_run(
             on_progress=watching.counting("pairs scored", "pairs"),
         )
         return _written(reranked, out)
+
+
+def _open(
+    runs: Sequence[str | Path],
+    collection: str | Collection,
+    observer: Observer,
+    names: Sequence[str | None],
+    missing: str,
+    subset: str | None,
+    split: str | None,
+    data: str | Path | None,
+) -> tuple[Collection, list[RunFile]]:
+    loaded = run_pipeline.open_collection(collection, optional_path(data), observer.log, missing)
+    return loaded, [
+        run_pipeline.open_run(as_path(run), loaded, name, subset=subset, split=split)
+        for run, name in zip(runs, names, strict=True)
+    ]
 
 
 @dataclass(frozen=True)

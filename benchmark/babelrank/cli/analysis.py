@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 import babelrank
-from babelrank.cli.common import ReportsOption, show, show_error
+from babelrank.cli.common import DataOption, ReportsOption, show, show_error
+from babelrank.cli.runs import MissingOption, SplitOption, SubsetOption
 
 ModelsArgument = Annotated[list[str], typer.Argument(help="Names or folders of reports.", metavar="MODEL…")]
 CollectionsOption = Annotated[
@@ -66,18 +67,56 @@ def plot(
 
 
 def compare(
-    models: Annotated[list[str], typer.Argument(help="Two or more reports, by name or folder.", metavar="A B [C…]")],
+    models: Annotated[
+        list[str] | None, typer.Argument(help="Two or more reports, by name or folder.", metavar="A B [C…]")
+    ] = None,
     collection: CollectionsOption = None,
     measure: Annotated[
-        str | None, typer.Option(help="mAP, R@1, R@10, R@100, MRR@10 or nDCG@10 [default: as reports show it first].")
+        str | None,
+        typer.Option(
+            help="mAP, R@1, R@10, R@100, MRR@10 or nDCG@10 [default: as reports show it first; nDCG@10 for runs]."
+        ),
     ] = None,
     margin: Annotated[
         float, typer.Option(min=0, help="Difference that does not matter in practice, such as 0.005.")
     ] = 0.0,
     reports: ReportsOption = None,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--run",
+            metavar="FILE",
+            help="Compare runs instead of reports: two or more, as `evaluate` takes them; with --collection.",
+        ),
+    ] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(help="Name of a run, once for each --run [default: as the file says].")
+    ] = None,
+    missing: MissingOption = "count",
+    subset: SubsetOption = None,
+    split: SplitOption = None,
+    data: DataOption = None,
 ) -> None:
     """Test, question by question, whether models differ: every pair of them, with intervals and corrected p-values."""
-    show(babelrank.compare(*models, collections=collection or (), measure=measure, margin=margin, reports=reports))
+    if runs:
+        if models or len(collection or ()) != 1:
+            raise babelrank.BabelrankError("compare --run takes runs, no reports, and one --collection.")
+        found = babelrank.compare_runs(
+            *runs,
+            collection=(collection or [""])[0],
+            names=name or (),
+            measure=measure,
+            margin=margin,
+            missing=missing,
+            subset=subset,
+            split=split,
+            data=data,
+        )
+    else:
+        found = babelrank.compare(
+            *models or (), collections=collection or (), measure=measure, margin=margin, reports=reports
+        )
+    show(found)
 
 
 def export(

@@ -1,4 +1,4 @@
-"""`evaluate`, `fuse` and `rerank`: TREC runs in, TREC runs and their figures out."""
+"""`evaluate`, `fuse` and `rerank`: runs in, runs and their measures out."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +25,17 @@ MissingOption = Annotated[
     ),
 ]
 NameOption = Annotated[str | None, typer.Option("--name", help="Name of the run in the result.")]
-_RUN_HELP = "A TREC run (query Q0 passage rank score tag); may be gzipped."
+SubsetOption = Annotated[
+    str | None,
+    typer.Option("--subset", help="Subset in a file of mteb's predictions [default: the only one there is]."),
+]
+SplitOption = Annotated[
+    str | None, typer.Option("--split", help="Split in a file of mteb's predictions [default: the only one there is].")
+]
+_RUN_HELP = (
+    "A TREC run (query Q0 passage rank score tag), JSON ({query: {passage: score}}), or mteb's predictions; may be "
+    "compressed."
+)
 
 
 def evaluate(
@@ -33,15 +43,19 @@ def evaluate(
     collection: CollectionOption,
     name: NameOption = None,
     missing: MissingOption = "count",
+    subset: SubsetOption = None,
+    split: SplitOption = None,
     data: DataOption = None,
     out: OutOption = None,
 ) -> None:
-    """Score a TREC run, whoever made it, as trec_eval does."""
-    show(babelrank.score_run(run, collection, name=name, missing=missing, data=data, out=out))
+    """Score a run of any tool, as trec_eval does."""
+    show(
+        babelrank.score_run(run, collection, name=name, missing=missing, subset=subset, split=split, data=data, out=out)
+    )
 
 
 def fuse(
-    runs: Annotated[list[Path], typer.Argument(help="Two TREC runs or more; each may be gzipped.", metavar="RUN…")],
+    runs: Annotated[list[Path], typer.Argument(help="Two runs or more, as `evaluate` takes them.", metavar="RUN…")],
     collection: CollectionOption,
     method: Annotated[str, typer.Option(help="rrf (reciprocal ranks) or weighted (scores from 0 to 1).")] = "rrf",
     weights: Annotated[
@@ -51,6 +65,8 @@ def fuse(
     run_out: RunOutOption = Path("fused.run"),
     name: NameOption = None,
     missing: MissingOption = "count",
+    subset: SubsetOption = None,
+    split: SplitOption = None,
     data: DataOption = None,
     out: OutOption = None,
 ) -> None:
@@ -65,6 +81,8 @@ def fuse(
             run_out=run_out,
             name=name,
             missing=missing,
+            subset=subset,
+            split=split,
             data=data,
             out=out,
         ),
@@ -83,6 +101,8 @@ def rerank(
     run_out: RunOutOption = Path("reranked.run"),
     name: NameOption = None,
     missing: MissingOption = "count",
+    subset: SubsetOption = None,
+    split: SplitOption = None,
     data: DataOption = None,
     out: OutOption = None,
 ) -> None:
@@ -99,6 +119,8 @@ def rerank(
             run_out=run_out,
             name=name,
             missing=missing,
+            subset=subset,
+            split=split,
             data=data,
             out=out,
         ),

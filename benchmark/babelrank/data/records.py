@@ -11,6 +11,7 @@ import json
 import lzma
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
@@ -77,6 +78,35 @@ def read_rows(path: Path) -> Iterator[tuple[int, str]]:
                 raise DataError(f"{path}:{number}: not valid Unicode ({error}).") from error
             if line.strip(SPACE):
                 yield number, line
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a file that is one JSON object; all numbers are floats, and no object in it may have a name twice.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, is cut off, or is not such an object.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            name, count = Counter(name for name, _ in pairs).most_common(1)[0]
+            raise ValueError(f"the name {name!r} occurs {count} times in one object")
+        return found
+
+    with _lines(path) as file:
+        try:
+            text = file.read().decode()
+            content = json.loads(text, object_pairs_hook=unique, parse_int=float)
+            if _SURROGATE.search(text):
+                json.dumps(content, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path}: not JSON ({error}).") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: not a JSON object but {type(content).__name__}.")
+    return content
 
 
 def read_table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:

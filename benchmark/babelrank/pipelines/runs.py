@@ -1,6 +1,6 @@
-"""Run files in, figures out: somebody else's run, several fused, or one re-ranked; each a system of its own.
+"""Run files in, measures out: a run of another tool, several compared or fused, or one re-ranked.
 
-Data flows one way: file -> run in trec_eval's order -> ranks -> figures.
+Data flows one way: file -> run in trec_eval's order -> ranks -> measures.
 """
 
 import re
@@ -8,19 +8,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from babelrank.analysis.bootstrap import RANK_DISTANCE, clustered_scores
+from babelrank.analysis.comparison import compare as compare_figures
+from babelrank.analysis.settings import score_pairs
+from babelrank.comparison import Comparison
 from babelrank.data.collection import Collection
 from babelrank.data.download import fetch_if_ours
 from babelrank.data.loading import load_collection
-from babelrank.errors import DataError, unknown_choice
+from babelrank.errors import DataError, ReportError, unknown_choice
 from babelrank.ranking.fusion import fuse
 from babelrank.ranking.reranking import PairScorer, rerank
-from babelrank.ranking.runs import Resolved, resolve
-from babelrank.ranking.trec import Run, read_run, save_run
+from babelrank.ranking.run_files import read_run
+from babelrank.ranking.runs import Resolved, rank_run, resolve
+from babelrank.ranking.trec import Run, save_run
+from babelrank.reporting.measures import tasks_of
 from babelrank.reporting.names import check_name, slug
 from babelrank.reporting.run_evaluation import RunEvaluation, evaluate_run
+from babelrank.result import check_measure
 
 MISSING = ("count", "ignore")
-_SUFFIX = re.compile(r"(\.run|\.trec|\.txt|\.tsv)?(\.gz|\.bz2|\.xz|\.zst)?$")
+_SUFFIX = re.compile(r"(\.run|\.trec|\.txt|\.tsv|\.json)?(\.gz|\.bz2|\.xz|\.zst)?$")
 
 
 @dataclass(frozen=True)
@@ -32,9 +41,9 @@ class RunFile:
 
 
 def open_collection(
-    spec: str, data: Path | None, announce: Callable[[str], None], missing: str = MISSING[0]
+    collection: str | Collection, data: Path | None, log: Callable[[str], None], missing: str = MISSING[0]
 ) -> Collection:
-    """Load what runs are scored against, downloading what babelrank knows where to get.
+    """Load what runs are scored against; what babelrank knows where to get is downloaded.
 
     Parameters
     ----------
@@ -49,13 +58,16 @@ def open_collection(
     """
     if missing not in MISSING:
         raise DataError("--missing: " + unknown_choice("way", missing, MISSING))
-    fetch_if_ours(spec, data, announce)
-    collection = load_collection(spec, data)
+    if isinstance(collection, str):
+        fetch_if_ours(collection, data, log)
+        collection = load_collection(collection, data)
     return collection if missing == "ignore" else collection.with_missing()
 
 
-def open_run(path: Path, collection: Collection, name: str | None = None) -> RunFile:
-    """Read a run and look up its queries and passages.
+def open_run(
+    path: Path, collection: Collection, name: str | None = None, *, subset: str | None = None, split: str | None = None
+) -> RunFile:
+    """Read a run and look up its queries and passages; see `read_run` for `subset` and `split`.
 
     Raises
     ------
@@ -64,17 +76,38 @@ def open_run(path: Path, collection: Collection, name: str | None = None) -> Run
     ReportError
         The name is not a valid one.
     """
-    return RunFile(check_name(name or _SUFFIX.sub("", path.name)), resolve(read_run(path), collection, str(path)))
+    run = read_run(path, subset=subset, split=split)
+    return RunFile(check_name(name or run.system or _SUFFIX.sub("", path.name)), resolve(run, collection, str(path)))
 
 
-def evaluate_file(path: Path, collection: Collection, name: str | None = None) -> RunEvaluation:
-    """Score a run file; see `open_run` for what can be wrong with it."""
-    run = open_run(path, collection, name)
-    return evaluate_run(run.name, run.resolved, collection)
+def compare_runs(runs: Sequence[RunFile], collection: Collection, measure: str, *, margin: float = 0.0) -> Comparison:
+    """Test whether systems of which only runs exist differ; see `babelrank.compare_runs`.
+
+    The rank distance is compared if the runs hold all relevant passages: only then it is known.
+
+    Raises
+    ------
+    ReportError
+        There are fewer than two runs, two have one name, or the measure is unknown.
+    """
+    if len(runs) < 2:
+        raise ReportError(f"compare needs two runs or more, got {len(runs)}.")
+    names = [run.name for run in runs]
+    if repeated := next((name for name in names if names.count(name) > 1), None):
+        raise ReportError(f"two runs are called {repeated!r}; --name, once for each run, tells them apart.")
+    tables = [rank_run(run.resolved, collection) for run in runs]
+    tasks = tasks_of(collection.languages, score_pairs(tables[0]).n)
+    check_measure(measure)
+    scores = [clustered_scores(table, measure) for table in tables]
+    if not all(np.isfinite(table.table["rank_in_pool"]).all() for table in tables):
+        scores = [each.without(RANK_DISTANCE) for each in scores]
+    has_distance = scores[0].counts[:, scores[0].settings(RANK_DISTANCE)].any()
+    found = compare_figures(scores, (*tasks, RANK_DISTANCE) if has_distance else tasks, margin=margin)
+    return Comparison(names, {collection.name: found}, {collection.name: measure})
 
 
-def fuse_files(
-    paths: Sequence[Path],
+def fuse_runs(
+    runs: Sequence[RunFile],
     collection: Collection,
     *,
     method: str,
@@ -83,20 +116,19 @@ def fuse_files(
     name: str | None = None,
     depth: int,
 ) -> RunEvaluation:
-    """Fuse run files into one, write that to `out`, and score it.
+    """Fuse runs into one, write that to `out`, and score it.
 
     Raises
     ------
     BabelrankError
-        A run is malformed or not of this collection, or they cannot be fused as asked; see `open_run` and `fuse`.
+        They cannot be fused this way; see `fuse`.
     """
-    runs = [open_run(path, collection) for path in paths]
     fused = fuse([run.resolved.run for run in runs], method, weights, depth=depth)
     return _write(fused, collection, name or f"{method} of {', '.join(run.name for run in runs)}", out)
 
 
-def rerank_file(
-    path: Path,
+def rerank_run(
+    run: RunFile,
     collection: Collection,
     score: PairScorer,
     *,
@@ -105,16 +137,15 @@ def rerank_file(
     name: str,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> RunEvaluation:
-    """Re-rank a run file, write the run to `out`, and score it.
+    """Re-rank a run, write the new one to `out`, and score it.
 
     Raises
     ------
     BabelrankError
-        The run is malformed or not of this collection, or cannot be re-ranked; see `open_run` and `rerank`.
+        The run cannot be re-ranked; see `rerank`.
     """
-    resolved = open_run(path, collection).resolved
     questions = collection.queries["text"].tolist()
-    return _write(rerank(resolved, questions, score, top=top, on_progress=on_progress), collection, name, out)
+    return _write(rerank(run.resolved, questions, score, top=top, on_progress=on_progress), collection, name, out)
 
 
 def _write(run: Run, collection: Collection, name: str, out: Path) -> RunEvaluation:

@@ -1,12 +1,10 @@
-"""Runs and qrels in TREC's format: the one home of how they are written, and how they are read.
+"""Runs, and how they and qrels are written in TREC's format; `run_files` reads them.
 
 A run is lines of ``query-id Q0 passage-id rank score tag``. What counts is the score: trec_eval sorts by it, and by the
 passage's id where scores are equal, and forgets the rank (see `ranking.runs`). Queries go by their ids; where a
 collection has several languages, by ``LANG:ID`` (see `Collection.labels`).
 """
 
-import math
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from babelrank.data.collection import Collection
-from babelrank.data.records import SPACE, read_rows
-from babelrank.errors import DataError, ReportError
+from babelrank.data.records import SPACE
+from babelrank.errors import ReportError
 from babelrank.files import atomic_write
 from babelrank.ranking.best import TopPassages
 
 PLACEHOLDER = "unjudged-"  # what exported runs call the passages that a rank table does not name; a number follows
-_COLUMNS = "query-id Q0 passage-id rank score tag"
 _TEXT = pa.large_string()  # a run can be longer than 2 GiB
 _WHITE_SPACE = f"[{SPACE}]"
 
@@ -40,69 +37,24 @@ class Run:
         Numbers, which may be infinite; float32, as trec_eval keeps them, shape (lines,).
     notes
         What of the run does not count, in sentences.
+    system
+        Name of the model that made it; empty where the file does not say.
     """
 
     queries: np.ndarray
     passages: np.ndarray
     scores: np.ndarray
     notes: tuple[str, ...] = ()
+    system: str = ""
 
     def __len__(self) -> int:
         return len(self.scores)
-
-
-def read_run(path: Path) -> Run:
-    """Read a run, packed or not. A line that is repeated counts once; columns end at ASCII white space alone.
-
-    Raises
-    ------
-    DataError
-        The file cannot be read, is cut off or empty, a line has other columns or no number for a score, or a query has
-        a passage twice with different scores; names the line.
-    """
-    names: dict[str, str] = {}  # one string for each id, however many lines it is on
-    queries, passages, scores = [], [], array("f")
-    for number, line in read_rows(path):
-        cells = line.encode().split()
-        if len(cells) != 6:
-            raise DataError(f"{path}:{number}: {line[:80]!r} is not {_COLUMNS!r}.")
-        try:
-            score = float(cells[4])
-        except ValueError as error:
-            raise DataError(f"{path}:{number}: score {cells[4].decode()!r} is no number.") from error
-        if math.isnan(score):
-            raise DataError(f"{path}:{number}: score {cells[4].decode()!r} cannot be sorted.")
-        query, passage = cells[0].decode(), cells[2].decode()
-        queries.append(names.setdefault(query, query))
-        passages.append(names.setdefault(passage, passage))
-        scores.append(score)
-    if not scores:
-        raise DataError(f"{path}: holds no line of {_COLUMNS!r}.")
-    run = Run(np.array(queries, object), np.array(passages, object), np.frombuffer(scores, dtype=np.float32))
-    pairs = number_ids(run.queries) * len(run) + number_ids(run.passages)
-    repeated = pd.Series(pairs).duplicated().to_numpy()
-    return _without_repeats(path, run, pairs, repeated) if repeated.any() else run
 
 
 def number_ids(ids: np.ndarray) -> np.ndarray:
     """Return a number for each id, the same for equal ones: int64, in the order in which they come."""
     numbers: np.ndarray = pd.factorize(ids)[0]
     return numbers
-
-
-def _without_repeats(path: Path, run: Run, pairs: np.ndarray, repeated: np.ndarray) -> Run:
-    """Leave out lines that say what an earlier one does; refuse those that say otherwise."""
-    _, first, line_of = np.unique(pairs, return_index=True, return_inverse=True)
-    other = np.flatnonzero(run.scores != run.scores[first[line_of]])
-    if len(other):
-        line, before = int(other[0]), int(first[line_of[other[0]]])
-        numbers = [number for place, (number, _) in enumerate(read_rows(path)) if place in (before, line)]
-        raise DataError(
-            f"{path}:{numbers[1]}: query {run.queries[line]!r} has passage {run.passages[line]!r} with another score "
-            f"on line {numbers[0]}."
-        )
-    note = f"{repeated.sum():,} lines are repeated; each counts once"
-    return Run(run.queries[~repeated], run.passages[~repeated], run.scores[~repeated], (note,))
 
 
 def save_run(path: Path, run: Run, tag: str) -> None:
