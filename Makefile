@@ -4,9 +4,10 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 RUNNABLE := .venv/.runnable
 TESTABLE := .venv/.testable
+DOCUMENTABLE := .venv/.documentable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format bench docs clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,6 +20,10 @@ $(RUNNABLE): pyproject.toml constraints.txt
 
 $(TESTABLE): $(RUNNABLE)
 	$(PIP) --editable '.[dev]'
+	@touch $@
+
+$(DOCUMENTABLE): $(RUNNABLE)
+	$(PIP) --editable '.[docs]'
 	@touch $@
 
 demo: $(RUNNABLE)  ## evaluate the embedded encoder on the embedded collection
@@ -39,6 +44,10 @@ format: $(TESTABLE)  ## put the code into the house style
 
 bench: $(TESTABLE)  ## measure speed, as ratios in one run
 	$(BIN)/python -m bench
+
+# Strict: a broken link or an unknown name fails. Notebooks are executed.
+docs: $(DOCUMENTABLE)  ## build the documentation in build/docs
+	$(BIN)/mkdocs build
 
 clean:  ## delete what make made
 	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache .hypothesis

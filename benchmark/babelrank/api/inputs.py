@@ -55,5 +55,5 @@ def watched_by(observer: Observer | None) -> Iterator[Observer]:
 
     from babelrank.reporting.terminal import ProgressBars
 
-    with ProgressBars(Console(stderr=True, markup=False, emoji=False)) as bars:
+    with ProgressBars(Console(stderr=True, markup=False, emoji=False, force_jupyter=False)) as bars:
         yield bars

@@ -89,7 +89,7 @@ class Collection:
         name: str = "frames",
         source: str = "frames",
     ) -> "Collection":
-        """Make a collection of three tables.
+        """Make a collection of three tables; ids may be strings or whole numbers.
 
         Parameters
         ----------
@@ -99,11 +99,8 @@ class Collection:
             Columns ``id``, ``lang``, ``text``.
         qrels
             Columns ``query_id``, ``passage_id``, and optionally ``grade`` (whole, 1 by default; 0 is not relevant).
-
         name, source
             See `Collection`.
-
-        Ids may be strings or whole numbers.
 
         Raises
         ------
