@@ -225,13 +225,13 @@ def test_results_of_version_1_are_read_and_lack_what_came_later():
         collection.macro["monolingual"]["mAP"]
         == json.loads(VERSION_1.read_text(encoding="utf-8"))["collections"]["mlqa-r"]["macro"]["monolingual"]["mAP"]
     )
-    assert json.loads(dump(results))["schema_version"] == 2
+    assert json.loads(dump(results))["schema_version"] == 3
 
 
 def test_the_reports_of_the_project_are_read():
     reports = read_reports(Path(__file__).resolve().parents[1] / "reports")
     assert len(reports) >= 6
-    assert {results.schema_version for results in reports.values()} == {2}  # whichever they are of
+    assert {results.schema_version for results in reports.values()} == {3}  # whichever they are of
 
 
 def test_a_new_evaluation_joins_a_report_of_version_1(tmp_path, submitted):
@@ -253,7 +253,7 @@ def test_a_new_evaluation_joins_a_report_of_version_1(tmp_path, submitted):
     assert list(merged.collections) == ["xquad-r:de,en", NAME]
     assert merged.collections["xquad-r:de,en"].space is None
     assert merged.collections[NAME].space is not None
-    assert json.loads(path.read_text(encoding="utf-8"))["schema_version"] == 2
+    assert json.loads(path.read_text(encoding="utf-8"))["schema_version"] == 3
 
 
 # Languages seen in training, and what leads from page to page
@@ -281,10 +281,10 @@ def test_a_report_in_its_project_leads_to_the_leaderboard_and_one_elsewhere_does
     assert "reports/toy/report.html" in render_leaderboard_html(boards)
 
 
-def test_a_leaderboard_of_three_sizes_or_more_shows_how_figures_scale(tmp_path, submitted):
+def test_a_leaderboard_with_four_sizes_of_a_family_shows_how_figures_scale(tmp_path, submitted):
     results, ranks, _ = submitted
-    for i, parameters in enumerate((10**6, 10**7, 10**7, None, 10**8)):
-        model = replace(results.model, name=f"toy {i}", parameters=parameters, fingerprint=str(i))
+    for i, parameters in enumerate((10**6, 10**7, 10**7, None, 10**8, 10**9)):
+        model = replace(results.model, name=f"toy {i}", parameters=parameters, fingerprint=str(i), family="toys")
         score = 0.2 + 0.1 * np.log10((parameters or 1) / 10**6)
         macro = json.loads(json.dumps(results.collections[NAME].macro))
         macro["monolingual"]["mAP"] = score
@@ -292,6 +292,6 @@ def test_a_leaderboard_of_three_sizes_or_more_shows_how_figures_scale(tmp_path, 
         write_report(tmp_path, Results(model, {NAME: evaluated}, results.environment), ranks)
         boards = read_boards(tmp_path)
         for page in (render_leaderboard(boards), render_leaderboard_html(boards)):
-            assert ("laws fitted to the number of parameters" in page) == (i == 4)
-    fitted = "| mAP Mo. ↑ | log-linear | tenfold: +0.100 (+0.100 to +0.100) | 1.000 | 3 |"
+            assert ("laws fitted to the number of parameters" in page) == (i == 5)
+    fitted = "| mAP Mo. ↑ | toys | log-linear | tenfold: +0.100 (+0.100 to +0.100) | 1.000 | 5 |"
     assert fitted in render_leaderboard(boards)

@@ -8,8 +8,6 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from matplotlib.text import Text
 
 from babelrank.analysis.bias import measure_rank_distance
@@ -33,11 +31,10 @@ from babelrank.reporting.plots import (
     kinds,
     plot,
     render,
-    scaling_points,
     style,
 )
-from babelrank.reporting.plots.labels import place_boxes
 from babelrank.reporting.report import read_reports
+from babelrank.reporting.scaling_table import scaling_points
 from toy_reports import toy_results
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
@@ -121,48 +118,6 @@ def test_tables_that_cannot_be_drawn_together_are_refused():
         draw_distance_boxes({}, "xquad-r")
 
 
-# Places of names
-
-
-def overlapping(boxes, others):
-    return ((boxes[:, None, :2] < others[None, :, 2:]) & (others[None, :, :2] < boxes[:, None, 2:])).all(axis=-1)
-
-
-@settings(max_examples=15)
-@given(
-    points=st.lists(st.tuples(st.floats(0, 600), st.floats(0, 400)), min_size=1, max_size=12),
-    width=st.floats(5, 150),
-)
-def test_names_that_are_said_to_be_free_cover_nothing(points, width):
-    at, sizes = np.array(points), np.tile([width, 12.0], (len(points), 1))
-    markers = np.concatenate([at - 4, at + 4], axis=1)
-    bounds = np.array([-50.0, -50.0, 650.0, 450.0])
-    centres, clean = place_boxes(at, sizes, bounds, markers, 8.0)
-    assert centres.shape == at.shape
-    again, _ = place_boxes(at, sizes, bounds, markers, 8.0)
-    np.testing.assert_array_equal(centres, again)
-    if clean:
-        boxes = np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=1)
-        assert not overlapping(boxes, markers).any()
-        assert (overlapping(boxes, boxes) == np.eye(len(boxes), dtype=bool)).all()
-        assert (boxes[:, :2] >= bounds[:2]).all()
-        assert (boxes[:, 2:] <= bounds[2:]).all()
-
-
-def test_a_few_points_far_apart_have_their_names_close_by():
-    at = np.array([[100.0, 100.0], [300.0, 100.0], [100.0, 300.0]])
-    sizes, markers = np.tile([60.0, 12.0], (3, 1)), np.concatenate([at - 4, at + 4], axis=1)
-    centres, clean = place_boxes(at, sizes, np.array([0.0, 0.0, 400.0, 400.0]), markers, 8.0)
-    assert clean
-    assert (np.abs(centres - at) <= sizes / 2 + 8).all()
-
-
-def test_where_there_is_no_room_that_is_said():
-    at = np.array([[50.0, 50.0], [52.0, 50.0]])
-    _, clean = place_boxes(at, np.full((2, 2), 90.0), np.array([0.0, 0.0, 100.0, 100.0]), np.empty((0, 4)), 8.0)
-    assert not clean
-
-
 # Scatter and scaling
 
 
@@ -178,7 +133,8 @@ def test_each_collection_has_a_panel_with_every_model_that_has_both_figures(repo
         expected = [(macro["rank_distance"], macro["mAP"]) for macro in macros]
         drawn = [(line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines if line.get_marker() != "None"]
         np.testing.assert_allclose(drawn, expected)
-        assert [text.get_text().replace("\n", " ") for text in axes.texts] == [model.model.name for model in models]
+    names = [text.get_text().replace("\n", " ") for text in figure.legends[0].get_texts()]
+    assert names == [first.model.name, second.model.name]
 
 
 def test_intervals_are_crosses(reports):
@@ -189,29 +145,41 @@ def test_intervals_are_crosses(reports):
     assert [tuple(crosses[0].get_xdata()), tuple(crosses[1].get_ydata())] == [(8000, 10000), (0.05, 0.2)]
 
 
-def test_many_models_are_numbered_and_named_in_a_key(reports):
+def test_a_key_names_all_models(reports):
     model = next(iter(reports.values()))
     names = [f"_a model with a long name and $x$, number {i}" for i in range(20)]
     models = [replace(model, model=replace(model.model, name=name)) for name in names]
     figure = draw_scatter(models, size=COLUMN)
-    assert {text.get_text() for text in figure.axes[0].texts} == {str(i) for i in range(1, 21)}
-    key = [text.get_text().replace("\n", " ") for text in figure.legends[0].get_texts()]
-    assert key == [f"{i}  {name}" for i, name in enumerate(names, start=1)]
+    assert [text.get_text().replace("\n", " ") for text in figure.legends[0].get_texts()] == names
 
 
 def test_models_without_parameters_are_left_out_by_name(reports):
-    models = list(reports.values())
-    points, left_out = scaling_points(models, "xquad-r")
-    assert {point.label for point in points} | set(left_out) == {model.model.name for model in models}
-    assert left_out == [model.model.name for model in models if not model.model.parameters]
-    panel = ScalingPanel("xquad-r", "multilingual", points, left_out=left_out)
+    models = [(each.model, each.collections["xquad-r"]) for each in reports.values()]
+    points, left_out = scaling_points(models, "multilingual")
+    assert left_out == ["bm25"]
+    panel = ScalingPanel("xquad-r", "multilingual", points, {}, left_out)
     assert all(name in draw_scaling([panel]).axes[0].get_xlabel().replace("\n", " ") for name in left_out)
+
+
+def test_a_model_and_its_variants_are_one_point():
+    toy, _ = toy_results()
+    models = [
+        (replace(toy.model, name=name, base_model=base, parameters=parameters), toy.collections["xquad-r"])
+        for name, base, parameters in (
+            ("b, trained on", "b", 11 * 10**6),
+            ("b, trained on twice", "b, trained on", 12 * 10**6),
+            ("b", None, 10**7),
+            ("c, trained on", "c", 10**8),
+        )
+    ]
+    points, _ = scaling_points(models, "multilingual")
+    assert [(point.label, point.parameters) for point in points] == [("b", 10**7), ("c, trained on", 10**8)]
 
 
 def test_a_law_is_drawn_over_the_points_with_its_band():
     points = [ScalingPoint(str(i), 10.0**i, 0.1 * i + 0.01 * (i % 2)) for i in range(4, 9)]
     fit = fit_scaling(points)
-    axes = draw_scaling([ScalingPanel("toy", "multilingual", points, fit.predict)]).axes[0]
+    axes = draw_scaling([ScalingPanel("toy", "multilingual", points, {"toys": fit})]).axes[0]
     law = next(line for line in axes.lines if len(line.get_xdata()) > 2)
     assert (law.get_xdata()[0], law.get_xdata()[-1]) == (1e4, pytest.approx(1e8))
     np.testing.assert_allclose(law.get_ydata(), [fit.predict(size).value for size in law.get_xdata()])
@@ -222,12 +190,11 @@ def test_a_law_is_drawn_over_the_points_with_its_band():
 
 def test_a_law_that_leaves_the_possible_does_not_stretch_the_axis():
     points = [ScalingPoint(str(i), 10.0**i, 0.1 * i) for i in range(1, 5)]
-    panel = ScalingPanel("toy", "multilingual", points, lambda size: Interval(0.5, -20, 30))
-    low, high = draw_scaling([panel]).axes[0].get_ylim()
+    law = fit_scaling([replace(point, value=point.value * (-1) ** i) for i, point in enumerate(points)])
+    low, high = draw_scaling([ScalingPanel("toy", "multilingual", points, {"toys": law})]).axes[0].get_ylim()
     assert -0.2 < low < 0.1
     assert 0.4 < high < 1.2
-    falling = ScalingPanel("toy", "rank_distance", points, lambda size: Interval(0.4 - size / 5000, -1, 1))
-    axes = draw_scaling([falling]).axes[0]
+    axes = draw_scaling([ScalingPanel("toy", "rank_distance", points, {"toys": law})]).axes[0]
     assert axes.get_yscale() == "log"
     assert axes.get_ylim()[0] > 0.01
 
@@ -236,21 +203,23 @@ def test_scaling_needs_panels_with_points():
     with pytest.raises(ReportError, match="a panel at least"):
         draw_scaling([])
     with pytest.raises(ReportError, match="known number of parameters"):
-        draw_scaling([ScalingPanel("toy", "multilingual", [])])
+        draw_scaling([ScalingPanel("toy", "multilingual", [], {})])
 
 
-def test_a_law_of_variants_of_one_model_is_that_of_their_mean(monkeypatch):
-    """Three sizes and four models: what is fitted, and so the width of the band, is what three points allow."""
+def test_only_a_family_of_four_sizes_gets_a_law():
     toy, _ = toy_results()
     models = [
-        replace(toy, model=replace(toy.model, name=name, parameters=parameters))
-        for name, parameters in (("a", 10**6), ("b", 10**7), ("b, trained on", 10**7), ("c", 10**8))
+        replace(toy, model=replace(toy.model, name=name, parameters=parameters, family=family))
+        for name, parameters, family in (
+            *((f"a{i}", 10**i, "a") for i in range(5, 9)),
+            *((f"b{i}", 10**i, "b") for i in range(5, 8)),
+            ("other", 10**9, None),
+        )
     ]
-    fitted = []
-    monkeypatch.setattr(kinds, "fit_scaling", lambda points: fitted.append(points) or fit_scaling(points))
     ((_, figure),) = KINDS["scaling"](PlotInputs(models, None), TEXT)
-    assert [[point.parameters for point in points] for points in fitted] == [[10**6, 10**7, 10**8]] * 2
-    assert {text.get_text() for text in figure.axes[0].texts} == {"a", "b", "b, trained on", "c"}
+    titles = [axes.get_title(loc="left").replace("\n", " ") for axes in figure.axes]
+    assert all("a: log-linear" in title and "b:" not in title for title in titles)
+    assert len([line for line in figure.axes[0].lines if len(line.get_xdata()) > 2]) == 1
 
 
 # All kinds, on the committed reports

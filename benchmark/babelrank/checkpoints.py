@@ -42,6 +42,14 @@ def trained_languages(folder: Path) -> list[str] | None:
     return None
 
 
+def base_model_of(folder: Path) -> str | None:
+    """Return the name of the model that a checkpoint was trained from; None if the folder does not say so readably."""
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        metadata = rename_old_keys(json.loads((folder / METADATA_FILE).read_text(encoding="utf-8")))
+        return public_name(metadata["config"]["model"]["base_model"])
+    return None
+
+
 def all_languages(metadata: Mapping[str, Any]) -> list[str]:
     """Return the languages in a checkpoint's metadata and in those of the checkpoints that it was made from."""
     before = [*metadata.get(AVERAGED_WITH, ()), *([metadata[BASE_MODEL]] if BASE_MODEL in metadata else [])]

@@ -1,14 +1,14 @@
-"""Do larger encoders do better? A law fitted to a figure over the number of parameters.
+"""Do larger encoders do better? A law fitted to a figure over the number of parameters, within a family of models.
 
-In: one point per encoder, its size with a figure of accuracy (mAP) or of bias (rank distance). Out: a power law, or
-where the points allow no more a straight line over the logarithm of the size, with confidence intervals.
+In: one point per encoder, its size with a figure of accuracy (mAP) or of bias. Out: a power law, or where the points
+allow no more a straight line over the logarithm of the size, with confidence intervals. Unlike models differ in more
+than size, so only models of one family are fitted together, and only four sizes or more.
 """
 
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 import numpy as np
 from scipy.special import stdtrit
@@ -18,8 +18,7 @@ from babelrank.errors import ReportError
 
 POWER_LAW = "power law"
 LOG_LINEAR = "log-linear"
-FEWEST_POINTS = 3  # a line through two has no error to judge it by
-_MINIMUM_SIZES = 4  # different sizes for a power law, which has three coefficients
+FEWEST_SIZES = 4  # a power law has three coefficients; with fewer sizes intervals say nothing
 _EXPONENTS = np.geomspace(0.01, 10, 200)  # where the search starts; a steeper law would be a step
 _LEVEL = 0.95
 
@@ -36,11 +35,14 @@ class ScalingPoint:
         Its size: number of parameters.
     value
         The figure.
+    family
+        The family of models that it is of, such as ``multilingual-e5``; None if that is not known.
     """
 
     label: str
     parameters: float
     value: float
+    family: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,6 @@ class ScalingFit:
         ``power law``, y = a + b · (N / N₀)^(−c), after Kaplan et al. 2020, arXiv 2001.08361, with a limit a as in
         Hoffmann et al. 2022, arXiv 2203.15556; or ``log-linear``, y = a + b · log₁₀(N / N₀), which is what a power law
         becomes as c goes to 0.
-    reason
-        Why this form.
     reference
         N₀, the geometric mean of the sizes: the coefficients hang on each other less than if it were 1.
     coefficients
@@ -70,12 +70,11 @@ class ScalingFit:
     -----
     Intervals are of Student's t with n − (number of coefficients) degrees of freedom: exact for the line under normal
     errors, of the delta method for the power law (from the covariance that scipy.optimize.curve_fit linearises at the
-    fit). The points are not resampled: of three to a dozen encoders too many resamples hold too few different sizes to
+    fit). The points are not resampled: of four to a dozen encoders too many resamples hold too few different sizes to
     be fitted at all.
     """
 
     form: str
-    reason: str
     reference: float
     coefficients: dict[str, Interval]
     r_squared: float | None
@@ -101,31 +100,28 @@ class ScalingFit:
         return Interval(value, value - half, value + half)
 
 
-def merge_sizes(points: Sequence[ScalingPoint]) -> list[ScalingPoint]:
-    """Return one point for each size, the mean of those that have it; labels are joined.
-
-    Variants of one model are no independent evidence of what size does: each counted for itself would make intervals
-    narrower than they are.
-    """
-    by_size: defaultdict[float, list[ScalingPoint]] = defaultdict(list)
+def fit_families(points: Sequence[ScalingPoint]) -> dict[str, ScalingFit]:
+    """Fit a law to each family of models with four sizes or more."""
+    families: defaultdict[str, list[ScalingPoint]] = defaultdict(list)
     for point in points:
-        by_size[point.parameters].append(point)
-    return [
-        ScalingPoint(", ".join(point.label for point in same), size, fmean(point.value for point in same))
-        for size, same in by_size.items()
-    ]
+        if point.family:
+            families[point.family].append(point)
+    return {
+        family: fit_scaling(members)
+        for family, members in families.items()
+        if len({point.parameters for point in members}) >= FEWEST_SIZES
+    }
 
 
 def fit_scaling(points: Sequence[ScalingPoint]) -> ScalingFit:
     """Fit a law to a figure over the number of parameters.
 
-    From four different sizes on it is a power law, if the confidence interval of its exponent is above 0; otherwise
-    log-linear.
+    It is a power law if the confidence interval of its exponent is above 0; otherwise log-linear.
 
     Raises
     ------
     ReportError
-        Fewer than three points, all of one size, or a size or value that is no number.
+        Fewer than four sizes, or a size or value that is no number.
     """
     ordered = tuple(sorted(points, key=lambda point: (point.parameters, point.label)))
     for point in ordered:
@@ -134,29 +130,20 @@ def fit_scaling(points: Sequence[ScalingPoint]) -> ScalingFit:
                 f"{point.label}: {point.parameters} parameters with value {point.value}; "
                 "a size is positive, and both are finite."
             )
-    if len(ordered) < FEWEST_POINTS:
-        raise ReportError(f"a scaling law takes at least {FEWEST_POINTS} encoders of known size, not {len(ordered)}.")
     sizes = np.array([point.parameters for point in ordered], dtype=float)
     values = np.array([point.value for point in ordered], dtype=float)
     different = len(np.unique(sizes))
-    if different == 1:
-        raise ReportError(f"a scaling law takes encoders of different sizes; all {len(ordered)} have {sizes[0]:.0f}.")
+    if different < FEWEST_SIZES:
+        raise ReportError(f"a scaling law takes encoders of at least {FEWEST_SIZES} different sizes, got {different}.")
     reference = float(np.exp(np.log(sizes).mean()))
     relative = sizes / reference
-    found = _fit_power(relative, values) if different >= _MINIMUM_SIZES else None
-    if different < _MINIMUM_SIZES:
-        reason = f"a power law takes at least {_MINIMUM_SIZES} different sizes, not {different}"
-    elif found is None:
-        reason = "the points do not tell the exponent of a power law from 0, where the law is log-linear"
-    else:
-        reason = f"{different} different sizes tell the exponent from 0, where the law is log-linear"
+    found = _fit_power(relative, values)
     estimate, covariance = found or _fit_line(relative, values)
     fitted = (_power if found else _line)(relative, *estimate)
     half = _t(len(ordered) - len(estimate)) * np.sqrt(np.diag(covariance))
     residual, total = float(((values - fitted) ** 2).sum()), float(((values - values.mean()) ** 2).sum())
     return ScalingFit(
         form=POWER_LAW if found else LOG_LINEAR,
-        reason=reason,
         reference=reference,
         coefficients={
             name: Interval(float(value), float(value - width), float(value + width))

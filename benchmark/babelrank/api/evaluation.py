@@ -30,6 +30,8 @@ def evaluate(
     runs: str | Path | None = None,
     streaming: Streaming | None = None,
     seen: str | Sequence[str] | None = None,
+    base_model: str | None = None,
+    family: str | None = None,
     texts: bool = True,
     reports: str | Path | None = None,
     leaderboard: bool = False,
@@ -61,6 +63,11 @@ def evaluate(
         How collections that do not fit into memory are streamed.
     seen
         Languages that the model was trained on, as codes; a string separates them by commas.
+    base_model
+        Name of the model that it is a variant of, under which leaderboards group it; by default as a checkpoint of
+        `train` says, or the model without its transforms.
+    family
+        Name of models of one recipe in several sizes, over which scaling laws are fitted.
     texts
         Whether the result keeps the texts of the worst questions, where the collection's licence is known.
     reports
@@ -113,6 +120,8 @@ def evaluate(
             runs=optional_path(runs),
             streaming=streaming,
             seen=_read_languages(seen),
+            base_model=base_model,
+            family=family,
             texts=texts,
             with_leaderboard=leaderboard,
             replace_figures=replace,

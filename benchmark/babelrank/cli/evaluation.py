@@ -86,6 +86,17 @@ def submit(
             metavar="LANG,…", help="Languages it was trained on [default: as a checkpoint of `babelrank train` says]."
         ),
     ] = None,
+    base_model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Model that it is a variant of; the leaderboard groups them [default: as a checkpoint of `babelrank "
+            "train` says].",
+        ),
+    ] = None,
+    family: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Models of one recipe in several sizes, for scaling laws.")
+    ] = None,
     texts: Annotated[
         bool, typer.Option(help="Put the texts of the worst questions into the report, where the licence is known.")
     ] = True,
@@ -118,6 +129,8 @@ def submit(
         runs=run,
         streaming=babelrank.Streaming(parse_size(memory), engine, workers, address),
         seen=seen,
+        base_model=base_model,
+        family=family,
         texts=texts,
         replace=replace,
         query_prompt=query_prompt,

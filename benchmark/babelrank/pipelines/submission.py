@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from babelrank.checkpoints import trained_languages
+from babelrank.checkpoints import base_model_of, trained_languages
 from babelrank.data.collection import Collection
 from babelrank.data.loading import load_collections
 from babelrank.encoding.corpus import EncoderSource
@@ -46,6 +46,8 @@ def submit(
     runs: Path | None = None,
     streaming: Streaming | None = None,
     seen: Sequence[str] | None = None,
+    base_model: str | None = None,
+    family: str | None = None,
     texts: bool = True,
     with_leaderboard: bool = False,
     replace_figures: bool = False,
@@ -86,7 +88,13 @@ def submit(
     _check_fit(encoder.info, chosen)
     described = _describe(label or encoder.info.name, encoder.info, options, chosen, name)
     known = trained_languages(Path(model)) if isinstance(model, str) else None
-    described = replace(described, seen=known if seen is None else sorted(set(seen)))
+    base = base_model or (base_model_of(Path(model)) if isinstance(model, str) else None)
+    described = replace(
+        described,
+        seen=known if seen is None else sorted(set(seen)),
+        base_model=base or (label if transforms else None),
+        family=family,
+    )
     if reports is not None:
         digests = {} if replace_figures else {found.name: found.sha256 for found in loaded}
         check_writable(reports, described, digests)

@@ -294,9 +294,12 @@ def _merge(earlier: Results | None, latest: Results) -> Results:
         for name, collection in earlier.collections.items()
         if name not in latest.collections
     }
-    # Adding a collection says nothing of the languages seen in training, unless it does.
-    seen = earlier.model.seen if latest.model.seen is None else latest.model.seen
-    return replace(latest, model=replace(latest.model, seen=seen), collections={**kept, **latest.collections})
+    # Adding a collection says nothing of where the model comes from, unless it does.
+    known = {
+        field: getattr(earlier.model, field) if getattr(latest.model, field) is None else getattr(latest.model, field)
+        for field in ("seen", "base_model", "family")
+    }
+    return replace(latest, model=replace(latest.model, **known), collections={**kept, **latest.collections})
 
 
 def _own_environment(collection: CollectionResults, earlier: Results, latest: Results) -> Environment | None:

@@ -6,7 +6,7 @@ results.json; `results_file` reads and writes it.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar
@@ -26,8 +26,8 @@ from babelrank.errors import ReportError, unknown_choice
 from babelrank.reporting.names import check_name
 from babelrank.reporting.provenance import Environment, Seconds
 
-SCHEMA_VERSION = 2  # raise it whenever a field is added, dropped, or comes to mean something else
-READABLE_VERSIONS = (1, SCHEMA_VERSION)  # the first lacks what is null by default
+SCHEMA_VERSION = 3  # raise it whenever a field is added, dropped, or comes to mean something else
+READABLE_VERSIONS = (1, 2, SCHEMA_VERSION)  # the earlier ones lack what is null by default
 TASKS = ("monolingual", "cross_lingual", "multilingual")
 BIAS_MEASURES = ("rank_distance", "rank_distance_median", "rank_distance_floor", "rank_distance_normalised")
 
@@ -66,6 +66,11 @@ class ModelResults:
         nothing.
     seen
         Languages that it was trained on, as the user or the checkpoint says; null if neither does.
+    base_model
+        Name of the model that it is a variant of: trained further, transformed, or run by other software. Leaderboards
+        group variants. Null if it is none, or that is not known.
+    family
+        Models of one recipe in several sizes, such as ``multilingual-e5``: scaling laws are of one family.
     """
 
     name: str
@@ -80,6 +85,8 @@ class ModelResults:
     notes: dict[str, str]
     options: dict[str, JsonValue]
     seen: list[str] | None = None
+    base_model: str | None = None
+    family: str | None = None
 
 
 @dataclass(frozen=True)
@@ -349,6 +356,25 @@ def catalog_order(collection: str) -> tuple[int, str]:
     """Sort key of collections: as the catalog has them, defaults before variants."""
     base, known = collection.split(":")[0], list(SOURCES)
     return known.index(base) if base in known else len(known), collection
+
+
+def base_names(models: Iterable[ModelResults]) -> dict[str, str]:
+    """Return the name of each model's base model, by the model's name; one that is no variant is its own.
+
+    A base model is known by its name in reports, or by that under which it was submitted.
+    """
+    known = list(models)
+    named = {model.submitted_as: model.name for model in known if model.base_model is None}
+    named |= {model.name: model.name for model in known}
+    direct = {model.name: named.get(model.base_model or "", model.base_model or model.name) for model in known}
+    found = {}
+    for name in direct:
+        base, passed = name, {name}
+        while direct.get(base, base) not in passed:
+            base = direct[base]
+            passed.add(base)
+        found[name] = base
+    return found
 
 
 def find_collections(models: Sequence[Results], collection: str) -> list[CollectionResults]:

@@ -134,7 +134,7 @@ def _check_version(document: object, source: str) -> None:
         if newer
         else "Move the report away and submit the model again, or write to another folder with --out DIR."
     )
-    readable = " and ".join(map(str, READABLE_VERSIONS))
+    readable = f"{READABLE_VERSIONS[0]} to {READABLE_VERSIONS[-1]}"
     raise ReportError(f"{source}: schema version {version!r}, but this babelrank reads versions {readable}. {remedy}")
 
 

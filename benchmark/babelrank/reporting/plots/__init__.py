@@ -10,7 +10,7 @@ from babelrank.reporting.plots.distances import draw_distance_boxes, draw_distan
 from babelrank.reporting.plots.heatmaps import draw_heatmap, shared_scale
 from babelrank.reporting.plots.kinds import KINDS, PlotInputs, draw, plot
 from babelrank.reporting.plots.quantities import QUANTITIES, Quantity
-from babelrank.reporting.plots.scaling import ScalingPanel, draw_scaling, scaling_points
+from babelrank.reporting.plots.scaling import ScalingPanel, draw_scaling
 from babelrank.reporting.plots.scatter import draw_scatter
 from babelrank.reporting.plots.style import COLUMN, FORMATS, SIZES, SLIDE, TEXT, Size, house_style, render, write_figure
 
@@ -40,7 +40,6 @@ __all__ = [
     "house_style",
     "plot",
     "render",
-    "scaling_points",
     "shared_scale",
     "write_figure",
 ]

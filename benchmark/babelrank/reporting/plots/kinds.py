@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from babelrank.analysis.bootstrap import MACRO_MEASURES, RANK_DISTANCE, clustered_scores, find_intervals
-from babelrank.analysis.scaling import FEWEST_POINTS, fit_scaling, merge_sizes
+from babelrank.analysis.scaling import fit_families
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.ranking.table import RankTable
 from babelrank.reporting.heatmaps import HEATMAPS, heatmaps_of
@@ -19,10 +19,11 @@ from babelrank.reporting.plots.differences import DIFFERENCES, draw_difference
 from babelrank.reporting.plots.distances import draw_distance_boxes, draw_distance_curves
 from babelrank.reporting.plots.heatmaps import draw_heatmap, shared_scale
 from babelrank.reporting.plots.quantities import QUANTITIES
-from babelrank.reporting.plots.scaling import ScalingPanel, draw_scaling, scaling_points
+from babelrank.reporting.plots.scaling import ScalingPanel, draw_scaling
 from babelrank.reporting.plots.scatter import draw_scatter
 from babelrank.reporting.plots.style import FORMATS, TEXT, Size, write_figure
 from babelrank.reporting.results import CollectionResults, Results, catalog_order, find_collections
+from babelrank.reporting.scaling_table import scaling_points
 
 HEATMAP_KIND = "heatmaps"  # all of them
 
@@ -110,15 +111,13 @@ def _scatter(inputs: PlotInputs, size: Size) -> Drawn:
 
 
 def _scaling(inputs: PlotInputs, size: Size) -> Drawn:
-    for name in inputs.collections:
+    for name, having in inputs.collections.items():
+        models = [(inputs.models[i].model, inputs.models[i].collections[name]) for i in having]
         panels = []
         for figure in ("multilingual", RANK_DISTANCE):
-            points, left_out = scaling_points(inputs.models, name, figure)
-            sizes = merge_sizes(points)
-            fit = fit_scaling(sizes) if len(sizes) >= FEWEST_POINTS else None
-            law = f", {fit.form} with 95 % band" if fit else ""
-            title = f"{name}: {QUANTITIES[figure].title}{law}"
-            panels.append(ScalingPanel(title, figure, points, fit.predict if fit else None, left_out=left_out))
+            points, left_out = scaling_points(models, figure)
+            title = f"{name}: {QUANTITIES[figure].title}"
+            panels.append(ScalingPanel(title, figure, points, fit_families(points), left_out))
         yield f"{collection_stem(name)}.scaling", draw_scaling(panels, size=size)
 
 
