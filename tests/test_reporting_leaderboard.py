@@ -94,7 +94,7 @@ def test_a_report_of_another_schema_version_stops_the_leaderboard(tmp_path):
     write_leaderboard(tmp_path / "reports", tmp_path)
     before = target.read_bytes()
     edit(folder / "results.json", lambda document: document.update(schema_version=9))
-    with pytest.raises(ReportError, match="schema version 3"):
+    with pytest.raises(ReportError, match="schema version 9"):
         write_leaderboard(tmp_path / "reports", tmp_path)
     assert target.read_bytes() == before
 
