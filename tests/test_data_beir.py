@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from babelrank.analysis.summary import analyse
-from babelrank.data.beir import load_beir
 from babelrank.data.loading import load_collection
 from babelrank.encoding.representations import encode
 from babelrank.errors import DataError
@@ -44,8 +43,8 @@ def folder(tmp_path):
     return path
 
 
-def load(folder, **options):
-    return load_beir(str(folder), folder.parent / "nowhere", **options)
+def load(folder, split="test"):
+    return load_collection(f"beir:{folder}:{split}", folder.parent / "nowhere")
 
 
 def judgements(streamed):
@@ -159,7 +158,7 @@ def test_the_digest_changes_with_every_part(folder):
 
 
 def test_the_language_can_be_another(folder):
-    assert load(folder, language="pl").pool_sizes == {"pl": 4}
+    assert load_collection(f"beir:{folder}@pl").pool_sizes == {"pl": 4}
 
 
 # --- judgements ---
@@ -319,7 +318,7 @@ def test_a_collection_below_the_data_folder_goes_by_its_name(folder):
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DataError, match="none: no such folder"):
-        load_beir(str(tmp_path / "none"), tmp_path)
+        load_collection(f"beir:{tmp_path / 'none'}")
 
 
 # --- real data ---
@@ -329,7 +328,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 def scifact(real_data):
     if not (real_data / "beir" / "scifact").is_dir():
         pytest.skip(f"needs SciFact in BEIR's layout: {real_data / 'beir' / 'scifact'} is not there")
-    return load_beir("scifact", real_data)
+    return load_collection("beir:scifact", real_data)
 
 
 def test_scifact_has_the_published_counts(scifact):

@@ -9,7 +9,7 @@ import sys
 import pandas as pd
 import pytest
 
-from babelrank.data.beir import load_beir
+from babelrank.data.loading import load_collection
 from babelrank.data.miracl import load_miracl, topics_pattern
 
 COMMIT = "c" * 40
@@ -80,7 +80,7 @@ def beir(tmp_path):
     hub = {
         f"{owner}/tiny{end}": folder for owner in ("BeIR", "acme") for end, folder in (("", corpus), ("-qrels", qrels))
     }
-    return hub, load_beir(str(whole), tmp_path)
+    return hub, load_collection(f"beir:{whole}")
 
 
 @pytest.fixture
@@ -120,6 +120,28 @@ def test_collections_on_the_hub_are_the_same_as_in_folders(beir, miracl, tmp_pat
     assert unknown["error"].startswith("BeIR/none: no such folder here, and not found on the Hub (")
     assert sw == ["miracl:sw", *counts(swahili)]
     assert te["error"].startswith("miracl/miracl: holds no miracl-v1.0-te/topics/")
+
+
+def test_all_languages_of_a_repository_are_one_collection(tmp_path, serve):
+    folder = tmp_path / "made"
+    for lang in ("de", "en"):
+        for part, table in {
+            "corpus": CORPUS,
+            "queries": QUERIES,
+            "qrels": [{"query-id": "q1", "corpus-id": "d1", "score": 1}],
+        }.items():
+            path = folder / f"{lang}-{part}" / "test-00000-of-00001.parquet"
+            path.parent.mkdir(parents=True)
+            pd.DataFrame(table).to_parquet(path)
+    names = ["hf:acme/made", "hf:acme/made:de", "hf:acme/made:fr", "hf:acme/none", "hf:none"]
+    with serve(repositories({"acme/made": folder})) as site:
+        both, german, unknown, nowhere, no_folder = load_from(site.url, tmp_path / "home", tmp_path / "data", *names)
+        assert {commit for commit, _ in resolved(site)} == {COMMIT}
+    assert both == ["hf:acme/made", *counts(load_collection(f"hf:{folder}"))]
+    assert german == ["hf:acme/made:de", *counts(load_collection(f"hf:{folder}:de"))]
+    assert unknown["error"].startswith("acme/made: unknown subset 'fr'.")
+    assert nowhere["error"].startswith("acme/none: no such folder here, and not found on the Hub (")
+    assert no_folder["error"] == "none: no such folder."
 
 
 def test_only_what_is_not_here_comes_from_the_hub(miracl, tmp_path, serve):

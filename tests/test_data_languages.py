@@ -5,9 +5,9 @@ import json
 import pandas as pd
 import pytest
 
-from babelrank.data.beir import load_beir
 from babelrank.data.collection import Collection
 from babelrank.data.language_facts import canonical_code, covers, read_language
+from babelrank.data.loading import load_collection
 from babelrank.data.local import load_local
 from made_collections import write_beir
 
@@ -119,7 +119,7 @@ def test_the_language_is_that_given_or_that_of_the_card(tmp_path, name, card, la
     folder = write_beir(tmp_path / name, 60)
     if card is not None:
         (folder / "README.md").write_text(card)
-    collection = load_beir(str(folder), tmp_path, language=language)
+    collection = load_collection(f"beir:{folder}" + (f"@{language}" if language else ""))
     assert collection.languages == (expected,)
     assert collection.name == f"beir:{name}" + (f"@{language}" if language else "")
     assert any("its language is not known" in note for note in collection.notes) is (expected == "und")

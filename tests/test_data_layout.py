@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from babelrank.data.beir import load_beir
+from babelrank.data.loading import load_collection
 from babelrank.data.local import load_local
 from babelrank.data.passages import BLOCK
 from babelrank.errors import DataError
@@ -44,8 +44,8 @@ def folder(tmp_path):
     return path
 
 
-def load(folder, **options):
-    return load_beir(str(folder), folder, language="en", **options)
+def load(folder):
+    return load_collection(f"beir:{folder}@en")
 
 
 def ids_of(collection):

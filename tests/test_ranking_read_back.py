@@ -9,8 +9,8 @@ import pytrec_eval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from babelrank.data.beir import load_beir
 from babelrank.data.collection import Collection
+from babelrank.data.loading import load_collection
 from babelrank.errors import DataError, ReportError
 from babelrank.pipelines.runs import open_collection
 from babelrank.ranking.run_files import read_run
@@ -140,7 +140,7 @@ def test_what_is_left_out_stays_left_out_where_missing_judgements_count(tmp_path
     (tmp_path / "qrels").mkdir()
     rows = ["x\tc\t0", "a\td\t1", "b\tb\t1"]
     (tmp_path / "qrels" / "test.tsv").write_text("\n".join(rows))
-    collection = load_beir(str(tmp_path), tmp_path, language="en")
+    collection = load_collection(f"beir:{tmp_path}@en")
     assert collection.self_matches.tolist() == [0, -1]
     whole = collection.with_missing()
     assert whole.queries["id"].tolist() == ["a", "b", "x"]

@@ -42,8 +42,9 @@ def submit(
             "--collection",
             "-c",
             metavar="NAME[:CANDIDATES][:LANG,…]",
-            help="xquad-r, mlqa-r or sample, as xquad-r:paragraph or mlqa-r:sentence+context:de,en; miracl:sw,te or "
-            "miracl:DIR:sw; beir:NAME_OR_DIR[:SPLIT][@LANG]; local:DIR; may be repeated [default: xquad-r and mlqa-r].",
+            help="xquad-r, mlqa-r or sample, as xquad-r:paragraph or mlqa-r:sentence+context:de,en; or as `babelrank "
+            "data list` shows, such as miracl:sw,te, beir:scifact, hf:ORG/NAME or local:DIR; may be repeated "
+            "[default: xquad-r and mlqa-r].",
         ),
     ] = None,
     adapter: AdapterOption = None,

@@ -117,14 +117,8 @@ class Collection:
         {'de': 1, 'en': 1}
         """
         spellings = Spellings()
-        queries, passages, qrels = check_frames(name, queries, passages, qrels, spellings)
-        block = PassageBlock(0, *(passages[column].tolist() for column in ("id", "lang", "text")))
-        surveyed = survey_block(block, frozenset(qrels["passage_id"]) | set(queries["id"]))
-
-        def hold(languages: tuple[str, ...]) -> MemoryPassages:
-            return MemoryPassages(passages, languages)
-
-        return _join(name, source, queries, qrels, surveyed, hold, notes=list(spellings.notes()))
+        tables = check_frames(name, queries, passages, qrels, spellings)
+        return join_tables(name, source, *tables, notes=list(spellings.notes()))
 
     @property
     def pool_sizes(self) -> dict[str, int]:
@@ -269,6 +263,26 @@ def assemble(
 
     notes = [*notes, *passages.spellings.notes()]
     return _join(name, source, queries, qrels, surveyed, stream, leave_out_self=leave_out_self, notes=notes)
+
+
+def join_tables(
+    name: str,
+    source: str,
+    queries: pd.DataFrame,
+    passages: pd.DataFrame,
+    qrels: pd.DataFrame,
+    *,
+    leave_out_self: bool = False,
+    notes: Sequence[str] = (),
+) -> Collection:
+    """Bring tables together, as `check_frames` returns them; see `assemble`, which does it with passages on disk."""
+    block = PassageBlock(0, *(passages[column].tolist() for column in ("id", "lang", "text")))
+    surveyed = survey_block(block, frozenset(qrels["passage_id"]) | set(queries["id"]))
+
+    def hold(languages: tuple[str, ...]) -> MemoryPassages:
+        return MemoryPassages(passages, languages)
+
+    return _join(name, source, queries, qrels, surveyed, hold, leave_out_self=leave_out_self, notes=notes)
 
 
 def _join(

@@ -4,23 +4,43 @@ In: a path, or a repository's name. Out: files found by a pattern; one of the Hu
 and stays in the Hub's cache.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from babelrank.data.records import count_records, read_records
 from babelrank.errors import DataError
 
 
-class DataFile(Protocol):
-    """A file that can be read on this machine; it can be sent to another process or machine."""
+class Records(Protocol):
+    """Records in a fixed order; they can be sent to another process or machine."""
 
     @property
     def name(self) -> str:
-        """What errors call it."""
+        """What errors call them."""
+
+    def records(self, skip: int = 0, columns: tuple[str, ...] = ()) -> Iterator[tuple[int, Any]]:
+        """Read the records, see `records.read_records`."""
+
+    def count(self) -> int:
+        """Count the records."""
+
+
+class DataFile(Records, Protocol):
+    """A file that can be read on this machine."""
 
     def local(self) -> Path:
         """Return where it lies, after downloading it if need be."""
+
+    def records(self, skip: int = 0, columns: tuple[str, ...] = ()) -> Iterator[tuple[int, Any]]:
+        """See `Records`."""
+        return read_records(self.local(), skip, columns)
+
+    def count(self) -> int:
+        """See `Records`."""
+        return count_records(self.local())
 
 
 class Folder(Protocol):
@@ -38,7 +58,7 @@ class Folder(Protocol):
 
 
 @dataclass(frozen=True)
-class LocalFile:
+class LocalFile(DataFile):
     """A file on this machine."""
 
     path: Path
@@ -71,7 +91,7 @@ class LocalFolder:
 
 
 @dataclass(frozen=True)
-class HubFile:
+class HubFile(DataFile):
     """A file of a data repository on the Hub, at one commit."""
 
     repository: str

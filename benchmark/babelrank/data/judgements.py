@@ -13,10 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from babelrank.data.folders import DataFile
+from babelrank.data.folders import DataFile, HubFile, LocalFile, Records
 from babelrank.data.language_facts import Spellings
 from babelrank.data.passages import is_unicode, read_id, show_record
-from babelrank.data.records import SPACE, SUFFIXES, read_records, read_rows
+from babelrank.data.records import SPACE, SUFFIXES, read_rows
 from babelrank.errors import DataError
 
 MAX_GRADE = 2**31 - 1  # a larger one is a mistake, such as an id in the wrong column
@@ -56,7 +56,7 @@ OWN_QRELS = QrelsLayout("query-id\tpassage-id\tgrade", 0, 1, 2)
 TREC_QRELS = QrelsLayout("query-id\tQ0\tpassage-id\tgrade", 0, 2, 3, quoted=False)
 
 
-def read_qrels(file: DataFile, layout: QrelsLayout, note: _Note = lambda _: None) -> pd.DataFrame:
+def read_qrels(file: Records, layout: QrelsLayout, note: _Note = lambda _: None) -> pd.DataFrame:
     """Read judgements: lines of columns, or records (JSON lines or Parquet) with the layout's fields.
 
     A first line is a header if its grade is no number and two of its cells are names of columns, such as
@@ -79,19 +79,22 @@ def read_qrels(file: DataFile, layout: QrelsLayout, note: _Note = lambda _: None
         The file cannot be read, holds no judgement, a line has other columns or no whole grade of 32 bits, or a
         passage has two grades for one query; names the line.
     """
-    path = file.local()
-    rows = _record_rows(path, layout) if _holds_records(path) else _line_rows(path, layout)
+    if isinstance(file, (LocalFile, HubFile)) and not file.name.endswith(SUFFIXES):
+        rows = _line_rows(file.local(), layout)
+    else:
+        rows = _record_rows(file, layout)
     judged: dict[tuple[str, str], tuple[int, int]] = {}
     repeats = 0
     for number, query, passage, grade in rows:
         before, first = judged.setdefault((query, passage), (grade, number))
         if before != grade:
             raise DataError(
-                f"{path}:{number}: grade {grade} of {(query, passage)} conflicts with grade {before} on line {first}."
+                f"{file.name}:{number}: grade {grade} of {(query, passage)} conflicts with grade {before} on line "
+                f"{first}."
             )
         repeats += first != number
     if not judged:
-        raise DataError(f"{path}: holds no judgements.")
+        raise DataError(f"{file.name}: holds no judgements.")
     if repeats:
         note(f"{repeats:,} judgements are repeated; each counts once")
     table = ((query, passage, max(grade, 0)) for (query, passage), (grade, _) in judged.items())
@@ -113,18 +116,18 @@ def _line_rows(path: Path, layout: QrelsLayout) -> Iterator[tuple[int, str, str,
         yield number, query, passage, _check_grade(path, number, int(grade.partition(".")[0]))
 
 
-def _record_rows(path: Path, layout: QrelsLayout) -> Iterator[tuple[int, str, str, int]]:
+def _record_rows(file: Records, layout: QrelsLayout) -> Iterator[tuple[int, str, str, int]]:
     fields = layout.columns.split("\t")
     names = [fields[place] for place in (layout.query, layout.passage, layout.grade)]
-    for place, record in read_records(path, columns=tuple(names)):
+    for place, record in file.records(columns=tuple(names)):
         try:
             query, passage, grade = read_id(record[names[0]]), read_id(record[names[1]]), record[names[2]]
             if isinstance(grade, bool) or not isinstance(grade, (int, float)) or grade != int(grade):
                 raise ValueError(f"grade {grade!r} is no whole number")
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             problem = f"no field {error}" if isinstance(error, KeyError) else str(error)
-            raise DataError(f"{path}:{place}: {problem}, where a judgement is {show_record(names)}.") from error
-        yield place, query, passage, _check_grade(path, place, int(grade))
+            raise DataError(f"{file.name}:{place}: {problem}, where a judgement is {show_record(names)}.") from error
+        yield place, query, passage, _check_grade(file.name, place, int(grade))
 
 
 def _split(path: Path, number: int, line: str, layout: QrelsLayout) -> list[str]:
@@ -148,18 +151,14 @@ def _is_header(*cells: str) -> bool:
     return sum(re.sub(r"[\W_]", "", cell).lower() in _HEADER_NAMES for cell in cells) >= 2
 
 
-def _check_grade(path: Path, number: int, grade: int) -> int:
+def _check_grade(name: object, number: int, grade: int) -> int:
     if abs(grade) > MAX_GRADE:
-        raise DataError(f"{path}:{number}: grade {grade} is beyond 32 bits; grades must be at most {MAX_GRADE:,}.")
+        raise DataError(f"{name}:{number}: grade {grade} is beyond 32 bits; grades must be at most {MAX_GRADE:,}.")
     return grade
 
 
-def _holds_records(path: Path) -> bool:
-    return path.name.endswith(SUFFIXES)
-
-
 def read_queries(
-    file: DataFile,
+    file: Records,
     id_fields: tuple[str, ...],
     language: str | None = None,
     *,
@@ -191,7 +190,7 @@ def read_queries(
         The file cannot be read, an id is used for two queries, or a record is no query; names the line.
     """
     own = ("text", *(() if language else ("lang", "question")))
-    path, spelled, name = file.local(), Spellings() if spellings is None else spellings, ""
+    spelled, name = Spellings() if spellings is None else spellings, ""
 
     def read(record: Any) -> tuple[str, str, str, str]:
         nonlocal name
@@ -204,16 +203,16 @@ def read_queries(
         return lang, query, query if question is None else read_id(question), text
 
     def rows() -> Iterator[tuple[int, str, str, str, str]]:
-        for place, record in read_records(path, columns=(*id_fields, *own)):
+        for place, record in file.records(columns=(*id_fields, *own)):
             try:
                 query = read(record)
             except (KeyError, TypeError, ValueError) as error:
                 problem = f"no field {error}" if isinstance(error, KeyError) else str(error)
                 expected = show_record((id_fields[0], *own))
-                raise DataError(f"{path}:{place}: {problem}, where a query is {expected}.") from error
+                raise DataError(f"{file.name}:{place}: {problem}, where a query is {expected}.") from error
             yield place, *query
 
-    return _query_table(path, rows(), note)
+    return _query_table(file.name, rows(), note)
 
 
 def read_topics(file: DataFile, language: str, note: _Note = lambda _: None) -> pd.DataFrame:
@@ -228,19 +227,19 @@ def read_topics(file: DataFile, language: str, note: _Note = lambda _: None) -> 
                 raise DataError(f"{path}:{number}: {line[:80]!r} is not 'query-id\\ttext'.")
             yield number, language, name, name, text
 
-    return _query_table(path, rows(), note)
+    return _query_table(file.name, rows(), note)
 
 
-def _query_table(path: Path, rows: Iterator[tuple[int, str, str, str, str]], note: _Note) -> pd.DataFrame:
+def _query_table(where: str, rows: Iterator[tuple[int, str, str, str, str]], note: _Note) -> pd.DataFrame:
     table: dict[str, tuple[int, tuple[str, str, str, str]]] = {}
     repeats = 0
     for place, lang, name, question, text in rows:
         if not is_unicode(text + name + question):
-            raise DataError(f"{path}:{place}: not valid Unicode (half of a surrogate pair).")
+            raise DataError(f"{where}:{place}: not valid Unicode (half of a surrogate pair).")
         query = lang, name, question, text.strip()
         first, before = table.setdefault(name, (place, query))
         if before != query:
-            raise DataError(f"{path}:{place}: query id {name!r} is that of another query on line {first}.")
+            raise DataError(f"{where}:{place}: query id {name!r} is that of another query on line {first}.")
         repeats += first != place
     if repeats:
         note(f"{repeats:,} queries are repeated; each counts once")

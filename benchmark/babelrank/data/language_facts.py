@@ -14,6 +14,7 @@ from langcodes import Language, LanguageTagError, standardize_tag
 
 from babelrank.errors import DataError, unknown_choice
 
+UNKNOWN_LANGUAGE = "und"  # as BCP 47 has it
 DISTANCE_KINDS = ("genetic", "geographic", "syntactic", "phonological", "inventory", "featural")
 
 

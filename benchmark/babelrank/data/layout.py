@@ -8,7 +8,7 @@ from babelrank.data.folders import DataFile, Folder
 from babelrank.data.records import PACKED, SUFFIXES
 from babelrank.errors import DataError, unknown_choice
 
-_SPLITS = {"train", "dev", "test", "validation", "valid", "val", "eval"}
+SPLITS = {"train", "dev", "test", "validation", "valid", "val", "eval"}
 _SHARD = re.compile(r"-\d+-of-\d+$")  # as datasets writes them
 _NUMBER = re.compile(r"[-_.]?\d+$")
 _TABLES = tuple(f".tsv{packed}" for packed in PACKED)
@@ -26,35 +26,47 @@ def find_records(folder: Folder, stem: str, split: str | None = None) -> tuple[D
         There is none, or it is not clear which they are: they follow several of the patterns, are of both kinds, are
         there twice (packed and not), or are of other splits.
     """
-    found = _match(folder, (stem, f"{stem}-*", f"{stem}/*"), SUFFIXES)
+    found = match_records(folder, stem)
     if not found:
         raise DataError(f"{folder.name}: no {stem}.jsonl, nor {stem}.jsonl.gz, {stem}.parquet.")
     return _of_split(folder, stem, found, split)
 
 
+def match_records(folder: Folder, stem: str) -> list[DataFile]:
+    """Return the files of records that may make up ``stem``, which may be a pattern."""
+    return _match(folder, (stem, f"{stem}-*", f"{stem}/*"), SUFFIXES)
+
+
 def find_record_file(folder: Folder, stem: str, split: str | None = None) -> DataFile:
     """Return the one file of records that makes up ``stem``; see `find_records`."""
-    return _one(folder, stem, find_records(folder, stem, split))
+    return only_file(folder.name, stem, find_records(folder, stem, split))
 
 
-def find_qrels(folder: Folder, split: str) -> DataFile:
+def find_qrels(folder: Folder, split: str, prefix: str = "") -> DataFile:
     """Return the file of one split's judgements: ``qrels/SPLIT.tsv``, ``SPLIT.tsv``, or records in BEIR's fields.
+
+    Parameters
+    ----------
+    prefix
+        What stands before ``qrels``, such as ``de-`` or ``de/``.
 
     Raises
     ------
     DataError
         There is none of that split, or more than one.
     """
+    records = (*_TABLES, *SUFFIXES)
+    places = {f"{prefix}qrels/*": records, f"{prefix}data/*": records, f"{prefix}*": _TABLES, f"{prefix}qrels": records}
     by_split: dict[str, list[DataFile]] = {}
-    suffixes = (*_TABLES, *SUFFIXES)
-    for pattern in ("qrels/*", "data/*", "*"):
-        kinds = _TABLES if pattern == "*" else suffixes
+    for pattern, kinds in places.items():
         for file in _match(folder, (pattern,), kinds):
             by_split.setdefault(_SHARD.sub("", _stem(file)), []).append(file)
         if split in by_split:
-            return _one(folder, "qrels", by_split[split])
+            return only_file(folder.name, f"{prefix}qrels", by_split[split])
+    if unnamed := by_split.get(PurePath(f"{prefix}qrels").name):
+        return only_file(folder.name, f"{prefix}qrels", unnamed)
     if not by_split:
-        raise DataError(f"{folder.name}: no qrels/{split}.tsv.")
+        raise DataError(f"{folder.name}: no {prefix}qrels/{split}.tsv.")
     raise DataError(f"{folder.name}: " + unknown_choice("split", split, by_split))
 
 
@@ -69,12 +81,13 @@ def find_table(folder: Folder, stem: str) -> DataFile:
     found = _match(folder, (stem,), _TABLES)
     if not found:
         raise DataError(f"{folder.name}: no {stem}.tsv.")
-    return _one(folder, stem, found)
+    return only_file(folder.name, stem, found)
 
 
-def _one(folder: Folder, stem: str, files: Sequence[DataFile]) -> DataFile:
+def only_file(place: str, stem: str, files: Sequence[DataFile]) -> DataFile:
+    """Return the one file that there is; refuse several."""
     if len(files) > 1:
-        raise DataError(f"{folder.name}: which are the {stem}? {_list(files)}.")
+        raise DataError(f"{place}: which are the {stem}? {_list(files)}.")
     return files[0]
 
 
@@ -86,8 +99,8 @@ def _match(folder: Folder, patterns: Sequence[str], suffixes: Sequence[str]) -> 
 
 def _of_split(folder: Folder, stem: str, files: list[DataFile], split: str | None) -> tuple[DataFile, ...]:
     """Leave out the files of other splits, if files are named by splits."""
-    labels = [_NUMBER.sub("", _SHARD.sub("", _stem(file))).removeprefix(f"{stem}-") for file in files]
-    if len(set(labels)) > 1 and (split in labels or _SPLITS & set(labels)):
+    labels = [_NUMBER.sub("", _SHARD.sub("", _stem(file))).removeprefix(f"{PurePath(stem).name}-") for file in files]
+    if len(set(labels)) > 1 and (split in labels or SPLITS & set(labels)):
         files = [file for file, label in zip(files, labels, strict=True) if label == split]
         if not files:
             of_split = "" if split is None else f" of split {split}"
@@ -102,7 +115,8 @@ def _of_one_kind(folder: Folder, stem: str, files: list[DataFile]) -> tuple[Data
     kinds = {PurePath(name).suffix for name in plain}
     # stem.*, stem-*.* and stem/* are three layouts: a file of one is left over from before another.
     layouts = {
-        (PurePath(file.name).parent, PurePath(name).stem == stem) for file, name in zip(files, plain, strict=True)
+        (PurePath(file.name).parent, PurePath(name).stem == PurePath(stem).name)
+        for file, name in zip(files, plain, strict=True)
     }
     if len(set(plain)) < len(plain) or len(kinds) > 1 or len(layouts) > 1:
         raise DataError(

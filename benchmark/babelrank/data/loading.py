@@ -11,7 +11,7 @@ from babelrank.data.download import fetch_if_ours
 from babelrank.data.lareqa import load_lareqa
 from babelrank.data.local import load_local
 from babelrank.data.miracl import load_miracl
-from babelrank.data.spec import Spec, parse_spec, parse_specs
+from babelrank.data.spec import BEIR, LAREQA, Spec, parse_spec, parse_specs
 from babelrank.data.table import SUFFIXES, load_table
 from babelrank.errors import DataError
 from babelrank.files import as_path
@@ -24,7 +24,7 @@ def load_collection(
 ) -> Collection:
     """Load a collection by its specification.
 
-    Passages of ``miracl:``, ``beir:`` and ``local:`` are read once and stay on disk; see
+    Passages of ``miracl:``, ``beir:`` and ``local:``, and those of a single subset, are read once and stay on disk; see
     `Collection.with_passages_in_memory`.
 
     Parameters
@@ -122,13 +122,7 @@ def _load_miracl(spec: Spec, data: Path | None, on_progress: _Progress) -> Colle
 
 
 def _load_beir(spec: Spec, data: Path | None, on_progress: _Progress) -> Collection:
-    return load_beir(
-        spec.place,
-        data_folder(data),
-        split=spec.split or None,
-        language=next(iter(spec.languages), None),
-        on_progress=on_progress,
-    )
+    return load_beir(spec, data_folder(data), on_progress)
 
 
 def _load_local(spec: Spec, _data: Path | None, on_progress: _Progress) -> Collection:
@@ -138,4 +132,10 @@ def _load_local(spec: Spec, _data: Path | None, on_progress: _Progress) -> Colle
     return load_local(place, on_progress=on_progress)
 
 
-_LOADERS = {"lareqa": _load_lareqa, "miracl": _load_miracl, "beir": _load_beir, "local": _load_local}
+_LOADERS = {
+    LAREQA: _load_lareqa,
+    "miracl": _load_miracl,
+    BEIR: _load_beir,
+    "hf": _load_beir,
+    "local": _load_local,
+}

@@ -7,14 +7,13 @@ on.
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from babelrank.data.folders import DataFile
+from babelrank.data.folders import Records
 from babelrank.data.language_facts import Spellings
-from babelrank.data.records import SPACE, count_records, read_records
+from babelrank.data.records import SPACE
 from babelrank.errors import DataError
 
 BLOCK = 1024  # passages: a block and what is made of it stay in the cache
@@ -91,7 +90,7 @@ class PassageSource:
         Language codes as the files spell them, with the canonical ones; filled on reading.
     """
 
-    files: tuple[DataFile, ...]
+    files: tuple[Records, ...]
     layout: PassageLayout
     counts: tuple[int, ...] = ()
     repeats: tuple[int, ...] = ()
@@ -105,7 +104,7 @@ class PassageSource:
         """Return the source with its files' counts."""
         if self.counts or not self.files:
             return self
-        return replace(self, counts=tuple(count_records(file.local()) for file in self.files))
+        return replace(self, counts=tuple(file.count() for file in self.files))
 
     def blocks(self, size: int = BLOCK, first: int = 0) -> Iterator[PassageBlock]:
         """Read the passages in blocks.
@@ -158,23 +157,22 @@ class PassageSource:
         records = chain.from_iterable(passages for _, passages in self._records(start))
         return (record for number, record in enumerate(records, start=start) if number not in repeats)
 
-    def _records(self, start: int) -> Iterator[tuple[DataFile, Iterator[_Passage]]]:
+    def _records(self, start: int) -> Iterator[tuple[Records, Iterator[_Passage]]]:
         """Read from a record on: files, and their passages."""
         for number, file in enumerate(self.files):
             if self.counts and self.counts[number] <= start:
                 start -= self.counts[number]
                 continue
-            path = file.local()
-            if start and not self.counts and (count := count_records(path)) <= start:
+            if start and not self.counts and (count := file.count()) <= start:
                 start -= count
                 continue
-            yield file, self._read(path, start)
+            yield file, self._read(file, start)
             start = 0
 
-    def _read(self, path: Path, skip: int) -> Iterator[_Passage]:
+    def _read(self, file: Records, skip: int) -> Iterator[_Passage]:
         """Make passages of a file's records; errors name the line."""
         language, spellings, name = self.layout.language, self.spellings, ""
-        for place, record in read_records(path, skip, self.layout.columns):
+        for place, record in file.records(skip, self.layout.columns):
             try:
                 name = name or next((each for each in self.layout.ids if each in record), self.layout.ids[0])
                 lang = language or spellings.read(record["lang"])
@@ -183,7 +181,7 @@ class PassageSource:
                 problem = f"no field {error}" if isinstance(error, KeyError) else str(error)
                 if not isinstance(record, dict):
                     problem = f"a {type(record).__name__}"
-                raise DataError(f"{path}:{place}: {problem}, where a passage is {self.layout}.") from error
+                raise DataError(f"{file.name}:{place}: {problem}, where a passage is {self.layout}.") from error
             yield passage
 
 

@@ -6,31 +6,39 @@ See `GRAMMAR`.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
-from babelrank.data.beir import default_split
 from babelrank.data.catalog import DEFAULT_CANDIDATES, SOURCES, known_languages
 from babelrank.data.language_facts import canonical_code
 from babelrank.data.lareqa import CANDIDATES
+from babelrank.data.layout import SPLITS
 from babelrank.data.miracl import LANGUAGES
 from babelrank.errors import DataError, unknown_choice
 
 LAREQA = "lareqa"
+BEIR = "beir"
 # By source: the grammar, what it names, and an example.
 GRAMMAR = MappingProxyType(
     {
         LAREQA: ("NAME[:CANDIDATES][:LANG,LANG…]", "LAReQA's collections and the sample", "xquad-r:paragraph:de,en"),
         "miracl": ("miracl:[DIR:]LANG[,LANG…]", "MIRACL, each language a collection of its own", "miracl:sw,te"),
-        "beir": (
+        BEIR: (
             "beir:NAME_OR_DIR[:SPLIT][@LANG]",
-            "BEIR's and MTEB's layout: a folder, or a data set on the Hub",
+            "BEIR's layout, one language: a folder, or a data set on the Hub",
             "beir:scifact, beir:germanquad:test@de",
+        ),
+        "hf": (
+            "hf:ORG/NAME_OR_DIR[:SUBSET,SUBSET…][:SPLIT][@LANG]",
+            "MTEB's layout, several languages in one pool: a data set on the Hub, or a folder",
+            "hf:mteb/XQuADRetrieval:de,en:validation",
         ),
         "local": ("local:DIR or local:FILE.csv", "your own", "local:my-collection, local:faq.csv"),
     }
 )
 _OLD_NAMES = {"mine": "local"}
 _SPLIT = re.compile(r"[A-Za-z0-9_-]+")
+_PARTS = re.compile(r"(?P<place>.+?)(?::(?P<subsets>[^:/]*))?(?::(?P<split>[A-Za-z0-9_-]+))?")
 _LANGUAGE = re.compile(r"@([A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*)$")
 
 
@@ -49,7 +57,9 @@ class Spec:
     languages
         Those that are chosen; empty for all.
     split
-        Of the judgements, of BEIR's layout only; empty for the usual one, see `beir.default_split`.
+        Of the judgements; empty for the usual one, see `default_split`.
+    subsets
+        Names of those that are chosen, of MTEB's layout only; empty for all.
     """
 
     source: str
@@ -57,18 +67,28 @@ class Spec:
     candidates: str = DEFAULT_CANDIDATES
     languages: tuple[str, ...] = ()
     split: str = ""
+    subsets: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return the shortest specification that means the same."""
         parts = [self.place] if self.source == LAREQA else [self.source, self.place]
         if self.candidates != DEFAULT_CANDIDATES:
             parts.append(self.candidates)
-        if self.source == "beir":
+        if self.source == "hf":
+            named = self.subsets or self.split not in ("", *SPLITS)
+            parts += [",".join(self.subsets)] * bool(named) + [self.split] * bool(self.split)
+            return ":".join(parts) + "".join(f"@{lang}" for lang in self.languages)
+        if self.source == BEIR:
             ambiguous = _ends_in_split(self.place) or _LANGUAGE.search(self.place)
             parts.append(self.split or (default_split(self.place) if ambiguous else ""))
             return ":".join(filter(None, parts)) + "".join(f"@{lang}" for lang in self.languages)
         parts.append(",".join(self.languages))
         return ":".join(filter(None, parts))
+
+
+def default_split(name: str) -> str:
+    """Return the split with published figures: ``dev`` of MS MARCO (its ``test`` is TREC DL 2019), else ``test``."""
+    return "dev" if Path(name).name == "msmarco" else "test"
 
 
 def parse_spec(text: str) -> Spec:
@@ -155,13 +175,28 @@ def _parse_miracl(text: str, rest: str) -> tuple[Spec, ...]:
 
 
 def _parse_beir(_text: str, rest: str) -> tuple[Spec, ...]:
-    place, split = rest, ""
-    languages: tuple[str, ...] = ()
-    if found := _LANGUAGE.search(place):
-        place, languages = place[: found.start()], (canonical_code(found[1]),)
+    place, languages = _take_language(rest)
+    split = ""
     if _ends_in_split(place):
         place, _, split = place.rpartition(":")
-    return (Spec("beir", place, languages=languages, split="" if split == default_split(place) else split),)
+    return (Spec(BEIR, place, languages=languages, split="" if split == default_split(place) else split),)
+
+
+def _parse_hub(_text: str, rest: str) -> tuple[Spec, ...]:
+    rest, languages = _take_language(rest)
+    found = _PARTS.fullmatch(rest)
+    place, names, split = found.groups("") if found else (rest, "", "")
+    if names in SPLITS and not split:
+        names, split = "", names
+    subsets = tuple(dict.fromkeys(filter(None, names.split(","))))
+    split = "" if split == default_split(place) else split
+    return (Spec("hf", place, languages=languages, split=split, subsets=subsets),)
+
+
+def _take_language(text: str) -> tuple[str, tuple[str, ...]]:
+    """Take ``@LANG`` off the end."""
+    found = _LANGUAGE.search(text)
+    return (text[: found.start()], (canonical_code(found[1]),)) if found else (text, ())
 
 
 def _parse_local(_text: str, rest: str) -> tuple[Spec, ...]:
@@ -175,6 +210,7 @@ def _ends_in_split(place: str) -> bool:
 
 _PARSERS: Mapping[str, Callable[[str, str], tuple[Spec, ...]]] = {
     "miracl": _parse_miracl,
-    "beir": _parse_beir,
+    BEIR: _parse_beir,
+    "hf": _parse_hub,
     "local": _parse_local,
 }

@@ -13,7 +13,14 @@ from babelrank.reporting.results import TASKS, CollectionResults
 
 # In the leaderboard's order; what has no other prefix follows LAReQA's protocol.
 SOURCE_TITLES = MappingProxyType(
-    {LAREQA: "LAReQA", "miracl": "MIRACL", "beir": "BEIR", "local": "Own collections", "frames": "From Python"}
+    {
+        LAREQA: "LAReQA",
+        "miracl": "MIRACL",
+        "beir": "BEIR",
+        "hf": "Other data sets on the Hub",
+        "local": "Own collections",
+        "frames": "From Python",
+    }
 )
 # What LAReQA, too, is reported in; the first is what its paper and arXiv 2408.10536 rank by.
 _MEASURES = ("mAP", "R@1", "R@10", "MRR@10", "nDCG@10")

@@ -28,7 +28,7 @@ from functools import cache
 
 from langcodes import Language, LanguageTagError
 
-from babelrank.data.beir import UNKNOWN_LANGUAGE
+from babelrank.data.language_facts import UNKNOWN_LANGUAGE
 from babelrank.errors import ReportError
 from babelrank.reporting.export.protocol import ALL_LANGUAGES, File, Options, RanksReader, evaluations
 from babelrank.reporting.measures import MeasureSet, measures_of

@@ -1,0 +1,189 @@
+"""BEIR's and MTEB's layout, in a folder or on the Hub -> the subsets that it holds.
+
+The parts are called ``corpus``, ``queries`` and ``qrels`` (on the Hub also ``default``). Where there are several
+subsets, their names stand before: ``de-corpus``, ``de-queries`` and ``de-qrels``, or ``de/corpus`` and so on. Which
+files these are is what the card (README.md) lists as configurations, else what files and folders are called, see
+`layout`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langcodes import Language, LanguageTagError
+
+from babelrank.data.folders import DataFile, Folder
+from babelrank.data.language_facts import UNKNOWN_LANGUAGE, canonical_code
+from babelrank.data.layout import find_qrels, find_record_file, find_records, match_records, only_file
+from babelrank.data.subsets import Subset
+from babelrank.errors import DataError, unknown_choice
+
+WHOLE = "default"  # what a subset without a name is called
+_PARTS = {"corpus": "corpus", "queries": "queries", "query": "queries", "qrels": "qrels", WHOLE: "qrels"}
+_LISTED = re.compile(rf"(?:(?P<name>.+)-)?(?P<part>{'|'.join(_PARTS)})")
+_CORPUS = re.compile(r"(?!corpus/)(?P<prefix>(?P<name>.+?)[-/])corpus[-./]")
+_Files = Mapping[str, tuple[DataFile, ...]]  # by split
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a folder's README.md says in its metadata, as cards on the Hub do.
+
+    Attributes
+    ----------
+    languages
+        Canonical codes.
+    listed
+        Files of each subset's parts: by its name, the part, and the split.
+    """
+
+    languages: tuple[str, ...]
+    listed: Mapping[str, Mapping[str, _Files]]
+
+
+def read_card(folder: Folder) -> Card:
+    """Read the metadata of a folder's README.md; what it lacks, or what is no metadata, is empty."""
+    metadata = next(map(_metadata, folder.match("README.md")), {})
+    named, configs = metadata.get("language"), metadata.get("configs")
+    codes = [code for code in (named if isinstance(named, list) else [named]) if isinstance(code, str)]
+    listed: dict[str, dict[str, _Files]] = {}
+    for config in configs if isinstance(configs, list) else ():
+        found = _LISTED.fullmatch(str(config.get("config_name"))) if isinstance(config, dict) else None
+        if found and (files := _files_of(folder, config.get("data_files"))):
+            listed.setdefault(found["name"] or WHOLE, {})[_PARTS[found["part"]]] = files
+    return Card(tuple(map(canonical_code, codes)), {name: parts for name, parts in listed.items() if "corpus" in parts})
+
+
+def find_subsets(
+    folder: Folder,
+    qrels_folder: Folder,
+    card: Card,
+    *,
+    names: Sequence[str] = (),
+    split: str = "test",
+    language: str | None = None,
+) -> list[Subset]:
+    """Return the subsets that a folder holds.
+
+    Parameters
+    ----------
+    folder, qrels_folder
+        Of corpus and queries, and of judgements: often the same.
+    card
+        Of the folder.
+    names
+        Those that are wanted; by default all.
+    split
+        Of the judgements, and of queries and passages if they have it, too.
+    language
+        Of all texts; by default what the names say, if all name languages, else the one that the card names, else
+        `UNKNOWN_LANGUAGE`.
+
+    Raises
+    ------
+    DataError
+        There is no such subset, or nothing tells which are wanted.
+    """
+    prefixes = {name: "" if name == WHOLE else f"{name}-" for name in card.listed} or _find_prefixes(folder)
+    if unknown := next((name for name in names if name not in prefixes), None):
+        hint = " `hf:` reads all of them." if unknown == WHOLE else ""
+        raise DataError(f"{folder.name}: {unknown_choice('subset', unknown, prefixes)}{hint}")
+    if len(prefixes) > 1 and WHOLE in prefixes and not names:
+        raise DataError(
+            f"{folder.name}: holds one corpus for all and others by subset: {', '.join(prefixes)}. Name one."
+        )
+    usual = language or (card.languages[0] if len(card.languages) == 1 else UNKNOWN_LANGUAGE)
+    known = {} if language else _languages(prefixes, card.languages)
+
+    def subset(name: str) -> Subset:
+        prefix, parts, place = prefixes[name], card.listed.get(name, {}), f"{folder.name} ({name})"
+
+        def queries() -> DataFile:
+            if "queries" not in parts:
+                return find_record_file(folder, f"{prefix}queries", split)
+            return only_file(place, "queries", _of_split(place, "queries", parts, split))
+
+        def qrels() -> DataFile:
+            if "qrels" not in parts:
+                return find_qrels(qrels_folder, split, prefix)
+            return only_file(place, "qrels", _of_split(place, "qrels", parts, split))
+
+        def passages() -> tuple[DataFile, ...]:
+            if "corpus" not in parts:
+                return find_records(folder, f"{prefix}corpus", split)
+            return _of_split(place, "corpus", parts, split)
+
+        return Subset(name, known.get(name, (usual,)), queries, qrels, passages)
+
+    return [subset(name) for name in names or prefixes]
+
+
+def _metadata(card: DataFile) -> dict[str, Any]:
+    from huggingface_hub.repocard import metadata_load
+    from yaml import YAMLError
+
+    try:
+        found = metadata_load(card.local())
+    except (OSError, ValueError, YAMLError):  # people write it: a card may hold anything
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
+def _files_of(folder: Folder, listed: Any) -> _Files:
+    """Return the files that a configuration lists, by split, in any of the ways that cards have."""
+    if isinstance(listed, dict):
+        listed = [{"split": split, "path": path} for split, path in listed.items()]
+    files: dict[str, tuple[DataFile, ...]] = {}
+    for entry in listed if isinstance(listed, list) else [listed]:
+        split, paths = (entry.get("split"), entry.get("path")) if isinstance(entry, dict) else ("train", entry)
+        patterns = [path for path in (paths if isinstance(paths, list) else [paths]) if isinstance(path, str)]
+        found = tuple(file for pattern in patterns for file in folder.match(pattern))
+        if found:
+            files[str(split)] = files.get(str(split), ()) + found
+    return files
+
+
+def _of_split(place: str, part: str, parts: Mapping[str, _Files], split: str) -> tuple[DataFile, ...]:
+    """Return a part's files of a split; queries or passages without splits are those of all."""
+    files = parts.get(part, {})
+    if split not in files and len(files) == 1 and part != "qrels":
+        return next(iter(files.values()))
+    if split not in files:
+        raise DataError(f"{place}: {part}: " + unknown_choice("split", split, files))
+    return files[split]
+
+
+def _find_prefixes(folder: Folder) -> dict[str, str]:
+    """Return what stands before the names of each subset's files."""
+    prefixes = {WHOLE: ""} if match_records(folder, "corpus") else {}
+    for file in (*match_records(folder, "*-corpus"), *match_records(folder, "*/corpus")):
+        if found := _CORPUS.match(file.name.removeprefix(f"{folder.name}/")):
+            prefixes.setdefault(found["name"], found["prefix"])
+    return prefixes or {WHOLE: ""}
+
+
+def _languages(names: Iterable[str], known: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the languages that subsets are named by; nothing unless all are, as ``law`` is a code, too."""
+    found = {name: _language_or_pair(name, known) for name in names}
+    return {name: langs for name, langs in found.items() if langs} if all(found.values()) else {}
+
+
+def _language_or_pair(name: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Read ``de``, ``deu_Latn``, ``zh-Hans``, ``en-de``, ``ara-eng``, ``mlqa.ar.de`` or ``deu_Latn-eng_Latn``.
+
+    ``pt-br`` is Portuguese and Breton, unless the card says that there is ``pt-BR`` or no Breton.
+    """
+    whole, parts = _code(name), [code for part in re.split(r"[-.]", name) if (code := _code(part))]
+    is_one = name.islower() and (whole in known or (known and not set(parts) <= set(known)))
+    if len(parts) == 2 and (whole is None or (name.islower() and not is_one)):
+        return tuple(dict.fromkeys(parts))
+    code = whole or (parts[0] if len(parts) == 1 else None)
+    return (code,) if code else ()
+
+
+def _code(text: str) -> str | None:
+    try:
+        return canonical_code(text) if Language.get(text).is_valid() else None
+    except LanguageTagError:
+        return None

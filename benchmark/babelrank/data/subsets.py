@@ -1,0 +1,301 @@
+"""Subsets of one test collection, by language or by pair of languages -> one collection with a pool of all languages.
+
+In: queries, judgements and passages of each subset, as MTEB has them (Enevoldsen et al. 2025, arXiv 2502.13595): each
+with ids of its own, and the texts of a language again in each of its pairs. Out: a `Collection` that has each text
+once.
+
+Queries are the same if language, id and text are. Passages are the same if language and text are, whatever their ids;
+a text that a subset has twice stays two passages. Where an id has two texts, ids get the language, or the name of the
+subset, before them.
+"""
+
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import pandas as pd
+from langcodes import Language
+
+from babelrank.data.collection import Collection, assemble, join_tables
+from babelrank.data.folders import Records
+from babelrank.data.judgements import BEIR_QRELS, read_qrels, read_queries
+from babelrank.data.parts import Parts, read_parts
+from babelrank.data.passages import PassageBlock, PassageLayout, PassageSource
+from babelrank.errors import DataError
+
+_IDS = ("_id", "id")
+_SAMPLE = 1000  # texts from which a script is told
+_CLEAR = 0.1  # of 2: by how much one order of two languages must fit better than the other
+_CJK = {"Hans": ("CJK",), "Hant": ("CJK",), "Jpan": ("CJK", "HIRAGANA", "KATAKANA"), "Kore": ("HANGUL",)}
+
+
+@dataclass(frozen=True)
+class Subset:
+    """A part of a collection with queries, judgements and passages of its own.
+
+    Attributes
+    ----------
+    name
+        What the collection calls it.
+    languages
+        Canonical code of all texts; or two, those of queries and passages, in either order.
+    queries
+        Finds records with ``_id`` or ``id``, and ``text``.
+    qrels
+        Finds lines or records with ``query-id``, ``corpus-id`` and ``score``.
+    passages
+        Finds records with ``_id`` or ``id``, ``text``, and ``title`` if there is one.
+    """
+
+    name: str
+    languages: tuple[str, ...]
+    queries: Callable[[], Records]
+    qrels: Callable[[], Records]
+    passages: Callable[[], tuple[Records, ...]]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What was read of a subset: texts by id, and qrels as `read_qrels` returns them."""
+
+    name: str
+    languages: tuple[str, ...]
+    queries: dict[str, str]
+    passages: dict[str, str]
+    qrels: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class _Order:
+    """Languages of a subset's queries and passages."""
+
+    queries: str
+    passages: str
+
+
+def pool_subsets(
+    title: str,
+    source: str,
+    subsets: Sequence[Subset],
+    *,
+    leave_out_self: bool = False,
+    notes: Iterable[str] = (),
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Collection:
+    """Make one collection of subsets. The passages of a single subset stay on disk; those of several are in memory.
+
+    Parameters
+    ----------
+    title, source
+        See `Collection.name` and `Collection.source`.
+    leave_out_self
+        Whether the passage that has a query's id is left out of its results.
+    notes
+        What readers said.
+    on_progress
+        Called now and then with the number of passages read.
+
+    Raises
+    ------
+    DataError
+        A subset cannot be read, an id has two texts in one subset, it is not clear which of two languages the passages
+        are in, or nothing is left; see `assemble`.
+    """
+    said = list(notes)
+    if len(subsets) == 1:
+        (subset,) = subsets
+        parts = _read(subset, said.append)
+        if len(subset.languages) > 1:
+            ((_, order),) = _ordered(title, [_hold(subset, parts, islice(parts.passages.blocks(_SAMPLE), 1))])
+            passages = PassageSource(parts.passages.files, PassageLayout(_IDS, order.passages))
+            parts = Parts(parts.queries.assign(lang=order.queries), parts.qrels, passages)
+        return assemble(title, source, parts, leave_out_self=leave_out_self, notes=said, on_progress=on_progress)
+    held: list[_Part] = []
+    problems: list[str] = []
+    for subset in subsets:
+        own: list[str] = []
+        try:
+            parts = _read(subset, own.append)
+            held.append(_hold(subset, parts, parts.passages.blocks()))
+        except DataError as error:
+            problems.append(str(error))
+        said += [f"{subset.name}: {note}" for note in own]
+        on_progress(sum(len(part.passages) for part in held))
+    if problems:
+        raise DataError("\n".join(problems))
+    tables, told = _merge(list(_ordered(title, held)), same_ids=leave_out_self)
+    return join_tables(title, source, *tables, leave_out_self=leave_out_self, notes=(*said, *told))
+
+
+def _read(subset: Subset, note: Callable[[str], None]) -> Parts:
+    """Read a subset, with the first of its languages for all texts."""
+    lang = subset.languages[0]
+    return read_parts(
+        lambda: read_queries(subset.queries(), _IDS, lang, note=note),
+        lambda: read_qrels(subset.qrels(), BEIR_QRELS, note),
+        lambda: PassageSource(subset.passages(), PassageLayout(_IDS, lang)),
+    )
+
+
+def _hold(subset: Subset, parts: Parts, blocks: Iterable[PassageBlock]) -> _Part:
+    passages: dict[str, str] = {}
+    for block in blocks:
+        for name, text in zip(block.ids, block.texts, strict=True):
+            if passages.setdefault(name, text) != text:
+                raise DataError(f"{subset.name}: passage id {name!r} has two texts.")
+    queries = dict(zip(parts.queries["id"], parts.queries["text"], strict=True))
+    return _Part(subset.name, subset.languages, queries, passages, parts.qrels)
+
+
+# --- Which language is whose ---
+
+
+def _ordered(title: str, parts: Iterable[_Part]) -> Iterator[tuple[_Part, _Order]]:
+    """Find out which of two languages is that of the queries: those of one language first, as they help with others.
+
+    MTEB does not say: MLQARetrieval names the passages' language first, CUREv1 that of the queries.
+    """
+    known: dict[tuple[str, str], set[int]] = defaultdict(set)  # hashes of texts by side and language
+
+    def is_known(side: str, lang: str, texts: Mapping[str, str]) -> float:
+        return sum(hash(text) in known[side, lang] for text in texts.values()) / max(1, len(texts))
+
+    waiting = sorted(parts, key=lambda part: len(part.languages))
+    while waiting:
+        found = ((part, _order_of(part, is_known) or _order_of(part, _is_in_script)) for part in waiting)
+        part, order = next(((part, order) for part, order in found if order), (waiting[0], None))
+        if order is None:
+            raise DataError(
+                f"{title}: subset {part.name} has texts in {' and '.join(part.languages)}, and nothing tells which of "
+                "them are the passages. Choose other subsets."
+            )
+        waiting.remove(part)
+        known["queries", order.queries].update(map(hash, part.queries.values()))
+        known["passages", order.passages].update(map(hash, part.passages.values()))
+        yield part, order
+
+
+def _order_of(part: _Part, share: Callable[[str, str, Mapping[str, str]], float]) -> _Order | None:
+    """Return the order of languages for which clearly more texts are as they should be; None if neither is."""
+    first, last = part.languages[0], part.languages[-1]
+    if first == last:
+        return _Order(first, first)
+    fits = [
+        share("queries", asked, part.queries) + share("passages", found, part.passages)
+        for asked, found in ((first, last), (last, first))
+    ]
+    if abs(fits[0] - fits[1]) < _CLEAR:
+        return None
+    return _Order(first, last) if fits[0] > fits[1] else _Order(last, first)
+
+
+def _is_in_script(_side: str, lang: str, texts: Mapping[str, str]) -> float:
+    """Return the share of letters that are of a language's script."""
+    script = Language.get(lang).maximize().script or "Latn"
+    names = _CJK.get(script) or (Language.make(script=script).script_name().split()[0].upper(),)
+    sample = (text[:_SAMPLE] for text in islice(texts.values(), _SAMPLE))
+    letters = Counter(unicodedata.name(each, "").split(" ")[0] for text in sample for each in text if each.isalpha())
+    return sum(letters[name] for name in names) / max(1, letters.total())
+
+
+# --- One collection ---
+
+
+class _Side:
+    """Queries, or passages, of all subsets: each text once."""
+
+    def __init__(self, *, by_text: bool) -> None:
+        self._by_text = by_text
+        self._rows: dict[tuple[str, str, object], int] = {}
+        self._texts: list[tuple[str, str, str, str]] = []  # language, subset, id, text
+        self.sizes: dict[str, list[int]] = defaultdict(list)  # of what each subset has, by language
+
+    def add(self, subset: str, lang: str, texts: Mapping[str, str]) -> dict[str, int]:
+        """Return the row of each text by its id in the subset."""
+        rows, seen = {}, Counter[str]()
+        for name, text in texts.items():
+            seen[text] += 1
+            key = (lang, text, seen[text] if self._by_text else name)
+            rows[name] = self._rows.setdefault(key, len(self._texts))
+            if rows[name] == len(self._texts):
+                self._texts.append((lang, subset, name, text))
+        self.sizes[lang].append(len(rows))
+        return rows
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Texts by language."""
+        return Counter(lang for lang, *_ in self._texts)
+
+    @property
+    def level(self) -> int:
+        """What ids need before them to be unique: nothing, the language, or the subset."""
+        return next((level for level in (0, 1) if len(set(self._ids(level))) == len(self._texts)), 2)
+
+    def _ids(self, level: int) -> list[str]:
+        return [(name, f"{lang}/{name}", f"{subset}/{name}")[level] for lang, subset, name, _ in self._texts]
+
+    def frame(self, level: int) -> pd.DataFrame:
+        """Return a table with ``lang``, ``id``, ``question`` and ``text``.
+
+        Translations share a question if they share an id; ids that are not unique in a language tell nothing.
+        """
+        ids = self._ids(level)
+        rows = [
+            (lang, ids[row], name if level < 2 else ids[row], text)
+            for row, (lang, _, name, text) in enumerate(self._texts)
+        ]
+        return pd.DataFrame(rows, columns=["lang", "id", "question", "text"], dtype="str")
+
+
+def _merge(
+    parts: Sequence[tuple[_Part, _Order]], *, same_ids: bool
+) -> tuple[tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame], list[str]]:
+    """Return queries, passages and qrels of all subsets, and notes; `same_ids`: an id in both means something."""
+    queries, passages = _Side(by_text=False), _Side(by_text=True)
+    rows = [
+        (queries.add(part.name, order.queries, part.queries), passages.add(part.name, order.passages, part.passages))
+        for part, order in parts
+    ]
+    levels = [queries.level, passages.level]
+    levels = [max(levels)] * 2 if same_ids else levels
+    tables = queries.frame(levels[0]), passages.frame(levels[1]).drop(columns="question")
+    judged = pd.concat(
+        [
+            part.qrels.assign(
+                **{
+                    f"{kind}_id": _rename(part.qrels[f"{kind}_id"], part.name, own, table["id"].tolist())
+                    for kind, own, table in zip(("query", "passage"), rows_of, tables, strict=True)
+                }
+            )
+            for (part, _), rows_of in zip(parts, rows, strict=True)
+        ]
+    )
+    pairs = judged.drop_duplicates().groupby(["query_id", "passage_id"], sort=False, as_index=False)["grade"]
+    qrels = pairs.max()
+    notes = list(_notes(passages, levels))
+    languages = qrels[["query_id"]].assign(lang=qrels["passage_id"].map(tables[1].set_index("id")["lang"]))
+    if (languages.drop_duplicates()["query_id"].value_counts() < len(passages.counts)).any():
+        notes.append("judgements are of some languages only: in the pool of all, an answer in another is not relevant")
+    if conflicts := len(judged.drop_duplicates()) - len(qrels):
+        notes.append(f"{conflicts:,} judgements have another grade in another subset; the highest counts")
+    return (*tables, qrels), notes
+
+
+def _rename(names: pd.Series, subset: str, rows: Mapping[str, int], ids: Sequence[str]) -> list[str]:
+    """Return the ids that a subset's have in the collection; what the subset lacks is missing there, too."""
+    return [ids[rows[name]] if name in rows else f"{subset}/{name}" for name in names]
+
+
+def _notes(passages: _Side, levels: Sequence[int]) -> Iterator[str]:
+    repeated = sum(map(sum, passages.sizes.values())) - passages.counts.total()
+    if repeated:
+        yield f"{repeated:,} passages are in several subsets, word for word; each counts once"
+    for kind, level in zip(("queries", "passages"), levels, strict=True):
+        if level:
+            yield f"ids of {kind} have the {('language', 'subset')[level - 1]} before them, as one id has several texts"
+    wider = [lang for lang, sizes in sorted(passages.sizes.items()) if passages.counts[lang] > max(sizes)]
+    if wider:
+        yield f"the pool of {', '.join(wider)} is wider than in any subset: it has the passages of all of them"
