@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 import torch
@@ -12,7 +13,11 @@ import torch
 from babelrank.errors import TrainingError
 from babelrank.training import loss as losses
 from babelrank.training import run as runs
+from babelrank.training.averaging import average_checkpoints
+from babelrank.training.centering import center_model
+from babelrank.training.config import ModelConfig
 from babelrank.training.config_file import load_config
+from babelrank.training.indexing import read_examples
 from babelrank.training.run import train
 from observers import RecordingTrainingObserver
 from training_runs import read_curve, read_metadata, run, weights
@@ -207,3 +212,22 @@ def test_a_disk_that_fills_up_costs_nothing(write_config, tiny_model, tmp_path, 
     assert any("going on from" in message for message in observer.messages)
     undisturbed, _ = run(write_config("b.toml", output="undisturbed", engine="save_every = 2"))
     assert read_curve(folder, "loss") == read_curve(undisturbed, "loss")
+
+
+@pytest.mark.parametrize("command", ["average", "center"])
+def test_a_checkpoint_that_does_not_fit_on_the_disk_is_one_sentence_and_leaves_nothing(
+    write_config, examples, tiny_model, tmp_path, command
+):
+    out = tmp_path / "made"
+    if command == "average":
+        make = partial(average_checkpoints, [run(write_config(steps=1))[0]], out, base_share=0.5)
+    else:
+        make = partial(center_model, ModelConfig(base_model=str(tiny_model)), [read_examples(examples)], out, share=0.5)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tiny_model / "model.safetensors").stat().st_size // 2, limits[1]))
+    try:
+        with pytest.raises(TrainingError, match=f"^{out}: cannot be written"):
+            make()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not [path for path in tmp_path.iterdir() if "made" in path.name]

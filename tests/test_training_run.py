@@ -72,6 +72,16 @@ def test_an_empty_prompt_takes_the_place_of_the_starts_own(write_config, tiny_mo
     assert prompts_of(load_base_model(load_config(path).model, "cpu")) == {"query": "query: ", "passage": ""}
 
 
+def test_a_model_of_a_known_family_is_read_as_it_was_trained_unless_told_otherwise(write_config, tiny_model, tmp_path):
+    e5 = SentenceTransformer(str(tiny_model), device="cpu")
+    e5.prompts = {}
+    e5.save_pretrained(str(tmp_path / "multilingual-e5-small"), create_model_card=False)
+    path = write_config(base_model=tmp_path / "multilingual-e5-small")
+    assert prompts_of(load_base_model(load_config(path).model, "cpu")) == {"query": "query: ", "passage": "passage: "}
+    path = write_config(base_model=tmp_path / "multilingual-e5-small", model='query_prompt = ""\ndocument_prompt = "p"')
+    assert prompts_of(load_base_model(load_config(path).model, "cpu")) == {"query": "", "passage": "p"}
+
+
 def test_a_teacher_is_read_with_its_own_prompts(write_config, tiny_model, tmp_path, monkeypatch):
     other = SentenceTransformer(str(tiny_model), device="cpu")
     other.prompts = {"query": "Q: "}

@@ -11,6 +11,7 @@ from babelrank.errors import TrainingError
 from babelrank.files import atomic_folder
 from babelrank.training.card import read_card
 from babelrank.training.config import ModelConfig
+from babelrank.training.disk_errors import explain_disk_errors
 from babelrank.training.metadata import read_checkpoint, write_training_metadata
 from babelrank.training.model import average, copy_weights, load_base_model, load_checkpoint
 
@@ -73,12 +74,9 @@ def average_checkpoints(
         "validation_loss": None,  # measured of none of the averaged weights
     }
     metadata |= {AVERAGED_WITH: others} if others else {}
-    try:
-        with atomic_folder(output) as fresh:
-            model.save_pretrained(str(fresh), create_model_card=False)
-            write_training_metadata(fresh, output.name, metadata, history, read_card(checkpoints[0]))
-    except OSError as error:
-        raise TrainingError(f"{output}: cannot be written ({error.strerror}).") from error
+    with explain_disk_errors(output), atomic_folder(output) as fresh:
+        model.save_pretrained(str(fresh), create_model_card=False)
+        write_training_metadata(fresh, output.name, metadata, history, read_card(checkpoints[0]))
     return output
 
 

@@ -21,6 +21,7 @@ from babelrank.errors import TrainingError
 from babelrank.files import atomic_folder, atomic_write
 from babelrank.training.card import CARD_FILE, read_card, render_centered_card
 from babelrank.training.config import ModelConfig
+from babelrank.training.disk_errors import explain_disk_errors
 from babelrank.training.examples import PASSAGE, QUERY, ExampleSet
 from babelrank.training.mean_vectors import mean_vectors
 from babelrank.training.metadata import read_checkpoint, write_training_metadata
@@ -103,18 +104,15 @@ def center_model(
     means = mean_vectors(lambda texts, role: encode_role(model, prompts, texts, role), examples, on_progress)
     query_mean, passage_mean = (np.mean(list(means[role].values()), axis=0) for role in (QUERY, PASSAGE))
     _append(model, *centering(query_mean, passage_mean, share))
-    try:
-        with atomic_folder(output) as fresh:
-            model.save_pretrained(str(fresh), create_model_card=False)
-            parent, source = read_card(config.base_model, config.revision), Path(config.base_model)
-            if (source / METADATA_FILE).is_file():
-                metadata, history = read_checkpoint(source)
-                metadata |= {CENTERED: share, "validation_loss": None}
-                write_training_metadata(fresh, output.name, metadata, history, parent)
-            else:
-                atomic_write(fresh / CARD_FILE, render_centered_card(output.name, config.base_model, share, parent))
-    except OSError as error:
-        raise TrainingError(f"{output}: cannot be written ({error.strerror}).") from error
+    with explain_disk_errors(output), atomic_folder(output) as fresh:
+        model.save_pretrained(str(fresh), create_model_card=False)
+        parent, source = read_card(config.base_model, config.revision), Path(config.base_model)
+        if (source / METADATA_FILE).is_file():
+            metadata, history = read_checkpoint(source)
+            metadata |= {CENTERED: share, "validation_loss": None}
+            write_training_metadata(fresh, output.name, metadata, history, parent)
+        else:
+            atomic_write(fresh / CARD_FILE, render_centered_card(output.name, config.base_model, share, parent))
     return output
 
 

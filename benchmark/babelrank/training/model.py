@@ -10,22 +10,25 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
+from babelrank.checkpoints import public_name
 from babelrank.encoding.loading import load_checked
 from babelrank.encoding.model_files import find_model
+from babelrank.encoding.prompts import choose_prompts
+from babelrank.encoding.protocol import EncoderOptions, Role
 from babelrank.errors import EncoderError, TrainingError
 from babelrank.training.config import LoraConfig, ModelConfig
 from babelrank.training.examples import PASSAGE, QUERY
 
 _WEIGHTS = {"dtype": torch.float32, "use_safetensors": True}
 
-# Names of the prompts of the two roles, in the order in which sentence-transformers looks for them.
-_PROMPT_NAMES = {QUERY: ("query",), PASSAGE: ("document", "passage", "corpus")}
+# Names of the prompts of the two roles; sentence-transformers takes the first that a model has.
+_PROMPT_NAMES = {Role.QUERY: ("query",), Role.DOCUMENT: ("document", "passage", "corpus")}
 
 
 def load_base_model(
     config: ModelConfig, device: str | None, *, place: str = "model.base_model", trust_remote_code: bool = False
 ) -> SentenceTransformer:
-    """Load a model, with the prompts that it will be trained with.
+    """Load a model, with the prompts that it will be trained with: as given, else as an evaluation chooses them.
 
     Parameters
     ----------
@@ -46,11 +49,12 @@ def load_base_model(
         model = load_checked(
             lambda: load(config, device, trust_remote_code), files, trust_remote_code=trust_remote_code
         )
+        options = EncoderOptions(query_prompt=config.query_prompt, document_prompt=config.document_prompt)
+        chosen = choose_prompts(options, public_name(config.base_model), model.prompts)
     except EncoderError as error:
         raise TrainingError(f"{place}: {error}") from error
-    for names, prompt in zip(_PROMPT_NAMES.values(), (config.query_prompt, config.document_prompt), strict=True):
-        if prompt is not None:
-            model.prompts |= {name: prompt for name in names if name in (names[0], *model.prompts)}
+    for role, names in _PROMPT_NAMES.items():
+        model.prompts |= {name: chosen.of(role) for name in names if name in (names[0], *model.prompts)}
     return model
 
 
@@ -62,11 +66,8 @@ def load_checkpoint(folder: Path, *, trust_remote_code: bool = False) -> Sentenc
 
 
 def prompts_of(model: SentenceTransformer) -> dict[str, str]:
-    """Return the prompts of ``query`` and ``passage``; empty where the model has none."""
-    return {
-        role: next((model.prompts[name] for name in names if model.prompts.get(name)), "")
-        for role, names in _PROMPT_NAMES.items()
-    }
+    """Return the prompts of ``query`` and ``passage`` that `load_base_model` chose; empty where there is none."""
+    return {QUERY: model.prompts["query"], PASSAGE: model.prompts["document"]}
 
 
 def encode_role(

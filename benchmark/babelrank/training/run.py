@@ -5,14 +5,11 @@ run is under way, its state is in ``OUTPUT.training``, and the same call goes on
 done.
 """
 
-import errno
 import json
 import os
-import re
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +22,7 @@ from babelrank.files import atomic_write
 from babelrank.observer import Observer
 from babelrank.training.assembly import TENSORBOARD, load_models, make_trainer
 from babelrank.training.config import TrainingConfig
+from babelrank.training.disk_errors import explain_disk_errors
 from babelrank.training.metadata import make_metadata, validation_losses, write_checkpoint
 from babelrank.training.model import average, copy_weights, load_base_model, merge_lora
 from babelrank.training.plan import TrainingPlan, make_plan
@@ -33,11 +31,6 @@ from babelrank.training.trainer import ScheduledTrainer, last_checkpoint, remove
 _CONFIG, _EXAMPLES = "config.json", "examples.json"  # in the folder of a run: what it is of
 _REMOVED_FROM_MODEL = {"trust_remote_code"}
 _ADDED_TO_VALIDATION = {"languages": ["en"], "batch_size": None}
-_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
-# PyTorch and safetensors raise errors of their own when a file cannot be written.
-_DISK_MESSAGE = re.compile(
-    r"No space left|File too large|Disk quota|os error (28|27|122)|inline_container|PytorchStream"
-)
 
 
 def train(
@@ -64,7 +57,7 @@ def train(
         return output
     lock = FileLock(work.with_name(f"{work.name}.lock"))
     main = _is_main_process()
-    with _explain_disk_errors(work):
+    with explain_disk_errors(work, lambda: _clean_up(work)):
         work.mkdir(parents=True, exist_ok=True)
         try:
             if main:
@@ -157,33 +150,11 @@ def _choose_step(config: TrainingConfig, trainer: ScheduledTrainer, observer: Ob
     return best if config.validation.choose_best else last
 
 
-@contextmanager
-def _explain_disk_errors(work: Path) -> Iterator[None]:
-    """Turn whatever a library raises when a file cannot be written into one sentence; free what is of no use."""
-    try:
-        yield
-    except TrainingError:
-        raise
-    except Exception as error:
-        reason = _find_disk_error(error, work)
-        if reason is None:
-            raise
-        remove_incomplete_checkpoints(work)
-        then = "goes on from the last complete checkpoint" if last_checkpoint(work) else "begins again"
-        raise TrainingError(f"{work}: cannot be written ({reason}); the same command {then}.") from error
-
-
-def _find_disk_error(error: BaseException | None, work: Path) -> str | None:
-    """Return why a file could not be written, from an error or one that led to it; None if that is not the reason."""
-    while error is not None:
-        if isinstance(error, OSError):
-            ours = str(error.filename or "").startswith(str(work))
-            if error.errno in _DISK_ERRORS or ours:
-                return error.strerror
-        if _DISK_MESSAGE.search(str(error)):
-            return os.strerror(errno.EFBIG if "too large" in str(error) else errno.ENOSPC)
-        error = error.__cause__ or error.__context__
-    return None
+def _clean_up(work: Path) -> str:
+    """Free what is of no use after the disk is full; return what the same command does next."""
+    remove_incomplete_checkpoints(work)
+    then = "goes on from the last complete checkpoint" if last_checkpoint(work) else "begins again"
+    return f"; the same command {then}"
 
 
 def _require_same_as_noted(noted: Path, what: Any, place: Path) -> None:
