@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         leaderboard,
         load_report,
         plot,
+        publish,
         refresh_pages,
         results_schema,
     )
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from babelrank.pipelines.modes import Streaming
     from babelrank.ranking.rank import Ranking, rank
     from babelrank.ranking.table import RankTable
+    from babelrank.reporting.publication import Repository
     from babelrank.reporting.run_evaluation import RunEvaluation
     from babelrank.result import Result
 
@@ -77,6 +79,7 @@ _HOMES = {
     "ModelCheck": "pipelines.model_check",
     "Observer": "observer",
     "Ranking": "ranking.rank",
+    "Repository": "reporting.publication",
     "RankTable": "ranking.table",
     "Representations": "encoding.representations",
     "Result": "result",
@@ -114,6 +117,7 @@ _HOMES = {
     "preview_experiment": "api.experiments",
     "preview_training": "api.training",
     "prune_store": "api.encoders",
+    "publish": "api.reports",
     "rank": "ranking.rank",
     "refresh_pages": "api.reports",
     "rerank_run": "api.runs",
@@ -146,6 +150,7 @@ __all__ = [
     "Observer",
     "RankTable",
     "Ranking",
+    "Repository",
     "Representations",
     "Result",
     "RunEvaluation",
@@ -183,6 +188,7 @@ __all__ = [
     "preview_experiment",
     "preview_training",
     "prune_store",
+    "publish",
     "rank",
     "refresh_pages",
     "rerank_run",

@@ -17,6 +17,7 @@ from babelrank.reporting.cache import Cache
 from babelrank.reporting.experiment import check_experiments, write_experiments
 from babelrank.reporting.leaderboard import check_leaderboard, write_leaderboard
 from babelrank.reporting.measures import measures_of
+from babelrank.reporting.publication import Repository
 from babelrank.reporting.refresh import check_reports, refresh_reports
 from babelrank.reporting.report import find_folder, read_reports
 from babelrank.reporting.results import catalog_order
@@ -215,6 +216,55 @@ def build_site(folder: str | Path, reports: str | Path | None = None) -> Path:
 
     found = reports_folder(reports)
     return build(found, found.parent / _EXPERIMENTS, as_path(folder))
+
+
+def publish(
+    name: str,
+    reports: str | Path | None = None,
+    *,
+    title: str | None = None,
+    private: bool = False,
+    dry_run: bool = False,
+) -> list[Repository]:
+    """Publish the site as a static Space on the Hub, and results with rank tables as a data set.
+
+    What an earlier publication left and is no longer there is removed; other files of the repositories stay.
+
+    Parameters
+    ----------
+    name
+        ``ORG/NAME`` of both repositories; made if need be.
+    reports
+        As for `load_report`.
+    title
+        What people read; by default NAME.
+    private
+        Whether repositories that are made are private.
+    dry_run
+        Upload nothing.
+
+    Returns
+    -------
+    list of Repository
+        The data set and the Space, with their files.
+
+    Raises
+    ------
+    ReportError
+        The name is not valid, there are no reports, one cannot be read, or the Hub refuses.
+
+    Examples
+    --------
+    >>> import babelrank
+    >>> dataset, space = babelrank.publish("my-team/leaderboard", "reports", dry_run=True)
+    >>> "reports/bm25/results.json" in dataset.files, "index.html" in space.files
+    (True, True)
+    """
+    from babelrank.reporting.publication import publish as run
+
+    folder = reports_folder(reports)
+    shown = title or name.rpartition("/")[2]
+    return run(name, folder, folder.parent / _EXPERIMENTS, title=shown, private=private, dry_run=dry_run)
 
 
 def plot(

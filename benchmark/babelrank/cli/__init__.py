@@ -37,6 +37,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     approximation.approximate,
     analysis.leaderboard,
     analysis.site,
+    analysis.publish,
     analysis.plot,
     analysis.compare,
     analysis.export,

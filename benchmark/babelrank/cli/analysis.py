@@ -42,6 +42,19 @@ def site(
     show(f"site: {babelrank.build_site(folder, reports)}")
 
 
+def publish(
+    name: Annotated[str, typer.Argument(help="Name of the Space and of the data set.", metavar="ORG/NAME")],
+    reports: ReportsOption = None,
+    title: Annotated[str | None, typer.Option(help="Title of both [default: NAME].")] = None,
+    private: Annotated[bool, typer.Option("--private", help="Make private repositories.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the files; upload nothing.")] = False,
+) -> None:
+    """Publish the site as a static Space on the Hub, and results with rank tables as a data set."""
+    found = babelrank.publish(name, reports, title=title, private=private, dry_run=dry_run)
+    for each in found:
+        show(str(each), *(each.files if dry_run else ()))
+
+
 def plot(
     models: ModelsArgument,
     kind: Annotated[
