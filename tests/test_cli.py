@@ -50,12 +50,21 @@ def test_submit_with_out_leaves_the_leaderboard_alone(babelrank: Babelrank, stor
 
 
 def test_a_second_submission_encodes_nothing(babelrank: Babelrank, tmp_path: Path) -> None:
-    encoded = []
+    encoded, costs = [], []
     for _ in range(2):
         assert submit_sample(babelrank, tmp_path / "store").code == 0
         results = json.loads((tmp_path / "reports/use-multilingual-v3/results.json").read_text(encoding="utf-8"))
         encoded.append(results["collections"]["sample"]["texts_encoded"])
+        costs.append(results["collections"]["sample"]["cost"])
+        report = (tmp_path / "reports/use-multilingual-v3/report.md").read_text(encoding="utf-8")
+        leaderboard = (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
+        assert "2,048 bytes per vector" in report
+        assert ("texts per second on " in report) == ("texts/s" in leaderboard) == (len(costs) == 1)
     assert encoded == [{"query": 308, "document": 770}, {"query": 0, "document": 0}]
+    assert costs[0]["texts_per_second"] > 0
+    assert costs[1]["texts_per_second"] is None
+    assert [cost["bytes_per_vector"] for cost in costs] == [2048, 2048]
+    assert all("cores" in cost["hardware"] for cost in costs)
 
 
 def test_a_setting_that_changes_figures_makes_another_report(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:

@@ -274,3 +274,22 @@ def test_names_are_read_back(name):
 def test_names_that_are_none(text, message):
     with pytest.raises(EncoderError, match=message):
         parse_transform(text)
+
+
+@pytest.mark.parametrize(
+    ("names", "size"),
+    [(["center"], 16), (["truncate:2"], 8), (["int8"], 4), (["truncate:2", "int8"], 2), (["int8", "center"], 16)],
+)
+def test_a_passage_takes_as_many_bytes_as_its_numbers_need(names, size):
+    vectors = np.eye(4, dtype=np.float32)
+    representations = Representations(vectors, vectors)
+    for name in names:
+        representations = parse_transform(name).apply(representations, make_collection("aabb", "aabb"))
+    assert representations.bytes_per_passage == size
+
+
+def test_a_passage_of_terms_or_tokens_takes_their_mean():
+    sparse = csr_array(np.array([[0, 1, 2], [0, 0, 3]], dtype=np.float32))
+    assert Representations(sparse, sparse).bytes_per_passage == 3 * (4 + sparse.indices.itemsize) / 2
+    tokens = MultiVectors.from_list([np.ones((3, 2), np.float32), np.ones((1, 2), np.float32)])
+    assert Representations(tokens, tokens).bytes_per_passage == 16

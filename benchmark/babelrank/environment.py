@@ -45,6 +45,15 @@ def available_cores() -> int:
     return min(cores, int(told)) if told.isdecimal() and int(told) else cores
 
 
+def device_names(devices: str) -> str:
+    """Return the names of GPUs, such as ``cuda:0`` or several separated by commas; other devices are named already."""
+    if not devices.startswith("cuda"):
+        return devices
+    from torch import cuda
+
+    return ", ".join(cuda.get_device_name(device) for device in devices.split(","))
+
+
 def visible_gpus() -> tuple[str, ...]:
     """Return the GPUs this process may use, as ``CUDA_VISIBLE_DEVICES`` names them; none if PyTorch is not there."""
     told = os.environ.get(GPU_VARIABLE)

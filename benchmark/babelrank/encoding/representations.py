@@ -24,7 +24,7 @@ from babelrank.encoding.protocol import (
 )
 from babelrank.encoding.store import StoreEntry, default_store, text_key
 from babelrank.encoding.vector_block import VectorBlock
-from babelrank.encoding.vectors import Vectors, concatenate, count, take
+from babelrank.encoding.vectors import MultiVectors, Vectors, concatenate, count, take
 from babelrank.errors import EncoderError
 
 # Texts per call of the encoder and per segment on disk. A chunk should be large enough that the encoder's own batching
@@ -58,6 +58,8 @@ class Representations:
         By role, share of the distinct texts that are longer than the encoder reads; None if it cannot tell.
     passages_in_language
         The passages as they weigh among those of their own language, where that differs from `passages`.
+    bits
+        What a number of a dense vector takes where vectors are kept; fewer than here after quantisation.
     """
 
     queries: Vectors
@@ -67,6 +69,7 @@ class Representations:
     seconds: dict[str, float] = field(default_factory=dict)
     texts_truncated: dict[str, float | None] = field(default_factory=dict)
     passages_in_language: Vectors | None = None
+    bits: int = 32
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "similarity", parse_similarity(self.similarity) or Similarity.COSINE)
@@ -74,6 +77,23 @@ class Representations:
             vectors = getattr(self, side)
             if isinstance(vectors, np.ndarray):
                 object.__setattr__(self, side, check_matrix(vectors, side))
+
+    @property
+    def texts_per_second(self) -> float | None:
+        """Distinct texts that the encoder read in a second, of both roles; None if all vectors came from the store."""
+        texts, seconds = sum(self.texts_encoded.values()), sum(self.seconds.values())
+        return texts / seconds if texts and seconds else None
+
+    @property
+    def bytes_per_passage(self) -> float:
+        """Mean size of a passage: numbers at `bits` each, and of sparse ones the terms, too."""
+        passages = self.passages
+        if isinstance(passages, csr_array):
+            return float(passages.data.nbytes + passages.indices.nbytes) / max(1, count(passages))
+        if isinstance(passages, MultiVectors):
+            return float(passages.tokens.nbytes) / max(1, count(passages))
+        dimension = passages.shape[1] if isinstance(passages, np.ndarray) else passages[0].dimension
+        return float(dimension * self.bits / 8)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,8 @@ class Transform:
         The number in its name; None if it has none.
     by_role
         Whether it learns what is done to queries from the queries.
+    bits
+        That a number of what comes out takes.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Transform:
     similarity: Similarity | None = None
     size: int | None = None
     by_role: bool = False
+    bits: int = 32
 
     def check(self, kind: Kind, dimension: int) -> int:
         """Return the dimension of what comes out, at most; whether it can be had is found before there are vectors.
@@ -100,6 +103,7 @@ class Transform:
             queries=queries.astype(np.float32, copy=False),
             passages=passages.astype(np.float32, copy=False),
             similarity=self.similarity or representations.similarity,
+            bits=self.bits,
         )
 
     def _error(self, problem: str) -> EncoderError:
@@ -213,8 +217,8 @@ _PLAIN = {
         Transform("center", fit_center),
         Transform("center-roles", fit_center, by_role=True),
         Transform("whiten", fit_whiten),
-        Transform("int8", fit_int8),
-        Transform("binary", fit_binary, Similarity.DOT),
+        Transform("int8", fit_int8, bits=8),
+        Transform("binary", fit_binary, Similarity.DOT, bits=1),
     )
 }
 _NUMBERED: dict[str, Callable[..., Change]] = {"whiten": fit_whiten, "abtt": fit_abtt, "truncate": fit_truncate}

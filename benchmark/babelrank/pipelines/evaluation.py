@@ -32,7 +32,7 @@ from babelrank.ranking.rank import Ranking, Tallier, rank
 from babelrank.ranking.tally import Request, Tally, tally
 from babelrank.ranking.trec import write_qrels, write_run
 from babelrank.reporting.names import collection_stem
-from babelrank.reporting.provenance import Seconds
+from babelrank.reporting.provenance import Seconds, measure_cost
 from babelrank.reporting.results import CollectionResults, collection_results
 
 
@@ -142,6 +142,7 @@ def evaluate_collection(
         seconds=seconds,
         space=space,
         texts=texts,
+        cost=measure_cost(representations, encoder.info.device),
     )
     return Evaluation(results, ranking, errors)
 

@@ -11,8 +11,17 @@ from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
 from babelrank.analysis.settings import Cell
 from babelrank.data.catalog import source_of
 from babelrank.data.spec import LAREQA
+from babelrank.encoding.protocol import Role
 from babelrank.reporting.cache import Cache
-from babelrank.reporting.formatting import HASHED, show_count, show_parameters, show_precisely, show_rank, show_score
+from babelrank.reporting.formatting import (
+    HASHED,
+    show_count,
+    show_parameters,
+    show_precisely,
+    show_rank,
+    show_score,
+    show_significant,
+)
 from babelrank.reporting.html_page import anchor
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.measures import SOURCE_TITLES
@@ -31,6 +40,7 @@ _MEANINGS = {
 }
 _MODEL = ("#", "name")
 _SIZE = ("parameters", "dimension")
+_COST = ("speed", "bytes", "length")  # columns that are there if a report has them
 _BIAS = (RANK_DISTANCE, "normalised")
 
 
@@ -76,11 +86,16 @@ class Board:
         return anchor(self.title)
 
     @property
+    def has_speed(self) -> bool:
+        """Whether it is known of a model how fast it encodes."""
+        return any(column.key == "speed" for column in self.table.columns)
+
+    @property
     def markdown_tables(self) -> list[tuple[str, Table]]:
         """For each headline measure, its name and the columns that leaderboard.md has."""
         found = []
         for measure in self.headline:
-            keys = [*_MODEL, "group", *(f"{measure}/{label}" for label in self.labels), *_BIAS, *_SIZE]
+            keys = [*_MODEL, "group", *(f"{measure}/{label}" for label in self.labels), *_BIAS, *_SIZE, *_COST]
             table = self.table.select(keys, with_intervals=False)
             columns = [
                 replace(each, group="", label=f"{each.label} {_arrow(each.group)}".strip()) for each in table.columns
@@ -126,7 +141,7 @@ def _collection_board(standings: Standings, cache: Cache | None) -> Board:
             _linked(entry.model, entry.link),
             *([entry.letters or None] if has_groups else []),
             *_scores(entry, standings),
-            *_sizes(entry.model),
+            *_sizes(entry),
         ]
         for place, entry in enumerate(standings.entries, start=1)
     ]
@@ -140,7 +155,7 @@ def _collection_board(standings: Standings, cache: Cache | None) -> Board:
     return Board(
         title=standings.title,
         note=f"{told}Candidates: {first.candidates}; {languages}.",
-        table=Table(standings.title, columns, rows),
+        table=_without_empty(Table(standings.title, columns, rows)),
         models=[entry.model for entry in standings.entries],
         measures=shown.measures,
         labels=labels,
@@ -177,22 +192,28 @@ def _side_by_side(source: str, sections: Sequence[Standings]) -> Board:
     return Board(
         title=SOURCE_TITLES[source],
         note=f"{_MEANINGS[source]} A model that was not evaluated on all of them has no average.",
-        table=Table(
-            SOURCE_TITLES[source],
-            [
-                *_model_columns(),
-                *(Column(label, show_score, f"{each} ↑", f"{each}/{label}") for each in measures for label in labels),
-                *_size_columns(),
-            ],
-            [
+        table=_without_empty(
+            Table(
+                SOURCE_TITLES[source],
                 [
-                    number,
-                    _linked(models[name].model, models[name].link),
-                    *(score for measure in measures for score in scores[name][measure]),
-                    *_sizes(models[name].model),
-                ]
-                for number, name in enumerate(order, start=1)
-            ],
+                    *_model_columns(),
+                    *(
+                        Column(label, show_score, f"{each} ↑", f"{each}/{label}")
+                        for each in measures
+                        for label in labels
+                    ),
+                    *_size_columns(),
+                ],
+                [
+                    [
+                        number,
+                        _linked(models[name].model, models[name].link),
+                        *(score for measure in measures for score in scores[name][measure]),
+                        *_sizes(models[name]),
+                    ]
+                    for number, name in enumerate(order, start=1)
+                ],
+            )
         ),
         models=[models[name].model for name in order],
         measures=measures,
@@ -228,7 +249,17 @@ def _size_columns() -> list[Column]:
     return [
         Column("parameters", show_parameters, "size", "parameters"),
         Column("dimension", show_count, "size", "dimension"),
+        Column("texts/s", show_significant, "cost", "speed"),
+        Column("bytes/vector", show_count, "cost", "bytes"),
+        Column("max. length", show_count, "cost", "length"),
     ]
+
+
+def _without_empty(table: Table) -> Table:
+    """Return the table without columns of costs that no report has."""
+    known = [any(cell is not None for cell in cells) for cells in zip(*table.rows, strict=True)]
+    keys = [column.key for column, has in zip(table.columns, known, strict=True) if has or column.key not in _COST]
+    return table.select(keys)
 
 
 def _linked(model: ModelResults, link: str) -> Link:
@@ -236,8 +267,19 @@ def _linked(model: ModelResults, link: str) -> Link:
     return Link(model.name, link, note)
 
 
-def _sizes(model: ModelResults) -> list[Entry]:
-    return [model.parameters, model.dimension if model.dimension < HASHED else None]
+def _sizes(entry: Standing) -> list[Entry]:
+    """Return the cells of the size, then of the cost; of a length for each role, that of passages."""
+    model, cost = entry.model, entry.result.cost
+    length = model.settings.get("max_length")
+    if isinstance(length, dict):
+        length = length.get(Role.DOCUMENT)
+    return [
+        model.parameters,
+        model.dimension if model.dimension < HASHED else None,
+        cost.texts_per_second if cost else None,
+        cost.bytes_per_vector if cost else None,
+        length if isinstance(length, int) else None,
+    ]
 
 
 def _arrow(group: str) -> str:

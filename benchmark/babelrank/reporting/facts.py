@@ -8,7 +8,7 @@ from itertools import chain
 
 from babelrank.data.catalog import source_of
 from babelrank.encoding.protocol import EncoderOptions
-from babelrank.reporting.formatting import NO_VALUE, show_count, show_dimension, show_seconds
+from babelrank.reporting.formatting import NO_VALUE, show_count, show_dimension, show_seconds, show_significant
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.names import default_name
 from babelrank.reporting.provenance import Environment
@@ -75,6 +75,11 @@ def evaluation_facts(collection: CollectionResults) -> Table:
         f"{show_seconds(seconds.encode_document)} to encode passages, {show_seconds(seconds.rank)} to rank, "
         f"{show_seconds(seconds.analyse)} to analyse"
     )
+    if cost := collection.cost:
+        speed = "all vectors came from the store"
+        if cost.texts_per_second is not None:
+            speed = f"{show_significant(cost.texts_per_second)} texts per second on {cost.hardware}"
+        facts["cost"] = f"{speed}; {show_count(cost.bytes_per_vector)} bytes per vector"
     if collection.ranks:
         facts["tied ranks"] = (
             f"{collection.ranks.tied:,} of {collection.ranks.rows:,}; where passages have the same score, each gets "

@@ -39,6 +39,13 @@ def show_count(value: Cell) -> str:
     return NO_VALUE if value is None else f"{settle(value):,.0f}"
 
 
+def show_significant(value: Cell) -> str:
+    """Write a positive number with three significant digits, and no digits after the point beyond them."""
+    if value is None:
+        return NO_VALUE
+    return f"{float(f'{value:.3g}'):,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def show_share(share: float) -> str:
     """Write a share as a percentage."""
     return f"{settle(share):.0%}"

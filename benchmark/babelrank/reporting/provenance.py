@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 
 from babelrank import environment
+from babelrank.encoding.representations import Representations
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,25 @@ class Seconds:
     encode_document: float
     rank: float
     analyse: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the encoder costs; after how many tokens it cuts texts is among the model's settings.
+
+    Attributes
+    ----------
+    texts_per_second
+        Distinct texts, queries and passages together; of all workers. Null if all vectors came from the store.
+    hardware
+        Where they were encoded: GPUs by name, or the processor and how many cores it gave.
+    bytes_per_vector
+        Mean size of a passage as it is ranked: dense ones in float32 or as they were quantised.
+    """
+
+    texts_per_second: float | None
+    hardware: str
+    bytes_per_vector: float
 
 
 @dataclass(frozen=True)
@@ -85,9 +105,20 @@ def current_environment(device: str = "cpu") -> Environment:
         babelrank=packages.pop("babelrank", "unknown"),
         python=str(machine["python"]),
         platform=str(machine["system"]),
-        machine=Machine(str(machine["processor"]), int(machine["cores"]), _memory_gib(), device),
+        machine=Machine(
+            str(machine["processor"]), int(machine["cores"]), _memory_gib(), environment.device_names(device)
+        ),
         packages=dict(sorted(packages.items())),
     )
+
+
+def measure_cost(representations: Representations, device: str) -> Cost:
+    """Return what an encoder that ran on `device` took for a collection."""
+    machine = environment.machine()
+    hardware = (
+        f"{machine['processor']}, {machine['cores']} cores" if device == "cpu" else environment.device_names(device)
+    )
+    return Cost(representations.texts_per_second, hardware, representations.bytes_per_passage)
 
 
 def _memory_gib() -> float | None:

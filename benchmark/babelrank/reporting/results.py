@@ -24,7 +24,7 @@ from babelrank.encoding.protocol import EncoderInfo, Similarity
 from babelrank.encoding.vectors import Kind
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.reporting.names import check_name
-from babelrank.reporting.provenance import Environment, Seconds
+from babelrank.reporting.provenance import Cost, Environment, Seconds
 
 SCHEMA_VERSION = 3  # raise it whenever a field is added, dropped, or comes to mean something else
 READABLE_VERSIONS = (1, 2, SCHEMA_VERSION)  # the earlier ones lack what is null by default
@@ -230,6 +230,8 @@ class CollectionResults:
         Geometry of the vectors; null if it was not measured.
     texts
         Of the worst questions and what outranked their answers; null where they may not be passed on.
+    cost
+        Speed and size; null in reports of earlier versions.
     """
 
     sha256: Digest
@@ -252,6 +254,7 @@ class CollectionResults:
     top: TopFile | None = None
     space: Space | None = None
     texts: Texts | None = None
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True)
@@ -323,6 +326,7 @@ def collection_results(
     evaluated: datetime | None = None,
     space: Space | None = None,
     texts: Texts | None = None,
+    cost: Cost | None = None,
 ) -> CollectionResults:
     """Put together the results of one collection; `evaluated` is now unless given."""
     return CollectionResults(
@@ -343,6 +347,7 @@ def collection_results(
         evaluated=(evaluated or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0),
         space=space,
         texts=texts,
+        cost=cost,
     )
 
 
