@@ -7,7 +7,7 @@ TESTABLE := .venv/.testable
 DOCUMENTABLE := .venv/.documentable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench docs clean
+.PHONY: help demo test fuzz lint format bench docs clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,10 @@ demo: $(RUNNABLE)  ## evaluate the embedded encoder on the embedded collection
 # Files of tests side by side, each process with one thread: threads of several would wait for one another.
 test: $(TESTABLE)  ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+# 20,000 mutations of each kind of file take hours; BABELRANK_FUZZ_SEED=1 tries others.
+fuzz: $(TESTABLE)  ## try 20,000 damaged inputs of each kind
+	OMP_NUM_THREADS=1 BABELRANK_FUZZ=20000 $(BIN)/pytest -s tests/fuzz --numprocesses auto --maxprocesses 4
 
 lint: $(TESTABLE)  ## check style and types
 	$(BIN)/ruff check .

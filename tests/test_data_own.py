@@ -58,6 +58,7 @@ def test_a_question_may_have_several_answers(tmp_path):
     [
         ("id,question,answer\n1,a,b\n", r"faq\.csv: no column language; expected question, answer, language and id"),
         ("question,answer,language\na,b,en\na,,en\n", r"faq\.csv:3: no answer"),
+        ("question,answer,language\ra,b,en\r", r"faq\.csv:1: no row of columns \(new-line character"),
         ("question,answer,language\na,b\n", r"faq\.csv:2: no language"),
         ("question,answer,language\na,b,en,c\n", r"faq\.csv:2: 4 cells, but 3 columns"),
         ('question,answer,language\na,"b,en\n', r"faq\.csv:2: no row of columns"),

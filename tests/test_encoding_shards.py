@@ -161,9 +161,8 @@ def test_a_folder_goes_on_with_the_same_plan_and_refuses_another(tmp_path):
     create_shards(tmp_path, plan)
     assert find_missing(tmp_path) == {1: "missing", 2: "missing"}
     for other in (
-        plan_shards(ROWS + 1, DIMENSION, shard_bytes=SHARD_BYTES, identity=identity),
         plan_shards(ROWS, DIMENSION, shard_bytes=SHARD_BYTES, identity={"encoder": "n"}),
-        plan_shards(ROWS, DIMENSION, shard_bytes=SHARD_BYTES, dtype="float16", identity=identity),
+        plan_shards(ROWS, DIMENSION, shard_bytes=SHARD_BYTES),
     ):
         with pytest.raises(EncoderError, match="holds shards of something else"):
             create_shards(tmp_path, other)
@@ -175,6 +174,20 @@ def test_a_folder_without_a_readable_manifest_is_refused(tmp_path, manifest):
         (tmp_path / "manifest.json").write_text(manifest)
     with pytest.raises(EncoderError, match=r"manifest|format 1"):
         find_missing(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [lambda text: text[:-5], lambda text: "", lambda text: text.replace("10", "11")])
+def test_shards_of_which_the_manifest_is_damaged_are_encoded_again(tmp_path, damage):
+    plan = plan_shards(ROWS, DIMENSION, shard_bytes=SHARD_BYTES, identity={"encoder": "m"})
+    create_shards(tmp_path, plan)
+    fill(tmp_path, [0, 1])
+    manifest = tmp_path / "manifest.json"
+    before = manifest.read_text()
+    manifest.write_text(damage(before))
+    assert manifest.read_text() != before
+    create_shards(tmp_path, plan)
+    assert manifest.read_text() == before
+    assert find_missing(tmp_path) == dict.fromkeys(range(3), "missing")
 
 
 @pytest.mark.parametrize(

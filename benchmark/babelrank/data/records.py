@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -122,19 +123,21 @@ def read_table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """
     with _lines(path) as lines:
         try:
-            header = lines.readline().decode().strip("\r\n")
+            header = lines.readline().decode()
             delimiter = max("\t;,", key=header.count)
-            names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
-            rows = csv.reader((line.decode() for line in lines), delimiter=delimiter, strict=True)
-            for row in rows:
-                if len(row) > len(names):
-                    raise DataError(f"{path}:{rows.line_num + 1}: {len(row)} cells, but {len(names)} columns.")
-                if any(cell.strip() for cell in row):
-                    yield rows.line_num + 1, dict.fromkeys(names, "") | dict(zip(names, row, strict=False))
+            rest = (line.decode() for line in lines)
+            rows = csv.reader(chain([header], rest), delimiter=delimiter, strict=True)
+            try:
+                names = [name.strip().lower() for name in next(rows, [])]
+                for row in rows:
+                    if len(row) > len(names):
+                        raise DataError(f"{path}:{rows.line_num}: {len(row)} cells, but {len(names)} columns.")
+                    if any(cell.strip() for cell in row):
+                        yield rows.line_num, dict.fromkeys(names, "") | dict(zip(names, row, strict=False))
+            except csv.Error as error:
+                raise DataError(f"{path}:{rows.line_num}: no row of columns ({error}).") from error
         except UnicodeDecodeError as error:
             raise DataError(f"{path}: not valid Unicode ({error}).") from error
-        except csv.Error as error:
-            raise DataError(f"{path}:{rows.line_num + 1}: no row of columns ({error}).") from error
 
 
 def _read_json_lines(path: Path, skip: int) -> Iterator[tuple[int, Any]]:

@@ -31,12 +31,9 @@ _NAME = re.compile(r"(?P<number>\d{6})-(?P<checksum>[0-9a-f]{32})\.safetensors")
 _TENSOR = "vectors"
 _TYPES = {"float32": "F32", "float16": "F16"}  # as safetensors names them
 _HEADER_BYTES = 1024  # more than a shard's header takes
-_STALE_SECONDS = (
-    3600.0  # a shard is written in seconds: a part that nobody touched for an hour belongs to a dead process
-)
+_STALE_SECONDS = 3600.0  # a shard takes seconds: a part that nobody touched for an hour is of a dead process
 
-# Large enough that reading is sequential and a search spends nothing at the seams; small enough that a worker that dies
-# loses seconds, and that writing one (twice its size in memory) fits beside a model.
+# Reading is sequential, a worker that dies loses seconds, and writing one takes twice this in memory, next to a model.
 SHARD_BYTES = 128 * 2**20
 
 
@@ -186,17 +183,24 @@ class Shard:
 def create_shards(folder: Path, plan: ShardPlan) -> None:
     """Make a folder for shards, or go on with one of the same plan; parts that dead processes left are removed.
 
+    Where the manifest is damaged, nothing says what the shards hold: they are removed.
+
     Raises
     ------
     EncoderError
-        The folder holds shards of another plan, or cannot be written.
+        The folder holds shards of something else, or cannot be written.
     """
-    if (folder / _MANIFEST).exists():
-        if (found := read_plan(folder)) != plan:
-            raise EncoderError(f"{folder}: holds shards of something else ({found}); asked for {plan}. Name another.")
-    else:
+    try:
+        found = read_plan(folder)
+    except EncoderError:
+        found = None
+    if found and found.identity != plan.identity:
+        raise EncoderError(f"{folder}: holds shards of something else ({found}); asked for {plan}. Name another.")
+    if found != plan:
+        for path in folder.glob("*.safetensors"):
+            path.unlink(missing_ok=True)
         manifest = {"format": _FORMAT, **asdict(plan), "shards": plan.count}
-        _write(folder / _MANIFEST, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
+        _write(folder / _MANIFEST, f"{json.dumps(manifest, indent=2, ensure_ascii=False)}\n".encode())
     for part in folder.glob(f".*{PART_SUFFIX}"):
         with suppress(OSError):  # its process lives after all, and has just renamed it
             if part.stat().st_mtime < time.time() - _STALE_SECONDS:
@@ -218,10 +222,8 @@ def read_plan(folder: Path) -> ShardPlan:
         manifest.pop("shards")
         return ShardPlan(**manifest)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise EncoderError(
-            f"{folder / _MANIFEST}: no readable manifest of shards ({error}). Remove {folder} to have its texts "
-            "encoded again."
-        ) from error
+        again = "The same command encodes them again."
+        raise EncoderError(f"{folder / _MANIFEST}: no readable manifest of shards ({error}). {again}") from error
 
 
 def check_space(folder: Path, numbers: Collection[int] | None = None) -> int:
@@ -306,8 +308,7 @@ def open_shards(folder: Path, *, verify: bool = True) -> list[Shard]:
     whole, missing = _inspect(folder, plan, verify=verify)
     if missing:
         some = ", ".join(f"{number} ({state})" for number, state in list(missing.items())[:5])
-        more = ", …" if len(missing) > 5 else ""
-        raise EncoderError(f"{folder}: {len(missing)} shards must be encoded again: {some}{more}.")
+        raise EncoderError(f"{folder}: {len(missing)} shards must be encoded again: {some}.")
     return [_read_header(path, number, plan) for number, path in whole.items()]
 
 
@@ -317,8 +318,7 @@ def _inspect(folder: Path, plan: ShardPlan, *, verify: bool) -> tuple[dict[int, 
     whole, missing = {}, {}
     for number in range(plan.count):
         states = {path: _damage(path, plan, number, verify=verify) for path in files.get(number, [])}
-        good = next((path for path, state in states.items() if not state), None)
-        if good:
+        if good := next((path for path, state in states.items() if not state), None):
             whole[number] = good
         else:
             missing[number] = next(iter(states.values()), "missing")

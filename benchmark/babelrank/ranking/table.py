@@ -75,4 +75,6 @@ def read_ranks(path: Path) -> RankTable:
 
 
 def _restore(table: pd.DataFrame, metadata: Mapping[str, Any]) -> RankTable:
+    if table[list(RANK_TYPES)].isna().to_numpy().any() or table.empty:
+        raise ValueError("a relevant passage has no rank, or there is none")
     return RankTable(table, tuple(metadata["languages"]), dict(metadata["pool_sizes"]), int(metadata["tied"]))

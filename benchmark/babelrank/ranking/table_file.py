@@ -78,6 +78,26 @@ class TableFormat:
             metadata = dict(json.loads((table.schema.metadata or {}).get(self.key, b"{}")))
             if metadata.get("format") != self.version or table.column_names != list(self.types):
                 raise ReportError(f"{path}: not a {self.name} of format {self.version}.")
-            return make(table.to_pandas().astype(dict(self.types)), metadata)
+            frame = table.to_pandas().astype(dict(self.types))
+            _check(frame, metadata)
+            return make(frame, metadata)
         except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:  # damage shows in many ways
             raise ReportError(f"{path}: no readable {self.name} ({error}).") from error
+
+
+def _check(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
+    """Refuse what analyses cannot work with: a report may come from anywhere."""
+    languages, sizes = metadata["languages"], metadata["pool_sizes"]
+    if not languages or not all(type(lang) is str for lang in languages) or languages != sorted(set(languages)):
+        raise ValueError(f"languages should be a sorted list of codes, is {languages!r}")
+    if list(sizes) != languages or not all(type(size) is int and size > 0 for size in sizes.values()):
+        raise ValueError(f"pool_sizes should have a number of passages for each language, is {sizes!r}")
+    for column in TEXT_TYPES:
+        if frame[column].isna().any():
+            raise ValueError(f"{column} holds an empty cell")
+    for column in ("query_lang", "passage_lang"):
+        if not frame[column].isin(languages).all():
+            raise ValueError(f"{column} holds a language that is not one of {', '.join(languages)}")
+    for column in RANK_TYPES:
+        if (frame[column] < 1).any():
+            raise ValueError(f"{column} holds a rank below 1")
