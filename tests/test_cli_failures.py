@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from babelrank.cli.failures import finish_output
+from babelrank.data.loading import load_collection
 from command_line import Babelrank
 
 
@@ -126,10 +127,12 @@ def test_an_unknown_command_or_option_is_a_usage_error(babelrank):
         ("submit", "use-multilingual-v3", "-c", "miracl:~nobody-at-all/x:sw"),
         ("submit", "use-multilingual-v3", "-c", "sample", "--out", "~nobody-at-all/x"),
         ("evaluate", "~nobody-at-all/x", "-c", "sample"),
-        ("rerank", "x.run", "--model", "~nobody-at-all/x", "-c", "sample"),
+        ("rerank", "x.run", "--model", "~nobody-at-all/x", "-c", "sample:en"),
     ],
 )
-def test_a_home_of_nobody_is_said(babelrank, arguments):
+def test_a_home_of_nobody_is_said(babelrank, tmp_path, arguments):
+    sample = load_collection("sample:en")
+    (tmp_path / "x.run").write_text(f"{sample.labels[0]} Q0 {sample.qrels['passage_id'].iloc[0]} 1 1 made\n")
     outcome = babelrank(*arguments)
     assert outcome.code == 2
     assert outcome.err.splitlines()[-1] == "error: ~nobody-at-all/x: there is no such user."

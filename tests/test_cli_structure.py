@@ -1,4 +1,4 @@
-"""The command line has no logic of its own: it imports the public API alone."""
+"""The command line has no logic of its own: it imports the public API alone, and a console to print on."""
 
 import ast
 import sys
@@ -27,7 +27,7 @@ def is_allowed(name):
     """Whether `cli` may import a name."""
     root, _, rest = name.partition(".")
     if root == "babelrank":
-        return not rest or rest.split(".")[0] == "cli" or rest in babelrank.__all__
+        return not rest or rest.split(".")[0] in {"cli", "console"} or rest in babelrank.__all__
     return root in THIRD_PARTY or root in sys.stdlib_module_names
 
 

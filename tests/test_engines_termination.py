@@ -77,3 +77,10 @@ def test_a_cluster_listens_on_loopback_whatever_ray_address_says_and_ends_in_ord
     program.terminate()
     assert program.wait(PATIENCE) == 143
     wait_until(lambda: have_ended(children))
+
+
+def test_no_process_of_a_cluster_outlives_a_parent_that_is_killed(begin):
+    pytest.importorskip("ray")
+    program, children = begin("ray")
+    program.kill()
+    wait_until(lambda: have_ended(children))

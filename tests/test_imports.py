@@ -7,7 +7,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[1] / "benchmark"
 # Data flows one way. A room may import those before it; `engines` and the modules without a room serve all.
 ROOMS = ("data", "encoding", "ranking", "analysis", "reporting", "result", "comparison", "pipelines", "api", "cli")
-SERVING = {"errors", "files", "environment", "observer", "checkpoints", "engines", "babelrank"}
+SERVING = {"errors", "files", "console", "environment", "observer", "checkpoints", "engines", "babelrank"}
 
 
 def find_modules():

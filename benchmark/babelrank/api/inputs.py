@@ -51,9 +51,8 @@ def watched_by(observer: Observer | None) -> Iterator[Observer]:
     if observer is not None:
         yield observer
         return
-    from rich.console import Console
-
+    from babelrank.console import DataConsole
     from babelrank.reporting.terminal import ProgressBars
 
-    with ProgressBars(Console(stderr=True, markup=False, emoji=False, force_jupyter=False)) as bars:
+    with ProgressBars(DataConsole(stderr=True)) as bars:
         yield bars

@@ -1,6 +1,7 @@
 """The command line: parse, call one public function, print."""
 
 import io
+import logging
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -9,6 +10,7 @@ import typer
 
 import babelrank
 from babelrank.cli import analysis, approximation, check, collections, evaluation, runs, training
+from babelrank.cli.common import Warnings
 from babelrank.cli.failures import DEBUG_OPTION, DEBUG_VARIABLE, ends_in_a_sentence, finish_output, report
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -85,6 +87,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[Warnings()])
     try:
         app([argument for argument in sys.argv[1:] if argument != DEBUG_OPTION])
     except SystemExit as stop:

@@ -1,13 +1,14 @@
 """What the commands share: printing, and options that several take."""
 
+import logging
 import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 import babelrank
+from babelrank.console import DataConsole
 
 DataOption = Annotated[
     Path | None,
@@ -40,23 +41,30 @@ MemoryOption = Annotated[
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT])(i?)B?", re.IGNORECASE)
 
-# What users' data say is printed as it is: ":id:" is Indonesian and no emoji.
-console = Console(markup=False, emoji=False)
-errors = Console(stderr=True, markup=False, emoji=False)
+console = DataConsole()
+errors = DataConsole(stderr=True)
 
 
 def show(*results: object) -> None:
     """Print what can be shown as tables as such, and everything else as a line: no colours, no wrapping."""
     for result in results:
         if hasattr(result, "__rich__"):
-            console.print(result, highlight=False)
+            console.print(result)
         else:
-            console.print(str(result), highlight=False, soft_wrap=True)
+            console.print(str(result), soft_wrap=True)
 
 
 def show_error(line: str, *, style: str | None = None) -> None:
     """Print a line to standard error."""
-    errors.print(line, style=style, highlight=False, soft_wrap=True)
+    errors.print(line, style=style, soft_wrap=True)
+
+
+class Warnings(logging.Handler):
+    """Shows what libraries and babelrank warn of, as errors are shown."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler.emit`."""
+        show_error(self.format(record))
 
 
 def parse_size(text: str | None) -> int | None:

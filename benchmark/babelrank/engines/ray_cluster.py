@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from babelrank.engines.protocol import RETRIES, Job, Result
-from babelrank.engines.termination import exit_on_sigterm
+from babelrank.engines.termination import exit_on_sigterm, folder_of_children
 from babelrank.environment import available_cores
 from babelrank.errors import BabelrankError, EngineError
 
@@ -59,12 +59,15 @@ class RayCluster:
         quiet = {"log_to_driver": False, "logging_level": "error"}
         if self._address is None:
             cores = self._workers or available_cores()
+            # Of its own: some of Ray's processes would outlive a driver that is killed.
+            folder = self._on_exit.enter_context(folder_of_children(os.environ.get("RAY_TMPDIR")))
             # "local": without it Ray would connect to the cluster that RAY_ADDRESS names.
             ray.init(
                 address="local",
                 num_cpus=cores,
                 object_store_memory=_OBJECT_STORE_BYTES,
                 include_dashboard=False,
+                _temp_dir=str(folder),
                 **quiet,
             )
         else:

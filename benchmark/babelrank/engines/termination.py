@@ -4,15 +4,33 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import wait
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _EXIT_CODE = 128 + signal.SIGTERM  # as shells have it
+# A program that outlives this process: when standard input ends, it ends all that have a file in a folder open.
+_WATCH = """
+import glob, os, shutil, signal, sys, time
+sys.stdin.buffer.read()
+folder, until = sys.argv[1], time.monotonic() + 5
+while time.monotonic() < until:
+    for path in glob.glob("/proc/[0-9]*/fd/*"):
+        try:
+            if os.readlink(path).startswith(folder):
+                os.kill(int(path.split("/")[2]), signal.SIGKILL)
+        except OSError:
+            pass
+    time.sleep(0.2)
+shutil.rmtree(folder, ignore_errors=True)
+"""
 
 
 @contextmanager
@@ -53,3 +71,21 @@ def _wait_for_parent() -> None:
     if parent is not None:
         wait([parent.sentinel])
         os._exit(_EXIT_CODE)
+
+
+@contextmanager
+def folder_of_children(parent: str | None = None) -> Iterator[Path]:
+    """Yield a temporary folder; a process that has a file in it open ends with this one, however that happens.
+
+    Needs Linux: other systems do not show what a process has open.
+    """
+    with TemporaryDirectory(prefix="babelrank-", dir=parent, ignore_cleanup_errors=True) as folder:
+        if sys.platform != "linux":
+            yield Path(folder)
+            return
+        command = [sys.executable, "-S", "-c", _WATCH, f"{folder}/"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as watcher:
+            try:
+                yield Path(folder)
+            finally:
+                watcher.terminate()
