@@ -30,6 +30,7 @@ _SUBJECTS = (
     "adapters",
     "training",
     "examples",
+    "mining",
     "search",
     "streaming",
 )

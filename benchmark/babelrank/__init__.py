@@ -42,7 +42,14 @@ if TYPE_CHECKING:
         results_schema,
     )
     from babelrank.api.runs import ApproximationReport, approximate, compare_runs, fuse_runs, rerank_run, score_run
-    from babelrank.api.training import TrainingPreview, average_checkpoints, center_model, preview_training, train
+    from babelrank.api.training import (
+        TrainingPreview,
+        average_checkpoints,
+        center_model,
+        mine_negatives,
+        preview_training,
+        train,
+    )
     from babelrank.comparison import Comparison
     from babelrank.data.collection import Collection
     from babelrank.data.loading import load_collection
@@ -59,6 +66,7 @@ if TYPE_CHECKING:
     from babelrank.reporting.publication import Repository
     from babelrank.reporting.run_evaluation import RunEvaluation
     from babelrank.result import Result
+    from babelrank.training.mining import MiningSummary
 
 _HOMES = {
     "Adapter": "encoding.protocol",
@@ -76,6 +84,7 @@ _HOMES = {
     "EncoderOptions": "encoding.protocol",
     "ExperimentPreview": "api.experiments",
     "FetchedCollection": "api.collections",
+    "MiningSummary": "training.mining",
     "ModelCheck": "pipelines.model_check",
     "Observer": "observer",
     "Ranking": "ranking.rank",
@@ -113,6 +122,7 @@ _HOMES = {
     "load_collection": "data.loading",
     "load_encoder": "encoding.registry",
     "load_report": "api.reports",
+    "mine_negatives": "api.training",
     "plot": "api.reports",
     "preview_experiment": "api.experiments",
     "preview_training": "api.training",
@@ -146,6 +156,7 @@ __all__ = [
     "EncoderOptions",
     "ExperimentPreview",
     "FetchedCollection",
+    "MiningSummary",
     "ModelCheck",
     "Observer",
     "RankTable",
@@ -184,6 +195,7 @@ __all__ = [
     "load_collection",
     "load_encoder",
     "load_report",
+    "mine_negatives",
     "plot",
     "preview_experiment",
     "preview_training",

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 from babelrank.errors import BabelrankError
@@ -29,7 +30,20 @@ def as_path(path: str | Path) -> Path:
 
 
 def atomic_write(path: Path, content: bytes | str, *, flush: bool = True) -> None:
-    """Write `content` to `path`, by way of a temporary file beside it; make the folder if need be.
+    """Write `content` to `path`; see `atomic_stream`.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written or the disk is full; `path` is then as it was.
+    """
+    with atomic_stream(path, flush=flush) as handle:
+        handle.write(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+@contextmanager
+def atomic_stream(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
+    """Yield a temporary file beside `path`, which becomes `path` at the end, and is gone after an error.
 
     Parameters
     ----------
@@ -46,7 +60,7 @@ def atomic_write(path: Path, content: bytes | str, *, flush: bool = True) -> Non
     temporary = path.with_name(f".{path.name}.{uuid4().hex}{PART_SUFFIX}")
     try:
         with temporary.open("xb") as handle:
-            handle.write(content.encode("utf-8") if isinstance(content, str) else content)
+            yield handle
             handle.flush()
             if flush:
                 os.fsync(handle.fileno())

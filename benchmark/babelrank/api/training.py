@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from babelrank.api.inputs import optional_path, watched_by
+from babelrank.api.inputs import encoder_options, optional_path, watched_by
 from babelrank.files import as_path
 from babelrank.observer import Observer
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from babelrank.training.dry_run import ScheduleSummary
+    from babelrank.training.mining import MiningSummary
     from babelrank.training.schedule import Schedule
 
 _BATCHES_SHOWN = 5  # of a preview
@@ -213,3 +214,86 @@ def center_model(
             trust_remote_code=trust_remote_code,
             on_progress=watching.counting("texts read", "texts"),
         )
+
+
+def mine_negatives(
+    examples: str | Path,
+    model: object,
+    out: str | Path,
+    *,
+    count: int = 4,
+    margin: float = 0.95,
+    depth: int = 64,
+    across: bool = True,
+    adapter: str | None = None,
+    observer: Observer | None = None,
+    **options: Any,
+) -> "MiningSummary":
+    """Find hard negatives of parallel examples, by language and across languages, and write the examples with them.
+
+    A passage is left out if its cosine with the question is `margin` times that of the true passage or more, since it
+    may answer the question, too (NV-Retriever, arXiv 2407.15831). `[objectives.info_nce] hard_negatives` trains with
+    what is mined.
+
+    Parameters
+    ----------
+    examples
+        File of parallel examples (JSONL).
+    model
+        As `evaluate` takes it; it must return dense vectors.
+    out
+        File to make.
+    count
+        Negatives of each example and language: so many for the question in that language, and so many for the question
+        in others.
+    margin
+        Above 0 and at most 1.
+    depth
+        Number of nearest passages of a language that are considered.
+    across
+        Whether questions find passages in other languages, too.
+    adapter
+        Which adapter loads a name or folder; found by default.
+    observer
+        Receives the progress; None shows it on standard error.
+    options
+        Fields of `EncoderOptions`, as `evaluate` takes them.
+
+    Returns
+    -------
+    MiningSummary
+
+    Raises
+    ------
+    BabelrankError
+        The model, an example or a number is not valid, or `out` exists or cannot be written.
+
+    Examples
+    --------
+    >>> import json
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import babelrank
+    >>> import numpy as np
+    >>> def letters(texts):
+    ...     return np.array([[text.count(letter) + 0.1 for letter in "abcdefghijklmnopqrstuvwxyz"] for text in texts])
+    >>> words = ["moon", "sun", "noon"]
+    >>> lines = [{"id": word, "query": {"en": f"{word}?"}, "passage": {"en": f"{word}!"}} for word in words]
+    >>> with TemporaryDirectory() as folder:
+    ...     with Path(folder, "examples.jsonl").open("w") as file:
+    ...         for line in lines:
+    ...             print(json.dumps(line), file=file)
+    ...     summary = babelrank.mine_negatives(file.name, letters, f"{folder}/mined.jsonl", margin=0.99)
+    >>> summary.negatives["en"], summary.without
+    (4, 0)
+    """
+    from babelrank.encoding.objects import wrap_encoder
+    from babelrank.training.indexing import read_examples
+    from babelrank.training.mining import MiningSettings
+    from babelrank.training.mining import mine_negatives as mine
+
+    settings = MiningSettings(count, margin, depth, across)
+    read = read_examples(as_path(examples))
+    encoder = wrap_encoder(model, encoder_options(options), adapter=adapter)
+    with watched_by(observer) as watching:
+        return mine(read, encoder, as_path(out), settings, watching)

@@ -29,6 +29,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     check.check,
     training.train,
     training.experiment,
+    training.mine,
     training.average,
     training.center,
     runs.evaluate,

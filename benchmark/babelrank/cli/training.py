@@ -1,4 +1,4 @@
-"""`train`, `average` and `center`: from a configuration, checkpoints or a model to a checkpoint."""
+"""`train`, `experiment`, `mine`, `average` and `center`: from examples and models to checkpoints."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 import babelrank
-from babelrank.cli.common import DataOption, DocumentPromptOption, QueryPromptOption, ReportsOption, StoreOption, show
+from babelrank.cli.common import (
+    AdapterOption,
+    DataOption,
+    DeviceOption,
+    DocumentPromptOption,
+    QueryPromptOption,
+    ReportsOption,
+    StoreOption,
+    show,
+)
 
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="The new checkpoint.")]
 TrustOption = Annotated[
@@ -46,6 +55,40 @@ def experiment(
                 folder, reports=reports, data=data, store=store, trust_remote_code=trust_remote_code
             )
         )
+
+
+def mine(
+    examples: Annotated[Path, typer.Argument(help="Parallel examples, as JSONL.", metavar="EXAMPLES")],
+    model: Annotated[str, typer.Option(help="Encoder that finds them, as for submit.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The examples with hard negatives.")],
+    count: Annotated[int, typer.Option(help="Negatives by language, for questions in it and for others.")] = 4,
+    margin: Annotated[
+        float, typer.Option(help="Negatives have less than this share of the true passage's cosine with the question.")
+    ] = 0.95,
+    depth: Annotated[int, typer.Option(help="Nearest passages of a language that are considered.")] = 64,
+    across: Annotated[bool, typer.Option(help="Use questions in other languages than the passages, too.")] = True,
+    adapter: AdapterOption = None,
+    query_prompt: QueryPromptOption = None,
+    document_prompt: DocumentPromptOption = None,
+    device: DeviceOption = None,
+    trust_remote_code: TrustOption = False,
+) -> None:
+    """Find hard negatives for training, by language and across languages."""
+    summary = babelrank.mine_negatives(
+        examples,
+        model,
+        out,
+        count=count,
+        margin=margin,
+        depth=depth,
+        across=across,
+        adapter=adapter,
+        query_prompt=query_prompt,
+        document_prompt=document_prompt,
+        device=device,
+        trust_remote_code=trust_remote_code,
+    )
+    show(summary, f"examples: {out}")
 
 
 def average(
