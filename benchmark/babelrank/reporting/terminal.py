@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from babelrank.training.dry_run import ScheduleSummary
     from babelrank.training.schedule import Schedule
 
-_SHOWN = ("eval_loss", "Mo. mAP", "Cr. mAP", "Mul. mAP", "rank distance")  # of what a training run measures
+# Of what a training run measures.
+_SHOWN = ("eval_loss", *(f"eval_{name}" for name in ("multilingual_map", "rank_ratio", "merge_gap")))
+_SHOWN += ("Mo. mAP", "Cr. mAP", "Mul. mAP", "rank distance")
 _LINE_EVERY = 30.0  # seconds, where there is no terminal to draw bars in: a log should show that the work goes on
 _ROLES = {Role.QUERY: "queries", Role.DOCUMENT: "passages"}
 

@@ -5,23 +5,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import transformers
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
-from babelrank.analysis.summary import analyse
 from babelrank.data.collection import Collection
 from babelrank.encoding.positions import most_tokens
-from babelrank.encoding.protocol import Similarity
-from babelrank.encoding.representations import Representations
 from babelrank.errors import TrainingError
-from babelrank.ranking.rank import rank
 from babelrank.training.batches import Collator, ScheduledTexts
 from babelrank.training.config import ModelConfig, TeacherConfig, TrainingConfig
+from babelrank.training.development import measure_curves, rank_collection
 from babelrank.training.examples import PASSAGE, QUERY
 from babelrank.training.loss import WeightedObjectives
-from babelrank.training.model import add_lora, encode_role, freeze, load_base_model, prompts_of, set_dropout
+from babelrank.training.model import add_lora, freeze, load_base_model, prompts_of, set_dropout
 from babelrank.training.plan import TrainingPlan
 from babelrank.training.teacher import Teacher
 from babelrank.training.trainer import (
@@ -34,9 +30,6 @@ from babelrank.training.trainer import (
     tensorboard,
 )
 
-# As logged, and drawn in the curves: setting of macro average -> its name in the log.
-CURVE_NAMES = {"monolingual": "Mo. mAP", "cross_lingual": "Cr. mAP", "multilingual": "Mul. mAP"}
-RANK_DISTANCE = "rank distance"
 TENSORBOARD = "tensorboard"  # folder of its logs, in that of the run and in the checkpoint
 
 
@@ -132,6 +125,7 @@ def make_trainer(
         plan.schedule,
         ScheduledTexts(plan.schedule, plan.examples),
         plan.validation,
+        plan.development,
         WeightedObjectives(models.student, config.objectives, models.teacher, config.engine.micro_batch_size),
         make_collator(config, models.student),
         [
@@ -192,23 +186,9 @@ def _require_fit(config: TrainingConfig, model: SentenceTransformer, teacher: Te
         )
 
 
-def rank_collection(model: SentenceTransformer, prompts: Mapping[str, str], collection: Collection) -> dict[str, float]:
-    """Return the macro mAP of each kind of setting, and the rank distance, as the curves show them."""
-    sides = {}
-    for role, table in ((QUERY, collection.queries), (PASSAGE, collection.passages.frame)):
-        rows, texts = pd.factorize(table["text"])
-        sides[role] = encode_role(model, prompts, texts.tolist(), role)[rows]
-    representations = Representations(sides[QUERY], sides[PASSAGE], Similarity.COSINE, {}, {})
-    analysis = analyse(rank(collection, representations).ranks)
-    found = {name: analysis.macro[setting]["mAP"] for setting, name in CURVE_NAMES.items()}
-    found[RANK_DISTANCE] = analysis.macro["multilingual"]["rank_distance"]
-    return {name: value for name, value in found.items() if value is not None}
-
-
 def _make_curves(
     config: TrainingConfig, model: SentenceTransformer, collection: Collection | None
 ) -> list[EveryFewSteps]:
     if config.curves is None or collection is None:
         return []
-    prompts = prompts_of(model)
-    return [EveryFewSteps(config.curves.every, lambda: rank_collection(model, prompts, collection))]
+    return [EveryFewSteps(config.curves.every, lambda: measure_curves(rank_collection(model, collection)))]

@@ -200,14 +200,27 @@ class OptimizerConfig(_Table):
 
 
 class ValidationConfig(_Table):
-    """Examples with which the checkpoint is chosen, by their InfoNCE loss."""
+    """What the checkpoint is chosen by: the InfoNCE loss of examples, or a measure of a development collection."""
 
-    path: str
     every: Count  # steps
+    path: str | None = None  # examples; their loss is logged whatever the checkpoint is chosen by
     languages: Annotated[tuple[Language, ...], Field(min_length=1)] = ("en",)  # English only, as in the paper
     batch_size: Annotated[int, Field(ge=2)] | None = None  # passages that are compared; schedule.batch_size by default
+    select_by: Literal["loss", "multilingual_map", "rank_ratio", "merge_gap"] = "loss"
+    collection: str | None = None  # for the measures; it shares no text with contamination.collections
     patience: Count | None = None  # evaluations without a gain before training stops; never by default
     choose_best: bool = True  # keep the best checkpoint, or the base model if none is better, rather than the last
+
+    @model_validator(mode="after")
+    def _has_what_it_reads(self) -> Self:
+        if self.select_by == "loss" and self.path is None:
+            raise ValueError("'path' should name the validation examples; select_by = 'loss' reads them")
+        if (self.select_by == "loss") != (self.collection is None):
+            wanted = "is read by no other select_by than" if self.collection else "should be given for"
+            raise ValueError(f"'collection' {wanted} 'multilingual_map', 'rank_ratio' and 'merge_gap'")
+        if self.path is None and self.model_fields_set & {"languages", "batch_size"}:
+            raise ValueError("'languages' and 'batch_size' are those of the examples in 'path', which is not given")
+        return self
 
 
 class CurvesConfig(_Table):

@@ -16,6 +16,7 @@ from babelrank.files import atomic_write
 from babelrank.reporting.curves import draw_curves
 from babelrank.training.card import CARD_FILE, read_card, render_card
 from babelrank.training.config import TrainingConfig
+from babelrank.training.development import LOSS
 from babelrank.training.plan import TrainingPlan
 from babelrank.training.schedule import languages_of
 from babelrank.training.trainer import ScheduledTrainer
@@ -94,7 +95,7 @@ def make_metadata(
     counts: dict[str, int] = {}
     for (kind, _, _), count in plan.schedule.count_batches().items():
         counts[kind] = counts.get(kind, 0) + count
-    losses = validation_losses(trainer.state.log_history)
+    losses = validated_values(trainer.state.log_history, LOSS)
     before = read_training_metadata(Path(config.model.base_model))
     return {
         "babelrank": version("babelrank"),
@@ -111,7 +112,7 @@ def make_metadata(
             }
             for i in drawn
         ],
-        "validation": _describe_validation(plan),
+        "validation": _describe_validation(config, plan, trainer.state.log_history, step),
         "batches_planned": counts,
         "steps": trainer.state.global_step,
         "step_of_checkpoint": step,
@@ -127,18 +128,25 @@ def make_metadata(
     }
 
 
-def validation_losses(history: History) -> dict[int, float]:
-    """Return step -> validation loss."""
-    return {int(entry["step"]): entry["eval_loss"] for entry in history if "eval_loss" in entry}
+def validated_values(history: History, name: str) -> dict[int, float]:
+    """Return step -> value of what was validated under a name, such as ``loss``."""
+    return {int(entry["step"]): entry[f"eval_{name}"] for entry in history if f"eval_{name}" in entry}
 
 
-def _describe_validation(plan: TrainingPlan) -> dict[str, Any] | None:
-    if plan.validation is None:
+def _describe_validation(config: TrainingConfig, plan: TrainingPlan, history: History, step: int) -> Any:
+    if config.validation is None:
         return None
-    return {
-        "examples": len(plan.validation),
-        "group_size": len(plan.validation.groups[0]),
-        "dropped": len(plan.validation.contamination.examples),
-        "shared": dict(plan.validation.contamination.by_collection),
-        "shared_with_training": plan.validation_shared,
-    }
+    chosen_by = config.validation.select_by
+    values = validated_values(history, chosen_by)
+    found: dict[str, Any] = {"select_by": chosen_by, "base_model": values.get(0), "checkpoint": values.get(step)}
+    if plan.development is not None:
+        found |= {"collection": plan.development.name, "training_examples_shared": plan.development_shared}
+    if plan.validation is not None:
+        found |= {
+            "examples": len(plan.validation),
+            "group_size": len(plan.validation.groups[0]),
+            "dropped": len(plan.validation.contamination.examples),
+            "shared": dict(plan.validation.contamination.by_collection),
+            "shared_with_training": plan.validation_shared,
+        }
+    return found

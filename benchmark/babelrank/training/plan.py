@@ -1,7 +1,7 @@
 """A configuration -> what the run reads: examples, validation examples, the collection of the curves, the schedule."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from babelrank.data.collection import Collection
@@ -10,6 +10,7 @@ from babelrank.errors import TrainingError
 from babelrank.observer import Observer
 from babelrank.training.config import WAYS_TO_READ, ExamplesConfig, TeacherConfig, TrainingConfig
 from babelrank.training.contamination import Contamination, find_contamination, texts_of_collection, without
+from babelrank.training.development import require_development
 from babelrank.training.examples import ExampleSet, Rows
 from babelrank.training.hub_rows import HubRows
 from babelrank.training.indexing import open_examples
@@ -17,6 +18,8 @@ from babelrank.training.jsonl_rows import JsonlRows
 from babelrank.training.membership import in_several
 from babelrank.training.schedule import Schedule, ScheduleSettings, Source
 from babelrank.training.validation import KNOWN_AS, ValidationSet, load_validation
+
+DEVELOPMENT = "[development]"  # name of the development collection's texts among known ones
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,10 @@ class TrainingPlan:
         Examples by which the checkpoint is chosen, if the run validates.
     validation_shared
         Number of validation examples that share a text with the data sets.
+    development
+        Collection by which the checkpoint is chosen, if it is chosen by a measure.
+    development_shared
+        Number of training examples that share a text with it.
     curves
         Collection on which the model is ranked while it is trained, if it is.
     """
@@ -44,6 +51,8 @@ class TrainingPlan:
     schedule: Schedule
     validation: ValidationSet | None = None
     validation_shared: int = 0
+    development: Collection | None = None
+    development_shared: int = 0
     curves: Collection | None = None
 
 
@@ -63,9 +72,16 @@ def make_plan(config: TrainingConfig, observer: Observer, data: Path | None = No
     names = _distinct_names(config.examples)
     curves = load_collection(config.curves.collection, data) if config.curves else None
     known = [texts_of_collection(load_collection(name, data)) for name in config.contamination.collections]
-    validation = load_validation(config.validation, config.schedule.batch_size, known) if config.validation else None
+    checked = config.validation
+    development = load_collection(checked.collection, data) if checked and checked.collection else None
+    looked_for = [*known]
+    if development:
+        looked_for.append(replace(texts_of_collection(development), name=DEVELOPMENT))
+        require_development(development, looked_for[-1], known)
+    validation = load_validation(checked, config.schedule.batch_size, known) if checked and checked.path else None
+    if validation:
+        looked_for.append(validation.texts)
     rows = [_open(entry) for entry in config.examples]
-    looked_for = [*known, *([validation.texts] if validation else [])]
     examples = tuple(
         open_examples(each, looked_for, observer.counting(f"{name} read", "rows"))
         for name, each in zip(names, rows, strict=True)
@@ -92,7 +108,16 @@ def make_plan(config: TrainingConfig, observer: Observer, data: Path | None = No
         if i not in schedule.drawn:
             observer.log(f"{name}: no batch as configured can be made of it; it is not trained on")
     shared = _count_shared(validation, examples, observer) if validation else 0
-    return TrainingPlan(examples, contaminations, schedule, validation, shared, curves)
+    return TrainingPlan(
+        examples,
+        contaminations,
+        schedule,
+        validation,
+        shared,
+        development,
+        _count_development(development, examples, observer) if development else 0,
+        curves,
+    )
 
 
 def _count_shared(validation: ValidationSet, examples: Sequence[ExampleSet], observer: Observer) -> int:
@@ -108,6 +133,17 @@ def _count_shared(validation: ValidationSet, examples: Sequence[ExampleSet], obs
         observer.log(
             f"warning: {shared:,} of {len(validation):,} validation examples share a text with the training examples; "
             "the validation loss is too low for them, and may choose an overfitted checkpoint"
+        )
+    return shared
+
+
+def _count_development(collection: Collection, examples: Sequence[ExampleSet], observer: Observer) -> int:
+    """Return how many examples share a text with the development collection, and warn if some do."""
+    shared = sum(len(each.index.shared[DEVELOPMENT]) for each in examples)
+    if shared:
+        observer.log(
+            f"warning: {shared:,} training examples share a text with {collection.name}, by which the checkpoint is "
+            "chosen; it may be an overfitted one"
         )
     return shared
 

@@ -22,15 +22,16 @@ from babelrank.files import atomic_write
 from babelrank.observer import Observer
 from babelrank.training.assembly import TENSORBOARD, load_models, make_trainer
 from babelrank.training.config import TrainingConfig
+from babelrank.training.development import CRITERIA
 from babelrank.training.disk_errors import explain_disk_errors
-from babelrank.training.metadata import make_metadata, validation_losses, write_checkpoint
+from babelrank.training.metadata import make_metadata, validated_values, write_checkpoint
 from babelrank.training.model import average, copy_weights, load_base_model, merge_lora
 from babelrank.training.plan import TrainingPlan, make_plan
 from babelrank.training.trainer import ScheduledTrainer, last_checkpoint, remove_incomplete_checkpoints
 
 _CONFIG, _EXAMPLES = "config.json", "examples.json"  # in the folder of a run: what it is of
 _REMOVED_FROM_MODEL = {"trust_remote_code"}
-_ADDED_TO_VALIDATION = {"languages": ["en"], "batch_size": None}
+_ADDED_TO_VALIDATION = {"languages": ["en"], "batch_size": None, "select_by": "loss", "collection": None}
 
 
 def train(
@@ -137,15 +138,20 @@ def _run(
 def _choose_step(config: TrainingConfig, trainer: ScheduledTrainer, observer: Observer) -> int:
     """Return the step of the weights that are kept: 0 for the base model's; warn if no checkpoint is better."""
     last: int = trainer.state.global_step
-    losses = validation_losses(trainer.state.log_history)
-    if config.validation is None or 0 not in losses:
+    if config.validation is None:
         return last
-    best = min(losses, key=lambda step: (losses[step], step))
+    criterion = CRITERIA[config.validation.select_by]
+    values = validated_values(trainer.state.log_history, config.validation.select_by)
+    if 0 not in values:
+        return last
+    sign = -1 if criterion.greater_is_better else 1
+    best = min(values, key=lambda step: (sign * values[step], step))
     if best == 0:
         kept = "the base model is kept" if config.validation.choose_best else "the last step is kept"
+        others = [sign * value for step, value in values.items() if step]
         observer.log(
-            f"warning: no checkpoint has a lower validation loss than the base model (step 0: {losses[0]:.6f}, best "
-            f"checkpoint: {min((losses[step] for step in losses if step), default=float('nan')):.6f}); {kept}"
+            f"warning: no checkpoint has {criterion.wanted} than the base model (step 0: {values[0]:.6f}, best "
+            f"checkpoint: {sign * min(others, default=float('nan')):.6f}); {kept}"
         )
     return best if config.validation.choose_best else last
 

@@ -19,10 +19,12 @@ from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainerCallback
 from transformers.integrations import TensorBoardCallback
 
+from babelrank.data.collection import Collection
 from babelrank.errors import TrainingError
 from babelrank.files import atomic_write
 from babelrank.training.batches import Collator, ScheduledTexts, StepSampler
 from babelrank.training.config import TrainingConfig
+from babelrank.training.development import CRITERIA, LOSS, rank_collection
 from babelrank.training.loss import WeightedObjectives
 from babelrank.training.schedule import Schedule
 from babelrank.training.validation import ValidationSet, sum_losses
@@ -42,18 +44,20 @@ class ScheduledTrainer(SentenceTransformerTrainer):
         schedule: Schedule,
         train_dataset: ScheduledTexts,
         validation: ValidationSet | None,
+        development: Collection | None,
         loss: WeightedObjectives,
         collator: Collator,
         callbacks: list[TrainerCallback],
     ) -> None:
         self._schedule = schedule
         self._validation = validation
+        self._development = development
         self._batch = (-1, 0)  # step, and which of its batches is computed
         super().__init__(
             model=model,
             args=args,
             train_dataset=train_dataset,
-            eval_dataset=validation,
+            eval_dataset=validation or development,
             loss=loss,
             data_collator=collator,
             callbacks=callbacks,
@@ -76,24 +80,39 @@ class ScheduledTrainer(SentenceTransformerTrainer):
         return loader
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Return the mean loss of the validation examples; at step 0 it becomes the loss to beat.
+        """Return the mean loss of the validation examples, and measures of the development collection.
 
-        Each process computes some of the groups.
+        At step 0 they become those to beat. Of the examples, each process computes some of the groups.
+
+        Raises
+        ------
+        TrainingError
+            A measure cannot be computed from the development collection.
         """
-        if self._validation is None:
-            return {}
-        collator, loss = self.data_collator, self.loss
-        groups = self._validation.groups[self.args.process_index :: self.args.world_size]
-        with self.compute_loss_context_manager():
-            total = sum_losses(self.model, collator.prompts, collator.max_length, groups, loss.mini_batch_size or None)
-        summed = self.accelerator.reduce(torch.tensor(total, device=self.args.device), "sum")
-        mean = summed.item() / len(self._validation)
-        metrics = {"eval_loss": mean, "eval_info_nce": mean}
-        self.log(dict(metrics))
-        self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        if self.state.global_step == 0:
-            self.state.best_metric, self.state.best_global_step = mean, 0
+        metrics: dict[str, float] = {}
+        if self._validation is not None:
+            collator, loss = self.data_collator, self.loss
+            groups = self._validation.groups[self.args.process_index :: self.args.world_size]
+            prompts, at_once = collator.prompts, loss.mini_batch_size or None
+            with self.compute_loss_context_manager():
+                total = sum_losses(self.model, prompts, collator.max_length, groups, at_once)
+            summed = self.accelerator.reduce(torch.tensor(total, device=self.args.device), "sum")
+            metrics["eval_loss"] = metrics["eval_info_nce"] = summed.item() / len(self._validation)
+        if self._development is not None:
+            metrics |= self._measure(self._development)
+        if metrics:
+            self.log(dict(metrics))
+            self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+            if self.state.global_step == 0:
+                self.state.best_metric, self.state.best_global_step = metrics[self.args.metric_for_best_model], 0
         return metrics
+
+    def _measure(self, collection: Collection) -> dict[str, float]:
+        ranks = rank_collection(self.model, collection)
+        found = {f"eval_{name}": CRITERIA[name].measure(ranks) for name in CRITERIA if name != LOSS}
+        if None in found.values():
+            raise TrainingError(f"validation.collection: {collection.name} is too small for measures of language bias.")
+        return {name: float(value) for name, value in found.items() if value is not None}
 
     def _run_epoch(self, **settings: Any) -> None:
         # By itself, it would take a step before it looks whether to stop.
@@ -239,8 +258,8 @@ def make_arguments(config: TrainingConfig, folder: Path, *, resuming: bool) -> S
         save_steps=config.save_every,
         save_total_limit=_CHECKPOINTS_KEPT,
         load_best_model_at_end=bool(validation and validation.choose_best),
-        metric_for_best_model="eval_loss" if validation else None,
-        greater_is_better=False if validation else None,
+        metric_for_best_model=f"eval_{validation.select_by}" if validation else None,
+        greater_is_better=CRITERIA[validation.select_by].greater_is_better if validation else None,
         restore_callback_states_from_checkpoint=True,
         logging_steps=1,
         logging_nan_inf_filter=False,
@@ -256,7 +275,7 @@ def make_arguments(config: TrainingConfig, folder: Path, *, resuming: bool) -> S
 
 
 def early_stopping(config: TrainingConfig) -> list[TrainerCallback]:
-    """Return what stops a run when its validation loss no longer falls, if that is configured."""
+    """Return what stops a run when validation no longer finds a gain, if that is configured."""
     if config.validation is None or config.validation.patience is None:
         return []
     return [EarlyStopping(early_stopping_patience=config.validation.patience)]

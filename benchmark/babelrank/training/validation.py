@@ -74,7 +74,7 @@ def load_validation(config: ValidationConfig, batch_size: int, collections: Sequ
     TrainingError
         They cannot be read, or fewer than two remain in a language that is wanted.
     """
-    examples = index_rows(JsonlRows(Path(config.path)), collections)
+    examples = index_rows(JsonlRows(Path(config.path or "")), collections)
     contamination = find_contamination(examples, [each.name for each in collections])
     dropped = set(contamination.examples.tolist())
     groups, left_over = [], 0
