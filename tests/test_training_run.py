@@ -58,6 +58,12 @@ def test_training_lowers_the_loss_and_leaves_a_checkpoint_that_can_be_submitted(
     assert shown["Mul. mAP"] == pytest.approx(found, abs=1e-5)
 
 
+def test_without_accelerate_training_names_the_extra_before_anything_is_read(write_config, monkeypatch):
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    with pytest.raises(TrainingError, match=r"babelrank\[train\]"):
+        run(write_config())
+
+
 def test_the_prompts_of_the_training_are_the_checkpoints_own(write_config):
     folder, _ = run(write_config(model='query_prompt = "ask: "\ndocument_prompt = "read: "'))
     prompts = SentenceTransformer(str(folder), device="cpu").prompts

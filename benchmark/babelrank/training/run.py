@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,8 @@ def train(
     if is_done(config):
         observer.log(f"{output}: is there already, trained as this configuration says.")
         return output
+    if find_spec("accelerate") is None:  # transformers' trainer would say so after all examples are read
+        raise TrainingError("training needs accelerate: pip install 'babelrank[train]'.")
     lock = FileLock(work.with_name(f"{work.name}.lock"))
     main = _is_main_process()
     with explain_disk_errors(work, lambda: _clean_up(work)):
