@@ -35,7 +35,7 @@ def published(tmp_path, json_file, monkeypatch):
     import hashlib
 
     digest = hashlib.sha256(json_file(tmp_path / "x.json", TINY).read_bytes()).hexdigest()
-    source = Source("tiny", "", "", "", "http://127.0.0.1:1/tiny", {"de": digest, "en": digest})
+    source = Source("tiny", "", "", "", "http://127.0.0.1:1/tiny", {"de.json": digest, "en.json": digest})
     monkeypatch.setitem(SOURCES, "tiny", source)
     monkeypatch.delenv("BABELRANK_DATA", raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))

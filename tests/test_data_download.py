@@ -11,17 +11,17 @@ from babelrank.data.catalog import Source
 from babelrank.data.download import FileState, fetch, verify
 from babelrank.errors import DataError
 
-FILES = {"de": b'{"data": "Hallo"}', "en": b'{"data": "hello"}', "th": "สวัสดี".encode() * 10_000}
+FILES = {"de.json": b'{"data": "Hallo"}', "en.json": b'{"data": "hello"}', "th.json": "สวัสดี".encode() * 10_000}
 
 
 def digests(files):
-    return {lang: hashlib.sha256(content).hexdigest() for lang, content in files.items()}
+    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
 @pytest.fixture
 def site(serve):
     """A server with FILES at /tiny/; its `files` may be changed."""
-    files = {f"/tiny/{lang}.json": content for lang, content in FILES.items()}
+    files = {f"/tiny/{name}": content for name, content in FILES.items()}
 
     def answer(path):
         return (200, {}, files[path]) if path in files else (404, {}, b"not found")
@@ -46,9 +46,9 @@ def closed_port():
 def test_everything_is_downloaded_into_an_empty_place(source, tmp_path):
     data = tmp_path / "not" / "yet" / "there"
     announced = []
-    assert fetch(source, data, on_file=announced.append) == ["de", "en", "th"]
-    assert {path.stem: path.read_bytes() for path in (data / "tiny").iterdir()} == FILES
-    assert announced == [data / "tiny" / f"{lang}.json" for lang in FILES]
+    assert fetch(source, data, on_file=announced.append) == ["de.json", "en.json", "th.json"]
+    assert {path.name: path.read_bytes() for path in (data / "tiny").iterdir()} == FILES
+    assert announced == [data / "tiny" / name for name in FILES]
     assert verify(source, data) == dict.fromkeys(FILES, FileState.COMPLETE)
 
 
@@ -58,9 +58,13 @@ def test_only_what_is_missing_or_differs_is_downloaded(source, site, tmp_path):
     assert fetch(source, tmp_path) == []
     assert site.requests == []
     (tmp_path / "tiny" / "de.json").unlink()
-    (tmp_path / "tiny" / "th.json").write_bytes(FILES["th"][:100])
-    assert verify(source, tmp_path) == {"de": FileState.MISSING, "en": FileState.COMPLETE, "th": FileState.DIFFERS}
-    assert fetch(source, tmp_path) == ["de", "th"]
+    (tmp_path / "tiny" / "th.json").write_bytes(FILES["th.json"][:100])
+    assert verify(source, tmp_path) == {
+        "de.json": FileState.MISSING,
+        "en.json": FileState.COMPLETE,
+        "th.json": FileState.DIFFERS,
+    }
+    assert fetch(source, tmp_path) == ["de.json", "th.json"]
     assert site.requests == [("GET", "/tiny/de.json"), ("GET", "/tiny/th.json")]
     assert set(verify(source, tmp_path).values()) == {FileState.COMPLETE}
 
@@ -68,12 +72,12 @@ def test_only_what_is_missing_or_differs_is_downloaded(source, site, tmp_path):
 def test_nothing_is_kept_of_a_file_with_another_checksum_and_the_others_stay(source, site, tmp_path):
     site.files["/tiny/en.json"] = b"<html>Please log in.</html>"
     with pytest.raises(
-        DataError, match=rf"{site.url}/tiny/en\.json: its SHA-256 is [0-9a-f]{{64}}, not {source.sha256['en']}"
+        DataError, match=rf"{site.url}/tiny/en\.json: its SHA-256 is [0-9a-f]{{64}}, not {source.sha256['en.json']}"
     ):
         fetch(source, tmp_path)
     assert [path.name for path in (tmp_path / "tiny").iterdir()] == ["de.json"]
-    site.files["/tiny/en.json"] = FILES["en"]
-    assert fetch(source, tmp_path) == ["en", "th"]
+    site.files["/tiny/en.json"] = FILES["en.json"]
+    assert fetch(source, tmp_path) == ["en.json", "th.json"]
 
 
 def test_a_file_that_differs_is_left_alone_until_a_whole_one_has_come(source, site, tmp_path):
@@ -115,15 +119,15 @@ def test_without_a_network_the_options_are_named(tmp_path, closed_port):
 
 def test_what_is_on_disk_needs_no_network(tmp_path, closed_port):
     (tmp_path / "tiny").mkdir()
-    for lang, content in FILES.items():
-        (tmp_path / "tiny" / f"{lang}.json").write_bytes(content)
+    for name, content in FILES.items():
+        (tmp_path / "tiny" / f"{name}").write_bytes(content)
     source = Source("tiny", "", "", "", f"http://127.0.0.1:{closed_port}/tiny", digests(FILES))
     assert fetch(source, tmp_path) == []
 
 
 def test_a_mirror_takes_the_place_of_the_source(site, tmp_path):
     source = Source("tiny", "", "", "", "http://127.0.0.1:1/elsewhere", digests(FILES))
-    assert fetch(source, tmp_path, mirror=f"{site.url}/") == ["de", "en", "th"]
+    assert fetch(source, tmp_path, mirror=f"{site.url}/") == ["de.json", "en.json", "th.json"]
     assert ("GET", "/tiny/de.json") in site.requests
 
 
@@ -136,7 +140,7 @@ def test_a_mirror_that_is_no_web_address_is_refused(source, tmp_path, mirror):
 def test_a_redirection_is_followed(site, tmp_path, serve):
     with serve(lambda path: (302, {"Location": site.url + path}, b"")) as front:
         source = Source("tiny", "", "", "", f"{front.url}/tiny", digests(FILES))
-        assert fetch(source, tmp_path) == ["de", "en", "th"]
+        assert fetch(source, tmp_path) == ["de.json", "en.json", "th.json"]
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES], ids=["full", "read-only", "forbidden"])

@@ -43,7 +43,7 @@ def test_specifications_that_mean_the_same_have_one_name(text, name):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("xqaud-r", r"unknown collection 'xqaud-r'\. Did you mean 'xquad-r'\? Known: .*mlqa-r, sample, xquad-r"),
+        ("xqaud-r", r"unknown collection 'xqaud-r'\. Did you mean 'xquad-r'\? Known: .*mlqa-r, ntrex, sample, xquad-r"),
         ("", r"unknown collection ''\. Known: "),
         ("../xquad-r", r"unknown collection '\.\./xquad-r'"),
         ("xquad-r:fr", r"xquad-r: unknown language 'fr'\..* Known: ar, de, el"),

@@ -10,7 +10,7 @@ from babelrank.data.download import FileState, fetch, verify
 from babelrank.data.export import export_texts
 from babelrank.data.loading import describe_collection as describe
 from babelrank.data.loading import load_collection, load_collections
-from babelrank.data.spec import GRAMMAR, LAREQA
+from babelrank.data.spec import GRAMMAR, PUBLISHED
 from babelrank.data.template import write_template
 from babelrank.files import as_path
 from babelrank.observer import Observer
@@ -129,7 +129,7 @@ def list_collection_sources() -> list[CollectionSource]:
     >>> any(source.example.startswith("local:") for source in babelrank.list_collection_sources())
     True
     """
-    return [CollectionSource(*texts) for name, texts in GRAMMAR.items() if name != LAREQA]
+    return [CollectionSource(*texts) for name, texts in GRAMMAR.items() if name != PUBLISHED]
 
 
 def init_collection(folder: str | Path) -> list[Path]:
@@ -176,7 +176,7 @@ def list_collections(data: str | Path | None = None) -> list[CollectionEntry]:
     --------
     >>> import babelrank
     >>> [entry.name for entry in babelrank.list_collections()]
-    ['xquad-r', 'mlqa-r', 'sample']
+    ['xquad-r', 'mlqa-r', 'ntrex', 'afriqa', 'sample']
     """
     folder = optional_path(data)
     entries = []
@@ -204,7 +204,7 @@ def fetch_collections(
     data
         As for `list_collections`.
     mirror
-        Address of a folder that holds ``xquad-r/`` and ``mlqa-r/``, to download from instead of GitHub.
+        Address of a folder that holds ``xquad-r/``, ``ntrex/`` and so on, to download from instead of GitHub.
     observer
         Receives the progress; None shows it on standard error.
 
@@ -219,8 +219,8 @@ def fetch_collections(
     with watched_by(observer) as watching:
         for source in find_sources(names):
             place = source_folder(source, folder)
-            langs = fetch(source, folder, mirror=mirror, on_file=lambda path: watching.log(f"downloaded {path}"))
-            found.append(FetchedCollection(source.name, place, tuple(place / f"{lang}.json" for lang in langs)))
+            files = fetch(source, folder, mirror=mirror, on_file=lambda path: watching.log(f"downloaded {path}"))
+            found.append(FetchedCollection(source.name, place, tuple(place / file for file in files)))
     return found
 
 
@@ -241,9 +241,9 @@ def verify_collections(names: Sequence[str] = (), *, data: str | Path | None = N
     """
     folder = optional_path(data)
     return [
-        CollectionFile(source_folder(source, folder) / f"{lang}.json", state)
+        CollectionFile(source_folder(source, folder) / file, state)
         for source in find_sources(names)
-        for lang, state in verify(source, folder).items()
+        for file, state in verify(source, folder).items()
     ]
 
 

@@ -37,7 +37,7 @@ def fetch_collections(
     names: NamesArgument = None,
     data: DataOption = None,
     mirror: Annotated[
-        str | None, typer.Option(metavar="URL", help="Folder that holds xquad-r/ and mlqa-r/, instead of GitHub.")
+        str | None, typer.Option(metavar="URL", help="Folder that holds xquad-r/, ntrex/ and so on, instead of GitHub.")
     ] = None,
 ) -> None:
     """Download what is missing or differs, each file checked against its pinned SHA-256."""

@@ -13,7 +13,7 @@ from babelrank.console import DataConsole
 DataOption = Annotated[
     Path | None,
     typer.Option(
-        "--data", metavar="DIR", help="Folder with xquad-r/ and mlqa-r/ in LAReQA's layout [default: BABELRANK_DATA]."
+        "--data", metavar="DIR", help="Folder with xquad-r/, ntrex/ and so on as published [default: BABELRANK_DATA]."
     ),
 ]
 ReportsOption = Annotated[

@@ -1,6 +1,7 @@
-"""The published collections in LAReQA's layout: where each comes from, under which licence, and where its files are."""
+"""The published collections: where each comes from, under which licence, and where its files are."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,11 @@ from platformdirs import user_data_path
 
 from babelrank.errors import DataError, unknown_choice
 
+_GITHUB = "https://raw.githubusercontent.com"
 # MLQA-R was later removed from the repository's main branch; this commit holds both sets.
-_LAREQA = "https://raw.githubusercontent.com/google-research-datasets/lareqa/354d67d1cd066854cdfbf5ad0e6105528976141d"
+_LAREQA = f"{_GITHUB}/google-research-datasets/lareqa/354d67d1cd066854cdfbf5ad0e6105528976141d"
+_LAREQA_CANDIDATES = ("sentence", "sentence+context", "paragraph")
 DATA_VARIABLE = "BABELRANK_DATA"
-DEFAULT_CANDIDATES = "sentence"
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,13 @@ class Source:
     Attributes
     ----------
     sha256
-        Language -> digest (hex) of its file; empty for what ships with the package.
+        Path of each file below the collection's folder -> digest (hex); empty for what ships with the package.
     url
-        Folder that holds ``<language>.json``; empty for what ships with the package.
+        Folder that holds these files; empty for what ships with the package.
+    layout
+        How the files are read: a key of `loading.LOADERS`.
+    candidates
+        What a passage can be; the first is the default.
     """
 
     name: str
@@ -33,6 +39,8 @@ class Source:
     citation: str
     url: str
     sha256: Mapping[str, str]
+    layout: str = "lareqa"
+    candidates: tuple[str, ...] = _LAREQA_CANDIDATES
 
     @property
     def ships_with_package(self) -> bool:
@@ -40,6 +48,17 @@ class Source:
         return not self.url
 
 
+def _read_checksums() -> dict[str, dict[str, str]]:
+    """Return collection -> path of each file -> digest, from a file as sha256sum writes it."""
+    sums: dict[str, dict[str, str]] = {}
+    for line in Path(__file__).with_name("SHA256SUMS").read_text(encoding="utf-8").splitlines():
+        digest, _, path = line.partition("  ")
+        collection, _, file = path.partition("/")
+        sums.setdefault(collection, {})[file] = digest
+    return sums
+
+
+_CHECKSUMS = _read_checksums()
 SOURCES = {
     source.name: source
     for source in (
@@ -49,19 +68,7 @@ SOURCES = {
             licence="CC BY-SA 4.0",
             citation="Roy et al. 2020, LAReQA, arXiv 2004.05484",
             url=f"{_LAREQA}/xquad-r",
-            sha256={
-                "ar": "c52922d3b8ac1ae03ed5ac38647ad59870dca3dda2beefe18ecdc30729acb69d",
-                "de": "16fb0f4bf4916154b585a20c24c66074591c9718a1affe764ff4697572328949",
-                "el": "163fd43ee785a30eb534ae2061e9eaa766a7ee4e8ffce5e4b422480c150f64b6",
-                "en": "7b0954f39297c27a31fef610f0883337dd2907fa8699151dc922afdd0fa12ffe",
-                "es": "f8e836b2d91009c4363e04315f7ede363eedbbb49c67dda60de6c4aa782f58de",
-                "hi": "ea45ba8ae4513d1533b222bebdc02a90bc319c055d3aeea68584a053d2e92872",
-                "ru": "7f4dff853538b9a5fcc28c070b8bb983a5c5d190ac747b8e005a1ada9cab18f1",
-                "th": "c3a041864c3a9fb0b4dd91cfdf99cf36b411b3e704c58a303c97bc6dc786cfe4",
-                "tr": "f3e8c13002bbce154a4578f535f7533cb70f3da08840e6b62735935baec7bd94",
-                "vi": "e35926bf5cc6fc6ecbdfca49467aabeb454f08d152d7818143a906bd31dde995",
-                "zh": "80c2cde7b9c2fb134c303cbb52f2ba396ead9eb0014aec43993543d2ba9e93ed",
-            },
+            sha256=_CHECKSUMS["xquad-r"],
         ),
         Source(
             name="mlqa-r",
@@ -69,15 +76,27 @@ SOURCES = {
             licence="CC BY-NC 4.0",
             citation="Roy et al. 2020, LAReQA, arXiv 2004.05484",
             url=f"{_LAREQA}/mlqa-r",
-            sha256={
-                "ar": "2132fbc03208535c0fe01f2e2c5121d06f9c2aa799af93b0a719dbc105bdf137",
-                "de": "ce9454dc5aa6f2d85c23cd6e49cb367fbb7c4c6e62d7f71e355c6b5dae4d0886",
-                "en": "fedd9a5cc0848dda80caf84aa36f482adaae230526a3f6e9e86926a93ef3b1e4",
-                "es": "70ecba276b8c96a692b120693a595d076ce94ad21d4b28311538a9fcbfe0f9d7",
-                "hi": "4dd0fb3c06f737a5481d705bc1dcac7876712a5815c9265908fbb3a0696cb654",
-                "vi": "9d3baff6ba03e6793b25594217265ea59a136b9733833dca8a9582a84a78ff85",
-                "zh": "57f01d2fff50cf3392805635b01445339f225ad5bf28ba8443b12f8dbd1e69dc",
-            },
+            sha256=_CHECKSUMS["mlqa-r"],
+        ),
+        Source(
+            name="ntrex",
+            description="NTREX-128: headlines and articles of 123 news documents, parallel in 128 languages",
+            licence="CC BY-SA 4.0",
+            citation="Federmann et al. 2022, SUMEval, https://aclanthology.org/2022.sumeval-1.4",
+            url=f"{_GITHUB}/MicrosoftTranslator/NTREX/8561f6a622db9edad1217683e5c83daefd8bb2bf",
+            sha256=_CHECKSUMS["ntrex"],
+            layout="ntrex",
+            candidates=("article", "lead"),
+        ),
+        Source(
+            name="afriqa",
+            description="AfriQA test: questions in 9 African languages, human translations, English or French passages",
+            licence="CC BY 4.0",
+            citation="Ogundepo et al. 2023, arXiv 2305.06897",
+            url=f"{_GITHUB}/masakhane-io/afriqa/5c29933753692c28773c34ac1f68482007f1d2bb",
+            sha256=_CHECKSUMS["afriqa"],
+            layout="afriqa",
+            candidates=("passage",),
         ),
         Source(
             name="sample",
@@ -101,7 +120,7 @@ def find_sources(names: Sequence[str] | None) -> list[Source]:
 
 def source_of(collection: str) -> Source | None:
     """Return where a collection of this specification comes from; None if it is not in the catalog."""
-    return SOURCES.get(collection.split(":")[0])
+    return SOURCES.get(re.split("[:@]", collection, maxsplit=1)[0])
 
 
 def data_folder(data: Path | None = None) -> Path:
@@ -124,12 +143,7 @@ def sample_folder() -> Path:
     return Path(__file__).with_name("sample")
 
 
-def known_languages(source: Source) -> set[str]:
-    """Return the languages that a collection has."""
-    return set(local_files(source, sample_folder()) if source.ships_with_package else source.sha256)
-
-
 def local_files(source: Source, folder: Path) -> dict[str, Path]:
-    """Return those of a collection's files that are in a folder, by language."""
-    names = source.sha256 or [path.stem for path in folder.glob("*.json")]
-    return {lang: folder / f"{lang}.json" for lang in sorted(names) if (folder / f"{lang}.json").is_file()}
+    """Return those of a collection's files that are in a folder, by their paths below it."""
+    names = source.sha256 or [path.name for path in folder.glob("*.json")]
+    return {name: folder / name for name in sorted(names) if (folder / name).is_file()}

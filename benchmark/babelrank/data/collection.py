@@ -5,7 +5,7 @@ In: tables of queries and judgements, and passages. Out: a `Collection`, in whic
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 
@@ -62,6 +62,8 @@ class Collection:
         the query), ``passage_id`` and ``grade``; None if there are none.
     licence, description
         Of published collections; None where unknown.
+    variants
+        Other versions of queries: name of the variant -> row of `queries` -> text; see `variants`.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Collection:
     missing: pd.DataFrame | None = None
     licence: str | None = None
     description: str | None = None
+    variants: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
     @classmethod
     def from_frames(

@@ -23,9 +23,9 @@ class FileState(StrEnum):
 
 
 def verify(source: Source, data: Path | None = None) -> dict[str, FileState]:
-    """Compare each language's local file with its pinned SHA-256."""
+    """Compare each local file with its pinned SHA-256; keys are paths below the collection's folder."""
     folder = source_folder(source, data)
-    return {lang: _state(folder / f"{lang}.json", pinned) for lang, pinned in source.sha256.items()}
+    return {name: _state(folder / name, pinned) for name, pinned in source.sha256.items()}
 
 
 def fetch(
@@ -35,12 +35,12 @@ def fetch(
     mirror: str | None = None,
     on_file: Callable[[Path], None] = lambda _: None,
 ) -> list[str]:
-    """Download the files that are missing or differ; return their languages.
+    """Download the files that are missing or differ; return their paths below the collection's folder.
 
     Parameters
     ----------
     mirror
-        URL of a folder that holds ``<collection>/<language>.json``, in place of the source's own.
+        URL of a folder that holds ``<collection>/<file>``, in place of the source's own.
     on_file
         Called with each file once it is on disk.
 
@@ -52,15 +52,15 @@ def fetch(
     """
     base = f"{mirror.rstrip('/')}/{source.name}" if mirror else source.url
     folder = source_folder(source, data)
-    wanted = [lang for lang, state in verify(source, data).items() if state is not FileState.COMPLETE]
+    wanted = [name for name, state in verify(source, data).items() if state is not FileState.COMPLETE]
     with httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as client:
-        for lang in wanted:
-            target = folder / f"{lang}.json"
-            content = _download(client, f"{base}/{lang}.json", source)
+        for name in wanted:
+            target = folder / name
+            content = _download(client, f"{base}/{name}", source)
             digest = hashlib.sha256(content).hexdigest()
-            if digest != source.sha256[lang]:
+            if digest != source.sha256[name]:
                 raise DataError(
-                    f"{base}/{lang}.json: its SHA-256 is {digest}, not {source.sha256[lang]}; nothing of it was kept."
+                    f"{base}/{name}: its SHA-256 is {digest}, not {source.sha256[name]}; nothing of it was kept."
                 )
             try:
                 atomic_write(target, content)
@@ -98,8 +98,8 @@ def _download(client: httpx.Client, url: str, source: Source) -> bytes:
 
 def _elsewhere(source: Source) -> str:
     return (
-        f"Without a network, --data DIR (or {DATA_VARIABLE}) names a folder that holds {source.name}/ in LAReQA's "
-        "layout, and --mirror URL another place to download from."
+        f"Without a network, --data DIR (or {DATA_VARIABLE}) names a folder that holds {source.name}/ as "
+        "published, and --mirror URL another place to download from."
     )
 
 

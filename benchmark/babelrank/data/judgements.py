@@ -172,8 +172,8 @@ def read_queries(
     id_fields
         Fields that may hold the id, a string or an integer, which becomes one; the first that the file has is read.
     language
-        Of all queries; if there is none, each record says its own in ``lang``, and may name in ``question`` what it
-        shares with its translations.
+        Of all queries; if there is none, each record says its own in ``lang``, may name in ``question`` what it shares
+        with its translations, and in ``variant`` what version of the question it is.
     spellings
         Is told how the file spells languages.
     note
@@ -182,17 +182,18 @@ def read_queries(
     Returns
     -------
     pandas.DataFrame
-        Columns ``lang``, ``id``, ``question`` (the id, unless the record says otherwise) and ``text``.
+        Columns ``lang``, ``id``, ``question`` (the id, unless the record says otherwise), ``text``, and without a
+        `language` also ``variant``, empty for the original.
 
     Raises
     ------
     DataError
         The file cannot be read, an id is used for two queries, or a record is no query; names the line.
     """
-    own = ("text", *(() if language else ("lang", "question")))
+    own = ("text", *(() if language else ("lang", "question", "variant")))
     spelled, name = Spellings() if spellings is None else spellings, ""
 
-    def read(record: Any) -> tuple[str, str, str, str]:
+    def read(record: Any) -> tuple[str, ...]:
         nonlocal name
         name = name or next((each for each in id_fields if each in record), id_fields[0])
         query, text = read_id(record[name]), record["text"]
@@ -200,9 +201,12 @@ def read_queries(
             raise TypeError(f"the text should be a str, is {type(text).__name__}")
         question = None if language else record.get("question")
         lang = language or spelled.read(record["lang"])
-        return lang, query, query if question is None else read_id(question), text
+        variant = record.get("variant") or ""
+        if not isinstance(variant, str):
+            raise TypeError(f"the variant should be a str, is {type(variant).__name__}")
+        return lang, query, query if question is None else read_id(question), text, *(() if language else (variant,))
 
-    def rows() -> Iterator[tuple[int, str, str, str, str]]:
+    def rows() -> Iterator[tuple[int, tuple[str, ...]]]:
         for place, record in file.records(columns=(*id_fields, *own)):
             try:
                 query = read(record)
@@ -210,7 +214,7 @@ def read_queries(
                 problem = f"no field {error}" if isinstance(error, KeyError) else str(error)
                 expected = show_record((id_fields[0], *own))
                 raise DataError(f"{file.name}:{place}: {problem}, where a query is {expected}.") from error
-            yield place, *query
+            yield place, query
 
     return _query_table(file.name, rows(), note)
 
@@ -219,24 +223,24 @@ def read_topics(file: DataFile, language: str, note: _Note = lambda _: None) -> 
     """Read queries that are lines of id, tab, text; see `read_queries`."""
     path = file.local()
 
-    def rows() -> Iterator[tuple[int, str, str, str, str]]:
+    def rows() -> Iterator[tuple[int, tuple[str, ...]]]:
         for number, line in read_rows(path):
             name, tab, text = line.partition("\t")
             name = name.strip(SPACE)
             if not tab or not name:
                 raise DataError(f"{path}:{number}: {line[:80]!r} is not 'query-id\\ttext'.")
-            yield number, language, name, name, text
+            yield number, (language, name, name, text)
 
     return _query_table(file.name, rows(), note)
 
 
-def _query_table(where: str, rows: Iterator[tuple[int, str, str, str, str]], note: _Note) -> pd.DataFrame:
-    table: dict[str, tuple[int, tuple[str, str, str, str]]] = {}
+def _query_table(where: str, rows: Iterator[tuple[int, tuple[str, ...]]], note: _Note) -> pd.DataFrame:
+    table: dict[str, tuple[int, tuple[str, ...]]] = {}
     repeats = 0
-    for place, lang, name, question, text in rows:
+    for place, (lang, name, question, text, *variant) in rows:
         if not is_unicode(text + name + question):
             raise DataError(f"{where}:{place}: not valid Unicode (half of a surrogate pair).")
-        query = lang, name, question, text.strip()
+        query = lang, name, question, text.strip(), *variant
         first, before = table.setdefault(name, (place, query))
         if before != query:
             raise DataError(f"{where}:{place}: query id {name!r} is that of another query on line {first}.")
@@ -244,7 +248,8 @@ def _query_table(where: str, rows: Iterator[tuple[int, str, str, str, str]], not
     if repeats:
         note(f"{repeats:,} queries are repeated; each counts once")
     queries = [query for _, query in table.values()]
-    return pd.DataFrame(queries, columns=["lang", "id", "question", "text"], dtype="str")
+    columns = ["lang", "id", "question", "text", "variant"]
+    return pd.DataFrame(queries, columns=columns[: max(map(len, queries), default=4)], dtype="str")
 
 
 def _is_number(text: str) -> bool:

@@ -4,19 +4,23 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from babelrank.data.afriqa import load_afriqa
 from babelrank.data.beir import load_beir
-from babelrank.data.catalog import DATA_VARIABLE, SOURCES, data_folder, local_files, source_folder
+from babelrank.data.catalog import DATA_VARIABLE, SOURCES, Source, data_folder, local_files, source_folder
 from babelrank.data.collection import Collection
 from babelrank.data.download import fetch_if_ours
 from babelrank.data.lareqa import load_lareqa
 from babelrank.data.local import load_local
 from babelrank.data.miracl import load_miracl
-from babelrank.data.spec import BEIR, LAREQA, Spec, parse_spec, parse_specs
+from babelrank.data.ntrex import load_ntrex
+from babelrank.data.spec import BEIR, LAREQA, Spec, known_languages, parse_spec, parse_specs
 from babelrank.data.table import SUFFIXES, load_table
+from babelrank.data.variants import select_variant
 from babelrank.errors import DataError
 from babelrank.files import as_path
 
 _Progress = Callable[[int], None]
+_SHOWN = 3  # files in an error
 
 
 def load_collection(
@@ -32,7 +36,7 @@ def load_collection(
     spec
         See `spec.parse_spec`.
     data
-        Folder of the collections, with ``xquad-r/`` and ``mlqa-r/`` in LAReQA's layout; by default ``BABELRANK_DATA``,
+        Folder of the collections, with ``xquad-r/``, ``ntrex/`` and so on as published; by default ``BABELRANK_DATA``,
         then the user's data folder, which `babelrank data fetch` fills.
     on_progress
         Called now and then with the number of passages read.
@@ -48,7 +52,11 @@ def load_collection(
     {'de': 70, 'en': 70}
     """
     parsed = parse_spec(spec) if isinstance(spec, str) else spec
-    return _LOADERS[parsed.source](parsed, data, on_progress)
+    if parsed.source in _LAYOUTS:
+        collection = _load_published(parsed, data)
+    else:
+        collection = _LOADERS[parsed.source](parsed, data, on_progress)
+    return select_variant(collection, parsed.variant) if parsed.variant else collection
 
 
 def load_collections(
@@ -99,21 +107,37 @@ def describe_collection(collection: Collection) -> list[str]:
     ]
 
 
-def _load_lareqa(spec: Spec, data: Path | None, _on_progress: _Progress) -> Collection:
+def _load_published(spec: Spec, data: Path | None) -> Collection:
     source = SOURCES[spec.place]
     folder = source_folder(source, data)
     files = local_files(source, folder)
-    missing = sorted(set(spec.languages or source.sha256) - set(files))
+    known = known_languages(source)
+    needed = {known[lang] for lang in spec.languages or known}
+    missing = sorted((needed | (source.sha256.keys() - set(known.values()))) - files.keys())
     if missing:
+        shown = ", ".join(missing[:_SHOWN]) + (f" and {len(missing) - _SHOWN} more files" if missing[_SHOWN:] else "")
         raise DataError(
-            f"{folder}: {', '.join(f'{lang}.json' for lang in missing)} not there. "
-            f"`babelrank data fetch {source.name}` downloads them; --data DIR (or {DATA_VARIABLE}) names a folder that "
-            f"holds {source.name}/ in LAReQA's layout."
+            f"{folder}: {shown} not there. `babelrank data fetch {source.name}` downloads what is missing; --data DIR "
+            f"(or {DATA_VARIABLE}) names a folder that holds {source.name}/ as published."
         )
-    if source.sha256:
-        files = {lang: path for lang, path in files.items() if lang in source.sha256}
-    loaded = load_lareqa(str(spec), files, candidates=spec.candidates, languages=spec.languages, sha256=source.sha256)
-    return replace(loaded, licence=source.licence, description=source.description)
+    name = str(replace(spec, variant=""))
+    return replace(
+        _LAYOUTS[source.layout](name, source, folder, spec), licence=source.licence, description=source.description
+    )
+
+
+def _load_lareqa(name: str, source: Source, folder: Path, spec: Spec) -> Collection:
+    files = {lang: folder / file for lang, file in known_languages(source).items() if (folder / file).is_file()}
+    pinned = {lang: source.sha256[files[lang].name] for lang in files} if source.sha256 else {}
+    return load_lareqa(name, files, candidates=spec.candidates, languages=spec.languages, sha256=pinned)
+
+
+def _load_ntrex(name: str, source: Source, folder: Path, spec: Spec) -> Collection:
+    return load_ntrex(name, folder, candidates=spec.candidates, languages=spec.languages, sha256=source.sha256)
+
+
+def _load_afriqa(name: str, source: Source, folder: Path, spec: Spec) -> Collection:
+    return load_afriqa(name, folder, languages=spec.languages, sha256=source.sha256)
 
 
 def _load_miracl(spec: Spec, data: Path | None, on_progress: _Progress) -> Collection:
@@ -132,10 +156,5 @@ def _load_local(spec: Spec, _data: Path | None, on_progress: _Progress) -> Colle
     return load_local(place, on_progress=on_progress)
 
 
-_LOADERS = {
-    LAREQA: _load_lareqa,
-    "miracl": _load_miracl,
-    BEIR: _load_beir,
-    "hf": _load_beir,
-    "local": _load_local,
-}
+_LAYOUTS = {LAREQA: _load_lareqa, "ntrex": _load_ntrex, "afriqa": _load_afriqa}
+_LOADERS = {"miracl": _load_miracl, BEIR: _load_beir, "hf": _load_beir, "local": _load_local}

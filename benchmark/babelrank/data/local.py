@@ -4,7 +4,8 @@ In: a folder with three files.
 
 ``queries.jsonl``
     ``{"id": "q1-de", "lang": "de", "text": "Wer lief?", "question": "q1"}``: queries that are translations of one
-    another share their ``question``; without one, a query is a question of its own.
+    another share their ``question``; without one, a query is a question of its own. Another version of a query has its
+    ``lang`` and ``question``, and a ``variant`` such as ``"human"``, see `variants`; ``qrels.tsv`` leaves it out.
 ``passages.jsonl``
     ``{"id": "p1", "lang": "de", "title": "Ann", "text": "Ann lief."}``: ``title`` may be missing.
 ``qrels.tsv``
@@ -16,6 +17,7 @@ may be in several files (``passages-*.jsonl``, or those in ``passages/``). Langu
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from babelrank.data.collection import Collection, assemble
@@ -25,6 +27,7 @@ from babelrank.data.language_facts import Spellings
 from babelrank.data.layout import find_record_file, find_records, find_table
 from babelrank.data.parts import read_parts
 from babelrank.data.passages import PassageLayout, PassageSource
+from babelrank.data.variants import attach_variants, check_originals, split_versions
 from babelrank.errors import DataError
 
 _IDS = ("id",)
@@ -53,4 +56,8 @@ def load_local(folder: Path, *, on_progress: Callable[[int], None] = lambda _: N
         lambda: PassageSource(find_records(files, "passages"), PassageLayout(_IDS), spellings=spellings),
         thorough=True,
     )
-    return assemble(f"local:{folder_name(folder)}", "local", parts, notes=notes, on_progress=on_progress)
+    name = f"local:{folder_name(folder)}"
+    queries, versions = split_versions(parts.queries)
+    check_originals(name, queries, versions)
+    collection = assemble(name, "local", replace(parts, queries=queries), notes=notes, on_progress=on_progress)
+    return attach_variants(collection, versions)

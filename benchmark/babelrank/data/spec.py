@@ -9,19 +9,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from babelrank.data.catalog import DEFAULT_CANDIDATES, SOURCES, known_languages
+from babelrank.data import afriqa, lareqa, ntrex
+from babelrank.data.catalog import SOURCES, Source, local_files, source_folder
 from babelrank.data.language_facts import canonical_code
-from babelrank.data.lareqa import CANDIDATES
 from babelrank.data.layout import SPLITS
 from babelrank.data.miracl import LANGUAGES
+from babelrank.data.variants import SEPARATOR
 from babelrank.errors import DataError, unknown_choice
+from babelrank.files import as_path
 
 LAREQA = "lareqa"
 BEIR = "beir"
+PUBLISHED = "published"
 # By source: the grammar, what it names, and an example.
 GRAMMAR = MappingProxyType(
     {
-        LAREQA: ("NAME[:CANDIDATES][:LANG,LANG…]", "LAReQA's collections and the sample", "xquad-r:paragraph:de,en"),
+        PUBLISHED: (
+            "NAME[:CANDIDATES][:LANG,LANG…][@VARIANT]",
+            "published collections and the sample",
+            "xquad-r:paragraph:de,en, ntrex:lead, afriqa:ha,yo@human",
+        ),
         "miracl": ("miracl:[DIR:]LANG[,LANG…]", "MIRACL, each language a collection of its own", "miracl:sw,te"),
         BEIR: (
             "beir:NAME_OR_DIR[:SPLIT][@LANG]",
@@ -33,12 +40,19 @@ GRAMMAR = MappingProxyType(
             "MTEB's layout, several languages in one pool: a data set on the Hub, or a folder",
             "hf:mteb/XQuADRetrieval:de,en:validation",
         ),
-        "local": ("local:DIR or local:FILE.csv", "your own", "local:my-collection, local:faq.csv"),
+        "local": ("local:DIR[@VARIANT] or local:FILE.csv[@VARIANT]", "your own", "local:my-collection, local:faq.csv"),
     }
 )
 _OLD_NAMES = {"mine": "local"}
+# By layout: how files of languages are found among the paths of a collection's files.
+_FIND_LANGUAGES: Mapping[str, Callable[[Iterable[str]], dict[str, str]]] = {
+    LAREQA: lareqa.find_languages,
+    "ntrex": ntrex.find_languages,
+    "afriqa": afriqa.find_languages,
+}
 _SPLIT = re.compile(r"[A-Za-z0-9_-]+")
 _PARTS = re.compile(r"(?P<place>.+?)(?::(?P<subsets>[^:/]*))?(?::(?P<split>[A-Za-z0-9_-]+))?")
+_VARIANT = re.compile(rf"^(?P<place>.+){SEPARATOR}(?P<variant>[a-z0-9]+(-[a-z0-9]+)*)$")
 _LANGUAGE = re.compile(r"@([A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*)$")
 
 
@@ -49,30 +63,34 @@ class Spec:
     Attributes
     ----------
     source
-        A key of `GRAMMAR`.
+        A key of `GRAMMAR`; of a published collection its layout.
     place
         Name in the catalog or on the Hub, or a folder; empty for MIRACL from wherever it is.
     candidates
-        What a passage is, see `lareqa.CANDIDATES`; of LAReQA's collections only.
+        What a passage is, see `catalog.Source`; of published collections only.
     languages
         Those that are chosen; empty for all.
     split
         Of the judgements; empty for the usual one, see `default_split`.
     subsets
         Names of those that are chosen, of MTEB's layout only; empty for all.
+    variant
+        Of the queries, see `variants`; empty for the original ones.
     """
 
     source: str
     place: str
-    candidates: str = DEFAULT_CANDIDATES
+    candidates: str = ""
     languages: tuple[str, ...] = ()
     split: str = ""
     subsets: tuple[str, ...] = ()
+    variant: str = ""
 
     def __str__(self) -> str:
         """Return the shortest specification that means the same."""
-        parts = [self.place] if self.source == LAREQA else [self.source, self.place]
-        if self.candidates != DEFAULT_CANDIDATES:
+        published = SOURCES.get(self.place) if self.source in _FIND_LANGUAGES else None
+        parts = [self.place] if published else [self.source, self.place]
+        if published and self.candidates != published.candidates[0]:
             parts.append(self.candidates)
         if self.source == "hf":
             named = self.subsets or self.split not in ("", *SPLITS)
@@ -83,7 +101,7 @@ class Spec:
             parts.append(self.split or (default_split(self.place) if ambiguous else ""))
             return ":".join(filter(None, parts)) + "".join(f"@{lang}" for lang in self.languages)
         parts.append(",".join(self.languages))
-        return ":".join(filter(None, parts))
+        return ":".join(filter(None, parts)) + (f"{SEPARATOR}{self.variant}" if self.variant else "")
 
 
 def default_split(name: str) -> str:
@@ -95,7 +113,7 @@ def parse_spec(text: str) -> Spec:
     """Read the specification of one collection.
 
     >>> parse_spec("mlqa-r:en,de")
-    Spec(source='lareqa', place='mlqa-r', candidates='sentence', languages=('de', 'en'), split='')
+    Spec(source='lareqa', place='mlqa-r', candidates='sentence', languages=('de', 'en'), split='', subsets=(), variant='')
 
     Raises
     ------
@@ -128,16 +146,22 @@ def source_of_name(name: str) -> str:
     >>> [source_of_name(name) for name in ("xquad-r:de,en", "local:own", "mine:own", "anything")]
     ['lareqa', 'local', 'local', 'frames']
     """
-    head = name.partition(":")[0]
+    head = re.split(f"[:{SEPARATOR}]", name, maxsplit=1)[0]
     head = _OLD_NAMES.get(head, head)
-    return head if head in _PARSERS else LAREQA if head in SOURCES else "frames"
+    return head if head in _PARSERS else SOURCES[head].layout if head in SOURCES else "frames"
+
+
+def known_languages(source: Source) -> dict[str, str]:
+    """Return the languages that a collection has, each with its file's path below the collection's folder."""
+    files = source.sha256 or local_files(source, source_folder(source))
+    return _FIND_LANGUAGES[source.layout](files)
 
 
 def _parse(text: str) -> tuple[Spec, ...]:
     head, _, rest = text.partition(":")
     head = _OLD_NAMES.get(head, head)
-    if head in SOURCES:
-        return (_parse_lareqa(text),)
+    if head.partition(SEPARATOR)[0] in SOURCES:
+        return (_parse_published(text),)
     if head not in _PARSERS:
         raise DataError(unknown_choice("collection", head, [*SOURCES, *_PARSERS]))
     if not rest or rest.endswith(":"):
@@ -150,18 +174,20 @@ def _expected(text: str, source: str) -> DataError:
     return DataError(f"{text!r}: expected {grammar}, such as {example}.")
 
 
-def _parse_lareqa(text: str) -> Spec:
-    name, *parts = text.split(":")
-    candidates = parts.pop(0) if parts and parts[0] in CANDIDATES else DEFAULT_CANDIDATES
-    languages = tuple(sorted(set(parts.pop(0).split(",")))) if parts else ()
+def _parse_published(text: str) -> Spec:
+    found = _VARIANT.match(text)
+    (name, *parts), variant = (found["place"] if found else text).split(":"), found["variant"] if found else ""
+    source = SOURCES[name]
+    candidates = parts.pop(0) if parts and parts[0] in source.candidates else source.candidates[0]
+    languages = tuple(sorted({canonical_code(code) for code in parts.pop(0).split(",")})) if parts else ()
     if parts:
-        raise _expected(text, LAREQA)
-    known = known_languages(SOURCES[name])
+        raise _expected(text, PUBLISHED)
+    known = known_languages(source)
     for lang in languages:
         if lang not in known:
-            choices = known | (set(CANDIDATES) if len(languages) == 1 else set())
+            choices = {*known, *(source.candidates if len(languages) == 1 else ())}
             raise DataError(f"{name}: " + unknown_choice("language", lang, choices))
-    return Spec(LAREQA, name, candidates, () if set(languages) == known else languages)
+    return Spec(source.layout, name, candidates, () if set(languages) == set(known) else languages, variant=variant)
 
 
 def _parse_miracl(text: str, rest: str) -> tuple[Spec, ...]:
@@ -200,6 +226,9 @@ def _take_language(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _parse_local(_text: str, rest: str) -> tuple[Spec, ...]:
+    found = _VARIANT.match(rest)
+    if found and not as_path(rest).exists():
+        return (Spec("local", found["place"], variant=found["variant"]),)
     return (Spec("local", rest),)
 
 

@@ -9,6 +9,7 @@ question  the query; empty in rows that only add a passage to the pool
 answer    the passage that answers it
 language  code of both
 id        what translations share (optional): each question is answered by all answers of its id
+variant   of another version of the question of that id and language (optional), which needs no answer; see `variants`
 ========= ==================================================================================
 """
 
@@ -17,7 +18,9 @@ from pathlib import Path
 import pandas as pd
 
 from babelrank.data.collection import Collection
+from babelrank.data.language_facts import canonical_code
 from babelrank.data.records import read_table
+from babelrank.data.variants import attach_variants, check_originals, split_versions
 from babelrank.errors import DataError
 
 SUFFIXES = (".csv", ".tsv")
@@ -33,32 +36,38 @@ def load_table(path: Path) -> Collection:
         The file cannot be read, a column is missing, a row lacks an answer or a language, or two rows give one id two
         questions in one language; names the line.
     """
-    queries: dict[tuple[str, str], tuple[int, str]] = {}
+    queries: dict[tuple[str, str, str], tuple[int, str]] = {}  # by id, language and variant
     passages: list[tuple[str, str, str, str]] = []
     for line, row in read_table(path):
         missing = [column for column in _COLUMNS if column not in row]
         if missing:
             raise DataError(f"{path}: no column {', '.join(missing)}; expected {', '.join(_COLUMNS)} and id.")
         question, answer, lang = (row[column].strip() for column in _COLUMNS)
-        empty = [column for column, cell in (("answer", answer), ("language", lang)) if not cell]
+        variant = row.get("variant", "").strip()
+        needed = {"question": question, "language": lang} if variant else {"answer": answer, "language": lang}
+        empty = [column for column, cell in needed.items() if not cell]
         if empty:
             raise DataError(f"{path}:{line}: no {' and no '.join(empty)}.")
         name = row.get("id", "").strip() or f"line-{line}"
-        passages.append((f"{name}/{lang}/{line}", lang, answer, name))
+        if answer:
+            passages.append((f"{name}/{lang}/{line}", lang, answer, name))
         if question:
-            first, before = queries.setdefault((name, lang), (line, question))
+            first, before = queries.setdefault((name, lang, variant), (line, question))
             if before != question:
                 raise DataError(f"{path}:{line}: id {name!r} has another question in {lang} on line {first}.")
     if not queries:
         raise DataError(f"{path}: holds no questions.")
-    asked = [(f"{name}/{lang}", lang, text, name) for (name, lang), (_, text) in queries.items()]
-    query_table = pd.DataFrame(asked, columns=["id", "lang", "text", "question"])
+    asked = [(f"{name}/{lang}", lang, text, name, variant) for (name, lang, variant), (_, text) in queries.items()]
+    columns = ["id", "lang", "text", "question", "variant"]
+    query_table, versions = split_versions(pd.DataFrame(asked, columns=columns))
+    check_originals(str(path), query_table, versions)
     pool = pd.DataFrame(passages, columns=["id", "lang", "text", "question"])
     qrels = query_table[["id", "question"]].merge(pool[["id", "question"]], on="question", suffixes=("_query", ""))
-    return Collection.from_frames(
+    collection = Collection.from_frames(
         query_table,
         pool.drop(columns="question"),
         qrels.rename(columns={"id_query": "query_id", "id": "passage_id"}),
         name=f"local:{path.name}",
         source="local",
     )
+    return attach_variants(collection, versions.assign(lang=versions["lang"].map(canonical_code)))

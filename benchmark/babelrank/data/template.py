@@ -25,7 +25,8 @@ _README = """# Your collection
 Replace the examples in these three files, then run `babelrank data check local:{folder}`.
 
 - `queries.jsonl`, one query per line: `id`; `lang`, a code such as `de` or `zh-Hant`; `text`; and `question`, which
-  translations of one another share (leave it out if there are none).
+  translations of one another share (leave it out if there are none). Another version of a query, such as a translation
+  by a machine, has its `lang` and `question`, and a `variant` such as `machine`.
 - `passages.jsonl`, one passage per line: `id`, `lang`, `text`, and `title` if it has one.
 - `qrels.tsv`, which passages answer which query: query id, passage id and grade (1 or more; 0 is not relevant), with
   tabs between. A query may have answers in any language.

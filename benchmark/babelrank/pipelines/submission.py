@@ -11,6 +11,7 @@ from pathlib import Path
 from babelrank.checkpoints import base_model_of, trained_languages
 from babelrank.data.collection import Collection
 from babelrank.data.loading import load_collections
+from babelrank.data.variants import with_variants
 from babelrank.encoding.corpus import EncoderSource
 from babelrank.encoding.objects import name_of, wrap_encoder
 from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, check_comparable
@@ -139,7 +140,7 @@ def submit(
 def _load_collections(
     collections: Sequence[str | Collection], data: Path | None, observer: Observer
 ) -> list[Collection]:
-    """Load what is named, downloading what babelrank knows where to get.
+    """Load what is named, each with the variants of its queries, downloading what babelrank knows where to get.
 
     Raises
     ------
@@ -153,7 +154,7 @@ def _load_collections(
         if not isinstance(each, Collection):
             raise DataError(f"a collection is a specification such as 'xquad-r' or a Collection, not {each!r}.")
     named = load_collections([each for each in collections if isinstance(each, str)], data, log=observer.log)
-    loaded = [*named.values(), *given]
+    loaded = [version for each in (*named.values(), *given) for version in with_variants(each)]
     names = [each.name for each in loaded]
     for name in names:
         if names.count(name) > 1:

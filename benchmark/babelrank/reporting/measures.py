@@ -15,6 +15,8 @@ from babelrank.reporting.results import TASKS, CollectionResults
 SOURCE_TITLES = MappingProxyType(
     {
         LAREQA: "LAReQA",
+        "ntrex": "NTREX-128",
+        "afriqa": "AfriQA",
         "miracl": "MIRACL",
         "beir": "BEIR",
         "hf": "Other data sets on the Hub",

@@ -16,7 +16,7 @@ MAX_LENGTH = 120  # characters: what a table's column and a figure's title can s
 _FORBIDDEN = frozenset("<>&\"'`|\\")
 _BAD_STARTS = ("/", ".", "-")  # an absolute path, a hidden folder, a command-line option
 _READABLE = re.compile(r"[\w.+:-]{1,24}", re.ASCII)
-_CATALOG_SEPARATORS = str.maketrans("+,", "--")  # of kinds of candidates, and of languages
+_CATALOG_SEPARATORS = str.maketrans("+,@", "---")  # of kinds of candidates, languages, and variants
 _DIGEST = 8  # hex digits: enough to tell a few thousand names apart
 
 

@@ -18,7 +18,7 @@ from babelrank.analysis.errors import Texts
 from babelrank.analysis.settings import Cell, PairScores
 from babelrank.analysis.space import Space
 from babelrank.analysis.summary import Analysis
-from babelrank.data.catalog import SOURCES
+from babelrank.data.catalog import SOURCES, source_of
 from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import EncoderInfo, Similarity
 from babelrank.encoding.vectors import Kind
@@ -359,8 +359,8 @@ def _as_json(settings: Mapping[str, object]) -> dict[str, JsonValue]:
 
 def catalog_order(collection: str) -> tuple[int, str]:
     """Sort key of collections: as the catalog has them, defaults before variants."""
-    base, known = collection.split(":")[0], list(SOURCES)
-    return known.index(base) if base in known else len(known), collection
+    source, known = source_of(collection), list(SOURCES.values())
+    return known.index(source) if source else len(known), collection
 
 
 def base_names(models: Iterable[ModelResults]) -> dict[str, str]:

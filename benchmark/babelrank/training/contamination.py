@@ -40,8 +40,10 @@ class Contamination:
 
 
 def texts_of_collection(collection: Collection) -> KnownTexts:
-    """Return the queries and passages of a collection, without those of punctuation alone."""
+    """Return the queries and passages of a collection, and the lines of passages; not those of punctuation alone."""
     texts = [text for table in (collection.queries, collection.passages.frame) for text in table["text"]]
+    texts += [line for text in texts if "\n" in text for line in text.split("\n")]
+    texts += [text for versions in collection.variants.values() for text in versions.values()]
     return KnownTexts.of(collection.name, [text for text in texts if normalise(text)])
 
 

@@ -1,0 +1,306 @@
+"""NTREX-128 -> a collection in English and 127 further languages and variants.
+
+In: the publisher's folder. ``DOCUMENT_IDS.tsv`` names the document of each line, ``LANGUAGES.tsv`` the language codes,
+``NTREX-128/newstest2019-src.eng.txt`` holds the English lines and ``newstest2019-ref.CODE.txt`` their translations.
+Source: Federmann, Kocmi & Xin 2022, https://aclanthology.org/2022.sumeval-1.4.
+
+Query: a document's first line, its headline. Passage: its other lines (``article``), or the next three (``lead``);
+they stay lines.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from langcodes import Language
+from scipy.sparse import coo_array
+
+from babelrank.data.collection import Collection
+from babelrank.data.language_facts import canonical_code, read_language
+from babelrank.data.lareqa import judge_translations
+from babelrank.data.pool import MemoryPassages
+from babelrank.data.published import check_digest, combine_digests, read_bytes, split_lines
+from babelrank.errors import DataError, unknown_choice
+
+DOCUMENTS = "DOCUMENT_IDS.tsv"
+LANGUAGES = "LANGUAGES.tsv"
+CANDIDATES: dict[str, int | None] = {"article": None, "lead": 3}  # how many lines after the headline
+SIMILAR = 0.7  # Jaccard index of the character trigrams of two headlines
+_FOLDER = "NTREX-128/newstest2019-"
+_ENGLISH = "eng"
+_FILE = re.compile(rf"{_FOLDER}(?:ref|src)\.(?P<code>[^.]+)\.txt")
+# Written in another script than the usual one that CLDR names, or CLDR names none.
+_SCRIPTS = {"shi": "shi-Arab", "mey": "mey-Arab"}
+_SHOWN = 3  # examples in a note
+
+
+@dataclass(frozen=True)
+class Document:
+    """The lines of one document: `start` up to `end`, counted from 0."""
+
+    name: str
+    start: int
+    end: int
+
+
+def find_languages(names: Iterable[str]) -> dict[str, str]:
+    """Return the file of each language, by canonical code; files of other kinds are left out.
+
+    A code has a script or region where that is not the usual one, or where variants of a language differ in it.
+
+    >>> find_languages(f"NTREX-128/newstest2019-ref.{code}.txt" for code in ("zho-CN", "zho-TW", "tgk-Cyrl", "por-BR"))
+    ... # doctest: +NORMALIZE_WHITESPACE
+    {'zh-Hans': 'NTREX-128/newstest2019-ref.zho-CN.txt', 'zh-Hant': 'NTREX-128/newstest2019-ref.zho-TW.txt',
+     'tg': 'NTREX-128/newstest2019-ref.tgk-Cyrl.txt', 'pt-BR': 'NTREX-128/newstest2019-ref.por-BR.txt'}
+    """
+    files = {found["code"]: name for name in names if (found := _FILE.fullmatch(name))}
+    codes = canonical_codes(files)
+    return {codes[code]: name for code, name in files.items()}
+
+
+def canonical_codes(codes: Iterable[str]) -> dict[str, str]:
+    """Return the publisher's codes in canonical form; see `find_languages`.
+
+    Raises
+    ------
+    DataError
+        Two are of one language.
+    """
+    tags = {code: Language.get(canonical_code(_SCRIPTS.get(code, code))) for code in codes}
+    variants: dict[str, list[str]] = {}
+    for code, tag in tags.items():
+        variants.setdefault(str(tag.language), []).append(code)
+    found = {code: _shorten(tag, [tags[each] for each in variants[str(tag.language)]]) for code, tag in tags.items()}
+    for lang in sorted(set(found.values())):
+        same = [code for code in found if found[code] == lang]
+        if len(same) > 1:
+            raise DataError(f"{' and '.join(same)} are codes of one language, {lang}.")
+    return found
+
+
+def _shorten(tag: Language, variants: Sequence[Language]) -> str:
+    likely = tag.maximize()
+    usual = Language.get(str(tag.language)).maximize()
+    if len(variants) == 1 and likely.script == usual.script and tag.territory in (None, usual.territory):
+        return str(tag.language)
+    scripts = {variant.maximize().script for variant in variants}
+    return f"{tag.language}-{likely.script}" if len(scripts) == len(variants) > 1 else str(tag)
+
+
+def load_ntrex(
+    name: str,
+    folder: Path,
+    *,
+    candidates: str = "article",
+    languages: Sequence[str] = (),
+    sha256: Mapping[str, str] | None = None,
+) -> Collection:
+    """Read NTREX-128, or some of its languages.
+
+    Parameters
+    ----------
+    name
+        What the collection is called in errors and results.
+    folder
+        In the publisher's layout.
+    candidates
+        A key of `CANDIDATES`.
+    languages
+        Restrict queries and pool to these, by canonical code; all by default.
+    sha256
+        Path of each file below the folder -> pinned digest (hex); without it, any files in the layout are read.
+
+    Returns
+    -------
+    Collection
+        The id of a query, and the question that translations share, is its document's. Ids of passages begin with
+        language and number of the document, as LAReQA's do with the article's.
+
+    Raises
+    ------
+    DataError
+        A file is missing, damaged or not the published one, has another number of lines than there are in
+        ``DOCUMENT_IDS.tsv``, a language code is unknown or repeated, or a document's lines are not together.
+    """
+    files = _find_files(folder, sha256)
+    for lang in languages:
+        if lang not in files:
+            raise DataError(f"{name}: " + unknown_choice("language", lang, files))
+    chosen = tuple(sorted(set(languages or files)))
+    digests: dict[str, str] = {}
+
+    def read(file: str) -> list[str]:
+        raw = read_bytes(folder / file)
+        lines = split_lines(raw, folder / file)
+        digests[file] = check_digest(raw, folder / file, (sha256 or {}).get(file))
+        return lines
+
+    documents = list(_read_documents(read(DOCUMENTS), folder / DOCUMENTS))
+    texts = {lang: _check_lines(read(files[lang]), documents, folder / files[lang]) for lang in chosen}
+    queries, passages, answers = _build(texts, documents, CANDIDATES[candidates])
+    pool = MemoryPassages(pd.DataFrame(passages, columns=["lang", "id", "text"]), chosen)
+    return Collection(
+        name=name,
+        languages=chosen,
+        queries=pd.DataFrame(queries, columns=["lang", "id", "question", "text"]),
+        qrels=judge_translations(pool, answers),
+        passages=pool,
+        candidates=candidates,
+        source="ntrex",
+        sha256=combine_digests(iter(sorted(digests.items()))),
+        notes=tuple(_notes(texts, documents, len(queries))),
+    )
+
+
+def _find_files(folder: Path, sha256: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the file of each language, by canonical code."""
+    listed = _read_codes(folder)
+    names = sha256 or [path.relative_to(folder).as_posix() for path in folder.glob("NTREX-128/*.txt")]
+    found = {match["code"]: name for name in names if (match := _FILE.fullmatch(name))}
+    unknown = sorted(found.keys() - listed)
+    if unknown:
+        raise DataError(f"{folder / found[unknown[0]]}: {unknown[0]!r} is no language code of {LANGUAGES}.")
+    # The publisher lists two languages without publishing them; other lists are held to what they name.
+    missing = sorted({name for name in names if not (folder / name).is_file()})
+    if sha256 is None:
+        missing = [f"{_FOLDER}ref.{code}.txt" for code in sorted(listed - found.keys())]
+    if missing:
+        raise DataError(
+            f"{folder}: {missing[0]} is missing" + (f", and {len(missing) - 1} more files." if missing[1:] else ".")
+        )
+    return find_languages(found.values())
+
+
+def _read_codes(folder: Path) -> set[str]:
+    """Return the publisher's language codes: the first word of each line, and English."""
+    path = folder / LANGUAGES
+    first: dict[str, int] = {_ENGLISH: 0}
+    for number, line in enumerate(split_lines(read_bytes(path), path), start=1):
+        code = line.split()[0] if line.strip() else ""
+        if not code:
+            raise DataError(f"{path}:{number}: an empty line.")
+        try:
+            valid = Language.get(read_language(code).partition("-")[0]).is_valid()
+        except ValueError:
+            valid = False
+        if not valid:
+            raise DataError(f"{path}:{number}: {code!r} is no language code.")
+        if first.setdefault(code, number) != number:
+            raise DataError(
+                f"{path}:{number}: the language code {code!r} is repeated; it is first on line {first[code]}."
+            )
+    canonical_codes(first)
+    return set(first)
+
+
+def _read_documents(lines: Sequence[str], path: Path) -> Iterator[Document]:
+    """Yield the documents in order, each with its lines."""
+    ends: dict[str, int] = {}
+    position = 0
+    for name, group in groupby(lines):
+        start, position = position, position + len(list(group))
+        if not name.strip():
+            raise DataError(f"{path}:{start + 1}: no document id.")
+        if name in ends:
+            raise DataError(
+                f"{path}:{start + 1}: document {name!r} continues after line {ends[name]}; the lines of a "
+                "document must be together."
+            )
+        if position - start < 2:
+            raise DataError(f"{path}:{start + 1}: document {name!r} has one line, a headline without an article.")
+        ends[name] = position
+        yield Document(name, start, position)
+
+
+def _check_lines(lines: list[str], documents: Sequence[Document], path: Path) -> list[str]:
+    expected = documents[-1].end
+    if len(lines) != expected:
+        raise DataError(
+            f"{path}: has {len(lines):,} lines, {DOCUMENTS} has {expected:,}; files must be parallel by line."
+        )
+    return [line.strip() for line in lines]
+
+
+def _build(
+    texts: Mapping[str, Sequence[str]], documents: Sequence[Document], size: int | None
+) -> tuple[list[tuple[str, str, str, str]], list[tuple[str, str, str]], list[tuple[str, int]]]:
+    """Return queries, passages, and the document and passage of each query; a part that is empty is left out."""
+    queries: list[tuple[str, str, str, str]] = []
+    passages: list[tuple[str, str, str]] = []
+    answers: list[tuple[str, int]] = []
+    for lang, lines in texts.items():
+        for number, document in enumerate(documents):
+            end = document.end if size is None else min(document.start + 1 + size, document.end)
+            headline, text = lines[document.start], "\n".join(filter(None, lines[document.start + 1 : end]))
+            if headline and text:
+                queries.append((lang, document.name, document.name, headline))
+                answers.append((document.name, len(passages)))
+                passages.append((lang, f"{lang}/{number}/0/0", text))
+    return queries, passages, answers
+
+
+def _notes(texts: Mapping[str, Sequence[str]], documents: Sequence[Document], queries: int) -> Iterator[str]:
+    """Say what limits the figures, and what looks wrong in the files."""
+    yield (
+        f"a language has only {len(documents)} questions, one for each document: intervals are wide, and cover small "
+        "differences between languages"
+    )
+    close = [langs for langs in find_variants(list(texts)) if len(langs) > 1]
+    if close:
+        yield f"variants of one language count as languages of their own: {'; '.join(map(', '.join, close))}"
+    empty = {lang: lines.count("") for lang, lines in texts.items() if "" in lines}
+    if empty:
+        shown = ", ".join(f"{lang} {count}" for lang, count in list(empty.items())[:_SHOWN])
+        yield f"{sum(empty.values()):,} lines are empty ({shown}); a passage is its other lines"
+    left_out = len(texts) * len(documents) - queries
+    if left_out:
+        yield f"{left_out:,} documents of a language have an empty headline or article and take no part in it"
+    similar = find_similar(texts, documents)
+    for (one, other), langs in list(similar.items())[:_SHOWN]:
+        shown = ", ".join(langs[:_SHOWN]) + ("…" if langs[_SHOWN:] else "")
+        yield f"the headlines of {one} and {other} are nearly the same in {shown} ({len(langs)} in all)"
+    if len(similar) > _SHOWN:
+        yield f"nearly the same headline in some language: {len(similar) - _SHOWN:,} more pairs of documents"
+
+
+def find_variants(languages: Sequence[str]) -> list[list[str]]:
+    """Group codes by their language: what is close, such as ``en`` and ``en-GB``.
+
+    >>> find_variants(["de", "en", "en-GB"])
+    [['de'], ['en', 'en-GB']]
+    """
+    groups: dict[str, list[str]] = {}
+    for lang in languages:
+        groups.setdefault(lang.partition("-")[0], []).append(lang)
+    return list(groups.values())
+
+
+def find_similar(texts: Mapping[str, Sequence[str]], documents: Sequence[Document]) -> dict[tuple[str, str], list[str]]:
+    """Return pairs of documents with the same or nearly the same headline, and the languages in which they have.
+
+    Two headlines are nearly the same if the Jaccard index of their character trigrams is at least `SIMILAR`; case and
+    punctuation do not count.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for lang, lines in texts.items():
+        grams = [_trigrams(lines[document.start]) for document in documents]
+        sizes = np.array([len(each) for each in grams])
+        columns = np.unique(np.concatenate(grams), return_inverse=True)[1]
+        rows = np.repeat(np.arange(len(grams)), sizes)
+        held = coo_array((np.ones(len(rows)), (rows, columns))).tocsr()
+        common = (held @ held.T).toarray()
+        for a, b in np.argwhere(np.triu(common >= SIMILAR * (sizes[:, None] + sizes - common), k=1)):
+            found.setdefault((documents[a].name, documents[b].name), []).append(lang)
+    return dict(sorted(found.items(), key=lambda pair: -len(pair[1])))
+
+
+def _trigrams(headline: str) -> np.ndarray:
+    """Return the distinct trigrams of a headline as numbers, int64; one that is shorter is padded."""
+    words = re.findall(r"\w+", headline.casefold())
+    text = f" {' '.join(words)} ".ljust(3)
+    codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32).astype(np.int64)
+    return np.unique(codes[:-2] << 42 | codes[1:-1] << 21 | codes[2:])
