@@ -52,10 +52,8 @@ def find_languages(names: Iterable[str]) -> dict[str, str]:
 
     A code has a script or region where that is not the usual one, or where variants of a language differ in it.
 
-    >>> find_languages(f"NTREX-128/newstest2019-ref.{code}.txt" for code in ("zho-CN", "zho-TW", "tgk-Cyrl", "por-BR"))
-    ... # doctest: +NORMALIZE_WHITESPACE
-    {'zh-Hans': 'NTREX-128/newstest2019-ref.zho-CN.txt', 'zh-Hant': 'NTREX-128/newstest2019-ref.zho-TW.txt',
-     'tg': 'NTREX-128/newstest2019-ref.tgk-Cyrl.txt', 'pt-BR': 'NTREX-128/newstest2019-ref.por-BR.txt'}
+    >>> list(find_languages(f"NTREX-128/newstest2019-ref.{code}.txt" for code in ("zho-CN", "zho-TW", "tgk-Cyrl")))
+    ['zh-Hans', 'zh-Hant', 'tg']
     """
     files = {found["code"]: name for name in names if (found := _FILE.fullmatch(name))}
     codes = canonical_codes(files)

@@ -112,8 +112,8 @@ def default_split(name: str) -> str:
 def parse_spec(text: str) -> Spec:
     """Read the specification of one collection.
 
-    >>> parse_spec("mlqa-r:en,de")
-    Spec(source='lareqa', place='mlqa-r', candidates='sentence', languages=('de', 'en'), split='', subsets=(), variant='')
+    >>> str(parse_spec("mlqa-r:sentence:en,de"))
+    'mlqa-r:de,en'
 
     Raises
     ------
