@@ -33,7 +33,15 @@ def test_batches_come_back_in_order_whichever_is_answered_first(server):
 
     assert vectors.dtype == np.float32
     assert vectors.tolist() == [vector(text) for text in TEXTS]
-    assert sorted(len(body["input"]) for body in server.bodies) == [1, 2, 2, 2]
+    sent = [body["input"] for body in server.bodies]
+    assert sorted(texts for texts in sent if texts[0] in TEXTS) == [
+        ["a", "bb"],
+        ["ccc", "dddd"],
+        ["eeeee", "ffffff"],
+        ["ffffff"],
+        ["ggggggg"],
+    ]
+    assert len(sent) == 6  # with a text from within a batch, and the first probe
     assert encoder.encode_query([]).shape == (0, 3)
 
 
@@ -67,6 +75,7 @@ def test_vectors_are_placed_by_their_index(server):
 def test_what_is_sent(server):
     encoder = load(server.url, dimensions=3, query_prompt="Q: ", document_prompt="")
     encoder.encode_document(["a"])
+    encoder.encode_query(["a"])
     server.bodies.clear()
     encoder.encode_query(["x", ""])
     encoder.encode_document(["", "\ud800"])
@@ -187,7 +196,7 @@ class TestProbing:
 
     def test_another_order_is_found_at_the_start(self, server):
         server.answer = lambda body, _: self.rotated(body)
-        with pytest.raises(EncoderError, match="gets one vector alone and another among 3 texts; the order"):
+        with pytest.raises(EncoderError, match="gets one vector alone and another among others; the order"):
             load(server.url, batch_size=3)
 
     def test_another_order_of_large_batches_is_found_with_the_first_texts(self, server):
@@ -225,10 +234,26 @@ class TestProbing:
         with pytest.raises(EncoderError, match="answers with model 'another', before it was 'some-model'"):
             encoder.encode_query(["a"])
 
-    def test_another_model_is_found_by_its_vectors_now_and_then(self, server, monkeypatch):
-        monkeypatch.setattr("babelrank_adapters.openai_api._PROBED_EVERY", 10)
+    def test_another_order_of_later_requests_is_found(self, server):
+        encoder = after_probe(server, lambda body, number: self.rotated(body) if number > 2 else vectors_of(body))
+        with pytest.raises(EncoderError, match="gets one vector alone and another among others; the order"):
+            encoder.encode_query(TEXTS)
+
+    @pytest.mark.parametrize(
+        ("name", "is_same"), [("m-2024-05", True), ("m@2", True), ("m2", False), ("m-fast", False)]
+    )
+    def test_a_version_in_the_models_name_makes_no_other_model(self, server, name, is_same):
+        server.answer = lambda body, number: ok(
+            [vector(text) for text in body["input"]], model="m" if number < 3 else name
+        )
+        if is_same:
+            assert load(server.url).encode_query(TEXTS).tolist() == [vector(text) for text in TEXTS]
+        else:
+            with pytest.raises(EncoderError, match=f"answers with model '{name}', before it was 'm'"):
+                load(server.url)
+
+    def test_another_model_is_found_by_its_vectors(self, server):
         encoder = after_probe(server, lambda body, _: ok([vector(text[::-1] + "?") for text in body["input"]]))
-        encoder.encode_query(TEXTS)
         with pytest.raises(EncoderError, match=r"gets another vector than at first; the model has changed"):
             encoder.encode_query(TEXTS)
 

@@ -262,3 +262,17 @@ def test_texts_in_a_language_that_it_does_not_know_may_have_one_vector(tmp_path)
         babelrank.encode(
             wrap_encoder(letters, similarity="dot"), babelrank.load_collection("sample:th"), store=tmp_path
         )
+
+
+def test_another_order_of_later_texts_is_found():
+    calls = []
+
+    def encode(texts):
+        calls.append(texts)
+        rows = counts(texts)
+        return rows[::-1] if len(calls) > 12 and len(texts) > 1 else rows
+
+    encoder = wrap_encoder(encode, batch_size=2)
+    encoder.encode_query(TEXTS)
+    with pytest.raises(EncoderError, match=r"'who ran\?' gets one vector alone and another among others"):
+        encoder.encode_document(TEXTS)

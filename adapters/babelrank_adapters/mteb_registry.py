@@ -5,10 +5,11 @@ from a task: XQuADRetrieval unless `--option task=NAME` says otherwise.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from babelrank.encoding.checks import PROBES, check_order, check_vectors
+from babelrank.encoding.checks import PROBES, check_alone, check_order, check_vectors
 from babelrank.encoding.model_files import look_for_model, require_safe_weights
 from babelrank.encoding.objects import dimension_of, kind_of, to_vectors
 from babelrank.encoding.protocol import (
@@ -62,15 +63,21 @@ class MtebEncoder:
             kind=kind_of(first),
             device=str(getattr(getattr(model, "model", None), "device", "") or options.device or "cpu"),
         )
-        check_order(lambda texts: check_vectors(self.encode_query(texts), texts, self.info), self._name)
+        for role in Role:
+            check_order(partial(self._encode_checked, role=role), self._name)
 
     def encode_query(self, texts: Sequence[str]) -> Vectors:
         """Return what mteb makes of queries."""
-        return self._encode(texts, Role.QUERY)
+        return self._encode_checked(texts, Role.QUERY)
 
     def encode_document(self, texts: Sequence[str]) -> Vectors:
         """Return what mteb makes of passages."""
-        return self._encode(texts, Role.DOCUMENT)
+        return self._encode_checked(texts, Role.DOCUMENT)
+
+    def _encode_checked(self, texts: Sequence[str], role: Role) -> Vectors:
+        vectors = check_vectors(self._encode(texts, role), texts, self.info)
+        check_alone(partial(self._encode, role=role), texts, vectors, self._batch_size, self._name)
+        return vectors
 
     def _encode(self, texts: Sequence[str], role: Role) -> Vectors:
         from datasets import Dataset

@@ -1,8 +1,8 @@
 """Any server that speaks OpenAI's embeddings API: https://platform.openai.com/docs/api-reference/embeddings.
 
 A server gives no digest of its weights. The fingerprint is its address and the model's name there: when the model
-behind them changes, stored vectors are out of date, and only the user can know. That texts keep their order and the
-model stays the same is probed at the start and now and then.
+behind them changes, stored vectors are out of date, and only the user can know. Probes at the start, and among the
+requests for many texts, show whether texts keep their order and the model stays the same.
 
 Prompts are as given, else those of the model's family, by its name on the server. Fields of a request beyond OpenAI's
 are `body`, for either role `query_body` and `document_body`: JSON objects; null leaves a field out.
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import numpy as np
 
-from babelrank.encoding.checks import PROBES, SAME_TEXT, check_order, check_vectors
+from babelrank.encoding.checks import PROBES, SAME_TEXT, check_order, check_vectors, require_same
 from babelrank.encoding.prompts import choose_prompts
 from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions, Role, Similarity
 from babelrank.encoding.vectors import Vectors, nearly_equal
@@ -39,11 +39,11 @@ _PREFIX = "openai:"
 _BASE_URL = "https://api.openai.com/v1"
 _KEY_VARIABLE = "OPENAI_API_KEY"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VERSION = re.compile(r"([-@:]\d[\d.-]*)?")  # after a model's name, such as -2024-05-01
 _SHORTEST_TIMEOUT = 0.1
 _FORMAT = "encoding_format"  # a field that some servers refuse
 _FIELDS = ("dimensions", "input_types", "body", "query_body", "document_body")  # options that requests hold
 _OURS = ("input", "model")  # fields that no option sets
-_PROBED_EVERY = 8192  # texts
 _SHOWN = 100  # characters of a name that a server gives
 
 Body = Mapping[str, Any]
@@ -95,12 +95,10 @@ class OpenAIEncoder:
             notes={**self._prompts.notes, **served},
             device="server",
         )
-        self._until_probed = 0
-        self._first = first.vectors
-        # The order of texts does not depend on their prompts, it may on what else a request says.
-        for role in (
-            Role if len({json.dumps(body, sort_keys=True) for body in self._bodies.values()}) > 1 else [Role.QUERY]
-        ):
+        # What the probe got at first; not known yet of documents if their requests differ from those of queries.
+        self._first = {Role.QUERY: first.vectors} if is_told_roles else dict.fromkeys(Role, first.vectors)
+        self._probed: set[Role] = set()
+        for role in Role if is_told_roles else (Role.QUERY,):
             check_order(partial(self._ask_checked, role=role), endpoint.base_url)
 
     def encode_query(self, texts: Sequence[str]) -> np.ndarray:
@@ -120,16 +118,24 @@ class OpenAIEncoder:
         return [_sendable(self._prompts.of(role) + text) for text in texts]
 
     def _encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
-        ready = self._ready(texts, role)
-        vectors = self._ask(ready, role)
-        self._until_probed -= len(ready)
-        if ready and self._until_probed <= 0:
-            self._until_probed = _PROBED_EVERY
-            self._probe_again(ready, vectors, role)
+        """Ask for vectors, and with them for those of a text from within a batch alone, and of the first probe."""
+        ready, size = self._ready(texts, role), self._batch_size
+        batches = [ready[start : start + size] for start in range(0, len(ready), size)]
+        if len(batches) < (1 if role not in self._probed else 2):
+            return self._ask(batches, role)
+        self._probed.add(role)
+        row = (len(ready) // size * size or len(ready)) - 1  # the last of a full batch
+        answers = self._ask([*batches, [ready[row]], [PROBES[0]]], role)
+        vectors, alone, again = answers[:-2], answers[-2:-1], answers[-1:]
+        check_vectors(vectors, ready, self.info)
+        require_same(vectors[row : row + 1], alone, ready[row], self._endpoint.base_url)
+        if not nearly_equal(self._first.setdefault(role, again), again, SAME_TEXT):
+            raise EncoderError(
+                f"{self._endpoint.base_url}: {PROBES[0]!r} gets another vector than at first; the model has changed."
+            )
         return vectors
 
-    def _ask(self, ready: Sequence[str], role: Role) -> np.ndarray:
-        batches = [ready[i : i + self._batch_size] for i in range(0, len(ready), self._batch_size)]
+    def _ask(self, batches: Sequence[Sequence[str]], role: Role) -> np.ndarray:
         answers = self._endpoint.embed(batches, self._bodies[role], self.info.dimension)
         for answer in answers:
             if answer.vectors.shape[1] != self.info.dimension:
@@ -137,7 +143,7 @@ class OpenAIEncoder:
                     f"{self._endpoint.base_url}: a vector has {answer.vectors.shape[1]} dimensions, those before had "
                     f"{self.info.dimension}."
                 )
-            if self._model is not None and answer.model not in (None, self._model):
+            if not _is_same_model(self._model, answer.model):
                 raise EncoderError(
                     f"{self._endpoint.base_url}: answers with model {self._shown(answer.model)!r}, before it was "
                     f"{self._shown(self._model)!r}."
@@ -146,23 +152,7 @@ class OpenAIEncoder:
         return np.concatenate(parts) if parts else np.empty((0, self.info.dimension), dtype=np.float32)
 
     def _ask_checked(self, texts: Sequence[str], role: Role) -> Vectors:
-        return check_vectors(self._ask(texts, role), texts, self.info)
-
-    def _probe_again(self, ready: Sequence[str], vectors: np.ndarray, role: Role) -> None:
-        """Check that a text from within a batch gets the same vector alone, and the first probe that of the start."""
-        check_vectors(vectors, ready, self.info)
-        row = min(len(ready), self._batch_size) - 1
-        alone = self._endpoint.embed([[ready[row]]], self._bodies[role], self.info.dimension)[0].vectors
-        if not nearly_equal(vectors[row : row + 1], alone, SAME_TEXT):
-            raise EncoderError(
-                f"{self._endpoint.base_url}: {ready[row][:80]!r} gets one vector alone and another among others; the "
-                "order of the texts must be kept."
-            )
-        again = self._endpoint.embed([[PROBES[0]]], self._bodies[Role.QUERY], self.info.dimension)[0].vectors
-        if not nearly_equal(self._first, again, SAME_TEXT):
-            raise EncoderError(
-                f"{self._endpoint.base_url}: {PROBES[0]!r} gets another vector than at first; the model has changed."
-            )
+        return check_vectors(self._ask([texts], role), texts, self.info)
 
 
 class CuttingEncoder(OpenAIEncoder):
@@ -205,6 +195,14 @@ def _probe(endpoint: Endpoint, body: Body) -> tuple[Endpoint, Answer]:
             raise
     plain = replace(endpoint, fields={name: value for name, value in endpoint.fields.items() if name != _FORMAT})
     return plain, plain.embed([[PROBES[0]]], body)[0]
+
+
+def _is_same_model(one: str | None, other: str | None) -> bool:
+    """Tell whether two names that a server gave can be one model's: one has a version, or is not known."""
+    if one is None or other is None:
+        return True
+    short, long = sorted((one, other), key=len)
+    return long.startswith(short) and _VERSION.fullmatch(long.removeprefix(short)) is not None
 
 
 def _sendable(text: str) -> str:

@@ -126,11 +126,37 @@ def check_order(encode: Encode, where: str) -> None:
     if all(nearly_equal(rows[0], row, _ROUNDING) for row in rows[1:]):
         raise EncoderError(f"{where} returned one and the same vector for {len(PROBES)} different texts.")
     for text, row in zip(PROBES, rows, strict=True):
-        if not nearly_equal(row, encode([text]), SAME_TEXT):
-            raise EncoderError(
-                f"{where}: {text!r} gets one vector alone and another among {len(PROBES)} texts; the order of the "
-                "texts must be kept, and a vector must not depend on the other texts."
-            )
+        require_same(row, encode([text]), text, where)
+
+
+def require_same(among_others: Vectors, alone: Vectors, text: str, where: str) -> None:
+    """Refuse an encoder that gives a text one vector among others and another alone.
+
+    Raises
+    ------
+    EncoderError
+        They differ by more than `SAME_TEXT`.
+    """
+    if not nearly_equal(among_others, alone, SAME_TEXT):
+        raise EncoderError(
+            f"{where}: {text[:_SHOWN]!r} gets one vector alone and another among others; the order of the texts must "
+            "be kept, and a vector must not depend on the other texts."
+        )
+
+
+def check_alone(encode: Encode, texts: Sequence[str], vectors: Vectors, batch_size: int, where: str) -> None:
+    """Check that the last text of a full batch gets the same vector alone, if there are texts beyond a batch.
+
+    For encoders that could lose the order later than `check_order` looks.
+
+    Raises
+    ------
+    EncoderError
+        As `require_same`.
+    """
+    if len(texts) > batch_size:
+        row = len(texts) // batch_size * batch_size - 1
+        require_same(take(vectors, np.array([row])), encode([texts[row]]), texts[row], where)
 
 
 class Variety:

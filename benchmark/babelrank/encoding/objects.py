@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from babelrank.encoding.checks import PROBES, check_order, check_vectors
+from babelrank.encoding.checks import PROBES, check_alone, check_order, check_vectors
 from babelrank.encoding.protocol import PROMPT_NAMES, Encoder, EncoderInfo, EncoderOptions, Role, Similarity
 from babelrank.encoding.registry import adapter_names, load_adapter, load_encoder
 from babelrank.encoding.vectors import Kind, MultiVectors, Vectors, concatenate, values
@@ -154,8 +154,11 @@ class ObjectEncoder:
         return self._encode(texts, Role.DOCUMENT)
 
     def _encode(self, texts: Sequence[str], role: Role) -> Vectors:
-        batches = [texts[i : i + self._batch_size] for i in range(0, len(texts), self._batch_size)] or [texts]
-        return concatenate([self._checked(batch, role) for batch in batches])
+        size = self._batch_size
+        batches = [texts[start : start + size] for start in range(0, len(texts), size)] or [texts]
+        vectors = concatenate([self._checked(batch, role) for batch in batches])
+        check_alone(partial(self._checked, role=role), texts, vectors, size, self._name)
+        return vectors
 
     def _checked(self, texts: Sequence[str], role: Role) -> Vectors:
         return check_vectors(self._call(texts, role), texts, self.info)
