@@ -7,7 +7,7 @@ TESTABLE := .venv/.testable
 DOCUMENTABLE := .venv/.documentable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz lint format bench docs clean
+.PHONY: help demo test fuzz crash lint format bench docs clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ test: $(TESTABLE)  ## run the tests
 # 20,000 mutations of each kind of file take hours; BABELRANK_FUZZ_SEED=1 tries others.
 fuzz: $(TESTABLE)  ## try 20,000 damaged inputs of each kind
 	OMP_NUM_THREADS=1 BABELRANK_FUZZ=20000 $(BIN)/pytest -s tests/fuzz --numprocesses auto --maxprocesses 4
+
+crash: $(TESTABLE)  ## kill each command at 20 points, fill the disk at 20
+	OMP_NUM_THREADS=1 BABELRANK_KILLS=20 $(BIN)/pytest tests/crash --numprocesses auto --maxprocesses 4
 
 lint: $(TESTABLE)  ## check style and types
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Atomic writing: a reader sees the old content or the new, and a failure leaves the old and nothing else."""
+"""Atomic writing: a reader sees the old content or the new, and a failure leaves the old and nothing else. TOML."""
 
 import errno
 import os
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from babelrank.files import atomic_folder, atomic_write
+from babelrank.errors import TrainingError
+from babelrank.files import atomic_folder, atomic_write, read_toml
 
 
 def test_text_is_written_as_utf_8_and_bytes_as_they_are(tmp_path):
@@ -78,3 +79,20 @@ def test_a_folder_does_not_take_the_place_of_one_with_something_in_it(tmp_path):
         (fresh / "file").write_text("new", encoding="utf-8")
     assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
     assert (tmp_path / "folder" / "file").read_text(encoding="utf-8") == "old"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"a = [", "not TOML"),
+        (b"a = '\xff'", "not TOML"),
+        (b"a = " + b"[" * 5000, "not TOML"),
+        (None, "cannot be read"),
+    ],
+)
+def test_toml_that_cannot_be_read_is_named(tmp_path, content, problem):
+    path = tmp_path / "x.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(TrainingError, match=rf"x\.toml: {problem} \("):
+        read_toml(path, TrainingError)

@@ -22,7 +22,7 @@ def changed(column, value):
         (replace(toy_ranks(), languages=("en", "de")), "languages should be a sorted list"),
         (replace(toy_ranks(), languages=("de", None)), "languages should be a sorted list"),
         (replace(toy_ranks(), pool_sizes={"de": 3}), "a number of passages for each language, is {'de': 3}"),
-        (replace(toy_ranks(), pool_sizes={"de": 3, "en": 0}), "a number of passages for each language"),
+        (replace(toy_ranks(), pool_sizes={"de": 3, "en": -1}), "a number of passages for each language"),
         (replace(toy_ranks(), pool_sizes={"de": 3, "en": "3"}), "a number of passages for each language"),
         (replace(toy_ranks(), table=toy_ranks().table[:0]), "a relevant passage has no rank, or there is none"),
         (changed("passage_lang", "fr"), "passage_lang holds a language that is not one of de, en"),
@@ -35,3 +35,8 @@ def test_what_cannot_be_analysed_is_refused(tmp_path, ranks, problem):
     ranks.write(tmp_path / "ranks.parquet")
     with pytest.raises(ReportError, match=r"ranks\.parquet: no readable rank table.*" + re.escape(problem)):
         read_ranks(tmp_path / "ranks.parquet")
+
+
+def test_a_language_of_queries_alone_has_no_passages(tmp_path):
+    replace(toy_ranks(), languages=("de", "en", "th"), pool_sizes={"de": 3, "en": 3, "th": 0}).write(tmp_path / "x")
+    assert read_ranks(tmp_path / "x").pool_sizes["th"] == 0

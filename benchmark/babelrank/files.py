@@ -2,10 +2,11 @@
 
 import os
 import shutil
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 from babelrank.errors import BabelrankError
@@ -27,6 +28,22 @@ def as_path(path: str | Path) -> Path:
         return Path(path).expanduser()
     except RuntimeError as error:
         raise BabelrankError(f"{path}: there is no such user.") from error
+
+
+def read_toml(path: Path, kind: type[BabelrankError] = BabelrankError) -> dict[str, Any]:
+    """Return what a TOML file says.
+
+    Raises
+    ------
+    BabelrankError
+        Of that kind: the file cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise kind(f"{path}: cannot be read ({error.strerror}).") from error
+    except (ValueError, RecursionError) as error:  # also what is not UTF-8, or nested too deeply
+        raise kind(f"{path}: not TOML ({error}).") from error
 
 
 def atomic_write(path: Path, content: bytes | str, *, flush: bool = True) -> None:

@@ -21,10 +21,10 @@ from babelrank.checkpoints import METADATA_FILE, read_training_metadata, trained
 from babelrank.data.collection import Collection
 from babelrank.data.lareqa import load_lareqa
 from babelrank.data.miracl import load_miracl, topics_pattern
+from babelrank.ranking.run_files import read_run
 from babelrank.ranking.runs import rank_run, resolve
 from babelrank.ranking.table import read_ranks
 from babelrank.ranking.top_table import TopTable, read_top
-from babelrank.ranking.trec import read_run
 from babelrank.reporting.leaderboard import write_leaderboard
 from babelrank.reporting.report import write_report
 from babelrank.result import read_result

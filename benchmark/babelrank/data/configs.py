@@ -125,7 +125,7 @@ def _metadata(card: DataFile) -> dict[str, Any]:
 
     try:
         found = metadata_load(card.local())
-    except (OSError, ValueError, YAMLError):  # people write it: a card may hold anything
+    except (OSError, ValueError, RecursionError, YAMLError):  # people write it: a card may hold anything
         found = None
     return found if isinstance(found, dict) else {}
 

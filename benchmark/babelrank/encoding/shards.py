@@ -378,7 +378,7 @@ def _read_header(path: Path, number: int, plan: ShardPlan) -> Shard:
         start = int(metadata.pop("start"))
         lengths = float(metadata.pop("shortest")), float(metadata.pop("longest"))
         return Shard(path, number, start, (rows, dimension), plan.dtype, 8 + size, lengths, metadata)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise EncoderError(f"{path}: no readable shard ({error}).") from error
 
 

@@ -81,7 +81,7 @@ class TableFormat:
             frame = table.to_pandas().astype(dict(self.types))
             _check(frame, metadata)
             return make(frame, metadata)
-        except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:  # damage shows in many ways
+        except (OSError, KeyError, TypeError, ValueError, RecursionError, AttributeError, pa.ArrowException) as error:
             raise ReportError(f"{path}: no readable {self.name} ({error}).") from error
 
 
@@ -90,7 +90,7 @@ def _check(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
     languages, sizes = metadata["languages"], metadata["pool_sizes"]
     if not languages or not all(type(lang) is str for lang in languages) or languages != sorted(set(languages)):
         raise ValueError(f"languages should be a sorted list of codes, is {languages!r}")
-    if list(sizes) != languages or not all(type(size) is int and size > 0 for size in sizes.values()):
+    if list(sizes) != languages or not all(type(size) is int and size >= 0 for size in sizes.values()):
         raise ValueError(f"pool_sizes should have a number of passages for each language, is {sizes!r}")
     for column in TEXT_TYPES:
         if frame[column].isna().any():

@@ -47,7 +47,8 @@ class Cache:
     def save(self) -> None:
         """Write the values to the file that they were read from."""
         if self._path and self._changed:
-            atomic_write(self._path, json.dumps({"code": _code_digest(), "values": self._values}), flush=False)
+            stored = {"code": _code_digest(), "digest": _values_digest(self._values), "values": self._values}
+            atomic_write(self._path, json.dumps(stored), flush=False)
 
 
 @contextmanager
@@ -66,9 +67,14 @@ def digest(content: str | bytes) -> str:
 def _read(path: Path) -> dict[str, Any]:
     try:
         stored = json.loads(path.read_bytes())
-        return dict(stored["values"]) if stored["code"] == _code_digest() else {}
+        whole = stored["code"] == _code_digest() and stored["digest"] == _values_digest(stored["values"])
+        return dict(stored["values"]) if whole else {}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}  # what cannot be read is computed again
+
+
+def _values_digest(values: dict[str, Any]) -> str:
+    return digest(json.dumps(values))
 
 
 @cache

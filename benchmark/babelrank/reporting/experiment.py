@@ -4,7 +4,6 @@ In: ``experiments/<name>/experiment.toml`` and the rank tables of the reports th
 and the same in HTML.
 """
 
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -16,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from babelrank.analysis.bootstrap import MACRO_MEASURES, RANK_DISTANCE, Interval
 from babelrank.errors import ReportError
-from babelrank.files import atomic_write
+from babelrank.files import atomic_write, read_toml
 from babelrank.reporting.cache import Cache, open_cache
 from babelrank.reporting.estimates import Estimates
 from babelrank.reporting.experiment_runs import expand_runs
@@ -104,9 +103,10 @@ def read_experiment(folder: Path) -> Experiment:
         The file cannot be read, or names runs that it does not have.
     """
     path = folder / FILE_NAME
+    raw = read_toml(path, ReportError)
     try:
-        experiment = Experiment.model_validate(expand_runs(tomllib.loads(path.read_text(encoding="utf-8"))))
-    except (OSError, tomllib.TOMLDecodeError, ValidationError, ReportError) as error:
+        experiment = Experiment.model_validate(expand_runs(raw))
+    except (ValidationError, ReportError) as error:
         raise ReportError(f"{path}: {error}") from error
     for run in experiment.runs:
         if len(set(run.reports)) < len(run.reports):

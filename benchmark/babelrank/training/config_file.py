@@ -1,7 +1,6 @@
 """TOML files -> a valid configuration of a training run, or what is wrong with it, in terms of the file."""
 
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from babelrank.checkpoints import rename_config_keys
 from babelrank.errors import TrainingError, unknown_choice
+from babelrank.files import read_toml
 from babelrank.training.config import TrainingConfig
 
 EXTENDS = "extends"
@@ -60,13 +60,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     path = path.resolve()
     if path in seen:
         raise TrainingError(f"{path}: extends itself, by way of {', '.join(map(str, seen))}.")
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TrainingError(f"{path}: cannot be read ({error.strerror}).") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise TrainingError(f"{path}: not TOML ({error}).") from error
-    raw = _rename_old_keys(raw, path)
+    raw = _rename_old_keys(read_toml(path, TrainingError), path)
     base = raw.pop(EXTENDS, None)
     if base is not None and not isinstance(base, str):
         raise TrainingError(f"{path}: {EXTENDS} should name a file, is {base!r}.")

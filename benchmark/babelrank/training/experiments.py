@@ -6,7 +6,6 @@ configuration, the model and the collections of its report.
 
 import json
 import time
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 from babelrank.data.loading import load_collection
 from babelrank.errors import TrainingError
-from babelrank.files import atomic_write
+from babelrank.files import atomic_write, read_toml
 from babelrank.observer import Observer
 from babelrank.reporting.experiment_runs import PlannedReport, plan_reports
 from babelrank.reporting.results import Results
@@ -84,12 +83,7 @@ def plan_experiment(folder: Path, reports: Path) -> Experiment:
         A file cannot be read or is not valid, or a report that is not made here is missing.
     """
     path = folder / FILE_NAME
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TrainingError(f"{path}: cannot be read ({error.strerror}).") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise TrainingError(f"{path}: not TOML ({error}).") from error
+    raw = read_toml(path, TrainingError)
     collections = raw.get("collections")
     if not isinstance(collections, list) or not all(isinstance(name, str) for name in collections) or not collections:
         raise TrainingError(f"{path}: 'collections' should be a list of names, is {collections!r}.")
@@ -192,7 +186,7 @@ def _describe(planned: PlannedReport, config: TrainingConfig | None, collections
 def _read(record: Path) -> Any:
     try:
         return json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

@@ -168,8 +168,13 @@ def _clean_up(work: Path) -> str:
 
 def _require_same_as_noted(noted: Path, what: Any, place: Path) -> None:
     """Compare what a run is made of with what was noted when it began, if it did."""
-    if noted.is_file():
-        _require_same(what, json.loads(noted.read_text(encoding="utf-8")), place)
+    if not noted.is_file():
+        return
+    try:
+        before = json.loads(noted.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise TrainingError(f"{noted}: damaged ({error}). Remove {place} to begin again.") from error
+    _require_same(what, before, place)
 
 
 def _identify(plan: TrainingPlan) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from babelrank.reporting.results import BIAS_MEASURES, TASKS, CollectionResults,
 from babelrank.reporting.results_file import DECIMALS
 from babelrank.reporting.summary import BIAS_LABELS
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet evaluates
 _SETTINGS_COLUMNS = ["setting", "query_lang", "passage_lang", "measure", "value", "n"]
 _MACRO_COLUMNS = ["setting", "average", "measure", "value", "low", "high", "n"]
 _BIAS_COLUMNS = ["query_lang", "passage_lang", "figure", "value", "n"]
@@ -44,12 +45,17 @@ def render(results: Sequence[Results], read_ranks: RanksReader, _options: Option
             ("macro.csv", _macro(collection, shown, intervals)),
             ("bias.csv", _bias(collection) if shown.has_bias else pd.DataFrame(columns=_BIAS_COLUMNS)),
         ):
-            frame.insert(0, "model", model)
-            frame.insert(1, "collection", name)
+            frame.insert(0, "model", _inert(model))
+            frame.insert(1, "collection", _inert(name))
             tables[file].append(frame)
     for file, frames in tables.items():
         text: str = pd.concat(frames).to_csv(index=False, lineterminator="\n")
         yield file, text
+
+
+def _inert(text: str) -> str:
+    """Put an apostrophe before what a spreadsheet would evaluate (OWASP, "CSV injection")."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _settings(collection: CollectionResults, shown: MeasureSet) -> pd.DataFrame:
