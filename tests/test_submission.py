@@ -7,7 +7,7 @@ import pytest
 from babelrank.encoding.protocol import EncoderInfo, Similarity
 from babelrank.encoding.vectors import Kind
 from babelrank.errors import EncoderError
-from babelrank.pipelines import submission
+from babelrank.pipelines import models, submission
 from observers import RecordingObserver
 
 
@@ -26,6 +26,6 @@ def test_what_a_model_cannot_be_asked_for_is_refused_once_it_is_loaded(
     monkeypatch, tmp_path, kind, similarity, transforms, problem
 ):
     encoder = SimpleNamespace(info=EncoderInfo("toy", "toy", "1", dimension=512, kind=kind, similarity=similarity))
-    monkeypatch.setattr(submission, "wrap_encoder", lambda *_, **__: encoder)
+    monkeypatch.setattr(models, "wrap_encoder", lambda *_, **__: encoder)
     with pytest.raises(EncoderError, match=problem):
         submission.submit("toy", ["sample"], tmp_path / "reports", RecordingObserver(), transforms=transforms)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         verify_collections,
     )
     from babelrank.api.encoders import AdapterEntry, StoreListing, check_model, list_adapters, list_store, prune_store
-    from babelrank.api.evaluation import evaluate, submit
+    from babelrank.api.evaluation import diagnose, evaluate, submit
     from babelrank.api.experiments import ExperimentPreview, preview_experiment, run_experiment
     from babelrank.api.reports import (
         build_site,
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from babelrank.pipelines.modes import Streaming
     from babelrank.ranking.rank import Ranking, rank
     from babelrank.ranking.table import RankTable
+    from babelrank.reporting.diagnosis import Diagnosis
     from babelrank.reporting.publication import Repository
     from babelrank.reporting.run_evaluation import RunEvaluation
     from babelrank.result import Result
@@ -79,6 +80,7 @@ _HOMES = {
     "CollectionFile": "api.collections",
     "CollectionSource": "api.collections",
     "Comparison": "comparison",
+    "Diagnosis": "reporting.diagnosis",
     "Encoder": "encoding.protocol",
     "EncoderInfo": "encoding.protocol",
     "EncoderOptions": "encoding.protocol",
@@ -107,6 +109,7 @@ _HOMES = {
     "compare": "api.reports",
     "compare_runs": "api.runs",
     "describe_collection": "api.collections",
+    "diagnose": "api.evaluation",
     "encode": "encoding.representations",
     "evaluate": "api.evaluation",
     "export_collection": "api.collections",
@@ -151,6 +154,7 @@ __all__ = [
     "CollectionFile",
     "CollectionSource",
     "Comparison",
+    "Diagnosis",
     "Encoder",
     "EncoderInfo",
     "EncoderOptions",
@@ -180,6 +184,7 @@ __all__ = [
     "compare",
     "compare_runs",
     "describe_collection",
+    "diagnose",
     "encode",
     "evaluate",
     "export_collection",

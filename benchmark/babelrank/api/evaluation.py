@@ -7,9 +7,15 @@ from typing import Any
 from babelrank.api.inputs import encoder_options, optional_path, reports_folder, watched_by
 from babelrank.data.collection import Collection
 from babelrank.data.language_facts import parse_languages
+from babelrank.encoding.transforms import parse_transform
+from babelrank.files import as_path, atomic_write
 from babelrank.observer import Observer
+from babelrank.pipelines.diagnosis import diagnose as run_diagnosis
+from babelrank.pipelines.diagnosis import open_unjudged
+from babelrank.pipelines.models import load_model
 from babelrank.pipelines.modes import Streaming
 from babelrank.pipelines.submission import submit as run_submission
+from babelrank.reporting.diagnosis import Diagnosis
 from babelrank.reporting.leaderboard import write_leaderboard
 from babelrank.reporting.pages import LEADERBOARD
 from babelrank.result import Result
@@ -180,6 +186,71 @@ def submit(
         ending = f"; the leaderboard is {folder.parent / LEADERBOARD}" if refreshed else ""
         watching.log(f"The report is written into {folder}{ending}.")
         return evaluate(model, collection, reports=folder, leaderboard=refreshed, observer=watching, **settings)
+
+
+def diagnose(
+    model: object,
+    collection: str | Collection,
+    *,
+    name: str | None = None,
+    adapter: str | None = None,
+    transforms: Sequence[str] = (),
+    data: str | Path | None = None,
+    store: str | Path | None = None,
+    streaming: Streaming | None = None,
+    out: str | Path | None = None,
+    observer: Observer | None = None,
+    **options: Any,
+) -> Diagnosis:
+    """Find out which languages a model ranks first, on queries and a mixed-language corpus that need no qrels.
+
+    For each query language, the share of each passage language in the top 1, 10 and 100 is compared with its share of
+    the corpus. Intervals are of a bootstrap over questions, each with its translations.
+
+    Parameters
+    ----------
+    collection
+        Specification such as ``local:DIR``, where ``qrels.tsv`` is not read and may be missing, or a `Collection`.
+    out
+        File for the shares as CSV.
+    model, name, adapter, transforms, data, store, streaming, observer, options
+        As for `evaluate`.
+
+    Returns
+    -------
+    Diagnosis
+
+    Raises
+    ------
+    BabelrankError
+        The model, the collection or an option is not valid, or all passages are in one language; found before anything
+        is encoded, where it can be.
+
+    Examples
+    --------
+    >>> import babelrank
+    >>> import pandas as pd
+    >>> queries = pd.DataFrame({"id": ["q"], "lang": ["de"], "text": ["Wer lief nach Hause?"]})
+    >>> passages = pd.DataFrame(
+    ...     {"id": [1, 2], "lang": ["de", "en"], "text": ["Ann lief nach Hause.", "Stocks fell on Monday."]}
+    ... )
+    >>> mixed = babelrank.Collection.from_frames(queries, passages, name="mixed")
+    >>> found = babelrank.diagnose("use-multilingual-v3", mixed)
+    >>> found.to_frame().query("query == 'de' and depth == 1")[["passage", "share", "corpus"]].values.tolist()
+    [['de', 1.0, 0.5], ['en', 0.0, 0.5]]
+    """
+    with watched_by(observer) as watching:
+        chosen = [parse_transform(text) for text in transforms]
+        loaded = open_unjudged(collection, optional_path(data), watching)
+        named = str(model) if isinstance(model, Path) else model
+        ready = load_model(
+            named, watching, options=encoder_options(options), adapter=adapter, transforms=chosen, name=name
+        )
+        streamed = streaming or Streaming()
+        found = run_diagnosis(ready, loaded, watching, store=optional_path(store), streaming=streamed)
+    if out is not None:
+        atomic_write(as_path(out), found.to_frame().to_csv(index=False))
+    return found
 
 
 def _read_languages(seen: str | Sequence[str] | None) -> list[str] | None:

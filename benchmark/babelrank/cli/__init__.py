@@ -26,6 +26,7 @@ app = typer.Typer(
 # In the order in which `--help` lists them; a new command has a function in one of the modules, and a line here.
 _COMMANDS: tuple[Callable[..., None], ...] = (
     evaluation.submit,
+    evaluation.diagnose,
     check.check,
     training.train,
     training.experiment,

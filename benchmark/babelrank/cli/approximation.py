@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 import babelrank
-from babelrank.cli.common import AdapterOption, DataOption, MemoryOption, StoreOption, parse_size, show
+from babelrank.cli.common import DataOption, MemoryOption, StoreOption, parse_size, show
+from babelrank.cli.encoder_options import AdapterOption
 
 
 def approximate(

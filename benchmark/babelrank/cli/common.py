@@ -26,10 +26,6 @@ StoreOption = Annotated[
         "--store", metavar="DIR", help="Folder of the stored vectors [default: BABELRANK_STORE, or the user's cache]."
     ),
 ]
-AdapterOption = Annotated[str | None, typer.Option(help="Adapter [default: the one that knows the model].")]
-DeviceOption = Annotated[str | None, typer.Option(help="Such as cpu, cuda or cuda:1.")]
-QueryPromptOption = Annotated[str | None, typer.Option(help="Put before each query [default: the model's own].")]
-DocumentPromptOption = Annotated[str | None, typer.Option(help="Put before each passage [default: the model's own].")]
 MemoryOption = Annotated[
     str | None,
     typer.Option(

@@ -1,24 +1,13 @@
-"""`submit`, `adapters` and `cache`: from a model to its report."""
+"""`submit`, `diagnose`, `adapters` and `cache`: from a model to its report."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 import babelrank
-from babelrank.cli.common import (
-    AdapterOption,
-    DataOption,
-    DeviceOption,
-    DocumentPromptOption,
-    MemoryOption,
-    QueryPromptOption,
-    ReportsOption,
-    StoreOption,
-    parse_size,
-    show,
-)
+from babelrank.cli.common import DataOption, MemoryOption, ReportsOption, StoreOption, parse_size, show
+from babelrank.cli.encoder_options import takes_encoder_options
 
 _DEFAULT_COLLECTIONS = ("xquad-r", "mlqa-r")
 _GIB = 2**30
@@ -32,10 +21,22 @@ AddressOption = Annotated[
     str | None,
     typer.Option(metavar="HOST:PORT", help="Ray cluster to use [default: one is started on this machine]."),
 ]
+ModelArgument = Annotated[
+    str, typer.Argument(help="use-multilingual-v3, a model's name on the Hub, or its folder.", metavar="MODEL")
+]
+TransformOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Applied to the vectors: center, center-roles, whiten[:k], abtt:k, truncate:k, int8 or binary; may be "
+        "repeated."
+    ),
+]
 
 
+@takes_encoder_options
 def submit(
-    model: Annotated[str, typer.Argument(help="use-multilingual-v3, a model's name on the Hub, or its folder.")],
+    model: ModelArgument,
+    encoder: dict[str, Any],
     collection: Annotated[
         list[str] | None,
         typer.Option(
@@ -47,7 +48,6 @@ def submit(
             "[default: xquad-r and mlqa-r].",
         ),
     ] = None,
-    adapter: AdapterOption = None,
     data: DataOption = None,
     out: Annotated[
         Path | None,
@@ -55,32 +55,7 @@ def submit(
     ] = None,
     reports: ReportsOption = None,
     name: Annotated[str | None, typer.Option(help="Name in reports and leaderboard.")] = None,
-    query_prompt: QueryPromptOption = None,
-    document_prompt: DocumentPromptOption = None,
-    query_prompt_name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Use this one of the model's own prompts for queries.")
-    ] = None,
-    document_prompt_name: Annotated[str | None, typer.Option(metavar="NAME", help="The same for passages.")] = None,
-    max_length: Annotated[int | None, typer.Option(min=1, help="Cut texts after this many tokens.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="Of the weights: auto, float32, bfloat16 or float16.")] = None,
-    similarity: Annotated[str | None, typer.Option(help="cosine, dot or euclidean [default: the model's own].")] = None,
-    device: DeviceOption = None,
-    batch_size: Annotated[
-        int, typer.Option(min=1, help="Texts that the model sees at once, if it takes batches.")
-    ] = 32,
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a model on the Hub.")] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A setting of the adapter, see adapters/README.md; may be repeated."),
-    ] = None,
-    transform: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Applied to the vectors: center, center-roles, whiten[:k], abtt:k, truncate:k, int8 or binary; may be "
-            "repeated."
-        ),
-    ] = None,
-    trust_remote_code: Annotated[bool, typer.Option(help="Run the model's own code, if you trust it.")] = False,
+    transform: TransformOption = None,
     seen: Annotated[
         str | None,
         typer.Option(
@@ -122,7 +97,6 @@ def submit(
         collection or _DEFAULT_COLLECTIONS,
         reports=out or reports,
         leaderboard=None if out is None else False,
-        adapter=adapter,
         transforms=transform or (),
         name=name,
         data=data,
@@ -134,20 +108,50 @@ def submit(
         family=family,
         texts=texts,
         replace=replace,
-        query_prompt=query_prompt,
-        document_prompt=document_prompt,
-        query_prompt_name=query_prompt_name,
-        document_prompt_name=document_prompt_name,
-        max_length=max_length,
-        dtype=dtype,
-        similarity=similarity,
-        device=device,
-        batch_size=batch_size,
-        revision=revision,
-        trust_remote_code=trust_remote_code,
-        options=read_pairs(option or ()),
+        **encoder,
     )
     show(result, f"report: {result.page}")
+
+
+@takes_encoder_options
+def diagnose(
+    model: ModelArgument,
+    encoder: dict[str, Any],
+    collection: Annotated[
+        str,
+        typer.Option(
+            "--collection",
+            "-c",
+            metavar="NAME",
+            help="Queries and a corpus in several languages, such as local:DIR, of which qrels.tsv is not read; or any "
+            "that `submit` takes.",
+        ),
+    ],
+    data: DataOption = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model in the output.")] = None,
+    transform: TransformOption = None,
+    store: StoreOption = None,
+    memory: MemoryOption = None,
+    engine: EngineOption = None,
+    workers: WorkersOption = None,
+    address: AddressOption = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write the shares here, too, as CSV.")
+    ] = None,
+) -> None:
+    """Show which languages a model ranks first, against their share of the corpus; no qrels are needed."""
+    found = babelrank.diagnose(
+        model,
+        collection,
+        name=name,
+        transforms=transform or (),
+        data=data,
+        store=store,
+        streaming=babelrank.Streaming(parse_size(memory), engine, workers, address),
+        out=out,
+        **encoder,
+    )
+    show(found, *([] if out is None else [f"written: {out}"]))
 
 
 def adapters() -> None:
@@ -169,11 +173,3 @@ def cache(
 ) -> None:
     """Show the stored vectors by model and role, or prune them."""
     show(babelrank.list_store(store) if limit is None else babelrank.prune_store(limit * _GIB, store))
-
-
-def read_pairs(texts: Sequence[str]) -> dict[str, str]:
-    """Read texts such as NAME=VALUE."""
-    for text in texts:
-        if "=" not in text:
-            raise babelrank.BabelrankError(f"--option {text}: expected NAME=VALUE.")
-    return dict(text.split("=", 1) for text in texts)

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 import babelrank
-from babelrank.cli.common import DataOption, DeviceOption, show
+from babelrank.cli.common import DataOption, show
+from babelrank.cli.encoder_options import DeviceOption
 
 CollectionOption = Annotated[
     str,

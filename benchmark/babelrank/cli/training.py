@@ -6,16 +6,8 @@ from typing import Annotated
 import typer
 
 import babelrank
-from babelrank.cli.common import (
-    AdapterOption,
-    DataOption,
-    DeviceOption,
-    DocumentPromptOption,
-    QueryPromptOption,
-    ReportsOption,
-    StoreOption,
-    show,
-)
+from babelrank.cli.common import DataOption, ReportsOption, StoreOption, show
+from babelrank.cli.encoder_options import AdapterOption, DeviceOption, DocumentPromptOption, QueryPromptOption
 
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="The new checkpoint.")]
 TrustOption = Annotated[

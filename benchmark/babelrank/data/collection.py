@@ -23,6 +23,7 @@ from babelrank.errors import DataError
 UNKNOWN_SHARE = 0.05  # of the judgements; beyond it, files of different collections were put together
 CANDIDATES = "passage"  # what a passage is: what the collection itself takes for one
 _SHOWN = 3  # examples
+_QRELS_TYPES = {"query": "int64", "passage": "int64", "grade": "int64", "passage_id": "str", "passage_lang": "str"}
 _DROPPED = "queries without a relevant passage were dropped, which trec_eval counts as 0"
 
 
@@ -87,7 +88,7 @@ class Collection:
         cls,
         queries: pd.DataFrame,
         passages: pd.DataFrame,
-        qrels: pd.DataFrame,
+        qrels: pd.DataFrame | None = None,
         *,
         name: str = "frames",
         source: str = "frames",
@@ -102,6 +103,7 @@ class Collection:
             Columns ``id``, ``lang``, ``text``.
         qrels
             Columns ``query_id``, ``passage_id``, and optionally ``grade`` (whole, 1 by default; 0 is not relevant).
+            Without them, the collection is for `diagnose` alone.
         name, source
             See `Collection`.
 
@@ -122,6 +124,18 @@ class Collection:
         spellings = Spellings()
         tables = check_frames(name, queries, passages, qrels, spellings)
         return join_tables(name, source, *tables, notes=list(spellings.notes()))
+
+    def require_qrels(self) -> "Collection":
+        """Return the collection, or refuse one without qrels.
+
+        Raises
+        ------
+        DataError
+            There are none.
+        """
+        if self.qrels.empty:
+            raise DataError(f"{self.name}: has no qrels. Only `babelrank diagnose` works without them.")
+        return self
 
     @property
     def pool_sizes(self) -> dict[str, int]:
@@ -240,7 +254,7 @@ def assemble(
         See `Collection`.
     parts
         Queries with columns ``lang``, ``id``, ``question``, ``text``, of which ids are unique; qrels with columns
-        ``query_id``, ``passage_id``, ``grade``; and passages.
+        ``query_id``, ``passage_id``, ``grade``, or None; and passages.
     leave_out_self
         Whether the passage that has a query's id is left out of its results.
     notes
@@ -255,7 +269,7 @@ def assemble(
         queries of one language are the same question; nothing is left; or the passages cannot be read (see `survey`).
     """
     queries, qrels, passages = parts.queries, parts.qrels, parts.passages
-    surveyed = survey(passages, frozenset(qrels["passage_id"]) | set(queries["id"]), on_progress=on_progress)
+    surveyed = survey(passages, _looked_for(queries, qrels), on_progress=on_progress)
     counted = replace(passages, counts=surveyed.counts, repeats=surveyed.repeats)
 
     def stream(languages: tuple[str, ...]) -> StreamedPassages:
@@ -273,14 +287,14 @@ def join_tables(
     source: str,
     queries: pd.DataFrame,
     passages: pd.DataFrame,
-    qrels: pd.DataFrame,
+    qrels: pd.DataFrame | None,
     *,
     leave_out_self: bool = False,
     notes: Sequence[str] = (),
 ) -> Collection:
     """Bring tables together, as `check_frames` returns them; see `assemble`, which does it with passages on disk."""
     block = PassageBlock(0, *(passages[column].tolist() for column in ("id", "lang", "text")))
-    surveyed = survey_block(block, frozenset(qrels["passage_id"]) | set(queries["id"]))
+    surveyed = survey_block(block, _looked_for(queries, qrels))
 
     def hold(languages: tuple[str, ...]) -> MemoryPassages:
         return MemoryPassages(passages, languages)
@@ -292,13 +306,15 @@ def _join(
     name: str,
     source: str,
     queries: pd.DataFrame,
-    qrels: pd.DataFrame,
+    qrels: pd.DataFrame | None,
     surveyed: Survey,
     make_passages: Callable[[tuple[str, ...]], Passages],
     *,
     leave_out_self: bool = False,
     notes: Sequence[str] = (),
 ) -> Collection:
+    if qrels is None:
+        return _without_qrels(name, source, queries, surveyed, make_passages, notes)
     known = qrels["query_id"].isin(queries["id"])
     found = qrels["passage_id"].isin(surveyed.found.keys())
     missing = {"queries": qrels["query_id"][~known], "passages": qrels["passage_id"][~found]}
@@ -342,6 +358,29 @@ def _join(
     )
 
 
+def _without_qrels(
+    name: str,
+    source: str,
+    queries: pd.DataFrame,
+    surveyed: Survey,
+    make_passages: Callable[[tuple[str, ...]], Passages],
+    notes: Sequence[str],
+) -> Collection:
+    chosen = queries.sort_values("lang", kind="stable", ignore_index=True)
+    _check_queries(name, chosen, chosen)
+    languages = tuple(sorted({*chosen["lang"], *surveyed.pool_sizes}))
+    qrels = pd.DataFrame(columns=list(_QRELS_TYPES)).astype(_QRELS_TYPES)
+    digest = _digest(queries, qrels, surveyed)
+    passages = make_passages(languages)
+    return Collection(name, languages, chosen, qrels, passages, CANDIDATES, digest, source, tuple(notes))
+
+
+def _looked_for(queries: pd.DataFrame, qrels: pd.DataFrame | None) -> frozenset[str]:
+    """Return the ids of passages that matter: those that are judged, and those that are also a query's."""
+    judged = () if qrels is None else qrels["passage_id"]
+    return frozenset(judged) | frozenset(queries["id"])
+
+
 def _missing(
     queries: pd.DataFrame, qrels: pd.DataFrame, found: pd.Series, unanswered: pd.Series
 ) -> pd.DataFrame | None:
@@ -376,7 +415,7 @@ def _unknown(name: str, total: int, missing: Mapping[str, pd.Series]) -> list[st
 def _check_queries(name: str, chosen: pd.DataFrame, queries: pd.DataFrame) -> None:
     empty = chosen["id"][chosen["text"].str.strip() == ""]
     if len(empty):
-        raise DataError(f"{name}: query {empty.iloc[0]!r} has judgements but no text.")
+        raise DataError(f"{name}: query {empty.iloc[0]!r} has no text.")
     repeated = queries[queries.duplicated(["lang", "question"], keep=False)]
     for (lang, question), same in repeated.groupby(["lang", "question"])["id"]:
         raise DataError(

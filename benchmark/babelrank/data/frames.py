@@ -13,8 +13,8 @@ from babelrank.errors import DataError
 
 
 def check_frames(
-    name: str, queries: pd.DataFrame, passages: pd.DataFrame, qrels: pd.DataFrame, spellings: Spellings
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    name: str, queries: pd.DataFrame, passages: pd.DataFrame, qrels: pd.DataFrame | None, spellings: Spellings
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]:
     """Check the tables that `Collection.from_frames` takes.
 
     Parameters
@@ -26,7 +26,7 @@ def check_frames(
     -------
     tuple of pandas.DataFrame
         Queries (``lang``, ``id``, ``question``, ``text``), passages (``lang``, ``id``, ``text``) and qrels
-        (``query_id``, ``passage_id``, ``grade``: int64, ≥ 0).
+        (``query_id``, ``passage_id``, ``grade``: int64, ≥ 0), or None.
 
     Raises
     ------
@@ -50,6 +50,8 @@ def check_frames(
             raise DataError(f"{where}: id {repeated.iloc[0]!r} is repeated.")
     questions = read_ids(f"{name}: queries", queries["question"], "question") if "question" in queries else None
     texts["queries"].insert(2, "question", texts["queries"]["id"] if questions is None else questions)
+    if qrels is None:
+        return texts["queries"], texts["passages"], None
     where = f"{name}: qrels"
     _check_columns(where, qrels, ("query_id", "passage_id"))
     judged = pd.DataFrame({column: read_ids(where, qrels[column], column) for column in ("query_id", "passage_id")})

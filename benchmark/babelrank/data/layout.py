@@ -80,7 +80,7 @@ def find_table(folder: Folder, stem: str) -> DataFile:
     """
     found = _match(folder, (stem,), _TABLES)
     if not found:
-        raise DataError(f"{folder.name}: no {stem}.tsv.")
+        raise DataError(f"{folder.name}: no {stem}.tsv. Only `babelrank diagnose` works without it.")
     return only_file(folder.name, stem, found)
 
 

@@ -24,7 +24,7 @@ _SHOWN = 3  # files in an error
 
 
 def load_collection(
-    spec: str | Spec, data: Path | None = None, *, on_progress: _Progress = lambda _: None
+    spec: str | Spec, data: Path | None = None, *, judged: bool = True, on_progress: _Progress = lambda _: None
 ) -> Collection:
     """Load a collection by its specification.
 
@@ -38,6 +38,8 @@ def load_collection(
     data
         Folder of the collections, with ``xquad-r/``, ``ntrex/`` and so on as published; by default ``BABELRANK_DATA``,
         then the user's data folder, which `babelrank data fetch` fills.
+    judged
+        Whether to read the qrels; without them, a folder of your own is for `diagnose` alone. Other sources have them.
     on_progress
         Called now and then with the number of passages read.
 
@@ -52,7 +54,10 @@ def load_collection(
     {'de': 70, 'en': 70}
     """
     parsed = parse_spec(spec) if isinstance(spec, str) else spec
-    if parsed.source in _LAYOUTS:
+    place = as_path(parsed.place) if parsed.source == "local" else None
+    if not judged and place is not None and place.is_dir():
+        collection = load_local(place, judged=False, on_progress=on_progress)
+    elif parsed.source in _LAYOUTS:
         collection = _load_published(parsed, data)
     else:
         collection = _LOADERS[parsed.source](parsed, data, on_progress)

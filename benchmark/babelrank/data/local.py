@@ -9,7 +9,8 @@ In: a folder with three files.
 ``passages.jsonl``
     ``{"id": "p1", "lang": "de", "title": "Ann", "text": "Ann lief."}``: ``title`` may be missing.
 ``qrels.tsv``
-    Query id, passage id and grade, with tabs between; a query may have relevant passages in any language.
+    Query id, passage id and grade, with tabs between; a query may have relevant passages in any language. `diagnose`
+    does without.
 
 All languages share one space of ids. The first two may be Parquet, all may be packed (``.jsonl.gz``), and the passages
 may be in several files (``passages-*.jsonl``, or those in ``passages/``). Language codes are made canonical, see
@@ -33,11 +34,13 @@ from babelrank.errors import DataError
 _IDS = ("id",)
 
 
-def load_local(folder: Path, *, on_progress: Callable[[int], None] = lambda _: None) -> Collection:
+def load_local(folder: Path, *, judged: bool = True, on_progress: Callable[[int], None] = lambda _: None) -> Collection:
     """Load a user's own collection; its name is that of its folder.
 
     Parameters
     ----------
+    judged
+        Whether to read the qrels; without them, all queries are kept, and languages can be diagnosed.
     on_progress
         Called now and then with the number of passages read.
 
@@ -52,7 +55,7 @@ def load_local(folder: Path, *, on_progress: Callable[[int], None] = lambda _: N
     notes: list[str] = []
     parts = read_parts(
         lambda: read_queries(find_record_file(files, "queries"), _IDS, spellings=spellings, note=notes.append),
-        lambda: read_qrels(find_table(files, "qrels"), OWN_QRELS, notes.append),
+        (lambda: read_qrels(find_table(files, "qrels"), OWN_QRELS, notes.append)) if judged else None,
         lambda: PassageSource(find_records(files, "passages"), PassageLayout(_IDS), spellings=spellings),
         thorough=True,
     )

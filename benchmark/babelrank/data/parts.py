@@ -15,16 +15,16 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Parts:
-    """Tables as `read_queries` and `read_qrels` return them, and where the passages are."""
+    """Tables as `read_queries` and `read_qrels` return them, and where the passages are; qrels may be None."""
 
     queries: pd.DataFrame
-    qrels: pd.DataFrame
+    qrels: pd.DataFrame | None
     passages: PassageSource
 
 
 def read_parts(
     queries: Callable[[], pd.DataFrame],
-    qrels: Callable[[], pd.DataFrame],
+    qrels: Callable[[], pd.DataFrame] | None,
     passages: Callable[[], PassageSource],
     *,
     thorough: bool = False,
@@ -34,7 +34,7 @@ def read_parts(
     Parameters
     ----------
     queries, qrels, passages
-        Read or find one part each.
+        Read or find one part each; without `qrels`, the collection has none.
     thorough
         Read all passages, too, if another part is wrong.
 
@@ -52,9 +52,9 @@ def read_parts(
             problems.append(str(error))
             return None
 
-    asked, judged, source = attempt(queries), attempt(qrels), attempt(passages)
+    asked, judged, source = attempt(queries), attempt(qrels) if qrels else None, attempt(passages)
     if source is not None and problems and thorough:
         attempt(lambda: survey(source))
-    if asked is None or judged is None or source is None:
+    if asked is None or source is None or problems:
         raise DataError("\n".join(problems))
     return Parts(asked, judged, source)

@@ -29,7 +29,8 @@ Replace the examples in these three files, then run `babelrank data check local:
   by a machine, has its `lang` and `question`, and a `variant` such as `machine`.
 - `passages.jsonl`, one passage per line: `id`, `lang`, `text`, and `title` if it has one.
 - `qrels.tsv`, which passages answer which query: query id, passage id and grade (1 or more; 0 is not relevant), with
-  tabs between. A query may have answers in any language.
+  tabs between. A query may have answers in any language. Without this file, `babelrank diagnose MODEL -c
+  local:{folder}` shows which languages a model ranks first.
 
 Ids are unique over all languages. Files may be packed (`.jsonl.gz`), and passages may be in several files
 (`passages-1.jsonl`, `passages-2.jsonl`).

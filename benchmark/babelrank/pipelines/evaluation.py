@@ -5,7 +5,7 @@ Both modes give the same figures: to the bit if the encoder gives a text the sam
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -109,10 +109,8 @@ def evaluate_collection(
         The memory limit is too low.
     """
     depth = 0 if export is None else export.depth
-    represented = (
-        _streamed(collection, encoder, observer, streaming, source, store)
-        if streaming
-        else _in_memory(collection, encoder, observer, transforms, store)
+    represented = represent(
+        collection, encoder, observer, transforms=transforms, store=store, streaming=streaming, source=source
     )
     with represented as (representations, memory, tallier):
         began = time.perf_counter()
@@ -148,6 +146,22 @@ def evaluate_collection(
 
 
 _Represented = tuple[Representations, int, Tallier | None]  # with the memory for ranking, and what does the counting
+
+
+def represent(
+    collection: Collection,
+    encoder: Encoder,
+    observer: Observer,
+    *,
+    transforms: Sequence[Transform] = (),
+    store: Path | None = None,
+    streaming: Streaming | None = None,
+    source: EncoderSource | None = None,
+) -> AbstractContextManager[_Represented]:
+    """Return representations, the memory for ranking, and what does the counting; see `evaluate_collection`."""
+    if streaming:
+        return _streamed(collection, encoder, observer, streaming, source, store)
+    return _in_memory(collection, encoder, observer, transforms, store)
 
 
 @contextmanager

@@ -61,6 +61,7 @@ def open_collection(
     if isinstance(collection, str):
         fetch_if_ours(collection, data, log)
         collection = load_collection(collection, data)
+    collection.require_qrels()
     return collection if missing == "ignore" else collection.with_missing()
 
 

@@ -3,8 +3,7 @@
 Data flows one way: collection -> representations -> ranks -> analysis -> report.
 """
 
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,23 +11,21 @@ from babelrank.checkpoints import base_model_of, trained_languages
 from babelrank.data.collection import Collection
 from babelrank.data.loading import load_collections
 from babelrank.data.variants import with_variants
-from babelrank.encoding.corpus import EncoderSource
-from babelrank.encoding.objects import name_of, wrap_encoder
-from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, check_comparable
+from babelrank.encoding.protocol import EncoderOptions
 from babelrank.encoding.store import SIZE_LIMIT, default_store, prune
-from babelrank.encoding.transforms import Transform, parse_transform
+from babelrank.encoding.transforms import parse_transform
 from babelrank.errors import DataError
 from babelrank.observer import Observer
 from babelrank.pipelines.evaluation import Evaluation, RunExport, evaluate_collection
-from babelrank.pipelines.modes import Streaming, choose_mode
+from babelrank.pipelines.models import load_model
+from babelrank.pipelines.modes import Streaming
 from babelrank.ranking.trec import check_exportable
-from babelrank.reporting.names import check_name, default_name, public_label, slug
+from babelrank.reporting.names import check_name, slug
 from babelrank.reporting.provenance import current_environment
 from babelrank.reporting.report import check_writable
-from babelrank.reporting.results import ModelResults, Results, model_results
+from babelrank.reporting.results import Results
 from babelrank.result import Result
 
-_IDENTIFYING = ("revision", "similarity")  # options that tell submissions apart without being settings of the encoder
 _SPARE_SECONDS = 24 * 3600.0  # what another submission may still be at is not pruned
 
 
@@ -72,38 +69,30 @@ def submit(
         Whatever is wrong with the collections, the model, or the place for the report is found before anything is
         encoded, where it can be.
     """
-    options, streaming = options or EncoderOptions(), streaming or Streaming()
+    streaming = streaming or Streaming()
     streaming.open()  # an engine that cannot be had is refused now; it is entered when there is work for it
-    chosen = [parse_transform(text) for text in transforms]
     if name is not None:
         check_name(name)
+    chosen = [parse_transform(text) for text in transforms]
     loaded = _load_collections(collections, data, observer)
     if runs:
         for found in loaded:
             check_exportable(found)
-    label = public_label(model) if isinstance(model, str) else None
-    observer.log(f"loading {label or name_of(model)}")
-    began = time.perf_counter()
-    encoder = wrap_encoder(model, options, name=None if label else name, adapter=adapter)
-    load_seconds = time.perf_counter() - began
-    _check_fit(encoder.info, chosen)
-    described = _describe(label or encoder.info.name, encoder.info, options, chosen, name)
+    loaded_model = load_model(model, observer, options=options, adapter=adapter, transforms=chosen, name=name)
+    encoder = loaded_model.encoder
     known = trained_languages(Path(model)) if isinstance(model, str) else None
     base = base_model or (base_model_of(Path(model)) if isinstance(model, str) else None)
     described = replace(
-        described,
+        loaded_model.described,
         seen=known if seen is None else sorted(set(seen)),
-        base_model=base or (label if transforms else None),
+        base_model=base or (loaded_model.described.submitted_as if transforms and isinstance(model, str) else None),
         family=family,
     )
     if reports is not None:
         digests = {} if replace_figures else {found.name: found.sha256 for found in loaded}
         check_writable(reports, described, digests)
-    streams = {found.name: _streams(found, encoder.info, streaming, chosen, observer) for found in loaded}
-    observer.log(f"{described.name}: adapter {described.adapter}, {described.similarity}, {described.settings}")
-    source = (
-        EncoderSource(model, options, adapter, encoder.info.fingerprint, Path.cwd()) if isinstance(model, str) else None
-    )
+    streams = {found.name: loaded_model.streams(found, streaming, observer) for found in loaded}
+    observer.log(f"{described.name}: adapter {described.adapter}, {described.similarity}{_list(described.settings)}")
     export = RunExport(runs, slug(described.name)) if runs else None
     evaluations: dict[str, Evaluation] = {}
     for found in loaded:
@@ -115,11 +104,11 @@ def submit(
             observer,
             transforms=chosen,
             store=store,
-            load_seconds=load_seconds,
+            load_seconds=loaded_model.seconds,
             with_texts=texts,
             export=export,
             streaming=streaming if streams[found.name] else None,
-            source=source,
+            source=loaded_model.source,
         )
     for entry in prune(store or default_store(), SIZE_LIMIT, spare_seconds=_SPARE_SECONDS):
         observer.log(f"removed {entry.folder}, used longest ago, since the store was full")
@@ -156,40 +145,14 @@ def _load_collections(
     named = load_collections([each for each in collections if isinstance(each, str)], data, log=observer.log)
     loaded = [version for each in (*named.values(), *given) for version in with_variants(each)]
     names = [each.name for each in loaded]
+    for each in loaded:
+        each.require_qrels()
     for name in names:
         if names.count(name) > 1:
             raise DataError(f"two collections are called {name!r}; evaluate them apart, or rename one.")
     return loaded
 
 
-def _check_fit(info: EncoderInfo, transforms: Sequence[Transform]) -> None:
-    """Check that the model's representations allow the requested similarity and transforms."""
-    check_comparable(info.kind, info.similarity)
-    dimension = info.dimension
-    for transform in transforms:
-        dimension = transform.check(info.kind, dimension)
-
-
-def _streams(
-    collection: Collection,
-    info: EncoderInfo,
-    streaming: Streaming,
-    transforms: Sequence[Transform],
-    observer: Observer,
-) -> bool:
-    """Tell whether a collection is streamed, and log why."""
-    streamed, reason = choose_mode(collection, info, streaming, transforms)
-    if reason:
-        observer.log(f"{collection.name}: {reason}")
-    return streamed
-
-
-def _describe(
-    label: str, info: EncoderInfo, options: EncoderOptions, transforms: Sequence[Transform], name: str | None
-) -> ModelResults:
-    applied: dict[str, object] = {"transforms": [transform.name for transform in transforms]} if transforms else {}
-    info = replace(info, settings={**info.settings, **applied})
-    asked = {**options.overrides, **applied}
-    # What was asked for and changes no figure, such as a time-out, is no part of the name.
-    telling = {key: value for key, value in asked.items() if key in info.settings or key in _IDENTIFYING}
-    return model_results(info, name=name or default_name(info.name, telling), submitted_as=label, options=asked)
+def _list(settings: Mapping[str, object]) -> str:
+    """Write settings as ``, name value``; without those that are not set."""
+    return "".join(f", {name} {value!r}" for name, value in settings.items() if value not in (None, "", [], {}))

@@ -1,0 +1,93 @@
+"""A model as a user names it -> an encoder, with what reports say of it."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from babelrank.data.collection import Collection
+from babelrank.encoding.corpus import EncoderSource
+from babelrank.encoding.objects import name_of, wrap_encoder
+from babelrank.encoding.protocol import Encoder, EncoderInfo, EncoderOptions, check_comparable
+from babelrank.encoding.transforms import Transform
+from babelrank.observer import Observer
+from babelrank.pipelines.modes import Streaming, choose_mode
+from babelrank.reporting.names import default_name, public_label
+from babelrank.reporting.results import ModelResults, model_results
+
+_IDENTIFYING = ("revision", "similarity")  # options that tell submissions apart without being settings of the encoder
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that is ready to encode.
+
+    Attributes
+    ----------
+    encoder
+        What encodes.
+    described
+        Its name and settings, as results keep them.
+    transforms
+        Applied to its representations, one after another.
+    source
+        How other processes load it; None for an object.
+    seconds
+        What loading took.
+    """
+
+    encoder: Encoder
+    described: ModelResults
+    transforms: tuple[Transform, ...]
+    source: EncoderSource | None
+    seconds: float
+
+    def streams(self, collection: Collection, streaming: Streaming, observer: Observer) -> bool:
+        """Tell whether a collection is streamed, and log why."""
+        streamed, reason = choose_mode(collection, self.encoder.info, streaming, self.transforms)
+        if reason:
+            observer.log(f"{collection.name}: {reason}")
+        return streamed
+
+
+def load_model(
+    model: object,
+    observer: Observer,
+    *,
+    options: EncoderOptions | None = None,
+    adapter: str | None = None,
+    transforms: Sequence[Transform] = (),
+    name: str | None = None,
+) -> LoadedModel:
+    """Load a model; see `babelrank.evaluate` for the parameters.
+
+    Raises
+    ------
+    BabelrankError
+        The model cannot be loaded, or its representations do not allow the similarity or a transform.
+    """
+    options = options or EncoderOptions()
+    label = public_label(model) if isinstance(model, str) else None
+    observer.log(f"loading {label or name_of(model)}")
+    began = time.perf_counter()
+    encoder = wrap_encoder(model, options, name=None if label else name, adapter=adapter)
+    seconds = time.perf_counter() - began
+    info = encoder.info
+    check_comparable(info.kind, info.similarity)
+    dimension = info.dimension
+    for transform in transforms:
+        dimension = transform.check(info.kind, dimension)
+    described = _describe(label or info.name, info, options, transforms, name)
+    source = EncoderSource(model, options, adapter, info.fingerprint, Path.cwd()) if isinstance(model, str) else None
+    return LoadedModel(encoder, described, tuple(transforms), source, seconds)
+
+
+def _describe(
+    label: str, info: EncoderInfo, options: EncoderOptions, transforms: Sequence[Transform], name: str | None
+) -> ModelResults:
+    applied: dict[str, object] = {"transforms": [transform.name for transform in transforms]} if transforms else {}
+    info = replace(info, settings={**info.settings, **applied})
+    asked = {**options.overrides, **applied}
+    # What was asked for and changes no figure, such as a time-out, is no part of the name.
+    telling = {key: value for key, value in asked.items() if key in info.settings or key in _IDENTIFYING}
+    return model_results(info, name=name or default_name(info.name, telling), submitted_as=label, options=asked)
