@@ -200,7 +200,7 @@ def find_errors(ranks: RankTable, top: TopTable, *, worst: int = WORST) -> Error
     ReportError
         The two tables are of different collections or encoders.
     """
-    tables = join_tables(ranks, top)
+    tables = join_tables(ranks.found, top)
     return Errors(
         list(ranks.languages),
         top.pool_depth,

@@ -80,10 +80,12 @@ def measure_exposure(
     of_query = query_clusters(ranks, clusters)
     resampler = Resampler(lang, of_query, size=size, clusters=int(of_query.max(initial=-1)) + 1, seed=seed)
     seen = np.zeros((count, size))
-    np.add.at(seen, (query, passage_lang), _exposure(ranks.table["rank_in_pool"].to_numpy()))
+    rank = ranks.table["rank_in_pool"].to_numpy()
+    np.add.at(seen, (query, passage_lang), _exposure(rank))
     possible = np.zeros((count, size), dtype=bool)
-    possible[query, passage_lang] = True
-    even = possible * (seen.sum(axis=1) / possible.sum(axis=1))[:, None]
+    held = np.isfinite(rank)
+    possible[query[held], passage_lang[held]] = True
+    even = possible * (seen.sum(axis=1) / np.maximum(possible.sum(axis=1), 1))[:, None]
     # Shuffled within the query, what a language gets varies around the even share like the query's exposures.
     variance = possible * divide(((seen - even) ** 2).sum(axis=1), possible.sum(axis=1))[:, None]
     relevant = _shares(resampler, seen, even, np.nan_to_num(variance))

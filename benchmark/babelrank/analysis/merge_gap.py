@@ -67,7 +67,9 @@ def merged_precision(ranks: RankTable) -> np.ndarray:
     numpy.ndarray
         float64, shape (queries,), in the order of `RankTable.query_numbers`.
     """
-    query, rank = ranks.query_numbers, ranks.table["rank_in_language"].to_numpy()
+    numbers, ranked = ranks.query_numbers, ranks.table["rank_in_language"].to_numpy()
+    held = np.isfinite(ranked)
+    query, rank = numbers[held], ranked[held]
     order = np.lexsort((rank, query))
     query, rank = query[order], rank[order]
     starts = np.flatnonzero(np.diff(query, prepend=-1) | (np.diff(rank, prepend=np.nan) != 0))  # of rounds
@@ -81,5 +83,5 @@ def merged_precision(ranks: RankTable) -> np.ndarray:
     harmonic = digamma(before + width + 1) - digamma(before + 1)
     others = (relevant - 1) / np.maximum(width - 1, 1)
     added = relevant / width * ((earlier + 1) * harmonic + others * (width - (before + 1) * harmonic))
-    precision: np.ndarray = np.bincount(of_round, weights=added) / np.bincount(query)
+    precision: np.ndarray = np.bincount(of_round, added, numbers.max(initial=-1) + 1) / np.bincount(numbers)
     return precision

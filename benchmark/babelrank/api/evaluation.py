@@ -42,6 +42,7 @@ def evaluate(
     reports: str | Path | None = None,
     leaderboard: bool = False,
     replace: bool = False,
+    missing: str = "count",
     observer: Observer | None = None,
     **options: Any,
 ) -> Result:
@@ -82,6 +83,9 @@ def evaluate(
         Refresh the leaderboard next to `reports` once the report is written.
     replace
         Let a collection's figures replace those of other files under the same name.
+    missing
+        Relevant passages that the corpus lacks, and judged queries with nothing relevant: ``count`` them as not
+        retrieved, as trec_eval, BEIR and published figures do, or ``ignore`` them.
     observer
         Receives the progress; None shows it on standard error.
     options
@@ -131,6 +135,7 @@ def evaluate(
             texts=texts,
             with_leaderboard=leaderboard,
             replace_figures=replace,
+            missing=missing,
         )
         if folder is not None and leaderboard:
             write_leaderboard(folder, folder.resolve().parent)

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 import babelrank
-from babelrank.cli.common import DataOption, ReportsOption, show, show_error
-from babelrank.cli.runs import MissingOption, SplitOption, SubsetOption
+from babelrank.cli.common import DataOption, MissingOption, ReportsOption, show, show_error
+from babelrank.cli.runs import SplitOption, SubsetOption
 
 ModelsArgument = Annotated[list[str], typer.Argument(help="Names or folders of reports.", metavar="MODEL…")]
 CollectionsOption = Annotated[

@@ -35,6 +35,15 @@ MemoryOption = Annotated[
     ),
 ]
 
+MissingOption = Annotated[
+    str,
+    typer.Option(
+        metavar="count|ignore",
+        help="Relevant passages that the corpus lacks, and judged queries with nothing relevant: count them as not "
+        "retrieved, as trec_eval and published figures do, or ignore them.",
+    ),
+]
+
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT])(i?)B?", re.IGNORECASE)
 
 console = DataConsole()

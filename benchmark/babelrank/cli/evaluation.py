@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 import babelrank
-from babelrank.cli.common import DataOption, MemoryOption, ReportsOption, StoreOption, parse_size, show
+from babelrank.cli.common import DataOption, MemoryOption, MissingOption, ReportsOption, StoreOption, parse_size, show
 from babelrank.cli.encoder_options import takes_encoder_options
 
 _DEFAULT_COLLECTIONS = ("xquad-r", "mlqa-r")
@@ -84,6 +84,7 @@ def submit(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace figures of other files by the same collection's name.")
     ] = False,
+    missing: MissingOption = "count",
     memory: MemoryOption = None,
     engine: EngineOption = None,
     workers: WorkersOption = None,
@@ -108,6 +109,7 @@ def submit(
         family=family,
         texts=texts,
         replace=replace,
+        missing=missing,
         **encoder,
     )
     show(result, f"report: {result.page}")

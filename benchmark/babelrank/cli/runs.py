@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import babelrank
-from babelrank.cli.common import DataOption, show
+from babelrank.cli.common import DataOption, MissingOption, show
 from babelrank.cli.encoder_options import DeviceOption
 
 CollectionOption = Annotated[
@@ -17,14 +17,6 @@ OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", dir_okay=False, help="Write the figures here, as JSON.")
 ]
 RunOutOption = Annotated[Path, typer.Option("--run", metavar="FILE", dir_okay=False, help="Write the new run here.")]
-MissingOption = Annotated[
-    str,
-    typer.Option(
-        metavar="count|ignore",
-        help="Relevant passages that the corpus lacks, and judged queries with nothing relevant: count them as not "
-        "retrieved, as trec_eval and published figures do, or ignore them, as `submit` does.",
-    ),
-]
 NameOption = Annotated[str | None, typer.Option("--name", help="Name of the run in the result.")]
 SubsetOption = Annotated[
     str | None,

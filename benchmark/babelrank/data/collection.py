@@ -210,9 +210,15 @@ class Collection:
         if self.self_matches is not None:
             matches = np.full(len(queries), -1)
             matches[moved] = self.self_matches
+        nothing = int((self.missing["passage_id"] == "").sum())
+        counted = (
+            (len(self.missing) - nothing, "relevant passages are not in the corpus; they count as not retrieved"),
+            (nothing, "judged queries have no relevant passage; they count as 0"),
+        )
+        kept = (note for note in self.notes if not note.endswith(_DROPPED))
         return replace(
             self,
-            notes=tuple(note for note in self.notes if not note.endswith(_DROPPED)),
+            notes=(*kept, *(f"{count:,} {text}" for count, text in counted if count)),
             queries=queries,
             qrels=qrels.sort_values(["query", "passage_lang", "passage"], ignore_index=True),
             self_matches=matches,
@@ -334,10 +340,7 @@ def _join(
     told = (
         (len(surveyed.repeats), "passages repeat another word for word; each counts once"),
         ((~judged).sum(), "queries without a judgement were dropped"),
-        (
-            (judged & ~answered).sum(),
-            _DROPPED,
-        ),
+        ((judged & ~answered).sum(), _DROPPED),
         (surveyed.without_text, "passages have no text; they stay in the pool"),
         (left_out, "queries have the id of a passage, which is left out of their results, as BEIR does"),
         (same - left_out, "queries have the id of a passage, which stays in their results"),

@@ -6,7 +6,7 @@ Both modes give the same figures: to the bit if the encoder gives a text the sam
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -115,6 +115,7 @@ def evaluate_collection(
     with represented as (representations, memory, tallier):
         began = time.perf_counter()
         ranking = rank(collection, representations, run_depth=depth, memory=memory, tallier=tallier)
+        ranking = replace(ranking, ranks=ranking.ranks.with_missing(collection.missing))
         ranked = time.perf_counter()
     analysis = analyse(ranking.ranks)
     has_space = len(collection.languages) > 1 and streaming is None
@@ -131,9 +132,9 @@ def evaluate_collection(
     )
     if export is not None and ranking.best is not None:
         write_run(export.run_file(collection.name), collection, ranking.best, export.tag)
-        write_qrels(export.qrels_file(collection.name), collection)
+        write_qrels(export.qrels_file(collection.name), collection.with_missing())
     results = collection_results(
-        collection,
+        collection.with_missing(),
         analysis,
         texts_encoded=representations.texts_encoded,
         texts_truncated=representations.texts_truncated,

@@ -17,7 +17,8 @@ from babelrank.comparison import Comparison
 from babelrank.data.collection import Collection
 from babelrank.data.download import fetch_if_ours
 from babelrank.data.loading import load_collection
-from babelrank.errors import DataError, ReportError, unknown_choice
+from babelrank.errors import ReportError
+from babelrank.pipelines.missing import apply_missing
 from babelrank.ranking.fusion import fuse
 from babelrank.ranking.reranking import PairScorer, rerank
 from babelrank.ranking.run_files import read_run
@@ -28,7 +29,6 @@ from babelrank.reporting.names import check_name, slug
 from babelrank.reporting.run_evaluation import RunEvaluation, evaluate_run
 from babelrank.result import check_measure
 
-MISSING = ("count", "ignore")
 _SUFFIX = re.compile(r"(\.run|\.trec|\.txt|\.tsv|\.json)?(\.gz|\.bz2|\.xz|\.zst)?$")
 
 
@@ -41,28 +41,24 @@ class RunFile:
 
 
 def open_collection(
-    collection: str | Collection, data: Path | None, log: Callable[[str], None], missing: str = MISSING[0]
+    collection: str | Collection, data: Path | None, log: Callable[[str], None], missing: str = "count"
 ) -> Collection:
     """Load what runs are scored against; what babelrank knows where to get is downloaded.
 
     Parameters
     ----------
     missing
-        One of `MISSING`: ``count`` relevant passages that the corpus lacks as not retrieved, and judged queries with
-        nothing relevant as 0, as trec_eval and published figures have it; or ``ignore`` both, as `submit` does.
+        See `apply_missing`.
 
     Raises
     ------
     DataError
-        See `load_collection`; `missing` is none of `MISSING`.
+        See `load_collection` and `apply_missing`.
     """
-    if missing not in MISSING:
-        raise DataError("--missing: " + unknown_choice("way", missing, MISSING))
     if isinstance(collection, str):
         fetch_if_ours(collection, data, log)
         collection = load_collection(collection, data)
-    collection.require_qrels()
-    return collection if missing == "ignore" else collection.with_missing()
+    return apply_missing(collection, missing).with_missing()
 
 
 def open_run(

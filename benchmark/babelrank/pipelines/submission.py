@@ -17,6 +17,7 @@ from babelrank.encoding.transforms import parse_transform
 from babelrank.errors import DataError
 from babelrank.observer import Observer
 from babelrank.pipelines.evaluation import Evaluation, RunExport, evaluate_collection
+from babelrank.pipelines.missing import apply_missing
 from babelrank.pipelines.models import load_model
 from babelrank.pipelines.modes import Streaming
 from babelrank.ranking.trec import check_exportable
@@ -49,6 +50,7 @@ def submit(
     texts: bool = True,
     with_leaderboard: bool = False,
     replace_figures: bool = False,
+    missing: str = "count",
 ) -> Result:
     """Evaluate a model on collections and write its report; see `babelrank.evaluate` and `babelrank.submit`.
 
@@ -62,6 +64,8 @@ def submit(
         See `write_report`.
     replace_figures
         Let figures replace those of other files that have the same collection's name in the model's report.
+    missing
+        See `apply_missing`.
 
     Raises
     ------
@@ -74,7 +78,7 @@ def submit(
     if name is not None:
         check_name(name)
     chosen = [parse_transform(text) for text in transforms]
-    loaded = _load_collections(collections, data, observer)
+    loaded = [apply_missing(each, missing) for each in _load_collections(collections, data, observer)]
     if runs:
         for found in loaded:
             check_exportable(found)
@@ -96,7 +100,8 @@ def submit(
     export = RunExport(runs, slug(described.name)) if runs else None
     evaluations: dict[str, Evaluation] = {}
     for found in loaded:
-        for message in (f"{len(found.queries):,} queries, {sum(found.pool_sizes.values()):,} passages", *found.notes):
+        judged = found.with_missing()
+        for message in (f"{len(judged.queries):,} queries, {sum(found.pool_sizes.values()):,} passages", *judged.notes):
             observer.log(f"{found.name}: {message}")
         evaluations[found.name] = evaluate_collection(
             found if streams[found.name] else found.with_passages_in_memory(),
@@ -145,8 +150,6 @@ def _load_collections(
     named = load_collections([each for each in collections if isinstance(each, str)], data, log=observer.log)
     loaded = [version for each in (*named.values(), *given) for version in with_variants(each)]
     names = [each.name for each in loaded]
-    for each in loaded:
-        each.require_qrels()
     for name in names:
         if names.count(name) > 1:
             raise DataError(f"two collections are called {name!r}; evaluate them apart, or rename one.")

@@ -4,7 +4,7 @@ Every measure and every bias statistic follows from this table, with no encoder 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ class RankTable:
     Attributes
     ----------
     table
-        Columns `COLUMNS`; ranks start at 1 and are float64, halves under ties.
+        Columns `COLUMNS`; ranks start at 1 and are float64, halves under ties, and infinite for what is not there.
     languages
         ISO 639-1 codes, sorted.
     pool_sizes
@@ -38,6 +38,26 @@ class RankTable:
     languages: tuple[str, ...]
     pool_sizes: dict[str, int]
     tied: int
+
+    @cached_property
+    def found(self) -> "RankTable":
+        """The rows with a rank: those of passages that the corpus, or a run, holds."""
+        held = np.isfinite(self.table["rank_in_pool"].to_numpy())
+        return self if held.all() else replace(self, table=self.table[held].reset_index(drop=True))
+
+    def with_missing(self, missing: pd.DataFrame | None) -> "RankTable":
+        """Add relevant passages that the corpus lacks, as not retrieved: with infinite ranks.
+
+        Parameters
+        ----------
+        missing
+            See `Collection.missing`; None adds nothing.
+        """
+        if missing is None:
+            return self
+        columns = {"lang": "query_lang", "question": "query_id"}
+        rows = missing.rename(columns=columns).assign(passage_lang=missing["lang"], **dict.fromkeys(RANK_TYPES, np.inf))
+        return replace(self, table=pd.concat([self.table, rows[list(COLUMNS)]], ignore_index=True))
 
     @cached_property
     def language_codes(self) -> tuple[np.ndarray, np.ndarray]:

@@ -21,6 +21,7 @@ from babelrank.files import atomic_write
 from babelrank.ranking.best import TopPassages
 
 PLACEHOLDER = "unjudged-"  # what exported runs call the passages that a rank table does not name; a number follows
+NOTHING_RELEVANT = "nothing-relevant"  # the passage that judgements of a query with nothing relevant name
 _TEXT = pa.large_string()  # a run can be longer than 2 GiB
 _WHITE_SPACE = f"[{SPACE}]"
 
@@ -131,8 +132,13 @@ def format_run(queries: pa.Array, passages: pa.Array, places: np.ndarray, scores
 
 
 def format_qrels(queries: pa.Array, passages: pa.Array, grades: np.ndarray) -> bytes:
-    """Return ``query-id 0 passage-id grade`` lines, one per row; the ids are those of `check_ids`."""
-    return _lines([queries, passages, pa.array(grades).cast(_TEXT)], "{} 0 {} {}")
+    """Return ``query-id 0 passage-id grade`` lines, one per row; the ids are those of `check_ids`.
+
+    A query with nothing relevant, with a passage without a name, gets a line of grade 0: trec_eval then counts it.
+    """
+    nothing = pc.equal(passages, "")
+    named = pc.if_else(nothing, NOTHING_RELEVANT, passages)
+    return _lines([queries, named, pc.if_else(nothing, 0, pa.array(grades)).cast(_TEXT)], "{} 0 {} {}")
 
 
 def as_texts(column: pd.Series | np.ndarray | Sequence[str]) -> pa.Array:

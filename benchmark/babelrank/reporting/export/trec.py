@@ -181,7 +181,11 @@ def _lists(ranks: RankTable, keys: np.ndarray, column: str, labels: np.ndarray) 
     check_ids(ids, passages)
     if pc.any(pc.starts_with(passages, PLACEHOLDER)).as_py():
         raise ReportError(f"a passage's id begins with {PLACEHOLDER!r}, as placeholders do.")
-    return Lists(ids, rows, place_passages(ranks.table[column].to_numpy(), rows, _order_of(passages)))
+    rank, order = ranks.table[column].to_numpy(), _order_of(passages)
+    held = np.isfinite(rank)
+    places = np.full(len(rank), np.iinfo(np.int64).max)  # of what the corpus lacks: behind everything
+    places[held] = place_passages(rank[held], rows[held], order[held])
+    return Lists(ids, rows, places)
 
 
 def _order_of(ids: pa.Array) -> np.ndarray:

@@ -1,0 +1,29 @@
+"""What becomes of relevant passages that the corpus lacks, and of judged queries with nothing relevant: one policy."""
+
+from dataclasses import replace
+
+from babelrank.data.collection import Collection
+from babelrank.errors import DataError, unknown_choice
+
+MISSING = ("count", "ignore")
+
+
+def apply_missing(collection: Collection, missing: str) -> Collection:
+    """Return a collection that counts, or ignores, what its judgements name and its files lack.
+
+    Parameters
+    ----------
+    missing
+        ``count``: such passages are not retrieved and such queries score 0, as trec_eval and published figures have it
+        (the corpus of ArguAna lacks the answers of five queries, which count as 0). ``ignore``: figures are means over
+        what can be found.
+
+    Raises
+    ------
+    DataError
+        `missing` is none of `MISSING`, or the collection has no qrels.
+    """
+    if missing not in MISSING:
+        raise DataError("--missing: " + unknown_choice("way", missing, MISSING))
+    collection.require_qrels()
+    return replace(collection, missing=None) if missing == "ignore" else collection
