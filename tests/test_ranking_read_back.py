@@ -20,7 +20,7 @@ from babelrank.reporting.run_evaluation import evaluate_run
 from made_collections import write_jsonl
 
 # Few letters, so that ids, questions and labels are often those of another query.
-HOSTILE = st.text(st.sampled_from('de:q1"#\u00a0\u3000\u2028\x1c\x00é'), min_size=1, max_size=4)
+HOSTILE = st.text(st.sampled_from('de:q1"#{}[,\u00a0\u3000\u2028\x1c\x00é'), min_size=1, max_size=4)
 LANGUAGES = ("de", "en")
 
 
