@@ -7,7 +7,7 @@ TESTABLE := .venv/.testable
 DOCUMENTABLE := .venv/.documentable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz crash lint format bench docs clean
+.PHONY: help demo test fuzz crash lint format schema bench docs clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ lint: $(TESTABLE)  ## check style and types
 format: $(TESTABLE)  ## put the code into the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+schema: $(RUNNABLE)  ## write the JSON Schema of results.json again
+	$(BIN)/python -m babelrank.reporting.results_file > benchmark/babelrank/reporting/results.schema.json
 
 bench: $(TESTABLE)  ## measure speed, as ratios in one run
 	$(BIN)/python -m bench

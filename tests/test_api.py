@@ -19,11 +19,13 @@ from observers import RecordingObserver
 ROOT = Path(__file__).parents[1]
 DOCUMENTED = (
     "babelrank",
+    "babelrank.api.adapters",
     "babelrank.api.collections",
     "babelrank.api.encoders",
     "babelrank.api.evaluation",
     "babelrank.api.reports",
     "babelrank.api.runs",
+    "babelrank.api.schema",
     "babelrank.result",
     "babelrank.data.collection",
     "babelrank.ranking.rank",
@@ -114,6 +116,8 @@ def test_the_public_names_are_these():
         "publish",
         "rank",
         "refresh_pages",
+        "remove_reports",
+        "rename_report",
         "rerank_run",
         "results_schema",
         "run_experiment",

@@ -239,7 +239,7 @@ def test_room_on_the_disk_is_checked_for_what_is_not_there_yet(folder, monkeypat
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**9, 0, needed))
     assert check_space(folder) == needed
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**9, 0, needed - 1))
-    with pytest.raises(EncoderError, match=r"need 1\.15e-06 GB, 1\.15e-06 GB are free.*or store float16"):
+    with pytest.raises(EncoderError, match=r"need 1\.15 kB, 1\.15 kB are free.*or store float16"):
         check_space(folder)
     assert check_space(folder, []) == 0
 
@@ -251,7 +251,7 @@ def test_a_full_disk_leaves_no_part_and_what_was_there(folder, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(EncoderError, match=r"No space left on device.*were to be written, .* GB are free"):
+    with pytest.raises(EncoderError, match=r"No space left on device.*were to be written, .* are free"):
         write_shard(folder, 1, np.ones((4, DIMENSION), dtype=np.float32))
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
     assert find_missing(folder) == {}

@@ -142,7 +142,7 @@ def test_an_index_that_faiss_refuses_is_an_error_with_its_words_and_examples(fac
 
 
 def test_an_index_that_would_not_fit_is_refused_after_a_few_passages():
-    with pytest.raises(SearchError, match=r"takes about 0\.0256 GB, more than the limit of 0\.02 GB"):
+    with pytest.raises(SearchError, match=r"takes about 25\.6 MB, more than the limit of 20 MB"):
         build_index([array_block(np.tile(PASSAGES, (200, 1)))], "Flat", Similarity.DOT, memory_limit=20 * 10**6)
 
 

@@ -12,7 +12,6 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xxhash
 from scipy.sparse import csr_array
 
@@ -86,6 +85,8 @@ class Bm25Encoder:
         """
         if not documents.nnz:  # no average length to divide by
             return documents
+        import pandas as pd
+
         terms, columns = pd.factorize(documents.indices)  # a hash table: far cheaper than np.unique's sort
         frequencies, place = np.unique(np.bincount(terms, minlength=len(columns)), return_inverse=True)
         idf = np.array([self._idf(int(df), documents.shape[0]) for df in frequencies])[place]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from babelrank.analysis.summary import Analysis, analyse
+    from babelrank.api.adapters import AdapterEntry, list_adapters
     from babelrank.api.collections import (
         CollectionEntry,
         CollectionFile,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
         list_collections,
         verify_collections,
     )
-    from babelrank.api.encoders import AdapterEntry, StoreListing, check_model, list_adapters, list_store, prune_store
+    from babelrank.api.encoders import StoreListing, check_model, list_store, prune_store
     from babelrank.api.evaluation import diagnose, evaluate, submit
     from babelrank.api.experiments import ExperimentPreview, preview_experiment, run_experiment
     from babelrank.api.reports import (
@@ -39,9 +40,11 @@ if TYPE_CHECKING:
         plot,
         publish,
         refresh_pages,
-        results_schema,
+        remove_reports,
+        rename_report,
     )
     from babelrank.api.runs import ApproximationReport, approximate, compare_runs, fuse_runs, rerank_run, score_run
+    from babelrank.api.schema import results_schema
     from babelrank.api.training import (
         TrainingPreview,
         average_checkpoints,
@@ -71,7 +74,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Adapter": "encoding.protocol",
-    "AdapterEntry": "api.encoders",
+    "AdapterEntry": "api.adapters",
     "Analysis": "analysis.summary",
     "ApproximationReport": "api.runs",
     "BabelrankError": "errors",
@@ -118,7 +121,7 @@ _HOMES = {
     "fuse_runs": "api.runs",
     "init_collection": "api.collections",
     "leaderboard": "api.reports",
-    "list_adapters": "api.encoders",
+    "list_adapters": "api.adapters",
     "list_collection_sources": "api.collections",
     "list_collections": "api.collections",
     "list_store": "api.encoders",
@@ -133,8 +136,10 @@ _HOMES = {
     "publish": "api.reports",
     "rank": "ranking.rank",
     "refresh_pages": "api.reports",
+    "remove_reports": "api.reports",
+    "rename_report": "api.reports",
     "rerank_run": "api.runs",
-    "results_schema": "api.reports",
+    "results_schema": "api.schema",
     "run_experiment": "api.experiments",
     "score_run": "api.runs",
     "submit": "api.evaluation",
@@ -208,6 +213,8 @@ __all__ = [
     "publish",
     "rank",
     "refresh_pages",
+    "remove_reports",
+    "rename_report",
     "rerank_run",
     "results_schema",
     "run_experiment",

@@ -46,6 +46,15 @@ def read_toml(path: Path, kind: type[BabelrankError] = BabelrankError) -> dict[s
         raise kind(f"{path}: not TOML ({error}).") from error
 
 
+def show_size(size: float) -> str:
+    """Return a number of bytes for people: three digits and a unit, such as ``1.25 GB``."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 999.5:  # three digits of more say 1 of the next unit
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.3g} TB"
+
+
 def atomic_write(path: Path, content: bytes | str, *, flush: bool = True) -> None:
     """Write `content` to `path`; see `atomic_stream`.
 

@@ -1,4 +1,4 @@
-"""The installed adapters, and the representations that are stored."""
+"""A look at a model, and the representations that are stored."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,40 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from babelrank.api.inputs import encoder_options, optional_path
-from babelrank.encoding.registry import adapter_names, load_adapter
 from babelrank.encoding.store import EntryState, default_store, list_entries, prune
-from babelrank.errors import EncoderError
+from babelrank.files import show_size
 from babelrank.pipelines.model_check import ModelCheck
 from babelrank.pipelines.model_check import check_model as run_check
 
 SPARED_MINUTES = 10  # what another process may be writing is not pruned
-_GIB = 2**30
-
-
-@dataclass(frozen=True)
-class AdapterEntry:
-    """An installed adapter.
-
-    Attributes
-    ----------
-    name
-        As ``adapter=`` takes it.
-    models
-        How its models are named.
-    requires
-        What needs to be installed for it.
-    problem
-        Why it cannot be used; empty if it can.
-    """
-
-    name: str
-    models: str = ""
-    requires: str = ""
-    problem: str = ""
-
-    def __str__(self) -> str:
-        needs = f" (needs {self.requires})" if self.requires else ""
-        return f"{self.name}: {self.problem or self.models}{needs}"
 
 
 def check_model(model: object, *, adapter: str | None = None, **options: Any) -> ModelCheck:
@@ -69,26 +41,6 @@ def check_model(model: object, *, adapter: str | None = None, **options: Any) ->
     return run_check(model, encoder_options(options), adapter=adapter)
 
 
-def list_adapters() -> list[AdapterEntry]:
-    """Return the installed adapters: how each names a model, and what it needs.
-
-    Examples
-    --------
-    >>> import babelrank
-    >>> "sentence-transformers" in [entry.name for entry in babelrank.list_adapters()]
-    True
-    """
-    entries = []
-    for name in adapter_names():
-        try:
-            adapter = load_adapter(name)
-        except EncoderError as error:
-            entries.append(AdapterEntry(name, problem=str(error)))
-        else:
-            entries.append(AdapterEntry(name, adapter.models, adapter.requires or ""))
-    return entries
-
-
 @dataclass(frozen=True)
 class StoreListing:
     """The representations in a store.
@@ -115,9 +67,9 @@ class StoreListing:
     def __str__(self) -> str:
         return "\n".join(
             [
-                *(f"deleted {entry.model} ({entry.role}), {entry.size / _GIB:.3f} GiB" for entry in self.deleted),
+                *(f"deleted {entry.model} ({entry.role}), {show_size(entry.size)}" for entry in self.deleted),
                 *map(_describe, self.entries),
-                f"{self.size / _GIB:8.3f} GiB  in {self.folder}",
+                f"{show_size(self.size):>10}  in {self.folder}",
             ]
         )
 
@@ -161,4 +113,4 @@ def prune_store(limit: float, store: str | Path | None = None) -> StoreListing:
 
 def _describe(entry: EntryState) -> str:
     used = datetime.fromtimestamp(entry.used).astimezone().strftime("%Y-%m-%d %H:%M")
-    return f"{entry.size / _GIB:8.3f} GiB  {used}  {entry.role:8}  {entry.model} ({entry.adapter})"
+    return f"{show_size(entry.size):>10}  {used}  {entry.role:8}  {entry.model} ({entry.adapter})"

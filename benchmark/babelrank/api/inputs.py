@@ -1,5 +1,6 @@
 """What the public functions share: how they read paths, and whom they show their progress."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,9 +48,10 @@ def encoder_options(options: dict[str, Any]) -> EncoderOptions:
 
 @contextmanager
 def watched_by(observer: Observer | None) -> Iterator[Observer]:
-    """Yield the observer, or one that shows progress on standard error."""
-    if observer is not None:
-        yield observer
+    """Yield the observer, or one that shows progress on standard error, unless logging of babelrank is above INFO."""
+    quiet = logging.getLogger("babelrank").level > logging.INFO
+    if observer is not None or quiet:
+        yield observer or Observer()
         return
     from babelrank.console import DataConsole
     from babelrank.reporting.terminal import ProgressBars

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -12,16 +11,17 @@ from babelrank.api.inputs import reports_folder
 from babelrank.comparison import Comparison, compare_results
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.files import as_path
+from babelrank.reporting import moving
 from babelrank.reporting.cache import FILE_NAME as CACHE_NAME
 from babelrank.reporting.cache import Cache
 from babelrank.reporting.experiment import check_experiments, write_experiments
 from babelrank.reporting.leaderboard import check_leaderboard, write_leaderboard
 from babelrank.reporting.measures import measures_of
+from babelrank.reporting.pages import LEADERBOARD
 from babelrank.reporting.publication import Repository
 from babelrank.reporting.refresh import check_reports, refresh_reports
 from babelrank.reporting.report import find_folder, read_reports
 from babelrank.reporting.results import catalog_order
-from babelrank.reporting.results_file import json_schema
 from babelrank.result import Result, read_result
 
 _BOARD = ["collection", "model", "measure", *MACRO_MEASURES, "parameters", "folder"]
@@ -170,6 +170,70 @@ def refresh_pages(reports: str | Path | None = None) -> list[Path]:
     # The leaderboard comes first, as reports link to it if it is there.
     changed = write_leaderboard(folder, folder.parent)
     return [*changed, *write_experiments(folder.parent / _EXPERIMENTS, folder), *refresh_reports(folder)]
+
+
+def remove_reports(*models: str, reports: str | Path | None = None) -> list[Path]:
+    """Remove reports, and refresh the leaderboard if there is one; return the folders that are gone.
+
+    Parameters
+    ----------
+    models
+        Names of models, or of folders in `reports`, in full.
+    reports
+        As for `load_report`.
+
+    Raises
+    ------
+    ReportError
+        A report does not exist, or an experiment needs it; nothing is removed then.
+
+    Examples
+    --------
+    >>> import babelrank
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = babelrank.submit("use-multilingual-v3", "sample:en", reports=f"{folder}/reports")
+    ...     [path.name for path in babelrank.remove_reports("use-multilingual-v3", reports=f"{folder}/reports")]
+    ['use-multilingual-v3']
+    """
+    folder = reports_folder(reports)
+    found = moving.find_own(models, folder, folder.parent / _EXPERIMENTS)
+    with moving.set_aside(found, folder):
+        _refresh(folder)
+    return found
+
+
+def rename_report(model: str, name: str, reports: str | Path | None = None) -> Path:
+    """Give a report another name, and refresh the leaderboard if there is one; return its new folder.
+
+    Parameters
+    ----------
+    model
+        As for `remove_reports`.
+    name
+        The new name of the model in reports; the folder's follows from it.
+    reports
+        As for `load_report`.
+
+    Raises
+    ------
+    ReportError
+        The report does not exist, an experiment needs it, the name is not valid, or another report has it. Nothing has
+        changed then.
+    """
+    folder = reports_folder(reports)
+    (found,) = moving.find_own([model], folder, folder.parent / _EXPERIMENTS)
+    place = moving.copy_renamed(found, name)
+    with moving.set_aside([found], folder, place):
+        _refresh(folder)
+    return place
+
+
+def _refresh(folder: Path) -> None:
+    if (folder.parent / LEADERBOARD).exists():
+        refresh_pages(folder)
+    else:
+        refresh_reports(folder)
 
 
 def check_pages(reports: str | Path | None = None) -> Iterator[Path]:
@@ -386,18 +450,6 @@ def export_reports(
         collections=_as_list(collections),
         options=Options(depth, pairs, intervals),
     )
-
-
-def results_schema() -> dict[str, Any]:
-    """Return the JSON Schema of results.json.
-
-    Examples
-    --------
-    >>> import babelrank
-    >>> "collections" in babelrank.results_schema()["properties"]
-    True
-    """
-    return json_schema()
 
 
 def _read_all(models: Sequence[str | Path | Result], reports: str | Path | None) -> list[Result]:

@@ -14,11 +14,11 @@ from babelrank.cli.common import Warnings
 from babelrank.cli.failures import DEBUG_OPTION, DEBUG_VARIABLE, ends_in_a_sentence, finish_output, report
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
+_QUIET, _VERBOSE = ("-q", "--quiet"), ("-v", "--verbose")
 
 app = typer.Typer(
     name="babelrank",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings=_SETTINGS,
@@ -40,6 +40,8 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     evaluation.cache,
     approximation.approximate,
     analysis.leaderboard,
+    analysis.remove,
+    analysis.rename,
     analysis.site,
     analysis.publish,
     analysis.plot,
@@ -75,10 +77,14 @@ def _options(
     ] = False,
     debug: Annotated[
         bool,
-        typer.Option(DEBUG_OPTION, help=f"Show tracebacks; may stand anywhere [{DEBUG_VARIABLE}]."),
+        typer.Option(DEBUG_OPTION, help=f"Show tracebacks [{DEBUG_VARIABLE}]."),
+    ] = False,
+    quiet: Annotated[bool, typer.Option(*_QUIET, help="Print results and errors only, no progress.")] = False,
+    verbose: Annotated[
+        bool, typer.Option(*_VERBOSE, help="Print messages of the libraries that run models, too.")
     ] = False,
 ) -> None:
-    """Take the options that go with every command: both act where they are read."""
+    """Take the options that go with every command, and may stand anywhere; `main` reads them."""
 
 
 def main() -> None:
@@ -89,9 +95,12 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[Warnings()])
+    given = sys.argv[1:]
+    level = logging.INFO if {*_VERBOSE} & {*given} else logging.WARNING
+    logging.basicConfig(level=level, format="%(message)s", handlers=[Warnings()])
+    logging.getLogger("babelrank").setLevel(logging.ERROR if {*_QUIET} & {*given} else logging.NOTSET)
     try:
-        app([argument for argument in sys.argv[1:] if argument != DEBUG_OPTION])
+        app([argument for argument in given if argument not in {DEBUG_OPTION, *_QUIET, *_VERBOSE}])
     except SystemExit as stop:
         status = int(stop.code or 0)
     except (Exception, KeyboardInterrupt) as error:

@@ -1,13 +1,12 @@
 """`leaderboard`, `site`, `plot`, `compare`, `export` and `schema`: all that follows from reports alone."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import babelrank
-from babelrank.cli.common import DataOption, MissingOption, ReportsOption, show, show_error
+from babelrank.cli.common import DataOption, JsonOption, MissingOption, ReportsOption, show, show_error, show_json
 from babelrank.cli.runs import SplitOption, SubsetOption
 
 ModelsArgument = Annotated[list[str], typer.Argument(help="Names or folders of reports.", metavar="MODEL…")]
@@ -20,8 +19,12 @@ CollectionsOption = Annotated[
 def leaderboard(
     reports: ReportsOption = None,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; fail if a page is not current.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Change nothing; print the scores as JSON.")] = False,
 ) -> None:
     """Regenerate the leaderboard, experiments' pages, and the pages of each report, where they are not current."""
+    if as_json:
+        show_json(babelrank.leaderboard(reports))
+        return
     if not check:
         show(*babelrank.refresh_pages(reports))
         return
@@ -33,6 +36,31 @@ def leaderboard(
         show_error("`babelrank leaderboard` regenerates pages and heatmaps, `babelrank submit` a rank table.")
         raise typer.Exit(1)
     show("The leaderboard and all reports are current.")
+
+
+def remove(
+    models: ModelsArgument,
+    reports: ReportsOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove reports, given by their full names, and refresh the leaderboard."""
+    if not yes:
+        try:
+            agreed = typer.confirm(f"Remove the reports {', '.join(models)}?")
+        except typer.Abort as error:
+            raise babelrank.BabelrankError("nobody answers; --yes removes reports without asking.") from error
+        if not agreed:
+            raise typer.Exit(1)
+    show(*(f"removed: {folder}" for folder in babelrank.remove_reports(*models, reports=reports)))
+
+
+def rename(
+    model: Annotated[str, typer.Argument(help="Full name of a report.")],
+    name: Annotated[str, typer.Argument(help="Its new name in reports and leaderboard.")],
+    reports: ReportsOption = None,
+) -> None:
+    """Give a report another name, and refresh the leaderboard."""
+    show(f"report: {babelrank.rename_report(model, name, reports)}")
 
 
 def site(
@@ -109,6 +137,7 @@ def compare(
     subset: SubsetOption = None,
     split: SplitOption = None,
     data: DataOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Test, question by question, whether models differ: every pair of them, with intervals and corrected p-values."""
     if runs:
@@ -129,7 +158,10 @@ def compare(
         found = babelrank.compare(
             *models or (), collections=collection or (), measure=measure, margin=margin, reports=reports
         )
-    show(found)
+    if as_json:
+        show_json(found.to_frame())
+    else:
+        show(found)
 
 
 def export(
@@ -161,4 +193,4 @@ def export(
 
 def schema() -> None:
     """Print the JSON Schema of results.json."""
-    show(json.dumps(babelrank.results_schema(), indent=2, ensure_ascii=False))
+    show_json(babelrank.results_schema())

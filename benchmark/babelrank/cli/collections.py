@@ -1,21 +1,26 @@
 """`data`: list, make, check, fetch, verify and export collections."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import babelrank
-from babelrank.cli.common import DataOption, show, show_error
+from babelrank.cli.common import DataOption, JsonOption, show, show_error, show_json
 
 NamesArgument = Annotated[
     list[str] | None, typer.Argument(help="Collections [default: all that can be downloaded].", metavar="[NAME…]")
 ]
 
 
-def list_collections(data: DataOption = None) -> None:
+def list_collections(data: DataOption = None, as_json: JsonOption = False) -> None:
     """Show what collections there are, where they come from, and which are here."""
-    show(*babelrank.list_collections(data), *babelrank.list_collection_sources())
+    published, sources = babelrank.list_collections(data), babelrank.list_collection_sources()
+    if as_json:
+        show_json({"collections": [*map(asdict, published)], "sources": [*map(asdict, sources)]})
+    else:
+        show(*published, *sources)
 
 
 def init_collection(

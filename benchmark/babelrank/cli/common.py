@@ -1,9 +1,11 @@
 """What the commands share: printing, and options that several take."""
 
+import json
 import logging
 import re
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -44,6 +46,8 @@ MissingOption = Annotated[
     ),
 ]
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT])(i?)B?", re.IGNORECASE)
 
 console = DataConsole()
@@ -57,6 +61,15 @@ def show(*results: object) -> None:
             console.print(result)
         else:
             console.print(str(result), soft_wrap=True)
+
+
+def show_json(found: Any) -> None:
+    """Print a DataFrame, dataclasses, or what JSON can hold; NaN becomes null."""
+    if hasattr(found, "to_json"):
+        found = json.loads(found.to_json(orient="records", force_ascii=False))
+    elif isinstance(found, list):
+        found = [asdict(each) for each in found]
+    show(json.dumps(found, indent=2, ensure_ascii=False, default=str))
 
 
 def show_error(line: str, *, style: str | None = None) -> None:

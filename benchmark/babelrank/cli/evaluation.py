@@ -6,7 +6,17 @@ from typing import Annotated, Any
 import typer
 
 import babelrank
-from babelrank.cli.common import DataOption, MemoryOption, MissingOption, ReportsOption, StoreOption, parse_size, show
+from babelrank.cli.common import (
+    DataOption,
+    JsonOption,
+    MemoryOption,
+    MissingOption,
+    ReportsOption,
+    StoreOption,
+    parse_size,
+    show,
+    show_json,
+)
 from babelrank.cli.encoder_options import takes_encoder_options
 
 _DEFAULT_COLLECTIONS = ("xquad-r", "mlqa-r")
@@ -156,9 +166,13 @@ def diagnose(
     show(found, *([] if out is None else [f"written: {out}"]))
 
 
-def adapters() -> None:
+def adapters(as_json: JsonOption = False) -> None:
     """List the adapters: how each names a model, and what it needs installed."""
-    show(*babelrank.list_adapters())
+    found = babelrank.list_adapters()
+    if as_json:
+        show_json(found)
+    else:
+        show(*found)
 
 
 def cache(

@@ -3,17 +3,20 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from babelrank.data.collection import Collection
 from babelrank.errors import DataError
 from babelrank.files import atomic_write
+
+if TYPE_CHECKING:  # both are slow to import, and adapters are listed without them
+    import pandas as pd
+
+    from babelrank.data.collection import Collection
 
 SIDES = ("queries", "passages")
 
 
-def export_texts(collection: Collection, folder: Path) -> list[Path]:
+def export_texts(collection: "Collection", folder: Path) -> list[Path]:
     """Write ``queries.jsonl`` and ``passages.jsonl``, one text per line in the collection's order.
 
     A line is ``{"id": "de:…", "lang": "de", "text": "…"}``. An id is that of the collection behind its language, since
@@ -65,7 +68,7 @@ def read_texts(path: Path) -> dict[str, str]:
     return texts
 
 
-def _lines(table: pd.DataFrame) -> Iterator[str]:
+def _lines(table: "pd.DataFrame") -> Iterator[str]:
     for lang, name, text in table[["lang", "id", "text"]].itertuples(index=False):
         # ASCII: what is no valid Unicode (a lone surrogate) goes through as an escape, and no line break is in a text.
         yield json.dumps({"id": f"{lang}:{name}", "lang": lang, "text": text}) + "\n"

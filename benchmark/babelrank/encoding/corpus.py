@@ -34,6 +34,7 @@ from babelrank.encoding.store import describe_entry, entry_folder, entry_identit
 from babelrank.encoding.vectors import Kind
 from babelrank.engines.protocol import Engine, Job, OpenedJob
 from babelrank.errors import DataError, EncoderError, EngineError
+from babelrank.files import show_size
 
 _READ = 256  # passages that are read at a time; shards begin at multiples of it
 # A shard should cost a worker minutes at most, as a worker that dies loses one, and there should be some for each of
@@ -334,4 +335,4 @@ def _describe_state(plan: ShardPlan, missing: dict[int, str], needed: int) -> st
     broken = [number for number, state in missing.items() if state != "missing"]
     found = f"{plan.count - len(missing):,} of {plan.count:,} shards are on disk"
     again = f", {len(broken):,} damaged ones are encoded again" if broken else ""
-    return f"{found}{again}; the rest takes {needed / 1e9:,.3g} GB"
+    return f"{found}{again}; the rest takes {show_size(needed)}"

@@ -23,7 +23,7 @@ import xxhash
 
 from babelrank.encoding.vector_block import DTYPES, measure_lengths
 from babelrank.errors import EncoderError, unknown_choice
-from babelrank.files import PART_SUFFIX, atomic_write
+from babelrank.files import PART_SUFFIX, atomic_write, show_size
 
 _FORMAT = 1  # raise it when shards change, so that old ones are not read
 _MANIFEST = "manifest.json"
@@ -239,7 +239,7 @@ def check_space(folder: Path, numbers: Collection[int] | None = None) -> int:
     free = _free_bytes(folder)
     if needed > free:
         raise EncoderError(
-            f"{folder}: the vectors need {_gigabytes(needed)}, {_gigabytes(free)} are free. Free some space, name a "
+            f"{folder}: the vectors need {show_size(needed)}, {show_size(free)} are free. Free some space, name a "
             "folder on another disk" + (", or store float16." if plan.dtype == "float32" else ".")
         )
     return needed
@@ -387,14 +387,10 @@ def _write(path: Path, content: bytes) -> None:
         atomic_write(path, content)
     except OSError as error:
         raise EncoderError(
-            f"{path.parent}: vectors cannot be stored ({error.strerror}); {_gigabytes(len(content))} were to be "
-            f"written, {_gigabytes(_free_bytes(path.parent))} are free. What was stored before is kept."
+            f"{path.parent}: vectors cannot be stored ({error.strerror}); {show_size(len(content))} were to be "
+            f"written, {show_size(_free_bytes(path.parent))} are free. What was stored before is kept."
         ) from error
 
 
 def _free_bytes(folder: Path) -> int:
     return shutil.disk_usage(next(place for place in (folder, *folder.absolute().parents) if place.exists())).free
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:,.3g} GB"

@@ -12,6 +12,7 @@ from babelrank.engines.opening import open_engine
 from babelrank.engines.protocol import Engine
 from babelrank.environment import available_memory, resident_memory
 from babelrank.errors import EncoderError, SearchError
+from babelrank.files import show_size
 from babelrank.ranking.tally import MEMORY_LIMIT
 
 # About what a collection takes in memory. A text of n characters is a string of n to 4n bytes, with its id, its
@@ -71,8 +72,8 @@ def choose_mode(
         # What they take is not known beforehand: a vector may have billions of places, and a few that are not 0.
         return False, f"evaluated in memory, since {_WHAT_STREAMS}"
     size, free = estimate_memory(collection, info.dimension), available_memory()
-    known = "an unknown amount" if free is None else f"{free / 1e9:,.3g} GB"
-    estimate = f"in memory it would take about {size / 1e9:,.3g} GB, {known} are free"
+    known = "an unknown amount" if free is None else show_size(free)
+    estimate = f"all in memory takes about {show_size(size)}, {known} are free"
     if streaming.requested:
         plan_corpus(collection, info)  # which refuses what is not dense
         if transforms:

@@ -19,6 +19,7 @@ from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.vector_block import VectorBlock
 from babelrank.environment import available_cores
 from babelrank.errors import SearchError
+from babelrank.files import show_size
 from babelrank.ranking.best import TopPassages, find_best
 from babelrank.ranking.dense import Corpus, DenseScorer
 from babelrank.ranking.tally import MEMORY_LIMIT
@@ -282,8 +283,8 @@ def _add(index: Any, corpus: Corpus, factory: str, memory_limit: int) -> None:
             foreseen = empty + (_size(index) - empty) / len(block.fed) * len(corpus)
             if foreseen > memory_limit:
                 raise SearchError(
-                    f"index {factory!r} of {len(corpus):,} passages takes about {foreseen / 1e9:.3g} GB, more than the "
-                    f"limit of {memory_limit / 1e9:.3g} GB. Smaller are SQ8 (a byte per dimension) and PQ48 (48 bytes)."
+                    f"index {factory!r} of {len(corpus):,} passages takes about {show_size(foreseen)}, more than the "
+                    f"limit of {show_size(memory_limit)}. Smaller are SQ8 (a byte per dimension) and PQ48 (48 bytes)."
                 )
 
 

@@ -109,7 +109,7 @@ def write_report(
             f"{', '.join(sorted(results.collections)) or 'nothing'}."
         )
     folder = reports / slug(results.model.name)
-    fresh = _sibling(folder, "new")
+    fresh = sibling(folder, "new")
     with lock_reports(reports):
         _recover(folder)
         try:
@@ -339,14 +339,14 @@ def damaged_tables(folder: Path, collection: CollectionResults) -> list[Path]:
     return damaged
 
 
-def _sibling(folder: Path, purpose: str) -> Path:
+def sibling(folder: Path, purpose: str) -> Path:
     """Return a hidden folder next to a report; under the lock nobody else uses it."""
     return folder.with_name(f".{folder.name}.{purpose}{PART_SUFFIX}")
 
 
 def _swap(fresh: Path, folder: Path) -> None:
     """Put `fresh` in the place of `folder`; where the second rename fails, the first is undone."""
-    old = _sibling(folder, "old")
+    old = sibling(folder, "old")
     if not folder.exists():
         fresh.rename(folder)
         return
@@ -361,8 +361,8 @@ def _swap(fresh: Path, folder: Path) -> None:
 
 def _recover(folder: Path) -> None:
     """Clear up after a process that died while it wrote: bring the old report back if the new one was not in place."""
-    old = _sibling(folder, "old")
+    old = sibling(folder, "old")
     if old.exists() and not folder.exists():
         old.rename(folder)
-    for leftover in (old, _sibling(folder, "new")):
+    for leftover in (old, sibling(folder, "new")):
         shutil.rmtree(leftover, ignore_errors=True)

@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import lru_cache
@@ -231,3 +232,7 @@ def _read_docstring(cls: type) -> tuple[str, dict[str, str]]:
     for names, text in re.findall(r"^(\S.*)\n((?:(?: .*)?(?:\n|\Z))+)", section, re.MULTILINE):
         attributes.update(dict.fromkeys(names.split(", "), " ".join(text.split())))
     return " ".join(summary.split()), attributes
+
+
+if __name__ == "__main__":  # what `make schema` runs
+    sys.stdout.write(json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n")
