@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from babelrank.api.encoders import StoreListing, check_model, list_store, prune_store
     from babelrank.api.evaluation import diagnose, evaluate, submit
     from babelrank.api.experiments import ExperimentPreview, preview_experiment, run_experiment
+    from babelrank.api.recommendation import recommend
     from babelrank.api.reports import (
         build_site,
         check_pages,
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from babelrank.ranking.table import RankTable
     from babelrank.reporting.diagnosis import Diagnosis
     from babelrank.reporting.publication import Repository
+    from babelrank.reporting.recommendation import Recommendation
     from babelrank.reporting.run_evaluation import RunEvaluation
     from babelrank.result import Result
     from babelrank.training.mining import MiningSummary
@@ -95,6 +97,7 @@ _HOMES = {
     "Ranking": "ranking.rank",
     "Repository": "reporting.publication",
     "RankTable": "ranking.table",
+    "Recommendation": "reporting.recommendation",
     "Representations": "encoding.representations",
     "Result": "result",
     "RunEvaluation": "reporting.run_evaluation",
@@ -135,6 +138,7 @@ _HOMES = {
     "prune_store": "api.encoders",
     "publish": "api.reports",
     "rank": "ranking.rank",
+    "recommend": "api.recommendation",
     "refresh_pages": "api.reports",
     "remove_reports": "api.reports",
     "rename_report": "api.reports",
@@ -170,6 +174,7 @@ __all__ = [
     "Observer",
     "RankTable",
     "Ranking",
+    "Recommendation",
     "Repository",
     "Representations",
     "Result",
@@ -212,6 +217,7 @@ __all__ = [
     "prune_store",
     "publish",
     "rank",
+    "recommend",
     "refresh_pages",
     "remove_reports",
     "rename_report",

@@ -21,6 +21,7 @@ from babelrank.ranking.table import RankTable
 
 RANK_DISTANCE = "rank_distance"  # of the macro figures, the one where lower is better
 MACRO_MEASURES = ("monolingual", "cross_lingual", "multilingual", RANK_DISTANCE)
+ALL_PAIRS = "pairs"  # monolingual and cross-lingual settings, each with the same weight
 RESAMPLES = 1000
 _LEVEL = 0.95
 DEFAULT_MEASURE = "mAP"
@@ -106,7 +107,7 @@ class QuestionScores:
         Parameters
         ----------
         figure
-            One of `MACRO_MEASURES`.
+            One of `MACRO_MEASURES`, or `ALL_PAIRS`.
         languages
             Only those with queries in these.
         """
@@ -114,12 +115,20 @@ class QuestionScores:
         rows = np.flatnonzero([not languages or lang in languages for lang in self.languages])
         pairs = np.arange(size * size).reshape(size, size)
         positions: dict[str, np.ndarray] = {
+            ALL_PAIRS: pairs[rows].ravel(),
             "monolingual": pairs[rows, rows],
             "cross_lingual": pairs[rows][rows[:, None] != np.arange(size)],
             "multilingual": size * size + rows,
             RANK_DISTANCE: size * size + size + rows,
         }
         return positions[figure]
+
+    def restricted(self, languages: Sequence[str]) -> "QuestionScores":
+        """Return the scores of queries in some languages: for passages in these, and for the whole pool."""
+        size, places = len(self.languages), [self.languages.index(lang) for lang in languages]
+        pairs = [query * size + passage for query in places for passage in places]
+        kept = [*pairs, *(size * size + place for place in places), *(size * size + size + place for place in places)]
+        return replace(self, languages=tuple(languages), totals=self.totals[:, kept], counts=self.counts[:, kept])
 
     def without(self, figure: str) -> "QuestionScores":
         """Return the scores with no queries in the settings of a macro figure, for one that is not known."""

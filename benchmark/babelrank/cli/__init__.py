@@ -46,6 +46,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     analysis.publish,
     analysis.plot,
     analysis.compare,
+    analysis.recommend,
     analysis.export,
     analysis.schema,
 )

@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 import babelrank
-from babelrank.cli.common import DataOption, JsonOption, MissingOption, ReportsOption, show, show_error, show_json
+from babelrank.cli.common import (
+    DataOption,
+    JsonOption,
+    MissingOption,
+    ReportsOption,
+    parse_count,
+    show,
+    show_error,
+    show_json,
+)
 from babelrank.cli.runs import SplitOption, SubsetOption
 
 ModelsArgument = Annotated[list[str], typer.Argument(help="Names or folders of reports.", metavar="MODEL…")]
@@ -158,6 +167,45 @@ def compare(
         found = babelrank.compare(
             *models or (), collections=collection or (), measure=measure, margin=margin, reports=reports
         )
+    if as_json:
+        show_json(found.to_frame())
+    else:
+        show(found)
+
+
+def recommend(
+    languages: Annotated[str, typer.Option(metavar="LANG,…", help="Languages of queries and passages, as de,tr,ar.")],
+    max_parameters: Annotated[
+        str | None, typer.Option(metavar="N", help="Only models with at most so many parameters, such as 200M.")
+    ] = None,
+    collection: Annotated[
+        str | None,
+        typer.Option("--collection", "-c", help="Compare on this one [default: the first with all languages]."),
+    ] = None,
+    setting: Annotated[
+        str | None,
+        typer.Option(
+            help="pairs (all pairs of the languages), monolingual, cross_lingual, or multilingual (passages in all "
+            "languages) [default: pairs; monolingual for one language]."
+        ),
+    ] = None,
+    measure: Annotated[str | None, typer.Option(help="As for `compare`.")] = None,
+    margin: Annotated[
+        float, typer.Option(min=0, help="Difference that does not matter in practice, such as 0.005.")
+    ] = 0.0,
+    reports: ReportsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the models that do not differ significantly from the best for your languages, and why."""
+    found = babelrank.recommend(
+        languages,
+        collection=collection,
+        setting=setting,
+        measure=measure,
+        max_parameters=parse_count(max_parameters),
+        margin=margin,
+        reports=reports,
+    )
     if as_json:
         show_json(found.to_frame())
     else:

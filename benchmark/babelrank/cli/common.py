@@ -48,6 +48,7 @@ MissingOption = Annotated[
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+_COUNT = re.compile(r"(\d+(?:\.\d+)?) ?([KMB]?)", re.IGNORECASE)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT])(i?)B?", re.IGNORECASE)
 
 console = DataConsole()
@@ -83,6 +84,22 @@ class Warnings(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler.emit`."""
         show_error(self.format(record))
+
+
+def parse_count(text: str | None) -> float | None:
+    """Read a number of parameters as people write it, such as ``200M`` or ``1.5B``; None stays None.
+
+    Raises
+    ------
+    BabelrankError
+        The text is not such a number.
+    """
+    if text is None:
+        return None
+    found = _COUNT.fullmatch(text.strip())
+    if not found:
+        raise babelrank.BabelrankError(f"--max-parameters {text}: expected a number such as 200M or 1.5B.")
+    return float(found[1]) * 1000.0 ** " KMB".index(found[2].upper() or " ")
 
 
 def parse_size(text: str | None) -> int | None:

@@ -1,0 +1,72 @@
+"""Which models are as good as the best? Each is compared with it, by paired tests over clusters of questions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from babelrank.analysis.bootstrap import Interval, QuestionScores, find_interval, require_paired
+from babelrank.analysis.comparison import contributions_to, holm, permutation_test, shares_of
+
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class VersusBest:
+    """A model compared with the best.
+
+    Attributes
+    ----------
+    score
+        Its figure, with the bootstrap interval.
+    behind
+        The figure less that of the best, with its interval; None for the best itself.
+    p, p_holm
+        Of the two-sided paired permutation test of the difference, and the same corrected after Holm over all models;
+        None for the best itself.
+    """
+
+    score: Interval
+    behind: Interval | None = None
+    p: float | None = None
+    p_holm: float | None = None
+
+    @property
+    def is_tied(self) -> bool:
+        """Whether the model is the best, or does not differ significantly from it."""
+        return self.p_holm is None or self.p_holm >= SIGNIFICANT
+
+
+def compare_with_best(
+    encoders: Sequence[QuestionScores], figure: str, *, margin: float = 0.0, seed: int = 0
+) -> list[VersusBest]:
+    """Compare every model with the one of the highest figure.
+
+    Parameters
+    ----------
+    encoders
+        One or more, which ranked for the same questions.
+    figure
+        Of `MACRO_MEASURES`, one where higher is better, or `ALL_PAIRS`.
+    margin
+        The largest difference that does not matter in practice, in units of the figure.
+
+    Raises
+    ------
+    ReportError
+        They did not rank for the same questions.
+    """
+    for other in encoders[1:]:
+        require_paired(encoders[0], other)
+    columns = np.stack([encoders[0].by_cluster(contributions_to(figure, each)) for each in encoders], axis=1)
+    best = int(np.argmax(columns.sum(axis=0)))
+    others = [place for place in range(len(encoders)) if place != best]
+    found = [VersusBest(find_interval(each, figure, seed=seed)) for each in encoders]
+    if others:
+        shares = encoders[0].by_cluster(shares_of(figure, encoders[0]))
+        pairs = np.array([(place, best) for place in others])
+        p_values = permutation_test(columns, pairs, margin=margin, shares=shares, seed=seed)
+        for place, p, corrected in zip(others, p_values.tolist(), holm(p_values).tolist(), strict=True):
+            behind = find_interval(encoders[place], figure, against=encoders[best], seed=seed)
+            found[place] = VersusBest(found[place].score, behind, p, corrected)
+    return found
