@@ -136,16 +136,25 @@ class TestFields:
         encoder.encode_document(["x"])
         assert "dimensions" not in server.bodies[0]
 
-    def test_for_a_format_is_left_out_if_the_server_refuses_it(self, server):
+    @pytest.mark.parametrize(
+        ("status", "message"),
+        [
+            (400, "unsupported: {'encoding_format': 'float'}"),
+            (400, "Unknown parameter"),
+            (422, "Extra inputs are not permitted"),
+        ],
+    )
+    def test_for_a_format_is_left_out_if_the_server_refuses_it(self, server, status, message):
         def strict(body, _):
-            return (
-                error(400, "unsupported: {'encoding_format': 'float'}")
-                if "encoding_format" in body
-                else vectors_of(body)
-            )
+            return error(status, message) if "encoding_format" in body else vectors_of(body)
 
         server.answer = strict
         assert load(server.url).encode_query(["a"]).tolist() == [vector("a")]
+
+    def test_that_are_refused_are_named_if_it_is_not_the_format(self, server):
+        server.answer = lambda body, _: error(400, f"no such model; {len(body)} fields")
+        with pytest.raises(EncoderError, match="no such model; 3 fields"):
+            load(server.url)
 
     @pytest.mark.parametrize(
         ("option", "value", "message"),

@@ -262,11 +262,18 @@ class TestBadAnswers:
 
 
 class TestWhatIsSaid:
-    @pytest.mark.parametrize("status", [400, 413, 422, 500])
-    def test_the_text_that_is_too_long_is_named_and_how_to_cut_it(self, server, status):
+    @pytest.mark.parametrize(
+        ("status", "message"),
+        [
+            *((status, "maximum context length is 12 tokens") for status in (400, 413, 422, 500)),
+            (413, "`inputs` must have less than 512 tokens. Given: 1043"),
+            (400, "input exceeds the limit of 8192 tokens"),
+        ],
+    )
+    def test_the_text_that_is_too_long_is_named_and_how_to_cut_it(self, server, status, message):
         def limit(body, _):
             long = max(map(len, body["input"])) > 5
-            return error(status, "maximum context length is 12 tokens") if long else vectors_of(body)
+            return error(status, message) if long else vectors_of(body)
 
         encoder = after_probe(server, limit, batch_size=8)
         with pytest.raises(EncoderError, match=r"for the text 'ffffff', 6 characters\. --max-length with --option tok"):

@@ -221,8 +221,10 @@ class TestDecoders:
         alone = np.concatenate([encoder.encode_query([text]) for text in TEXTS])
         np.testing.assert_allclose(encoder.encode_query(TEXTS), alone, atol=1e-5)
 
-    def test_positions_that_are_absolute(self, decoder):
+    @pytest.mark.parametrize("side", ["left", "right"])
+    def test_positions_that_are_absolute(self, decoder, side):
         folder = decoder(GPT2LMHeadModel, GPT2Config, n_embd=16, n_layer=1, n_head=2, n_positions=64)
+        change_json(folder / "tokenizer_config.json", padding_side=side)
         encoder = load(folder, options={"pooling": "last"})
         alone = np.concatenate([encoder.encode_query([text]) for text in TEXTS])
         np.testing.assert_allclose(encoder.encode_query(TEXTS), alone, atol=1e-5)

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from babelrank.cli import app
+from babelrank.encoding.objects import wrap_encoder
 from babelrank.encoding.protocol import EncoderOptions
 from babelrank.errors import EncoderError
 from babelrank.pipelines import model_check
@@ -53,6 +54,14 @@ def test_prompts_that_are_not_used_and_texts_that_are_cut_look_wrong(tiny_model,
     problems = " ".join(check_model(folder, EncoderOptions(max_length=12)).problems)
     assert "the model has prompts of its own: s2p_query: none of them is used" in problems
     assert "texts are cut after 12 tokens" in problems
+
+
+def test_vectors_that_depend_on_the_other_texts_look_wrong(tiny_model):
+    encoder = wrap_encoder(str(tiny_model))
+    encode = encoder.encode_query
+    encoder.encode_query = lambda texts: encode(texts)[::-1]
+    (problem,) = [each for each in check_model(encoder).problems if "alone" in each]
+    assert "'Where do bees sleep?' gets one vector alone and another among others" in problem
 
 
 def test_the_exit_status_says_whether_anything_looks_wrong(tiny_model):

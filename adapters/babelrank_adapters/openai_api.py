@@ -16,6 +16,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -42,6 +43,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _VERSION = re.compile(r"([-@:]\d[\d.-]*)?")  # after a model's name, such as -2024-05-01
 _SHORTEST_TIMEOUT = 0.1
 _FORMAT = "encoding_format"  # a field that some servers refuse
+_REFUSED = re.compile(r"HTTP 4(00|22)\b")
 _FIELDS = ("dimensions", "input_types", "body", "query_body", "document_body")  # options that requests hold
 _OURS = ("input", "model")  # fields that no option sets
 _SHOWN = 100  # characters of a name that a server gives
@@ -187,14 +189,16 @@ class CuttingEncoder(OpenAIEncoder):
 
 
 def _probe(endpoint: Endpoint, body: Body) -> tuple[Endpoint, Answer]:
-    """Return the answer to a first text; without the field for a format if the server refuses that."""
+    """Return the answer to a first text; without the field for a format if the server takes none."""
     try:
         return endpoint, endpoint.embed([[PROBES[0]]], body)[0]
     except EncoderError as error:
-        if _FORMAT not in str(error) or _FORMAT not in endpoint.fields:
+        if not _REFUSED.search(str(error)) or _FORMAT not in endpoint.fields:
             raise
-    plain = replace(endpoint, fields={name: value for name, value in endpoint.fields.items() if name != _FORMAT})
-    return plain, plain.embed([[PROBES[0]]], body)[0]
+        plain = replace(endpoint, fields={name: value for name, value in endpoint.fields.items() if name != _FORMAT})
+        with suppress(EncoderError):  # of another field, then: the first error says of which
+            return plain, plain.embed([[PROBES[0]]], body)[0]
+        raise
 
 
 def _is_same_model(one: str | None, other: str | None) -> bool:

@@ -44,10 +44,14 @@ _SLOWEST = 10  # times that, for a whole answer
 _TRIES = 6
 _FIRST_WAIT = 0.5  # seconds; doubled from try to try
 _LONGEST_WAIT = 60.0  # a server that asks for more is not waited for
-_RETRIED = frozenset({408, 409, 425, 429})  # and everything from 500
+_RETRIED = frozenset({408, 409, 425, 429})  # and everything from 500 but what the server never does
+_NEVER = 501
 _ABOUT_TEXTS = frozenset({400, 413, 422})  # refused for what the texts are, or how many
 # What servers say of a text beyond what the model reads, with whatever status.
-_TOO_LONG = re.compile(r"context (length|size|window)|too (long|large)|maximum .{0,40}(token|length)", re.IGNORECASE)
+_TOO_LONG = re.compile(
+    r"context (length|size|window)|too (long|large)|(maximum|less than|at most|exceeds?|limit) .{0,40}(token|length)",
+    re.IGNORECASE,
+)
 _EXCERPT = 200  # characters of an answer that an error shows
 _SHOWN = 80  # characters of a text that an error shows
 # Bytes of an answer. As JSON a number takes 25 at most, and more where each stands on a line of its own.
@@ -192,7 +196,8 @@ class _Request:
             The server asks to wait too long, or another request has failed for good.
         """
         received = self._post(texts)
-        passing = received.status in _RETRIED or (received.status >= 500 and not _TOO_LONG.search(received.text))
+        failed = received.status >= 500 and received.status != _NEVER and not _TOO_LONG.search(received.text)
+        passing = failed or received.status in _RETRIED
         if not passing:
             return received
         described = self.endpoint.describe(received)

@@ -73,6 +73,8 @@ def _build(
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 
+    from babelrank.encoding.positions import most_tokens
+
     source = {"revision": revision, "trust_remote_code": trust_remote_code}
     output: dict[str, Any] = {}
     if pooling == _POOLER:
@@ -88,6 +90,8 @@ def _build(
     tokenizer = first.tokenizer
     if tokenizer.pad_token is None:  # decoders have none; what is padded is masked, so that any will do
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
+    if most_tokens(first.model) is not None:  # positions that are counted from the start of a row, padding included
+        tokenizer.padding_side = "right"
     modules = [first]
     if pooling != _POOLER:
         modules.append(Pooling(first.get_embedding_dimension(), _POOLINGS[pooling]))

@@ -73,11 +73,19 @@ class ModelFiles:
         Raises
         ------
         EncoderError
-            One of them is not to be found.
+            One of them is not named, or not to be found.
         """
-        configs = [self.read_object(name) for name in sorted(self.names) if PurePosixPath(name).name == _ADAPTER]
-        named = [(config.get("base_model_name_or_path"), config.get("revision")) for config in configs]
-        return [find_model(base, revision) for base, revision in named if isinstance(base, str) and base]
+        return [self._base(name) for name in sorted(self.names) if PurePosixPath(name).name == _ADAPTER]
+
+    def _base(self, adapter: str) -> "ModelFiles":
+        config = self.read_object(adapter)
+        base, revision = config.get("base_model_name_or_path"), config.get("revision")
+        if not (isinstance(base, str) and base):
+            raise EncoderError(f"{self.name}: {adapter} does not name the base model (base_model_name_or_path).")
+        try:
+            return find_model(base, revision)
+        except EncoderError as error:
+            raise EncoderError(f"{self.name}: its base model is not to be found: {error}") from error
 
     @cached_property
     def config(self) -> dict[str, Any]:

@@ -166,6 +166,8 @@ def choose_prompts(options: EncoderOptions, name: str, own: Mapping[str, str], d
     EncoderError
         A prompt is no text, there is none of the name that was asked for, or both a prompt and a name are given.
     """
+    if not isinstance(own, Mapping):
+        raise EncoderError(f"{name}: the model's prompts are a {type(own).__name__}, expected texts by their names.")
     wrong = next((key for key, text in own.items() if not isinstance(text, str)), None)
     if wrong is not None:
         raise EncoderError(f"{name}: the model's prompt {wrong!r} is a {type(own[wrong]).__name__}, expected a text.")

@@ -8,9 +8,11 @@ import pandas as pd
 
 from babelrank.data.collection import Collection
 from babelrank.data.loading import load_collection
+from babelrank.encoding.checks import check_order, check_vectors
 from babelrank.encoding.objects import wrap_encoder
 from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, Role, Truncating
 from babelrank.encoding.representations import encode
+from babelrank.errors import EncoderError
 from babelrank.ranking.rank import rank
 
 _LANGUAGES = ("de", "en", "es")
@@ -99,6 +101,10 @@ def check_model(model: object, options: EncoderOptions | None = None, *, adapter
         problems.append(f"only {nearest} of {pairs} translations lie nearest; the model may not know these languages.")
     if unused := encoder.info.notes.get("own prompts"):
         problems.append(f"the model has prompts of its own: {unused}.")
+    try:
+        check_order(lambda some: check_vectors(encoder.encode_query(some), some, encoder.info), encoder.info.name)
+    except EncoderError as error:
+        problems.append(str(error))
     lengths = encoder.info.settings.get("max_length")
     shortest = min(lengths.values(), default=None) if isinstance(lengths, dict) else lengths
     if shortest is not None and shortest < _SHORT:
