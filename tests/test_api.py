@@ -89,6 +89,7 @@ def test_the_public_names_are_these():
         "average_checkpoints",
         "build_site",
         "center_model",
+        "as_mteb_task",
         "check_model",
         "check_pages",
         "compare",

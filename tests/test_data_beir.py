@@ -302,10 +302,43 @@ def test_an_unknown_split_is_told_with_those_that_there_are(folder):
     assert (dev.name, dev.queries["id"].tolist()) == ("beir:tiny:dev", ["q3"])
 
 
-def test_several_files_of_queries_are_an_error(folder):
-    (folder / "queries.jsonl").rename(folder / "queries-1.jsonl")
-    (folder / "queries-2.jsonl").write_text(lines(QUERIES))
-    with pytest.raises(DataError, match=r"which are the queries\? .*queries-1\.jsonl, .*queries-2\.jsonl"):
+def test_queries_and_judgements_may_be_in_several_files(folder):
+    whole = load(folder)
+    (folder / "queries.jsonl").unlink()
+    (folder / "queries-1.jsonl").write_text(lines(QUERIES[:2]))
+    (folder / "queries-2.jsonl").write_text(lines(QUERIES[1:]))
+    (folder / "qrels" / "test.tsv").unlink()
+    for number, rows in enumerate((QRELS.splitlines()[:3], QRELS.splitlines()[3:])):
+        (folder / "qrels" / f"test-0000{number}-of-00002.tsv").write_text("\n".join(rows))
+    parts = load(folder)
+    assert parts.sha256 == whole.sha256
+    assert "1 queries are repeated; each counts once" in parts.notes
+    (folder / "queries-2.jsonl").write_text(lines([{"_id": "q1", "text": "Other?"}]))
+    with pytest.raises(DataError, match=r"queries-2\.jsonl:1: query id 'q1' .* on line 1 of .*queries-1\.jsonl\."):
+        load(folder)
+
+
+@pytest.mark.parametrize("name", ["corpus", "qrels", "queries"])
+def test_a_missing_shard_is_noticed(folder, name):
+    path = folder / ("qrels/test.tsv" if name == "qrels" else f"{name}.jsonl")
+    path.rename(path.with_name(f"{path.stem}-00001-of-00003{path.suffix}"))
+    with pytest.raises(DataError, match=rf"1 of 3 files of the {name} are there: .*-00001-of-00003"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [("corpus.json", "corpus.jsonl"), ("queries.JSONL", "queries.jsonl"), ("qrels/test.csv", "qrels/test.tsv")],
+)
+def test_files_of_another_kind_are_named(folder, there, expected):
+    (folder / expected).rename(folder / there)
+    with pytest.raises(DataError, match=rf"no {expected}.*; there is .*{there}\."):
+        load(folder)
+
+
+def test_no_queries_are_an_error(folder):
+    (folder / "queries.jsonl").write_text("\n")
+    with pytest.raises(DataError, match=r"queries\.jsonl: holds no queries\."):
         load(folder)
 
 

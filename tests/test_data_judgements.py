@@ -11,7 +11,7 @@ from babelrank.errors import DataError
 def read(folder, content, layout=BEIR_QRELS, name="test.tsv"):
     path = folder / name
     path.write_bytes(content.encode())
-    table = read_qrels(LocalFile(path), layout)
+    table = read_qrels([LocalFile(path)], layout)
     return list(table.itertuples(index=False, name=None))
 
 
@@ -36,7 +36,7 @@ def test_cells_in_quotation_marks_are_read_as_csv_writes_them(tmp_path):
     path = tmp_path / "pandas.tsv"
     table = pd.DataFrame({"query-id": ['a"b', "c"], "corpus-id": ["d", '"'], "score": [1, 2]})
     table.to_csv(path, sep="\t", index=False)
-    assert read_qrels(LocalFile(path), BEIR_QRELS)["passage_id"].tolist() == ["d", '"']
+    assert read_qrels([LocalFile(path)], BEIR_QRELS)["passage_id"].tolist() == ["d", '"']
     with pytest.raises(DataError, match=r"test\.tsv:2: a quotation mark is not closed"):
         read(tmp_path, 'q\td\t1\n"q\td\t1\n')
 
@@ -55,10 +55,20 @@ def test_whole_grades_are_read(tmp_path, written, grade):
     assert read(tmp_path, f"q\td\t{written}\n") == [("q", "d", grade)]
 
 
-@pytest.mark.parametrize("grade", [MAX_GRADE + 1, -(2**40), 10**30])
+@pytest.mark.parametrize("grade", [MAX_GRADE + 1, -(2**40), 10**30, "9" * 5000])
 def test_a_grade_beyond_32_bits_is_refused(tmp_path, grade):
-    with pytest.raises(DataError, match=rf"test\.tsv:2: grade {grade} is beyond 32 bits; grades must be at most 2,147"):
+    with pytest.raises(DataError, match=r"test\.tsv:2: grade .* is beyond 32 bits; grades must be at most 2,147"):
         read(tmp_path, f"q\tc\t1\nq\td\t{grade}\n")
+
+
+def test_grades_that_are_not_relevant_do_not_conflict(tmp_path):
+    assert read(tmp_path, "q\td\t0\nq\td\t-1\n") == [("q", "d", 0)]
+    with pytest.raises(DataError, match=r"test\.tsv:2: grade 0 of \('q', 'd'\) conflicts with grade 1 on line 1\."):
+        read(tmp_path, "q\td\t1\nq\td\t-1\n")
+
+
+def test_a_header_may_follow_blank_lines(tmp_path):
+    assert read(tmp_path, "\n \nquery-id\tcorpus-id\tscore\nq\td\t1\n") == [("q", "d", 1)]
 
 
 def test_records_are_judgements_too(tmp_path):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from babelrank.data.collection import Collection
-from babelrank.data.language_facts import canonical_code, covers, read_language
+from babelrank.data.language_facts import Spellings, canonical_code, covers, read_language
 from babelrank.data.loading import load_collection
 from babelrank.data.local import load_local
 from made_collections import write_beir
@@ -35,10 +35,21 @@ def test_scripts_and_languages_that_matter_stay_apart(codes):
     assert len({canonical_code(code) for code in codes}) == 2
 
 
-@pytest.mark.parametrize("text", ["", "e", "de en", "de-", "english", "ÄÖ", None, 3, ["de"]])
+@pytest.mark.parametrize("text", ["", "e", "de en", "de-", "english", "123", "ÄÖ", None, 3, ["de"]])
 def test_what_is_no_code_is_refused(text):
     with pytest.raises(ValueError, match="is no language code such as"):
         read_language(text)
+
+
+def test_what_is_said_of_codes():
+    spellings = Spellings()
+    for code in ("en", "und", "xx", "EN", "zh-Hans", "zh"):
+        spellings.read(code)
+    assert list(spellings.notes()) == [
+        "the language code EN or en is read as en",
+        "xx is the code of no known language; check how it is spelled",
+        "zh and zh-Hans are taken for 2 languages; if they are one, give it one code",
+    ]
 
 
 @pytest.mark.parametrize(

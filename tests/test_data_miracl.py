@@ -53,7 +53,7 @@ def real(request, real_data):
     if not all(file.is_file() for file in files):
         pytest.skip(f"needs MIRACL's topics and judgements: {files[0]} is not there")
     topics, qrels = map(LocalFile, files)
-    return lang, read_topics(topics, lang), read_qrels(qrels, TREC_QRELS)
+    return lang, read_topics(topics, lang), read_qrels([qrels], TREC_QRELS)
 
 
 def test_the_published_counts_are_met(real):

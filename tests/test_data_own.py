@@ -41,6 +41,24 @@ def test_a_table_is_a_collection_in_several_languages(tmp_path, name, options):
     assert collection.labels.tolist() == ["de:q1", "en:q1", "en:q2"]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_tables_of_any_system_are_read(tmp_path, end):
+    (tmp_path / "faq.csv").write_bytes(f"sep=;{end}question;answer;language{end}Who?;Ann.;en{end}".encode())
+    assert load_collection(f"local:{tmp_path / 'faq.csv'}").passages["id"].tolist() == ["line-3/en/3"]
+    (tmp_path / "faq.csv").write_bytes("question,answer,language\nWho?,Ann.,en\n".encode("utf-16"))
+    with pytest.raises(DataError, match=r"faq\.csv: not valid Unicode .*; save it as UTF-8"):
+        load_collection(f"local:{tmp_path / 'faq.csv'}")
+
+
+def test_rows_that_are_repeated_count_once(tmp_path):
+    pd.concat([TABLE, TABLE[:2]]).to_csv(tmp_path / "faq.csv", index=False)
+    collection = load_collection(f"local:{tmp_path / 'faq.csv'}")
+    assert (collection.pool_sizes, collection.notes[0]) == (
+        {"de": 2, "en": 2},
+        "2 rows are repeated; each counts once",
+    )
+
+
 def test_without_ids_each_row_is_a_question_of_its_own(tmp_path):
     TABLE.drop(columns="id").to_csv(tmp_path / "faq.csv", index=False)
     assert len(load_collection(f"local:{tmp_path / 'faq.csv'}").qrels) == 3
@@ -56,9 +74,8 @@ def test_a_question_may_have_several_answers(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("id,question,answer\n1,a,b\n", r"faq\.csv: no column language; expected question, answer, language and id"),
+        ("id,question,answer\n1,a,b\n", r"faq\.csv: no column language; its first line names id, question, answer"),
         ("question,answer,language\na,b,en\na,,en\n", r"faq\.csv:3: no answer"),
-        ("question,answer,language\ra,b,en\r", r"faq\.csv:1: no row of columns \(new-line character"),
         ("question,answer,language\na,b\n", r"faq\.csv:2: no language"),
         ("question,answer,language\na,b,en,c\n", r"faq\.csv:2: 4 cells, but 3 columns"),
         ('question,answer,language\na,"b,en\n', r"faq\.csv:2: no row of columns"),
@@ -68,7 +85,10 @@ def test_a_question_may_have_several_answers(tmp_path):
             r"faq\.csv:3: id '1' has another question in en on line 2",
         ),
         ("question,answer,language\n,b,en\n", r"faq\.csv: holds no questions"),
-        ("", r"faq\.csv: holds no questions"),
+        ("question,answer,language\n", r"faq\.csv: holds no questions"),
+        ("", r"faq\.csv: no column question, answer, language; its first line names none"),
+        ("Who?,Ann.,en\n", r"faq\.csv: no column question, answer, language; its first line names who\?, ann\., en"),
+        ("question,answer,language,id,id\na,b,en,1,2\n", r"faq\.csv: two columns are called 'id'"),
     ],
 )
 def test_a_table_that_is_wrong_is_refused(tmp_path, content, message):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from babelrank.errors import EncoderError
+from babelrank.errors import EncoderError, requires
 
 
 @contextmanager
@@ -15,7 +15,5 @@ def extra(name: str) -> Iterator[None]:
     EncoderError
         A module is not installed; says how to install the extra.
     """
-    try:
+    with requires(name, EncoderError):
         yield
-    except ModuleNotFoundError as error:
-        raise EncoderError(f"{error}: pip install 'babelrank[{name}]' brings it.") from error

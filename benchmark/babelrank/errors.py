@@ -1,6 +1,7 @@
 """Errors that a user can act on: what was wrong, where, and what would be valid."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -30,6 +31,21 @@ class ReportError(BabelrankError):
 
 class TrainingError(BabelrankError):
     """A training run is not configured well, cannot go on, or has diverged."""
+
+
+@contextmanager
+def requires(extra: str, error_class: type[BabelrankError]) -> Iterator[None]:
+    """Import inside what one of babelrank's extras brings.
+
+    Raises
+    ------
+    BabelrankError
+        A module is not installed; says how to install the extra. Of the class given.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise error_class(f"{error}: pip install 'babelrank[{extra}]' brings it.") from error
 
 
 def unknown_choice(kind: str, given: str, choices: Iterable[str]) -> str:

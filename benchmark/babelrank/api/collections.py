@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from babelrank.api.inputs import optional_path, watched_by
 from babelrank.data.catalog import SOURCES, find_sources, source_folder
+from babelrank.data.collection import Collection
 from babelrank.data.download import FileState, fetch, verify
 from babelrank.data.export import export_texts
 from babelrank.data.loading import describe_collection as describe
 from babelrank.data.loading import load_collection, load_collections
+from babelrank.data.mteb_export import make_task
 from babelrank.data.spec import GRAMMAR, PUBLISHED
 from babelrank.data.template import write_template
 from babelrank.files import as_path
@@ -162,6 +165,35 @@ def describe_collection(spec: str, data: str | Path | None = None, *, observer: 
     with watched_by(observer) as watching:
         loaded = load_collections([spec], optional_path(data), log=watching.log)
     return [line for collection in loaded.values() for line in describe(collection)]
+
+
+def as_mteb_task(collection: str | Collection, *, data: str | Path | None = None) -> Any:
+    """Return a collection as a task that `mteb.evaluate` runs; needs ``babelrank[mteb]``.
+
+    The task has a subset for each pair of languages, such as ``de-en`` (query, passage), and one for each query
+    language over the pool of all languages, such as ``de-all``. Its main score is nDCG@10. mteb encodes the passages
+    of each subset again.
+
+    Parameters
+    ----------
+    collection
+        A specification such as ``xquad-r``, or a `Collection`.
+    data
+        As for `list_collections`.
+
+    Raises
+    ------
+    DataError
+        The collection is unknown or missing, mteb is not installed, or does not know one of the languages.
+
+    Examples
+    --------
+    >>> import babelrank
+    >>> babelrank.as_mteb_task("sample:de,en").metadata.hf_subsets
+    ['de-de', 'de-en', 'en-de', 'en-en', 'de-all', 'en-all']
+    """
+    found = collection if isinstance(collection, Collection) else load_collection(collection, optional_path(data))
+    return make_task(found)
 
 
 def list_collections(data: str | Path | None = None) -> list[CollectionEntry]:

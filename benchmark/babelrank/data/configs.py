@@ -15,7 +15,7 @@ from langcodes import Language, LanguageTagError
 
 from babelrank.data.folders import DataFile, Folder
 from babelrank.data.language_facts import UNKNOWN_LANGUAGE, canonical_code
-from babelrank.data.layout import find_qrels, find_record_file, find_records, match_records, only_file
+from babelrank.data.layout import USUAL_SPLIT, find_qrels, find_records, match_records
 from babelrank.data.subsets import Subset
 from babelrank.errors import DataError, unknown_choice
 
@@ -61,7 +61,7 @@ def find_subsets(
     card: Card,
     *,
     names: Sequence[str] = (),
-    split: str = "test",
+    split: str = USUAL_SPLIT,
     language: str | None = None,
 ) -> list[Subset]:
     """Return the subsets that a folder holds.
@@ -99,22 +99,14 @@ def find_subsets(
     def subset(name: str) -> Subset:
         prefix, parts, place = prefixes[name], card.listed.get(name, {}), f"{folder.name} ({name})"
 
-        def queries() -> DataFile:
-            if "queries" not in parts:
-                return find_record_file(folder, f"{prefix}queries", split)
-            return only_file(place, "queries", _of_split(place, "queries", parts, split))
-
-        def qrels() -> DataFile:
-            if "qrels" not in parts:
+        def find(part: str) -> tuple[DataFile, ...]:
+            if part in parts:
+                return _of_split(place, part, parts[part], split)
+            if part == "qrels":
                 return find_qrels(qrels_folder, split, prefix)
-            return only_file(place, "qrels", _of_split(place, "qrels", parts, split))
+            return find_records(folder, f"{prefix}{part}", split)
 
-        def passages() -> tuple[DataFile, ...]:
-            if "corpus" not in parts:
-                return find_records(folder, f"{prefix}corpus", split)
-            return _of_split(place, "corpus", parts, split)
-
-        return Subset(name, known.get(name, (usual,)), queries, qrels, passages)
+        return Subset(name, known.get(name, (usual,)), find)
 
     return [subset(name) for name in names or prefixes]
 
@@ -144,9 +136,8 @@ def _files_of(folder: Folder, listed: Any) -> _Files:
     return files
 
 
-def _of_split(place: str, part: str, parts: Mapping[str, _Files], split: str) -> tuple[DataFile, ...]:
+def _of_split(place: str, part: str, files: _Files, split: str) -> tuple[DataFile, ...]:
     """Return a part's files of a split; queries or passages without splits are those of all."""
-    files = parts.get(part, {})
     if split not in files and len(files) == 1 and part != "qrels":
         return next(iter(files.values()))
     if split not in files:

@@ -6,8 +6,9 @@ Out: tables of strings and grades; nothing is looked up yet.
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ _HEADER_NAMES = {
     *("score", "grade", "relevance", "rel", "label", "judgement", "judgment", "gain", "iteration", "iter", "subtopic"),
 }
 _Note = Callable[[str], None]
+_Place = tuple[str, int]  # file and line
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,10 @@ OWN_QRELS = QrelsLayout("query-id\tpassage-id\tgrade", 0, 1, 2)
 TREC_QRELS = QrelsLayout("query-id\tQ0\tpassage-id\tgrade", 0, 2, 3, quoted=False)
 
 
-def read_qrels(file: Records, layout: QrelsLayout, note: _Note = lambda _: None) -> pd.DataFrame:
+def read_qrels(files: Sequence[Records], layout: QrelsLayout, note: _Note = lambda _: None) -> pd.DataFrame:
     """Read judgements: lines of columns, or records (JSON lines or Parquet) with the layout's fields.
 
-    A first line is a header if its grade is no number and two of its cells are names of columns, such as
+    The first line of a file is a header if its grade is no number and two of its cells are names of columns, such as
     ``corpus-id``. A judgement that is repeated with one grade counts once.
 
     Parameters
@@ -71,63 +73,76 @@ def read_qrels(file: Records, layout: QrelsLayout, note: _Note = lambda _: None)
     -------
     pandas.DataFrame
         Columns ``query_id``, ``passage_id`` (str) and ``grade`` (int64, ≥ 0; 0 is judged not relevant, as are grades
-        below 0, which TREC-COVID has), in the file's order.
+        below 0, which TREC-COVID has), in the files' order.
 
     Raises
     ------
     DataError
-        The file cannot be read, holds no judgement, a line has other columns or no whole grade of 32 bits, or a
+        A file cannot be read, there is no judgement, a line has other columns or no whole grade of 32 bits, or a
         passage has two grades for one query; names the line.
     """
-    if isinstance(file, (LocalFile, HubFile)) and not file.name.endswith(SUFFIXES):
-        rows = _line_rows(file.local(), layout)
-    else:
-        rows = _record_rows(file, layout)
-    judged: dict[tuple[str, str], tuple[int, int]] = {}
+    judged: dict[tuple[str, str], tuple[int, _Place]] = {}
     repeats = 0
-    for number, query, passage, grade in rows:
-        before, first = judged.setdefault((query, passage), (grade, number))
+    for place, query, passage, grade in chain.from_iterable(_qrels_rows(file, layout) for file in files):
+        before, first = judged.setdefault((query, passage), (grade, place))
         if before != grade:
             raise DataError(
-                f"{file.name}:{number}: grade {grade} of {(query, passage)} conflicts with grade {before} on line "
-                f"{first}."
+                f"{place[0]}:{place[1]}: grade {grade} of {(query, passage)} conflicts with grade {before} on "
+                f"{_line(first, place)}."
             )
-        repeats += first != number
+        repeats += first != place
     if not judged:
-        raise DataError(f"{file.name}: holds no judgements.")
+        raise DataError(f"{', '.join(file.name for file in files)}: holds no judgements.")
     if repeats:
         note(f"{repeats:,} judgements are repeated; each counts once")
-    table = ((query, passage, max(grade, 0)) for (query, passage), (grade, _) in judged.items())
+    table = ((query, passage, grade) for (query, passage), (grade, _) in judged.items())
     return pd.DataFrame(table, columns=["query_id", "passage_id", "grade"]).astype(
         {"query_id": "str", "passage_id": "str", "grade": "int64"}
     )
 
 
-def _line_rows(path: Path, layout: QrelsLayout) -> Iterator[tuple[int, str, str, int]]:
+def _qrels_rows(file: Records, layout: QrelsLayout) -> Iterator[tuple[_Place, str, str, int]]:
+    """Yield place, query, passage and grade, which is at least 0."""
+    if isinstance(file, (LocalFile, HubFile)) and not file.name.endswith(SUFFIXES):
+        rows = _line_rows(file.local(), layout)
+    else:
+        rows = _record_rows(file, layout)
+    for number, query, passage, grade in rows:
+        if abs(grade) > MAX_GRADE:
+            raise DataError(
+                f"{file.name}:{number}: grade {grade:,.0f} is beyond 32 bits; grades must be at most {MAX_GRADE:,}."
+            )
+        yield (file.name, number), query, passage, max(int(grade), 0)
+
+
+def _line_rows(path: Path, layout: QrelsLayout) -> Iterator[tuple[int, str, str, float]]:
+    is_first = True
     for number, line in read_rows(path):
         cells = _split(path, number, line, layout)
         query, passage, grade = (cells[place].strip(SPACE) for place in (layout.query, layout.passage, layout.grade))
         if not _WHOLE.fullmatch(grade):
-            if number == 1 and not _is_number(grade) and _is_header(query, passage, grade):
+            if is_first and not _is_number(grade) and _is_header(query, passage, grade):
+                is_first = False
                 continue
             raise DataError(f"{path}:{number}: grade {grade!r} is no whole number.")
         if not query or not passage:
             raise DataError(f"{path}:{number}: an empty id.")
-        yield number, query, passage, _check_grade(path, number, int(grade.partition(".")[0]))
+        is_first = False
+        yield number, query, passage, float(grade)
 
 
-def _record_rows(file: Records, layout: QrelsLayout) -> Iterator[tuple[int, str, str, int]]:
+def _record_rows(file: Records, layout: QrelsLayout) -> Iterator[tuple[int, str, str, float]]:
     fields = layout.columns.split("\t")
     names = [fields[place] for place in (layout.query, layout.passage, layout.grade)]
     for place, record in file.records(columns=tuple(names)):
         try:
             query, passage, grade = read_id(record[names[0]]), read_id(record[names[1]]), record[names[2]]
-            if isinstance(grade, bool) or not isinstance(grade, (int, float)) or grade != int(grade):
+            if isinstance(grade, bool) or not isinstance(grade, (int, float)) or not float(grade).is_integer():
                 raise ValueError(f"grade {grade!r} is no whole number")
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             problem = f"no field {error}" if isinstance(error, KeyError) else str(error)
             raise DataError(f"{file.name}:{place}: {problem}, where a judgement is {show_record(names)}.") from error
-        yield place, query, passage, _check_grade(file.name, place, int(grade))
+        yield place, query, passage, float(grade)
 
 
 def _split(path: Path, number: int, line: str, layout: QrelsLayout) -> list[str]:
@@ -151,14 +166,13 @@ def _is_header(*cells: str) -> bool:
     return sum(re.sub(r"[\W_]", "", cell).lower() in _HEADER_NAMES for cell in cells) >= 2
 
 
-def _check_grade(name: object, number: int, grade: int) -> int:
-    if abs(grade) > MAX_GRADE:
-        raise DataError(f"{name}:{number}: grade {grade} is beyond 32 bits; grades must be at most {MAX_GRADE:,}.")
-    return grade
+def _line(first: _Place, place: _Place) -> str:
+    """Say where something was first, seen from another place."""
+    return f"line {first[1]}" + ("" if first[0] == place[0] else f" of {first[0]}")
 
 
 def read_queries(
-    file: Records,
+    files: Sequence[Records],
     id_fields: tuple[str, ...],
     language: str | None = None,
     *,
@@ -170,7 +184,7 @@ def read_queries(
     Parameters
     ----------
     id_fields
-        Fields that may hold the id, a string or an integer, which becomes one; the first that the file has is read.
+        Fields that may hold the id, a string or an integer, which becomes one; the first that a file has is read.
     language
         Of all queries; if there is none, each record says its own in ``lang``, may name in ``question`` what it shares
         with its translations, and in ``variant`` what version of the question it is.
@@ -188,14 +202,12 @@ def read_queries(
     Raises
     ------
     DataError
-        The file cannot be read, an id is used for two queries, or a record is no query; names the line.
+        A file cannot be read, there is no query, an id is used for two, or a record is none; names the line.
     """
     own = ("text", *(() if language else ("lang", "question", "variant")))
-    spelled, name = Spellings() if spellings is None else spellings, ""
+    spelled = Spellings() if spellings is None else spellings
 
-    def read(record: Any) -> tuple[str, ...]:
-        nonlocal name
-        name = name or next((each for each in id_fields if each in record), id_fields[0])
+    def read(record: Any, name: str) -> tuple[str, ...]:
         query, text = read_id(record[name]), record["text"]
         if not isinstance(text, str):
             raise TypeError(f"the text should be a str, is {type(text).__name__}")
@@ -206,45 +218,50 @@ def read_queries(
             raise TypeError(f"the variant should be a str, is {type(variant).__name__}")
         return lang, query, query if question is None else read_id(question), text, *(() if language else (variant,))
 
-    def rows() -> Iterator[tuple[int, tuple[str, ...]]]:
+    def rows(file: Records) -> Iterator[tuple[_Place, tuple[str, ...]]]:
+        name = ""
         for place, record in file.records(columns=(*id_fields, *own)):
             try:
-                query = read(record)
+                name = name or next((each for each in id_fields if each in record), id_fields[0])
+                query = read(record, name)
             except (KeyError, TypeError, ValueError) as error:
                 problem = f"no field {error}" if isinstance(error, KeyError) else str(error)
                 expected = show_record((id_fields[0], *own))
                 raise DataError(f"{file.name}:{place}: {problem}, where a query is {expected}.") from error
-            yield place, query
+            yield (file.name, place), query
 
-    return _query_table(file.name, rows(), note)
+    return _query_table(files, chain.from_iterable(map(rows, files)), note)
 
 
 def read_topics(file: DataFile, language: str, note: _Note = lambda _: None) -> pd.DataFrame:
     """Read queries that are lines of id, tab, text; see `read_queries`."""
     path = file.local()
 
-    def rows() -> Iterator[tuple[int, tuple[str, ...]]]:
+    def rows() -> Iterator[tuple[_Place, tuple[str, ...]]]:
         for number, line in read_rows(path):
             name, tab, text = line.partition("\t")
             name = name.strip(SPACE)
             if not tab or not name:
                 raise DataError(f"{path}:{number}: {line[:80]!r} is not 'query-id\\ttext'.")
-            yield number, (language, name, name, text)
+            yield (file.name, number), (language, name, name, text)
 
-    return _query_table(file.name, rows(), note)
+    return _query_table([file], rows(), note)
 
 
-def _query_table(where: str, rows: Iterator[tuple[int, tuple[str, ...]]], note: _Note) -> pd.DataFrame:
-    table: dict[str, tuple[int, tuple[str, ...]]] = {}
+def _query_table(files: Sequence[Records], rows: Iterable[tuple[_Place, tuple[str, ...]]], note: _Note) -> pd.DataFrame:
+    table: dict[str, tuple[_Place, tuple[str, ...]]] = {}
     repeats = 0
     for place, (lang, name, question, text, *variant) in rows:
+        where = f"{place[0]}:{place[1]}"
         if not is_unicode(text + name + question):
-            raise DataError(f"{where}:{place}: not valid Unicode (half of a surrogate pair).")
+            raise DataError(f"{where}: not valid Unicode (half of a surrogate pair).")
         query = lang, name, question, text.strip(), *variant
         first, before = table.setdefault(name, (place, query))
         if before != query:
-            raise DataError(f"{where}:{place}: query id {name!r} is that of another query on line {first}.")
+            raise DataError(f"{where}: query id {name!r} is that of another query on {_line(first, place)}.")
         repeats += first != place
+    if not table:
+        raise DataError(f"{', '.join(file.name for file in files)}: holds no queries.")
     if repeats:
         note(f"{repeats:,} queries are repeated; each counts once")
     queries = [query for _, query in table.values()]

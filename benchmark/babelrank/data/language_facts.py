@@ -76,7 +76,7 @@ def read_language(value: object) -> str:
         It is not shaped like one.
     """
     code = _standardise(value) if isinstance(value, str) and value.isascii() else None
-    if code is None:
+    if code is None or not code.partition("-")[0].isalpha():
         raise ValueError(f"{value!r} is no language code such as 'de' or 'zh-Hant'")
     return code
 
@@ -93,13 +93,15 @@ class Spellings(dict[str, str]):
         return known
 
     def notes(self) -> Iterator[str]:
-        """Say which spellings were taken for one language, and which codes look like one and are not."""
+        """Say which spellings were taken for one language, which codes look like one, and which are of no language."""
         for lang in sorted(set(self.values())):
+            if not Language.get(lang).is_valid():
+                yield f"{lang} is the code of no known language; check how it is spelled"
             spelled = sorted(code for code, known in self.items() if known == lang)
             if spelled != [lang]:
                 yield f"the language code {' or '.join(spelled)} is read as {lang}"
         regions: dict[str, list[str]] = {}
-        for lang in sorted(set(self.values())):
+        for lang in sorted(set(self.values()) - {UNKNOWN_LANGUAGE}):
             likely = Language.get(lang).maximize()
             regions.setdefault(f"{likely.language}-{likely.script}", []).append(lang)
         for langs in regions.values():

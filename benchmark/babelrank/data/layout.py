@@ -8,10 +8,13 @@ from babelrank.data.folders import DataFile, Folder
 from babelrank.data.records import PACKED, SUFFIXES
 from babelrank.errors import DataError, unknown_choice
 
+USUAL_SPLIT = "test"
 SPLITS = {"train", "dev", "test", "validation", "valid", "val", "eval"}
-_SHARD = re.compile(r"-\d+-of-\d+$")  # as datasets writes them
+_SHARD = re.compile(r"-\d+-of-(\d+)$")  # as datasets writes them
 _NUMBER = re.compile(r"[-_.]?\d+$")
 _TABLES = tuple(f".tsv{packed}" for packed in PACKED)
+_ALL = (*_TABLES, *SUFFIXES)
+_SHOWN = 3  # files in an error
 
 
 def find_records(folder: Folder, stem: str, split: str | None = None) -> tuple[DataFile, ...]:
@@ -28,7 +31,7 @@ def find_records(folder: Folder, stem: str, split: str | None = None) -> tuple[D
     """
     found = match_records(folder, stem)
     if not found:
-        raise DataError(f"{folder.name}: no {stem}.jsonl, nor {stem}.jsonl.gz, {stem}.parquet.")
+        raise _missing(folder, stem, f"{stem}.jsonl, nor {stem}.jsonl.gz, {stem}.parquet")
     return _of_split(folder, stem, found, split)
 
 
@@ -37,13 +40,8 @@ def match_records(folder: Folder, stem: str) -> list[DataFile]:
     return _match(folder, (stem, f"{stem}-*", f"{stem}/*"), SUFFIXES)
 
 
-def find_record_file(folder: Folder, stem: str, split: str | None = None) -> DataFile:
-    """Return the one file of records that makes up ``stem``; see `find_records`."""
-    return only_file(folder.name, stem, find_records(folder, stem, split))
-
-
-def find_qrels(folder: Folder, split: str, prefix: str = "") -> DataFile:
-    """Return the file of one split's judgements: ``qrels/SPLIT.tsv``, ``SPLIT.tsv``, or records in BEIR's fields.
+def find_qrels(folder: Folder, split: str, prefix: str = "") -> tuple[DataFile, ...]:
+    """Return the files of one split's judgements: ``qrels/SPLIT.tsv``, ``SPLIT.tsv``, or records in BEIR's fields.
 
     Parameters
     ----------
@@ -53,42 +51,42 @@ def find_qrels(folder: Folder, split: str, prefix: str = "") -> DataFile:
     Raises
     ------
     DataError
-        There is none of that split, or more than one.
+        There is none of that split, or it is not clear which they are, see `find_records`.
     """
-    records = (*_TABLES, *SUFFIXES)
-    places = {f"{prefix}qrels/*": records, f"{prefix}data/*": records, f"{prefix}*": _TABLES, f"{prefix}qrels": records}
-    by_split: dict[str, list[DataFile]] = {}
+    stem = f"{prefix}qrels"
+    places = {f"{stem}/*": _ALL, f"{prefix}data/*": _ALL, f"{prefix}*": _TABLES, stem: _ALL}
+    by_split: dict[str, dict[str, DataFile]] = {}
     for pattern, kinds in places.items():
         for file in _match(folder, (pattern,), kinds):
-            by_split.setdefault(_SHARD.sub("", _stem(file)), []).append(file)
+            by_split.setdefault(_SHARD.sub("", _stem(file)), {})[file.name] = file
         if split in by_split:
-            return only_file(folder.name, f"{prefix}qrels", by_split[split])
-    if unnamed := by_split.get(PurePath(f"{prefix}qrels").name):
-        return only_file(folder.name, f"{prefix}qrels", unnamed)
-    if not by_split:
-        raise DataError(f"{folder.name}: no {prefix}qrels/{split}.tsv.")
-    raise DataError(f"{folder.name}: " + unknown_choice("split", split, by_split))
+            break
+    found = by_split.get(split) or by_split.get(PurePath(stem).name)
+    if found:
+        return _of_one_kind(folder, stem, [*found.values()])
+    if by_split:
+        raise DataError(f"{folder.name}: " + unknown_choice("split", split, by_split))
+    raise _missing(folder, stem, f"{stem}/{split}.tsv")
 
 
-def find_table(folder: Folder, stem: str) -> DataFile:
-    """Return the file of columns that is called ``stem``, packed or not.
+def find_table(folder: Folder, stem: str) -> tuple[DataFile, ...]:
+    """Return the file of columns that is called ``stem``, or files of records, see `find_records`.
 
     Raises
     ------
     DataError
-        There is none, or more than one.
+        There is none, or it is not clear which they are.
     """
-    found = _match(folder, (stem,), _TABLES)
+    found = _match(folder, (stem, f"{stem}-*"), _ALL)
     if not found:
-        raise DataError(f"{folder.name}: no {stem}.tsv. Only `babelrank diagnose` works without it.")
-    return only_file(folder.name, stem, found)
+        raise DataError(f"{_missing(folder, stem, f'{stem}.tsv')} Only `babelrank diagnose` works without it.")
+    return _of_one_kind(folder, stem, found)
 
 
-def only_file(place: str, stem: str, files: Sequence[DataFile]) -> DataFile:
-    """Return the one file that there is; refuse several."""
-    if len(files) > 1:
-        raise DataError(f"{place}: which are the {stem}? {_list(files)}.")
-    return files[0]
+def _missing(folder: Folder, stem: str, expected: str) -> DataError:
+    """Return an error that says what is called alike."""
+    alike = [file.name for pattern in (f"{stem}.*", f"{stem}/*") for file in folder.match(pattern)]
+    return DataError(f"{folder.name}: no {expected}" + (f"; there is {', '.join(alike[:_SHOWN])}." if alike else "."))
 
 
 def _match(folder: Folder, patterns: Sequence[str], suffixes: Sequence[str]) -> list[DataFile]:
@@ -123,6 +121,9 @@ def _of_one_kind(folder: Folder, stem: str, files: list[DataFile]) -> tuple[Data
             f"{folder.name}: which files are the {stem}? {_list(files)}: one layout and one kind of file are read. "
             "Remove what does not belong."
         )
+    totals = {int(found[1]) if (found := _SHARD.search(_stem(file))) else 0 for file in files}
+    if totals - {0, len(files)}:
+        raise DataError(f"{folder.name}: {len(files)} of {max(totals)} files of the {stem} are there: {_list(files)}.")
     return tuple(files)
 
 

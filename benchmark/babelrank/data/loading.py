@@ -3,28 +3,48 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from babelrank.data.afriqa import load_afriqa
 from babelrank.data.beir import load_beir
 from babelrank.data.catalog import DATA_VARIABLE, SOURCES, Source, data_folder, local_files, source_folder
 from babelrank.data.collection import Collection
 from babelrank.data.download import fetch_if_ours
+from babelrank.data.ir_data_sets import load_ir_datasets
 from babelrank.data.lareqa import load_lareqa
 from babelrank.data.local import load_local
 from babelrank.data.miracl import load_miracl
+from babelrank.data.mteb_tasks import load_mteb, load_task
 from babelrank.data.ntrex import load_ntrex
-from babelrank.data.spec import BEIR, LAREQA, Spec, known_languages, parse_spec, parse_specs
+from babelrank.data.spec import (
+    BEIR,
+    HUB,
+    IR_DATASETS,
+    LAREQA,
+    MTEB,
+    Spec,
+    known_languages,
+    parse_spec,
+    parse_specs,
+)
 from babelrank.data.table import SUFFIXES, load_table
 from babelrank.data.variants import select_variant
 from babelrank.errors import DataError
 from babelrank.files import as_path
+
+if TYPE_CHECKING:
+    from mteb.abstasks.retrieval import AbsTaskRetrieval
 
 _Progress = Callable[[int], None]
 _SHOWN = 3  # files in an error
 
 
 def load_collection(
-    spec: str | Spec, data: Path | None = None, *, judged: bool = True, on_progress: _Progress = lambda _: None
+    spec: "str | Spec | AbsTaskRetrieval",
+    data: Path | None = None,
+    *,
+    judged: bool = True,
+    on_progress: _Progress = lambda _: None,
 ) -> Collection:
     """Load a collection by its specification.
 
@@ -34,7 +54,7 @@ def load_collection(
     Parameters
     ----------
     spec
-        See `spec.parse_spec`.
+        See `spec.parse_spec`; or a retrieval task of mteb.
     data
         Folder of the collections, with ``xquad-r/``, ``ntrex/`` and so on as published; by default ``BABELRANK_DATA``,
         then the user's data folder, which `babelrank data fetch` fills.
@@ -53,6 +73,12 @@ def load_collection(
     >>> load_collection("sample:de,en").pool_sizes
     {'de': 70, 'en': 70}
     """
+    if not isinstance(spec, (str, Spec)):
+        if not hasattr(spec, "metadata"):
+            raise DataError(
+                f"a collection is a specification such as 'xquad-r', a Collection or a task of mteb, not {spec!r}."
+            )
+        return load_task(spec, on_progress)
     parsed = parse_spec(spec) if isinstance(spec, str) else spec
     place = as_path(parsed.place) if parsed.source == "local" else None
     if not judged and place is not None and place.is_dir():
@@ -154,6 +180,14 @@ def _load_beir(spec: Spec, data: Path | None, on_progress: _Progress) -> Collect
     return load_beir(spec, data_folder(data), on_progress)
 
 
+def _load_mteb(spec: Spec, _data: Path | None, on_progress: _Progress) -> Collection:
+    return load_mteb(spec, on_progress)
+
+
+def _load_ir_datasets(spec: Spec, _data: Path | None, on_progress: _Progress) -> Collection:
+    return load_ir_datasets(spec, on_progress)
+
+
 def _load_local(spec: Spec, _data: Path | None, on_progress: _Progress) -> Collection:
     place = as_path(spec.place)
     if place.name.lower().endswith(SUFFIXES) and not place.is_dir():
@@ -162,4 +196,11 @@ def _load_local(spec: Spec, _data: Path | None, on_progress: _Progress) -> Colle
 
 
 _LAYOUTS = {LAREQA: _load_lareqa, "ntrex": _load_ntrex, "afriqa": _load_afriqa}
-_LOADERS = {"miracl": _load_miracl, BEIR: _load_beir, "hf": _load_beir, "local": _load_local}
+_LOADERS = {
+    "miracl": _load_miracl,
+    BEIR: _load_beir,
+    HUB: _load_beir,
+    MTEB: _load_mteb,
+    IR_DATASETS: _load_ir_datasets,
+    "local": _load_local,
+}

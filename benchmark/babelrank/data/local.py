@@ -12,8 +12,8 @@ In: a folder with three files.
     Query id, passage id and grade, with tabs between; a query may have relevant passages in any language. `diagnose`
     does without.
 
-All languages share one space of ids. The first two may be Parquet, all may be packed (``.jsonl.gz``), and the passages
-may be in several files (``passages-*.jsonl``, or those in ``passages/``). Language codes are made canonical, see
+All languages share one space of ids. Each may be JSON lines or Parquet, packed (``.jsonl.gz``), and in several files
+(``passages-*.jsonl``, or those in ``passages/``). Language codes are made canonical, see
 `language_facts.canonical_code`.
 """
 
@@ -25,13 +25,13 @@ from babelrank.data.collection import Collection, assemble
 from babelrank.data.folders import LocalFolder, folder_name
 from babelrank.data.judgements import OWN_QRELS, read_qrels, read_queries
 from babelrank.data.language_facts import Spellings
-from babelrank.data.layout import find_record_file, find_records, find_table
+from babelrank.data.layout import find_records, find_table
 from babelrank.data.parts import read_parts
 from babelrank.data.passages import PassageLayout, PassageSource
 from babelrank.data.variants import attach_variants, check_originals, split_versions
 from babelrank.errors import DataError
 
-_IDS = ("id",)
+_IDS = ("id", "_id")
 
 
 def load_local(folder: Path, *, judged: bool = True, on_progress: Callable[[int], None] = lambda _: None) -> Collection:
@@ -54,7 +54,7 @@ def load_local(folder: Path, *, judged: bool = True, on_progress: Callable[[int]
     files, spellings = LocalFolder(folder), Spellings()
     notes: list[str] = []
     parts = read_parts(
-        lambda: read_queries(find_record_file(files, "queries"), _IDS, spellings=spellings, note=notes.append),
+        lambda: read_queries(find_records(files, "queries"), _IDS, spellings=spellings, note=notes.append),
         (lambda: read_qrels(find_table(files, "qrels"), OWN_QRELS, notes.append)) if judged else None,
         lambda: PassageSource(find_records(files, "passages"), PassageLayout(_IDS), spellings=spellings),
         thorough=True,

@@ -62,7 +62,7 @@ def load_miracl(
 
     parts = read_parts(
         lambda: read_topics(find(topics_pattern(lang, "topics", split))[0], lang, notes.append),
-        lambda: read_qrels(find(topics_pattern(lang, "qrels", split))[0], TREC_QRELS, notes.append),
+        lambda: read_qrels(find(topics_pattern(lang, "qrels", split)), TREC_QRELS, notes.append),
         lambda: PassageSource(
             find(f"miracl-corpus-{_VERSION}-{lang}/docs-*.jsonl.gz", HUB_CORPUS), PassageLayout(("docid",), lang)
         ),

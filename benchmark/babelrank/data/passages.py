@@ -181,6 +181,8 @@ class PassageSource:
                 problem = f"no field {error}" if isinstance(error, KeyError) else str(error)
                 if not isinstance(record, dict):
                     problem = f"a {type(record).__name__}"
+                elif not isinstance(record.get("title", ""), str | None):
+                    problem = f"the title should be a str, is {type(record['title']).__name__}"
                 raise DataError(f"{file.name}:{place}: {problem}, where a passage is {self.layout}.") from error
             yield passage
 

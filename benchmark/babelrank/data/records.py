@@ -12,9 +12,9 @@ import lzma
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from io import BufferedReader
+from io import BufferedReader, TextIOWrapper
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -110,34 +110,48 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def read_table(path: Path, needed: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
     """Read rows of columns below a header, as spreadsheets write them: quoted cells, commas, semicolons or tabs.
 
     Yields the last line of each row that is not blank, from 1, and its cells by column, in lower case.
 
+    Parameters
+    ----------
+    needed
+        Columns that there must be.
+
     Raises
     ------
     DataError
-        The file cannot be read, is not UTF-8, or a row has more cells than the header, or a quotation that is not
-        closed.
+        The file cannot be read, is not UTF-8, lacks a column or has one twice, a row has more cells than the header, or
+        a quotation is not closed.
     """
-    with _lines(path) as lines:
+    line = 1
+    with _lines(path) as raw:
+        lines = TextIOWrapper(raw, "utf-8", newline="")  # a line may end as on any system
         try:
-            header = lines.readline().decode()
+            header = lines.readline()
+            if header.lower().startswith("sep="):  # Excel's own first line
+                header, line = lines.readline(), 2
             delimiter = max("\t;,", key=header.count)
-            rest = (line.decode() for line in lines)
-            rows = csv.reader(chain([header], rest), delimiter=delimiter, strict=True)
-            try:
-                names = [name.strip().lower() for name in next(rows, [])]
-                for row in rows:
-                    if len(row) > len(names):
-                        raise DataError(f"{path}:{rows.line_num}: {len(row)} cells, but {len(names)} columns.")
-                    if any(cell.strip() for cell in row):
-                        yield rows.line_num, dict.fromkeys(names, "") | dict(zip(names, row, strict=False))
-            except csv.Error as error:
-                raise DataError(f"{path}:{rows.line_num}: no row of columns ({error}).") from error
+            rows = csv.reader(chain([header], lines), delimiter=delimiter, strict=True)
+            first = line - 1
+            names = [name.strip().lower() for name in next(rows, [])]
+            if missing := [name for name in needed if name not in names]:
+                there = ", ".join(filter(None, names)) or "none"
+                raise DataError(f"{path}: no column {', '.join(missing)}; its first line names {there}.")
+            if repeated := [name for name in names if names.count(name) > 1]:
+                raise DataError(f"{path}: two columns are called {repeated[0]!r}.")
+            for row in rows:
+                line = first + rows.line_num
+                if len(row) > len(names):
+                    raise DataError(f"{path}:{line}: {len(row)} cells, but {len(names)} columns.")
+                if any(cell.strip() for cell in row):
+                    yield line, dict.fromkeys(names, "") | dict(zip(names, row, strict=False))
         except UnicodeDecodeError as error:
-            raise DataError(f"{path}: not valid Unicode ({error}).") from error
+            raise DataError(f"{path}: not valid Unicode ({error}); save it as UTF-8.") from error
+        except csv.Error as error:
+            raise DataError(f"{path}:{line + 1}: no row of columns ({error}).") from error
 
 
 def _read_json_lines(path: Path, skip: int) -> Iterator[tuple[int, Any]]:

@@ -5,14 +5,14 @@ See `GRAMMAR`.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from babelrank.data import afriqa, lareqa, ntrex
 from babelrank.data.catalog import SOURCES, Source, local_files, source_folder
 from babelrank.data.language_facts import canonical_code
-from babelrank.data.layout import SPLITS
+from babelrank.data.layout import SPLITS, USUAL_SPLIT
 from babelrank.data.miracl import LANGUAGES
 from babelrank.data.variants import SEPARATOR
 from babelrank.errors import DataError, unknown_choice
@@ -21,6 +21,9 @@ from babelrank.files import as_path
 LAREQA = "lareqa"
 BEIR = "beir"
 PUBLISHED = "published"
+HUB = "hf"
+MTEB = "mteb"
+IR_DATASETS = "ir_datasets"
 # By source: the grammar, what it names, and an example.
 GRAMMAR = MappingProxyType(
     {
@@ -35,10 +38,20 @@ GRAMMAR = MappingProxyType(
             "BEIR's layout, one language: a folder, or a data set on the Hub",
             "beir:scifact, beir:germanquad:test@de",
         ),
-        "hf": (
+        HUB: (
             "hf:ORG/NAME_OR_DIR[:SUBSET,SUBSET…][:SPLIT][@LANG]",
             "MTEB's layout, several languages in one pool: a data set on the Hub, or a folder",
             "hf:mteb/XQuADRetrieval:de,en:validation",
+        ),
+        MTEB: (
+            "mteb:TASK[:SUBSET,SUBSET…][:SPLIT]",
+            "a retrieval task of mteb, its languages in one pool; needs babelrank[mteb]",
+            "mteb:BelebeleRetrieval, mteb:MLQARetrieval:deu-deu,deu-eng",
+        ),
+        IR_DATASETS: (
+            "ir_datasets:ID[,ID…][@LANG]",
+            "data sets of ir_datasets, several in one pool; needs babelrank[ir-datasets]",
+            "ir_datasets:mmarco/de/dev/small,mmarco/fr/dev/small",
         ),
         "local": ("local:DIR[@VARIANT] or local:FILE.csv[@VARIANT]", "your own", "local:my-collection, local:faq.csv"),
     }
@@ -65,7 +78,8 @@ class Spec:
     source
         A key of `GRAMMAR`; of a published collection its layout.
     place
-        Name in the catalog or on the Hub, or a folder; empty for MIRACL from wherever it is.
+        Name in the catalog, on the Hub or in mteb, or a folder; empty for ir_datasets, and for MIRACL from wherever it
+        is.
     candidates
         What a passage is, see `catalog.Source`; of published collections only.
     languages
@@ -73,7 +87,7 @@ class Spec:
     split
         Of the judgements; empty for the usual one, see `default_split`.
     subsets
-        Names of those that are chosen, of MTEB's layout only; empty for all.
+        Of MTEB's layout and tasks, names of those that are chosen, empty for all; of ir_datasets, ids.
     variant
         Of the queries, see `variants`; empty for the original ones.
     """
@@ -88,11 +102,13 @@ class Spec:
 
     def __str__(self) -> str:
         """Return the shortest specification that means the same."""
+        if self.source == IR_DATASETS:
+            return f"{IR_DATASETS}:{','.join(self.subsets)}" + "".join(f"@{lang}" for lang in self.languages)
         published = SOURCES.get(self.place) if self.source in _FIND_LANGUAGES else None
         parts = [self.place] if published else [self.source, self.place]
         if published and self.candidates != published.candidates[0]:
             parts.append(self.candidates)
-        if self.source == "hf":
+        if self.source in (HUB, MTEB):
             named = self.subsets or self.split not in ("", *SPLITS)
             parts += [",".join(self.subsets)] * bool(named) + [self.split] * bool(self.split)
             return ":".join(parts) + "".join(f"@{lang}" for lang in self.languages)
@@ -106,7 +122,7 @@ class Spec:
 
 def default_split(name: str) -> str:
     """Return the split with published figures: ``dev`` of MS MARCO (its ``test`` is TREC DL 2019), else ``test``."""
-    return "dev" if Path(name).name == "msmarco" else "test"
+    return "dev" if Path(name).name == "msmarco" else USUAL_SPLIT
 
 
 def parse_spec(text: str) -> Spec:
@@ -210,13 +226,28 @@ def _parse_beir(_text: str, rest: str) -> tuple[Spec, ...]:
 
 def _parse_hub(_text: str, rest: str) -> tuple[Spec, ...]:
     rest, languages = _take_language(rest)
+    return (replace(_parse_subsets(HUB, rest), languages=languages),)
+
+
+def _parse_ir_datasets(text: str, rest: str) -> tuple[Spec, ...]:
+    rest, languages = _take_language(rest)
+    names = tuple(dict.fromkeys(rest.split(",")))
+    if "" in names:
+        raise _expected(text, IR_DATASETS)
+    return (Spec(IR_DATASETS, "", languages=languages, subsets=names),)
+
+
+def _parse_mteb(_text: str, rest: str) -> tuple[Spec, ...]:
+    return (_parse_subsets(MTEB, rest),)
+
+
+def _parse_subsets(source: str, rest: str) -> Spec:
     found = _PARTS.fullmatch(rest)
     place, names, split = found.groups("") if found else (rest, "", "")
     if names in SPLITS and not split:
         names, split = "", names
     subsets = tuple(dict.fromkeys(filter(None, names.split(","))))
-    split = "" if split == default_split(place) else split
-    return (Spec("hf", place, languages=languages, split=split, subsets=subsets),)
+    return Spec(source, place, split="" if split == default_split(place) else split, subsets=subsets)
 
 
 def _take_language(text: str) -> tuple[str, tuple[str, ...]]:
@@ -240,6 +271,8 @@ def _ends_in_split(place: str) -> bool:
 _PARSERS: Mapping[str, Callable[[str, str], tuple[Spec, ...]]] = {
     "miracl": _parse_miracl,
     BEIR: _parse_beir,
-    "hf": _parse_hub,
+    HUB: _parse_hub,
+    MTEB: _parse_mteb,
+    IR_DATASETS: _parse_ir_datasets,
     "local": _parse_local,
 }

@@ -28,6 +28,7 @@ from babelrank.errors import DataError
 _IDS = ("_id", "id")
 _SAMPLE = 1000  # texts from which a script is told
 _CLEAR = 0.1  # of 2: by how much one order of two languages must fit better than the other
+_MIXED = 0.3  # of passages: more in the queries' language are no chance
 _CJK = {"Hans": ("CJK",), "Hant": ("CJK",), "Jpan": ("CJK", "HIRAGANA", "KATAKANA"), "Kore": ("HANGUL",)}
 
 
@@ -40,20 +41,18 @@ class Subset:
     name
         What the collection calls it.
     languages
-        Canonical code of all texts; or two, those of queries and passages, in either order.
-    queries
-        Finds records with ``_id`` or ``id``, and ``text``.
-    qrels
-        Finds lines or records with ``query-id``, ``corpus-id`` and ``score``.
-    passages
-        Finds records with ``_id`` or ``id``, ``text``, and ``title`` if there is one.
+        Canonical code of all texts; or two, those of queries and passages.
+    find
+        Returns a part: ``queries`` are records with ``_id`` or ``id``, and ``text``; ``qrels`` lines or records with
+        ``query-id``, ``corpus-id`` and ``score``; ``corpus`` records as ``queries``, with ``title`` if there is one.
+    is_ordered
+        Whether the first of two languages is that of the queries; else texts tell.
     """
 
     name: str
     languages: tuple[str, ...]
-    queries: Callable[[], Records]
-    qrels: Callable[[], Records]
-    passages: Callable[[], tuple[Records, ...]]
+    find: Callable[[str], tuple[Records, ...]]
+    is_ordered: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,7 @@ class _Part:
 
     name: str
     languages: tuple[str, ...]
+    is_ordered: bool
     queries: dict[str, str]
     passages: dict[str, str]
     qrels: pd.DataFrame
@@ -133,9 +133,9 @@ def _read(subset: Subset, note: Callable[[str], None]) -> Parts:
     """Read a subset, with the first of its languages for all texts."""
     lang = subset.languages[0]
     return read_parts(
-        lambda: read_queries(subset.queries(), _IDS, lang, note=note),
-        lambda: read_qrels(subset.qrels(), BEIR_QRELS, note),
-        lambda: PassageSource(subset.passages(), PassageLayout(_IDS, lang)),
+        lambda: read_queries(subset.find("queries"), _IDS, lang, note=note),
+        lambda: read_qrels(subset.find("qrels"), BEIR_QRELS, note),
+        lambda: PassageSource(subset.find("corpus"), PassageLayout(_IDS, lang)),
     )
 
 
@@ -146,7 +146,7 @@ def _hold(subset: Subset, parts: Parts, blocks: Iterable[PassageBlock]) -> _Part
             if passages.setdefault(name, text) != text:
                 raise DataError(f"{subset.name}: passage id {name!r} has two texts.")
     queries = dict(zip(parts.queries["id"], parts.queries["text"], strict=True))
-    return _Part(subset.name, subset.languages, queries, passages, parts.qrels)
+    return _Part(subset.name, subset.languages, subset.is_ordered, queries, passages, parts.qrels)
 
 
 # --- Which language is whose ---
@@ -171,6 +171,8 @@ def _ordered(title: str, parts: Iterable[_Part]) -> Iterator[tuple[_Part, _Order
                 f"{title}: subset {part.name} has texts in {' and '.join(part.languages)}, and nothing tells which of "
                 "them are the passages. Choose other subsets."
             )
+        if order.queries != order.passages and is_known("passages", order.queries, part.passages) > _MIXED:
+            raise DataError(f"{title}: subset {part.name} mixes passages in {' and '.join(part.languages)}.")
         waiting.remove(part)
         known["queries", order.queries].update(map(hash, part.queries.values()))
         known["passages", order.passages].update(map(hash, part.passages.values()))
@@ -180,8 +182,8 @@ def _ordered(title: str, parts: Iterable[_Part]) -> Iterator[tuple[_Part, _Order
 def _order_of(part: _Part, share: Callable[[str, str, Mapping[str, str]], float]) -> _Order | None:
     """Return the order of languages for which clearly more texts are as they should be; None if neither is."""
     first, last = part.languages[0], part.languages[-1]
-    if first == last:
-        return _Order(first, first)
+    if first == last or part.is_ordered:
+        return _Order(first, last)
     fits = [
         share("queries", asked, part.queries) + share("passages", found, part.passages)
         for asked, found in ((first, last), (last, first))

@@ -13,6 +13,7 @@ variant   of another version of the question of that id and language (optional),
 ========= ==================================================================================
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -38,17 +39,20 @@ def load_table(path: Path) -> Collection:
     """
     queries: dict[tuple[str, str, str], tuple[int, str]] = {}  # by id, language and variant
     passages: list[tuple[str, str, str, str]] = []
-    for line, row in read_table(path):
-        missing = [column for column in _COLUMNS if column not in row]
-        if missing:
-            raise DataError(f"{path}: no column {', '.join(missing)}; expected {', '.join(_COLUMNS)} and id.")
-        question, answer, lang = (row[column].strip() for column in _COLUMNS)
-        variant = row.get("variant", "").strip()
+    rows: set[tuple[str, ...]] = set()
+    repeats = 0
+    for line, row in read_table(path, _COLUMNS):
+        cells = tuple(row.get(column, "").strip() for column in (*_COLUMNS, "id", "variant"))
+        question, answer, lang, name, variant = cells
         needed = {"question": question, "language": lang} if variant else {"answer": answer, "language": lang}
         empty = [column for column, cell in needed.items() if not cell]
         if empty:
             raise DataError(f"{path}:{line}: no {' and no '.join(empty)}.")
-        name = row.get("id", "").strip() or f"line-{line}"
+        if cells in rows:
+            repeats += 1
+            continue
+        rows.add(cells)
+        name = name or f"line-{line}"
         if answer:
             passages.append((f"{name}/{lang}/{line}", lang, answer, name))
         if question:
@@ -70,4 +74,6 @@ def load_table(path: Path) -> Collection:
         name=f"local:{path.name}",
         source="local",
     )
+    notes = [f"{repeats:,} rows are repeated; each counts once"] if repeats else []
+    collection = replace(collection, notes=(*notes, *collection.notes))
     return attach_variants(collection, versions.assign(lang=versions["lang"].map(canonical_code)))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from babelrank.checkpoints import base_model_of, trained_languages
 from babelrank.data.collection import Collection
-from babelrank.data.loading import load_collections
+from babelrank.data.loading import load_collection, load_collections
 from babelrank.data.variants import with_variants
 from babelrank.encoding.protocol import EncoderOptions
 from babelrank.encoding.store import SIZE_LIMIT, default_store, prune
@@ -143,10 +143,11 @@ def _load_collections(
     """
     if not collections:
         raise DataError("no collection is named, such as xquad-r.")
-    given = [each for each in collections if not isinstance(each, str)]
-    for each in given:
-        if not isinstance(each, Collection):
-            raise DataError(f"a collection is a specification such as 'xquad-r' or a Collection, not {each!r}.")
+    given = [
+        each if isinstance(each, Collection) else load_collection(each)
+        for each in collections
+        if not isinstance(each, str)
+    ]
     named = load_collections([each for each in collections if isinstance(each, str)], data, log=observer.log)
     loaded = [version for each in (*named.values(), *given) for version in with_variants(each)]
     names = [each.name for each in loaded]

@@ -19,7 +19,9 @@ SOURCE_TITLES = MappingProxyType(
         "afriqa": "AfriQA",
         "miracl": "MIRACL",
         "beir": "BEIR",
-        "hf": "Other data sets on the Hub",
+        "hf": "Data sets in MTEB's layout",
+        "mteb": "Tasks of mteb",
+        "ir_datasets": "Data sets of ir_datasets",
         "local": "Own collections",
         "frames": "From Python",
     }

@@ -1,0 +1,176 @@
+"""Retrieval tasks of mteb -> collections, and collections -> tasks that mteb evaluates.
+
+Muennighoff et al. 2023, arXiv 2210.07316; Enevoldsen et al. 2025, arXiv 2502.13595. Texts are those that mteb gives to
+encoders: title and text of a passage, a query with its instruction, a conversation as one text.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from babelrank.data.collection import Collection
+from babelrank.data.language_facts import alike, read_language
+from babelrank.data.layout import USUAL_SPLIT
+from babelrank.data.spec import MTEB, Spec
+from babelrank.data.subsets import Subset, pool_subsets
+from babelrank.errors import DataError, requires, unknown_choice
+
+NO_LANGUAGE = "zxx"  # of code, as BCP 47 has it
+_BATCH = 1000  # records
+_CODE = "-Code"  # what mteb's tags of programming languages end in
+_MACRO = MappingProxyType({"no": {"no", "nb", "nn"}})
+# Scripts that are a part of the usual one, which mteb names in its place.
+_WITHIN = MappingProxyType({"ja-Hira": "ja", "ja-Kana": "ja", "ko-Hang": "ko"})
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Records in memory, or in a `datasets.Dataset`, which may be on disk."""
+
+    name: str
+    rows: Any
+
+    def records(self, skip: int = 0, columns: tuple[str, ...] = ()) -> Iterator[tuple[int, Any]]:
+        """See `folders.Records`."""
+        if isinstance(self.rows, list):
+            yield from enumerate(self.rows[skip:], start=skip + 1)
+            return
+        wanted = [name for name in self.rows.column_names if not columns or name in columns]
+        table = self.rows.select_columns(wanted)
+        for start in range(skip, len(table), _BATCH):
+            batch = table[start : start + _BATCH]
+            rows = zip(*(batch[name] for name in wanted), strict=True)
+            yield from enumerate((dict(zip(wanted, row, strict=True)) for row in rows), start=start + 1)
+
+    def count(self) -> int:
+        """See `folders.Records`."""
+        return len(self.rows)
+
+
+def load_mteb(spec: Spec, on_progress: Callable[[int], None] = lambda _: None) -> Collection:
+    """Load a task of mteb's registry, with all its languages.
+
+    Parameters
+    ----------
+    spec
+        Its place is the task's name; its subsets are those of the task, by default all; its split is one of the task's
+        evaluation splits, by default ``test``, or the only one.
+    on_progress
+        Called now and then with the number of passages read.
+
+    Raises
+    ------
+    DataError
+        mteb is not installed, there is no such task, subset or split, it is no task of retrieval with texts, or mteb
+        cannot load it; see also `pool_subsets`.
+    """
+    with requires("mteb", DataError):
+        import mteb
+    try:
+        task = mteb.get_task(spec.place)
+    except KeyError as error:
+        raise DataError(f"{spec}: {error.args[0]}") from error
+    _require_retrieval(task)
+    subsets, splits = spec.subsets, [spec.split] if spec.split else []
+    if len(subsets) == 1 and not splits and subsets[0] in set(task.eval_splits) - set(task.hf_subsets):
+        subsets, splits = (), [*subsets]
+    for kind, wanted, there in (("subset", subsets, task.hf_subsets), ("split", splits, task.eval_splits)):
+        if unknown := next((each for each in wanted if each not in there), None):
+            raise DataError(f"{spec}: " + unknown_choice(kind, unknown, there))
+    task.hf_subsets = [subset for subset in task.hf_subsets if not subsets or subset in subsets]
+    if splits or USUAL_SPLIT in task.eval_splits:
+        task.filter_eval_splits(splits or [USUAL_SPLIT])
+    return load_task(task, on_progress)
+
+
+def load_task(task: Any, on_progress: Callable[[int], None] = lambda _: None) -> Collection:
+    """Make a collection of a task: of its `hf_subsets`, and of the split ``test`` or the only one that it evaluates.
+
+    Raises
+    ------
+    DataError
+        See `load_mteb`.
+    """
+    _require_retrieval(task)
+    name, known, splits = task.metadata.name, list(task.metadata.hf_subsets), list(task.eval_splits)
+    split = splits[0] if len(splits) == 1 else USUAL_SPLIT
+    if split not in splits:
+        raise DataError(f"{MTEB}:{name}: " + unknown_choice("split", split, splits))
+    chosen = tuple(task.hf_subsets)
+    is_usual = split == USUAL_SPLIT or len(task.metadata.eval_splits) == 1
+    spec = Spec(MTEB, name, split="" if is_usual else split, subsets=() if set(chosen) == set(known) else chosen)
+    languages = _languages(task.metadata.hf_subsets_to_langscripts)
+    if mixed := [subset for subset in chosen if len(languages[subset]) > 2]:
+        raise DataError(f"{spec}: subset {mixed[0]} mixes {', '.join(languages[mixed[0]])}; which text is in which?")
+    try:
+        if not task.data_loaded:
+            task.load_data()
+        task.convert_v1_dataset_format_to_v2(num_proc=None)
+    except Exception as error:  # of the Hub, of the network, of a task's own code
+        raise DataError(f"{spec}: mteb cannot load it ({type(error).__name__}: {error}).") from error
+    parts = {subset: task.dataset[subset][split] for subset in chosen}
+    notes = []
+    if any(part.get("top_ranked") for part in parts.values()):
+        notes.append("mteb ranks given candidates of each query; here the whole pool is ranked")
+    subsets = [_subset(f"{spec} ({subset})", subset, languages[subset], part) for subset, part in parts.items()]
+    pooled = pool_subsets(
+        str(spec), MTEB, subsets, leave_out_self=task.ignore_identical_ids, notes=notes, on_progress=on_progress
+    )
+    return replace(pooled, licence=_licence(task), description=task.metadata.description)
+
+
+def _require_retrieval(task: Any) -> None:
+    """Refuse what is no task of retrieval with texts."""
+    with requires("mteb", DataError):
+        from mteb.abstasks.retrieval import AbsTaskRetrieval
+    if not isinstance(task, AbsTaskRetrieval) or task.metadata.modalities != ["text"]:
+        raise DataError(f"{MTEB}:{task.metadata.name}: no task of retrieval with texts, but of {task.metadata.type}.")
+
+
+def _subset(where: str, name: str, languages: tuple[str, ...], part: Mapping[str, Any]) -> Subset:
+    """Return a subset that reads from what mteb has loaded."""
+    qrels = [
+        {"query-id": query, "corpus-id": passage, "score": grade}
+        for query, grades in part["relevant_docs"].items()
+        for passage, grade in grades.items()
+    ]
+    parts = {"queries": list(map(_query, part["queries"])), "qrels": qrels, "corpus": part["corpus"]}
+    return Subset(name, languages, lambda each: (Rows(f"{where}: {each}", parts[each]),))
+
+
+def _query(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a query with the text that mteb makes of it: what to look for, then how; of a conversation, all turns."""
+    text, instruction = row["text"], row.get("instruction")
+    if isinstance(text, list):
+        turns = (turn if isinstance(turn, str) else f"{turn['role']}: {turn['content']}" for turn in text)
+        text = "; ".join(turns)
+        text = f"{instruction} {text}" if instruction else text
+    elif instruction:
+        text = f"{text} {instruction}"
+    return {"id": row["id"], "text": text}
+
+
+def _languages(tags: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Return canonical codes of each subset's languages, from mteb's tags such as ``deu-Latn``.
+
+    Tags always name a script; codes do so where a task has the language in several, or in another than the usual one.
+    """
+    codes = {tag: read_language(tag) for each in tags.values() for tag in each if not tag.endswith(_CODE)}
+    scripts = Counter(code.partition("-")[0] for code in set(codes.values()))
+    for tag, code in codes.items():
+        base = code.partition("-")[0]
+        if scripts[base] == 1 and (alike([code, base]) or _WITHIN.get(code) == base):
+            codes[tag] = base
+    languages = {}
+    for subset, each in tags.items():
+        found = tuple(dict.fromkeys(codes[tag] for tag in each if tag in codes)) or (NO_LANGUAGE,)
+        macro = next((lang for lang in found if set(found) <= _MACRO.get(lang, set())), None)
+        languages[subset] = (macro,) if macro else found
+    return languages
+
+
+def _licence(task: Any) -> str | None:
+    licence = task.metadata.license
+    return None if licence in (None, "not specified") else str(licence)
