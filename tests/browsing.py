@@ -9,6 +9,7 @@ import pytest
 
 from babelrank.analysis.bootstrap import Interval
 from babelrank.reporting.boards import make_boards
+from babelrank.reporting.estimates import BiasFigure, BiasSummary, CollectionEstimates
 from babelrank.reporting.html_report import render_report_html
 from babelrank.reporting.leaderboard import render_leaderboard_html
 from babelrank.reporting.matrices import MatrixView
@@ -77,10 +78,18 @@ def folder(tmp_path_factory) -> Path:
     answer = RankedPassage("12", "the answer", "en", "en/1", "In words.")
     asked = RankedQuery("ar", "q1", "من يقود قطيع الفيلة؟", [RankedPassage("1", "wrong", "ar", "ar/1", None), answer])
     own = {"xquad-r": [Section("Own", "In words.", [view], queries=[QueryList("Worst", [("ar→en", [asked])])])]}
-    (out / "report.html").write_text(render_report_html(results, {"xquad-r": intervals}, own), encoding="utf-8")
+    (out / "report.html").write_text(
+        render_report_html(results, {"xquad-r": CollectionEstimates(intervals)}, own), encoding="utf-8"
+    )
     unknown = replace(first.entries[-1], model=replace(first.entries[-1].model, name="Unknown size", parameters=None))
+
+    def estimates(entry, i):
+        figure = BiasFigure(0.1 + entry.result.macro["multilingual"]["rank_distance"] / 20_000, 0.0, 0.0, 1.0)
+        bias = BiasSummary({"language_effect": figure}, {"de": -0.5, "en": 0.25})
+        return CollectionEstimates(intervals if i < 2 else {}, bias=bias)
+
     entries = [
-        replace(entry, letters=chr(ord("a") + i), intervals=intervals if i < 2 else {})
+        replace(entry, letters={"mAP": chr(ord("a") + i)}, estimates={"mAP": estimates(entry, i)})
         for i, entry in enumerate([*first.entries, unknown])
     ]
     page = render_leaderboard_html(make_boards([replace(first, entries=entries), *others]))
@@ -96,7 +105,8 @@ def folder(tmp_path_factory) -> Path:
     )
     page = render_report_html(replace(results, model=hostile), sections={"xquad-r": [section]})
     (out / "evil-report.html").write_text(page, encoding="utf-8")
-    entry = replace(first.entries[0], model=hostile, letters=EVIL)
+    entry = first.entries[0]
+    entry = replace(entry, model=hostile, letters={"mAP": EVIL}, estimates={"mAP": estimates(entry, 9)})
     page = render_leaderboard_html(make_boards([replace(first, entries=[entry])]))
     (out / "evil-leaderboard.html").write_text(page, encoding="utf-8")
     return out

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from babelrank.analysis.bootstrap import question_scores
-from babelrank.analysis.letters import display, find_letters
+from babelrank.analysis.letters import display, find_letters, significantly_best
 from babelrank.errors import ReportError
 
 
@@ -27,7 +27,7 @@ def test_encoders_of_which_none_is_apart_share_one():
     assert display(apart_of(3)) == ["a", "a", "a"]
 
 
-def test_neighbours_that_cannot_be_told_apart_overlap():
+def test_neighbours_that_do_not_differ_overlap():
     # The first and the last differ; the one between differs from neither.
     assert display(apart_of(3, (0, 2))) == ["a", "ab", "b"]
 
@@ -66,6 +66,22 @@ def figures_with(gain: float, ranks_of):
 def test_a_clearly_better_encoder_has_its_own_letter_and_twins_share_theirs(ranks_of):
     best, good, twin = (figures_with(gain, ranks_of) for gain in (25.0, 0.0, 0.0))
     assert find_letters([best, good, twin], "multilingual") == ["a", "b", "b"]
+
+
+def test_runs_of_one_recipe_share_their_letters(ranks_of):
+    seeds = [figures_with(gain, ranks_of) for gain in (25.0, 0.0, 12.0)]
+    assert find_letters(seeds, "multilingual") == ["a", "b", "c"]
+    first, second, other = find_letters(seeds, "multilingual", recipes=["new", "new", "other"])
+    assert set(first) & set(second)
+    assert not set(other) & (set(first) | set(second))
+
+
+def test_the_best_is_one_that_is_better_than_all_others(ranks_of):
+    best, good, twin = (figures_with(gain, ranks_of) for gain in (25.0, 0.0, 0.0))
+    figures = [("multilingual", ()), ("multilingual", ["de"]), ("rank_distance", ())]
+    assert significantly_best([good, best, twin], figures) == [1, 1, None]
+    assert significantly_best([good, twin], figures) == [None, None, None]
+    assert significantly_best([best], figures) == [None, None, None]
 
 
 def test_encoders_of_other_questions_are_refused(ranks_of):

@@ -28,7 +28,7 @@ def folder(tmp_path_factory) -> Path:
         ],
     )
     models = [replace(model, name=name) for name in ("first", "second")]
-    board = Board("MIRACL", "In words.", table, models, measures, labels, measures, "average")
+    board = Board("MIRACL", "In words.", table, models, ["first", "second"], measures, labels, measures, "average")
     out = tmp_path_factory.mktemp("pages")
     (out / "leaderboard.html").write_text(render_leaderboard_html([*boards[:2], board]), encoding="utf-8")
     return out

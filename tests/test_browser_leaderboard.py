@@ -8,7 +8,7 @@ from browsing import choose, column, names, texts
 
 def test_a_column_is_sorted_by_mouse_best_first_and_back(visit):
     page = visit("leaderboard.html")
-    head = page.get_by_role("columnheader", name="rank distance", exact=True).locator("visible=true")
+    head = page.get_by_role("columnheader", name="rank distance (spread)", exact=True).locator("visible=true")
     distances = [float(text.replace(",", "")) for text in column(page, "rank_distance")]
     for way, expected in (("ascending", sorted(distances)), ("descending", sorted(distances, reverse=True))):
         head.get_by_role("button").click()
@@ -16,7 +16,7 @@ def test_a_column_is_sorted_by_mouse_best_first_and_back(visit):
         assert [float(text.replace(",", "")) for text in column(page, "rank_distance")] == expected
     assert page.locator("[aria-sort] >> visible=true").count() == 1
     assert texts(page, ".rank") == [str(i + 1) for i in range(len(distances))]
-    assert "by rank distance, highest first" in page.locator("#_status").inner_text()
+    assert "by rank distance (spread), highest first" in page.locator("#_status").inner_text()
 
 
 def test_a_column_is_sorted_by_keyboard(visit):
@@ -38,6 +38,7 @@ def test_what_has_no_value_comes_last_either_way(visit):
 
 def test_models_are_filtered_by_name_kind_and_size(visit):
     page = visit("leaderboard.html")
+    page.get_by_label("All variants").check()
     everyone = names(page)
     status = page.locator("#_status")
     page.get_by_label("Name").fill("SMALL 4-bit")
@@ -57,7 +58,26 @@ def test_models_are_filtered_by_name_kind_and_size(visit):
     assert names(page) == []
     assert page.get_by_text("No model matches.").locator("visible=true").is_visible()
     page.get_by_role("button", name="Reset").click()
-    assert names(page) == everyone
+    assert len(names(page)) < len(everyone)
+
+
+def test_variants_are_folded_under_their_base_model(visit):
+    page = visit("leaderboard.html")
+    heads = names(page)
+    assert not [name for name in heads if name.startswith("me5-small")]
+    fold = page.get_by_role("button", name="21 variants")
+    assert fold.get_attribute("aria-expanded") == "false"
+    fold.click()
+    assert fold.get_attribute("aria-expanded") == "true"
+    opened = names(page)
+    assert opened[0] == heads[0]
+    assert opened[1].startswith("me5-small")
+    assert [name for name in opened if name in heads] == heads
+    scores = [float(text.split()[0]) for text in column(page, "mAP/Mul.")]
+    assert scores[1:22] == sorted(scores[1:22], reverse=True)
+    assert [text for text in texts(page, ".rank") if text] == [str(i + 1) for i in range(len(heads))]
+    fold.click()
+    assert names(page) == heads
 
 
 def test_another_measure_and_collection_keep_the_order_by_the_same_average(visit):
@@ -81,10 +101,10 @@ def test_the_plot_has_a_point_for_each_line_where_its_figures_are(visit):
         (link.get_attribute("aria-label"), link.locator(".shape").bounding_box(), link.get_attribute("href"))
         for link in links.all()
     ]
-    told = [re.fullmatch(r"(.*): Mul\. mAP ([\d.]+), rank distance ([\d,.]+)(; .*)?", label) for label, *_ in points]
+    told = [re.fullmatch(r"(.*): Mul\. mAP ([\d.]+), language effect ([\d,.]+)(; .*)?", label) for label, *_ in points]
     assert [match[1] for match in told] == names(page)
     assert [href for *_, href in points] == [
-        a.get_attribute("href") for a in page.query_selector_all(".board:not([hidden]) tbody a")
+        a.get_attribute("href") for a in page.query_selector_all(".board:not([hidden]) tbody tr:not([hidden]) a")
     ]
     by_bias = sorted(range(len(points)), key=lambda i: float(told[i][3].replace(",", "")))
     lefts = [points[i][1]["x"] for i in by_bias]
@@ -102,7 +122,7 @@ def test_a_point_tells_its_figures_on_focus_and_hover(visit):
     point.focus()
     tip = page.locator("#_tip")
     assert tip.inner_text().split("\n\n")[0] == names(page)[0]
-    assert "rank distance" in tip.inner_text()
+    assert "language effect" in tip.inner_text()
     assert page.locator("tr.lit").count() == 1
     page.keyboard.press("Escape")
     assert not tip.is_visible()

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.summary import analyse
 from babelrank.reporting.boards import make_boards
+from babelrank.reporting.estimates import BiasFigure, BiasSummary, CollectionEstimates
 from babelrank.reporting.formatting import show_share
 from babelrank.reporting.heatmaps import PAIRS, render_svg
 from babelrank.reporting.html_page import anchor, table_html
@@ -37,7 +38,8 @@ from toy_reports import ROWS, toy_ranks, toy_results
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(1)> \" ' & {{ 7 * 7 }}"
-INTERVALS = {"xquad-r": {"monolingual": Interval(1.0, 0.901, 1.0), "rank_distance": Interval(2.75, 1.0, 4.0)}}
+INTERVALS = {"monolingual": Interval(1.0, 0.901, 1.0), "rank_distance": Interval(2.75, 1.0, 4.0)}
+ESTIMATES = {"xquad-r": CollectionEstimates(INTERVALS)}
 
 
 @pytest.fixture
@@ -212,7 +214,7 @@ def test_the_report_shows_rank_distances_with_their_floor(results):
 
 
 def test_intervals_stand_below_the_figures_that_have_one(results):
-    without, given_ = Page(render_report_html(results)), Page(render_report_html(results, INTERVALS))
+    without, given_ = Page(render_report_html(results)), Page(render_report_html(results, ESTIMATES))
     assert [text.split()[0] for text in without.text["dd"][:4]] == ["1.000", "0.583", "0.812", "3"]
     assert given_.text["dd"][0].endswith("95 % interval 0.901–1.000")
     assert given_.text["dd"][1] == without.text["dd"][1]
@@ -268,7 +270,7 @@ def test_nothing_acts_on_a_page_but_what_its_policy_names(results):
 
 
 def test_the_same_results_give_the_same_bytes(results):
-    assert render_report_html(results, INTERVALS) == render_report_html(replace(results), dict(INTERVALS))
+    assert render_report_html(results, ESTIMATES) == render_report_html(replace(results), dict(ESTIMATES))
 
 
 def test_ids_are_unique_and_headings_in_order():
@@ -305,7 +307,7 @@ def test_a_setting_without_queries_is_a_dash_and_what_no_setting_has_is_left_out
         rank_distance=analysis.rank_distance,
         favoured=analysis.favoured,
     )
-    page = Page(render_report_html(replace(results, collections={"xquad-r": empty}), INTERVALS))
+    page = Page(render_report_html(replace(results, collections={"xquad-r": empty}), ESTIMATES))
     assert [text.split()[0] for text in page.text["dt"][:2]] == ["Mo.", "Mul."]
     assert "Rank distance" not in " ".join(page.text["h3"])
     assert "–" in page.tables[1][1]
@@ -336,10 +338,11 @@ def test_the_leaderboard_has_a_line_for_each_model_in_order(standings):
     tables = [table for table in page.tables if table[1][:2] == ["#", "model"]]
     assert len(tables) == len(standings)
     for table, section in zip(tables, standings, strict=True):
-        assert [
-            row[1].partition(" " + entry.model.adapter)[0]
-            for row, entry in zip(table[2:], section.entries, strict=True)
-        ] == [entry.model.name for entry in section.entries]
+        names = {entry.model.name for entry in section.entries}
+        shown = [max((name for name in names if row[1].startswith(name)), key=len) for row in table[2:]]
+        bases = [entry.model.name for entry in section.entries if entry.model.base_model is None]
+        assert [name for name in shown if name in bases] == bases
+        assert sorted(shown) == sorted(names)
         assert all(len(row) == len(table[1]) for row in table[2:])
     links = [a["href"] for a in page.find("a") if a["href"].startswith("reports/")]
     assert {link.rsplit("/", 1)[1] for link in links} == {"report.html"}
@@ -347,34 +350,49 @@ def test_the_leaderboard_has_a_line_for_each_model_in_order(standings):
 
 def test_the_leaderboard_has_every_average_without_scripts(standings):
     table = leaderboard(standings).tables[0]
-    first = standings[0].entries[0].result
+    first = next(entry for entry in standings[0].entries if entry.model.base_model is None).result
     shown = dict(zip(table[1], table[2], strict=True))  # of columns with one name, the last
     assert shown["Mul. micro"] == f"{first.micro['multilingual']['nDCG@10']:.3f}"
     assert table[2][2] == f"{first.macro['monolingual']['mAP']:.3f}"
-    assert shown["rank distance"] == f"{first.macro['multilingual']['rank_distance']:,.1f}"
+    assert shown["rank distance (spread)"] == f"{first.macro['multilingual']['rank_distance']:,.1f}"
 
 
 def test_groups_have_a_column_where_there_are_any(standings):
-    without, with_groups = leaderboard(standings), leaderboard(changed(standings, 0, letters="ab"))
+    without, with_groups = leaderboard(standings), leaderboard(changed(standings, 0, letters={"mAP": "ab"}))
     assert "group" not in without.tables[0][1]
-    assert [row[2] for row in with_groups.tables[0][1:4]] == ["group", "ab", "–"]
+    column = with_groups.tables[0][1].index("group")
+    assert sorted({row[column] for row in with_groups.tables[0][2:]}) == ["ab", "–"]
 
 
-def test_the_leaderboard_shows_intervals_where_they_are_known(standings):
-    page = leaderboard(changed(standings, 1, intervals={"rank_distance": Interval(5.0, 4.0, 1234.5)}))
-    column = page.tables[0][1].index("rank distance")
-    assert page.tables[0][3][column].endswith(", 95 % interval 4.0–1,234.5")
-    assert "interval" not in page.tables[0][2][column]
-    assert page.data[anchor(standings[0].title)][1]["intervals"] == {"rank_distance": [4.0, 1234.5]}
+def test_the_leaderboard_shows_bias_and_intervals_where_they_are_known(standings):
+    figure = BiasFigure(Interval(0.5, 0.4, 0.6), 0.0, 0.0, 1.0)
+    bias = BiasSummary({"language_effect": figure}, {"de": -0.25, "en": Interval(-0.5, -0.6, -0.4), "ar": 0.75})
+    known = CollectionEstimates({"multilingual": Interval(0.5, 0.25, 0.75)}, bias=bias)
+    page = leaderboard(changed(standings, 1, estimates={"mAP": known}))
+    heads, name = page.tables[0][1], standings[0].entries[1].model.name
+    row = next(row for row in page.tables[0][2:] if row[1].startswith(name))
+    assert row[heads.index("Mul.")].endswith(", 95 % interval 0.250–0.750")
+    assert row[heads.index("effect η²")] == "0.500, 95 % interval 0.400–0.600"
+    assert row[heads.index("favoured most")] == "en −0.50"
+    assert row[heads.index("least")] == "ar +0.75"
+    others = [other for other in page.tables[0][2:] if other is not row]
+    assert not any("interval" in cell for other in others for cell in other)
+    data = next(line for line in page.data[anchor(standings[0].title)] if line["values"]["name"] == name)
+    assert data["intervals"] == {"mAP/Mul.": [0.25, 0.75], "language_effect": [0.4, 0.6]}
+
+
+def test_runs_that_an_experiment_chose_among_have_a_badge(standings):
+    assert sum("searched" in row[1] for row in leaderboard(standings).tables[0]) == 18
+    assert {entry.recipe for entry in standings[0].entries if "X-Y" in entry.model.name} == {"hybrid-batches: X-Y"}
 
 
 def test_models_of_any_name_do_the_leaderboard_no_harm(standings):
     model = replace(standings[0].entries[0].model, name=EVIL, adapter=EVIL, parameters=None)
-    page = leaderboard(changed(standings, 0, model=model, letters="a"))
+    page = leaderboard(changed(standings, 0, model=model, letters={"mAP": "a"}))
     assert EVIL in page.text["a"]
     assert len(page.raw["script"]) == 3
-    assert page.data["xquad-r"][0]["values"]["name"] == EVIL
-    assert page.data["xquad-r"][0]["values"]["parameters"] is None
+    line = next(line for line in page.data["xquad-r"] if line["values"]["name"] == EVIL)
+    assert line["values"]["parameters"] is None
 
 
 def test_a_leaderboard_of_nothing_says_so():
@@ -397,7 +415,7 @@ def test_a_heatmap_as_svg_has_every_value_and_is_well_formed(results):
 
 
 def test_a_table_alone_is_a_fragment_with_its_note(results):
-    table = summary_table("xquad-r", results.collections["xquad-r"], INTERVALS["xquad-r"])
+    table = summary_table("xquad-r", results.collections["xquad-r"], INTERVALS)
     page = Page(table_html(table))
     assert page.tables[0][1][2] == "1.000, 95 % interval 0.901–1.000"
-    assert "Rank distance ↓ mean 3 (1–4)" in page.text["p"][0]
+    assert "Rank distance (spread) ↓ mean 3 (1–4)" in page.text["p"][0]

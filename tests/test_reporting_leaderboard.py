@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from babelrank.reporting.estimates import Estimates
 from babelrank.reporting.leaderboard import check_leaderboard, read_boards, render_leaderboard, write_leaderboard
 from babelrank.reporting.report import read_reports, write_report
 from babelrank.reporting.standings import read_standings
-from toy_reports import ROWS, edit, full_disk, toy_results
+from toy_reports import INFO, ROWS, edit, full_disk, toy_results
 
 
 def models(reports):
@@ -26,8 +27,9 @@ def test_the_leaderboard_ranks_by_multilingual_map(tmp_path):
     models(tmp_path / "reports")
     page = render_leaderboard(read_boards(tmp_path / "reports"))
     rows = [line for line in page.splitlines() if line.startswith(("| 1 ", "| 2 "))]
-    better = "[better](reports/better/report.md), use, dense | a | 1.000 | 0.583 | 0.812 | 0.812 "
-    better += "| 2.8 | 0.4375 | 1.23 M | 4 |"
+    better = "[better](reports/better/report.md), use, dense | 1.000 | 0.583 | 0.812 | 0.812 "
+    # y is ∓ln 2 / 2 and ∓ln 4 / 2 for German questions, ±ln 3 / 2 and ±ln 6 / 2 for English ones.
+    better += "| 0.423 | en −0.10 | de +0.10 | 2.8 | 1.23 M |"
     assert rows[0] == f"| 1 | {better}"
     assert rows[1].startswith(r"| 2 | [a worse \[one\]](reports/a-worse-one/report.md), use, dense |")
     assert rows[2] == rows[0]
@@ -68,12 +70,62 @@ def test_a_stale_leaderboard_is_found(tmp_path):
     assert write_leaderboard(reports, tmp_path) == [pages[1]]
 
 
-def test_models_that_rank_alike_share_a_letter_and_have_intervals(tmp_path):
+def test_with_few_questions_there_is_a_warning_and_no_intervals_and_letters(tmp_path):
     models(tmp_path)
     entries = read_standings(tmp_path, tmp_path, Estimates())[0].entries
-    assert [entry.letters for entry in entries] == ["a"] * len(entries)
-    interval = entries[0].intervals["multilingual"]
+    assert all(set(entry.letters.values()) == {""} for entry in entries)
+    assert all(not entry.estimates["mAP"].intervals for entry in entries)
+    assert "Only 2 independent groups of questions" in render_leaderboard(read_boards(tmp_path))
+
+
+@pytest.fixture
+def questions():
+    """Rows of 40 questions in two languages, of which the first `wrong` have their answers at rank 2."""
+
+    def make(wrong):
+        return [
+            (query, f"q{i}", lang, f"{lang}/{i}", 1, 1.0 + (i < wrong), 2.0 + (query != lang) + (i < wrong))
+            for query in ("de", "en")
+            for i in range(40)
+            for lang in ("de", "en")
+        ]
+
+    return make
+
+
+def test_models_share_a_letter_and_a_number_if_they_do_not_differ(tmp_path, questions):
+    for name, wrong in (("good", 2), ("as good", 3), ("bad", 30)):
+        write_report(tmp_path, *toy_results(name=name, rows=questions(wrong), info=replace(INFO, fingerprint=name)))
+    entries = read_standings(tmp_path, tmp_path, Estimates())[0].entries
+    assert [entry.letters["mAP"] for entry in entries] == ["a", "a", "b"]
+    interval = entries[0].estimates["mAP"].intervals["multilingual"]
     assert interval.low <= interval.value <= interval.high
+    rows = [line.split(" | ") for line in render_leaderboard(read_boards(tmp_path)).splitlines() if "report.md" in line]
+    assert [(row[0], row[2]) for row in rows] == [("| 1", "a"), ("| 1", "a"), ("| 3", "b")]
+    far = read_standings(tmp_path, tmp_path, Estimates(), margin=0.5)[0].entries
+    assert [entry.letters["mAP"] for entry in far] == ["a", "a", "a"]
+
+
+def test_seeds_of_one_recipe_share_a_letter_and_variants_are_under_their_base(tmp_path, questions):
+    reports, experiment = tmp_path / "reports", tmp_path / "experiments" / "some" / "experiment.toml"
+    for name, wrong, base in (("base", 10, None), ("seed 0", 2, "base"), ("seed 1", 30, "base"), ("other", 20, None)):
+        results, ranks = toy_results(name=name, rows=questions(wrong), info=replace(INFO, fingerprint=name))
+        write_report(reports, replace(results, model=replace(results.model, base_model=base)), ranks)
+    experiment.parent.mkdir(parents=True)
+    experiment.write_text(
+        'title = "t"\ntext = "x"\ncollections = ["xquad-r"]\nstart = "base"\n'
+        'runs = [{label = "base", report = "base"}, {label = "new", report = "seed-0", repeats = ["seed-1"]}]\n'
+    )
+    letters = {
+        entry.model.name: entry.letters["mAP"] for entry in read_standings(reports, tmp_path, Estimates())[0].entries
+    }
+    assert set(letters["seed 0"]) & set(letters["seed 1"])
+    assert not set(letters["seed 0"]) & set(letters["base"])
+    page = render_leaderboard(read_boards(reports, tmp_path))
+    above, folded = page.split("<details>")
+    assert [name in above for name in ("[base]", "[other]", "[seed 0]")] == [True, True, False]
+    assert "<summary>2 variants of base, mAP ↑</summary>" in folded
+    assert folded.count("**searched**") == 3  # with what the word means
 
 
 def test_a_report_that_cannot_be_read_is_named(tmp_path):

@@ -26,7 +26,7 @@ class EngineError(BabelrankError):
 
 
 class ReportError(BabelrankError):
-    """A report cannot be written, read, or told apart from another."""
+    """A report cannot be written or read, or is not the one that it should be."""
 
 
 class TrainingError(BabelrankError):

@@ -56,7 +56,7 @@ class Tally:
     Attributes
     ----------
     wins, ties, losses
-        Settings in which the first is better, in which they cannot be told apart, and in which it is worse.
+        Settings in which the first is better, in which they do not differ significantly, and in which it is worse.
     """
 
     wins: int

@@ -93,7 +93,7 @@ class FriedmanTests:
         the t-test on wins less losses by cluster.
     preferred
         By query language, languages × languages: 1 if the row's language stands above the column's significantly more
-        often than below it (at 5 % after correction), −1 if less often, 0 if they cannot be told apart; null as
+        often than below it (at 5 % after correction), −1 if less often, 0 if they do not differ significantly; null as
         `pair_p`.
     warnings
         What a reader should know before reading the figures, in sentences.

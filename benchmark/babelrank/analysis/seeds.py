@@ -86,6 +86,7 @@ def compare_recipes(
     times: float = 1.0,
     margin: float = 0.0,
     languages: Sequence[str] = (),
+    fixed: bool = False,
 ) -> RecipeDifference:
     """Compare the means of two recipes' checkpoints in a macro figure.
 
@@ -107,6 +108,8 @@ def compare_recipes(
         The difference that `p` is about.
     languages
         Only settings with queries in these.
+    fixed
+        Whether the second is no recipe but a model as it is, which has no other seeds.
 
     Returns
     -------
@@ -123,7 +126,7 @@ def compare_recipes(
     contributions = contributions_to(figure, ours, languages) - times * contributions_to(figure, theirs, languages)
     shares = ours.by_cluster(shares_of(figure, ours, languages))
     error = standard_errors(ours.by_cluster(contributions)[:, None], shares)[0]
-    between = 0.0 if spread is None else spread.deviation**2 * (1 / len(first) + times**2 / len(second))
+    between = 0.0 if spread is None else spread.deviation**2 * (1 / len(first) + (not fixed) * times**2 / len(second))
     value, deviation = float(contributions.sum()), float(np.sqrt(error**2 + between))
     seeds = (len(first), len(second))
     if deviation == 0:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from babelrank.analysis.bootstrap import MACRO_MEASURES, RANK_DISTANCE
+from babelrank.analysis.letters import PRACTICAL_MARGIN
 from babelrank.analysis.measures import MEASURES
 from babelrank.api.inputs import reports_folder
 from babelrank.comparison import Comparison, compare_results
@@ -138,7 +139,7 @@ def leaderboard(reports: str | Path | None = None, *, measure: str | None = None
     return board.reindex(columns=_BOARD).astype(dict.fromkeys(MACRO_MEASURES, float))
 
 
-def refresh_pages(reports: str | Path | None = None) -> list[Path]:
+def refresh_pages(reports: str | Path | None = None, *, margin: float = PRACTICAL_MARGIN) -> list[Path]:
     """Regenerate the leaderboard, experiments' pages and each report's pages where they are not current.
 
     The leaderboard is written next to the folder of the reports, where ``experiments/`` is looked for, too.
@@ -147,6 +148,8 @@ def refresh_pages(reports: str | Path | None = None) -> list[Path]:
     ----------
     reports
         As for `load_report`.
+    margin
+        Differences up to this do not matter in practice: the leaderboard's letters separate models only beyond it.
 
     Returns
     -------
@@ -168,7 +171,7 @@ def refresh_pages(reports: str | Path | None = None) -> list[Path]:
     """
     folder = reports_folder(reports)
     # The leaderboard comes first, as reports link to it if it is there.
-    changed = write_leaderboard(folder, folder.parent)
+    changed = write_leaderboard(folder, folder.parent, margin=margin)
     return [*changed, *write_experiments(folder.parent / _EXPERIMENTS, folder), *refresh_reports(folder)]
 
 
@@ -236,13 +239,15 @@ def _refresh(folder: Path) -> None:
         refresh_reports(folder)
 
 
-def check_pages(reports: str | Path | None = None) -> Iterator[Path]:
+def check_pages(reports: str | Path | None = None, *, margin: float = PRACTICAL_MARGIN) -> Iterator[Path]:
     """Yield the files that `refresh_pages` would write, and rank tables that are missing or damaged; change nothing.
 
     Parameters
     ----------
     reports
         As for `load_report`.
+    margin
+        As for `refresh_pages`.
 
     Yields
     ------
@@ -257,7 +262,7 @@ def check_pages(reports: str | Path | None = None) -> Iterator[Path]:
     folder = reports_folder(reports)
     cache = Cache(folder / CACHE_NAME)
     yield from map(Path, check_reports(folder, cache))
-    yield from map(Path, check_leaderboard(folder, folder.parent, cache))
+    yield from map(Path, check_leaderboard(folder, folder.parent, cache, margin=margin))
     yield from map(Path, check_experiments(folder.parent / _EXPERIMENTS, folder, cache))
 
 

@@ -23,22 +23,26 @@ CollectionsOption = Annotated[
     list[str] | None,
     typer.Option("--collection", "-c", help="May be repeated [default: all that the reports have]."),
 ]
+MarginOption = Annotated[
+    float, typer.Option(min=0, help="Difference that does not matter in practice, such as 0.005: tests go beyond it.")
+]
 
 
 def leaderboard(
     reports: ReportsOption = None,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; fail if a page is not current.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Change nothing; print the scores as JSON.")] = False,
+    margin: MarginOption = 0.001,
 ) -> None:
     """Regenerate the leaderboard, experiments' pages, and the pages of each report, where they are not current."""
     if as_json:
         show_json(babelrank.leaderboard(reports))
         return
     if not check:
-        show(*babelrank.refresh_pages(reports))
+        show(*babelrank.refresh_pages(reports, margin=margin))
         return
     current = True
-    for path in babelrank.check_pages(reports):
+    for path in babelrank.check_pages(reports, margin=margin):
         current = False
         show_error(f"not current: {path}")
     if not current:
@@ -127,9 +131,7 @@ def compare(
             help="mAP, R@1, R@10, R@100, MRR@10 or nDCG@10 [default: as reports show it first; nDCG@10 for runs]."
         ),
     ] = None,
-    margin: Annotated[
-        float, typer.Option(min=0, help="Difference that does not matter in practice, such as 0.005.")
-    ] = 0.0,
+    margin: MarginOption = 0.0,
     reports: ReportsOption = None,
     runs: Annotated[
         list[Path] | None,

@@ -1,67 +1,139 @@
 """Standings -> the tables of the leaderboard: one for each collection, and one for collections side by side.
 
 Collections of MIRACL and BEIR stand side by side, a column each with their average, as in Tables 12 and 13 of arXiv
-2408.10536.
+2408.10536. Variants of a model are grouped under it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
-from babelrank.analysis.settings import Cell
+from babelrank.analysis.letters import places
 from babelrank.data.catalog import source_of
 from babelrank.data.spec import LAREQA
 from babelrank.encoding.protocol import Role
 from babelrank.reporting.cache import Cache
+from babelrank.reporting.estimates import BiasSummary
 from babelrank.reporting.formatting import (
     HASHED,
     show_count,
     show_parameters,
-    show_precisely,
     show_rank,
     show_score,
+    show_signed,
     show_significant,
 )
 from babelrank.reporting.html_page import anchor
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.measures import SOURCE_TITLES
-from babelrank.reporting.results import ModelResults
+from babelrank.reporting.results import ModelResults, base_names
 from babelrank.reporting.scaling_table import scaling_table
 from babelrank.reporting.standings import Standing, Standings
-from babelrank.reporting.summary import TASK_LABELS, summary_rows
+from babelrank.reporting.summary import TASK_LABELS, summary_rows, with_interval
 from babelrank.reporting.tables import Column, Entry, Link, Table
 
 SIDE_BY_SIDE = ("miracl", "beir")
 AVERAGE = "average"
-_MEANINGS = {
+EFFECT = "language_effect"
+SEARCHED = "searched"
+GROUP = "group"
+_DESCRIPTIONS = {
     "miracl": "Monolingual retrieval of Wikipedia's passages, MIRACL's dev queries of each language (Zhang et al. "
     "2023, arXiv 2210.09984).",
     "beir": "Collections in BEIR's layout (Thakur et al. 2021, arXiv 2104.08663), each in one language.",
 }
-_MODEL = ("#", "name")
-_SIZE = ("parameters", "dimension")
-_COST = ("speed", "bytes", "length")  # columns that are there if a report has them
-_BIAS = (RANK_DISTANCE, "normalised")
+_BIAS = (
+    Column("effect η²", show_score, "language bias ↓", EFFECT),
+    Column("favoured most", group="language bias ↓", key="most"),
+    Column("least", group="language bias ↓", key="least"),
+    Column("rank distance (spread)", show_rank, "spread ↓", RANK_DISTANCE),
+)
+_SIZE = (
+    Column("parameters", show_parameters, "size", "parameters"),
+    Column("dimension", show_count, "size", "dimension"),
+)
+_COST = (  # columns that are there if a report has them
+    Column("texts/s", show_significant, "cost", "speed"),
+    Column("bytes/vector", show_count, "cost", "bytes"),
+    Column("max. length", show_count, "cost", "length"),
+)
+# What the columns mean: what has to be there for it, the term and its meaning.
+_MEANINGS = (
+    ("pool", "Mo. ↑", "Monolingual: queries and passages in the same language, mean over languages."),
+    (
+        "pool",
+        "Cr. ↑",
+        "Cross-lingual: passages in one other language, mean over all ordered pairs of languages. With one relevant "
+        "passage per query and language, mAP in Mo. and Cr. is the mean reciprocal rank (MRR, uncut).",
+    ),
+    (
+        "pool",
+        "Mul. ↑",
+        "Multilingual: passages of all languages in one pool, mean over query languages; micro: over all queries.",
+    ),
+    (
+        "bias",
+        "language effect η² ↓",
+        "Language bias: the share of the variance of log ranks within queries that the passage's language explains, "
+        "less what chance explains. 0 without bias at any accuracy, 1 if the language decides everything.",
+    ),
+    (
+        "bias",
+        "favoured most, least",
+        "The passage languages that stand highest and lowest, with m: the mean difference in log rank from a query's "
+        "average answer. −0.69 says that answers in the language stand at half the rank.",
+    ),
+    (
+        "bias",
+        "rank distance (spread) ↓",
+        "The figure of arXiv 2408.10536: difference between the ranks in the pool of a query's worst and best relevant "
+        "passage, mean over queries, then over query languages. It does not see which language is which, and falls "
+        "with accuracy.",
+    ),
+    (
+        "group",
+        "group",
+        "Models that share a letter do not differ by significantly more than a thousandth (`--margin`) in the measure "
+        "that sorts them: paired permutation tests over groups of questions that share an article (else over "
+        "questions), at 5 % after Holm's correction over all pairs. A model's number is one more than the models above "
+        "it that are significantly better, and does not fall. Tests are about these checkpoints: runs of one recipe "
+        "with other seeds are not compared, and share letters.",
+    ),
+    (
+        "searched",
+        "searched",
+        "An experiment chose among such runs by their figures on this collection: expect less on others.",
+    ),
+    (
+        "speed",
+        "texts/s",
+        "Distinct texts that the model encoded in a second, on the hardware that its report names; a dash where "
+        "vectors came from the store.",
+    ),
+    ("interval", "in brackets, or small", "95 % intervals by bootstrap over the same groups of questions."),
+)
 
 
 @dataclass(frozen=True)
 class Board:
-    """A table of models that can be compared; the best first.
+    """A table of models that can be compared; the best first, variants after their base model.
 
     Attributes
     ----------
     title, note
         What it is called, and what it is about.
     table
-        Columns have keys: those of the scores are ``<measure>/<label>``.
+        Columns have keys: those of the scores are ``<measure>/<label>``, of the letters ``<measure>/group``.
     models
         Of the rows.
+    heads
+        Name of the model under which each row is grouped; its own, or its base model's.
     measures, labels
         There is a column for each measure and label: a task, or a collection.
     headline
         The measures that leaderboard.md has.
     main
-        The label by which models are sorted, in the first measure.
+        The label by which models are sorted.
     has_pool, has_bias
         Whether there is a pool of several languages, and columns of language bias.
     scaling
@@ -72,6 +144,7 @@ class Board:
     note: str
     table: Table
     models: list[ModelResults]
+    heads: list[str]
     measures: tuple[str, ...]
     labels: tuple[str, ...]
     headline: tuple[str, ...]
@@ -86,22 +159,38 @@ class Board:
         return anchor(self.title)
 
     @property
-    def has_speed(self) -> bool:
-        """Whether it is known of a model how fast it encodes."""
-        return any(column.key == "speed" for column in self.table.columns)
-
-    @property
     def markdown_tables(self) -> list[tuple[str, Table]]:
-        """For each headline measure, its name and the columns that leaderboard.md has."""
+        """Tables of leaderboard.md, each with its title: base models by each headline measure, then their variants."""
         found = []
+        grouped = list(zip(self.table.rows, self.heads, self.models, strict=True))
+        variants = dict.fromkeys(head for _, head, model in grouped if head != model.name)
         for measure in self.headline:
-            keys = [*_MODEL, "group", *(f"{measure}/{label}" for label in self.labels), *_BIAS, *_SIZE, *_COST]
-            table = self.table.select(keys, with_intervals=False)
-            columns = [
-                replace(each, group="", label=f"{each.label} {_arrow(each.group)}".strip()) for each in table.columns
-            ]
-            found.append((measure, replace(table, columns=columns)))
+            for group in ("", *variants):
+                rows = [
+                    row
+                    for row, head, model in grouped
+                    if (head == group and model.name != head if group else model.name == head)
+                ]
+                table = self._by_measure(measure, rows)
+                title = f"{len(rows)} variant{'s' if len(rows) > 1 else ''} of {group}, {measure} ↑" if group else ""
+                found.append((title or f"{measure} ↑", table))
         return found
+
+    def _by_measure(self, measure: str, rows: Sequence[Sequence[Entry]]) -> Table:
+        """Return rows with the columns of one measure, sorted and numbered by it."""
+        keys = ["#", "name", *(f"{measure}/{label}" for label in (GROUP, *self.labels))]
+        keys += [column.key for column in (*_BIAS, _SIZE[0], *_COST)]
+        table = replace(self.table, rows=rows).select(keys)
+        with_interval = (f"{measure}/{self.main}", EFFECT)
+        rows = [
+            [
+                cell.value if isinstance(cell, Interval) and column.key not in with_interval else cell
+                for cell, column in zip(row, table.columns, strict=True)
+            ]
+            for row in table.rows
+        ]
+        columns = [replace(each, group="", label=_label(each)) for each in table.columns]
+        return numbered(replace(table, columns=columns, rows=rows), f"{measure}/{self.main}", f"{measure}/{GROUP}")
 
 
 def make_boards(standings: Sequence[Standings], cache: Cache | None = None) -> list[Board]:
@@ -119,152 +208,177 @@ def make_boards(standings: Sequence[Standings], cache: Cache | None = None) -> l
     ]
 
 
+def meanings(boards: Sequence[Board]) -> dict[str, str]:
+    """Return what the columns mean, of those that there are."""
+    cells = [cell for board in boards for row in board.table.rows for cell in row]
+    there = {
+        "pool": any(board.has_pool for board in boards),
+        "bias": any(board.has_bias for board in boards),
+        "group": any(column.label == GROUP for board in boards for column in board.table.columns),
+        "speed": any(column.key == "speed" for board in boards for column in board.table.columns),
+        "searched": any(isinstance(cell, Link) and cell.badge for cell in cells),
+        "interval": any(isinstance(cell, Interval) for cell in cells),
+    }
+    return {term: meaning for needed, term, meaning in _MEANINGS if there[needed]}
+
+
+def numbered(table: Table, main: str, letters: str) -> Table:
+    """Return a table sorted by the column with the key `main`, and numbered by that with letters (see `places`)."""
+    keys = [column.key for column in table.columns]
+    score = keys.index(main)
+    rows = sorted(table.rows, key=lambda row: -_number(row[score]))  # equals stay in order
+    known = [str(row[keys.index(letters)] or "") for row in rows] if letters in keys else [""] * len(rows)
+    ranks = places(known)
+    return replace(table, rows=[[place, *row[1:]] for place, row in zip(ranks, rows, strict=True)])
+
+
 def _collection_board(standings: Standings, cache: Cache | None) -> Board:
     shown, first, source = standings.shown, standings.entries[0].result, source_of(standings.name)
     labels = tuple(row.label for row in summary_rows(first))
     told = f"{source.description} ({source.citation}; licence: {source.licence}). " if source else ""
     size = len(first.languages)
     languages = f"{size} language{'s' if size > 1 else ''}: {', '.join(map(language_name, first.languages))}"
-    scores = [
-        Column(label, show_score, f"{measure} ↑", f"{measure}/{label}")
-        for measure in shown.measures
-        for label in labels
-    ]
-    bias = [
-        Column("rank distance", show_rank, "language bias ↓", RANK_DISTANCE),
-        Column("normalised", show_precisely, "language bias ↓", "normalised"),
-    ]
-    has_groups = any(entry.letters for entry in standings.entries)
-    rows: list[list[Entry]] = [
-        [
-            place,
-            _linked(entry.model, entry.link),
-            *([entry.letters or None] if has_groups else []),
-            *_scores(entry, standings),
-            *_sizes(entry),
-        ]
-        for place, entry in enumerate(standings.entries, start=1)
-    ]
-    columns = [
-        *_model_columns(),
-        *([Column("group", key="group")] if has_groups else []),
-        *scores,
-        *(bias if shown.has_bias else []),
-        *_size_columns(),
-    ]
-    return Board(
-        title=standings.title,
-        note=f"{told}Candidates: {first.candidates}; {languages}.",
-        table=_without_empty(Table(standings.title, columns, rows)),
-        models=[entry.model for entry in standings.entries],
-        measures=shown.measures,
-        labels=labels,
+
+    def cells(entry: Standing, measure: str) -> list[Entry]:
+        intervals = entry.estimates[measure].intervals if measure in entry.estimates else {}
+        return [with_interval(row.scores[measure], intervals.get(row.task)) for row in summary_rows(entry.result)]
+
+    main = TASK_LABELS[shown.main[0]]
+    board = _make(
+        standings.title,
+        f"{told}Candidates: {first.candidates}; {languages}.{_certainty([standings], main)}",
+        {entry.model.name: entry for entry in standings.entries},
+        cells,
+        standings,
+        labels,
+        main,
+    )
+    models = [(each.model, each.result) for each in standings.entries]
+    return replace(
+        board,
         headline=shown.headline[:1] if shown.has_pool else shown.headline,
-        main=TASK_LABELS[shown.main[0]],
-        has_pool=shown.has_pool,
-        has_bias=shown.has_bias,
-        scaling=scaling_table([(each.model, each.result) for each in standings.entries], cache)
-        if shown.has_bias
-        else None,
+        scaling=scaling_table(models, cache) if shown.has_bias else None,
     )
 
 
 def _side_by_side(source: str, sections: Sequence[Standings]) -> Board:
-    measures = sections[0].shown.headline
-    models = {entry.model.name: entry for section in sections for entry in section.entries}
-    labels = (*(section.title.removeprefix(f"{source}:") for section in sections), AVERAGE)
+    entries = {entry.model.name: entry for section in sections for entry in section.entries}
+    by_section = [{entry.model.name: entry for entry in section.entries} for section in sections]
+    names = [section.title.removeprefix(f"{source}:") for section in sections]
+    task = sections[0].shown.main[0]
 
-    def scores_of(model: str, measure: str) -> list[Cell]:
-        scores = [
-            next((e.result.macro["monolingual"][measure] for e in section.entries if e.model.name == model), None)
-            for section in sections
-        ]
-        known = [score for score in scores if score is not None]
-        return [*scores, sum(known) / len(known) if len(known) == len(scores) else None]
+    def cells(entry: Standing, measure: str) -> list[Entry]:
+        found: list[Entry] = []
+        for section in by_section:
+            here = section.get(entry.model.name)
+            intervals = here.estimates[measure].intervals if here and measure in here.estimates else {}
+            found.append(with_interval(here.result.macro[task][measure], intervals.get(task)) if here else None)
+        if len(sections) == 1:
+            return found
+        known = [_number(cell) for cell in found if cell is not None]
+        return [*found, sum(known) / len(known) if len(known) == len(found) else None]
 
-    scores = {name: {measure: scores_of(name, measure) for measure in measures} for name in models}
+    labels = (*names, AVERAGE) if len(names) > 1 else tuple(names)
+    note = " A model that was not evaluated on all of them has no average." if len(names) > 1 else ""
+    standings = replace(sections[0], entries=list(entries.values()))
+    if len(names) > 1:  # letters are of one collection
+        standings = replace(standings, entries=[replace(entry, letters={}) for entry in standings.entries])
+        entries = {entry.model.name: entry for entry in standings.entries}
+    certainty = _certainty(sections, names[0]) if len(names) == 1 else ""
+    title, note = SOURCE_TITLES[source], f"{_DESCRIPTIONS[source]}{note}{certainty}"
+    return _make(title, note, entries, cells, standings, labels, labels[-1], measures=standings.shown.headline)
 
-    def place(name: str) -> tuple[bool, float, str]:
-        average = scores[name][measures[0]][-1]
-        return average is None, -(average or 0.0), name
 
-    order = sorted(models, key=place)
+def _make(
+    title: str,
+    note: str,
+    entries: Mapping[str, Standing],
+    cells: Callable[[Standing, str], list[Entry]],
+    standings: Standings,
+    labels: tuple[str, ...],
+    main: str,
+    *,
+    measures: tuple[str, ...] = (),
+) -> Board:
+    """Return a board of models by name; `cells` gives the scores of one in a measure, a cell for each label."""
+    shown = standings.shown
+    measures = measures or shown.measures
+    lettered = [measure for measure in measures if any(entry.letters.get(measure) for entry in entries.values())]
+    columns = [Column("#", show_count, key="#"), Column("model", key="name")]
+    for measure in measures:
+        if measure in lettered:
+            columns.append(Column(GROUP, group=f"{measure} ↑", key=f"{measure}/{GROUP}"))
+        columns += [Column(label, show_score, f"{measure} ↑", f"{measure}/{label}") for label in labels]
+    columns += _BIAS if shown.has_bias else ()
+    sizes = {name: _sizes(entry) for name, entry in entries.items()}
+    ends = (*_SIZE, *_COST)
+    kept = [i for i, column in enumerate(ends) if column in _SIZE or any(row[i] is not None for row in sizes.values())]
+    columns += [ends[i] for i in kept]
+    rows: dict[str, list[Entry]] = {}
+    for name, entry in entries.items():
+        row: list[Entry] = [None, _linked(entry)]
+        for measure in measures:
+            row += [entry.letters.get(measure) or None] if measure in lettered else []
+            row += cells(entry, measure)
+        row += _bias(entry, standings) if shown.has_bias else []
+        rows[name] = [*row, *(sizes[name][i] for i in kept)]
+    score = [column.key for column in columns].index(f"{measures[0]}/{main}")
+    order = sorted(rows, key=lambda name: (-_number(rows[name][score]), name))
+    heads = _heads([entries[name].model for name in order])
+    first = [name for name in order if heads[name] == name]
+    grouped = [name for head in first for name in (head, *(each for each in order if heads[each] == head != each))]
+    table = numbered(
+        Table(title, columns, [rows[name] for name in first]), f"{measures[0]}/{main}", f"{measures[0]}/{GROUP}"
+    )
+    numbers = {name: row[0] for name, row in zip(first, table.rows, strict=True)}
     return Board(
-        title=SOURCE_TITLES[source],
-        note=f"{_MEANINGS[source]} A model that was not evaluated on all of them has no average.",
-        table=_without_empty(
-            Table(
-                SOURCE_TITLES[source],
-                [
-                    *_model_columns(),
-                    *(
-                        Column(label, show_score, f"{each} ↑", f"{each}/{label}")
-                        for each in measures
-                        for label in labels
-                    ),
-                    *_size_columns(),
-                ],
-                [
-                    [
-                        number,
-                        _linked(models[name].model, models[name].link),
-                        *(score for measure in measures for score in scores[name][measure]),
-                        *_sizes(models[name]),
-                    ]
-                    for number, name in enumerate(order, start=1)
-                ],
-            )
-        ),
-        models=[models[name].model for name in order],
+        title=title,
+        note=note,
+        table=replace(table, rows=[[numbers.get(name), *rows[name][1:]] for name in grouped]),
+        models=[entries[name].model for name in grouped],
+        heads=[heads[name] for name in grouped],
         measures=measures,
         labels=labels,
         headline=measures,
-        main=AVERAGE,
+        main=main,
+        has_pool=shown.has_pool,
+        has_bias=shown.has_bias,
     )
 
 
-def _scores(entry: Standing, standings: Standings) -> list[Entry]:
-    """Return the cells of the measures, then of the language bias; the headline measure's with intervals."""
-    shown, intervals = standings.shown, entry.intervals
-    cells = [
-        _estimate(row.scores[measure], intervals.get(row.task) if measure == shown.headline[0] else None)
-        for measure in shown.measures
-        for row in summary_rows(entry.result)
-    ]
-    if not shown.has_bias:
-        return cells
-    macro = entry.result.macro["multilingual"]
-    return [*cells, _estimate(macro[RANK_DISTANCE], intervals.get(RANK_DISTANCE)), macro["rank_distance_normalised"]]
+def _heads(models: Sequence[ModelResults]) -> dict[str, str]:
+    """Return the model under which each is grouped, best first: its base model, or that one's first variant."""
+    bases, first = base_names(models), dict[str, str]()
+    for model in models:
+        first.setdefault(bases[model.name], model.name)
+    names = {model.name for model in models}
+    return {name: base if base in names else first[base] for name, base in bases.items()}
 
 
-def _estimate(value: Cell, interval: Interval | None) -> Entry:
-    return value if value is None or interval is None else Interval(value, interval.low, interval.high)
+def _certainty(sections: Sequence[Standings], label: str) -> str:
+    """Say what difference can be found, or why there are no intervals."""
+    standings = sections[0]
+    measure = standings.shown.headline[0]
+    warnings = [each.estimates[measure].warning for each in standings.entries if measure in each.estimates]
+    if warnings and warnings[0]:
+        return f" {warnings[0]} They are left out."
+    least = standings.detectable.get(measure)
+    if least is None:
+        return ""
+    return (
+        f" A test of two of these checkpoints finds a difference of {show_score(least)} in {label} ({measure}) in 80 % "
+        "of cases (the median pair, before correction)."
+    )
 
 
-def _model_columns() -> list[Column]:
-    return [Column("#", show_count, key="#"), Column("model", key="name")]
-
-
-def _size_columns() -> list[Column]:
-    return [
-        Column("parameters", show_parameters, "size", "parameters"),
-        Column("dimension", show_count, "size", "dimension"),
-        Column("texts/s", show_significant, "cost", "speed"),
-        Column("bytes/vector", show_count, "cost", "bytes"),
-        Column("max. length", show_count, "cost", "length"),
-    ]
-
-
-def _without_empty(table: Table) -> Table:
-    """Return the table without columns of costs that no report has."""
-    known = [any(cell is not None for cell in cells) for cells in zip(*table.rows, strict=True)]
-    keys = [column.key for column, has in zip(table.columns, known, strict=True) if has or column.key not in _COST]
-    return table.select(keys)
-
-
-def _linked(model: ModelResults, link: str) -> Link:
-    note = model.adapter if model.kind == model.adapter else f"{model.adapter}, {model.kind}"
-    return Link(model.name, link, note)
+def _bias(entry: Standing, standings: Standings) -> list[Entry]:
+    """Return the cells of language bias."""
+    found: BiasSummary | None = getattr(entry.estimates.get(standings.shown.headline[0]), "bias", None)
+    distance = entry.result.macro["multilingual"][RANK_DISTANCE]
+    if found is None or not found.favoured:
+        return [None, None, None, distance]
+    ends = [f"{lang} {show_signed(effect)}" for lang, effect in (found.favoured[0], found.favoured[-1])]
+    return [found.effect, *ends, distance]
 
 
 def _sizes(entry: Standing) -> list[Entry]:
@@ -282,6 +396,22 @@ def _sizes(entry: Standing) -> list[Entry]:
     ]
 
 
-def _arrow(group: str) -> str:
-    """Return which way is better, where a header says so."""
-    return group[-1] if group.endswith(("↑", "↓")) else ""
+def _number(cell: Entry) -> float:
+    """Return the number in a score's cell, below all scores where there is none."""
+    value = cell.value if isinstance(cell, Interval) else cell
+    return value if isinstance(value, float | int) else -1.0
+
+
+def _linked(entry: Standing) -> Link:
+    model = entry.model
+    note = model.adapter if model.kind == model.adapter else f"{model.adapter}, {model.kind}"
+    return Link(model.name, entry.link, note, SEARCHED if entry.recipe else "")
+
+
+def _label(column: Column) -> str:
+    """Return a header for a table without groups of columns."""
+    if column.key == EFFECT:
+        return "language effect η² ↓"
+    if column.label == GROUP or column.key in ("most", "least"):
+        return column.label
+    return f"{column.label} {column.group[-1] if column.group.endswith(('↑', '↓')) else ''}".strip()

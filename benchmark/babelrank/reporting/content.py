@@ -1,10 +1,10 @@
 """The tables of a report -> what is shown of a collection beyond its results: intervals and sections."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from babelrank.analysis.bootstrap import Interval
+from babelrank.analysis.bootstrap import question_scores
 from babelrank.analysis.clusters import clusters
 from babelrank.analysis.detail import analyse_in_detail
 from babelrank.analysis.errors import Errors, Texts, attach_texts, find_errors, select_worst
@@ -13,6 +13,7 @@ from babelrank.ranking.table import RankTable
 from babelrank.ranking.top_table import TopTable
 from babelrank.reporting.detail_sections import detail_sections
 from babelrank.reporting.error_section import error_section
+from babelrank.reporting.estimates import CollectionEstimates, estimate
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.results import CollectionResults, ModelResults
 from babelrank.reporting.sections import Section
@@ -28,10 +29,9 @@ Tables = Mapping[str, InMemory]  # by collection
 
 @dataclass(frozen=True)
 class Content:
-    """What is shown of a collection beyond its results; `drawn` says what the intervals draw."""
+    """What is shown of a collection beyond its results: estimates, and sections of the page."""
 
-    intervals: dict[str, Interval] = field(default_factory=dict)
-    drawn: str = ""
+    estimates: CollectionEstimates = field(default_factory=CollectionEstimates)
     sections: list[Section] = field(default_factory=list)
 
 
@@ -53,13 +53,23 @@ def make_content(
         A table cannot be read.
     """
     shown = measures_of(name, collection)
-    ranks, top, errors = tables or (collection.ranks and read_stored_ranks(folder, collection.ranks), None, None)
-    detail = analyse_in_detail(ranks, shown.headline[0], seen=model.seen, clusters=clusters(ranks)) if ranks else None
-    intervals = detail.intervals if detail else {}
-    drawn = detail.figures.drawn if detail else ""
-    if ranks and not shown.has_pool:
-        return Content(intervals, drawn)
-    sections = detail_sections(detail) if detail and shown.has_bias else []
+    if tables:
+        ranks, top, errors = tables
+    elif collection.ranks:
+        ranks, top, errors = read_stored_ranks(folder, collection.ranks), None, None
+    else:
+        return Content()
+    if top is None and collection.top and (folder / collection.top.file).exists():
+        top = read_stored_top(folder, collection.top)
+    measure, of_row = shown.headline[0], clusters(ranks)
+    if not shown.has_bias:
+        estimates = estimate(ranks, question_scores(ranks, measure, clusters=of_row), shown)
+        sections = []
+    else:
+        detail = analyse_in_detail(ranks, measure, seen=model.seen, clusters=of_row, top=top)
+        estimates, sections = estimate(ranks, detail.figures, shown, detail.bias), detail_sections(detail)
+    if not shown.has_pool:
+        return Content(estimates)
     left_out = []
     if collection.space is None:
         left_out.append(f"Embedding space: it was not measured. {_REMEDY}")
@@ -67,16 +77,12 @@ def make_content(
         left_out.append(f"Embedding space: {collection.space.undefined}")
     else:
         sections.append(space_section(collection.space))
-    if ranks and top is None and collection.top and (folder / collection.top.file).exists():
-        top = read_stored_top(folder, collection.top)
-    if ranks and top:
+    if top:
         errors = errors or find_errors(ranks, top)
         worst = attach_texts(select_worst(errors), collection.texts or Texts({}, {}))
         sections.append(error_section(errors, worst, source_of(name) if collection.texts else None))
-    elif ranks:
+    else:
         left_out.append(f"Errors: there is no table of top passages. {_REMEDY}")
-    return Content(intervals, drawn, [*sections, *_missing(left_out)])
-
-
-def _missing(left_out: Sequence[str]) -> list[Section]:
-    return [Section("Not in this report", " ".join(left_out))] if left_out else []
+    if left_out:
+        sections.append(Section("Not in this report", " ".join(left_out)))
+    return Content(estimates, sections)

@@ -8,8 +8,12 @@ import numpy as np
 from babelrank.analysis.consistency import PERSISTENCE, Consistency
 from babelrank.analysis.detail import Detail
 from babelrank.analysis.friedman import FriedmanTests
+from babelrank.analysis.language_bias import LanguageBias
+from babelrank.analysis.list_consistency import ListConsistency
 from babelrank.analysis.preference import DEPTHS, LanguagePreference
-from babelrank.analysis.settings import Matrix
+from babelrank.analysis.proportions import wilson_intervals
+from babelrank.analysis.settings import Matrix, as_cells
+from babelrank.reporting.bias_section import bias_views
 from babelrank.reporting.formatting import show_count, show_number, show_p, show_rank, show_score, show_share
 from babelrank.reporting.language_section import distance_section, group_section
 from babelrank.reporting.languages import language_name
@@ -22,16 +26,16 @@ def detail_sections(detail: Detail) -> list[Section]:
     """Return the sections of one collection that follow from its rank table."""
     languages = detail.figures.languages
     return [
-        preference_section(detail.preference, languages),
+        preference_section(detail.preference, detail.bias, languages),
         own_language_section(detail.preference, languages),
         test_section(detail.tests, languages),
-        consistency_section(detail.consistency, languages),
-        group_section(detail.groups),
+        consistency_section(detail.consistency, detail.lists, languages),
+        group_section(detail.groups, detail.figures.warning),
         distance_section(detail),
     ]
 
 
-def preference_section(preference: LanguagePreference, languages: Sequence[str]) -> Section:
+def preference_section(preference: LanguagePreference, bias: LanguageBias, languages: Sequence[str]) -> Section:
     """Show how high each passage language stands, and which of two stands above the other."""
     view = partial(
         MatrixView, rows=languages, columns=languages, show=show_share, colours="cividis", limits=(0.0, None)
@@ -42,6 +46,7 @@ def preference_section(preference: LanguagePreference, languages: Sequence[str])
     if not even:
         found += " Not every query has a passage in every language: compare with “share without bias”."
     matrices = [
+        *bias_views(bias),
         view(
             label="which of two",
             title="How often the row's passage stands above the column's",
@@ -71,14 +76,18 @@ def preference_section(preference: LanguagePreference, languages: Sequence[str])
             for depth in DEPTHS
         ),
         *(
-            by_passage(
+            view(
                 label=f"share of top {depth}",
                 title=f"Of all relevant passages found in the top {depth}, the share of each language",
                 values=preference.share_of_top[str(depth)],
                 legend=f"share of what is found{'; equal without bias' if even else ''}",
                 note=found,
+                n=[[sum(row)] * len(row) for row in hits],
+                unit="passages found",
+                intervals=wilson_intervals(hits, [[sum(row)] * len(row) for row in hits]),
             )
             for depth in DEPTHS[1:]
+            for hits in [_hits(preference, str(depth))]
         ),
     ]
     if not even:
@@ -188,26 +197,44 @@ def test_section(tests: FriedmanTests, languages: Sequence[str]) -> Section:
     )
 
 
-def consistency_section(consistency: Consistency, languages: Sequence[str]) -> Section:
-    """Show whether a question's translations retrieve the same."""
+def consistency_section(consistency: Consistency, lists: ListConsistency | None, languages: Sequence[str]) -> Section:
+    """Show whether a question's translations retrieve the same passages, and put its answers in the same order."""
     view = partial(MatrixView, rows=languages, columns=languages, unit="questions", join="and")
-    likeness = partial(
-        view, show=show_number, precise=show_score, legend="likeness (higher is more consistent)", n=consistency.n
-    )
-    views = [
+    likeness = partial(view, show=show_number, precise=show_score, limits=(None, 1.0))
+    views = []
+    if lists:
+        legend = "of the way from chance (0) to the same list (1)"
+        compared = (
+            (f"overlap@{lists.depth}", lists.overlap, lists.overlap_chance, "share of passages in both lists"),
+            (f"RBO@{lists.depth}", lists.rbo, lists.rbo_chance, "rank-biased overlap (Webber et al. 2010)"),
+        )
+        views += [
+            likeness(
+                label=label,
+                title=f"{label} of the lists for a question in two languages, beyond chance",
+                values=_beyond_chance(values, chance),
+                legend=legend,
+                note=f"The {meaning}, less that of lists for different questions.",
+                n=lists.n,
+            )
+            for label, values, chance, meaning in compared
+        ]
+    views += [
         likeness(
-            label="RBO",
-            title="Rank-biased overlap of the orders for a question in two languages",
+            label="answers' order, RBO",
+            title="Order of the answers: rank-biased overlap for a question in two languages",
             values=consistency.rbo,
+            legend="likeness (higher is more consistent)",
             note=f"Webber et al. 2010, p = {PERSISTENCE}; 1 if the orders are the same.",
-            limits=(None, 1.0),
+            n=consistency.n,
         ),
         likeness(
-            label="RankC",
-            title="RankC-like overlap of the orders for a question in two languages",
+            label="answers' order, RankC",
+            title="Order of the answers: RankC-like overlap for a question in two languages",
             values=consistency.rankc,
+            legend="likeness (higher is more consistent)",
             note="After Qi et al. 2023 (arXiv 2310.10378): what comes first decides nearly alone.",
-            limits=(None, 1.0),
+            n=consistency.n,
         ),
         view(
             label="rank gap",
@@ -221,20 +248,47 @@ def consistency_section(consistency: Consistency, languages: Sequence[str]) -> S
             n=consistency.own_n,
         ),
     ]
-    macro = consistency.macro
-    found = (
-        "No question with several passages to order is asked in two languages."
-        if macro["rbo"] is None
-        else "Two random orders would have a rank-biased overlap of "
-        f"{show_score(macro['rbo_random'])}; the mean here is {show_score(macro['rbo'])}, which is "
-        f"{show_score(macro['rbo_beyond_random'])} of the way from chance to the same order."
-    )
     return Section(
         title="Consistency",
-        caption="Do a question's translations retrieve the same? Compared are the orders in which two query languages "
-        f"put the question's relevant passages. {found}",
+        caption="Do a question's translations retrieve the same passages? Diagonals are of one language with itself. "
+        f"{_describe_lists(lists)}{_describe_orders(consistency)}",
         matrices=[each for each in views if each.bounds],
     )
+
+
+def _describe_lists(lists: ListConsistency | None) -> str:
+    macro = lists.macro if lists else {"overlap": None}
+    if lists is None or macro["overlap"] is None:
+        return ""
+    return (
+        f"Of the first {lists.depth} passages, {show_share(macro['overlap'])} are the same in two languages on "
+        f"average: {show_score(macro['overlap_beyond_chance'])} of the way from lists of different questions (0) to "
+        "the same list (1). "
+    )
+
+
+def _describe_orders(consistency: Consistency) -> str:
+    macro = consistency.macro
+    if macro["rbo"] is None:
+        return "No question with several answers to order is asked in two languages."
+    return (
+        "The orders in which two languages put a question's answers have a rank-biased overlap of "
+        f"{show_score(macro['rbo'])}, random orders {show_score(macro['rbo_random'])}: "
+        f"{show_score(macro['rbo_beyond_random'])} of the way from chance to the same order."
+    )
+
+
+def _beyond_chance(values: Matrix, chance: Matrix) -> Matrix:
+    found, expected = (np.array(matrix, dtype=float) for matrix in (values, chance))
+    return as_cells((found - expected) / np.where(expected == 1, np.nan, 1 - expected))
+
+
+def _hits(preference: LanguagePreference, depth: str) -> list[list[int]]:
+    """Return how many relevant passages of each language are found within a depth."""
+    return [
+        [round((share or 0.0) * n) for share, n in zip(*rows, strict=True)]
+        for rows in zip(preference.in_top[depth], preference.n, strict=True)
+    ]
 
 
 def _show_balance(number: float) -> str:

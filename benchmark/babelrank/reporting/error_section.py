@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from babelrank.analysis.errors import Counts, Errors, Outranking, Worst, WorstQuestion
+from babelrank.analysis.proportions import wilson_intervals
 from babelrank.analysis.settings import Cell, Matrix
 from babelrank.data.catalog import Source
 from babelrank.reporting.formatting import show_count, show_rank, show_share
@@ -76,6 +77,7 @@ def _pair_views(errors: Errors) -> list[MatrixView]:
         note="By a wrong passage of the passage language; equal scores do not outrank.",
         colours="viridis_r",
         n=pairs.n,
+        intervals=wilson_intervals(pairs.outranked, pairs.n),
     )
     places = [
         share_of(
@@ -86,6 +88,7 @@ def _pair_views(errors: Errors) -> list[MatrixView]:
             note="As an answer's. A near miss is another sentence of the right paragraph.",
             colours="cividis",
             n=pairs.outranked,
+            intervals=wilson_intervals(counts, pairs.outranked),
         )
         for place, counts in (pairs.places or {}).items()
     ]
@@ -127,6 +130,7 @@ def _pool_views(errors: Errors) -> list[MatrixView]:
         limits=(0.0, None),
         n=intruders,
         unit="passages",
+        intervals=wilson_intervals(pool.intruders, intruders),
     )
     return [*kinds, above_all]
 

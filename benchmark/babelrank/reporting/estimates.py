@@ -1,69 +1,189 @@
-"""Intervals and groups of models from stored rank tables, computed once for each content of the tables."""
+"""What rank tables say beyond results.json: intervals, language bias, groups of models; computed once each."""
 
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
+from typing import Any
 
-from babelrank.analysis.bootstrap import (
-    MACRO_MEASURES,
-    Interval,
-    QuestionScores,
-    find_interval,
-    find_intervals,
-    mean_scores,
-)
+from pydantic import TypeAdapter
+
+from babelrank.analysis.bootstrap import Interval, QuestionScores, find_interval, find_intervals, mean_scores
+from babelrank.analysis.clusters import clusters
+from babelrank.analysis.language_bias import LanguageBias, measure_language_bias
+from babelrank.analysis.pool_recall import PoolRecall, measure_pool_recall
+from babelrank.analysis.seeds import RecipeDifference, compare_recipes, pool_seeds
+from babelrank.analysis.settings import Cell
+from babelrank.ranking.table import RankTable
 from babelrank.reporting.cache import Cache
 from babelrank.reporting.formatting import settle
-from babelrank.reporting.stored_tables import StoredRanks, checked_path, question_values
+from babelrank.reporting.measures import MeasureSet
+from babelrank.reporting.stored_tables import StoredRanks, checked_path, question_values, read_stored_ranks
+
+Estimate = Interval | float  # a figure with its interval, if there is one
+
+
+@dataclass(frozen=True)
+class BiasFigure:
+    """A macro measure of language bias, with its interval if there is one, what no bias gives, and its range."""
+
+    value: Estimate
+    shuffled: Cell
+    floor: Cell
+    ceiling: Cell
+
+
+@dataclass(frozen=True)
+class BiasSummary:
+    """Language bias on one collection.
+
+    Attributes
+    ----------
+    measures
+        By name, as in `LanguageBias.measures`.
+    effects
+        By passage language, m_l: the mean difference in log rank from the query's average answer.
+    """
+
+    measures: dict[str, BiasFigure]
+    effects: dict[str, Estimate]
+
+    @property
+    def effect(self) -> Estimate | None:
+        """The language effect η²; None if all of a query's answers have one rank."""
+        found = self.measures.get("language_effect")
+        return found.value if found else None
+
+    @property
+    def favoured(self) -> list[tuple[str, float]]:
+        """Passage languages with their m_l, the most favoured first."""
+        return sorted(((lang, number(effect)) for lang, effect in self.effects.items()), key=lambda each: each[1])
+
+
+@dataclass(frozen=True)
+class CollectionEstimates:
+    """What the rank table of one collection says beyond the results.
+
+    Attributes
+    ----------
+    intervals
+        Of the macro figures that there are, in one measure; none if there are too few clusters.
+    drawn
+        What intervals and tests draw, in words.
+    warning
+        A sentence if there are too few clusters for intervals.
+    bias
+        Language bias, if languages can be compared.
+    recall
+        Recall and success in the pool of several languages, by depth.
+    """
+
+    intervals: dict[str, Interval] = field(default_factory=dict)
+    drawn: str = ""
+    warning: str | None = None
+    bias: BiasSummary | None = None
+    recall: list[PoolRecall] = field(default_factory=list)
+
+
+_NEEDS_TOP = "exposure_irrelevant"  # which not every report has: a summary follows from the rank table alone
+_ADAPTER = TypeAdapter(CollectionEstimates)
+_DIFFERENCE = TypeAdapter(RecipeDifference)
+
+
+def estimate(
+    ranks: RankTable, figures: QuestionScores, shown: MeasureSet, bias: LanguageBias | None = None
+) -> CollectionEstimates:
+    """Return what a rank table says beyond the results.
+
+    Parameters
+    ----------
+    figures
+        Its scores by question.
+    bias
+        Its language bias, where that is known already.
+    """
+    if shown.has_bias and bias is None:
+        bias = measure_language_bias(ranks, clusters=clusters(ranks))
+    found = CollectionEstimates(
+        {} if figures.warning else find_intervals(figures),
+        figures.drawn,
+        figures.warning,
+        _summarise(bias) if bias else None,
+        measure_pool_recall(ranks) if shown.has_pool else [],
+    )
+    return _ADAPTER.validate_python(_settled(_ADAPTER.dump_python(found)))
 
 
 class Estimates:
-    """Estimates from rank tables; each table is checked against the checksum in its results.json."""
+    """Estimates from stored rank tables; each table is checked against the checksum in its results.json."""
 
     def __init__(self, cache: Cache | None = None) -> None:
         self._cache, self._checked = cache or Cache(), set[Path]()
 
-    def intervals(self, table: StoredRanks) -> dict[str, Interval]:
-        """Return the macro figures that there are, with their intervals; see `bootstrap.find_intervals`."""
-        found = self._cache.once(
-            ["intervals", self._origin([table])],
-            lambda: {name: _plain(each) for name, each in find_intervals(question_values(table)).items()},
-        )
-        return {figure: Interval(*found[figure]) for figure in MACRO_MEASURES if figure in found}
+    def of(self, table: StoredRanks, shown: MeasureSet) -> CollectionEstimates:
+        """Return what a rank table says beyond the results."""
+        origin = ["estimates", self._origin([table]), shown.has_bias, shown.has_pool]
 
-    def drawn(self, table: StoredRanks) -> str:
-        """Return what the intervals draw, in words; see `QuestionScores.drawn`."""
-        found: str = self._cache.once(["drawn", self._origin([table])], lambda: question_values(table).drawn)
-        return found
+        def compute() -> Any:
+            found = estimate(read_stored_ranks(table.folder, table.file), question_values(table), shown)
+            return _ADAPTER.dump_python(found, mode="json")
 
-    def interval(
+        return _ADAPTER.validate_python(self._cache.once(origin, compute))
+
+    def interval(self, runs: Sequence[StoredRanks], figure: str, *, against: Sequence[StoredRanks] = ()) -> Interval:
+        """Return a macro figure, the mean over runs, or its difference from others; see `bootstrap.find_interval`."""
+
+        def compute() -> Any:
+            other = _mean(against) if against else None
+            return _settled(astuple(find_interval(_mean(runs), figure, against=other)))
+
+        origin = ["interval", self._origin(runs), self._origin(against), figure]
+        return Interval(*self._cache.once(origin, compute))
+
+    def letters(
+        self, tables: Sequence[StoredRanks], figure: str, *, recipes: Sequence[str] = (), margin: float = 0.0
+    ) -> tuple[list[str], Cell]:
+        """Return letters of models in the order given, best first, and the difference that a test would find.
+
+        See `letters.find_letters` and `letters.minimal_detectable_difference`. There are none with too few clusters.
+        """
+
+        def compute() -> Any:
+            from babelrank.analysis.letters import find_letters, minimal_detectable_difference
+
+            figures = list(map(question_values, tables))
+            if any(each.warning for each in figures):
+                return ["" for _ in figures], None
+            least = settle(minimal_detectable_difference(figures, figure))
+            return find_letters(figures, figure, recipes=recipes, margin=margin), least if least == least else None
+
+        letters, least = self._cache.once(["letters", self._origin(tables), figure, list(recipes), margin], compute)
+        return letters, least
+
+    def difference(
         self,
-        runs: Sequence[StoredRanks],
+        recipes: Sequence[Sequence[StoredRanks]],
+        first: int,
+        second: int,
         figure: str,
         *,
-        against: Sequence[StoredRanks] = (),
         times: float = 1.0,
+        margin: float = 0.0,
         languages: Sequence[str] = (),
-    ) -> Interval:
-        """Return a macro figure, the mean over runs, or its difference from others; see `bootstrap.find_interval`."""
-        origin = [self._origin(runs), self._origin(against), figure, times, list(languages)]
+        fixed: bool = False,
+    ) -> RecipeDifference:
+        """Return the difference of two of several recipes, with the variance between seeds of all; see `seeds`."""
 
-        def compute() -> list[float]:
-            other = _mean(against) if against else None
-            return _plain(find_interval(_mean(runs), figure, against=other, times=times, languages=languages))
+        def compute() -> Any:
+            runs = [list(map(question_values, tables)) for tables in recipes]
+            spread = pool_seeds(runs, figure, languages)
+            found = compare_recipes(
+                runs[first], runs[second], figure, spread, times=times, margin=margin, languages=languages, fixed=fixed
+            )
+            return _settled(asdict(found))
 
-        return Interval(*self._cache.once(["interval", origin], compute))
-
-    def letters(self, tables: Sequence[StoredRanks], figure: str) -> list[str]:
-        """Return letters of models in the order given, best first; see `letters.find_letters`."""
-
-        def compute() -> list[str]:
-            from babelrank.analysis.letters import find_letters  # loads scipy.stats, which takes a second
-
-            return find_letters([question_values(table) for table in tables], figure)
-
-        found: list[str] = self._cache.once(["letters", self._origin(tables), figure], compute)
-        return found
+        options = [first, second, figure, times, margin, list(languages), fixed]
+        found = self._cache.once(["difference", list(map(self._origin, recipes)), options], compute)
+        return _DIFFERENCE.validate_python(found)
 
     def _origin(self, tables: Sequence[StoredRanks]) -> list[list[str]]:
         for table in tables:
@@ -73,9 +193,36 @@ class Estimates:
         return [[table.file.sha256, table.measure] for table in tables]
 
 
+def number(estimate: Estimate) -> float:
+    """Return a figure without its interval."""
+    return estimate.value if isinstance(estimate, Interval) else estimate
+
+
+def _summarise(found: LanguageBias) -> BiasSummary:
+    few = found.merge_gap.warning is not None
+
+    def shown(interval: Interval) -> Estimate:
+        return interval.value if few else interval
+
+    effects = zip(found.effect.languages, found.effect.effect, strict=True)
+    return BiasSummary(
+        {
+            name: BiasFigure(shown(each.macro), each.shuffled, each.floor, each.ceiling)
+            for name, each in found.measures.items()
+            if each.macro is not None and name != _NEEDS_TOP
+        },
+        {lang: shown(effect) for lang, effect in effects if effect is not None},
+    )
+
+
 def _mean(runs: Sequence[StoredRanks]) -> QuestionScores:
     return mean_scores([question_values(run) for run in runs])
 
 
-def _plain(interval: Interval) -> list[float]:
-    return [settle(bound) for bound in astuple(interval)]
+def _settled(value: Any) -> Any:
+    """Return nested values with all numbers settled."""
+    if isinstance(value, dict):
+        return {key: _settled(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_settled(item) for item in value]
+    return settle(value) if isinstance(value, float) else value

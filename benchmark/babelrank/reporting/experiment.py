@@ -4,7 +4,9 @@ In: ``experiments/<name>/experiment.toml`` and the rank tables of the reports th
 and the same in HTML.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -14,12 +16,15 @@ from markdown_it import MarkdownIt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from babelrank.analysis.bootstrap import MACRO_MEASURES, RANK_DISTANCE, Interval
+from babelrank.analysis.comparison import holm
+from babelrank.analysis.letters import SIGNIFICANT
+from babelrank.analysis.seeds import RecipeDifference
 from babelrank.errors import ReportError
 from babelrank.files import atomic_write, read_toml
 from babelrank.reporting.cache import Cache, open_cache
 from babelrank.reporting.estimates import Estimates
 from babelrank.reporting.experiment_runs import expand_runs
-from babelrank.reporting.formatting import settle, show_change, show_macro
+from babelrank.reporting.formatting import NO_VALUE, settle, show_change, show_macro, show_p
 from babelrank.reporting.html_page import render_page
 from babelrank.reporting.html_report import REPORT_PAGE
 from babelrank.reporting.markdown import Markdown, render_template
@@ -32,6 +37,18 @@ from babelrank.reporting.summary import MACRO_LABELS
 from babelrank.reporting.tables import Column, Entry, Link, Table
 
 FILE_NAME = "experiment.toml"
+_NOTE = (
+    "Figures are macro averages of mAP, uncut, and the rank distance (spread). In brackets are 95 % intervals of the "
+    "bootstrap over groups of questions that share an article, where a collection says which do, else over questions "
+    "with their translations (1,000 resamples); they are about these checkpoints. Differences from the start are "
+    "paired."
+)
+_CLAIMS = (
+    "Intervals of claims allow for other questions and other seeds: the variance between seeds is pooled over all runs "
+    "that have several. p: that the difference is just what is claimed, corrected over all claims of this page (Holm). "
+    "A claim has held if p is below 0.05 and the difference is larger, in each comparison. With one seed of a run a "
+    "claim cannot hold: it stays open, unless p says that it did not hold."
+)
 Figure = Literal["monolingual", "cross_lingual", "multilingual", "rank_distance"]
 
 
@@ -87,10 +104,11 @@ class Experiment(_Table):
 
 @dataclass(frozen=True)
 class ExperimentPage:
-    """What an experiment's page shows: a title, a text in Markdown, and sections."""
+    """What an experiment's page shows: a title, a text in Markdown, what the figures are, and sections."""
 
     title: str
     text: str
+    note: str
     sections: list[Section]
 
 
@@ -135,17 +153,23 @@ def make_page(folder: Path, reports: Path, estimates: Estimates, report_name: st
         than the start's.
     """
     experiment = read_experiment(folder)
-    sections = [
-        _Comparison(experiment, name, folder, cache(partial(_find, name, reports)), estimates, report_name).section()
+    comparisons = [
+        _Comparison(experiment, name, folder, cache(partial(_find, name, reports)), estimates, report_name)
         for name in experiment.collections
     ]
+    found = [comparison.differences() for comparison in comparisons]
     results = {name: find_report(name, reports) for run in experiment.runs for name in run.reports}
     for name in experiment.collections:
         find_collections(list(results.values()), name)
+    p_values = iter(holm([each.p for claims in found for claim in claims for each in claim]).tolist())
+    sections = [
+        comparison.section([[(each, next(p_values)) for each in claim] for claim in claims])
+        for comparison, claims in zip(comparisons, found, strict=True)
+    ]
     models = {run.label: results[run.report].model for run in experiment.runs}
-    return ExperimentPage(
-        experiment.title, experiment.text.strip(), [*sections, _training(experiment, folder.name, models)]
-    )
+    note = f"{_NOTE} {_CLAIMS}" if experiment.claims else _NOTE
+    sections.append(_training(experiment, folder.name, models))
+    return ExperimentPage(experiment.title, experiment.text.strip(), note, sections)
 
 
 def render_experiment(folder: Path, reports: Path, estimates: Estimates | None = None) -> str:
@@ -217,11 +241,16 @@ class _Comparison:
     estimates: Estimates
     report_name: str
 
-    def section(self) -> Section:
+    def differences(self) -> list[list[RecipeDifference]]:
+        """Return, for each claim, the differences from the runs that its run should be better than."""
+        return [[self._difference(claim, other) for other in claim.better_than] for claim in self.experiment.claims]
+
+    def section(self, tested: Sequence[Sequence[tuple[RecipeDifference, float]]]) -> Section:
+        """Return the section of the collection; `tested` has the differences of each claim with corrected p-values."""
         experiment, runs = self.experiment, self.experiment.runs
         values = [Column(label, partial(show_macro, figure)) for figure, label in MACRO_LABELS.items()]
         changes = [Column(label, numeric=True) for label in MACRO_LABELS.values()]
-        claims = [Column("claim"), Column("better than, by"), Column("verdict")]
+        claims = [Column("claim"), Column("better than, by"), Column("p, Holm", numeric=True), Column("verdict")]
         rows: list[list[Entry]] = [[self._link(run), *self._intervals(run.label)] for run in runs]
         changed: list[list[Entry]] = [
             [run.label, *map(show_change, MACRO_MEASURES, self._intervals(run.label, experiment.start))]
@@ -241,10 +270,10 @@ class _Comparison:
         ]
         tables = [
             Table("", [Column("run"), *values], rows),
-            Table(f"Change from {experiment.start}", [Column("run"), *changes], changed),
+            Table(f"Change from {experiment.start}, of these checkpoints", [Column("run"), *changes], changed),
             Table("Seed by seed", [Column("run"), Column("report"), *values], seeds),
             Table(f"Published ({experiment.source})", [Column("run"), *values], published),
-            Table("Claims", claims, [self._judge(claim) for claim in experiment.claims]),
+            Table("Claims", claims, list(map(self._judge, experiment.claims, tested))),
         ]
         return Section(self.collection, "", tables=[table for table in tables if table.rows])
 
@@ -254,7 +283,8 @@ class _Comparison:
 
     def _tables(self, label: str) -> list[StoredRanks]:
         run = next(run for run in self.experiment.runs if run.label == label)
-        return [self.table_of(report) for report in run.reports]
+        with self._naming(label):
+            return [self.table_of(report) for report in run.reports]
 
     def _of_report(self, report: str) -> list[Interval]:
         return [self.estimates.interval([self.table_of(report)], figure) for figure in MACRO_MEASURES]
@@ -262,34 +292,54 @@ class _Comparison:
     def _intervals(self, label: str, other: str = "") -> list[Interval]:
         return [self._interval(label, figure, other) for figure in MACRO_MEASURES]
 
-    def _interval(
-        self, label: str, figure: str, other: str = "", *, times: float = 1.0, languages: tuple[str, ...] = ()
-    ) -> Interval:
-        try:
+    def _interval(self, label: str, figure: str, other: str = "") -> Interval:
+        with self._naming(label):
             against = self._tables(other) if other else ()
-            tables = self._tables(label)
-            return self.estimates.interval(tables, figure, against=against, times=times, languages=languages)
+            return self.estimates.interval(self._tables(label), figure, against=against)
+
+    def _difference(self, claim: Claim, other: str) -> RecipeDifference:
+        labels = [run.label for run in self.experiment.runs]
+        with self._naming(claim.run):
+            return self.estimates.difference(
+                list(map(self._tables, labels)),
+                labels.index(claim.run),
+                labels.index(other),
+                claim.figure,
+                times=claim.times,
+                margin=-claim.by if claim.figure == RANK_DISTANCE else claim.by,
+                languages=claim.languages,
+                fixed=other == self.experiment.start,
+            )
+
+    @contextmanager
+    def _naming(self, label: str) -> Iterator[None]:
+        """Name the run in errors about it."""
+        try:
+            yield
         except ReportError as error:
             raise ReportError(f"{self.folder / FILE_NAME}: run {label!r}, {self.collection}: {error}") from error
 
-    def _judge(self, claim: Claim) -> list[Entry]:
+    def _judge(self, claim: Claim, tested: Sequence[tuple[RecipeDifference, float]]) -> list[Entry]:
         """Return a claim, by how much its run is better than each of the others, and whether that holds."""
-        gains = {
-            other: _as_gain(
-                claim.figure,
-                self._interval(claim.run, claim.figure, other, times=claim.times, languages=claim.languages),
-            )
-            for other in claim.better_than
-        }
-        if all(settle(gain.low) > claim.by for gain in gains.values()):
-            verdict = "held"
-        elif any(settle(gain.high) < claim.by for gain in gains.values()):
+        gains = [_as_gain(claim.figure, found.interval) for found, _ in tested]
+        beyond = [settle(gain.value) > claim.by for gain in gains]
+        certain = [p < SIGNIFICANT for _, p in tested]
+        few = any(
+            len(run.reports) < 2
+            for run in self.experiment.runs
+            if run.label in (claim.run, *claim.better_than) and run.label != self.experiment.start
+        )
+        if any(sure and not better for sure, better in zip(certain, beyond, strict=True)):
             verdict = "did not hold"
         else:
-            verdict = "cannot be told"
+            verdict = "held" if all(certain) and not few else "open"
         times = f"{claim.times:.2f} × " if claim.times != 1 else ""
-        shown = [f"{times}{other}: {show_change(claim.figure, gain)}" for other, gain in gains.items()]
-        return [claim.text, "; ".join(shown), verdict]
+        shown = [
+            f"{times}{other}: {show_change(claim.figure, gain)}"
+            for other, gain in zip(claim.better_than, gains, strict=True)
+        ]
+        p_values = [NO_VALUE if math.isnan(p) else show_p(p) for _, p in tested]
+        return [claim.text, "; ".join(shown), "; ".join(p_values), f"{verdict} (one seed)" if few else verdict]
 
 
 def _find(collection: str, reports: Path, report: str) -> StoredRanks:

@@ -56,6 +56,11 @@ def show_number(value: float) -> str:
     return f"{settle(value):.2f}".replace("-", "−")
 
 
+def show_bias(value: float) -> str:
+    """Write a measure of language bias: three decimals, or a whole number from 10 on."""
+    return (f"{settle(value):.3f}" if abs(value) < 10 else f"{settle(value):,.0f}").replace("-", "−")
+
+
 def show_signed(value: float) -> str:
     """Write a correlation: two decimals and its sign."""
     return f"{settle(value):+.2f}".replace("-", "−")

@@ -5,9 +5,12 @@ In: results, as their file has them, with what was computed from the rank tables
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
+from babelrank.analysis.settings import Cell
+from babelrank.reporting.bias_section import bias_section
+from babelrank.reporting.estimates import CollectionEstimates
 from babelrank.reporting.facts import (
     describe_collection,
     environment_facts,
@@ -16,20 +19,26 @@ from babelrank.reporting.facts import (
     model_facts,
     reproducing_command,
 )
-from babelrank.reporting.formatting import show_dimension, show_macro, show_parameters
+from babelrank.reporting.formatting import show_count, show_dimension, show_parameters, show_score
 from babelrank.reporting.heatmaps import HEATMAPS, pair_view
 from babelrank.reporting.html_page import anchor, render_page
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.results import CollectionResults, Results
 from babelrank.reporting.sections import Section
-from babelrank.reporting.summary import TASK_LABELS, Intervals, distance_table, pool_table, summary_table, verdict
+from babelrank.reporting.summary import (
+    MEANING,
+    TASK_LABELS,
+    certainty,
+    distance_table,
+    pool_table,
+    summary_table,
+    verdict,
+    with_interval,
+)
+from babelrank.reporting.tables import Show
 
 REPORT_PAGE = "report.html"
 _SHARED = frozenset(("rows", "columns", "n"))
-_MEANINGS = {
-    **{task: (label, f"{{}}, {task.replace('_', '-')}") for task, label in TASK_LABELS.items()},
-    RANK_DISTANCE: ("Rank distance", "language bias"),
-}
 
 
 @dataclass(frozen=True)
@@ -40,30 +49,33 @@ class Headline:
     ----------
     label, meaning
         What it is called, and what it is.
+    cell, show
+        The figure, with its interval if that is known, and how it is written.
+    limit
+        The highest possible.
     higher_is_better
         Which way is up.
-    value, low, high
-        The figure and the ends of its interval, as text; without an interval, the ends are empty.
-    places
-        Where the figure and its ends stand on the way from the lowest to the highest possible: 0 to 100.
     """
 
     label: str
     meaning: str
-    higher_is_better: bool
-    value: str
-    low: str
-    high: str
-    places: list[float]
+    cell: Interval | Cell
+    show: Show
+    limit: float = 1.0
+    higher_is_better: bool = True
+
+    @property
+    def places(self) -> list[float]:
+        """Where the figure and the ends of its interval stand on the way from 0 to the highest possible: 0 to 100."""
+        numbers = astuple(self.cell) if isinstance(self.cell, Interval) else [self.cell]
+        return [min(max(number / self.limit, 0.0), 1.0) * 100 for number in numbers if number is not None]
 
 
 def render_report_html(
     results: Results,
-    intervals: Mapping[str, Intervals] | None = None,
+    estimates: Mapping[str, CollectionEstimates] | None = None,
     sections: Mapping[str, Sequence[Section]] | None = None,
     leaderboard: str | None = None,
-    *,
-    drawn: Mapping[str, str] | None = None,
 ) -> str:
     """Return a report.html: it follows from the arguments alone.
 
@@ -71,21 +83,16 @@ def render_report_html(
     ----------
     results
         As read from a results.json, which rounds.
-    intervals
-        By collection, then by macro figure (`bootstrap.MACRO_MEASURES`); what is missing is shown without one.
+    estimates
+        By collection; what is missing is shown without.
     sections
         By collection: what stands after the sections that follow from the results.
     leaderboard
         Address of the leaderboard's page, seen from the report; no link by default.
-    drawn
-        By collection, what the intervals draw, in words.
     """
-    known, draws = intervals or {}, drawn or {}
+    known = {name: (estimates or {}).get(name, CollectionEstimates()) for name in results.collections}
     parts = {
-        name: [
-            *collection_sections(name, collection, known.get(name), draws.get(name, "")),
-            *(sections or {}).get(name, ()),
-        ]
+        name: [*collection_sections(name, collection, known[name]), *(sections or {}).get(name, ())]
         for name, collection in results.collections.items()
     }
     views = {
@@ -104,11 +111,9 @@ def render_report_html(
         parameters=show_parameters(results.model.parameters),
         command=reproducing_command(results),
         is_folder=is_folder(results.model),
-        headlines={
-            name: headlines(name, collection, known.get(name, {})) for name, collection in results.collections.items()
-        },
-        verdicts={name: verdict(name, collection) for name, collection in results.collections.items()},
-        has_intervals=any(known.values()),
+        headlines={name: headlines(name, each, known[name]) for name, each in results.collections.items()},
+        verdicts={name: verdict(name, each, known[name].bias) for name, each in results.collections.items()},
+        has_intervals=any(each.intervals for each in known.values()),
         collections=[(anchor(name), name) for name in results.collections],
         sections=parts,
         choices_of=lambda section, part: [(f"{part}--{anchor(view.label)}", view.label) for view in section.matrices],
@@ -121,36 +126,37 @@ def render_report_html(
     )
 
 
-def headlines(name: str, collection: CollectionResults, intervals: Intervals) -> list[Headline]:
-    """Return the macro figures that a collection has: its headline measures, and the rank distance.
-
-    Parameters
-    ----------
-    intervals
-        Of the first of the headline measures, and of the rank distance.
-    """
-    shown = measures_of(name, collection)
-    first, *others = shown.headline
-    return [
-        *(_headline(task, first, collection, intervals.get(task)) for task in shown.tasks),
-        *(_headline(task, measure, collection, None) for measure in others for task in shown.tasks),
-        *([_headline(RANK_DISTANCE, "", collection, intervals.get(RANK_DISTANCE))] if shown.has_bias else []),
+def headlines(name: str, collection: CollectionResults, estimates: CollectionEstimates) -> list[Headline]:
+    """Return the macro figures that a collection has: its headline measures, and language bias."""
+    shown, intervals = measures_of(name, collection), estimates.intervals
+    found = [
+        Headline(
+            TASK_LABELS[task],
+            f"{measure}, {task.replace('_', '-')}",
+            with_interval(collection.macro[task][measure], intervals.get(task) if i == 0 else None),
+            show_score,
+        )
+        for i, measure in enumerate(shown.headline)
+        for task in shown.tasks
     ]
+    if estimates.bias:
+        effect = estimates.bias.effect
+        found.append(Headline("Language effect η²", "language bias", effect, show_score, higher_is_better=False))
+    if shown.has_bias:
+        distance = with_interval(collection.macro["multilingual"][RANK_DISTANCE], intervals.get(RANK_DISTANCE))
+        furthest = sum(collection.passages.values()) - 1  # first and last of the pool
+        found.append(Headline("Rank distance", "spread", distance, show_count, furthest, higher_is_better=False))
+    return found
 
 
-def collection_sections(
-    name: str, collection: CollectionResults, intervals: Intervals | None = None, drawn: str = ""
-) -> list[Section]:
+def collection_sections(name: str, collection: CollectionResults, estimates: CollectionEstimates) -> list[Section]:
     """Return the sections that follow from a collection's results, as far as its judgements allow them."""
     shown = measures_of(name, collection)
-    summary, distance = summary_table(name, collection, intervals), distance_table(collection)
     sections = [
         Section(
             title="Averages",
-            caption="Each setting has the mean over its queries. Mo., Cr. and Mul. are means over settings (macro); "
-            "micro is the mean over all queries of all languages, as LAReQA reports it."
-            + (f" Intervals: bootstrap over {drawn}." if drawn else ""),
-            tables=[summary],
+            caption=f"{MEANING if shown.has_pool else ''} {certainty(estimates)}".strip(),
+            tables=[summary_table(name, collection, estimates.intervals)],
         )
     ]
     if shown.has_pool:
@@ -163,12 +169,14 @@ def collection_sections(
                 matrices=[pair_view(collection, measure) for measure in shown.measures],
             )
         )
+    if estimates.bias:
+        sections.append(bias_section(estimates.bias))
     if shown.has_bias:
         sections += [
             Section(
                 title="Rank distance",
                 caption="How far apart parallel passages rank; lower is better.",
-                tables=[distance],
+                tables=[distance_table(collection)],
             ),
             Section(
                 title="Favoured languages",
@@ -183,28 +191,10 @@ def collection_sections(
                 title="Multilingual pool",
                 caption="Queries of one language, passages of all languages in one pool; the relevant passages of all "
                 "languages count. Higher is better.",
-                tables=[pool_table(collection, shown.measures)],
+                tables=[pool_table(collection, shown.measures, estimates.recall)],
             )
         )
     return sections
-
-
-def _headline(figure: str, measure: str, collection: CollectionResults, interval: Interval | None) -> Headline:
-    is_distance = figure == RANK_DISTANCE
-    furthest = sum(collection.passages.values()) - 1  # first and last of the pool
-    value = collection.macro["multilingual"][figure] if is_distance else collection.macro[figure][measure]
-    known = [] if value is None else [value, *((interval.low, interval.high) if interval else ())]
-    texts = [*(show_macro(figure, number) for number in known), "", "", ""]
-    label, meaning = _MEANINGS[figure]
-    return Headline(
-        label,
-        meaning.format(measure),
-        higher_is_better=not is_distance,
-        value=texts[0] or show_macro(figure, None),
-        low=texts[1],
-        high=texts[2],
-        places=[min(max(number / (furthest if is_distance else 1), 0.0), 1.0) * 100 for number in known],
-    )
 
 
 def _share_lists(views: Mapping[str, Mapping[str, object]]) -> dict[str, object]:

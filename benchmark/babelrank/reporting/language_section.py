@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from babelrank.analysis.bootstrap import MACRO_MEASURES
+from babelrank.analysis.bootstrap import MACRO_MEASURES, Interval
 from babelrank.analysis.comparison import holm
 from babelrank.analysis.detail import Detail
 from babelrank.analysis.groups import LOW_RESOURCE, Group
 from babelrank.analysis.settings import Cell
-from babelrank.reporting.formatting import NO_VALUE, show_count, show_interval, show_p, show_signed
+from babelrank.reporting.formatting import NO_VALUE, show_count, show_interval, show_macro, show_p, show_signed
 from babelrank.reporting.sections import Section
 from babelrank.reporting.summary import MACRO_LABELS
 from babelrank.reporting.tables import Column, Table
@@ -34,12 +34,14 @@ _VIEWS = {
 }
 
 
-def group_section(groups: Mapping[str, Sequence[Group]]) -> Section:
-    """Show figures by what is known of the languages."""
+def group_section(groups: Mapping[str, Sequence[Group]], warning: str | None = None) -> Section:
+    """Show figures by what is known of the languages; with a warning in the place of intervals, if there is one."""
+    show = _show_bare if warning else show_interval
     return Section(
         title="Groups of languages",
         caption="Macro figures by script (Unicode), family (Glottolog), genus (WALS) and resource class (Joshi et al. "
-        "2020, arXiv 2004.09095; 0 to 5), with 95 % intervals; groups of one language are left out. Distant "
+        f"2020, arXiv 2004.09095; 0 to 5){'' if warning else ', with 95 % intervals'}; groups of one language are left "
+        f"out.{f' {warning} Intervals are left out.' if warning else ''} Distant "
         f"low-resource pairs differ in family and script, and the lower resource class of the two is at most "
         f"{LOW_RESOURCE}.",
         tables=[
@@ -56,7 +58,7 @@ def group_section(groups: Mapping[str, Sequence[Group]]) -> Section:
                         f"{_VIEWS[view]}: {group.label}",
                         ", ".join(group.languages),
                         *(
-                            show_interval(figure, group.intervals[figure]) if figure in group.intervals else NO_VALUE
+                            show(figure, group.intervals[figure]) if figure in group.intervals else NO_VALUE
                             for figure in MACRO_MEASURES
                             if figure in figures
                         ),
@@ -78,42 +80,49 @@ def group_section(groups: Mapping[str, Sequence[Group]]) -> Section:
 
 def distance_section(detail: Detail) -> Section:
     """Show whether figures go with how far apart two languages are."""
-    kinds = list(detail.score_by_distance)
-    corrected = {
-        name: holm(np.array([found[kind].p for kind in kinds], dtype=float))
-        for name, found in (("score", detail.score_by_distance), ("rank", detail.rank_by_distance))
-    }
+    by_kind = [
+        [found[kind] for found in (detail.score_by_distance, detail.rank_by_distance)]
+        for kind in detail.score_by_distance
+    ]
+    p_values = [[each.p, each.partial_p] for found in by_kind for each in found]
+    corrected = holm(np.array(p_values, dtype=float).ravel()).reshape(len(by_kind), 4)
     rows: list[list[str | Cell]] = [
         [
             kind,
-            detail.score_by_distance[kind].rho,
-            float(corrected["score"][i]),
-            detail.score_by_distance[kind].partial_rho,
-            detail.rank_by_distance[kind].rho,
-            float(corrected["rank"][i]),
-            detail.rank_by_distance[kind].pairs,
+            score.rho,
+            float(p[0]),
+            score.partial_rho,
+            float(p[1]),
+            rank.rho,
+            float(p[2]),
+            rank.partial_rho,
+            float(p[3]),
+            rank.pairs,
         ]
-        for i, kind in enumerate(kinds)
+        for kind, (score, rank), p in zip(detail.score_by_distance, by_kind, corrected, strict=True)
+    ]
+    correlations = [
+        column
+        for group in ("mAP", "mean rank")
+        for label in ("ρ", "partial ρ")
+        for column in (Column(label, show_signed, group), Column("p", show_p, group))
     ]
     return Section(
         title="Distance between languages",
         caption="Spearman's correlation, over ordered pairs of languages, of typological distance (after URIEL, "
         "Littell et al. 2017) with cross-lingual mAP, and with the mean rank in the pool; p-values by Mantel's test, "
-        "which permutes languages, corrected over the kinds of distance (Holm). Partial: with the resource class of "
-        "the pair held constant. A negative ρ with mAP says that the encoder serves distant pairs worse.",
+        f"which permutes languages, corrected over all {np.size(corrected)} of the table (Holm). Partial: with the "
+        "resource class of the pair held constant. A negative ρ with mAP says that the encoder serves distant pairs "
+        "worse.",
         tables=[
             Table(
                 caption="Correlation with the distance between query and passage language",
-                columns=[
-                    Column("distance"),
-                    Column("ρ with mAP", show_signed),
-                    Column("p, Holm", show_p),
-                    Column("partial ρ", show_signed),
-                    Column("ρ with rank", show_signed),
-                    Column("p, Holm", show_p),
-                    Column("pairs", show_count),
-                ],
+                columns=[Column("distance"), *correlations, Column("pairs", show_count)],
                 rows=rows,
             )
         ],
     )
+
+
+def _show_bare(figure: str, interval: Interval) -> str:
+    return show_macro(figure, interval.value)

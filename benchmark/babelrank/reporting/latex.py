@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from babelrank.analysis.bootstrap import Interval
-from babelrank.analysis.settings import Cell
-from babelrank.reporting.tables import Show, Table, number_in, show_bounds, show_cell
+from babelrank.reporting.tables import Entry, Show, Table, number_in, show_bounds, show_cell
 
 _SPECIAL = str.maketrans(
     {
@@ -27,15 +26,6 @@ _FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 def escape(text: str) -> str:
     """Turn any text into LaTeX that shows it, on one line."""
     return " ".join(text.split()).translate(_SPECIAL)
-
-
-def mark_best(values: Sequence[Cell], show: Show, *, lower_is_better: bool = False) -> list[str]:
-    """Show values side by side, the best in bold and the second underlined; values that look alike are marked alike."""
-    texts = [show_cell(value, show) for value in values]
-    seen = {text for text, value in zip(texts, values, strict=True) if value is not None}
-    ranked = sorted(seen, key=lambda text: float(text.replace(",", "")), reverse=not lower_is_better)
-    commands = dict(zip(ranked, (r"\textbf", r"\underline"), strict=False)) if len(ranked) > 1 else {}
-    return [f"{commands[text]}{{{text}}}" if text in commands else _dashed(text) for text in texts]
 
 
 def table_latex(tables: Sequence[Table], label: str) -> str:
@@ -89,28 +79,21 @@ def _head(table: Table) -> list[str]:
 
 
 def _cells(table: Table) -> list[list[str]]:
-    """Return the rows with the best values marked, and intervals in a small font."""
-    columns = table.columns
-    cells = [[escape(show_cell(row[0], columns[0].show)), *([""] * (len(columns) - 1))] for row in table.rows]
-    values = [[number_in(cell) for cell in row] for row in table.rows]
-    rows, places = range(len(cells)), range(1, len(columns))
-    if table.best == "columns":
-        compared = [[(i, j) for i in rows] for j in places]
-    elif table.best == "rows":
-        groups = {column.group for column in columns[1:]}
-        compared = [[(i, j) for j in places if columns[j].group == group] for i in rows for group in groups]
-    else:
-        compared = [[(i, j)] for i in rows for j in places]
-    for spots in compared:
-        column = columns[spots[0][1]]
-        marked = mark_best([values[i][j] for i, j in spots], column.show, lower_is_better=column.lower_is_better)
-        for (i, j), text in zip(spots, marked, strict=True):
-            cell = table.rows[i][j]
-            bounds = (
-                f" {{\\scriptsize ({_dashed(show_bounds(cell, column.show))})}}" if isinstance(cell, Interval) else ""
-            )
-            cells[i][j] = f"{text}{bounds}"
-    return cells
+    """Return the rows as LaTeX, with intervals in a small font."""
+    return [
+        [
+            _cell(cell, column.show, bold=(i, j) in table.bold)
+            for j, (cell, column) in enumerate(zip(row, table.columns, strict=True))
+        ]
+        for i, row in enumerate(table.rows)
+    ]
+
+
+def _cell(cell: Entry, show: Show, *, bold: bool) -> str:
+    shown = _dashed(show_cell(number_in(cell) if isinstance(cell, Interval) else cell, show))
+    text = f"\\textbf{{{shown}}}" if bold else shown
+    bounds = f" {{\\scriptsize ({_dashed(show_bounds(cell, show))})}}" if isinstance(cell, Interval) else ""
+    return f"{text}{bounds}"
 
 
 def _header(text: str) -> str:
@@ -118,7 +101,7 @@ def _header(text: str) -> str:
 
 
 def _dashed(text: str) -> str:
-    """Write a number, or two with a dash between them."""
+    """Write a text; between numbers stands a dash."""
     return escape(text).replace("–", "--")
 
 

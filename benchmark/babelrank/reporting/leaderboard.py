@@ -1,12 +1,14 @@
 """reports/ -> leaderboard.md and leaderboard.html: every model that was submitted, by collection."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
+from babelrank.analysis.bootstrap import Interval
+from babelrank.analysis.letters import PRACTICAL_MARGIN
 from babelrank.errors import ReportError
 from babelrank.files import atomic_write
-from babelrank.reporting.boards import Board, make_boards
+from babelrank.reporting.boards import EFFECT, Board, make_boards, meanings
 from babelrank.reporting.cache import Cache, digest, open_cache
 from babelrank.reporting.estimates import Estimates
 from babelrank.reporting.html_page import render_page
@@ -19,7 +21,9 @@ from babelrank.reporting.standings import read_standings
 from babelrank.reporting.tables import Entry, Link, number_in, show_bounds, show_cell
 
 
-def read_boards(reports: Path, root: Path | None = None, cache: Cache | None = None) -> list[Board]:
+def read_boards(
+    reports: Path, root: Path | None = None, cache: Cache | None = None, *, margin: float = PRACTICAL_MARGIN
+) -> list[Board]:
     """Return the boards of a leaderboard.
 
     Parameters
@@ -30,18 +34,20 @@ def read_boards(reports: Path, root: Path | None = None, cache: Cache | None = N
         Folder in which the leaderboard stands; links are relative to it. By default the one that holds `reports`.
     cache
         What is known of the reports.
+    margin
+        The largest difference that does not matter in practice: letters separate models only beyond it.
 
     Raises
     ------
     ReportError
         A report or a rank table cannot be read, or is of another schema version.
     """
-    return make_boards(read_standings(reports, root or reports.parent, Estimates(cache)), cache)
+    return make_boards(read_standings(reports, root or reports.parent, Estimates(cache), margin=margin), cache)
 
 
 def render_leaderboard(boards: Sequence[Board]) -> str:
     """Return a leaderboard.md: it follows from the arguments alone."""
-    return render_template("leaderboard.md.j2", boards=boards)
+    return render_template("leaderboard.md.j2", boards=boards, meanings=meanings(boards))
 
 
 def render_leaderboard_html(boards: Sequence[Board], *, nav: Sequence[tuple[str, str]] = ()) -> str:
@@ -61,18 +67,14 @@ def render_leaderboard_html(boards: Sequence[Board], *, nav: Sequence[tuple[str,
         boards=boards,
         collections=[(board.id, board.title) for board in boards],
         measure_choices=[(measure, measure) for measure in measures],
-        has_pool=any(board.has_pool for board in boards),
-        has_bias=any(board.has_bias for board in boards),
         kinds=sorted({model.kind for board in boards for model in board.models}),
-        has_speed=any(board.has_speed for board in boards),
-        has_groups=any(column.key == "group" for board in boards for column in board.table.columns),
-        has_intervals=any(isinstance(cell, Interval) for board in boards for row in board.table.rows for cell in row),
+        meanings=meanings(boards),
         page_of=_to_page,
         data={board.id: _data(board) for board in boards},
     )
 
 
-def write_leaderboard(reports: Path, root: Path) -> list[Path]:
+def write_leaderboard(reports: Path, root: Path, *, margin: float = PRACTICAL_MARGIN) -> list[Path]:
     """Write the leaderboard of `reports` into `root`, each page complete or not at all; return the pages that changed.
 
     Raises
@@ -82,7 +84,7 @@ def write_leaderboard(reports: Path, root: Path) -> list[Path]:
     """
     changed = []
     with lock_reports(reports), open_cache(reports) as cache:
-        boards = read_boards(reports, root, cache)
+        boards = read_boards(reports, root, cache, margin=margin)
         page, drawn = root / LEADERBOARD_PAGE, ["leaderboard", *map(_shown, boards)]
         files = {root / LEADERBOARD: render_leaderboard(boards)}
         if not page.is_file() or cache.once(drawn, str) != digest(page.read_bytes()):
@@ -99,7 +101,9 @@ def write_leaderboard(reports: Path, root: Path) -> list[Path]:
     return changed
 
 
-def check_leaderboard(reports: Path, root: Path, cache: Cache | None = None) -> list[str]:
+def check_leaderboard(
+    reports: Path, root: Path, cache: Cache | None = None, *, margin: float = PRACTICAL_MARGIN
+) -> list[str]:
     """Return leaderboard.md in `root` if it is missing, or differs from what the reports say.
 
     Raises
@@ -107,7 +111,7 @@ def check_leaderboard(reports: Path, root: Path, cache: Cache | None = None) -> 
     ReportError
         A report cannot be read.
     """
-    path, content = root / LEADERBOARD, render_leaderboard(read_boards(reports, root, cache))
+    path, content = root / LEADERBOARD, render_leaderboard(read_boards(reports, root, cache, margin=margin))
     return [] if path.is_file() and path.read_bytes() == content.encode() else [str(path)]
 
 
@@ -118,22 +122,21 @@ def _shown(board: Board) -> str:
 
 def _data(board: Board) -> list[dict[str, object]]:
     """Return what the page's script sorts, filters and draws, by row."""
-    return [_row(board, row, model) for row, model in zip(board.table.rows, board.models, strict=True)]
+    return [_row(board, *each) for each in zip(board.table.rows, board.models, board.heads, strict=True)]
 
 
-def _row(board: Board, row: Sequence[Entry], model: ModelResults) -> dict[str, object]:
+def _row(board: Board, row: Sequence[Entry], model: ModelResults, head: str) -> dict[str, object]:
     cells = {column.key: (cell, column.show) for cell, column in zip(row, board.table.columns, strict=True)}
     link, intervals = row[1], {key: each for key, (each, _) in cells.items() if isinstance(each, Interval)}
     values = {key: cell if isinstance(cell, str) else number_in(cell) for key, (cell, _) in cells.items()}
     return {
         "kind": model.kind,
+        "head": head,
         "link": _to_page(link).href if isinstance(link, Link) else "",
         "values": values | {"name": model.name},
         "intervals": {key: [number_in(each.low), number_in(each.high)] for key, each in intervals.items()},
         "texts": {
-            key: show_cell(number_in(cell), show)
-            for key, (cell, show) in cells.items()
-            if "/M" in key or key == RANK_DISTANCE
+            key: show_cell(number_in(cell), show) for key, (cell, show) in cells.items() if "/M" in key or key == EFFECT
         },
         "ranges": {key: show_bounds(each, cells[key][1]) for key, each in intervals.items()},
     }
@@ -141,4 +144,4 @@ def _row(board: Board, row: Sequence[Entry], model: ModelResults) -> dict[str, o
 
 def _to_page(link: Link) -> Link:
     """Return a link to a report's page in HTML."""
-    return Link(link.text, link.href.removesuffix(REPORT_NAME) + REPORT_PAGE, link.note)
+    return replace(link, href=link.href.removesuffix(REPORT_NAME) + REPORT_PAGE)

@@ -63,7 +63,8 @@ def render_template(template: str, **values: Any) -> str:
 
 def _entry(cell: Entry, column: Column) -> str:
     if isinstance(cell, Link):
-        return f"[{escape(cell.text)}]({cell.href}){escape(f', {cell.note}') if cell.note else ''}"
+        badge = f", **{escape(cell.badge)}**" if cell.badge else ""
+        return f"[{escape(cell.text)}]({cell.href}){escape(f', {cell.note}') if cell.note else ''}{badge}"
     return code(cell.text) if isinstance(cell, Code) else escape(show_cell(cell, column.show))
 
 

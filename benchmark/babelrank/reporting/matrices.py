@@ -11,7 +11,7 @@ from babelrank.reporting.formatting import settle, show_count
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.tables import Column, Show, Table, number_in, show_cell
 
-STEPS = 32  # colours of a scale, as scales.css has them: more cannot be told apart side by side
+STEPS = 32  # colours of a scale, as scales.css has them: more look the same side by side
 Palette = Literal["viridis", "viridis_r", "cividis", "cividis_r"]
 
 
@@ -28,7 +28,7 @@ class Margin:
     values
         One per row, or per column, of the matrix.
     n
-        Observations of each value; none if they cannot be told.
+        Observations of each value; none if they are not known.
     """
 
     label: str
@@ -67,7 +67,7 @@ class MatrixView:
     logarithmic
         Whether ratios matter more than differences; values above 0 only.
     n
-        Observations of each cell; none if they cannot be told.
+        Observations of each cell; none if they are not known.
     unit
         What `n` counts.
     intervals

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from babelrank.reporting.estimates import Estimates
+from babelrank.reporting.bias_section import bias_table, effect_table
+from babelrank.reporting.estimates import CollectionEstimates, Estimates
 from babelrank.reporting.facts import (
     describe_collection,
     environment_facts,
@@ -19,7 +20,7 @@ from babelrank.reporting.markdown import Markdown, fence, render_template
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.results import CollectionResults, Results
 from babelrank.reporting.stored_tables import StoredRanks
-from babelrank.reporting.summary import MEANING, Intervals, distance_table, summary_table, verdict
+from babelrank.reporting.summary import MEANING, certainty, distance_table, recall_note, summary_table, verdict
 
 if TYPE_CHECKING:
     from babelrank.reporting.content import Tables
@@ -55,15 +56,12 @@ def render_report(
         name: make_content(results.model, name, collection, folder, (tables or {}).get(name))
         for name, collection in results.collections.items()
     }
-    intervals = {name: content.intervals for name, content in contents.items()}
-    drawn = {name: content.drawn for name, content in contents.items()}
+    estimates = {name: content.estimates for name, content in contents.items()}
     sections = {name: content.sections for name, content in contents.items()}
     linked = with_leaderboard or has_leaderboard(folder)
     return {
-        REPORT_NAME: render_markdown(results, intervals, f"../../{LEADERBOARD}" if linked else None, drawn=drawn),
-        REPORT_PAGE: render_report_html(
-            results, intervals, sections, f"../../{LEADERBOARD_PAGE}" if linked else None, drawn=drawn
-        ),
+        REPORT_NAME: render_markdown(results, estimates, f"../../{LEADERBOARD}" if linked else None),
+        REPORT_PAGE: render_report_html(results, estimates, sections, f"../../{LEADERBOARD_PAGE}" if linked else None),
         **render_heatmaps(results),
     }
 
@@ -77,51 +75,46 @@ def render_heatmaps(results: Results) -> dict[str, str]:
     }
 
 
-def render_markdown_of(results: Results, folder: Path, estimates: Estimates) -> str:
-    """Return a report.md with the intervals of the rank tables in its folder.
+def read_estimates(results: Results, folder: Path, estimates: Estimates) -> dict[str, CollectionEstimates]:
+    """Return what the rank tables in a report's folder say, by collection.
 
     Raises
     ------
     ReportError
         A rank table cannot be read.
     """
-    tables = {
-        name: StoredRanks(folder, collection.ranks, measures_of(name, collection).headline[0])
-        for name, collection in results.collections.items()
-        if collection.ranks
-    }
-    return render_markdown(
-        results,
-        {name: estimates.intervals(table) for name, table in tables.items()},
-        f"../../{LEADERBOARD}" if has_leaderboard(folder) else None,
-        drawn={name: estimates.drawn(table) for name, table in tables.items()},
-    )
+    found = {}
+    for name, collection in results.collections.items():
+        if collection.ranks:
+            shown = measures_of(name, collection)
+            found[name] = estimates.of(StoredRanks(folder, collection.ranks, shown.headline[0]), shown)
+    return found
+
+
+def render_markdown_of(results: Results, folder: Path, estimates: Estimates) -> str:
+    """Return a report.md with what the rank tables in its folder say; errors are those of `read_estimates`."""
+    leaderboard = f"../../{LEADERBOARD}" if has_leaderboard(folder) else None
+    return render_markdown(results, read_estimates(results, folder, estimates), leaderboard)
 
 
 def render_markdown(
-    results: Results,
-    intervals: Mapping[str, Intervals] | None = None,
-    leaderboard: str | None = None,
-    *,
-    drawn: Mapping[str, str] | None = None,
+    results: Results, estimates: Mapping[str, CollectionEstimates] | None = None, leaderboard: str | None = None
 ) -> str:
     """Return a report.md: it follows from the arguments alone.
 
     Parameters
     ----------
-    intervals
-        By collection, then by macro figure.
+    estimates
+        By collection.
     leaderboard
         Address of leaderboard.md, seen from the report; no link by default.
-    drawn
-        By collection, what the intervals draw, in words.
     """
-    known = intervals or {}
+    known = estimates or {}
     return render_template(
         "report.md.j2",
         model=results.model,
         collections={
-            name: _shown(name, collection, known.get(name, {})) | {"drawn": (drawn or {}).get(name)}
+            name: _shown(name, collection, known.get(name, CollectionEstimates()))
             for name, collection in results.collections.items()
         },
         meaning=Markdown(MEANING),
@@ -138,16 +131,19 @@ def has_leaderboard(folder: Path) -> bool:
     return (folder.absolute().parent.parent / LEADERBOARD).is_file()
 
 
-def _shown(name: str, collection: CollectionResults, intervals: Intervals) -> dict[str, Any]:
+def _shown(name: str, collection: CollectionResults, estimates: CollectionEstimates) -> dict[str, Any]:
     """Return what report.md shows of a collection."""
     shown = measures_of(name, collection)
     numbers = {n for row in (*collection.pairs.n, collection.pool.n) for n in row}
     return {
-        "verdict": verdict(name, collection),
+        "verdict": verdict(name, collection, estimates.bias),
         "description": describe_collection(name, collection),
-        "summary": summary_table(name, collection, intervals),
+        "summary": summary_table(name, collection, estimates.intervals),
+        "certainty": certainty(estimates),
+        "recall": recall_note(estimates.recall),
         "pairs": PAIRS.view(collection) if shown.has_pool else None,
         "n": f"{numbers.pop():,}" if len(numbers) == 1 else "",
+        "bias": [bias_table(estimates.bias), effect_table(estimates.bias)] if estimates.bias else [],
         "distance": distance_table(collection) if shown.has_bias else None,
         "heatmaps": heatmaps_of(name, collection),
         "facts": evaluation_facts(collection),

@@ -13,6 +13,7 @@ from babelrank.reporting.sections import Section
 from babelrank.reporting.tables import Bars, Column, Table
 
 _SIDES = ("queries", "passages")
+_CERTAIN = 0.995  # a share that is shown as 100 %
 
 
 def space_section(space: Space) -> Section:
@@ -174,20 +175,26 @@ def _places_table(space: Space) -> Table:
 
 
 def _language_table(space: Space) -> Table:
-    sides = [texts for texts in (space.queries, space.passages) if texts is not None]
+    """Return figures by language; where the probe finds every language, a line says so in place of columns of 100 %."""
+    sides = {name: texts for name in _SIDES if (texts := getattr(space, name)) is not None}
+    probes = {name: texts.language_probe.by_language for name, texts in sides.items() if texts.language_probe}
+    shares = [share for found in probes.values() for share in found if share is not None]
+    certain = bool(shares) and min(shares) >= _CERTAIN
+    shown = {} if certain else probes
     return Table(
         caption="By language",
         columns=[
             Column("language"),
-            *(Column(f"probe, {side}", show_share) for side in _SIDES),
-            *(Column(f"uniformity, {side}", show_number) for side in _SIDES),
+            *(Column(f"probe, {side}", show_share) for side in shown),
+            *(Column(f"uniformity, {side}", show_number) for side in sides),
         ],
         rows=[
             [
                 language_name(lang),
-                *(texts.language_probe.by_language[i] if texts.language_probe else None for texts in sides),
-                *(texts.uniformity_by_language[i] for texts in sides),
+                *(found[i] for found in shown.values()),
+                *(texts.uniformity_by_language[i] for texts in sides.values()),
             ]
             for i, lang in enumerate(space.languages)
         ],
+        note=f"The language probe finds each language in at least {_CERTAIN:.1%} of its texts." if certain else "",
     )

@@ -3,12 +3,14 @@
 import os
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from babelrank.analysis.bootstrap import Interval
-from babelrank.reporting.estimates import Estimates
+from babelrank.analysis.letters import PRACTICAL_MARGIN
+from babelrank.analysis.settings import Cell
+from babelrank.reporting.estimates import CollectionEstimates, Estimates
+from babelrank.reporting.experiment import experiment_folders, read_experiment
 from babelrank.reporting.measures import MeasureSet, measures_of
 from babelrank.reporting.pages import REPORT_NAME
 from babelrank.reporting.report import read_reports
@@ -28,18 +30,21 @@ class Standing:
         Where its report.md is, seen from the leaderboard.
     folder
         Of its report.
-    intervals
-        Of the macro figures; empty without a rank table.
+    recipe
+        What an experiment that chose by this collection calls the run; empty if the model is of none.
+    estimates
+        By headline measure; none without a rank table.
     letters
-        Models of a group that share one cannot be told apart by what sorts them; see `analysis.letters`.
+        By headline measure: models that share one do not differ significantly in it; see `analysis.letters`.
     """
 
     model: ModelResults
     result: CollectionResults
     link: str
     folder: Path
-    intervals: Mapping[str, Interval] = field(default_factory=dict)
-    letters: str = ""
+    recipe: str = ""
+    estimates: Mapping[str, CollectionEstimates] = field(default_factory=dict)
+    letters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,60 +59,97 @@ class Standings:
         The models.
     shown
         Which measures there are.
+    detectable
+        By headline measure, the difference that a test of two of the models finds in 80 % of cases.
     """
 
     title: str
     name: str
     entries: list[Standing]
     shown: MeasureSet
+    detectable: Mapping[str, Cell] = field(default_factory=dict)
 
 
-def read_standings(reports: Path, root: Path, estimates: Estimates | None = None) -> list[Standings]:
+def read_standings(
+    reports: Path, root: Path, estimates: Estimates | None = None, *, margin: float = PRACTICAL_MARGIN
+) -> list[Standings]:
     """Return the standings on every collection for a leaderboard in `root`.
 
     Parameters
     ----------
+    root
+        Experiments are looked for in its folder ``experiments``.
     estimates
         Gives intervals and letters; without, there are none.
+    margin
+        The largest difference that does not matter in practice: letters separate only beyond it.
 
     Raises
     ------
     ReportError
-        A report or a rank table cannot be read, or is of another schema version.
+        A report, a rank table or an experiment cannot be read, or is of another schema version.
     """
     prefix = os.path.relpath(reports.absolute(), root.absolute())
+    recipes = find_recipes(root / "experiments")
     groups: defaultdict[tuple[str, str], list[Standing]] = defaultdict(list)
     for folder, results in read_reports(reports).items():
         link = quote(Path(prefix, folder.name, REPORT_NAME).as_posix())
         for name, result in results.collections.items():
-            groups[name, result.sha256].append(Standing(results.model, result, link, folder))
+            recipe = recipes.get((folder.name, name), "")
+            groups[name, result.sha256].append(Standing(results.model, result, link, folder, recipe))
     names = [name for name, _ in groups]
     found = []
     for name, digest in sorted(groups, key=lambda key: (catalog_order(key[0]), key[1])):
-        entries = groups[name, digest]
-        shown = measures_of(name, entries[0].result)
-        entries.sort(key=lambda entry: _place(entry, shown))
+        shown = measures_of(name, groups[name, digest][0].result)
         # One name with two digests: the files were another version's, and the figures cannot be compared.
         title = name if names.count(name) == 1 else f"{name} (files {digest[:8]})"
-        found.append(Standings(title, name, _estimated(entries, shown, estimates) if estimates else entries, shown))
+        standings = Standings(title, name, groups[name, digest], shown)
+        for measure in reversed(shown.headline):  # the first decides the order
+            entries = sorted(standings.entries, key=lambda entry: _place(entry, shown.main[0], measure))
+            standings = replace(standings, entries=entries)
+            standings = _estimated(standings, measure, estimates, margin) if estimates else standings
+        found.append(standings)
     return found
 
 
-def _estimated(entries: list[Standing], shown: MeasureSet, estimates: Estimates) -> list[Standing]:
-    task, measure = shown.main
-    tables = [
-        StoredRanks(entry.folder, entry.result.ranks, measure) if entry.result.ranks else None for entry in entries
-    ]
-    letters = iter(estimates.letters([table for table in tables if table], task))
-    return [
-        Standing(entry.model, entry.result, entry.link, entry.folder, estimates.intervals(table), next(letters))
-        if table
+def find_recipes(experiments: Path) -> dict[tuple[str, str], str]:
+    """Return the runs that experiments chose among by their figures: a recipe by report's folder and collection."""
+    return {
+        (report, collection): f"{folder.name}: {run.label}"
+        for folder in experiment_folders(experiments)
+        for experiment in [read_experiment(folder)]
+        for run in experiment.runs
+        if run.label != experiment.start
+        for report in run.reports
+        for collection in experiment.collections
+    }
+
+
+def _estimated(standings: Standings, measure: str, estimates: Estimates, margin: float) -> Standings:
+    """Add intervals and letters in one measure."""
+    shown, first = standings.shown, standings.shown.headline[0]
+    tables = {
+        i: StoredRanks(entry.folder, entry.result.ranks, measure)
+        for i, entry in enumerate(standings.entries)
+        if entry.result.ranks
+    }
+    recipes = [standings.entries[i].recipe or str(i) for i in tables]
+    letters, detectable = estimates.letters(list(tables.values()), shown.main[0], recipes=recipes, margin=margin)
+    known = dict(zip(tables, letters, strict=True))
+    only = shown if measure == first else replace(shown, has_bias=False)  # bias is the same in every measure
+    entries = [
+        replace(
+            entry,
+            estimates={measure: estimates.of(tables[i], only), **entry.estimates},
+            letters={measure: known[i], **entry.letters},
+        )
+        if i in tables
         else entry
-        for entry, table in zip(entries, tables, strict=True)
+        for i, entry in enumerate(standings.entries)
     ]
+    return replace(standings, entries=entries, detectable={measure: detectable, **standings.detectable})
 
 
-def _place(entry: Standing, shown: MeasureSet) -> tuple[bool, float, str]:
-    task, measure = shown.main
+def _place(entry: Standing, task: str, measure: str) -> tuple[bool, float, str]:
     score = entry.result.macro[task][measure]
     return score is None, -(score or 0.0), entry.model.name

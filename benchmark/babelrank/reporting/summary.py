@@ -7,8 +7,18 @@ from itertools import product
 import numpy as np
 
 from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval
+from babelrank.analysis.pool_recall import PoolRecall
 from babelrank.analysis.settings import Cell, mean_or_none
-from babelrank.reporting.formatting import show_count, show_interval, show_precisely, show_rank, show_score, show_share
+from babelrank.reporting.estimates import BiasSummary, CollectionEstimates, number
+from babelrank.reporting.formatting import (
+    show_count,
+    show_interval,
+    show_precisely,
+    show_rank,
+    show_score,
+    show_share,
+    show_signed,
+)
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.measures import measures_of, tasks_of
 from babelrank.reporting.results import BIAS_MEASURES, TASKS, CollectionResults
@@ -24,7 +34,8 @@ MACRO_LABELS = {figure: f"{TASK_LABELS[figure]} ↑" for figure in TASKS} | {RAN
 MEANING = (
     "Mo. (monolingual): queries and passages in one language. Cr. (cross-lingual): passages in one other language. "
     "Mul. (multilingual): passages of all languages in one pool. Each is the mean over its settings' means (macro); "
-    "micro is the mean over all queries."
+    "micro is the mean over all queries. With one relevant passage per query and language, mAP in Mo. and Cr. is the "
+    "mean reciprocal rank (MRR, uncut)."
 )
 
 Intervals = Mapping[str, Interval]  # by macro figure
@@ -84,10 +95,7 @@ def summary_table(name: str, collection: CollectionResults, intervals: Intervals
     first = shown.headline[0]
 
     def cell(row: SummaryRow, measure: str) -> Entry:
-        value, interval = row.scores[measure], known.get(row.task)
-        if measure != first or interval is None or value is None:
-            return value
-        return Interval(value, interval.low, interval.high)
+        return with_interval(row.scores[measure], known.get(row.task) if measure == first else None)
 
     return Table(
         caption="Means over settings, by measure; higher is better",
@@ -104,8 +112,8 @@ def summary_table(name: str, collection: CollectionResults, intervals: Intervals
     )
 
 
-def verdict(name: str, collection: CollectionResults) -> str:
-    """Say in two sentences how well the model retrieves, and whom it favours."""
+def verdict(name: str, collection: CollectionResults, bias: BiasSummary | None = None) -> str:
+    """Say in a few sentences how well the model retrieves, and whom it favours."""
     shown, languages = measures_of(name, collection), collection.languages
     measure = shown.headline[0]
     scores = {task: show_score(collection.macro[task][measure]) for task in shown.tasks}
@@ -118,8 +126,22 @@ def verdict(name: str, collection: CollectionResults) -> str:
         "multilingual": f"from one pool of {len(languages)} languages",
     }
     parts = [f"{score} {places[task]}" for task, score in scores.items()]
-    retrieval = f"{measure} is {', '.join(parts[:-1])} and {parts[-1]}."
-    return f"{retrieval} {_preference(collection)}".strip() if shown.has_bias else retrieval
+    sentences = [f"{measure} is {', '.join(parts[:-1])} and {parts[-1]}."]
+    if bias and bias.effect is not None:
+        sentences.append(
+            f"The passage's language explains {show_share(number(bias.effect))} of where answers rank (0 % without "
+            f"bias): {_ends(bias)}."
+        )
+    if shown.has_bias:
+        sentences.append(_own_language(collection))
+    return " ".join(filter(None, sentences))
+
+
+def certainty(estimates: CollectionEstimates) -> str:
+    """Say what the intervals draw, or why there are none."""
+    if estimates.warning:
+        return f"{estimates.warning} They are left out."
+    return f"In brackets: 95 % intervals, by bootstrap over {estimates.drawn}." if estimates.drawn else ""
 
 
 def distance_table(collection: CollectionResults) -> Table:
@@ -140,7 +162,7 @@ def distance_table(collection: CollectionResults) -> Table:
         )
     ]
     return Table(
-        caption="Rank distance by query language: bars are means, with median and floor marked",
+        caption="Rank distance (spread) by query language: bars are means, with median and floor marked",
         columns=[
             Column("query language"),
             *(Column(label, show_rank) for label in ("mean ↓", "median ↓", "floor")),
@@ -152,27 +174,55 @@ def distance_table(collection: CollectionResults) -> Table:
         bars=Bars(length=1, marks=(2, 3)),
         note="The rank distance of a query is the difference between the ranks in the pool of its worst and its best "
         "relevant passage, over the n queries that have at least two. Its floor is their number less one, below which "
-        "it falls only where they tie; normalised, it is 0 at the floor and 1 if they stand at both ends of the pool.",
+        "it falls only where they tie; normalised, it is 0 at the floor and 1 if they stand at both ends of the pool. "
+        "arXiv 2408.10536 takes it for language bias; it does not see which language is which, and falls with "
+        "accuracy.",
         footer=1,
     )
 
 
-def pool_table(collection: CollectionResults, measures: Sequence[str]) -> Table:
-    """Return the scores of the multilingual task by query language."""
-    scores = collection.pool.scores
+def pool_table(collection: CollectionResults, measures: Sequence[str], recall: Sequence[PoolRecall] = ()) -> Table:
+    """Return the scores of the multilingual task by query language, with recall as a share of its ceiling."""
+    scores, cut = collection.pool.scores, [each for each in recall if each.depth < 100]
     return Table(
         caption=f"Scores in the pool of all languages, by query language: bars are {measures[0]}, from 0 to 1",
         columns=[
             Column("query language"),
             *(Column(measure, show_score) for measure in measures),
+            *(Column(f"Success@{each.depth}", show_score) for each in cut),
+            *(Column(f"R@{each.depth}, of its ceiling", show_share) for each in cut),
             Column("n", show_count),
         ],
         rows=[
-            [language_name(lang), *(scores[measure][i] for measure in measures), collection.pool.n[i]]
+            [
+                language_name(lang),
+                *(scores[measure][i] for measure in measures),
+                *(each.success[i] for each in cut),
+                *(each.of_ceiling[i] for each in cut),
+                collection.pool.n[i],
+            ]
             for i, lang in enumerate(collection.languages)
         ],
         bars=Bars(length=1, limit=1.0),
+        note=recall_note(recall),
     )
+
+
+def recall_note(recall: Sequence[PoolRecall]) -> str:
+    """Say how much of what can be found in the first places of the pool is found."""
+    parts = [
+        f"R@{each.depth} is at most {show_score(each.macro[f'R@{each.depth}_ceiling'])}, of which "
+        f"{show_share(each.macro[f'R@{each.depth}_of_ceiling'] or 0.0)} is reached; Success@{each.depth}, a relevant "
+        f"passage in the first {each.depth}, is {show_score(each.macro[f'Success@{each.depth}'])}"
+        for each in recall
+        if each.depth < 100
+    ]
+    return f"In the pool a query has several relevant passages. {'. '.join(parts)}." if parts else ""
+
+
+def with_interval(value: Cell, interval: Interval | None) -> Interval | Cell:
+    """Return a figure as results have it, with the ends of its interval where that is known."""
+    return value if value is None or interval is None else Interval(value, interval.low, interval.high)
 
 
 def macro_value(collection: CollectionResults, figure: str) -> Cell:
@@ -188,27 +238,28 @@ def _distance_note(collection: CollectionResults, intervals: Intervals) -> str:
     texts["normalised"] = show_precisely(macro["rank_distance_normalised"])
     if interval:
         texts["mean"] = show_interval(RANK_DISTANCE, interval)
-    return f"Rank distance ↓ {', '.join(f'{label} {text}' for label, text in texts.items())}"
+    return f"Rank distance (spread) ↓ {', '.join(f'{label} {text}' for label, text in texts.items())}"
 
 
-def _preference(collection: CollectionResults) -> str:
-    """Say how often the own language comes first, and which passages stand highest and lowest."""
-    favoured, names = collection.favoured, [language_name(lang).rpartition(" (")[0] for lang in collection.languages]
-    names = [name or lang for name, lang in zip(names, collection.languages, strict=True)]
-    own = _mean([row[i] for i, row in enumerate(favoured.share_first)])
-    ranks = [mean_or_none(column) for column in np.array(favoured.mean_rank, dtype=float).T]
-    known = sorted((rank, name) for rank, name in zip(ranks, names, strict=True) if rank is not None)
-    first = (
-        "" if own is None else f"The passage in the query's own language comes first for {show_share(own)} of queries"
+def _ends(bias: BiasSummary) -> str:
+    """Name the most and the least favoured language, with their m."""
+    (best, high), (worst, low) = bias.favoured[0], bias.favoured[-1]
+    names = [language_name(lang).rpartition(" (")[0] or lang for lang in (best, worst)]
+    return (
+        f"{names[0]} answers stand highest (m = {show_signed(high)} in log rank), {names[1]} ones lowest "
+        f"(m = {show_signed(low)})"
     )
+
+
+def _own_language(collection: CollectionResults) -> str:
+    """Say how often the query's own language comes first."""
+    favoured = collection.favoured
+    own = _mean([row[i] for i, row in enumerate(favoured.share_first)])
+    if own is None:
+        return ""
     even = len({n for row in favoured.n for n in row}) == 1
-    if first and even:
-        first += f" ({show_share(1 / len(names))} without bias)"
-    if len(known) < 2:
-        return f"{first}." if first else ""
-    (best, highest), (worst, lowest) = known[0], known[-1]
-    ends = f"{highest} passages rank best on average ({show_rank(best)}), {lowest} ones worst ({show_rank(worst)})"
-    return f"{first}; {ends}." if first else f"{ends}."
+    chance = f" ({show_share(1 / len(collection.languages))} without bias)" if even else ""
+    return f"The passage in the query's own language comes first for {show_share(own)} of queries{chance}."
 
 
 def _mean(values: Sequence[Cell]) -> Cell:

@@ -16,7 +16,6 @@ Texts are plain: each renderer escapes them, whatever is in them. None, and NaN,
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.settings import Cell
@@ -27,11 +26,12 @@ Show = Callable[[float], str]
 
 @dataclass(frozen=True)
 class Link:
-    """A text that leads somewhere; `note` is shown behind it, outside the link."""
+    """A text that leads somewhere; `note`, and `badge` in bold, are shown behind it, outside the link."""
 
     text: str
     href: str
     note: str = ""
+    badge: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,6 @@ class Column:
         Header above this column and its neighbours of the same group.
     key
         What programs call it: the script of a page, and `Table.select`.
-    lower_is_better
-        Which value LaTeX marks as the best.
     numeric
         Whether its texts are numbers, too.
     """
@@ -68,7 +66,6 @@ class Column:
     show: Show = str
     group: str = ""
     key: str = ""
-    lower_is_better: bool = False
     numeric: bool = False
 
 
@@ -114,8 +111,8 @@ class Table:
         What a reader should know beyond that.
     footer
         How many of the last rows are means over the others.
-    best
-        Where LaTeX marks the best values: down the columns, or along the rows within a group of columns.
+    bold
+        Rows and columns of the cells that LaTeX sets in bold.
     """
 
     caption: str
@@ -124,7 +121,7 @@ class Table:
     bars: Bars | None = None
     note: str = ""
     footer: int = 0
-    best: Literal["", "columns", "rows"] = ""
+    bold: Collection[tuple[int, int]] = ()
 
     @property
     def labels(self) -> list[str]:
@@ -154,15 +151,12 @@ class Table:
         """Return a row's cells as plain texts."""
         return [show_cell(cell, column.show) for cell, column in zip(row, self.columns, strict=True)]
 
-    def select(self, keys: Collection[str], *, with_intervals: bool = True) -> "Table":
+    def select(self, keys: Collection[str]) -> "Table":
         """Return the table with some of its columns only, by their keys."""
         kept = [i for i, column in enumerate(self.columns) if column.key in keys]
-
-        def bare(cell: Entry) -> Entry:
-            return cell.value if isinstance(cell, Interval) and not with_intervals else cell
-
-        rows = [[bare(row[i]) for i in kept] for row in self.rows]
-        return replace(self, columns=[self.columns[i] for i in kept], rows=rows)
+        return replace(
+            self, columns=[self.columns[i] for i in kept], rows=[[row[i] for i in kept] for row in self.rows]
+        )
 
     def bar_places(self, row: Sequence[Entry]) -> list[Cell]:
         """Return where a row's bar ends and where its marks stand, from 0 to 100."""
@@ -188,7 +182,8 @@ def show_cell(cell: Entry, show: Show) -> str:
 
 def show_bounds(interval: Interval, show: Show) -> str:
     """Write the ends of an interval."""
-    return f"{show(settle(interval.low))}–{show(settle(interval.high))}"
+    low, high = show(settle(interval.low)), show(settle(interval.high))
+    return f"{low} to {high}" if "−" in low + high else f"{low}–{high}"
 
 
 def number_in(cell: Entry) -> Cell:

@@ -150,7 +150,7 @@ def _only(results: Results, collections: Sequence[str]) -> Results:
 
 
 def _check_names(results: Sequence[Results]) -> None:
-    """Refuse two reports of one name: their rows could not be told apart, and one's files would replace the other's."""
+    """Refuse two reports of one name: their rows would look the same, and one's files would replace the other's."""
     if not results:
         raise ReportError("nothing to export: name one model or more.")
     names = [each.model.name for each in results]

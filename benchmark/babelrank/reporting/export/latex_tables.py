@@ -16,17 +16,25 @@ beyond ASCII, an engine and a font that have their characters.
 - ``<collection>.pairs.<model>.tex``, not in the paper and on request: mAP of each query language (rows) on each passage
   language, and on the pool.
 
-The best value is bold, the second underlined, as shown: values that look alike are marked alike. Models are compared,
-down the columns of Tables 1 and 2, along the rows and within a task in the others. Nothing is marked where there is
-nothing to choose. Scores have 3 decimals and rank distances 1, as in reports. Intervals, on request in Tables 1 and 2,
-are 95 % percentile intervals of a bootstrap over articles, else over questions (see `analysis.bootstrap`).
+The best value is bold where it is significantly better than those of all other models, down the columns of Tables 1 and
+2, along the rows and within a task in the others: see `analysis.letters.significantly_best`. Scores have 3 decimals and
+rank distances 1, as in reports. Intervals, on request in Tables 1 and 2, are 95 % percentile intervals of a bootstrap
+over articles, else over questions (see `analysis.bootstrap`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 
 import numpy as np
 
-from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval, clustered_scores, find_intervals
+from babelrank.analysis.bootstrap import (
+    DEFAULT_MEASURE,
+    RANK_DISTANCE,
+    QuestionScores,
+    clustered_scores,
+    find_intervals,
+)
+from babelrank.analysis.letters import significantly_best
 from babelrank.analysis.settings import Cell, mean_or_none
 from babelrank.reporting.export.protocol import File, Options, RanksReader, collection_names
 from babelrank.reporting.formatting import show_rank, show_score
@@ -34,7 +42,7 @@ from babelrank.reporting.latex import table_latex
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.names import collection_stem, slug
 from babelrank.reporting.results import TASKS, CollectionResults, Results
-from babelrank.reporting.summary import TASK_LABELS, macro_value
+from babelrank.reporting.summary import TASK_LABELS, macro_value, with_interval
 from babelrank.reporting.tables import Column, Entry, Table
 
 _HEADINGS = dict(zip(TASKS, ("Monolingual", "Cross-lingual", "Multilingual"), strict=True))
@@ -50,48 +58,74 @@ def render(results: Sequence[Results], read_ranks: RanksReader, options: Options
     biased = [name for name in names if shown[name].has_bias]
     single = [(name, measure) for name in having if name not in names for measure in shown[name].headline]
 
+    @cache
+    def scores(name: str, measure: str = DEFAULT_MEASURE) -> list[QuestionScores]:
+        return [clustered_scores(read_ranks(each.model.name, name), measure) for each in having[name]]
+
+    def best(name: str, measure: str, figures: Sequence[tuple[str, Sequence[str]]]) -> list[int | None]:
+        return significantly_best(scores(name, measure), figures)
+
     def estimate(each: Results, name: str, figure: str) -> Entry:
         value = macro_value(each.collections[name], figure) if name in each.collections else None
         if value is None or not options.intervals:
             return value
-        found = find_intervals(clustered_scores(read_ranks(each.model.name, name))).get(figure)
-        return Interval(value, found.low, found.high) if found else value
+        return with_interval(value, find_intervals(scores(name)[having[name].index(each)]).get(figure))
 
-    def score(each: Results, name: str, measure: str) -> Entry:
-        return each.collections[name].macro[TASKS[0]][measure] if name in each.collections else None
+    def by_model(caption: str, columns: Sequence[tuple[Column, str, str, str]]) -> Table:
+        """Return a row for each model; `columns` have a collection, a measure and a figure each."""
+        bold = set()
+        for j, (_, name, measure, figure) in enumerate(columns, start=1):
+            (first,) = best(name, measure, [(figure, ())])
+            if first is not None:
+                bold.add((list(results).index(having[name][first]), j))
+        rows = [
+            [
+                each.model.name,
+                *(
+                    estimate(each, name, figure)
+                    if measure == DEFAULT_MEASURE
+                    else each.collections[name].macro[figure][measure]
+                    if name in each.collections
+                    else None
+                    for _, name, measure, figure in columns
+                ),
+            ]
+            for each in results
+        ]
+        return Table(caption, [Column("Model"), *(column for column, *_ in columns)], rows, bold=bold)
 
     tables: dict[str, list[Table]] = {
         "main": [
-            _by_model(
+            by_model(
                 "mAP of monolingual (Mo.), cross-lingual (Cr.) and multilingual (Mul.) retrieval, averaged over "
                 "settings (macro).",
-                results,
-                [Column(TASK_LABELS[task], show_score, f"{name} ↑") for name in names for task in TASKS],
-                lambda each: [estimate(each, name, task) for name in names for task in TASKS],
+                [
+                    (Column(TASK_LABELS[task], show_score, f"{name} ↑"), name, DEFAULT_MEASURE, task)
+                    for name in names
+                    for task in TASKS
+                ],
             )
         ],
         "language-bias": [
-            _by_model(
-                "Language bias in multilingual retrieval: rank distance, averaged over query languages (macro).",
-                results,
-                [Column(name, show_rank, "Language bias ↓", lower_is_better=True) for name in biased],
-                lambda each: [estimate(each, name, RANK_DISTANCE) for name in biased],
+            by_model(
+                "Spread in multilingual retrieval: rank distance, averaged over query languages (macro).",
+                [(Column(name, show_rank, "Rank distance ↓"), name, DEFAULT_MEASURE, RANK_DISTANCE) for name in biased],
             )
         ],
         "monolingual": [
-            _by_model(
+            by_model(
                 "Monolingual retrieval: queries and passages in one language.",
-                results,
-                [Column(measure, show_score, f"{name} ↑") for name, measure in single],
-                lambda each: [score(each, name, measure) for name, measure in single],
+                [(Column(measure, show_score, f"{name} ↑"), name, measure, TASKS[0]) for name, measure in single],
             )
         ],
     }
     for name in names:
         stem = collection_stem(name)
-        tables[f"{stem}.by-language"] = [_by_language(having[name], name, measures) for measures in _BLOCKS]
+        tables[f"{stem}.by-language"] = [
+            _by_language(having[name], name, measures, partial(best, name)) for measures in _BLOCKS
+        ]
         if name in biased:
-            tables[f"{stem}.rank-distance"] = [_distances(having[name], name)]
+            tables[f"{stem}.rank-distance"] = [_distances(having[name], name, partial(best, name))]
         for each in having[name] if options.pairs else ():
             tables[f"{stem}.pairs.{slug(each.model.name)}"] = [_pairs(each, name)]
     for stem, parts in tables.items():
@@ -99,14 +133,11 @@ def render(results: Sequence[Results], read_ranks: RanksReader, options: Options
             yield f"{stem}.tex", table_latex(parts, stem.replace(".", "-"))
 
 
-def _by_model(
-    caption: str, results: Sequence[Results], columns: Sequence[Column], cells: Callable[[Results], Sequence[Entry]]
-) -> Table:
-    rows = [[each.model.name, *cells(each)] for each in results]
-    return Table(caption, [Column("Model"), *columns], rows, best="columns")
+# (measure, figures with their query languages) -> for each, the place of the model that is significantly best.
+_Best = Callable[[str, Sequence[tuple[str, Sequence[str]]]], Sequence[int | None]]
 
 
-def _by_language(results: Sequence[Results], name: str, measures: dict[str, str]) -> Table:
+def _by_language(results: Sequence[Results], name: str, measures: dict[str, str], best: _Best) -> Table:
     collections = [each.collections[name] for each in results]
     values = [_by_query_language(collection, task, measures[task]) for task in TASKS for collection in collections]
     macro = [collection.macro[task][measures[task]] for task in TASKS for collection in collections]
@@ -124,28 +155,37 @@ def _by_language(results: Sequence[Results], name: str, measures: dict[str, str]
         ],
         [*([lang, *(column[i] for column in values)] for i, lang in enumerate(languages)), ["Mean", *macro]],
         footer=1,
-        best="rows",
+        bold={
+            (i, 1 + block * len(results) + first)
+            for block, task in enumerate(TASKS)
+            for i, first in enumerate(best(measures[task], _rows(task, languages)))
+            if first is not None
+        },
     )
 
 
-def _distances(results: Sequence[Results], name: str) -> Table:
+def _rows(figure: str, languages: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
+    """Return a figure for each query language, then for all."""
+    return [*((figure, [lang]) for lang in languages), (figure, ())]
+
+
+def _distances(results: Sequence[Results], name: str, best: _Best) -> Table:
     collections = [each.collections[name] for each in results]
+    languages = collections[0].languages
     return Table(
         f"Rank distance between the relevant passages of {name} in multilingual retrieval, by query language; lower is "
         f"better. {_numbered(results)}",
+        [Column("Query language"), *(Column(f"({place})", show_rank) for place in range(1, len(results) + 1))],
         [
-            Column("Query language"),
-            *(Column(f"({place})", show_rank, lower_is_better=True) for place in range(1, len(results) + 1)),
-        ],
-        [
-            *(
-                [lang, *(c.rank_distance.mean[i] for c in collections)]
-                for i, lang in enumerate(collections[0].languages)
-            ),
+            *([lang, *(c.rank_distance.mean[i] for c in collections)] for i, lang in enumerate(languages)),
             ["Mean", *(macro_value(collection, RANK_DISTANCE) for collection in collections)],
         ],
         footer=1,
-        best="rows",
+        bold={
+            (i, 1 + first)
+            for i, first in enumerate(best(DEFAULT_MEASURE, _rows(RANK_DISTANCE, languages)))
+            if first is not None
+        },
     )
 
 

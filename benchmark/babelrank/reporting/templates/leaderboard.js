@@ -1,4 +1,5 @@
-// What scripts add to the leaderboard: one collection and one measure at a time, order, filters, and the plot.
+// What scripts add to the leaderboard: one collection and one measure at a time, order, filters, variants folded under
+// their base model, and the plot.
 
 const boards = all(".board");
 const lines = new Map(); // row -> what it shows
@@ -6,9 +7,10 @@ for (const board of boards) {
   [...board.querySelector("tbody").rows].forEach((row, i) => lines.set(row, { row, ...data[board.id][i] }));
 }
 
-const state = { board: null, measure: null, key: null, descending: true, setting: "Mul." };
-const isText = (key) => key === "name" || key === "group";
-const isScore = (key) => key.includes("/");
+const state = { board: null, measure: null, key: null, descending: true, setting: "Mul.", open: new Set() };
+const isText = (key) => ["name", "most", "least"].includes(key) || key.endsWith("/group");
+const isScore = (key) => key.includes("/") && !key.endsWith("/group");
+const isHead = ({ head, values }) => head === values.name;
 
 // ---- Order -----------------------------------------------------------------------------------------------------------
 
@@ -55,6 +57,48 @@ function makeFilter() {
   };
 }
 
+// ---- Variants --------------------------------------------------------------------------------------------------------
+
+for (const board of boards) {
+  const members = [...board.querySelector("tbody").rows].map((row) => lines.get(row));
+  for (const line of members.filter(isHead)) {
+    const count = members.filter(({ head }) => head === line.head).length - 1;
+    if (!count) continue;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "quiet fold";
+    button.textContent = count > 1 ? `${count} variants` : "1 variant";
+    button.addEventListener("click", () => {
+      if (!state.open.delete(line.head)) state.open.add(line.head);
+      update();
+    });
+    line.row.cells[1].append(button);
+    line.fold = button;
+  }
+}
+
+const isFiltered = () => all(".field input:not([type=checkbox]), .field select").some(({ value }) => value);
+
+// Heads in their order, each followed by its variants where they are unfolded; all in one order while one looks for some.
+function arrange(sorted) {
+  if (isFiltered() || byId("_variants").checked) return sorted;
+  return sorted
+    .filter(isHead)
+    .flatMap((head) => [head, ...sorted.filter((line) => line.head === head.head && !isHead(line) && state.open.has(line.head))]);
+}
+
+// The number of each: one more than those before it that are significantly better, which have none of its letters.
+function places(lines) {
+  const letters = lines.map(({ values }) => values[`${state.measure}/group`]?.match(/[a-z]\d*/g) ?? []);
+  const isTested = state.descending && state.key === `${state.measure}/${state.board.dataset.main}`;
+  let most = 0;
+  return letters.map((own, i) => {
+    const better = letters.slice(0, i).filter((other) => !other.some((letter) => own.includes(letter))).length;
+    most = Math.max(most, isTested && own.length ? better : i);
+    return most + 1;
+  });
+}
+
 // ---- What is shown ---------------------------------------------------------------------------------------------------
 
 function update() {
@@ -67,13 +111,19 @@ function update() {
   }
   const body = state.board.querySelector("tbody");
   const sorted = [...body.rows].map((row) => lines.get(row)).sort(compare);
-  const shown = sorted.filter(makeFilter());
-  body.append(...sorted.map(({ row }) => row));
+  const shown = arrange(sorted.filter(makeFilter()));
+  const isFlat = isFiltered() || byId("_variants").checked;
+  const numbered = isFlat ? shown : shown.filter(isHead);
+  const numbers = places(numbered);
   for (const { row } of sorted) row.hidden = true;
-  shown.forEach(({ row }, i) => {
-    row.hidden = false;
-    row.cells[0].textContent = i + 1;
-  });
+  for (const line of shown) {
+    line.row.hidden = false;
+    line.row.cells[0].textContent = numbers[numbered.indexOf(line)] ?? "";
+    line.row.classList.toggle("variant", !numbered.includes(line));
+    if (line.fold) line.fold.hidden = isFlat;
+    line.fold?.setAttribute("aria-expanded", state.open.has(line.head));
+  }
+  body.append(...shown.map(({ row }) => row));
   state.board.querySelector(".empty").hidden = shown.length > 0;
   byId("_status").textContent = `${shown.length} of ${sorted.length} models, by ${describeOrder()}`;
   byId("_scatter").hidden = !("bias" in state.board.dataset);
@@ -121,6 +171,8 @@ function start() {
   addEventListener("input", ({ target }) => target.matches("#_search, #_least, #_most") && update());
   byId("_reset").addEventListener("click", () => {
     for (const field of all(".field input, .field select")) field.value = "";
+    byId("_variants").checked = false;
+    state.open.clear();
     update();
   });
   addEventListener("hashchange", () => {

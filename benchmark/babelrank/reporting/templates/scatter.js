@@ -24,11 +24,11 @@ function drawScatter(lines, setting, measure) {
     .map((line) => ({
       ...line,
       accuracy: line.values[key],
-      bias: line.values.rank_distance,
+      bias: line.values.language_effect,
       along: line.intervals[key],
-      across: line.intervals.rank_distance,
+      across: line.intervals.language_effect,
     }))
-    .filter(({ accuracy, bias }) => accuracy != null && bias > 0); // a logarithm needs more than 0
+    .filter(({ accuracy, bias }) => accuracy != null && bias != null);
   const scale = makeScale(points);
   const best = frontier(points);
   const svg = make("svg", {
@@ -36,7 +36,7 @@ function drawScatter(lines, setting, measure) {
     height: scale.height,
     viewBox: `0 0 ${scale.width} ${scale.height}`,
     role: "group",
-    "aria-label": `Plot of ${setting} ${measure} against rank distance: ${points.length} models`,
+    "aria-label": `Plot of ${setting} ${measure} against language effect: ${points.length} models`,
   });
   svg.append(drawAxes(scale, setting, measure));
   if (points.length > 1) svg.append(drawFrontier(best, scale));
@@ -54,8 +54,8 @@ function drawScatter(lines, setting, measure) {
 function makeScale(points) {
   const width = Math.max(plot.clientWidth, 260);
   const height = Math.round(Math.min(Math.max(width * 0.46, 320), 470));
-  const ends = points.flatMap(({ bias, across }) => across ?? [bias]).filter((end) => end > 0);
-  const [low, high] = ends.length ? [Math.min(...ends) / 1.4, Math.max(...ends) * 1.4] : [1, 10];
+  const ends = points.flatMap(({ bias, across }) => across ?? [bias]);
+  const [low, high] = [Math.min(0, ...ends), Math.min(Math.max(0.1, ...ends) * 1.1, 1)];
   const highest = Math.max(0.1, ...points.map(({ accuracy, along }) => along?.[1] ?? accuracy));
   const top = Math.min(Math.ceil(highest * 10.3) / 10, 1);
   const [across, up] = [width - EDGE.left - EDGE.right, height - EDGE.top - EDGE.bottom];
@@ -65,7 +65,7 @@ function makeScale(points) {
     low,
     high,
     top,
-    x: (bias) => EDGE.left + (Math.log(Math.max(bias, low) / low) / Math.log(high / low)) * across,
+    x: (bias) => EDGE.left + ((bias - low) / (high - low)) * across,
     y: (accuracy) => height - EDGE.bottom - (accuracy / top) * up,
   };
 }
@@ -78,17 +78,13 @@ function drawAxes({ width, height, low, high, top, x, y }, setting, measure) {
     axes.append(make("path", { d: `M${EDGE.left} ${y(i * every)}H${width - EDGE.right}` }));
     text({ x: EDGE.left - 8, y: y(i * every) + 4, "text-anchor": "end" }, (i * every).toFixed(1));
   }
-  let free = EDGE.left; // where the next number may stand
-  for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10) {
-    for (const tick of [power, 2 * power, 5 * power].filter((tick) => tick >= low && tick <= high)) {
-      axes.append(make("path", { d: `M${x(tick)} ${height - EDGE.bottom}v6` }));
-      if (x(tick) < free || x(tick) > width - 20) continue;
-      free = x(tick) + 48;
-      text({ x: x(tick), y: height - EDGE.bottom + 20, "text-anchor": "middle" }, tick.toLocaleString("en"));
-    }
+  const step = high > 0.5 ? 0.2 : high > 0.2 ? 0.1 : 0.05;
+  for (let i = 0; i * step <= high + 1e-9; i += 1) {
+    axes.append(make("path", { d: `M${x(i * step)} ${height - EDGE.bottom}v6` }));
+    text({ x: x(i * step), y: height - EDGE.bottom + 20, "text-anchor": "middle" }, (i * step).toFixed(2));
   }
   text({ class: "what", x: 0, y: 12 }, `↑ ${setting} ${measure}`);
-  text({ class: "what", x: width - EDGE.right, y: height - 8, "text-anchor": "end" }, "← rank distance, logarithmic");
+  text({ class: "what", x: width - EDGE.right, y: height - 8, "text-anchor": "end" }, "← language effect η²");
   return axes;
 }
 
@@ -114,7 +110,7 @@ function drawWhiskers({ accuracy, bias, along, across }, { x, y }) {
 
 function drawPoint(point, { x, y }, setting, measure, isBest) {
   const { kind, texts, values, accuracy, bias } = point;
-  const figures = `${setting} ${measure} ${texts[`${measure}/${setting}`]}, rank distance ${texts.rank_distance}`;
+  const figures = `${setting} ${measure} ${texts[`${measure}/${setting}`]}, language effect ${texts.language_effect}`;
   const link = make("a", {
     class: `point ${kind}`,
     href: point.link,
@@ -138,7 +134,7 @@ function tipLines({ texts, ranges, values }, setting, measure) {
   return [
     ["value", values.name],
     ["", figure(`${setting} ${measure}`, `${measure}/${setting}`)],
-    ["", figure("rank distance", "rank_distance")],
+    ["", figure("language effect η²", "language_effect")],
   ];
 }
 

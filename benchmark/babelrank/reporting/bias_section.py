@@ -1,0 +1,96 @@
+"""Language bias -> tables and sections: how much the passage's language decides, and whom that favours."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from babelrank.analysis.language_bias import LanguageBias
+from babelrank.reporting.estimates import BiasSummary
+from babelrank.reporting.formatting import show_bias, show_share, show_signed
+from babelrank.reporting.languages import language_name
+from babelrank.reporting.matrices import MatrixView
+from babelrank.reporting.sections import Section
+from babelrank.reporting.tables import Column, Table
+
+_LABELS = {
+    "language_effect": "language effect η² ↓",
+    "rank_ratio": "rank ratio, best-liked to least-liked language ↓",
+    "kendall_w": "Kendall's W ↓",
+    "merge_gap": "merge gap, in mAP ↓",
+    "own_first": "own language first",
+    "own_above": "own language above the others",
+    "exposure_relevant": "unevenness of exposure@10, relevant passages ↓",
+}
+MEANING = (
+    "The language effect η² is the share of the variance of log ranks within queries that the passage's language "
+    "explains, less what chance explains: 0 without bias at any accuracy, 1 if the language decides everything. Rank "
+    "ratio: how many times higher the best-liked language's answers stand than the least-liked's. Merge gap: what the "
+    "shared pool costs against taking turns between the languages' own rankings. Measures of MLAIRE (arXiv 2605.07249) "
+    "are not given: their formulas could not be verified."
+)
+
+
+def bias_table(bias: BiasSummary) -> Table:
+    """Return the macro measures of language bias, with what no bias would give."""
+    return Table(
+        caption="Measures of language bias, means over query languages, with 95 % intervals",
+        columns=[
+            Column("measure"),
+            *(Column(label, show_bias) for label in ("value", "without bias", "lowest", "highest")),
+        ],
+        rows=[
+            [label, found.value, found.shuffled, found.floor, found.ceiling]
+            for measure, label in _LABELS.items()
+            if (found := bias.measures.get(measure))
+        ],
+        note=MEANING,
+    )
+
+
+def effect_table(bias: BiasSummary) -> Table:
+    """Return how much higher or lower the answers of each passage language stand, the most favoured first."""
+    return Table(
+        caption="Favoured languages: m, the mean difference in log rank from a query's average answer",
+        columns=[Column("passage language"), Column("m", show_signed)],
+        rows=[[language_name(lang), bias.effects[lang]] for lang, _ in bias.favoured],
+        note="Below 0 a language is favoured: at −0.69 its answers stand at half the rank, at +0.69 at twice the rank.",
+    )
+
+
+def bias_section(bias: BiasSummary) -> Section:
+    """Show how much language decides, and whom that favours."""
+    return Section(
+        title="Language bias",
+        caption="How much does a passage's language decide where it stands in the pool, and whom does that favour?",
+        tables=[bias_table(bias), effect_table(bias)],
+    )
+
+
+def bias_views(found: LanguageBias) -> Sequence[MatrixView]:
+    """Return favoured languages by query language: m, and exposure in the top 10."""
+    languages = found.effect.languages
+    view = partial(MatrixView, rows=languages, columns=languages, colours="cividis")
+    exposure = [("relevant passages", found.exposure.relevant), ("other passages", found.exposure.irrelevant)]
+    return [
+        view(
+            label="m",
+            title="m of each passage language: mean difference in log rank from the query's average answer",
+            values=found.effect.effects,
+            show=show_signed,
+            legend="difference in log rank (lower: the language is favoured)",
+            colours="cividis_r",
+            note="Without bias all are 0.",
+        ),
+        *(
+            view(
+                label=f"exposure, {what}",
+                title=f"Share of each language in the exposure of {what} in the top 10",
+                values=shares.share,
+                show=show_share,
+                legend="share of 1 / log₂(rank + 1), over ranks 1 to 10",
+                note="Each row adds up to 100 %. An even split is the target.",
+                limits=(0.0, None),
+            )
+            for what, shares in exposure
+            if shares
+        ),
+    ]
