@@ -151,7 +151,7 @@ def test_figures_are_those_of_the_analysis(result):
     assert pairs.n.loc["es", "de"] == 28
     summary = result.summary(measure="nDCG@10").set_index("figure")
     assert summary.loc["multilingual", "value"] == pytest.approx(analysis.macro["multilingual"]["nDCG@10"])
-    assert (summary["low"] <= summary["value"]).all()
+    assert summary[["low", "high"]].isna().all(axis=None)  # of 28 questions, which are too few
     assert result.bias().loc["rank_distance", "value"] == pytest.approx(analysis.macro["multilingual"]["rank_distance"])
     assert result.bias(by_language=True).columns.tolist() == ["de", "en", "es"]
 

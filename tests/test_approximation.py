@@ -10,7 +10,7 @@ from babelrank.reporting.approximation import (
     FIGURES,
     LABELS,
     VALUES,
-    cost_rows,
+    cost_table,
     cost_tables,
     index_lines,
     render_approximation,
@@ -39,12 +39,13 @@ def test_an_index_that_leaves_nothing_out_costs_nothing(own, tmp_path):
     found = measure(own, "Flat", tmp_path)
     assert found.search.mean_recall > 0.95  # many passages tie, and an index need not keep to their order
     assert max(map(abs, found.cost.difference.macro.values())) < 0.05
-    rows = list(cost_rows(found))
+    table = cost_table(found)
+    rows = list(map(table.texts, table.rows))
     assert [row[0] for row in rows] == ["German (de)", "English (en)", "Thai (th)", "mean"]
     assert all(len(row) == len(LABELS) + len(FIGURES) * len(VALUES) for row in rows)
     assert [len(table.columns) for table in cost_tables(found)] == [5, 5, 5]
     assert [row[1] for row in rows] == ["15", "15", "0", "30"]
-    assert rows[2][2:8] == ("–",) * 6
+    assert rows[2][2:8] == ["–"] * 6
 
 
 def test_an_index_that_looks_at_little_costs_recall_and_listed_passages(own, tmp_path):

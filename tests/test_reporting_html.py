@@ -23,7 +23,7 @@ from babelrank.reporting.boards import make_boards
 from babelrank.reporting.estimates import BiasFigure, BiasSummary, CollectionEstimates
 from babelrank.reporting.formatting import show_share
 from babelrank.reporting.heatmaps import PAIRS, render_svg
-from babelrank.reporting.html_page import anchor, table_html
+from babelrank.reporting.html_page import anchor
 from babelrank.reporting.html_report import render_report_html
 from babelrank.reporting.leaderboard import render_leaderboard_html
 from babelrank.reporting.matrices import STEPS, Margin, MatrixView
@@ -32,7 +32,6 @@ from babelrank.reporting.report import read_reports
 from babelrank.reporting.results import Results
 from babelrank.reporting.sections import Section
 from babelrank.reporting.standings import read_standings
-from babelrank.reporting.summary import summary_table
 from babelrank.reporting.tables import Bars, Column, Table
 from toy_reports import ROWS, toy_ranks, toy_results
 
@@ -219,6 +218,8 @@ def test_intervals_stand_below_the_figures_that_have_one(results):
     assert given_.text["dd"][0].endswith("95 % interval 0.901–1.000")
     assert given_.text["dd"][1] == without.text["dd"][1]
     assert given_.text["dd"][3].endswith("1–4")
+    assert given_.tables[0][1][2] == "1.000, 95 % interval 0.901–1.000"
+    assert any("Rank distance (spread) ↓ mean 3 (1–4)" in text for text in given_.text["p"])
 
 
 def test_tooltips_know_what_cells_leave_out(results):
@@ -412,10 +413,3 @@ def test_a_heatmap_as_svg_has_every_value_and_is_well_formed(results):
         *("1.00", "0.75", "0.88"),
         *("0.42", "1.00", "0.75"),
     ]
-
-
-def test_a_table_alone_is_a_fragment_with_its_note(results):
-    table = summary_table("xquad-r", results.collections["xquad-r"], INTERVALS)
-    page = Page(table_html(table))
-    assert page.tables[0][1][2] == "1.000, 95 % interval 0.901–1.000"
-    assert "Rank distance (spread) ↓ mean 3 (1–4)" in page.text["p"][0]

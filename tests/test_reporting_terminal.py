@@ -9,7 +9,7 @@ from babelrank.analysis.bootstrap import Interval
 from babelrank.encoding.protocol import Role
 from babelrank.reporting.formatting import show_score
 from babelrank.reporting.tables import Column, Table
-from babelrank.reporting.terminal import ProgressBars, table_text
+from babelrank.reporting.terminal import ProgressBars, table_terminal
 
 
 class Clock:
@@ -66,7 +66,9 @@ def test_a_table_is_plain_text_too():
     table = Table(
         "Scores", [Column("model"), Column("mAP", show_score)], [["[bold]", Interval(0.5, 0.4, 0.6)]], note="n"
     )
-    lines = [line.strip() for line in table_text(table).splitlines() if line.strip()]
+    screen = io.StringIO()
+    Console(file=screen, width=100, color_system=None).print(table_terminal(table))
+    lines = [line.strip() for line in screen.getvalue().splitlines() if line.strip()]
     assert lines[0] == "Scores"
     assert lines[-2].split() == ["[bold]", "0.500", "(0.400–0.600)"]
     assert lines[-1] == "n"

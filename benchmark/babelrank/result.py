@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+import numpy as np
 import pandas as pd
 from rich.console import Group
 
@@ -149,7 +150,8 @@ class Result:
         DataFrame
             Columns ``collection``, ``figure`` (``monolingual``, ``cross_lingual``, ``multilingual``,
             ``rank_distance``), ``measure``, ``value``, ``low``, ``high``, ``queries``. Figures that a collection does
-            not have, such as cross-lingual ones of one language, are left out.
+            not have, such as cross-lingual ones of one language, are left out. With fewer than 30 independent groups
+            of questions there are no intervals: ``low`` and ``high`` are NaN.
 
         Examples
         --------
@@ -163,11 +165,12 @@ class Result:
         for name in self.collections if collection is None else [self._choose(collection)]:
             results = self.results.collections[name]
             kinds = measures_of(name, results).macro
-            for figure, interval in find_intervals(clustered_scores(self.rank_table(name), measure)).items():
+            scores = clustered_scores(self.rank_table(name), measure)
+            for figure, interval in find_intervals(scores).items():
                 if figure in kinds:
                     shown = "ranks" if figure == RANK_DISTANCE else measure
-                    values = interval.value, interval.low, interval.high
-                    rows.append((name, figure, shown, *values, sum(results.queries.values())))
+                    bounds = (np.nan, np.nan) if scores.warning else (interval.low, interval.high)
+                    rows.append((name, figure, shown, interval.value, *bounds, sum(results.queries.values())))
         columns = ["collection", "figure", "measure", "value", "low", "high", "queries"]
         return pd.DataFrame(rows, columns=columns)
 
@@ -246,8 +249,8 @@ class Result:
         table = {
             measure: {
                 "value": found.macro.value,
-                "low": found.macro.low,
-                "high": found.macro.high,
+                "low": np.nan if found.warning else found.macro.low,
+                "high": np.nan if found.warning else found.macro.high,
                 "shuffled": found.shuffled,
                 "floor": found.floor,
                 "ceiling": found.ceiling,
@@ -255,9 +258,9 @@ class Result:
             for measure, found in measures.items()
             if found.macro is not None
         }
-        interval = find_intervals(clustered_scores(ranks))[RANK_DISTANCE]
+        (distances,) = self.summary(name).query("figure == @RANK_DISTANCE").to_dict("records")
         floor = results.macro["multilingual"]["rank_distance_floor"]
-        table[RANK_DISTANCE] = {"value": interval.value, "low": interval.low, "high": interval.high, "floor": floor}
+        table[RANK_DISTANCE] = {key: distances[key] for key in ("value", "low", "high")} | {"floor": floor}
         return pd.DataFrame(table).T.astype(float).rename_axis("measure")
 
     def plot(self, kind: str = "pairs", *others: "Result", collection: str | None = None) -> "Axes":
@@ -322,7 +325,8 @@ class Result:
         for row in summary.itertuples(index=False):
             digits = 1 if row.figure == RANK_DISTANCE else 3
             label = f"{row.collection:<16} {row.figure.replace('_', ' '):<14} {row.measure:<8}"
-            lines.append(f"  {label} {row.value:.{digits}f}  ({row.low:.{digits}f} to {row.high:.{digits}f})")
+            bounds = "" if np.isnan(row.low) else f"  ({row.low:.{digits}f} to {row.high:.{digits}f})"
+            lines.append(f"  {label} {row.value:.{digits}f}{bounds}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -330,7 +334,7 @@ class Result:
         shown = summary.assign(
             **{
                 column: [
-                    f"{value:.1f}" if figure == RANK_DISTANCE else f"{value:.3f}"
+                    "–" if np.isnan(value) else f"{value:.1f}" if figure == RANK_DISTANCE else f"{value:.3f}"
                     for value, figure in zip(summary[column], summary["figure"], strict=True)
                 ]
                 for column in ("value", "low", "high")

@@ -7,12 +7,14 @@ questions (by default, each question with its translations), and macro figures a
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from babelrank.analysis.bootstrap import RESAMPLES, Interval, draw_weights, percentile_interval
-from babelrank.analysis.clusters import warn_of_few
+from babelrank.analysis.clusters import query_clusters, warn_of_few
 from babelrank.analysis.settings import Cell
+from babelrank.ranking.table import RankTable
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,26 @@ class Resampler:
         self.clusters, self._size = clusters, size
         self._group = cluster * size + query_lang
         self._weights = draw_weights(clusters, RESAMPLES, seed)
+
+    @classmethod
+    def of(
+        cls, ranks: RankTable, query: np.ndarray, query_lang: np.ndarray, clusters: np.ndarray | None, seed: int
+    ) -> Self:
+        """Return the resampler of queries by their numbers, int64, shape (queries,).
+
+        Parameters
+        ----------
+        clusters
+            Cluster of each row of `ranks` (see `clusters.clusters`); None to draw questions.
+
+        Raises
+        ------
+        ReportError
+            The clusters do not fit the table.
+        """
+        found = query_clusters(ranks, clusters)
+        count = int(found.max(initial=-1)) + 1
+        return cls(query_lang, found[query], size=len(ranks.languages), clusters=count, seed=seed)
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Sum values of shape (queries, …) over each query language: shape (1 + resamples, languages, …)."""

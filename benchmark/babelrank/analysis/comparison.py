@@ -7,7 +7,7 @@ flipped, together. All of it is about these checkpoints; other seeds of the same
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -83,6 +83,8 @@ class Comparison:
         The same in words, such as ``48 groups of questions that share an article``.
     warning
         A sentence if these are too few for intervals and tests to be trusted.
+    margin
+        The largest difference that does not matter.
     """
 
     languages: tuple[str, ...]
@@ -92,6 +94,7 @@ class Comparison:
     clusters: int
     drawn: str
     warning: str | None = None
+    margin: float = 0.0
 
 
 def compare(
@@ -141,7 +144,8 @@ def compare(
             )
             for i, figure in enumerate(compared)
         }
-        found[first, second] = _compare_settings(encoders[first], encoders[second], figures, seed)
+        compared_settings = _compare_settings(encoders[first], encoders[second], figures, seed)
+        found[first, second] = replace(compared_settings, margin=margin)
     return found
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from babelrank.analysis.bias_measure import BiasMeasure, Resampler, divide, mean_known, number_or_none
-from babelrank.analysis.clusters import query_clusters
 from babelrank.analysis.settings import Matrix, as_cells
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RankTable
@@ -77,8 +76,7 @@ def measure_exposure(
     size, count = len(ranks.languages), int(query.max(initial=-1)) + 1
     lang = np.zeros(count, dtype=np.int64)
     lang[query] = row_lang
-    of_query = query_clusters(ranks, clusters)
-    resampler = Resampler(lang, of_query, size=size, clusters=int(of_query.max(initial=-1)) + 1, seed=seed)
+    resampler = Resampler.of(ranks, np.arange(count), lang, clusters, seed)
     seen = np.zeros((count, size))
     rank = ranks.table["rank_in_pool"].to_numpy()
     np.add.at(seen, (query, passage_lang), _exposure(rank))

@@ -15,7 +15,6 @@ import numpy as np
 
 from babelrank.analysis.bias_measure import BiasMeasure, Resampler, divide, interval, mean_known, number_or_none
 from babelrank.analysis.bootstrap import Interval
-from babelrank.analysis.clusters import query_clusters
 from babelrank.analysis.friedman import scaled_deviations
 from babelrank.analysis.preference import best_ranks
 from babelrank.analysis.settings import Cell, Matrix, as_cells, mean_or_none
@@ -111,11 +110,8 @@ def measure_language_effect(ranks: RankTable, *, clusters: np.ndarray | None = N
     ReportError
         The clusters do not fit the table.
     """
-    best, size = best_ranks(ranks), len(ranks.languages)
-    of_query = query_clusters(ranks, clusters)
-    resampler = Resampler(
-        best.query_lang, of_query[best.query], size=size, clusters=int(of_query.max(initial=-1)) + 1, seed=seed
-    )
+    best = best_ranks(ranks)
+    resampler = Resampler.of(ranks, best.query, best.query_lang, clusters, seed)
     known = np.isfinite(best.rank)
     count = known.sum(axis=1, keepdims=True)
     logs = np.log(np.where(known, best.rank, 1.0))

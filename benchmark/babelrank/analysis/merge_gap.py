@@ -9,7 +9,6 @@ import numpy as np
 from scipy.special import digamma
 
 from babelrank.analysis.bias_measure import BiasMeasure, Resampler
-from babelrank.analysis.clusters import query_clusters
 from babelrank.analysis.measures import RankLists, average_precision
 from babelrank.ranking.table import RankTable
 
@@ -33,10 +32,7 @@ def measure_merge_gap(ranks: RankTable, *, clusters: np.ndarray | None = None, s
     query, (row_lang, _) = ranks.query_numbers, ranks.language_codes
     lang = np.zeros(int(query.max(initial=-1)) + 1, dtype=np.int64)
     lang[query] = row_lang
-    of_query = query_clusters(ranks, clusters)
-    resampler = Resampler(
-        lang, of_query, size=len(ranks.languages), clusters=int(of_query.max(initial=-1)) + 1, seed=seed
-    )
+    resampler = Resampler.of(ranks, np.arange(len(lang)), lang, clusters, seed)
     pooled = average_precision(
         RankLists.group(ranks.table["rank_in_pool"].to_numpy(), ranks.table["grade"].to_numpy(), query)
     )

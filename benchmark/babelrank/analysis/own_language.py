@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from babelrank.analysis.bias_measure import BiasMeasure, Resampler, mean_known, number_or_none
-from babelrank.analysis.clusters import query_clusters
 from babelrank.analysis.preference import best_ranks, own_ranks
 from babelrank.ranking.table import RankTable
 
@@ -47,14 +46,7 @@ def measure_own_language(
         The clusters do not fit the table.
     """
     own = own_ranks(best_ranks(ranks))
-    of_query = query_clusters(ranks, clusters)
-    resampler = Resampler(
-        own.query_lang,
-        of_query[own.query],
-        size=len(ranks.languages),
-        clusters=int(of_query.max(initial=-1)) + 1,
-        seed=seed,
-    )
+    resampler = Resampler.of(ranks, own.query, own.query_lang, clusters, seed)
     chance = number_or_none(float(mean_known(resampler.means(1 / own.languages)[0])))
     return OwnLanguagePreference(
         resampler.measure(resampler.means(own.first), floor=0.0, ceiling=1.0, shuffled=chance),

@@ -61,12 +61,6 @@ def cost_table(found: ApproximateSearch) -> Table:
     )
 
 
-def cost_rows(found: ApproximateSearch) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of `cost_table` as texts."""
-    table = cost_table(found)
-    yield from (tuple(table.texts(row)) for row in table.rows)
-
-
 def cost_tables(found: ApproximateSearch) -> Iterator[RichTable]:
     """Yield a table of each of `FIGURES`, for a terminal."""
     table = cost_table(found)

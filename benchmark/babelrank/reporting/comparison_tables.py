@@ -29,7 +29,9 @@ def comparison_tables(first: str, second: str, collection: str, measure: str, co
             for figure, tally in comparison.tallies.items()
         ],
         note=f"Intervals and tests draw {comparison.drawn}. p, Holm: over all figures and pairs of models. Settings at "
-        "5 %, Holm over those of a kind. d: Cohen's effect size. Rank distance: lower wins."
+        "5 %, Holm over those of a kind. d: Cohen's effect size. Rank distance: lower wins. All of it is about these "
+        "checkpoints; other seeds of a recipe may differ by more."
+        + (f" p is of differences beyond {comparison.margin:g} in {measure}." if comparison.margin else "")
         + (f" {comparison.warning}" if comparison.warning else ""),
     )
     gains = Table(

@@ -98,16 +98,6 @@ def show_macro(figure: str, value: Cell) -> str:
     return show_count(value) if figure == RANK_DISTANCE else show_score(value)
 
 
-def show_interval(figure: str, interval: Interval) -> str:
-    """Write a macro figure with its interval."""
-    return f"{show_macro(figure, interval.value)} ({show_range(figure, interval)})"
-
-
-def show_range(figure: str, interval: Interval) -> str:
-    """Write the interval of a macro figure without the figure."""
-    return f"{show_macro(figure, interval.low)}–{show_macro(figure, interval.high)}"
-
-
 def show_change(figure: str, interval: Interval) -> str:
     """Write the difference of two macro figures with its interval."""
     value, low, high = (show_difference(figure, bound) for bound in (interval.value, interval.low, interval.high))

@@ -17,7 +17,7 @@ import jinja2
 from babelrank.analysis.bootstrap import Interval
 from babelrank.reporting.formatting import NO_VALUE
 from babelrank.reporting.languages import language_name
-from babelrank.reporting.tables import Code, Link, Table, number_in, show_bounds, show_cell
+from babelrank.reporting.tables import Code, Link, number_in, show_bounds, show_cell
 
 
 def render_page(template: str, *, styles: Sequence[str], scripts: Sequence[str], **values: Any) -> str:
@@ -39,11 +39,6 @@ def render_page(template: str, *, styles: Sequence[str], scripts: Sequence[str],
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
     return templates().get_template(template).render(policy=policy, style=style, early=early, late=late, **values)
-
-
-def table_html(table: Table) -> str:
-    """Return a table as a fragment of HTML, to be shown in a notebook or in another page."""
-    return templates().get_template("table.html.j2").render(table=table)
 
 
 def anchor(*names: str) -> str:

@@ -1,6 +1,7 @@
 """What is known of the languages -> sections: figures by groups of them, and by how far apart two are."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from babelrank.analysis.comparison import holm
 from babelrank.analysis.detail import Detail
 from babelrank.analysis.groups import LOW_RESOURCE, Group
 from babelrank.analysis.settings import Cell
-from babelrank.reporting.formatting import NO_VALUE, show_count, show_interval, show_macro, show_p, show_signed
+from babelrank.reporting.formatting import show_count, show_macro, show_p, show_signed
 from babelrank.reporting.sections import Section
 from babelrank.reporting.summary import MACRO_LABELS
 from babelrank.reporting.tables import Column, Table
@@ -36,7 +37,6 @@ _VIEWS = {
 
 def group_section(groups: Mapping[str, Sequence[Group]], warning: str | None = None) -> Section:
     """Show figures by what is known of the languages; with a warning in the place of intervals, if there is one."""
-    show = _show_bare if warning else show_interval
     return Section(
         title="Groups of languages",
         caption="Macro figures by script (Unicode), family (Glottolog), genus (WALS) and resource class (Joshi et al. "
@@ -50,18 +50,14 @@ def group_section(groups: Mapping[str, Sequence[Group]], warning: str | None = N
                 columns=[
                     Column("group"),
                     Column("languages"),
-                    *(Column(MACRO_LABELS[figure]) for figure in MACRO_MEASURES if figure in figures),
+                    *(Column(MACRO_LABELS[figure], partial(show_macro, figure)) for figure in figures),
                     Column("pairs", show_count),
                 ],
                 rows=[
                     [
                         f"{_VIEWS[view]}: {group.label}",
                         ", ".join(group.languages),
-                        *(
-                            show(figure, group.intervals[figure]) if figure in group.intervals else NO_VALUE
-                            for figure in MACRO_MEASURES
-                            if figure in figures
-                        ),
+                        *(_cell(group, figure, bare=warning is not None) for figure in figures),
                         group.settings.get("cross_lingual"),
                     ]
                     for view in _VIEWS
@@ -124,5 +120,7 @@ def distance_section(detail: Detail) -> Section:
     )
 
 
-def _show_bare(figure: str, interval: Interval) -> str:
-    return show_macro(figure, interval.value)
+def _cell(group: Group, figure: str, *, bare: bool) -> Interval | Cell:
+    """Return a group's figure, with its interval unless it should be bare."""
+    interval = group.intervals.get(figure)
+    return interval.value if interval and bare else interval

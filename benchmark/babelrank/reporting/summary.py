@@ -12,7 +12,6 @@ from babelrank.analysis.settings import Cell, mean_or_none
 from babelrank.reporting.estimates import BiasSummary, CollectionEstimates, number
 from babelrank.reporting.formatting import (
     show_count,
-    show_interval,
     show_precisely,
     show_rank,
     show_score,
@@ -22,7 +21,7 @@ from babelrank.reporting.formatting import (
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.measures import measures_of, tasks_of
 from babelrank.reporting.results import BIAS_MEASURES, TASKS, CollectionResults
-from babelrank.reporting.tables import Bars, Column, Entry, Table
+from babelrank.reporting.tables import Bars, Column, Entry, Table, show_cell
 
 # Of the rank distance, by the name under which macro averages hold it.
 BIAS_LABELS = dict(zip(BIAS_MEASURES, ("mean", "median", "floor", "normalised"), strict=True))
@@ -237,7 +236,7 @@ def _distance_note(collection: CollectionResults, intervals: Intervals) -> str:
     texts = {label: show_rank(macro[name]) for name, label in BIAS_LABELS.items()}
     texts["normalised"] = show_precisely(macro["rank_distance_normalised"])
     if interval:
-        texts["mean"] = show_interval(RANK_DISTANCE, interval)
+        texts["mean"] = show_cell(interval, show_count)
     return f"Rank distance (spread) ↓ {', '.join(f'{label} {text}' for label, text in texts.items())}"
 
 

@@ -1,7 +1,7 @@
 """Tables, each described once and rendered to HTML, Markdown, LaTeX and the terminal.
 
 A `Table` knows its columns, how their numbers become text, its rows and its notes. The renderers are
-`html_page.table_html`, `markdown.table_markdown`, `terminal.table_terminal` and `latex.table_latex`::
+those of pages (``parts.html.j2``), `markdown.table_markdown`, `terminal.table_terminal` and `latex.table_latex`::
 
     Table(
         caption="By query language",

@@ -1,6 +1,5 @@
 """Tables in a terminal, and the progress of a submission or a training run."""
 
-import io
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -136,13 +135,6 @@ def table_terminal(table: Table, *, padding: tuple[int, int] = (0, 1)) -> RichTa
     for row in table.rows:
         shown.add_row(*map(Text, table.texts(row)))
     return shown
-
-
-def table_text(table: Table, width: int = 100) -> str:
-    """Return a table as plain text, without colours, no wider than `width` characters."""
-    out = io.StringIO()
-    Console(file=out, width=width, color_system=None).print(table_terminal(table))
-    return out.getvalue()
 
 
 def text_lines(lines: Iterable[str]) -> Iterator[Text]:

@@ -29,7 +29,7 @@ from babelrank.reporting.plots.style import (
     title_lines,
 )
 
-_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_WHISKERS = (5.0, 95.0)  # percentiles
 _SHARES = np.linspace(0, 1, 101)  # enough for a curve a few inches wide, a tenth of what all queries would take
 _ROOM = 1.3  # between the ends of an axis and what it shows, as a factor
 _LABEL = "rank distance"
@@ -62,13 +62,14 @@ def draw_distance_boxes(tables: Mapping[str, RankTable], collection: str, *, siz
         label = f"{_LABEL} (log scale, lower is better)"
         grouped = grouped_axes(codes, len(tables), title, label, legend, size)
         for member, (groups, style) in enumerate(zip(distances.values(), styles, strict=True)):
-            boxes = [
-                _box(group, place) for group, place in zip(groups, grouped.places[:, member], strict=True) if len(group)
+            known = [
+                (group, place) for group, place in zip(groups, grouped.places[:, member], strict=True) if len(group)
             ]
-            grouped.axes.bxp(
-                [box for box, _ in boxes],
-                positions=[place for _, place in boxes],
+            grouped.axes.boxplot(
+                [group for group, _ in known],
+                positions=[place for _, place in known],
                 widths=grouped.thickness * 0.78,
+                whis=_WHISKERS,
                 orientation="vertical" if grouped.vertical else "horizontal",
                 manage_ticks=False,
                 patch_artist=True,
@@ -86,7 +87,7 @@ def draw_distance_boxes(tables: Mapping[str, RankTable], collection: str, *, siz
                     "markeredgewidth": size.line * 0.5,
                 },
             )
-        drawn = np.concatenate([np.quantile(group, _QUANTILES) for group in _filled(distances)])
+        drawn = np.concatenate([np.percentile(group, _WHISKERS) for group in _filled(distances)])
         drawn = np.append(drawn, [group.mean() for group in _filled(distances)])
         scale_log(grouped.axes, grouped.side, _bounds(drawn), show_count, most=5)
         handles = [Patch(facecolor=style.colour, hatch=style.hatch, edgecolor="black") for style in styles]
@@ -168,13 +169,6 @@ def _filled(distances: Mapping[str, Sequence[np.ndarray]]) -> list[np.ndarray]:
 def _bounds(values: np.ndarray) -> tuple[float, float]:
     """Return an axis' ends; the lower one is 0 where there are distances of 0, which equal scores have."""
     return float(values.min()) / _ROOM, max(float(values.max()), 1.0) * _ROOM
-
-
-def _box(distances: np.ndarray, place: float) -> tuple[dict[str, float], float]:
-    """Return a box as matplotlib takes it, and its place."""
-    low, first, median, third, high = np.quantile(distances, _QUANTILES).tolist()
-    stats = {"whislo": low, "q1": first, "med": median, "q3": third, "whishi": high, "mean": float(distances.mean())}
-    return stats, place
 
 
 def _short(value: float) -> str:
