@@ -12,12 +12,12 @@ from rich.console import Group
 from babelrank.analysis.best_models import VersusBest, compare_with_best
 from babelrank.analysis.bootstrap import ALL_PAIRS, QuestionScores
 from babelrank.errors import ReportError, unknown_choice
-from babelrank.reporting.formatting import NO_VALUE, show_change, show_interval, show_parameters, show_score
+from babelrank.reporting.formatting import NO_VALUE, show_change, show_parameters, show_score
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.results import TASKS, CollectionResults, ModelResults, RanksFile, Results, catalog_order
 from babelrank.reporting.stored_tables import StoredRanks, question_values
-from babelrank.reporting.tables import Column, Entry, Table
+from babelrank.reporting.tables import Column, Entry, Table, show_cell
 from babelrank.reporting.terminal import table_terminal, text_lines
 
 _MUCH_SMALLER = 0.8
@@ -126,7 +126,7 @@ class Recommendation:
         by = f" by more than {self.margin:g}" if self.margin else ""
         lines = [
             f"{best.model.name} has the highest {self.measure} for {names} on {self.collection}: "
-            f"{show_interval(self.setting, best.versus.score)}, {_WHAT[self.setting]}.",
+            f"{show_cell(best.versus.score, show_score)}, {_WHAT[self.setting]}.",
         ]
         if others:
             lines.append(f"{len(tied) - 1} of the {others} others do not differ significantly from it{by}.")
