@@ -1,15 +1,19 @@
 """Adapter mteb: models of mteb's registry give what MTEB itself embeds, and nothing runs that was not asked for."""
 
+import shutil
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import babelrank
+from babelrank.encoding.model_files import find_model
 from babelrank.encoding.protocol import EncoderOptions, Kind, Similarity
 from babelrank.encoding.registry import find_adapter, load_encoder
 from babelrank.errors import EncoderError
+from babelrank_adapters import mteb_registry
 from babelrank_adapters.mteb_registry import MtebEncoder
 
 mteb = pytest.importorskip("mteb")
@@ -95,6 +99,21 @@ def test_vectors_are_those_that_mteb_itself_embeds(register, tiny_model, monkeyp
     for role, encode in (("query", encoder.encode_query), ("document", encoder.encode_document)):
         texts, expected = seen[role]
         np.testing.assert_allclose(encode(texts), expected, atol=1e-6)
+
+
+def test_a_model_that_lacks_weights_is_refused(register, plain_bert, tmp_path, monkeypatch):
+    from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(plain_bert, tmp_path / "lacking")
+    weights = load_file(folder / "model.safetensors")
+    renamed = {f"module.{name}": value for name, value in weights.items()}
+    save_file(renamed, folder / "model.safetensors", metadata={"format": "pt"})
+    wrapped = partial(SentenceTransformerEncoderWrapper, str(folder), None)
+    register("acme/lacking", lambda *_, **__: wrapped(), open_weights=True, framework=["PyTorch"])
+    monkeypatch.setattr(mteb_registry, "look_for_model", lambda *_: find_model(str(folder), None))
+    with pytest.raises(EncoderError, match=r"lacking: the checkpoint lacks weights: embeddings.*It has module\.embed"):
+        load("mteb:acme/lacking")
 
 
 def test_tokens_that_are_filled_up_are_multi_vectors(register):

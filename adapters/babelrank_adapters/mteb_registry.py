@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from babelrank.encoding.checks import PROBES, check_alone, check_order, check_vectors
-from babelrank.encoding.model_files import look_for_model, require_safe_weights
+from babelrank.encoding.model_files import look_for_model
 from babelrank.encoding.objects import dimension_of, kind_of, to_vectors
 from babelrank.encoding.protocol import (
     PROMPT_NAMES,
@@ -120,11 +120,22 @@ def _load(model: str, options: EncoderOptions) -> MtebEncoder:
         task = mteb.get_task(given.get("task", _TASK)).metadata
     except (KeyError, ValueError) as error:  # unknown, of another revision
         raise EncoderError(f"{model}: {error.args[0] if error.args else error}") from error
-    _require_encoder(meta, options, allow_pickle=given.get("allow_pickle", False))
-    try:
-        loaded = mteb.get_model(name, options.revision, options.device, embed_dim=given.get("embed_dim"))
-    except Exception as error:  # any of several libraries' own errors
-        raise EncoderError(f"{model}: mteb cannot load it ({type(error).__name__}: {error}).") from error
+    _require_encoder(meta, options)
+
+    def load() -> Any:
+        try:
+            return mteb.get_model(name, options.revision, options.device, embed_dim=given.get("embed_dim"))
+        except Exception as error:  # any of several libraries' own errors
+            raise EncoderError(f"{model}: mteb cannot load it ({type(error).__name__}: {error}).") from error
+
+    on_hub = meta.open_weights and meta.framework
+    if on_hub and (files := look_for_model(str(meta.name), meta.revision)):
+        from babelrank.encoding.loading import load_checked
+
+        trust, pickles = options.trust_remote_code, given.get("allow_pickle", False)
+        loaded = load_checked(load, files, trust_remote_code=trust, allow_pickle=pickles)
+    else:
+        loaded = load()
     if not hasattr(loaded, "encode"):
         raise EncoderError(
             f"{model}: {_NO_ENCODER}; mteb ranks with it. babelrank's own adapters are bm25 and multi-vector."
@@ -132,7 +143,7 @@ def _load(model: str, options: EncoderOptions) -> MtebEncoder:
     return MtebEncoder(loaded, meta, task, options)
 
 
-def _require_encoder(meta: "ModelMeta", options: EncoderOptions, *, allow_pickle: bool) -> None:
+def _require_encoder(meta: "ModelMeta", options: EncoderOptions) -> None:
     """Refuse a model that is no encoder of texts, or that would run code nobody asked for."""
     name = f"{_PREFIX}{meta.name}"
     if "cross-encoder" in (meta.model_type or []):
@@ -143,9 +154,6 @@ def _require_encoder(meta: "ModelMeta", options: EncoderOptions, *, allow_pickle
         raise EncoderError(
             f"{name}: mteb loads it with code of the model's own. --trust-remote-code lets that run, if you trust it."
         )
-    on_hub = meta.open_weights and meta.framework
-    if on_hub and not allow_pickle and (files := look_for_model(str(meta.name), meta.revision)):
-        require_safe_weights(files)
 
 
 ADAPTER = Adapter(

@@ -21,7 +21,7 @@ from babelrank.errors import EncoderError, unknown_choice
 from babelrank_adapters.batches import BatchSize
 from babelrank_adapters.model_objects import digest_of_object, name_of_object
 from babelrank_adapters.token_limits import count_longer, limit_settings
-from babelrank_adapters.vocabularies import vocabulary_note
+from babelrank_adapters.vocabularies import count_parameters
 
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
 _LEAVE_SECONDS = 5.0  # for a process to end; it may still be busy if encoding was interrupted
@@ -205,15 +205,16 @@ def describe(
         The model's own similarity is none of ours, and none was asked for.
     """
     devices = split_devices(options)
+    parameters, vocabulary = count_parameters(model, origin.name)
     return EncoderInfo(
         name=origin.name,
         adapter=adapter,
         fingerprint=origin.fingerprint,
         dimension=dimension,
-        parameters=sum(weights.numel() for weights in model.parameters()),
+        parameters=parameters,
         similarity=similarity or _similarity(model, options),
         settings={**prompts.settings, **limit_settings(model), "dtype": dtype_of(model), **(settings or {})},
-        notes={**prompts.notes, **vocabulary_note(model, origin.name), **origin.notes},
+        notes={**prompts.notes, **vocabulary, **origin.notes},
         kind=kind,
         device=",".join(devices) if len(devices) > 1 else str(model.device),
         allows_zero=isinstance(model[0], StaticEmbedding),

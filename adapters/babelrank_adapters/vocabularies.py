@@ -1,4 +1,4 @@
-"""Vocabularies of well-known models, to tell where one was cut: most weights of multilingual models are in them."""
+"""Vocabularies of well-known models, to count weights where one was cut: most of multilingual models are in them."""
 
 import re
 from typing import TYPE_CHECKING
@@ -15,11 +15,17 @@ _TOKENS = (
 )
 
 
-def vocabulary_note(model: "BaseModel", name: str) -> dict[str, str]:
-    """Return a note that a model has fewer tokens than the original of that name; none if it has not."""
+def count_parameters(model: "BaseModel", name: str) -> tuple[int, dict[str, str]]:
+    """Return the number of weights as the model's card counts them, and a note if some of the vocabulary was cut."""
+    there = sum(weights.numel() for weights in model.parameters())
     transformer = model.transformers_model
     original = next((tokens for pattern, tokens in _TOKENS if pattern.search(name.lower())), None)
     if transformer is None or original is None or not hasattr(transformer, "get_input_embeddings"):
-        return {}
-    tokens = transformer.get_input_embeddings().weight.shape[0]
-    return {"vocabulary": f"cut to {tokens:,} of {original:,} tokens"} if tokens < original else {}
+        return there, {}
+    tokens, size = transformer.get_input_embeddings().weight.shape
+    if tokens >= original:
+        return there, {}
+    parameters = there + (original - tokens) * size
+    return parameters, {
+        "vocabulary": f"cut to {tokens:,} of {original:,} tokens, with {there:,} of {parameters:,} parameters"
+    }

@@ -13,8 +13,8 @@ from typing import TypeVar
 
 import transformers
 from sentence_transformers import CrossEncoder
-from sentence_transformers.base.model import BaseModel
 from sentence_transformers.base.modules import Transformer
+from torch import nn
 from transformers import PreTrainedModel
 from transformers.utils.loading_report import LoadStateDictInfo
 
@@ -28,7 +28,7 @@ _POOLER = "pooler"  # a layer over the first token, which a checkpoint may lack 
 _TRUST = "--trust-remote-code lets the model's own code run, if you trust it."
 _SHOWN = 3  # weights that an error names
 
-_Model = TypeVar("_Model", bound=BaseModel)
+_Model = TypeVar("_Model")
 
 
 def load_checked(
@@ -41,7 +41,7 @@ def load_checked(
     Parameters
     ----------
     build
-        Loads the model.
+        Loads the model: one of sentence-transformers, or an object that holds one as `model`.
     trust_remote_code
         Whether `build` runs code that comes with the model.
     allow_pickle
@@ -66,7 +66,9 @@ def load_checked(
     except Exception as error:  # any of several libraries' own errors, none of them a bug of ours
         hint = f" {_TRUST}" if "trust_remote_code" in str(error) else ""
         raise EncoderError(f"{files.location}: cannot be loaded ({type(error).__name__}: {error}).{hint}") from error
-    _require_weights(model, files, reports, trust_remote_code=trust_remote_code)
+    inner = model if isinstance(model, nn.Module) else getattr(model, "model", None)
+    parts = list(inner.modules()) if isinstance(inner, nn.Module) else []
+    _require_weights(parts, files, reports, trust_remote_code=trust_remote_code)
     return model
 
 
@@ -120,7 +122,7 @@ def _library_warnings() -> Iterator[None]:
 
 
 def _require_weights(
-    model: BaseModel, files: ModelFiles, reports: Sequence[LoadStateDictInfo], *, trust_remote_code: bool
+    parts: Sequence[nn.Module], files: ModelFiles, reports: Sequence[LoadStateDictInfo], *, trust_remote_code: bool
 ) -> None:
     """Refuse a model with weights that are not from the checkpoint; warn of weights that are not used."""
     untrusted = _has_own_code(files) and not trust_remote_code
@@ -128,7 +130,7 @@ def _require_weights(
     unknown = sorted({key for report in reports for key in report.unexpected_keys})
     found = f" It has {_listed(unknown)} instead." if unknown else ""
     missing = {key for report in reports for key in report.missing_keys}
-    if not _reads_pooler(model):
+    if not _reads_pooler(parts):
         missing = {key for key in missing if _POOLER not in key.split(".")}
     if missing:
         raise EncoderError(f"{files.name}: the checkpoint lacks weights: {_listed(sorted(missing))}.{found}{hint}")
@@ -139,7 +141,7 @@ def _require_weights(
             f"{files.name}: weights do not fit the architecture that config.json describes: "
             f"{_listed(sorted(wrong))}.{hint}"
         )
-    inside = _parts_of_encoders(model)
+    inside = _parts_of_encoders(parts)
     left_over = [key for key in unknown if not inside.isdisjoint(key.split(".")[:2])]
     if left_over and untrusted:
         raise EncoderError(
@@ -160,15 +162,16 @@ def _has_own_code(files: ModelFiles) -> bool:
     return any(_CODE in part.read_object(name) for part, name in configs if PurePosixPath(name).name == "config.json")
 
 
-def _reads_pooler(model: BaseModel) -> bool:
+def _reads_pooler(parts: Sequence[nn.Module]) -> bool:
     """Tell whether vectors, or a cross-encoder's scores, come from the pooler of a transformer."""
-    readers = [part for part in model.modules() if isinstance(part, Transformer)]
-    return isinstance(model, CrossEncoder) or any("pooler_output" in str(reader.modality_config) for reader in readers)
+    readers = [part for part in parts if isinstance(part, Transformer)]
+    is_pair_reader = any(isinstance(part, CrossEncoder) for part in parts)
+    return is_pair_reader or any("pooler_output" in str(reader.modality_config) for reader in readers)
 
 
-def _parts_of_encoders(model: BaseModel) -> set[str]:
+def _parts_of_encoders(parts: Sequence[nn.Module]) -> set[str]:
     """Return what the parts of transformers are called, without heads and poolers."""
-    encoders = [part.base_model for part in model.modules() if isinstance(part, PreTrainedModel)]
+    encoders = [part.base_model for part in parts if isinstance(part, PreTrainedModel)]
     return {name for encoder in encoders for name, _ in encoder.named_children()} - {_POOLER}
 
 

@@ -82,7 +82,7 @@ class EncoderInfo:
     dimension
         Length of a vector.
     parameters
-        Number of weights; None if it cannot be known.
+        Number of weights, as the model's card counts them; None if it cannot be known.
     similarity
         The score that the model was trained for, as `parse_similarity` reads it.
     notes

@@ -48,15 +48,15 @@ class ModelCheck:
     def lines(self) -> list[str]:
         """Say it in words, a line for each thing."""
         info, settings = self.info, dict(self.info.settings)
-        prompts = [repr(settings.pop(f"{role}_prompt", "")) for role in Role]
+        titles = {"query_prompt": "query prompt", "document_prompt": "passage prompt"}
+        prompts = {title: repr(settings.pop(name)) for name, title in titles.items() if name in settings}
         facts = {
             "model": info.name,
             "adapter": info.adapter,
             "representation": f"{info.kind}, {info.dimension:,} dimensions",
             "similarity": info.similarity.value,
             "parameters": "unknown" if info.parameters is None else f"{info.parameters:,}",
-            "query prompt": prompts[0],
-            "passage prompt": prompts[1],
+            **prompts,
             **{name.replace("_", " "): str(value) for name, value in settings.items()},
             **info.notes,
             "device": info.device,
