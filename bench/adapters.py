@@ -153,6 +153,7 @@ CASES = {
     "static": Case(loops.static, "model2vec's encode", 6500, rounds=20),
     "static-english": Case(loops.static_english, "model2vec's encode", 6500, rounds=20),
     "sentence-transformers": Case(loops.sentence_transformers, f"SentenceTransformer's {_OWN}", 200, target=0.95),
+    "mteb": Case(loops.mteb, "mteb's encode", 200),
     "onnx": Case(loops.onnx, f"ONNX Runtime in a plain loop ({_SORTED})", 128),
     "openvino": Case(loops.openvino, f"OpenVINO in a plain loop ({_SORTED})", 128),
     "transformers": Case(loops.transformers, f"transformers in a plain loop ({_SORTED})", 128),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,6 +21,7 @@ from babelrank.environment import available_cores
 from bench import models
 
 _BATCH_SIZE = babelrank.EncoderOptions().batch_size
+_REGISTERED = "babelrank/bench"  # a name in mteb's registry
 
 # Collection -> vectors of its queries and of its passages; None where they cannot be laid beside ours.
 Plain: TypeAlias = Callable[[babelrank.Collection], tuple[Any, Any] | None]
@@ -124,6 +126,43 @@ def sentence_transformers(scratch: Path) -> Iterator[Pair]:
 
     folder = models.dense(scratch)
     yield _load(folder, "sentence-transformers"), _own_loop(SentenceTransformer(str(folder)))
+
+
+@contextmanager
+def mteb(scratch: Path) -> Iterator[Pair]:
+    """The dense model of this machine, in mteb's registry for as long as it is measured."""
+    from datasets import Dataset
+    from mteb import get_model, get_task
+    from mteb._create_dataloaders import create_dataloader
+    from mteb.models.model_implementations import MODEL_REGISTRY
+    from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
+    from mteb.types import PromptType
+
+    folder, task = str(models.dense(scratch)), get_task("XQuADRetrieval").metadata
+    changes = {
+        "name": _REGISTERED,
+        "modalities": ["text"],
+        "loader": lambda *_, **__: SentenceTransformerEncoderWrapper(folder, None),
+    }
+    MODEL_REGISTRY[_REGISTERED] = MODEL_REGISTRY["mteb/baseline-random-encoder"].model_copy(update=changes)
+    model = get_model(_REGISTERED)
+
+    def encode(texts: list[str], role: PromptType) -> np.ndarray:
+        rows = Dataset.from_dict({"id": [str(row) for row in range(len(texts))], "text": texts})
+        settings = {"task_metadata": task, "prompt_type": role, "batch_size": _BATCH_SIZE}
+        loader = create_dataloader(rows, **settings)
+        return np.asarray(
+            model.encode(
+                loader,
+                **settings,
+                hf_split=task.eval_splits[0],
+                hf_subset=task.hf_subsets[0],
+                show_progress_bar=False,
+            )
+        )
+
+    encoder = _load(f"mteb:{_REGISTERED}", "mteb")
+    yield encoder, _each(partial(encode, role=PromptType.query), partial(encode, role=PromptType.document))
 
 
 @contextmanager
