@@ -306,7 +306,7 @@ class TestWhatIsSaid:
         server.answer = lambda *_: HTML
         host = server.url.removeprefix("http://").removesuffix("/v1")
         monkeypatch.setenv("HTTP_PROXY", f"http://me:secret@{host}")
-        with pytest.raises(EncoderError, match=rf"by way of the proxy {host} \(HTTP_PROXY\)") as caught:
+        with pytest.raises(EncoderError, match=rf"through the proxy {host} \(HTTP_PROXY\)") as caught:
             load("http://models.example/v1")
         assert "secret" not in str(caught.value)
 

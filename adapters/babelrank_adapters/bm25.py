@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 
 from babelrank.encoding.protocol import PROMPT_NAMES, Adapter, EncoderInfo, EncoderOptions, Role, Similarity
 from babelrank.encoding.vectors import Kind
-from babelrank.errors import EncoderError, unknown_choice
+from babelrank.errors import EncoderError
 from babelrank_adapters.extras import extra
 from babelrank_adapters.option_types import number, one_of, positive_integer
 
@@ -139,9 +139,7 @@ def columns_of(tokens: Sequence[str]) -> list[int]:
     return columns
 
 
-def _load(model: str, options: EncoderOptions) -> Bm25Encoder:
-    if model != MODEL:
-        raise EncoderError("adapter 'bm25': " + unknown_choice("model", model, [MODEL]))
+def _load(options: EncoderOptions) -> Bm25Encoder:
     options.reject_unsupported(
         "bm25",
         "query_prompt",
@@ -166,10 +164,4 @@ def _load(model: str, options: EncoderOptions) -> Bm25Encoder:
         return Bm25Encoder(settings)
 
 
-ADAPTER = Adapter(
-    name="bm25",
-    models=MODEL,
-    load=_load,
-    recognises=lambda model, _: model == MODEL,
-    requires="babelrank[bm25]",
-)
+ADAPTER = Adapter.of_one_model("bm25", MODEL, _load, requires="babelrank[bm25]")

@@ -1,17 +1,20 @@
-"""Models of sentence-transformers that are in memory already: recognised, named, and told apart by a digest."""
+"""Models of sentence-transformers that are in memory already: recognised, named, and identified by a digest."""
 
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from babelrank.encoding.model_files import folder_name
+from babelrank.encoding.protocol import Encoder, EncoderOptions
 
 if TYPE_CHECKING:
     from sentence_transformers.base.model import BaseModel
     from torch import Tensor, nn
+
+    from babelrank_adapters.torch_encoder import Origin
 
 # Packages of which the installed code stays the same; a module of any other can compute anything.
 _LIBRARIES = frozenset({"torch", "transformers", "sentence_transformers", "peft"})
@@ -21,6 +24,21 @@ def is_instance(model: object, name: str) -> bool:
     """Tell whether an object is of a class of sentence-transformers, without importing that for it."""
     library = sys.modules.get("sentence_transformers")
     return library is not None and isinstance(model, getattr(library, name))
+
+
+def wrapper(
+    kind: str, make: Callable[[Any, "Origin", EncoderOptions], Encoder]
+) -> Callable[[object, EncoderOptions, str | None], Encoder | None]:
+    """Return the function that makes an encoder of a model of a class of sentence-transformers; see `Adapter.wrap`."""
+
+    def wrap(model: object, options: EncoderOptions, name: str | None) -> Encoder | None:
+        if not is_instance(model, kind):
+            return None
+        from babelrank_adapters.torch_encoder import Origin
+
+        return make(model, Origin.of_object(cast("BaseModel", model), name), options)
+
+    return wrap
 
 
 def name_of_object(model: "BaseModel") -> str:

@@ -5,7 +5,7 @@ PyLate and Stanford's ColBERT saved. In what queries and passages differ (length
 that do not count) is the model's own matter.
 """
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from babelrank.encoding.prompts import choose_prompts
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions, Similarity
 from babelrank.encoding.vectors import Kind, MultiVectors
 from babelrank_adapters.model_kinds import MULTI_VECTOR, recogniser, require_kind
-from babelrank_adapters.model_objects import is_instance
+from babelrank_adapters.model_objects import wrapper
 from babelrank_adapters.option_types import boolean
 
 if TYPE_CHECKING:
@@ -37,15 +37,6 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
 
     loaded = load_model(MultiVectorEncoder, files, options, allow_pickle=given.get("allow_pickle", False))
     return _encoder(loaded, Origin.of_files(files), options)
-
-
-def _wrap(model: object, options: EncoderOptions, name: str | None) -> Encoder | None:
-    if not is_instance(model, "MultiVectorEncoder"):
-        return None
-    from babelrank_adapters.torch_encoder import Origin
-
-    loaded = cast("MultiVectorEncoder", model)
-    return _encoder(loaded, Origin.of_object(loaded, name), options)
 
 
 def _encoder(model: "MultiVectorEncoder", origin: "Origin", options: EncoderOptions) -> Encoder:
@@ -77,5 +68,5 @@ ADAPTER = Adapter(
     models="Hub name or folder of a MultiVectorEncoder of sentence-transformers, or of a ColBERT",
     load=_load,
     recognises=recogniser(NAME),
-    wrap=_wrap,
+    wrap=wrapper("MultiVectorEncoder", _encoder),
 )

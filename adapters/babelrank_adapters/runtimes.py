@@ -1,4 +1,4 @@
-"""ONNX Runtime and OpenVINO in the place of PyTorch under a model of sentence-transformers, on the CPU, in float32.
+"""ONNX Runtime and OpenVINO instead of PyTorch for models of sentence-transformers, on the CPU, in float32.
 
 sentence-transformers' own way there, through Optimum, does not install with transformers 5
 (https://github.com/huggingface/optimum-onnx/issues/114).

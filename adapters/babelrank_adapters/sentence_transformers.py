@@ -5,14 +5,14 @@ that say nothing of prompts.
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from babelrank.encoding.model_files import find_model
 from babelrank.encoding.prompts import choose_prompts
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
 from babelrank.errors import EncoderError
 from babelrank_adapters.model_kinds import SENTENCE_TRANSFORMERS, STATIC, TRANSFORMERS, require_kind
-from babelrank_adapters.model_objects import is_instance
+from babelrank_adapters.model_objects import is_instance, wrapper
 from babelrank_adapters.option_types import boolean, one_of, positive_integer
 
 if TYPE_CHECKING:
@@ -57,12 +57,7 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
 def _wrap(model: object, options: EncoderOptions, name: str | None) -> Encoder | None:
     if is_instance(model, "CrossEncoder"):
         raise EncoderError("a CrossEncoder scores pairs and gives texts no vectors; `babelrank rerank` takes it.")
-    if not is_instance(model, "SentenceTransformer"):
-        return None
-    from babelrank_adapters.torch_encoder import Origin
-
-    loaded = cast("SentenceTransformer", model)
-    return _encoder(loaded, Origin.of_object(loaded, name), options)
+    return wrapper("SentenceTransformer", _encoder)(model, options, name)
 
 
 def _encoder(model: "SentenceTransformer", origin: "Origin", options: EncoderOptions) -> "TorchEncoder":

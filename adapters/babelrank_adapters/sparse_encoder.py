@@ -3,7 +3,7 @@
 Formal et al. 2021, arXiv 2109.10086; through sentence-transformers' SparseEncoder.
 """
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from scipy.sparse import csr_array
 
@@ -13,7 +13,7 @@ from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
 from babelrank.encoding.vectors import Kind
 from babelrank.errors import EncoderError
 from babelrank_adapters.model_kinds import SPARSE, TRANSFORMERS, adapter_for, architecture_of, recogniser, require_kind
-from babelrank_adapters.model_objects import is_instance
+from babelrank_adapters.model_objects import wrapper
 from babelrank_adapters.option_types import boolean, positive_integer
 
 if TYPE_CHECKING:
@@ -40,15 +40,6 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
     loaded = load_model(SparseEncoder, files, options, allow_pickle=given.get("allow_pickle", False))
     loaded.max_active_dims = given.get("max_active_dims", loaded.max_active_dims)
     return _encoder(loaded, Origin.of_files(files), options)
-
-
-def _wrap(model: object, options: EncoderOptions, name: str | None) -> Encoder | None:
-    if not is_instance(model, "SparseEncoder"):
-        return None
-    from babelrank_adapters.torch_encoder import Origin
-
-    loaded = cast("SparseEncoder", model)
-    return _encoder(loaded, Origin.of_object(loaded, name), options)
 
 
 def _encoder(model: "SparseEncoder", origin: "Origin", options: EncoderOptions) -> Encoder:
@@ -85,5 +76,5 @@ ADAPTER = Adapter(
     models="Hub name or folder of a SparseEncoder of sentence-transformers, such as SPLADE",
     load=_load,
     recognises=recogniser(NAME),
-    wrap=_wrap,
+    wrap=wrapper("SparseEncoder", _encoder),
 )

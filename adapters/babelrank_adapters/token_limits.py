@@ -22,7 +22,7 @@ _MOST_ADDED = 8  # tokens: special ones, and that for a space put before the tex
 def require_routes(model: "BaseModel", name: str) -> None:
     """Make sure that each Router of a model knows where queries and documents go, as text.
 
-    A route for documents may be called doc or passage; sentence-transformers then needs to be told.
+    A route for documents may be called doc or passage; the router then gets a mapping to it.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def longer_candidates(tokenizer: Any, texts: Sequence[str], limit: int) -> list[
 
 
 def _keeps_characters_whole(tokenizer: Any) -> bool:
-    """Tell whether no token is a part of a character; False where that cannot be seen."""
+    """Tell whether no token is a part of a character; False where that is not known."""
     inner = getattr(tokenizer, "backend_tokenizer", tokenizer)  # transformers' tokenizers wrap those of tokenizers
     if not hasattr(inner, "pre_tokenizer"):
         return False

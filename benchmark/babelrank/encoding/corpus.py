@@ -44,7 +44,7 @@ _SHARDS = 32
 # Texts that are sorted by length together, so that batches hold alike ones.
 _WINDOW_TEXTS = 4096
 _WINDOW_CHARACTERS = 4 << 20
-_WINDOW_BYTES = 64 * 2**20  # of a window in memory, when characters take their most, with all that Python keeps beside
+_WINDOW_BYTES = 64 * 2**20  # of a window in memory, when characters take their most, with Python's own overhead
 _NEAR = 8  # shards: it is quicker to read on to one that near than to open the file again and pass over what is before
 _DISTINCT, _TRUNCATED = "texts", "truncated"  # what is kept with a shard
 
@@ -125,7 +125,7 @@ class ShardEncoding:
     Attributes
     ----------
     encoder
-        Whose vectors.
+        The encoder; None if it cannot be loaded again.
     passages
         Of the whole corpus.
     folder
@@ -189,7 +189,7 @@ def plan_corpus(collection: Collection, info: EncoderInfo) -> ShardPlan:
 
 
 def encoding_bytes(plan: ShardPlan) -> int:
-    """Return the bytes that encoding takes in each process, at most, beside the model and what it needs for a batch."""
+    """Return the bytes that encoding takes in each process, at most, without the model and its activations."""
     return 2 * plan.disk_bytes([0]) + _WINDOW_BYTES  # writing copies a shard
 
 

@@ -276,3 +276,16 @@ class Adapter:
     recognises: Callable[[str, EncoderOptions], bool] = lambda _model, _options: False
     wrap: Callable[[object, EncoderOptions, str | None], Encoder | None] = lambda _model, _options, _name: None
     requires: str = ""
+
+    @classmethod
+    def of_one_model(
+        cls, name: str, model: str, build: Callable[[EncoderOptions], Encoder], requires: str = ""
+    ) -> "Adapter":
+        """Return an adapter that knows a single model, by its name."""
+
+        def load(given: str, options: EncoderOptions) -> Encoder:
+            if given != model:
+                raise EncoderError(f"adapter {name!r}: " + unknown_choice("model", given, [model]))
+            return build(options)
+
+        return cls(name, model, load, recognises=lambda given, _: given == model, requires=requires)

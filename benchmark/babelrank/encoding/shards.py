@@ -1,8 +1,8 @@
 """Vectors that do not fit in memory, in; files of bounded size, each whole or not there, out.
 
 A folder of shards holds the vectors of a corpus, cut by position: shard 0 its first rows, shard 1 the next. A manifest
-says how the corpus is cut and whose vectors these are. A shard is a safetensors file that is named by its number and
-the checksum of its content. It comes into being by one rename, so any number of processes may write shards of one
+says how the corpus is cut and which encoder made the vectors. A shard is a safetensors file that is named by its number
+and the checksum of its content. It comes into being by one rename, so any number of processes may write shards of one
 folder at once, and a process that dies leaves whole shards only. Row offsets tie vectors to passages; ids stay with the
 corpus.
 """
@@ -52,7 +52,7 @@ class ShardPlan:
     dtype
         ``float32`` or ``float16``.
     identity
-        Whose vectors these are, as JSON values: whatever changes them belongs here (encoder, settings, corpus).
+        All that changes the vectors (encoder, settings, corpus), as JSON values.
     """
 
     rows: int

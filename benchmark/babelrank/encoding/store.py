@@ -1,9 +1,9 @@
 """Representations on disk: each text's vector is computed once, and what was computed is never lost.
 
-A entry holds the vectors of one encoder (weights, settings) in one role. It is a folder of immutable segments, each a
+An entry holds the vectors of one encoder (weights, settings) in one role. It is a folder of immutable segments, each a
 safetensors file that is named by the checksum of its content. Segments are added, never changed, so any number of
-processes may write to a entry at once, and a process that dies leaves whole segments only. A damaged segment does not
-match its name and is deleted when it is met.
+processes may write to an entry at once, and a process that dies leaves only complete segments. A damaged segment does
+not match its name and is deleted when it is found.
 """
 
 import hashlib
@@ -42,13 +42,13 @@ def default_store() -> Path:
 
 
 def text_key(text: str) -> bytes:
-    """Return the key of a text on a entry: 128 bits of XXH3."""
+    """Return the key of a text in an entry: 128 bits of XXH3."""
     key: bytes = xxhash.xxh3_128_digest(text.encode("utf-8", "surrogatepass"))
     return key
 
 
 def entry_identity(info: EncoderInfo, role: Role) -> dict[str, Any]:
-    """Return the encoder and role of a entry, as JSON values; unique each time if the encoder has no fingerprint."""
+    """Return the encoder and role of an entry, as JSON values; unique each time if the encoder has no fingerprint."""
     return {
         "format": _FORMAT,
         "adapter": info.adapter,
@@ -86,7 +86,7 @@ class StoreEntry:
     Parameters
     ----------
     root
-        The store; entries lie in it side by side.
+        The store; it holds one folder per entry.
     info
         The encoder. Its name does not matter; its weights, settings and dimension do. Without a fingerprint nothing is
         kept.
@@ -138,14 +138,14 @@ class StoreEntry:
 
 @dataclass(frozen=True)
 class EntryState:
-    """What a entry holds, for people.
+    """What an entry holds, for people.
 
     Attributes
     ----------
     folder
         Its folder.
     model, adapter, role
-        Whose representations these are.
+        The model of the representations, its adapter and the role.
     size
         Bytes on disk.
     used
@@ -188,7 +188,7 @@ def prune(root: Path, limit: float, *, spare_seconds: float = 0.0) -> list[Entry
     Parameters
     ----------
     spare_seconds
-        Shelves used within so many seconds stay, whatever the limit: another process may be at them.
+        Entries used within so many seconds stay, whatever the limit: another process may be using them.
     """
     total, pruned = 0, []
     for entry in list_entries(root):
@@ -201,7 +201,7 @@ def prune(root: Path, limit: float, *, spare_seconds: float = 0.0) -> list[Entry
 
 
 def _mark_used(folder: Path) -> None:
-    """Note that a entry is in use: when it last was decides what is pruned first."""
+    """Note that an entry is in use: when it last was decides what is pruned first."""
     with suppress(OSError):  # a store that cannot be written can still be read
         os.utime(folder / _DESCRIPTION)
 
