@@ -217,9 +217,12 @@ class TestDecoders:
         config = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
         bare = {key: value for key, value in config.items() if not key.endswith("_token")}
         (folder / "tokenizer_config.json").write_text(json.dumps(bare), "utf-8")
-        encoder = load(folder)
-        alone = np.concatenate([encoder.encode_query([text]) for text in TEXTS])
-        np.testing.assert_allclose(encoder.encode_query(TEXTS), alone, atol=1e-5)
+        modules = [Transformer(str(folder)), Pooling(16, "lasttoken")]
+        saved = folder.with_name("saved")
+        SentenceTransformer(modules=modules, device="cpu").save(str(saved))
+        for encoder in (load(folder), load(saved)):
+            alone = np.concatenate([encoder.encode_query([text]) for text in TEXTS])
+            np.testing.assert_allclose(encoder.encode_query(TEXTS), alone, atol=1e-5)
 
     @pytest.mark.parametrize("side", ["left", "right"])
     def test_positions_that_are_absolute(self, decoder, side):

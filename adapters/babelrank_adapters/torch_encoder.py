@@ -175,6 +175,9 @@ def load_model(
     )
     if options.dtype not in (None, "auto", dtype_of(model)):
         raise EncoderError(f"{files.name}: --dtype {options.dtype}: the model knows {dtype_of(model)} only.")
+    for tokenizer in [part.tokenizer for part in model.modules() if hasattr(part, "tokenizer")]:
+        if getattr(tokenizer, "pad_token", "") is None:  # as of decoders; padding is masked, so any token will do
+            tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
     return model
 
 

@@ -87,11 +87,8 @@ def _build(
     )
     if pooling == _POOLER and getattr(first.model, "pooler", None) is None:
         raise EncoderError(f"{location}: --option pooling=pooler: the architecture has no pooler.")
-    tokenizer = first.tokenizer
-    if tokenizer.pad_token is None:  # decoders have none; what is padded is masked, so that any will do
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
     if most_tokens(first.model) is not None:  # positions that are counted from the start of a row, padding included
-        tokenizer.padding_side = "right"
+        first.tokenizer.padding_side = "right"
     modules = [first]
     if pooling != _POOLER:
         modules.append(Pooling(first.get_embedding_dimension(), _POOLINGS[pooling]))
