@@ -128,7 +128,7 @@ class MemoryPassages:
     def ids(self, positions: Collection[int]) -> dict[int, str]:
         """See `Passages`."""
         places = [int(position) for position in positions]
-        return dict(zip(places, self.frame["id"].iloc[places], strict=True))
+        return dict(zip(places, self.frame["id"].iloc[places].tolist(), strict=True))
 
     def find(self, ids: Collection[str]) -> dict[str, Passage]:
         """See `Passages`."""

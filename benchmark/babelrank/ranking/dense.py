@@ -1,13 +1,15 @@
 """Dense vectors, in memory or in shards on disk -> panels with approximate scores, and exact scores of single pairs."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 import numpy as np
 
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.vector_block import VectorBlock
+from babelrank.environment import available_cores
 from babelrank.errors import SearchError
 from babelrank.ranking.exact_scores import CODES, row_lengths, score_pairs
 from babelrank.ranking.panels import Panel, Score
@@ -16,7 +18,7 @@ from babelrank.ranking.panels import Panel, Score
 _WORKSPACE = 160 * 2**20
 _MAX_PANEL_BYTES = 256 * 2**20  # of float32 vectors; larger panels are no faster
 _MIN_PANEL_ROWS = 256
-_PAIRS = 1 << 14  # of which vectors are gathered at a time
+_PAIRS = 1 << 14  # of which vectors are gathered at a time, by all threads together
 _UNIT_TOLERANCE = 1e-6  # vectors that an encoder normalised in float32 are this near to length 1
 _ROUND_OFF = 2.0**-24  # of float32
 _LARGEST_VALUE = 1e37  # a tenth of what float32 holds
@@ -137,13 +139,15 @@ class DenseScorer:
         """Number of queries and of passages."""
         return len(self.queries), len(self.corpus)
 
-    def pair_scores(self, query_rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    def pair_scores(self, query_rows: np.ndarray, positions: np.ndarray, threads: int | None = None) -> np.ndarray:
         """Return the exact scores of single pairs, such as queries and their relevant passages.
 
         Parameters
         ----------
         query_rows, positions
             Integers, shape (pairs,): row of the query, position of the passage.
+        threads
+            By default one per available core.
 
         Returns
         -------
@@ -157,15 +161,23 @@ class DenseScorer:
         """
         scores = np.full(len(positions), np.nan, dtype=np.float32)
         order = np.argsort(positions, kind="stable")
-        for shard in self.corpus.shards:
-            begin, end = np.searchsorted(positions[order], [shard.start, shard.start + len(shard)])
-            for start in range(begin, end, _PAIRS):
-                pairs = order[start : min(start + _PAIRS, end)]
-                distinct, rows = np.unique(positions[pairs] - shard.start, return_inverse=True)
-                vectors = np.ascontiguousarray(shard.read(0, len(shard))[distinct], dtype=np.float32)
-                scores[pairs] = score_pairs(
-                    self.queries, query_rows[pairs], self.lengths, vectors, rows, row_lengths(vectors), self.code
-                )
+        workers = threads or available_cores()
+        size = max(1, _PAIRS // workers)
+
+        def work(shard: VectorBlock, pairs: np.ndarray) -> None:
+            places = positions[pairs] - shard.start
+            first = np.diff(places, prepend=-1) > 0
+            vectors = np.ascontiguousarray(shard.read(0, len(shard))[places[first]], dtype=np.float32)
+            rows = np.cumsum(first) - 1
+            scores[pairs] = score_pairs(
+                self.queries, query_rows[pairs], self.lengths, vectors, rows, row_lengths(vectors), self.code
+            )
+
+        with ThreadPoolExecutor(workers) as executor:
+            for shard in self.corpus.shards:
+                begin, end = np.searchsorted(positions[order], [shard.start, shard.start + len(shard)])
+                parts = [order[start : min(start + size, end)] for start in range(begin, end, size)]
+                list(executor.map(work, repeat(shard), parts))
         if np.isnan(scores).any():
             raise SearchError(f"position {positions[np.isnan(scores)][0]} is in no shard.")
         return scores

@@ -18,6 +18,7 @@ from babelrank.encoding.vectors import Vectors
 from babelrank.errors import SearchError
 from babelrank.ranking.best import TopPassages
 from babelrank.ranking.panels import Scorer
+from babelrank.ranking.scan import GROUP, POOL
 from babelrank.ranking.scores import make_scorer
 from babelrank.ranking.table import RankTable
 from babelrank.ranking.table_file import RANK_TYPES
@@ -109,7 +110,7 @@ def rank(
         shape = len(collection.queries), len(collection.passages)
         if scorer.shape != shape:
             raise SearchError(f"{scorer.shape} (query, passage) vectors, but {collection.name} has {shape}.")
-        targets = score_targets(scorer, rows, positions)
+        targets = score_targets(scorer, rows, positions, threads)
         request = Request(targets, codes, len(collection.languages), *depths, collection.self_matches)
         total = work(scorer, request)
 
@@ -131,8 +132,7 @@ def rank(
         in_pool, lists = count(representations.passages, (depth, 0))
         in_language, own_lists = count(weighted, (0, language_depth))
         lists |= own_lists
-    langs = np.zeros(len(positions), np.int64) if codes is None else codes[positions].astype(np.int64)
-    ranks = _rank_table(collection, in_pool, in_language, langs)
+    ranks = _rank_table(collection, in_pool, in_language)
     best = TopPassages.of(in_pool.pool, run_depth) if run_depth else None
     return Ranking(ranks, _top_table(collection, lists, pool_depth, language_depth), best)
 
@@ -147,16 +147,17 @@ def _entries(lists: Lists, rank: str, depth: int, count: Callable[[Targets], Tal
     """
     scores = lists.scores
     wanted = scores[:, :, :depth]
-    above = (scores[:, :, None, :] > wanted[..., None]).sum(axis=3)
-    equal = (scores[:, :, None, :] == wanted[..., None]).sum(axis=3)
+    above, equal = np.zeros(wanted.shape, np.int64), np.zeros(wanted.shape, np.int64)
+    for place in range(scores.shape[2]):  # all at once takes four times as long
+        above += scores[:, :, place, None] > wanted
+        equal += scores[:, :, place, None] == wanted
     queries, groups = np.nonzero(lists.overflowing(depth))
     if len(queries):
         last = queries, groups, depth - 1
         ties = Targets(queries, lists.positions[last], scores[last])
-        tied = count(ties).equal
-        exact = tied.sum(axis=1) if lists.scores.shape[1] == 1 else tied[np.arange(len(ties)), groups]
+        tied = count(ties).equal[:, POOL if rank == "rank_in_pool" else GROUP]
         at_last = wanted[queries, groups] == ties.scores[:, None]
-        equal[queries, groups] = np.where(at_last, exact[:, None], equal[queries, groups])
+        equal[queries, groups] = np.where(at_last, tied[:, None], equal[queries, groups])
     found = wanted > -np.inf
     return pd.DataFrame(
         {
@@ -167,9 +168,7 @@ def _entries(lists: Lists, rank: str, depth: int, count: Callable[[Targets], Tal
     )
 
 
-def _rank_table(collection: Collection, in_pool: Tally, in_language: Tally, langs: np.ndarray) -> RankTable:
-    own = np.arange(len(langs)), langs
-    equal = in_pool.equal.sum(axis=1)
+def _rank_table(collection: Collection, in_pool: Tally, in_language: Tally) -> RankTable:
     qrels = collection.qrels
     queries, rows = collection.queries, qrels["query"].to_numpy()
     table = pd.DataFrame(
@@ -179,11 +178,11 @@ def _rank_table(collection: Collection, in_pool: Tally, in_language: Tally, lang
             "passage_lang": qrels["passage_lang"].array,
             "passage_id": qrels["passage_id"].array,
             "grade": qrels["grade"].to_numpy(),
-            "rank_in_language": in_language.above[own] + (in_language.equal[own] + 1) / 2,
-            "rank_in_pool": in_pool.above.sum(axis=1) + (equal + 1) / 2,
+            "rank_in_language": in_language.above[:, GROUP] + (in_language.equal[:, GROUP] + 1) / 2,
+            "rank_in_pool": in_pool.above[:, POOL] + (in_pool.equal[:, POOL] + 1) / 2,
         }
     )
-    return RankTable(table, collection.languages, collection.pool_sizes, tied=int((equal > 1).sum()))
+    return RankTable(table, collection.languages, collection.pool_sizes, tied=int((in_pool.equal[:, POOL] > 1).sum()))
 
 
 def _top_table(
@@ -191,7 +190,7 @@ def _top_table(
 ) -> TopTable:
     size = len(collection.passages)
     keys = {name: (found["query"] * size + found["passage"]).to_numpy() for name, found in lists.items()}
-    rows = np.sort(np.concatenate(list(keys.values())))
+    rows = np.sort(np.concatenate(list(keys.values())), kind="stable")  # faster, as each list is in order of queries
     rows = rows[np.diff(rows, prepend=-1) > 0]  # np.unique hashes, which takes ten times as long
     ranks = {name: np.full(len(rows), np.nan) for name in RANK_TYPES}
     for name, found in lists.items():
@@ -210,6 +209,6 @@ def _top_table(
 
 def _ids(passages: Passages, positions: np.ndarray) -> ExtensionArray:
     """Return the ids of passages; those on disk are read once."""
-    distinct, rows = np.unique(positions, return_inverse=True)
+    rows, distinct = pd.factorize(positions)
     ids = passages.ids(distinct)
     return pd.Series([ids[position] for position in distinct.tolist()], dtype="str").array.take(rows)

@@ -9,7 +9,7 @@ import numpy as np
 
 from babelrank.ranking.exact_scores import exact_score, lowest_value, scratch, to_value
 
-_FEW = 6  # A group is counted piece by piece if less than one piece in so many can matter.
+POOL, GROUP = 0, 1  # Columns of counts: of the pool, and of the target's group.
 _PIECE = 32  # Passages of which a vector loop takes the maximum; a scalar loop looks into the few pieces that matter.
 
 
@@ -48,12 +48,11 @@ def _cut(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _nth_highest(values: np.ndarray, first: int, last: int, highest: np.ndarray) -> np.float32:
+def _nth_highest(values: np.ndarray, highest: np.ndarray) -> np.float32:
     """Return the n-th highest of some values, −∞ if there are fewer; `highest` is scratch of length n."""
     highest[:] = -np.inf
     lowest = highest.size - 1
-    for i in range(first, last):
-        value = values[i]
+    for value in values:
         if value > highest[lowest]:
             place = lowest
             while place > 0 and highest[place - 1] < value:
@@ -62,6 +61,28 @@ def _nth_highest(values: np.ndarray, first: int, last: int, highest: np.ndarray)
             highest[place] = value
     nth: np.float32 = highest[lowest]
     return nth
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _lowest_listed(
+    maxima: np.ndarray, depth: int, scores: np.ndarray, margin: float, code: int, highest: np.ndarray
+) -> float:
+    """Return the approximate value from which on a passage may be listed.
+
+    Parameters
+    ----------
+    maxima
+        Of the pieces that are listed: as many values as places are wanted are no lower than that many of them.
+    depth, scores
+        Places wanted, and the list so far.
+    highest
+        Scratch of at least `depth` places.
+    """
+    if depth == 0:
+        return np.inf
+    limit = _nth_highest(maxima, highest[:depth])
+    lowest: float = max(limit - 2 * margin - abs(limit) * 2.0**-20, lowest_value(scores[depth - 1], margin, code))
+    return lowest
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -100,6 +121,7 @@ def scan_tile(
     edges: np.ndarray,
     starts: np.ndarray,
     targets: np.ndarray,
+    target_groups: np.ndarray,
     thresholds: np.ndarray,
     margins: np.ndarray,
     above: np.ndarray,
@@ -130,12 +152,13 @@ def scan_tile(
         int64, shape (groups + 1,): where in the tile each group (language) begins.
     starts
         int64, shape (queries + 1,): where each query's thresholds begin.
-    targets, thresholds
-        int64 and float32, shape (thresholds,): positions of the passages to rank, and their exact scores.
+    targets, target_groups, thresholds
+        Of each passage to rank: its column (which may be outside the tile) and its group, int64, and its exact score,
+        float32; shape (thresholds,).
     margins
         float64, shape (queries,): by how much a value may be off.
     above, equal
-        int64, shape (thresholds, groups): added to.
+        int64, shape (thresholds, 2): added to; columns `POOL` and `GROUP`.
     pool_depth, group_depth
         How many places of the lists below must be right; the places behind them hold what ties with the last.
     pool_scores, pool_positions
@@ -151,11 +174,13 @@ def scan_tile(
     sums = scratch()
     for query in range(len(values)):
         row, margin, length = values[query], margins[query], lengths[query]
+        peak = np.float32(-np.inf)
         for group in range(groups):
             highest[group] = -np.inf
             for piece in range(firsts[group], firsts[group + 1]):
                 maxima[piece] = _maximum(row[begins[piece] : begins[piece + 1]])
                 highest[group] = max(highest[group], maxima[piece])
+            peak = max(peak, highest[group])
         for i in range(starts[query], starts[query + 1]):
             threshold = thresholds[i]
             low = high = threshold
@@ -164,61 +189,58 @@ def scan_tile(
                 value = to_value(threshold, code)
                 spread = (value - lowest_value(threshold, margin, code)) * 1.000001 + abs(value) * 2.0**-22 + 1e-44
                 low, high = np.float32(value - spread), np.float32(value + spread)
+            if peak < low:
+                continue
+            begin, end = edges[target_groups[i]], edges[target_groups[i] + 1]
+            more, near = _count(row, low, high)
+            undecided = np.int64(near) - np.int64(more)
+            above[i, POOL] += np.int64(more)
+            more, near = _count(row[begin:end], low, high)
+            above[i, GROUP] += np.int64(more)
+            if not exact:
+                equal[i, POOL] += undecided
+                equal[i, GROUP] += np.int64(near) - np.int64(more)
+                continue
+            own = targets[i]
+            if begin <= own < end and low <= row[own] <= high:
+                undecided -= 1
+                equal[i, POOL] += 1
+                equal[i, GROUP] += 1
             for group in range(groups):
+                if undecided == 0:
+                    break
                 if highest[group] < low:
                     continue
-                first, last = firsts[group], firsts[group + 1]
-                _, promising = _count(maxima[first:last], low, low)
-                piecewise = promising * _FEW < last - first
-                undecided = np.int64(0)
-                if not piecewise:
-                    more, near = _count(row[edges[group] : edges[group + 1]], low, high)
-                    above[i, group] += np.int64(more)
-                    undecided = np.int64(near) - np.int64(more)
-                    if not exact:
-                        equal[i, group] += undecided
-                        continue
-                for piece in range(first, last):
-                    if not piecewise and undecided == 0:
-                        break
+                for piece in range(firsts[group], firsts[group + 1]):
                     if maxima[piece] < low:
                         continue
-                    begin, end = begins[piece], begins[piece + 1]
-                    if piecewise:
-                        more, near = _count(row[begin:end], low, high)
-                        above[i, group] += np.int64(more)
-                        undecided = np.int64(near) - np.int64(more)
-                        if not exact:
-                            equal[i, group] += undecided
-                            continue
-                        if undecided == 0:
-                            continue
-                    for j in range(begin, end):
-                        if low <= row[j] <= high:
+                    more, near = _count(row[begins[piece] : begins[piece + 1]], low, high)
+                    if more == near:
+                        continue
+                    for j in range(begins[piece], begins[piece + 1]):
+                        if low <= row[j] <= high and j != own:
                             undecided -= 1
-                            if positions[j] == targets[i]:
-                                equal[i, group] += 1
-                                continue
                             score = exact_score(queries, query, length, passages, j, passage_lengths[j], code, sums)
-                            above[i, group] += score > threshold
-                            equal[i, group] += score == threshold
-        for number in range(-1 if pool_depth else 0, groups if group_depth else 0):
-            first, last = (0, maxima.size) if number < 0 else (firsts[number], firsts[number + 1])
-            scores = pool_scores[query] if number < 0 else group_scores[query, number]
-            listed = pool_positions[query] if number < 0 else group_positions[query, number]
-            depth = pool_depth if number < 0 else group_depth
-            # As many values as places are wanted are no lower than that many of the pieces' maxima.
-            limit = _nth_highest(maxima, first, last, best[:depth])
-            needed = max(limit - 2 * margin - abs(limit) * 2.0**-20, lowest_value(scores[depth - 1], margin, code))
+                            above[i, POOL] += score > threshold
+                            equal[i, POOL] += score == threshold
+                            if group == target_groups[i]:
+                                above[i, GROUP] += score > threshold
+                                equal[i, GROUP] += score == threshold
+        in_pool = _lowest_listed(maxima, pool_depth, pool_scores[query], margin, code, best)
+        for group in range(groups):
+            first, last = firsts[group], firsts[group + 1]
+            in_group = _lowest_listed(maxima[first:last], group_depth, group_scores[query, group], margin, code, best)
+            lowest = min(in_pool, in_group)
             for piece in range(first, last):
-                if maxima[piece] < needed or maxima[piece] == -np.inf:
+                if maxima[piece] < lowest:
                     continue
                 for column in range(begins[piece], begins[piece + 1]):
                     score = row[column]
-                    if score < needed or score == -np.inf:
+                    if score < lowest or score == -np.inf:
                         continue
                     if exact:
                         score = exact_score(
                             queries, query, length, passages, column, passage_lengths[column], code, sums
                         )
-                    insert(scores, listed, score, positions[column])
+                    insert(pool_scores[query], pool_positions[query], score, positions[column])
+                    insert(group_scores[query, group], group_positions[query, group], score, positions[column])

@@ -20,7 +20,8 @@ from babelrank.ranking.scan import insert_all, scan_tile
 
 MEMORY_LIMIT = 2 * 2**30
 _TILE_PASSAGES = 16_384  # that one thread scores and scans at a time
-_TILE_BYTES = 16 * 2**20  # of scores that one thread holds (tried: 4, 8, 16, 32 MB)
+_TILE_BYTES = 32 * 2**20  # of scores that one thread holds (tried: 4, 8, 16, 32 MB)
+_MIN_QUERIES = 32  # that one thread scores at a time; a product of fewer is slow
 _POOL_RESERVE, _GROUP_RESERVE = 6, 2  # places behind the wanted ones, where passages that tie with the last are found
 
 
@@ -83,8 +84,8 @@ class Tally:
     Attributes
     ----------
     above, equal
-        Passages of each group with a higher score than a target, and with the same one (its own passage included):
-        int64, shape (targets, groups).
+        Passages with a higher score than a target, and with the same one (its own passage included), in the pool and in
+        the target's group: int64, shape (targets, 2).
     pool, by_group
         Lists of the best passages.
     """
@@ -134,9 +135,13 @@ class Request:
     group_depth: int = 0
     left_out: np.ndarray | None = None
 
+    def groups_of(self, positions: np.ndarray) -> np.ndarray:
+        """Return the group of each position: int64."""
+        return np.zeros(len(positions), np.int64) if self.groups is None else self.groups[positions].astype(np.int64)
+
     def empty(self, queries: int) -> Tally:
         """Return a tally of no passages."""
-        shape = (len(self.targets), self.group_count)
+        shape = (len(self.targets), 2)
         return Tally(
             np.zeros(shape, np.int64),
             np.zeros(shape, np.int64),
@@ -150,11 +155,11 @@ def no_targets() -> Targets:
     return Targets(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
 
 
-def score_targets(scorer: Scorer, query_rows: np.ndarray, positions: np.ndarray) -> Targets:
+def score_targets(scorer: Scorer, query_rows: np.ndarray, positions: np.ndarray, threads: int | None = None) -> Targets:
     """Return targets with the exact scores of pairs; those of a scorer that is exact come later, from its panel."""
     query_rows, positions = query_rows.astype(np.int64), positions.astype(np.int64)
     if isinstance(scorer, DenseScorer):
-        return Targets(query_rows, positions, scorer.pair_scores(query_rows, positions))
+        return Targets(query_rows, positions, scorer.pair_scores(query_rows, positions, threads))
     return Targets(query_rows, positions, np.full(len(query_rows), np.nan, np.float32))
 
 
@@ -183,7 +188,9 @@ def tally(scorer: Scorer, request: Request, *, memory: int = MEMORY_LIMIT, threa
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as executor:
         for panel in scorer.panels(request.groups, request.group_count, memory=memory, held=held):
             tile = len(panel) if scorer.exact else min(len(panel), _TILE_PASSAGES)
-            rows = max(1, min(queries, _TILE_BYTES // (4 * tile)))
+            most = max(1, _TILE_BYTES // (4 * tile))
+            rounds = max(1, -(-queries // (workers * most)))  # the same for all threads, so that none waits
+            rows = min(most, max(_MIN_QUERIES, -(-queries // (workers * rounds))))
             windows = iter([slice(start, min(start + rows, queries)) for start in range(0, queries, rows)])
 
             def work(panel: Panel, windows: Iterator[slice], shape: tuple[int, int]) -> None:
@@ -211,13 +218,17 @@ def _scan(
     if wanted.start == wanted.stop and not (request.pool_depth or request.group_depth):
         return
     left_out = np.empty(0, np.int64) if request.left_out is None else panel.columns(request.left_out[window])
+    positions = targets.positions[wanted]
+    columns = panel.columns(positions)
+    groups = (
+        np.zeros(len(positions), np.int64) if request.groups is None else request.groups[positions].astype(np.int64)
+    )
     for start in range(0, len(panel), buffer.shape[1]):
         tile = slice(start, min(start + buffer.shape[1], len(panel)))
         values = panel.score(window, tile, buffer)
         rows = np.flatnonzero((left_out >= tile.start) & (left_out < tile.stop))
         values[rows, left_out[rows] - tile.start] = -np.inf
         if scorer.exact:  # one tile holds the whole pool
-            columns = panel.columns(targets.positions[wanted])
             targets.scores[wanted] = values[targets.query_rows[wanted] - window.start, columns]
         scan_tile(
             scorer.queries[window],
@@ -229,7 +240,8 @@ def _scan(
             panel.positions[tile],
             np.clip(panel.edges - tile.start, 0, tile.stop - tile.start),
             starts[window.start : window.stop + 1] - starts[window.start],
-            targets.positions[wanted],
+            columns - tile.start,
+            groups,
             targets.scores[wanted],
             scorer.margins[window],
             total.above[wanted],
