@@ -119,7 +119,7 @@ def _as_array(vectors: Any) -> np.ndarray:
     if isinstance(vectors, MultiVectors):
         return vectors.tokens
     if isinstance(vectors, csr_array):
-        return vectors.toarray()
+        return np.asarray(vectors.toarray())
     if isinstance(vectors, list):
         return np.concatenate([np.asarray(tokens) for tokens in vectors])
     return np.asarray(vectors.to_dense() if hasattr(vectors, "to_dense") else vectors)

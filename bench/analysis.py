@@ -26,10 +26,11 @@ def measure() -> Iterator[Row]:
     collection = xquad()
     vectors = made_up_representations(collection)
     ranking = rank(collection, vectors)
-    whole = np.empty((len(vectors.queries), len(vectors.passages)), dtype=np.float32)
+    queries, passages = np.asarray(vectors.queries), np.asarray(vectors.passages)
+    product = np.empty((len(queries), len(passages)), dtype=np.float32)
     seconds = best_seconds(
         {
-            "product": lambda: np.matmul(vectors.queries, vectors.passages.T, out=whole),
+            "product": lambda: np.matmul(queries, passages.T, out=product),
             "space": lambda: measure_space(collection, vectors, top=ranking.top),
             "tables": lambda: _analyse(ranking),
         },

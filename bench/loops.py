@@ -197,7 +197,8 @@ def transformers(scratch: Path) -> Iterator[Pair]:
     def run(features: dict[str, np.ndarray]) -> np.ndarray:
         with torch.inference_mode():
             tensors = {name: torch.from_numpy(array).to(model.device) for name, array in features.items()}
-            return model(**tensors).last_hidden_state.cpu().numpy()
+            hidden: np.ndarray = model(**tensors).last_hidden_state.cpu().numpy()
+        return hidden
 
     yield encoder, _pooling_loop(folder, run, encoder.info.settings["max_length"], normalise=False)
 
@@ -215,7 +216,8 @@ def onnx(scratch: Path) -> Iterator[Pair]:
     names = [given.name for given in session.get_inputs()]
 
     def run(features: dict[str, np.ndarray]) -> np.ndarray:
-        return session.run(None, {name: features[name] for name in names})[0]
+        hidden: np.ndarray = session.run(None, {name: features[name] for name in names})[0]
+        return hidden
 
     yield encoder, _pooling_loop(folder, run, encoder.info.settings["max_length"], normalise=True)
 
@@ -232,7 +234,8 @@ def openvino(scratch: Path) -> Iterator[Pair]:
     names = [given.any_name for given in model.inputs]
 
     def run(features: dict[str, np.ndarray]) -> np.ndarray:
-        return model({name: features[name] for name in names})[0]
+        hidden: np.ndarray = model({name: features[name] for name in names})[0]
+        return hidden
 
     yield encoder, _pooling_loop(folder, run, encoder.info.settings["max_length"], normalise=True)
 

@@ -21,7 +21,7 @@ def measure() -> Iterator[Row]:
     """Compare `babelrank.rank` with NumPy's product in blocks and at once, whichever is faster."""
     collection = xquad()
     vectors = made_up_representations(collection)
-    queries, passages = vectors.queries, np.asarray(vectors.passages)
+    queries, passages = np.asarray(vectors.queries), np.asarray(vectors.passages)
     pool = passages.T
     block = np.empty((_BLOCK, pool.shape[1]), dtype=np.float32)
     complete = np.empty((len(queries), pool.shape[1]), dtype=np.float32)

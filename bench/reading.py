@@ -21,7 +21,7 @@ def measure() -> Iterator[Row]:
     info = MadeUpEncoder().info
     with filled_store() as store:
         entries = [StoreEntry(store, info, role) for role in Role]
-        arrays = {store / f"{role}.npy": entry.read()[1] for role, entry in zip(Role, entries, strict=True)}
+        arrays = {store / f"{role}.npy": np.asarray(entry.read()[1]) for role, entry in zip(Role, entries, strict=True)}
         gigabytes = sum(vectors.nbytes for vectors in arrays.values()) / 1e9
         list(starmap(np.save, arrays.items()))
         seconds = best_seconds(

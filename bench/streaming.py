@@ -63,7 +63,7 @@ def _measure_reading(folder: Path) -> Row:
 def _measure_workers(folder: Path) -> Row:
     """Compare speeds without the start, which does not grow with the corpus: what many passages take more than few."""
     model = str(models.dense(folder))
-    engines = {"ours": LocalWorkers(_WORKERS), "one": ThisProcess()}
+    engines: dict[str, Engine] = {"ours": LocalWorkers(_WORKERS), "one": ThisProcess()}
     few, many = (_encoding(_write_collection(folder / str(size), size), model, folder) for size in _ENCODED_PASSAGES)
     seconds = best_seconds(
         {
