@@ -34,6 +34,8 @@ class LanguageFacts:
         Group of clearly related languages, after WALS (Dryer 1989): ``Germanic``.
     resource_class
         0 (least labelled and unlabelled text) to 5, after Joshi et al. 2020, arXiv 2004.09095.
+    coordinates
+        Latitude and longitude in degrees, after Glottolog.
     """
 
     code: str
@@ -41,6 +43,7 @@ class LanguageFacts:
     family: str | None = None
     genus: str | None = None
     resource_class: int | None = None
+    coordinates: tuple[float, float] | None = None
 
 
 def parse_languages(text: str) -> list[str]:
@@ -146,6 +149,7 @@ def language_facts(code: str) -> LanguageFacts:
         family=row.get("family") or None,
         genus=row.get("genus") or None,
         resource_class=int(row["resource_class"]) if row.get("resource_class") else None,
+        coordinates=(float(row["latitude"]), float(row["longitude"])) if row.get("latitude") else None,
     )
 
 
