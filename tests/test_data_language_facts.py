@@ -27,10 +27,10 @@ COLLECTIONS = {
     "MKQA": "ar da de en es fi fr he hu it ja km ko ms nl no pl pt ru sv th tr vi zh",
     "mMARCO": "ar de en es fr hi id it ja nl pt ru vi zh",
     "XOR-TyDi": "ar bn en fi ja ko ru te",
-    "NTREX-128": "af am ar az ba be bem bg bn bo bs ca ckb cs cy da de dv dz ee el en es et eu fa ff fi fil fj fo fr ga "
-    "gl gu ha he hi hmn hr hu hy id ig is it ja ka kk km kn ko ku ky lb lo lt lv mey mg mi mk ml mn mr ms mt my nb nd ne "
-    "nl nn nso ny om pa pl ps pt ro ru rw sd shi si sk sl sm sn so sq sr ss sv sw ta te tg th ti tk tn to tr tt ty ug uk "
-    "ur uz ve vi wo xh yo yue zh zu",
+    "NTREX-128": "af am ar az ba be bem bg bn bo bs ca ckb cs cy da de dv dz ee el en es et eu fa ff fi fil fj fo fr "
+    "ga gl gu ha he hi hmn hr hu hy id ig is it ja ka kk km kn ko ku ky lb lo lt lv mey mg mi mk ml mn "
+    "mr ms mt my nb nd ne nl nn nso ny om pa pl ps pt ro ru rw sd shi si sk sl sm sn so sq sr ss sv sw "
+    "ta te tg th ti tk tn to tr tt ty ug uk ur uz ve vi wo xh yo yue zh zu",
     "AfriQA": "ak bem en fon fr ha ig rw sw yo zu",
 }
 WITHOUT_GENUS = {"dz", "fil"}  # in WALS

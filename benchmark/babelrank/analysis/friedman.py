@@ -21,8 +21,10 @@ from babelrank.analysis.clusters import query_clusters, sum_by_cluster
 from babelrank.analysis.comparison import holm
 from babelrank.analysis.preference import BestRanks, best_ranks, count_pairs, count_wins
 from babelrank.analysis.settings import Cell, Matrix, as_cells
+from babelrank.data.language_facts import language_facts
 from babelrank.ranking.table import RankTable
 
+MOST_LANGUAGES = 32  # that are compared in pairs: more than 500 pairs for each query language tell a reader nothing
 _SIGNIFICANT = 0.05
 _FEW_QUERIES = 10  # below, scipy's friedmanchisquare too calls its p-value unreliable
 _NEGLIGIBLE = 1e-10  # of the largest eigenvalue: rounding leaves some 1e-15 where there should be 0
@@ -65,8 +67,12 @@ class BlockTest:
 class FriedmanTests:
     """Do the ranks of parallel passages differ by language? One test for each query language, in lists of that order.
 
+    With more than `MOST_LANGUAGES` languages, these are families of languages, see `merge_families`.
+
     Attributes
     ----------
+    labels
+        Languages, or families.
     queries
         Blocks: queries with relevant passages in two languages or more.
     languages
@@ -99,6 +105,7 @@ class FriedmanTests:
         What a reader should know before reading the figures, in sentences.
     """
 
+    labels: list[str]
     queries: list[int]
     languages: list[int]
     complete: list[bool]
@@ -126,8 +133,10 @@ def compare_languages(ranks: RankTable, *, clusters: np.ndarray | None = None) -
     ReportError
         The clusters do not fit the table.
     """
-    best = best_ranks(ranks)
-    size = len(ranks.languages)
+    best, labels = best_ranks(ranks), list(ranks.languages)
+    if len(labels) > MOST_LANGUAGES:
+        best, labels = merge_families(best, labels)
+    size = len(labels)
     groups = [np.flatnonzero(best.query_lang == lang) for lang in range(size)]
     tests = [skillings_mack(best.rank[group]) for group in groups]
     wins, pairs = count_wins(best), count_pairs(best)
@@ -147,6 +156,7 @@ def compare_languages(ranks: RankTable, *, clusters: np.ndarray | None = None) -
         raw = np.where(pairs > 0, raw, np.nan)
     pair_p = np.stack([_holm_over_pairs(matrix) for matrix in raw])
     return FriedmanTests(
+        labels=labels,
         queries=[test.blocks for test in tests],
         languages=[test.treatments for test in tests],
         complete=[test.complete for test in tests],
@@ -158,8 +168,27 @@ def compare_languages(ranks: RankTable, *, clusters: np.ndarray | None = None) -
         concordance_expected=_cells([test.concordance_expected for test in tests]),
         pair_p=[as_cells(matrix) for matrix in pair_p],
         preferred=_find_preferred(np.sign(wins - losses), pair_p),
-        warnings=_warn(ranks, best, tests, clustered=clusters is not None),
+        warnings=_warn(ranks, best, labels, tests, clustered=clusters is not None),
     )
+
+
+def merge_families(best: BestRanks, languages: Sequence[str]) -> tuple[BestRanks, list[str]]:
+    """Put families of languages in the place of languages; return their ranks and their names, sorted.
+
+    The rank of a family is the geometric mean of its languages' ranks. A language of unknown family is left out.
+    """
+    families = [language_facts(lang).family for lang in languages]
+    names = sorted({family for family in families if family is not None})
+    place = np.array([-1 if family is None else names.index(family) for family in families])
+    logs = np.log(best.rank)
+    present = np.isfinite(logs)
+    member = (place[:, None] == np.arange(len(names))).astype(float)  # (languages, families)
+    counts = present @ member
+    sums = np.where(present, logs, 0.0) @ member
+    rank = np.exp(np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0))
+    lang = place[best.query_lang]
+    kept = (lang >= 0) & (np.isfinite(rank).sum(axis=1) >= 2)
+    return BestRanks(best.query[kept], lang[kept], rank[kept]), names
 
 
 def _by_cluster(values: np.ndarray, members: np.ndarray) -> np.ndarray:
@@ -258,7 +287,9 @@ def _find_preferred(direction: np.ndarray, pair_p: np.ndarray) -> list[list[list
     return nested
 
 
-def _warn(ranks: RankTable, best: BestRanks, tests: Sequence[BlockTest], *, clustered: bool) -> list[str]:
+def _warn(
+    ranks: RankTable, best: BestRanks, labels: Sequence[str], tests: Sequence[BlockTest], *, clustered: bool
+) -> list[str]:
     """Say in sentences where the figures are degenerate or easily misread."""
     present = np.isfinite(best.rank)
     sizes = np.unique(present.sum(axis=1)).tolist()
@@ -266,15 +297,17 @@ def _warn(ranks: RankTable, best: BestRanks, tests: Sequence[BlockTest], *, clus
     all_tied = np.bincount(best.query_lang[tied], minlength=len(tests))
 
     def among(chosen: Sequence[bool]) -> str:
-        return ", ".join(lang for lang, yes in zip(ranks.languages, chosen, strict=True) if yes)
+        return ", ".join(lang for lang, yes in zip(labels, chosen, strict=True) if yes)
 
     some = [0 < test.blocks < _FEW_QUERIES for test in tests]
     no_test = [test.blocks > 0 and test.degrees_of_freedom == 0 for test in tests]
     mostly = [not none and 2 * count > test.blocks for none, count, test in zip(no_test, all_tied, tests, strict=True)]
     apart = [0 < test.degrees_of_freedom < test.treatments - 1 for test in tests]
     enough = [] if clustered else [_enough(test) for test in tests if test.degrees_of_freedom]
-    of_language = np.bincount(ranks.query_numbers * len(tests) + ranks.language_codes[1])  # relevant passages
+    of_language = np.bincount(ranks.query_numbers * len(ranks.languages) + ranks.language_codes[1])  # relevant passages
     sentences = {
+        f"The {len(ranks.languages)} languages are compared by family: the rank of a family is the geometric mean of "
+        "its languages' ranks.": len(labels) != len(ranks.languages),
         "There is nothing to compare: no query has relevant passages in two languages.": not sizes,
         f"Queries in {among(some)}: fewer than {_FEW_QUERIES}, so p-values are rough.": any(some),
         f"Queries in {among(no_test)}: no test, since each gives all its relevant passages one rank.": any(no_test),
@@ -289,7 +322,9 @@ def _warn(ranks: RankTable, best: BestRanks, tests: Sequence[BlockTest], *, clus
             test.degrees_of_freedom and not test.complete for test in tests
         ),
         "PEER (arXiv 2405.00978) is not given: with one relevant passage per language its p-value is the same whatever "
-        f"the order ({_peer_constants(sizes)}).": bool(sizes) and of_language.max() == 1,
+        f"the order ({_peer_constants(sizes)}).": bool(sizes)
+        and of_language.max() == 1
+        and len(labels) == len(ranks.languages),
     }
     return [sentence for sentence, holds in sentences.items() if holds]
 

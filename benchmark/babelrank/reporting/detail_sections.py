@@ -28,7 +28,7 @@ def detail_sections(detail: Detail) -> list[Section]:
     return [
         preference_section(detail.preference, detail.bias, languages),
         own_language_section(detail.preference, languages),
-        test_section(detail.tests, languages),
+        test_section(detail.tests),
         consistency_section(detail.consistency, detail.lists, languages),
         group_section(detail.groups, detail.figures.warning),
         distance_section(detail),
@@ -137,9 +137,10 @@ def own_language_section(preference: LanguagePreference, languages: Sequence[str
     )
 
 
-def test_section(tests: FriedmanTests, languages: Sequence[str]) -> Section:
+def test_section(tests: FriedmanTests) -> Section:
     """Show whether the languages' ranks differ more than by chance."""
     which = "Friedman's test" if all(tests.complete) else "the test of Skillings and Mack (Friedman's, for gaps)"
+    languages = tests.labels
     rows = zip(
         map(language_name, languages),
         tests.statistic,
