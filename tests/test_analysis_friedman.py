@@ -232,3 +232,27 @@ def test_real_passages_that_are_not_fully_parallel_are_tested_with_incomplete_bl
     assert not any(found.complete)
     for i, row in enumerate(found.preferred):
         assert row[i].count(1) == 6  # above each other language, whatever the query's
+
+
+def test_many_languages_are_compared_by_family():
+    codes = "ar bg bn ca cs cy da de el en es et eu fa fi fr ga gl gu he hi hr hu hy id is it ja ka ko lt ms th vi"
+    languages = [codes[i : i + 2] for i in range(0, len(codes), 3)]
+    rng = np.random.default_rng(0)
+    offset = {lang: 0.0 if lang in ("ar", "he") else 3.0 for lang in languages}
+    rows = []
+    for lang in languages:
+        for question in range(12):
+            order = np.argsort([offset[each] + rng.normal() for each in languages])
+            rank = np.empty(len(languages))
+            rank[order] = np.arange(1, len(languages) + 1)
+            rows += [
+                (lang, f"q{question}", other, f"{other}/{question}", 1, 1.0, rank[i])
+                for i, other in enumerate(languages)
+            ]
+    pool = dict.fromkeys(languages, 12)
+    tests = compare_languages(RankTable(pd.DataFrame(rows, columns=COLUMNS), tuple(languages), pool, tied=0))
+    assert "Afro-Asiatic" in tests.labels
+    assert len(tests.labels) < 20
+    semitic, germanic = tests.labels.index("Afro-Asiatic"), tests.labels.index("Indo-European")
+    assert tests.preferred[germanic][semitic][germanic] == 1
+    assert "languages are compared by family" in tests.warnings[0]

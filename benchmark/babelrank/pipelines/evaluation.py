@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from babelrank.analysis.errors import Errors, find_errors, gather_texts, select_worst
+from babelrank.analysis.friedman import MOST_LANGUAGES
 from babelrank.analysis.space import measure_space
 from babelrank.analysis.summary import analyse
 from babelrank.data.collection import Collection
@@ -30,6 +31,7 @@ from babelrank.ranking.dense import Corpus, DenseScorer
 from babelrank.ranking.panels import Scorer
 from babelrank.ranking.rank import Ranking, Tallier, rank
 from babelrank.ranking.tally import Request, Tally, tally
+from babelrank.ranking.top_table import LANGUAGE_DEPTH
 from babelrank.ranking.trec import write_qrels, write_run
 from babelrank.reporting.names import collection_stem
 from babelrank.reporting.provenance import Seconds, measure_cost
@@ -65,11 +67,14 @@ class RunExport:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The outcome for one collection: its results as reports keep them, the tables they follow from, and the errors."""
+    """The outcome for one collection: its results as reports keep them, the tables they follow from, and the errors.
+
+    Errors, and the embedding space, are analysed of up to `MOST_LANGUAGES` languages.
+    """
 
     results: CollectionResults
     ranking: Ranking
-    errors: Errors
+    errors: Errors | None
 
 
 def evaluate_collection(
@@ -109,20 +114,28 @@ def evaluate_collection(
         The memory limit is too low.
     """
     depth = 0 if export is None else export.depth
+    in_detail = len(collection.languages) <= MOST_LANGUAGES  # lists and maps of each pair would be most of the report
     represented = represent(
         collection, encoder, observer, transforms=transforms, store=store, streaming=streaming, source=source
     )
     with represented as (representations, memory, tallier):
         began = time.perf_counter()
-        ranking = rank(collection, representations, run_depth=depth, memory=memory, tallier=tallier)
+        ranking = rank(
+            collection,
+            representations,
+            language_depth=LANGUAGE_DEPTH if in_detail else 0,
+            run_depth=depth,
+            memory=memory,
+            tallier=tallier,
+        )
         ranking = replace(ranking, ranks=ranking.ranks.with_missing(collection.missing))
         ranked = time.perf_counter()
     analysis = analyse(ranking.ranks)
-    has_space = len(collection.languages) > 1 and streaming is None
+    has_space = len(collection.languages) > 1 and streaming is None and in_detail
     space = measure_space(collection, representations, top=ranking.top) if has_space else None
     with_texts = with_texts and collection.licence is not None
-    errors = find_errors(ranking.ranks, ranking.top)
-    texts = gather_texts(select_worst(errors), collection) if with_texts else None
+    errors = find_errors(ranking.ranks, ranking.top) if in_detail else None
+    texts = gather_texts(select_worst(errors), collection) if errors and with_texts else None
     seconds = Seconds(
         load=load_seconds,
         encode_query=representations.seconds[Role.QUERY],

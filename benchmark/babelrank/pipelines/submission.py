@@ -126,7 +126,7 @@ def submit(
         results,
         {name: each.ranking.ranks for name, each in evaluations.items()},
         {name: each.ranking.top for name, each in evaluations.items()},
-        {name: each.errors for name, each in evaluations.items()},
+        {name: each.errors for name, each in evaluations.items() if each.errors},
     )
     return result if reports is None else result.written_to(reports, with_leaderboard=with_leaderboard)
 

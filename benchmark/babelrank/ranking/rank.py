@@ -69,7 +69,7 @@ def rank(
     representations
         Of this collection's queries and passages, row by row.
     pool_depth, language_depth
-        Passages listed for each query, of the pool and of each language; at least 1.
+        Passages listed for each query, of the pool (at least 1) and of each language.
     run_depth
         Passages per query in `Ranking.best`; 0 for none.
     memory
@@ -93,8 +93,10 @@ def rank(
     >>> len(ranking.ranks.table) == len(collection.qrels)
     True
     """
-    if min(pool_depth, language_depth) < 1:
-        raise SearchError(f"pool_depth and language_depth must be at least 1, got {pool_depth} and {language_depth}.")
+    if pool_depth < 1 or language_depth < 0:
+        raise SearchError(
+            f"pool_depth must be at least 1 and language_depth at least 0, got {pool_depth} and {language_depth}."
+        )
 
     def work(scorer: Scorer, request: Request) -> Tally:
         return tallier(scorer, request) if tallier else tally(scorer, request, memory=memory, threads=threads)

@@ -8,6 +8,7 @@ from babelrank.analysis.bootstrap import question_scores
 from babelrank.analysis.clusters import clusters
 from babelrank.analysis.detail import analyse_in_detail
 from babelrank.analysis.errors import Errors, Texts, attach_texts, find_errors, select_worst
+from babelrank.analysis.friedman import MOST_LANGUAGES
 from babelrank.data.catalog import source_of
 from babelrank.ranking.table import RankTable
 from babelrank.ranking.top_table import TopTable
@@ -21,6 +22,7 @@ from babelrank.reporting.space_section import space_section
 from babelrank.reporting.stored_tables import read_stored_ranks, read_stored_top
 
 _REMEDY = "To have it, submit the model again (babelrank submit MODEL) without streaming; nothing is encoded again."
+_TOO_MANY = f"Errors and the embedding space are analysed of up to {MOST_LANGUAGES} languages."
 
 # Of a collection: its rank table, its top passages, and the errors that were found in both.
 InMemory = tuple[RankTable, TopTable | None, Errors | None]
@@ -59,7 +61,8 @@ def make_content(
         ranks, top, errors = read_stored_ranks(folder, collection.ranks), None, None
     else:
         return Content()
-    if top is None and collection.top and (folder / collection.top.file).exists():
+    many = len(collection.languages) > MOST_LANGUAGES
+    if top is None and collection.top and not many and (folder / collection.top.file).exists():
         top = read_stored_top(folder, collection.top)
     measure, of_row = shown.headline[0], clusters(ranks)
     if not shown.has_bias:
@@ -70,6 +73,8 @@ def make_content(
         estimates, sections = estimate(ranks, detail.figures, shown, detail.bias), detail_sections(detail)
     if not shown.has_pool:
         return Content(estimates)
+    if many:
+        return Content(estimates, [*sections, Section("Not in this report", _TOO_MANY)])
     left_out = []
     if collection.space is None:
         left_out.append(f"Embedding space: it was not measured. {_REMEDY}")

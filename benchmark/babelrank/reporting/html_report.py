@@ -5,7 +5,7 @@ In: results, as their file has them, with what was computed from the rank tables
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
 from babelrank.analysis.settings import Cell
@@ -22,6 +22,7 @@ from babelrank.reporting.facts import (
 from babelrank.reporting.formatting import show_count, show_dimension, show_parameters, show_score
 from babelrank.reporting.heatmaps import HEATMAPS, pair_view
 from babelrank.reporting.html_page import anchor, render_page
+from babelrank.reporting.large import by_family
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.results import CollectionResults, Results
 from babelrank.reporting.sections import Section
@@ -94,6 +95,10 @@ def render_report_html(
     parts = {
         name: [*collection_sections(name, collection, known[name]), *(sections or {}).get(name, ())]
         for name, collection in results.collections.items()
+    }
+    parts = {
+        name: [replace(section, matrices=[*map(by_family, section.matrices)]) for section in chosen]
+        for name, chosen in parts.items()
     }
     views = {
         anchor(name, section.title, view.label): view.data()

@@ -16,6 +16,7 @@ from babelrank.reporting.facts import (
 )
 from babelrank.reporting.heatmaps import PAIRS, heatmaps_of, render_svg
 from babelrank.reporting.html_report import REPORT_PAGE, render_report_html
+from babelrank.reporting.large import by_family
 from babelrank.reporting.markdown import Markdown, fence, render_template
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.results import CollectionResults, Results
@@ -69,7 +70,9 @@ def render_report(
 def render_heatmaps(results: Results) -> dict[str, str]:
     """Return the heatmaps of a report by file name."""
     return {
-        heatmap.file_name(name): render_svg(heatmap.view(collection), [results.model.name, f"{name}: {heatmap.title}"])
+        heatmap.file_name(name): render_svg(
+            by_family(heatmap.view(collection)), [results.model.name, f"{name}: {heatmap.title}"]
+        )
         for name, collection in results.collections.items()
         for heatmap in heatmaps_of(name, collection)
     }
@@ -141,7 +144,7 @@ def _shown(name: str, collection: CollectionResults, estimates: CollectionEstima
         "summary": summary_table(name, collection, estimates.intervals),
         "certainty": certainty(estimates),
         "recall": recall_note(estimates.recall),
-        "pairs": PAIRS.view(collection) if shown.has_pool else None,
+        "pairs": by_family(PAIRS.view(collection)) if shown.has_pool else None,
         "n": f"{numbers.pop():,}" if len(numbers) == 1 else "",
         "bias": [bias_table(estimates.bias), effect_table(estimates.bias)] if estimates.bias else [],
         "distance": distance_table(collection) if shown.has_bias else None,

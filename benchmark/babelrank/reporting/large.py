@@ -1,0 +1,64 @@
+"""Matrices of many languages -> matrices of language families, which a page can show."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from babelrank.analysis.friedman import MOST_LANGUAGES
+from babelrank.analysis.settings import Cell
+from babelrank.data.language_facts import language_facts
+from babelrank.reporting.matrices import Margin, MatrixView
+
+
+def by_family(view: MatrixView) -> MatrixView:
+    """Return a matrix over families of languages if there are more than `MOST_LANGUAGES` languages, else the view.
+
+    A cell is the mean over the pairs of languages that have a value; where ratios matter, the geometric mean.
+    """
+    if max(len(view.rows), len(view.columns)) <= MOST_LANGUAGES:
+        return view
+    rows, columns = _find_families(view.rows), _find_families(view.columns)
+    mean = _geometric_mean if view.logarithmic else _mean
+
+    def margin(side: Margin | None, members: dict[str, list[int]]) -> Margin | None:
+        if side is None:
+            return None
+        values = np.array(side.values, dtype=float)
+        n = None if side.n is None else [sum(side.n[i] for i in places) for places in members.values()]
+        return replace(side, values=[mean(values[places]) for places in members.values()], n=n)
+
+    values = np.array(view.values, dtype=float)
+    n = None
+    if view.n is not None:
+        counts = np.array(view.n)
+        n = [[int(counts[np.ix_(i, j)].sum()) for j in columns.values()] for i in rows.values()]
+    return replace(
+        view,
+        rows=list(rows),
+        columns=list(columns),
+        values=[[mean(values[np.ix_(i, j)]) for j in columns.values()] for i in rows.values()],
+        n=n,
+        intervals=None,
+        right=margin(view.right, rows),
+        below=margin(view.below, columns),
+        note=f"{view.note} Families of languages: each cell is the mean over its pairs of languages.".strip(),
+    )
+
+
+def _find_families(languages: Sequence[str]) -> dict[str, list[int]]:
+    """Return the places of each family's languages, by its name; a language of unknown family stands for itself."""
+    families: dict[str, list[int]] = {}
+    for place, lang in enumerate(languages):
+        families.setdefault(language_facts(lang).family or lang, []).append(place)
+    return dict(sorted(families.items()))
+
+
+def _mean(values: np.ndarray) -> Cell:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else None
+
+
+def _geometric_mean(values: np.ndarray) -> Cell:
+    known = values[~np.isnan(values)]
+    return float(np.exp(np.log(known).mean())) if known.size else None

@@ -1,0 +1,51 @@
+"""Matrices of more than 32 languages are shown by family."""
+
+import pytest
+
+from babelrank.data.language_facts import language_facts
+from babelrank.data.ntrex import find_variants
+from babelrank.reporting.large import by_family
+from babelrank.reporting.matrices import Margin, MatrixView
+
+LANGUAGES = [
+    *("ar", "bg", "bn", "ca", "cs", "cy", "da", "de", "el", "en", "es", "et", "eu", "fa", "fi", "fr", "ga", "gl", "gu"),
+    *("he", "hi", "hr", "hu", "hy", "id", "is", "it", "ja", "ka", "ko", "lt", "ms", "th", "vi"),
+]  # fmt: skip
+
+
+def view(languages, **others):
+    size = len(languages)
+    values = [[float(i * size + j) for j in range(size)] for i in range(size)]
+    return MatrixView("mAP", "mAP", languages, languages, values, "{:.1f}".format, "mAP", **others)
+
+
+def test_few_languages_are_shown_one_by_one():
+    few = view(LANGUAGES[:32])
+    assert by_family(few) is few
+
+
+def test_many_are_shown_by_family():
+    size = len(LANGUAGES)
+    counts = [[2] * size for _ in range(size)]
+    grouped = by_family(view(LANGUAGES, n=counts, right=Margin("Mul.", "all", [1.0] * size, [3] * size)))
+    assert grouped.rows == sorted({language_facts(lang).family for lang in LANGUAGES})
+    ja, semitic = grouped.rows.index("Japonic"), grouped.rows.index("Afro-Asiatic")
+    row, places = LANGUAGES.index("ja"), [LANGUAGES.index("ar"), LANGUAGES.index("he")]
+    assert grouped.values[ja][semitic] == pytest.approx(sum(row * size + place for place in places) / 2)
+    assert grouped.n[ja][semitic] == 4
+    assert grouped.right.n[semitic] == 6
+    assert grouped.table.rows
+
+
+def test_ratios_are_averaged_as_ratios():
+    size = len(LANGUAGES)
+    values = [[1.0 if j % 2 else 100.0 for j in range(size)] for _ in range(size)]
+    grouped = by_family(MatrixView("rank", "rank", LANGUAGES, LANGUAGES, values, str, "rank", logarithmic=True))
+    families = grouped.rows
+    arabic, hebrew = LANGUAGES.index("ar") % 2, LANGUAGES.index("he") % 2
+    expected = 10.0 if arabic != hebrew else (1.0 if arabic else 100.0)
+    assert grouped.values[0][families.index("Afro-Asiatic")] == pytest.approx(expected)
+
+
+def test_variants_of_a_language_are_close():
+    assert find_variants(["de", "pt", "pt-BR"]) == [["de"], ["pt", "pt-BR"]]
