@@ -6,9 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from babelrank.analysis.bootstrap import Interval, QuestionScores, find_interval, require_paired
-from babelrank.analysis.comparison import contributions_to, holm, permutation_test, shares_of
-
-SIGNIFICANT = 0.05
+from babelrank.analysis.comparison import SIGNIFICANT, contributions_to, holm, permutation_test, shares_of
 
 
 @dataclass(frozen=True)

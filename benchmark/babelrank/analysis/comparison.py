@@ -23,7 +23,7 @@ from babelrank.analysis.bootstrap import (
 
 _FLIPS = 10_000  # at least; the smallest p-value that can come out is 1 / (flips + 1)
 _FLIPS_PER_TEST = 100  # where more tests are corrected together
-_SIGNIFICANT = 0.05
+SIGNIFICANT = 0.05
 _CHUNK = 500  # rows of random signs at once: 5 MB for XQuAD-R's questions
 
 
@@ -294,7 +294,7 @@ def _effect(contributions: np.ndarray) -> float:
 
 def _tally(differences: np.ndarray, p_values: np.ndarray, *, falls: bool) -> Tally:
     corrected = holm(p_values)
-    significant = corrected < _SIGNIFICANT
+    significant = corrected < SIGNIFICANT
     better = significant & ((differences < 0) if falls else (differences > 0))
     wins, told = int(better.sum()), int(significant.sum())
     return Tally(wins, int((~np.isnan(corrected)).sum()) - told, told - wins)

@@ -13,9 +13,15 @@ import numpy as np
 from scipy.special import stdtrit
 
 from babelrank.analysis.bootstrap import RANK_DISTANCE, QuestionScores, require_paired
-from babelrank.analysis.comparison import contributions_to, holm, permutation_test, shares_of, standard_errors
+from babelrank.analysis.comparison import (
+    SIGNIFICANT,
+    contributions_to,
+    holm,
+    permutation_test,
+    shares_of,
+    standard_errors,
+)
 
-SIGNIFICANT = 0.05
 POWER = 0.8
 PRACTICAL_MARGIN = 0.001  # smaller differences of an accuracy may look alike where three decimals are shown
 

@@ -16,8 +16,7 @@ from markdown_it import MarkdownIt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from babelrank.analysis.bootstrap import MACRO_MEASURES, RANK_DISTANCE, Interval
-from babelrank.analysis.comparison import holm
-from babelrank.analysis.letters import SIGNIFICANT
+from babelrank.analysis.comparison import SIGNIFICANT, holm
 from babelrank.analysis.seeds import RecipeDifference
 from babelrank.errors import ReportError
 from babelrank.files import atomic_write, read_toml

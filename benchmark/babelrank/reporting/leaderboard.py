@@ -8,8 +8,9 @@ from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.letters import PRACTICAL_MARGIN
 from babelrank.errors import ReportError
 from babelrank.files import atomic_write
-from babelrank.reporting.boards import EFFECT, Board, make_boards, meanings
+from babelrank.reporting.boards import EFFECT, Board, make_boards
 from babelrank.reporting.cache import Cache, digest, open_cache
+from babelrank.reporting.column_meanings import meanings
 from babelrank.reporting.estimates import Estimates
 from babelrank.reporting.html_page import render_page
 from babelrank.reporting.html_report import REPORT_PAGE

@@ -6,7 +6,7 @@ results.json; `results_file` reads and writes it.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar
@@ -361,25 +361,6 @@ def catalog_order(collection: str) -> tuple[int, str]:
     """Sort key of collections: as the catalog has them, defaults before variants."""
     source, known = source_of(collection), list(SOURCES.values())
     return known.index(source) if source else len(known), collection
-
-
-def base_names(models: Iterable[ModelResults]) -> dict[str, str]:
-    """Return the name of each model's base model, by the model's name; one that is no variant is its own.
-
-    A base model is known by its name in reports, or by that under which it was submitted.
-    """
-    known = list(models)
-    named = {model.submitted_as: model.name for model in known if model.base_model is None}
-    named |= {model.name: model.name for model in known}
-    direct = {model.name: named.get(model.base_model or "", model.base_model or model.name) for model in known}
-    found = {}
-    for name in direct:
-        base, passed = name, {name}
-        while direct.get(base, base) not in passed:
-            base = direct[base]
-            passed.add(base)
-        found[name] = base
-    return found
 
 
 def find_collections(models: Sequence[Results], collection: str) -> list[CollectionResults]:

@@ -9,9 +9,10 @@ from babelrank.analysis.bootstrap import MACRO_MEASURES, RANK_DISTANCE
 from babelrank.analysis.scaling import FEWEST_SIZES, POWER_LAW, ScalingPoint, fit_families
 from babelrank.reporting.cache import Cache
 from babelrank.reporting.formatting import show_change, show_count, show_score, show_signed
-from babelrank.reporting.results import CollectionResults, ModelResults, base_names
+from babelrank.reporting.results import CollectionResults, ModelResults
 from babelrank.reporting.summary import MACRO_LABELS, macro_value
 from babelrank.reporting.tables import Column, Entry, Table
+from babelrank.reporting.variants import base_names
 
 Evaluated = tuple[ModelResults, CollectionResults]
 
