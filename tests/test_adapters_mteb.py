@@ -96,6 +96,9 @@ def test_vectors_are_those_that_mteb_itself_embeds(register, tiny_model, monkeyp
     mteb.evaluate(record(mteb.get_model("acme/fake")), task, cache=None)
     encoder = load("mteb:acme/fake", options={"task": "MockRetrievalTask"})
     assert isinstance(encoder, MtebEncoder)
+    prompts = [encoder.info.notes[f"{role} prompt"] for role in ("query", "document")]
+    assert prompts[1] == ("''" if instructed else "'told: '")
+    assert prompts[0].startswith("'Instruct: " if instructed else "'ask: ")
     for role, encode in (("query", encoder.encode_query), ("document", encoder.encode_document)):
         texts, expected = seen[role]
         np.testing.assert_allclose(encode(texts), expected, atol=1e-6)

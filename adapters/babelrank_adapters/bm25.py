@@ -17,8 +17,7 @@ from scipy.sparse import csr_array
 
 from babelrank.encoding.protocol import PROMPT_NAMES, Adapter, EncoderInfo, EncoderOptions, Role, Similarity
 from babelrank.encoding.vectors import Kind
-from babelrank.errors import EncoderError
-from babelrank_adapters.extras import extra
+from babelrank.errors import EncoderError, requires
 from babelrank_adapters.option_types import number, one_of, positive_integer
 
 MODEL = "bm25"
@@ -160,7 +159,7 @@ def _load(options: EncoderOptions) -> Bm25Encoder:
         if "delta" in given:
             raise EncoderError(f"adapter 'bm25': --option delta is for the methods {' and '.join(_DELTA_METHODS)}.")
         del settings["delta"]
-    with extra("bm25"):
+    with requires("bm25", EncoderError):
         return Bm25Encoder(settings)
 
 

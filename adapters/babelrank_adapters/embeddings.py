@@ -13,7 +13,7 @@ in any order of texts; the ids tell which text each belongs to.
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +21,11 @@ import numpy as np
 
 from babelrank.data.export import SIDES, read_texts
 from babelrank.encoding.protocol import PROMPT_NAMES, Adapter, EncoderInfo, EncoderOptions, Similarity
-from babelrank.errors import DataError, EncoderError
+from babelrank.errors import DataError, EncoderError, listed
 
 # Of the same text, encoded twice: how far vectors may lie apart, by length. Batching and half precision move them by
 # less; another prompt or another text by more.
 _SAME = 0.02
-_SHOWN = 5  # ids that an error names
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ def _read_safetensors(path: Path) -> tuple[list[str], np.ndarray]:
 
     tensors = load_file(path)
     if len(tensors) != 1:
-        raise EncoderError(f"{path}: holds {len(tensors)} tensors ({_listed(tensors)}), expected one.")
+        raise EncoderError(f"{path}: holds {len(tensors)} tensors ({listed(tensors)}), expected one.")
     return _read_ids(path), next(iter(tensors.values()))
 
 
@@ -154,7 +153,7 @@ def _read_parquet(path: Path) -> tuple[list[str], np.ndarray]:
 
     table = parquet.read_table(path)
     if not {"id", "vector"} <= set(table.column_names):
-        raise EncoderError(f"{path}: has the columns {_listed(table.column_names)}, expected id and vector.")
+        raise EncoderError(f"{path}: has the columns {listed(table.column_names)}, expected id and vector.")
     vectors = table["vector"].combine_chunks()
     sizes = compute.list_value_length(vectors).to_pylist()
     if len(set(sizes)) != 1 or None in sizes:
@@ -186,7 +185,7 @@ def _check_vectors(path: Path, ids: Sequence[str], vectors: np.ndarray) -> None:
         raise EncoderError(f"{path}: {len(vectors)} vectors for {len(ids)} ids.")
     broken = np.flatnonzero(~np.isfinite(vectors).all(axis=1)).tolist()
     if broken:
-        raise EncoderError(f"{path}: NaN or infinity in the vectors of {_listed(ids[row] for row in broken)}.")
+        raise EncoderError(f"{path}: NaN or infinity in the vectors of {listed(ids[row] for row in broken)}.")
 
 
 def _check_ids(path: Path, ids: Sequence[str], exported: dict[str, str]) -> None:
@@ -197,14 +196,7 @@ def _check_ids(path: Path, ids: Sequence[str], exported: dict[str, str]) -> None
     }
     for problem, names in problems.items():
         if names:
-            raise EncoderError(f"{path}: {len(names)} ids {problem}: {_listed(names)}.")
-
-
-def _listed(names: Iterable[str]) -> str:
-    """Name the first few, and how many more there are."""
-    every = list(names)
-    more = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
-    return ", ".join(every[:_SHOWN]) + more
+            raise EncoderError(f"{path}: {len(names)} ids {problem}: {listed(names)}.")
 
 
 def _alike(one: np.ndarray, other: np.ndarray) -> bool:

@@ -22,8 +22,7 @@ from babelrank.encoding.protocol import (
     parse_similarity,
 )
 from babelrank.encoding.vectors import Kind, Vectors
-from babelrank.errors import EncoderError
-from babelrank_adapters.extras import extra
+from babelrank.errors import EncoderError, requires
 from babelrank_adapters.option_types import boolean, positive_integer
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ class MtebEncoder:
                 "task": task.name,
                 **({"embed_dim": int(length)} if length else {}),
             },
-            notes={"prompts from": f"mteb, for {task.name}"},
+            notes={"prompts from": f"mteb, for {task.name}", **_prompts(model, task)},
             kind=kind_of(first),
             device=str(getattr(getattr(model, "model", None), "device", "") or options.device or "cpu"),
         )
@@ -98,6 +97,24 @@ class MtebEncoder:
         return to_vectors(answer, self._name, len(texts))
 
 
+def _prompts(model: Any, task: "TaskMetadata") -> dict[str, str]:
+    """Return what mteb puts before texts, by role; nothing for wrappers that decide on it in code of their own."""
+    from mteb.models.instruct_wrapper import InstructSentenceTransformerModel
+    from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
+    from mteb.types import PromptType
+
+    def prompt(role: Role) -> str | None:
+        kind = PromptType(role.value)
+        if type(model) is SentenceTransformerEncoderWrapper:
+            return (model.model_prompts or {}).get(model.get_prompt_name(task, kind) or "")
+        instructs = role is Role.QUERY or model.apply_instruction_to_passages
+        return str(model.get_task_instruction(task, kind)) if instructs else None
+
+    if type(model) not in (SentenceTransformerEncoderWrapper, InstructSentenceTransformerModel):
+        return {}
+    return {f"{role} prompt": repr(prompt(role) or "") for role in Role}
+
+
 def _similarity(meta: "ModelMeta", vectors: Vectors) -> Similarity:
     """Return what mteb scores by; the cosine if it does not say, and between tokens the dot product."""
     if meta.similarity_fn_name is None:
@@ -110,7 +127,7 @@ def _load(model: str, options: EncoderOptions) -> MtebEncoder:
     options.reject_unsupported(NAME, "query_prompt", "document_prompt", *PROMPT_NAMES, "max_length", "dtype")
     given = options.read_options(NAME, _OPTIONS)
     name = model.removeprefix(_PREFIX)
-    with extra("mteb"):
+    with requires("mteb", EncoderError):
         import mteb
     from datasets import disable_progress_bars
 

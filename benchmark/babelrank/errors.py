@@ -48,6 +48,13 @@ def requires(extra: str, error_class: type[BabelrankError]) -> Iterator[None]:
         raise error_class(f"{error}: pip install 'babelrank[{extra}]' brings it.") from error
 
 
+def listed(names: Iterable[str], most: int = 5) -> str:
+    """Name the first few, and say how many more there are."""
+    every = list(names)
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more
+
+
 def unknown_choice(kind: str, given: str, choices: Iterable[str]) -> str:
     """Say that `given` is no known `kind`, which one may have been meant, and which there are."""
     known = sorted(map(str, choices))

@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 from transformers.utils.loading_report import LoadStateDictInfo
 
 from babelrank.encoding.model_files import ModelFiles, require_safe_weights
-from babelrank.errors import BabelrankError, EncoderError
+from babelrank.errors import BabelrankError, EncoderError, listed
 
 _LOGGER = logging.getLogger(__name__)
 _LOADING = RLock()  # one checkpoint at a time, as each needs reports of its own
@@ -128,28 +128,30 @@ def _require_weights(
     untrusted = _has_own_code(files) and not trust_remote_code
     hint = f" The model comes with code of its own. {_TRUST}" if untrusted else ""
     unknown = sorted({key for report in reports for key in report.unexpected_keys})
-    found = f" It has {_listed(unknown)} instead." if unknown else ""
+    found = f" It has {listed(unknown, _SHOWN)} instead." if unknown else ""
     missing = {key for report in reports for key in report.missing_keys}
     if not _reads_pooler(parts):
         missing = {key for key in missing if _POOLER not in key.split(".")}
     if missing:
-        raise EncoderError(f"{files.name}: the checkpoint lacks weights: {_listed(sorted(missing))}.{found}{hint}")
+        raise EncoderError(
+            f"{files.name}: the checkpoint lacks weights: {listed(sorted(missing), _SHOWN)}.{found}{hint}"
+        )
     wrong = {key for report in reports for key, *_ in report.mismatched_keys}
     wrong |= {key for report in reports for key in report.conversion_errors}
     if wrong:
         raise EncoderError(
             f"{files.name}: weights do not fit the architecture that config.json describes: "
-            f"{_listed(sorted(wrong))}.{hint}"
+            f"{listed(sorted(wrong), _SHOWN)}.{hint}"
         )
     inside = _parts_of_encoders(parts)
     left_over = [key for key in unknown if not inside.isdisjoint(key.split(".")[:2])]
     if left_over and untrusted:
         raise EncoderError(
             f"{files.name}: the library's architecture has no place for weights of the checkpoint: "
-            f"{_listed(left_over)}.{hint}"
+            f"{listed(left_over, _SHOWN)}.{hint}"
         )
     if left_over:
-        _LOGGER.warning("%s: weights of the checkpoint are not used: %s.", files.name, _listed(left_over))
+        _LOGGER.warning("%s: weights of the checkpoint are not used: %s.", files.name, listed(left_over, _SHOWN))
     elif untrusted:
         _LOGGER.warning(
             "%s: the model comes with code of its own; the library's is used instead. %s", files.name, _TRUST
@@ -173,8 +175,3 @@ def _parts_of_encoders(parts: Sequence[nn.Module]) -> set[str]:
     """Return what the parts of transformers are called, without heads and poolers."""
     encoders = [part.base_model for part in parts if isinstance(part, PreTrainedModel)]
     return {name for encoder in encoders for name, _ in encoder.named_children()} - {_POOLER}
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
