@@ -23,6 +23,7 @@ DOCUMENTED = (
     "babelrank.api.collections",
     "babelrank.api.encoders",
     "babelrank.api.evaluation",
+    "babelrank.api.pages",
     "babelrank.api.recommendation",
     "babelrank.api.reports",
     "babelrank.api.runs",

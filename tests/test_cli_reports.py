@@ -92,7 +92,7 @@ def test_what_an_experiment_needs_stays(babelrank, reports, tmp_path):
 
 
 def test_after_a_failure_the_report_is_back(reports, tmp_path, monkeypatch):
-    from babelrank.api import reports as module
+    from babelrank.api import pages as module
 
     before = content_of(tmp_path)
 

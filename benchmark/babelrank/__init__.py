@@ -31,19 +31,14 @@ if TYPE_CHECKING:
     from babelrank.api.encoders import StoreListing, check_model, list_store, prune_store
     from babelrank.api.evaluation import diagnose, evaluate, submit
     from babelrank.api.experiments import ExperimentPreview, preview_experiment, run_experiment
+    from babelrank.api.pages import build_site, check_pages, publish, refresh_pages, remove_reports, rename_report
     from babelrank.api.recommendation import recommend
     from babelrank.api.reports import (
-        build_site,
-        check_pages,
         compare,
         export_reports,
         leaderboard,
         load_report,
         plot,
-        publish,
-        refresh_pages,
-        remove_reports,
-        rename_report,
     )
     from babelrank.api.runs import ApproximationReport, approximate, compare_runs, fuse_runs, rerank_run, score_run
     from babelrank.api.schema import results_schema
@@ -110,10 +105,10 @@ _HOMES = {
     "approximate": "api.runs",
     "as_mteb_task": "api.collections",
     "average_checkpoints": "api.training",
-    "build_site": "api.reports",
+    "build_site": "api.pages",
     "center_model": "api.training",
     "check_model": "api.encoders",
-    "check_pages": "api.reports",
+    "check_pages": "api.pages",
     "compare": "api.reports",
     "compare_runs": "api.runs",
     "describe_collection": "api.collections",
@@ -138,12 +133,12 @@ _HOMES = {
     "preview_experiment": "api.experiments",
     "preview_training": "api.training",
     "prune_store": "api.encoders",
-    "publish": "api.reports",
+    "publish": "api.pages",
     "rank": "ranking.rank",
     "recommend": "api.recommendation",
-    "refresh_pages": "api.reports",
-    "remove_reports": "api.reports",
-    "rename_report": "api.reports",
+    "refresh_pages": "api.pages",
+    "remove_reports": "api.pages",
+    "rename_report": "api.pages",
     "rerank_run": "api.runs",
     "results_schema": "api.schema",
     "run_experiment": "api.experiments",

@@ -1,32 +1,22 @@
-"""What follows from reports alone: results read again, comparisons, the leaderboard, pages, figures, other formats."""
+"""What reports say: results read again, comparisons, the leaderboard as a table, figures, other formats."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from babelrank.analysis.bootstrap import MACRO_MEASURES, RANK_DISTANCE
-from babelrank.analysis.letters import PRACTICAL_MARGIN
 from babelrank.analysis.measures import MEASURES
 from babelrank.api.inputs import reports_folder
 from babelrank.comparison import Comparison, compare_results
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.files import as_path
-from babelrank.reporting import moving
-from babelrank.reporting.cache import FILE_NAME as CACHE_NAME
-from babelrank.reporting.cache import Cache
-from babelrank.reporting.experiment import check_experiments, write_experiments
-from babelrank.reporting.leaderboard import check_leaderboard, write_leaderboard
 from babelrank.reporting.measures import measures_of
-from babelrank.reporting.pages import LEADERBOARD
-from babelrank.reporting.publication import Repository
-from babelrank.reporting.refresh import check_reports, refresh_reports
 from babelrank.reporting.report import find_folder, read_reports
 from babelrank.reporting.results import catalog_order
 from babelrank.result import Result, read_result
 
 _BOARD = ["collection", "model", "measure", *MACRO_MEASURES, "parameters", "folder"]
-_EXPERIMENTS = "experiments"  # folder next to that of the reports
 
 
 def load_report(model: str | Path, reports: str | Path | None = None) -> Result:
@@ -137,203 +127,6 @@ def leaderboard(reports: str | Path | None = None, *, measure: str | None = None
         return pd.DataFrame(columns=_BOARD)
     board = board.sort_values(["_order", "_score", "model"], ignore_index=True)
     return board.reindex(columns=_BOARD).astype(dict.fromkeys(MACRO_MEASURES, float))
-
-
-def refresh_pages(reports: str | Path | None = None, *, margin: float = PRACTICAL_MARGIN) -> list[Path]:
-    """Regenerate the leaderboard, experiments' pages and each report's pages where they are not current.
-
-    The leaderboard is written next to the folder of the reports, where ``experiments/`` is looked for, too.
-
-    Parameters
-    ----------
-    reports
-        As for `load_report`.
-    margin
-        Differences up to this do not matter in practice: the leaderboard's letters separate models only beyond it.
-
-    Returns
-    -------
-    list of Path
-        The files that changed.
-
-    Raises
-    ------
-    ReportError
-        A report or an experiment cannot be read, or a page cannot be written.
-
-    Examples
-    --------
-    >>> import babelrank
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     [path.name for path in babelrank.refresh_pages(f"{folder}/reports")]
-    ['leaderboard.md', 'leaderboard.html']
-    """
-    folder = reports_folder(reports)
-    # The leaderboard comes first, as reports link to it if it is there.
-    changed = write_leaderboard(folder, folder.parent, margin=margin)
-    return [*changed, *write_experiments(folder.parent / _EXPERIMENTS, folder), *refresh_reports(folder)]
-
-
-def remove_reports(*models: str, reports: str | Path | None = None) -> list[Path]:
-    """Remove reports, and refresh the leaderboard if there is one; return the folders that are gone.
-
-    Parameters
-    ----------
-    models
-        Names of models, or of folders in `reports`, in full.
-    reports
-        As for `load_report`.
-
-    Raises
-    ------
-    ReportError
-        A report does not exist, or an experiment needs it; nothing is removed then.
-
-    Examples
-    --------
-    >>> import babelrank
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     _ = babelrank.submit("use-multilingual-v3", "sample:en", reports=f"{folder}/reports")
-    ...     [path.name for path in babelrank.remove_reports("use-multilingual-v3", reports=f"{folder}/reports")]
-    ['use-multilingual-v3']
-    """
-    folder = reports_folder(reports)
-    found = moving.find_own(models, folder, folder.parent / _EXPERIMENTS)
-    with moving.set_aside(found, folder):
-        _refresh(folder)
-    return found
-
-
-def rename_report(model: str, name: str, reports: str | Path | None = None) -> Path:
-    """Give a report another name, and refresh the leaderboard if there is one; return its new folder.
-
-    Parameters
-    ----------
-    model
-        As for `remove_reports`.
-    name
-        The new name of the model in reports; the folder's follows from it.
-    reports
-        As for `load_report`.
-
-    Raises
-    ------
-    ReportError
-        The report does not exist, an experiment needs it, the name is not valid, or another report has it. Nothing has
-        changed then.
-    """
-    folder = reports_folder(reports)
-    (found,) = moving.find_own([model], folder, folder.parent / _EXPERIMENTS)
-    place = moving.copy_renamed(found, name)
-    with moving.set_aside([found], folder, place):
-        _refresh(folder)
-    return place
-
-
-def _refresh(folder: Path) -> None:
-    if (folder.parent / LEADERBOARD).exists():
-        refresh_pages(folder)
-    else:
-        refresh_reports(folder)
-
-
-def check_pages(reports: str | Path | None = None, *, margin: float = PRACTICAL_MARGIN) -> Iterator[Path]:
-    """Yield the files that `refresh_pages` would write, and rank tables that are missing or damaged; change nothing.
-
-    Parameters
-    ----------
-    reports
-        As for `load_report`.
-    margin
-        As for `refresh_pages`.
-
-    Yields
-    ------
-    Path
-        Each as soon as it is found: a damaged rank table comes before the error of what follows from it.
-
-    Raises
-    ------
-    ReportError
-        A report, a rank table or an experiment cannot be read.
-    """
-    folder = reports_folder(reports)
-    cache = Cache(folder / CACHE_NAME)
-    yield from map(Path, check_reports(folder, cache))
-    yield from map(Path, check_leaderboard(folder, folder.parent, cache, margin=margin))
-    yield from map(Path, check_experiments(folder.parent / _EXPERIMENTS, folder, cache))
-
-
-def build_site(folder: str | Path, reports: str | Path | None = None) -> Path:
-    """Build a static site of the leaderboard, all reports and experiments, for any host; return its index.
-
-    Parameters
-    ----------
-    folder
-        Where the site goes; made if need be. Other files in it stay.
-    reports
-        As for `load_report`.
-
-    Raises
-    ------
-    ReportError
-        A report or an experiment cannot be read, or the folder cannot be written or is within `reports`.
-    """
-    from babelrank.reporting.site import build_site as build
-
-    found = reports_folder(reports)
-    return build(found, found.parent / _EXPERIMENTS, as_path(folder))
-
-
-def publish(
-    name: str,
-    reports: str | Path | None = None,
-    *,
-    title: str | None = None,
-    private: bool = False,
-    dry_run: bool = False,
-) -> list[Repository]:
-    """Publish the site as a static Space on the Hub, and results with rank tables as a data set.
-
-    What an earlier publication left and is no longer there is removed; other files of the repositories stay.
-
-    Parameters
-    ----------
-    name
-        ``ORG/NAME`` of both repositories; made if need be.
-    reports
-        As for `load_report`.
-    title
-        What people read; by default NAME.
-    private
-        Whether repositories that are made are private.
-    dry_run
-        Upload nothing.
-
-    Returns
-    -------
-    list of Repository
-        The data set and the Space, with their files.
-
-    Raises
-    ------
-    ReportError
-        The name is not valid, there are no reports, one cannot be read, or the Hub refuses.
-
-    Examples
-    --------
-    >>> import babelrank
-    >>> dataset, space = babelrank.publish("my-team/leaderboard", "reports", dry_run=True)
-    >>> "reports/bm25/results.json" in dataset.files, "index.html" in space.files
-    (True, True)
-    """
-    from babelrank.reporting.publication import publish as run
-
-    folder = reports_folder(reports)
-    shown = title or name.rpartition("/")[2]
-    return run(name, folder, folder.parent / _EXPERIMENTS, title=shown, private=private, dry_run=dry_run)
 
 
 def plot(

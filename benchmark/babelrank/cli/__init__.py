@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import babelrank
-from babelrank.cli import analysis, approximation, check, collections, evaluation, runs, training
+from babelrank.cli import analysis, approximation, check, collections, evaluation, reports, runs, training
 from babelrank.cli.common import Warnings
 from babelrank.cli.failures import DEBUG_OPTION, DEBUG_VARIABLE, ends_in_a_sentence, finish_output, report
 
@@ -39,11 +39,11 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     evaluation.adapters,
     evaluation.cache,
     approximation.approximate,
-    analysis.leaderboard,
-    analysis.remove,
-    analysis.rename,
-    analysis.site,
-    analysis.publish,
+    reports.leaderboard,
+    reports.remove,
+    reports.rename,
+    reports.site,
+    reports.publish,
     analysis.plot,
     analysis.compare,
     analysis.recommend,

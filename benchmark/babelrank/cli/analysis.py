@@ -1,99 +1,25 @@
-"""`leaderboard`, `site`, `plot`, `compare`, `export` and `schema`: all that follows from reports alone."""
+"""`plot`, `compare`, `recommend`, `export` and `schema`: what reports say, in other forms."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 import babelrank
 from babelrank.cli.common import (
-    DataOption,
     JsonOption,
-    MissingOption,
     ReportsOption,
     parse_count,
     show,
-    show_error,
     show_json,
 )
-from babelrank.cli.runs import SplitOption, SubsetOption
+from babelrank.cli.option_groups import run_options, takes
 
 ModelsArgument = Annotated[list[str], typer.Argument(help="Names or folders of reports.", metavar="MODEL…")]
 CollectionsOption = Annotated[
     list[str] | None,
-    typer.Option("--collection", "-c", help="May be repeated [default: all that the reports have]."),
+    typer.Option("--collection", "-c", help="A collection; may be repeated [default: all that the reports share]."),
 ]
-MarginOption = Annotated[
-    float, typer.Option(min=0, help="Difference that does not matter in practice, such as 0.005: tests go beyond it.")
-]
-
-
-def leaderboard(
-    reports: ReportsOption = None,
-    check: Annotated[bool, typer.Option("--check", help="Change nothing; fail if a page is not current.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Change nothing; print the scores as JSON.")] = False,
-    margin: MarginOption = 0.001,
-) -> None:
-    """Regenerate the leaderboard, experiments' pages, and the pages of each report, where they are not current."""
-    if as_json:
-        show_json(babelrank.leaderboard(reports))
-        return
-    if not check:
-        show(*babelrank.refresh_pages(reports, margin=margin))
-        return
-    current = True
-    for path in babelrank.check_pages(reports, margin=margin):
-        current = False
-        show_error(f"not current: {path}")
-    if not current:
-        show_error("`babelrank leaderboard` regenerates pages and heatmaps, `babelrank submit` a rank table.")
-        raise typer.Exit(1)
-    show("The leaderboard and all reports are current.")
-
-
-def remove(
-    models: ModelsArgument,
-    reports: ReportsOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-) -> None:
-    """Remove reports, given by their full names, and refresh the leaderboard."""
-    if not yes:
-        try:
-            agreed = typer.confirm(f"Remove the reports {', '.join(models)}?")
-        except typer.Abort as error:
-            raise babelrank.BabelrankError("nobody answers; --yes removes reports without asking.") from error
-        if not agreed:
-            raise typer.Exit(1)
-    show(*(f"removed: {folder}" for folder in babelrank.remove_reports(*models, reports=reports)))
-
-
-def rename(
-    model: Annotated[str, typer.Argument(help="Full name of a report.")],
-    name: Annotated[str, typer.Argument(help="Its new name in reports and leaderboard.")],
-    reports: ReportsOption = None,
-) -> None:
-    """Give a report another name, and refresh the leaderboard."""
-    show(f"report: {babelrank.rename_report(model, name, reports)}")
-
-
-def site(
-    folder: Annotated[Path, typer.Argument(help="Where the site goes.", metavar="DIR")], reports: ReportsOption = None
-) -> None:
-    """Build a static site of the leaderboard, all reports and experiments, for any host."""
-    show(f"site: {babelrank.build_site(folder, reports)}")
-
-
-def publish(
-    name: Annotated[str, typer.Argument(help="Name of the Space and of the data set.", metavar="ORG/NAME")],
-    reports: ReportsOption = None,
-    title: Annotated[str | None, typer.Option(help="Title of both [default: NAME].")] = None,
-    private: Annotated[bool, typer.Option("--private", help="Make private repositories.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the files; upload nothing.")] = False,
-) -> None:
-    """Publish the site as a static Space on the Hub, and results with rank tables as a data set."""
-    found = babelrank.publish(name, reports, title=title, private=private, dry_run=dry_run)
-    for each in found:
-        show(str(each), *(each.files if dry_run else ()))
 
 
 def plot(
@@ -114,13 +40,15 @@ def plot(
         list[str] | None, typer.Option("--format", "-f", help="svg, pdf or png; may be repeated [default: all].")
     ] = None,
     reports: ReportsOption = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the figures go.")] = Path("plots"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the figures.")] = Path("plots"),
 ) -> None:
-    """Draw figures of one model or several: heatmaps are on one scale."""
+    """Draw figures of one model or several; heatmaps share a colour scale."""
     show(*babelrank.plot(*models, kinds=kind or "heatmaps", out=out, size=size, formats=formats or (), reports=reports))
 
 
+@takes(reading=run_options)
 def compare(
+    reading: dict[str, Any],
     models: Annotated[
         list[str] | None, typer.Argument(help="Two or more reports, by name or folder.", metavar="A B [C…]")
     ] = None,
@@ -144,13 +72,9 @@ def compare(
     name: Annotated[
         list[str] | None, typer.Option(help="Name of a run, once for each --run [default: as the file says].")
     ] = None,
-    missing: MissingOption = "count",
-    subset: SubsetOption = None,
-    split: SplitOption = None,
-    data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Test, question by question, whether models differ: every pair of them, with intervals and corrected p-values."""
+    """Test whether models differ: paired tests over questions for every pair, with intervals and corrected p-values."""
     if runs:
         if models or len(collection or ()) != 1:
             raise babelrank.BabelrankError("compare --run takes runs, no reports, and one --collection.")
@@ -160,10 +84,7 @@ def compare(
             names=name or (),
             measure=measure,
             margin=margin,
-            missing=missing,
-            subset=subset,
-            split=split,
-            data=data,
+            **reading,
         )
     else:
         found = babelrank.compare(
@@ -192,9 +113,7 @@ def recommend(
         ),
     ] = None,
     measure: Annotated[str | None, typer.Option(help="As for `compare`.")] = None,
-    margin: Annotated[
-        float, typer.Option(min=0, help="Difference that does not matter in practice, such as 0.005.")
-    ] = 0.0,
+    margin: MarginOption = 0.0,
     reports: ReportsOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -219,12 +138,16 @@ def export(
     format_name: Annotated[
         str, typer.Option("--format", "-f", metavar="FORMAT", help="csv, latex, trec, mteb or model-card.")
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")] = Path("export"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files.")] = Path("export"),
     collection: CollectionsOption = None,
     reports: ReportsOption = None,
     depth: Annotated[int, typer.Option(min=1, help="Passages per query of TREC runs.")] = 100,
-    pairs: Annotated[bool, typer.Option("--pairs", help="Also runs, or tables, of every pair of languages.")] = False,
-    intervals: Annotated[bool, typer.Option("--intervals", help="Intervals next to values in LaTeX tables.")] = False,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="Write runs, or tables, of every pair of languages, too.")
+    ] = False,
+    intervals: Annotated[
+        bool, typer.Option("--intervals", help="Put intervals next to the values of LaTeX tables.")
+    ] = False,
 ) -> None:
     """Write reports as CSV, LaTeX tables, TREC runs with qrels, MTEB results, or model-card metadata."""
     show(

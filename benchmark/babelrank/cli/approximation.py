@@ -6,20 +6,19 @@ from typing import Annotated
 import typer
 
 import babelrank
-from babelrank.cli.common import DataOption, MemoryOption, StoreOption, parse_size, show
-from babelrank.cli.encoder_options import AdapterOption
+from babelrank.cli.common import DataOption, StoreOption, parse_size, show
+from babelrank.cli.option_groups import AdapterOption, MemoryOption
 
 
 def approximate(
-    model: Annotated[str, typer.Argument(help="As `submit` takes it; with dense vectors.")],
+    model: Annotated[str, typer.Argument(help="A model of dense vectors, as for `submit`.")],
     index: Annotated[
-        str, typer.Option("--index", metavar="FACTORY", help='FAISS\'s name of it, such as "IVF64,Flat" or HNSW32.')
+        str,
+        typer.Option("--index", metavar="FACTORY", help='Index, as FAISS names it, such as "IVF64,Flat" or HNSW32.'),
     ],
-    collection: Annotated[
-        str, typer.Option("--collection", "-c", help="One collection, as `submit --collection` takes it.")
-    ] = "xquad-r",
+    collection: Annotated[str, typer.Option("--collection", "-c", help="One collection, as for `submit`.")] = "xquad-r",
     parameters: Annotated[
-        str, typer.Option(metavar="NAME=VALUE,…", help="Of the search, such as nprobe=16 or efSearch=64.")
+        str, typer.Option(metavar="NAME=VALUE,…", help="Parameters of the search, such as nprobe=16 or efSearch=64.")
     ] = "",
     top: Annotated[int, typer.Option(metavar="K", min=10, help="Passages per list; nDCG@10 needs ten.")] = 100,
     sample: Annotated[
@@ -30,10 +29,10 @@ def approximate(
     store: StoreOption = None,
     memory: MemoryOption = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write it there too, as Markdown.")
+        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write the report here, too, as Markdown.")
     ] = None,
 ) -> None:
-    """Measure what an approximate search costs: time, memory, recall, nDCG and rank distance by language."""
+    """Measure what an approximate index costs: time, memory, recall, nDCG and rank distance by language."""
     show(
         babelrank.approximate(
             model,

@@ -6,14 +6,12 @@ import typer
 
 import babelrank
 from babelrank.cli.common import show
-from babelrank.cli.encoder_options import takes_encoder_options
+from babelrank.cli.option_groups import encoder_options, takes
 
 
-@takes_encoder_options
-def check(
-    model: Annotated[str, typer.Argument(help="As `babelrank submit` takes it.")], encoder: dict[str, Any]
-) -> None:
-    """Load a model, encode a few texts, and say what is used; the exit status is 1 if anything looks wrong."""
+@takes(encoder=encoder_options)
+def check(model: Annotated[str, typer.Argument(help="A model, as for `submit`.")], encoder: dict[str, Any]) -> None:
+    """Load a model, encode a few texts, and show the settings; the exit status is 1 if something looks wrong."""
     found = babelrank.check_model(model, **encoder)
     show(*found.lines())
     if found.problems:

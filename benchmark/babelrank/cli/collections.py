@@ -15,7 +15,7 @@ NamesArgument = Annotated[
 
 
 def list_collections(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Show what collections there are, where they come from, and which are here."""
+    """List the collections, where they come from, and which are on this machine."""
     published, sources = babelrank.list_collections(data), babelrank.list_collection_sources()
     if as_json:
         show_json({"collections": [*map(asdict, published)], "sources": [*map(asdict, sources)]})
@@ -24,17 +24,17 @@ def list_collections(data: DataOption = None, as_json: JsonOption = False) -> No
 
 
 def init_collection(
-    folder: Annotated[Path, typer.Argument(help="Where the files go; they are never overwritten.")],
+    folder: Annotated[Path, typer.Argument(help="Folder for the files; none is overwritten.")],
 ) -> None:
-    """Write a small collection in the layout of your own, to begin from."""
+    """Write a small collection as a template for your own."""
     show(*babelrank.init_collection(folder), f"`babelrank data check local:{folder}` says whether it can be evaluated.")
 
 
 def check_collection(
-    collection: Annotated[str, typer.Argument(help="As `submit --collection` takes it.")],
+    collection: Annotated[str, typer.Argument(help="A collection, as for `submit`.")],
     data: DataOption = None,
 ) -> None:
-    """Read a collection and say what it holds, or everything that is wrong with it."""
+    """Read a collection; show what it holds, or everything that is wrong with it."""
     show(*babelrank.describe_collection(collection, data))
 
 
@@ -45,21 +45,21 @@ def fetch_collections(
         str | None, typer.Option(metavar="URL", help="Folder that holds xquad-r/, ntrex/ and so on, instead of GitHub.")
     ] = None,
 ) -> None:
-    """Download what is missing or differs, each file checked against its pinned SHA-256."""
+    """Download files that are missing or differ, and check them against their pinned SHA-256."""
     show(*babelrank.fetch_collections(names or (), data=data, mirror=mirror))
 
 
 def export_collection(
-    collection: Annotated[str, typer.Argument(help="As `submit --collection` takes it.")],
-    folder: Annotated[Path, typer.Argument(help="Where queries.jsonl and passages.jsonl go.")],
+    collection: Annotated[str, typer.Argument(help="A collection, as for `submit`.")],
+    folder: Annotated[Path, typer.Argument(help="Folder for queries.jsonl and passages.jsonl.")],
     data: DataOption = None,
 ) -> None:
-    """Write a collection's texts with their ids, to be encoded elsewhere and submitted as vectors."""
+    """Write a collection's texts with their ids, to encode them elsewhere."""
     show(*babelrank.export_collection(collection, folder, data=data))
 
 
 def verify_collections(names: NamesArgument = None, data: DataOption = None) -> None:
-    """Check local files against their pinned SHA-256; fail unless all are complete."""
+    """Check local files against their pinned SHA-256; fail if one is missing or differs."""
     files = babelrank.verify_collections(names or (), data=data)
     show(*files)
     if not all(file.complete for file in files):

@@ -28,24 +28,9 @@ StoreOption = Annotated[
         "--store", metavar="DIR", help="Folder of the stored vectors [default: BABELRANK_STORE, or the user's cache]."
     ),
 ]
-MemoryOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="SIZE",
-        help="Hold at most this much, such as 4GB. Collections of beir:, miracl: and local: are then streamed, and "
-        "their vectors kept in files.",
-    ),
+MarginOption = Annotated[
+    float, typer.Option(min=0, help="Difference that does not matter in practice, such as 0.005: tests go beyond it.")
 ]
-
-MissingOption = Annotated[
-    str,
-    typer.Option(
-        metavar="count|ignore",
-        help="Relevant passages that the corpus lacks, and judged queries with nothing relevant: count them as not "
-        "retrieved, as trec_eval and published figures do, or ignore them.",
-    ),
-]
-
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _COUNT = re.compile(r"(\d+(?:\.\d+)?) ?([KMB]?)", re.IGNORECASE)

@@ -6,31 +6,12 @@ from typing import Annotated, Any
 import typer
 
 import babelrank
-from babelrank.cli.common import (
-    DataOption,
-    JsonOption,
-    MemoryOption,
-    MissingOption,
-    ReportsOption,
-    StoreOption,
-    parse_size,
-    show,
-    show_json,
-)
-from babelrank.cli.encoder_options import takes_encoder_options
+from babelrank.cli.common import DataOption, JsonOption, ReportsOption, StoreOption, show, show_json
+from babelrank.cli.option_groups import MissingOption, encoder_options, streaming_options, takes
 
 _DEFAULT_COLLECTIONS = ("xquad-r", "mlqa-r")
 _GIB = 2**30
 
-EngineOption = Annotated[str | None, typer.Option(help="What encodes streamed texts: local or ray [default: local].")]
-WorkersOption = Annotated[
-    int | None,
-    typer.Option(min=1, help="Number of worker processes [default: this process; with ray: one for each core]."),
-]
-AddressOption = Annotated[
-    str | None,
-    typer.Option(metavar="HOST:PORT", help="Ray cluster to use [default: one is started on this machine]."),
-]
 ModelArgument = Annotated[
     str, typer.Argument(help="use-multilingual-v3, a model's name on the Hub, or its folder.", metavar="MODEL")
 ]
@@ -43,9 +24,10 @@ TransformOption = Annotated[
 ]
 
 
-@takes_encoder_options
+@takes(streaming=streaming_options, encoder=encoder_options)
 def submit(
     model: ModelArgument,
+    streaming: "babelrank.Streaming",
     encoder: dict[str, Any],
     collection: Annotated[
         list[str] | None,
@@ -61,10 +43,10 @@ def submit(
     data: DataOption = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write the report here, and leave the leaderboard alone."),
+        typer.Option(metavar="DIR", help="Write the report here, without a leaderboard."),
     ] = None,
     reports: ReportsOption = None,
-    name: Annotated[str | None, typer.Option(help="Name in reports and leaderboard.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model in reports and leaderboard.")] = None,
     transform: TransformOption = None,
     seen: Annotated[
         str | None,
@@ -84,21 +66,17 @@ def submit(
         str | None, typer.Option(metavar="NAME", help="Models of one recipe in several sizes, for scaling laws.")
     ] = None,
     texts: Annotated[
-        bool, typer.Option(help="Put the texts of the worst questions into the report, where the licence is known.")
+        bool, typer.Option(help="Put the texts of the worst questions into the report, if the licence is known.")
     ] = True,
     store: StoreOption = None,
     run: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write the multilingual setting's top 100 here, as TREC runs with qrels."),
+        typer.Option(metavar="DIR", help="Write the top 100 of the multilingual pool here, as TREC runs with qrels."),
     ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace figures of other files by the same collection's name.")
+        bool, typer.Option("--replace", help="Replace the figures that a report has for other files of the same name.")
     ] = False,
     missing: MissingOption = "count",
-    memory: MemoryOption = None,
-    engine: EngineOption = None,
-    workers: WorkersOption = None,
-    address: AddressOption = None,
 ) -> None:
     """Evaluate a model, write its report, and refresh the leaderboard."""
     if out is not None and reports is not None:
@@ -113,7 +91,7 @@ def submit(
         data=data,
         store=store,
         runs=run,
-        streaming=babelrank.Streaming(parse_size(memory), engine, workers, address),
+        streaming=streaming,
         seen=seen,
         base_model=base_model,
         family=family,
@@ -125,9 +103,10 @@ def submit(
     show(result, f"report: {result.page}")
 
 
-@takes_encoder_options
+@takes(streaming=streaming_options, encoder=encoder_options)
 def diagnose(
     model: ModelArgument,
+    streaming: "babelrank.Streaming",
     encoder: dict[str, Any],
     collection: Annotated[
         str,
@@ -143,10 +122,6 @@ def diagnose(
     name: Annotated[str | None, typer.Option(help="Name of the model in the output.")] = None,
     transform: TransformOption = None,
     store: StoreOption = None,
-    memory: MemoryOption = None,
-    engine: EngineOption = None,
-    workers: WorkersOption = None,
-    address: AddressOption = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write the shares here, too, as CSV.")
     ] = None,
@@ -159,7 +134,7 @@ def diagnose(
         transforms=transform or (),
         data=data,
         store=store,
-        streaming=babelrank.Streaming(parse_size(memory), engine, workers, address),
+        streaming=streaming,
         out=out,
         **encoder,
     )
@@ -167,7 +142,7 @@ def diagnose(
 
 
 def adapters(as_json: JsonOption = False) -> None:
-    """List the adapters: how each names a model, and what it needs installed."""
+    """List the adapters, the models that each loads, and what it needs installed."""
     found = babelrank.list_adapters()
     if as_json:
         show_json(found)
@@ -183,7 +158,7 @@ def cache(
             "--prune",
             metavar="GIB",
             min=0,
-            help="Delete what was used longest ago until this much is left; what the last 10 minutes used stays.",
+            help="Delete the least recently used until this much is left; what the last 10 minutes used stays.",
         ),
     ] = None,
 ) -> None:

@@ -7,7 +7,7 @@ import typer
 
 import babelrank
 from babelrank.cli.common import DataOption, ReportsOption, StoreOption, show
-from babelrank.cli.encoder_options import AdapterOption, DeviceOption, DocumentPromptOption, QueryPromptOption
+from babelrank.cli.option_groups import AdapterOption, DeviceOption, DocumentPromptOption, QueryPromptOption
 
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="The new checkpoint.")]
 TrustOption = Annotated[
@@ -18,12 +18,12 @@ TrustOption = Annotated[
 def train(
     config: Annotated[Path, typer.Argument(help="Configuration of the run, see experiments/.", metavar="CONFIG.toml")],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Read all that the run reads; show the batches and the expected time.")
+        bool, typer.Option("--dry-run", help="Read all inputs; show the batches and the expected time.")
     ] = False,
     data: DataOption = None,
     trust_remote_code: TrustOption = False,
 ) -> None:
-    """Train a checkpoint on hybrid batches, or continue the run that was begun."""
+    """Train a checkpoint on hybrid batches, or continue an interrupted run."""
     if dry_run:
         show(babelrank.preview_training(config, data=data, trust_remote_code=trust_remote_code))
     else:
@@ -38,7 +38,7 @@ def experiment(
     store: StoreOption = None,
     trust_remote_code: TrustOption = False,
 ) -> None:
-    """Train and evaluate all runs of an experiment, and write its page; what is done is not done again."""
+    """Train and evaluate all runs of an experiment, and write its page; finished runs are skipped."""
     if dry_run:
         show(babelrank.preview_experiment(folder, reports=reports, data=data, trust_remote_code=trust_remote_code))
     else:
@@ -51,7 +51,7 @@ def experiment(
 
 def mine(
     examples: Annotated[Path, typer.Argument(help="Parallel examples, as JSONL.", metavar="EXAMPLES")],
-    model: Annotated[str, typer.Option(help="Encoder that finds them, as for submit.")],
+    model: Annotated[str, typer.Option(help="Model that finds them, as for `submit`.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The examples with hard negatives.")],
     count: Annotated[int, typer.Option(help="Negatives by language, for questions in it and for others.")] = 4,
     margin: Annotated[
@@ -92,23 +92,21 @@ def average(
     ] = 0.0,
     trust_remote_code: TrustOption = False,
 ) -> None:
-    """Average checkpoints with one another, or with their base model: most of the gain, less loss."""
+    """Average checkpoints with each other, or with their base model."""
     folder = babelrank.average_checkpoints(checkpoints, out, base_share=share, trust_remote_code=trust_remote_code)
     show(f"checkpoint: {folder}")
 
 
 def center(
     model: Annotated[str, typer.Argument(help="A model of sentence-transformers: its folder, or its name.")],
-    examples: Annotated[
-        list[Path], typer.Argument(help="Parallel examples, as JSONL, from which the means are estimated.")
-    ],
+    examples: Annotated[list[Path], typer.Argument(help="Parallel examples, as JSONL; the means are of these.")],
     out: OutOption,
     share: Annotated[float, typer.Option(help="Share of the mean that is subtracted, above 0 and at most 1.")] = 0.5,
     query_prompt: QueryPromptOption = None,
     document_prompt: DocumentPromptOption = None,
     trust_remote_code: TrustOption = False,
 ) -> None:
-    """Subtract a model's mean embedding, by a linear module in the checkpoint: nothing is trained."""
+    """Write a checkpoint that subtracts the model's mean embedding; nothing is trained."""
     folder = babelrank.center_model(
         model,
         examples,

@@ -53,7 +53,7 @@ class Repository:
 def publish(
     name: str, reports: Path, experiments: Path, *, title: str, private: bool = False, dry_run: bool = False
 ) -> list[Repository]:
-    """Publish the site as a Space and the results as a data set, both called `name`; see `api.reports.publish`."""
+    """Publish the site as a Space and the results as a data set, both called `name`; see `babelrank.publish`."""
     _check_name(name)
     if not dry_run:
         _require_token()
