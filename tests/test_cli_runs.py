@@ -140,6 +140,15 @@ def test_runs_are_compared_with_the_tests_of_reports(babelrank, run_file, tmp_pa
     assert frame["p"].max() < 0.05
 
 
+def test_measures_that_favour_longer_runs_are_told(babelrank, run_file, tmp_path):
+    first = {line.split()[0]: line for line in run_file.read_text().splitlines()[::-1]}
+    (tmp_path / "short.run").write_text("\n".join(first.values()))
+    arguments = ["compare", "--run", run_file, "--run", "short.run", "-c", "sample:de,en", "--measure"]
+    told = "mAP favours longer runs; passages for a query: perfect 2, short 1"
+    assert told in babelrank(*arguments, "mAP").err
+    assert "favours" not in babelrank(*arguments, "R@1").err
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [

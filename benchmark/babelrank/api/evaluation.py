@@ -1,4 +1,4 @@
-"""Evaluate a model: figures in memory, or a report with the leaderboard."""
+"""Evaluate a model: results in memory, or a report with the leaderboard; and which languages it ranks first."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -82,10 +82,10 @@ def evaluate(
     leaderboard
         Refresh the leaderboard next to `reports` once the report is written.
     replace
-        Let a collection's figures replace those of other files under the same name.
+        Let scores replace those of other files under the same collection name.
     missing
         Relevant passages that the corpus lacks, and judged queries with nothing relevant: ``count`` them as not
-        retrieved, as trec_eval, BEIR and published figures do, or ``ignore`` them.
+        retrieved, as trec_eval, BEIR and published results do, or ``ignore`` them.
     observer
         Receives the progress; None shows it on standard error.
     options
@@ -168,7 +168,7 @@ def submit(
     Returns
     -------
     Result
-        The figures; ``.folder`` is the report's.
+        The results; ``.folder`` is the report's.
 
     Raises
     ------

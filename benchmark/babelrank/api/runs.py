@@ -49,7 +49,7 @@ def score_run(
         Name of the run in the result; by default the model's where the file says so, else the file's.
     missing
         Relevant passages that the corpus lacks, and judged queries with nothing relevant: ``count`` them as not
-        retrieved, as trec_eval and published figures do, or ``ignore`` them.
+        retrieved, as trec_eval and published results do, or ``ignore`` them.
     subset, split
         Which run of a file that mteb saved; not needed where there is one.
     data
@@ -138,7 +138,13 @@ def compare_runs(
         for run in opened:
             for note in run.resolved.notes:
                 watching.log(f"{run.name}: {note}")
-        return run_pipeline.compare_runs(opened, loaded, measure or "nDCG@10", margin=margin)
+        compared = measure or "nDCG@10"
+        found = run_pipeline.compare_runs(opened, loaded, compared, margin=margin)
+        depths = {run.name: int(run.resolved.depths.max()) for run in opened}
+        if len(set(depths.values())) > 1 and float(compared.partition("@")[2] or "inf") > min(depths.values()):
+            shown = ", ".join(f"{name} {depth:,}" for name, depth in depths.items())
+            watching.log(f"{compared} favours longer runs; passages for a query: {shown}")
+        return found
 
 
 def fuse_runs(

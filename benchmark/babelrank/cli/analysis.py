@@ -8,6 +8,7 @@ import typer
 import babelrank
 from babelrank.cli.common import (
     JsonOption,
+    MarginOption,
     ReportsOption,
     parse_count,
     show,

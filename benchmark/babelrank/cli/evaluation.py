@@ -74,7 +74,7 @@ def submit(
         typer.Option(metavar="DIR", help="Write the top 100 of the multilingual pool here, as TREC runs with qrels."),
     ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace the figures that a report has for other files of the same name.")
+        bool, typer.Option("--replace", help="Replace the scores that a report has for other files of the same name.")
     ] = False,
     missing: MissingOption = "count",
 ) -> None:

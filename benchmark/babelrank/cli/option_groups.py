@@ -31,7 +31,7 @@ MissingOption = Annotated[
     typer.Option(
         metavar="count|ignore",
         help="Relevant passages that the corpus lacks, and judged queries with nothing relevant: count them as not "
-        "retrieved, as trec_eval and published figures do, or ignore them.",
+        "retrieved, as trec_eval and published results do, or ignore them.",
     ),
 ]
 

@@ -14,8 +14,8 @@ def apply_missing(collection: Collection, missing: str) -> Collection:
     Parameters
     ----------
     missing
-        ``count``: such passages are not retrieved and such queries score 0, as trec_eval and published figures have it
-        (the corpus of ArguAna lacks the answers of five queries, which count as 0). ``ignore``: figures are means over
+        ``count``: such passages are not retrieved and such queries score 0, as in trec_eval and published results
+        (the corpus of ArguAna lacks the answers of five queries, which count as 0). ``ignore``: scores are means over
         what can be found.
 
     Raises

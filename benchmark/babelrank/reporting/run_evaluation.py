@@ -38,7 +38,7 @@ class Depth:
 
 @dataclass(frozen=True)
 class RunEvaluation:
-    """A run's figures.
+    """The measures of a run.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class RunEvaluation:
     depth
         How far the run goes.
     notes
-        What takes no part, and what the figures cannot say.
+        What takes no part, and what the measures cannot say.
     measures
         Those that are shown, the headline first. ``mAP`` is cut where the run ends, and divided by |R|.
     kinds
@@ -116,7 +116,7 @@ def evaluate_run(name: str, resolved: Resolved, collection: Collection) -> RunEv
 
 
 def as_json(evaluation: RunEvaluation) -> str:
-    """Return an evaluation as JSON: the same for the same figures."""
+    """Return an evaluation as JSON: the same text for the same measures."""
     return json.dumps(asdict(evaluation), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
