@@ -51,7 +51,7 @@ def test_a_report_is_removed_once_that_is_confirmed(babelrank, reports, tmp_path
     assert outcome.code == 0, outcome.err
     assert f"removed: {reports / 'second'}" in outcome.out
     assert [path.name for path in reports.iterdir() if path.is_dir()] == ["first-model"]
-    assert "second" not in (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
+    assert "reports/second/" not in (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
     assert babelrank("leaderboard", "--check").code == 0
 
 
