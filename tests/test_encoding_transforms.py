@@ -262,7 +262,8 @@ def test_names_are_read_back(name):
     [
         ("centre", "unknown transform 'centre'. Did you mean 'center'.*Known: abtt, binary, center, center-roles"),
         ("", "unknown transform ''"),
-        ("center:2", "'center:2': expected center"),
+        ("center:101", "'center:101': expected center or center:P, P a percentage from 1 to 100"),
+        ("center:0", "expected center or center:P"),
         ("abtt", "'abtt': expected abtt:K, K a whole number above 0"),
         ("abtt:0", "expected abtt:K"),
         ("truncate:-3", "expected truncate:K"),

@@ -75,7 +75,7 @@ def collator_of(
     return Collator(
         preprocess,
         PROMPTS,
-        max_length,
+        {"query": max_length, "passage": max_length},
         seed=seed,
         translations=translations,
         negatives=negatives,

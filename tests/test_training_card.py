@@ -97,3 +97,12 @@ def test_averaging_keeps_the_licence(write_config, with_card, tmp_path):
     data = ModelCard.load(folder / "README.md").data
     assert (data.license, data.base_model) == ("mit", "org/tiny")
     assert json.loads((folder / "babelrank_training.json").read_text())["config"]["model"]["average_with_base_model"]
+
+
+def test_a_card_can_be_made_of_what_earlier_versions_recorded(write_config):
+    folder, _ = run(write_config(steps=1))
+    metadata = read_metadata(folder)
+    metadata["validation"] = {"examples": 8, "group_size": 4}
+    del metadata["config"]["matryoshka"], metadata["config"]["model"]["layers"]
+    del metadata["config"]["model"]["query_max_length"], metadata["config"]["model"]["document_max_length"]
+    assert "| maximum length | 128 tokens of a query, 128 of a passage |" in render_card("mine", metadata, None)

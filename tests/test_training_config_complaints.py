@@ -47,7 +47,7 @@ def test_a_file_that_is_not_toml_is_named_with_the_place(tmp_path, content, wher
             "",
             "optimiser",
             "optimizer",
-            "contamination, curves, engine, examples, lora, model, objectives",
+            "contamination, curves, engine, examples, hub, lora, matryoshka, model, objectives",
         ),
         (RUN + "stpes = 3\n", "schedule: ", "stpes", "steps", "alpha, batch_size, batches, languages, seed, steps"),
         (RUN + "[engine]\nbf_16 = true\n", "engine: ", "bf_16", "bf16", "bf16, device"),
@@ -93,7 +93,8 @@ def test_all_that_is_wrong_is_told_at_once(complaints):
     text = TOP + 'revison = "x"\n' + UNITS + "weight = 0\n" + "[schedule]\nbatch_size = 1\n[engine]\nworkers = -1\n"
     assert complaints(text) == [
         "model: unknown key 'revison'. Did you mean 'revision'? Known: average_with_base_model, base_model, "
-        "document_prompt, dropout, freeze, max_length, pooling, query_prompt, revision.",
+        "document_max_length, document_prompt, dropout, freeze, layers, max_length, pooling, query_max_length, "
+        "query_prompt, revision.",
         "examples[0].weight: should be greater than 0, is 0.",
         "schedule.batch_size: should be greater than or equal to 2, is 1.",
         "schedule.steps is missing.",

@@ -1,19 +1,22 @@
 """Experiments: configurations × seeds, each trained and evaluated once."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from huggingface_hub import ModelCard
 from typer.testing import CliRunner
 
+from babelrank.api.experiments import ExperimentPreview
 from babelrank.cli import app
-from babelrank.errors import ReportError, TrainingError
+from babelrank.errors import EncoderError, ReportError, TrainingError
 from babelrank.reporting.experiment import read_experiment
 from babelrank.reporting.experiment_runs import expand_runs, plan_reports
 from babelrank.training.experiments import estimate_seconds, plan_experiment, run_experiment
 from observers import RecordingTrainingObserver
 
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 GRID = {
     "label": "hybrid, α = {alpha}",
     "report": "hybrid-{alpha}",
@@ -52,7 +55,7 @@ class Doings:
         self.done.append(("train", config.schedule.alpha, config.schedule.seed))
         return Path(config.output)
 
-    def submit(self, model, collections, name):
+    def submit(self, model, collections, name, transforms=()):
         if name == self._stop_at:
             raise KeyboardInterrupt
         self.done.append(("submit", Path(model).name, tuple(collections), name))
@@ -112,9 +115,9 @@ def test_a_run_that_is_not_valid_is_refused(run, problem):
         plan_reports({"runs": [run]})
 
 
-@pytest.mark.parametrize("seeds", [1, [-1], ["0"], [True], [0.5]])
+@pytest.mark.parametrize("seeds", [1, [-1], ["0"], [True], [0.5], [0, 0]])
 def test_seeds_that_are_none_are_refused(seeds):
-    with pytest.raises(ReportError, match="seeds: should be a list of whole numbers"):
+    with pytest.raises(ReportError, match="seeds: should "):
         plan_reports({"seeds": seeds, "runs": [GRID]})
 
 
@@ -190,3 +193,99 @@ def test_the_command_trains_evaluates_and_writes_the_page(experiment, tmp_path):
     shown = CliRunner().invoke(app, ["experiment", *arguments, "--dry-run"])
     assert shown.output.count(": done") == 5
     assert "in all: 0.0 minutes" in shown.output
+
+
+# --- what is refused before anything is trained ---
+
+
+@pytest.mark.parametrize(
+    ("grid", "problem"),
+    [
+        ('{"model.layers" = [1, 0]}', r"model\.layers"),
+        ('{"model.layers" = [1, 99]}', r"model\.layers: .* has \d+ layers?, 99 were asked for"),
+        ('{"examples.share" = [0.5, 2.0]}', r"examples\[0\]\.share"),
+        ('{"examples.share" = [1.0, 0.1]}', r"no X-X batch of 4"),
+        ('{"schedule.beta" = [1]}', "schedule: unknown key 'beta'"),
+        ('{"schedule.alpha" = []}', "runs.1..grid"),
+    ],
+)
+def test_values_that_a_run_cannot_have_are_refused_before_the_first_is_trained(experiment, grid, problem):
+    path = experiment / "experiment.toml"
+    text = path.read_text().replace('{"schedule.alpha" = [0.0, 0.5]}', grid)
+    path.write_text(text.replace("{alpha}", "{" + grid.split(".")[1].split('"')[0] + "}"))
+    shown = CliRunner().invoke(app, ["experiment", str(experiment), "--reports", str(experiment / "reports")])
+    assert shown.exit_code != 0
+    assert re.search(problem, shown.stderr), shown.stderr
+    assert not list(experiment.glob("checkpoints/*"))
+
+
+def test_a_grid_over_a_key_of_all_data_sets_sets_it_in_each(experiment):
+    path = experiment / "experiment.toml"
+    path.write_text(path.read_text().replace('"schedule.alpha" = [0.0, 0.5]', '"examples.share" = [0.5, 1.0]'))
+    path.write_text(path.read_text().replace("{alpha}", "{share}"))
+    planned = plan_experiment(experiment, experiment / "reports")
+    assert [step.config.examples[0].share for step in planned.steps if step.config] == [0.5, 0.5, 1.0, 1.0]
+
+
+def test_a_run_can_have_seeds_of_its_own(experiment):
+    path = experiment / "experiment.toml"
+    path.write_text(path.read_text().replace("[0.0, 0.5]}}", "[0.0, 0.5]}, seeds = [3]}"))
+    planned = plan_experiment(experiment, experiment / "reports")
+    assert [step.config.schedule.seed for step in planned.steps if step.config] == [3, 3]
+
+
+def test_checkpoints_are_not_chosen_by_what_is_evaluated(experiment):
+    path = experiment / "run.toml"
+    path.write_text(
+        path.read_text() + '[validation]\nevery = 1\nselect_by = "rank_ratio"\ncollection = "sample:es,hi"\n'
+    )
+    with pytest.raises(TrainingError, match=r"validation\.collection: sample:es,hi is evaluated in"):
+        plan_experiment(experiment, experiment / "reports")
+    path.write_text(path.read_text().replace("sample:es,hi", "beir:scifact"))
+    text = (experiment / "experiment.toml").read_text()
+    (experiment / "experiment.toml").write_text(text.replace('"sample:de,en"', '"sample:de,en", "beir:nfcorpus"'))
+    assert plan_experiment(experiment, experiment / "reports").steps
+
+
+def test_the_expected_time_is_compared_with_the_budget():
+    preview = ExperimentPreview({"a": False, "b": True}, {"a": 7200.0}, budget=1.5)
+    assert str(preview).endswith(
+        "in all: 120.0 minutes, without validation, loading and ranking: more than the budget of 1.5 h."
+    )
+    assert "within the budget of 2 h" in str(ExperimentPreview({"a": False}, {"a": 7200.0}, budget=2))
+
+
+def test_a_model_is_evaluated_with_transforms(experiment, tiny_model):
+    path = experiment / "experiment.toml"
+    run_of = f'{{label = "half", report = "half", model = "{tiny_model}", transforms = ["center:50"]}},'
+    path.write_text(path.read_text().replace("runs = [\n", f"runs = [\n{run_of}\n"))
+    given = []
+
+    class Doing(Doings):
+        def submit(self, model, collections, name, transforms=()):
+            given.append((name, transforms))
+            super().submit(model, collections, name)
+
+    Doing(experiment / "reports").run(experiment)
+    assert given[:2] == [("half", ("center:50",)), ("base", ())]
+    path.write_text(path.read_text().replace("center:50", "center:500"))
+    with pytest.raises(EncoderError, match="center:500"):
+        plan_experiment(experiment, experiment / "reports")
+
+
+def test_a_report_is_called_as_its_folder(experiment):
+    path = experiment / "experiment.toml"
+    path.write_text(path.read_text().replace('report = "base"', 'report = "My base"'))
+    with pytest.raises(ReportError, match="'My base' is no name of a report's folder; 'my-base' is"):
+        plan_experiment(experiment, experiment / "reports")
+
+
+@pytest.mark.parametrize(
+    "folder", sorted(path.parent for path in EXPERIMENTS.glob("*/experiment.toml")), ids=lambda path: path.name
+)
+def test_the_experiments_of_this_project_can_be_planned(folder, monkeypatch, tmp_path):
+    for name in ("BABELRANK_DATA", "ME5_SMALL", "ME5_CENTERED"):
+        monkeypatch.setenv(name, str(tmp_path))
+    planned = plan_experiment(folder, EXPERIMENTS.parent / "reports")
+    assert planned.steps
+    assert planned.budget

@@ -112,7 +112,7 @@ def test_a_run_that_is_interrupted_after_its_last_file_was_written_goes_on(write
         copytree(*args, **kwargs)
         raise KeyboardInterrupt
 
-    path, copytree = write_config(steps=2, engine="tensorboard = true"), runs.shutil.copytree
+    path, copytree = write_config(steps=2, engine='report_to = ["tensorboard"]'), runs.shutil.copytree
     with monkeypatch.context() as patched:
         patched.setattr(runs.shutil, "copytree", copy_and_interrupt)
         with pytest.raises(KeyboardInterrupt):

@@ -95,6 +95,10 @@ def rename_config_keys(config: Mapping[str, Any]) -> dict[str, Any]:
     for table, keys in RENAMED_KEYS.items():
         if table and isinstance(renamed.get(table), dict):
             renamed[table] = _rename(renamed[table], keys)
+    engine = renamed.get("engine")
+    if isinstance(engine, dict) and isinstance(engine.get("tensorboard"), bool):
+        given = {key: value for key, value in engine.items() if key != "tensorboard"}
+        renamed["engine"] = given | ({"report_to": ["tensorboard"]} if engine["tensorboard"] else {})
     return renamed
 
 

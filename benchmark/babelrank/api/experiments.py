@@ -21,18 +21,25 @@ class ExperimentPreview:
         Whether each run is trained and evaluated, by the name of its report.
     seconds
         Expected time of the runs that are left, by the same name; without validation, loading and ranking.
+    budget
+        Hours that the experiment's file allows; None if it does not say.
     """
 
     done: Mapping[str, bool]
     seconds: Mapping[str, float]
+    budget: float | None = None
 
     def __str__(self) -> str:
         lines = [
             f"{name}: {'done' if done else f'{self.seconds[name] / 60:,.1f} minutes'}"
             for name, done in self.done.items()
         ]
-        total = sum(self.seconds.values()) / 60
-        return "\n".join([*lines, f"in all: {total:,.1f} minutes, without validation, loading and ranking."])
+        hours = sum(self.seconds.values()) / 3600
+        total = f"in all: {60 * hours:,.1f} minutes, without validation, loading and ranking"
+        if self.budget is None:
+            return "\n".join([*lines, f"{total}."])
+        verdict = "within" if hours <= self.budget else "more than"
+        return "\n".join([*lines, f"{total}: {verdict} the budget of {self.budget:g} h."])
 
 
 def run_experiment(
@@ -64,21 +71,24 @@ def run_experiment(
     BabelrankError
         The experiment, a configuration or its data is not valid, or a run failed.
     """
+    from babelrank.training.experiments import check_runs, plan_experiment
     from babelrank.training.experiments import run_experiment as run_all
     from babelrank.training.run import train as run_training
 
     place, out, collections = as_path(folder), reports_folder(reports), optional_path(data)
     with watched_by(observer) as watching:
+        check_runs(plan_experiment(place, out), watching, collections, trust_remote_code=trust_remote_code)
         run_all(
             place,
             out,
             watching,
             train=lambda config: run_training(config, watching, collections, trust_remote_code=trust_remote_code),
-            submit=lambda model, collections, name: (
+            submit=lambda model, collections, name, transforms: (
                 evaluate(
                     model,
                     collections,
                     name=name,
+                    transforms=transforms,
                     data=data,
                     store=store,
                     reports=out,
@@ -104,4 +114,5 @@ def preview_experiment(
     with watched_by(observer) as watching:
         planned = plan_experiment(as_path(folder), reports_folder(reports))
         seconds = estimate_seconds(planned, watching, optional_path(data), trust_remote_code=trust_remote_code)
-    return ExperimentPreview({step.planned.report: step.done for step in planned.steps}, seconds)
+    done = {step.planned.report: step.done for step in planned.steps}
+    return ExperimentPreview(done, seconds, planned.budget)

@@ -113,6 +113,8 @@ class Transform:
 def parse_transform(text: str) -> Transform:
     """Read ``center``, ``center-roles``, ``whiten``, ``whiten:K``, ``abtt:K``, ``truncate:K``, ``int8`` or ``binary``.
 
+    ``center:P`` and ``center-roles:P`` subtract P percent of the means.
+
     Raises
     ------
     EncoderError
@@ -121,24 +123,32 @@ def parse_transform(text: str) -> Transform:
     name, colon, number = text.partition(":")
     if name in _PLAIN and not colon:
         return _PLAIN[name]
+    if name in _CENTERING and number.isdecimal() and 0 < int(number) <= 100:
+        fit = partial(fit_center, share=int(number) / 100)
+        return replace(_PLAIN[name], name=f"{name}:{int(number)}", fit=fit)
     if name in _NUMBERED and number.isdecimal() and int(number) > 0:
         size = int(number)
         return Transform(f"{name}:{size}", partial(_NUMBERED[name], size=size), size=size)
     if name not in _PLAIN | _NUMBERED:
         raise EncoderError(unknown_choice("transform", name, _PLAIN | _NUMBERED))
-    expected = " or ".join([name] * (name in _PLAIN) + [f"{name}:K, K a whole number above 0"] * (name in _NUMBERED))
+    wanted = [
+        *([name] if name in _PLAIN else []),
+        *([f"{name}:P, P a percentage from 1 to 100"] if name in _CENTERING else []),
+        *([f"{name}:K, K a whole number above 0"] if name in _NUMBERED else []),
+    ]
+    expected = " or ".join(wanted)
     raise EncoderError(f"transform {text!r}: expected {expected}.")
 
 
-def fit_center(passages: np.ndarray, languages: np.ndarray) -> Change:
-    """Subtract from each vector the mean of the passages in its language.
+def fit_center(passages: np.ndarray, languages: np.ndarray, share: float = 1.0) -> Change:
+    """Subtract from each vector the mean of the passages in its language, or a share of it.
 
     What a language's vectors have in common says which language it is, not what is said: Libovický et al. 2020, "On the
     Language Neutrality of Pre-trained Multilingual Representations", arXiv 2004.05160. A passage and a query in one
     language lose the same vector; by `center-roles` each loses the mean of its own kind, and with it what sets queries
     as such apart from passages.
     """
-    means = {lang: passages[languages == lang].mean(axis=0, dtype=np.float64) for lang in np.unique(languages)}
+    means = {lang: share * passages[languages == lang].mean(axis=0, dtype=np.float64) for lang in np.unique(languages)}
 
     def change(vectors: np.ndarray, languages: np.ndarray) -> np.ndarray:
         centred = np.empty(vectors.shape)
@@ -221,6 +231,7 @@ _PLAIN = {
         Transform("binary", fit_binary, Similarity.DOT, bits=1),
     )
 }
+_CENTERING = ("center", "center-roles")
 _NUMBERED: dict[str, Callable[..., Change]] = {"whiten": fit_whiten, "abtt": fit_abtt, "truncate": fit_truncate}
 
 

@@ -30,6 +30,7 @@ from babelrank.reporting.markdown import Markdown, render_template
 from babelrank.reporting.pages import LEADERBOARD_PAGE, REPORT_NAME
 from babelrank.reporting.report import find_report, find_stored_ranks, lock_reports
 from babelrank.reporting.results import ModelResults, find_collections
+from babelrank.reporting.results_file import FILE_NAME as RESULTS
 from babelrank.reporting.sections import Section
 from babelrank.reporting.stored_tables import StoredRanks
 from babelrank.reporting.summary import MACRO_LABELS
@@ -99,6 +100,7 @@ class Experiment(_Table):
     source: str = ""
     published: tuple[Published, ...] = ()
     claims: tuple[Claim, ...] = ()
+    budget: float | None = Field(default=None, gt=0)  # hours that all runs may take together
 
 
 @dataclass(frozen=True)
@@ -221,11 +223,20 @@ def experiment_folders(experiments: Path) -> list[Path]:
     return sorted(path.parent for path in experiments.glob(f"*/{FILE_NAME}"))
 
 
+def complete_experiments(experiments: Path, reports: Path) -> list[Path]:
+    """Return the folders of the experiments all of whose reports are there: others have no page yet."""
+    return [folder for folder in experiment_folders(experiments) if _is_complete(read_experiment(folder), reports)]
+
+
+def _is_complete(experiment: Experiment, reports: Path) -> bool:
+    return all((reports / name / RESULTS).is_file() for run in experiment.runs for name in run.reports)
+
+
 def _pages(experiments: Path, reports: Path, known: Cache | None) -> dict[Path, str]:
     estimates = Estimates(known)
     return {
         reports / f"{folder.name}.md": render_experiment(folder, reports, estimates)
-        for folder in experiment_folders(experiments)
+        for folder in complete_experiments(experiments, reports)
     }
 
 

@@ -3,14 +3,15 @@
 In: the file as TOML gives it. Out: the same with plain runs, as the page reads it; and how each report comes about.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from babelrank.errors import ReportError
+from babelrank.reporting.names import slug
 
 
 class _RunEntry(BaseModel):
@@ -23,7 +24,9 @@ class _RunEntry(BaseModel):
     repeats: tuple[str, ...] = ()
     config: str | None = None
     model: str | None = None
-    grid: dict[str, tuple[Any, ...]] = {}
+    transforms: tuple[str, ...] = ()  # of the vectors, as `babelrank submit --transform` takes them
+    grid: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = {}
+    seeds: tuple[Annotated[int, Field(ge=0, strict=True)], ...] | None = None  # the experiment's by default
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class PlannedReport:
         Model that is evaluated as it is; None for a trained one, and for a report that is not made here.
     overrides
         Keys of the configuration by table, with the values of this run.
+    transforms
+        Applied to the vectors, one after another.
     """
 
     label: str
@@ -49,6 +54,7 @@ class PlannedReport:
     config: str | None = None
     model: str | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    transforms: tuple[str, ...] = ()
 
 
 def expand_runs(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,10 +85,15 @@ def plan_reports(raw: Mapping[str, Any]) -> list[PlannedReport]:
     for entry, values in _expand(raw):
         for name, seed in _reports(entry, _seeds(raw)):
             settings = values if seed is None else {**values, "schedule.seed": seed}
-            planned.append(PlannedReport(entry.label, name, entry.config, entry.model, _nest(settings)))
+            planned.append(
+                PlannedReport(entry.label, name, entry.config, entry.model, _nest(settings), entry.transforms)
+            )
     names = [each.report for each in planned]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ReportError(f"runs: {', '.join(twice)} is the report of two runs; a grid's report names its values.")
+    for each in planned:
+        if slug(each.report) != each.report:
+            raise ReportError(f"runs: {each.report!r} is no name of a report's folder; {slug(each.report)!r} is.")
     return planned
 
 
@@ -97,6 +108,8 @@ def _expand(raw: Mapping[str, Any]) -> Iterator[tuple[_RunEntry, dict[str, Any]]
             raise ReportError(f"runs[{number}].{'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
         if (entry.grid and entry.config is None) or (entry.config and entry.model):
             raise ReportError(f"runs[{number}]: 'grid' is for a run with 'config', and 'model' for one without.")
+        if entry.transforms and not (entry.config or entry.model):
+            raise ReportError(f"runs[{number}]: 'transforms' is for a run with 'config' or 'model'.")
         for combination in product(*entry.grid.values()):
             values = dict(zip(entry.grid, combination, strict=True))
             short = {key.rpartition(".")[2]: value for key, value in values.items()}
@@ -126,11 +139,14 @@ def _seeds(raw: Mapping[str, Any]) -> list[int]:
     seeds = raw.get("seeds", [])
     if not isinstance(seeds, list) or not all(type(seed) is int and seed >= 0 for seed in seeds):
         raise ReportError(f"seeds: should be a list of whole numbers from 0, is {seeds!r}.")
+    if len(set(seeds)) < len(seeds):
+        raise ReportError(f"seeds: should name each seed once, is {seeds!r}.")
     return seeds
 
 
-def _reports(entry: _RunEntry, seeds: list[int]) -> list[tuple[str, int | None]]:
+def _reports(entry: _RunEntry, seeds: Sequence[int]) -> list[tuple[str, int | None]]:
     """Return the reports of a run, and the seed of each; None where the configuration says it."""
+    seeds = seeds if entry.seeds is None else entry.seeds
     if entry.config is None or entry.repeats or not seeds:
         return [(entry.report, None), *((name, None) for name in entry.repeats)]
     return [(entry.report, seeds[0]), *((f"{entry.report}-seed-{seed}", seed) for seed in seeds[1:])]

@@ -14,7 +14,7 @@ from babelrank.reporting.cache import FILE_NAME as CACHE_NAME
 from babelrank.reporting.cache import Cache
 from babelrank.reporting.estimates import Estimates
 from babelrank.reporting.experiment import (
-    experiment_folders,
+    complete_experiments,
     read_experiment,
     render_experiment,
     render_experiment_html,
@@ -54,7 +54,7 @@ def build_site(reports: Path, experiments: Path, folder: Path) -> Path:
     cache = Cache(reports / CACHE_NAME)
     estimates = Estimates(cache)
     results = read_reports(reports)
-    pages = experiment_folders(experiments)
+    pages = complete_experiments(experiments, reports)
     try:
         target.mkdir(parents=True, exist_ok=True)
         for source in results:

@@ -5,17 +5,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 import transformers
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.losses import MatryoshkaLoss
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+from torch import nn
+from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK, get_available_reporting_integrations
 
 from babelrank.data.collection import Collection
 from babelrank.encoding.positions import most_tokens
-from babelrank.errors import TrainingError
+from babelrank.errors import TrainingError, unknown_choice
 from babelrank.training.batches import Collator, ScheduledTexts
 from babelrank.training.config import ModelConfig, TeacherConfig, TrainingConfig
 from babelrank.training.development import measure_curves, rank_collection
 from babelrank.training.examples import PASSAGE, QUERY
+from babelrank.training.hub import require_login
 from babelrank.training.loss import WeightedObjectives
 from babelrank.training.model import add_lora, freeze, load_base_model, prompts_of, set_dropout
 from babelrank.training.plan import TrainingPlan
@@ -27,7 +32,7 @@ from babelrank.training.trainer import (
     ScheduledTrainer,
     early_stopping,
     make_arguments,
-    tensorboard,
+    trackers,
 )
 
 TENSORBOARD = "tensorboard"  # folder of its logs, in that of the run and in the checkpoint
@@ -62,6 +67,7 @@ def load_models(config: TrainingConfig, *, trust_remote_code: bool = False) -> M
     TrainingError
         A model cannot be loaded, or they do not fit the configuration or one another.
     """
+    _require_environment(config)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
@@ -78,10 +84,24 @@ def load_models(config: TrainingConfig, *, trust_remote_code: bool = False) -> M
     return Models(model, teacher)
 
 
+def _require_environment(config: TrainingConfig) -> None:
+    """Make sure that the trackers, the precision and the Hub that are configured can be used here."""
+    installed = get_available_reporting_integrations()
+    for name in config.engine.report_to:
+        if name not in INTEGRATION_TO_CALLBACK:
+            raise TrainingError(f"engine.report_to: {unknown_choice('tracker', name, INTEGRATION_TO_CALLBACK)}")
+        if name not in installed:
+            raise TrainingError(f"engine.report_to: {name} is not installed.")
+    if config.engine.fp16 and not torch.cuda.is_available():
+        raise TrainingError("engine.fp16: needs a GPU; bf16 works on a CPU, too.")
+    if config.hub:
+        require_login(config.hub.push)
+
+
 def load_teacher(config: TrainingConfig, *, trust_remote_code: bool = False) -> Teacher:
     """Load the teacher: the base model, unless another is named; with its own prompts, unless others are given."""
     given = config.teacher or TeacherConfig()
-    source, place = config.model, "model.base_model"
+    source, place = config.model.model_copy(update={"layers": None}), "model.base_model"
     if given.model:
         source, place = ModelConfig(base_model=given.model, revision=given.revision), "teacher.model"
     model = load_base_model(source, config.engine.device, place=place, trust_remote_code=trust_remote_code)
@@ -113,7 +133,7 @@ def make_trainer(
     Raises
     ------
     TrainingError
-        The processes cannot share a batch, or TensorBoard is not installed.
+        The processes cannot share a batch.
     """
     arguments = make_arguments(config, work, resuming=resuming)
     if models.teacher and config.teacher and config.teacher.centered:
@@ -126,12 +146,12 @@ def make_trainer(
         ScheduledTexts(plan.schedule, plan.examples),
         plan.validation,
         plan.development,
-        WeightedObjectives(models.student, config.objectives, models.teacher, config.engine.micro_batch_size),
+        _make_loss(config, models),
         make_collator(config, models.student),
         [
             *curves,
             *early_stopping(config),
-            *tensorboard(config, work / TENSORBOARD),
+            *trackers(config, work / TENSORBOARD),
             MarkComplete(),
             ReportProgress(on_step),
         ],
@@ -139,6 +159,21 @@ def make_trainer(
     for curve in curves:
         curve.trainer = trainer
     return trainer
+
+
+def _make_loss(config: TrainingConfig, models: Models) -> nn.Module:
+    student = models.student
+    loss = WeightedObjectives(
+        student,
+        config.objectives,
+        models.teacher,
+        config.engine.micro_batch_size,
+        summed=config.matryoshka is not None,
+    )
+    if config.matryoshka is None:
+        return loss
+    dimensions = {*config.matryoshka.dimensions, *filter(None, [student.get_embedding_dimension()])}
+    return MatryoshkaLoss(student, loss, sorted(dimensions))
 
 
 def make_collator(config: TrainingConfig, model: SentenceTransformer) -> Collator:
@@ -155,25 +190,33 @@ def make_collator(config: TrainingConfig, model: SentenceTransformer) -> Collato
     )
 
 
-def _max_length(config: ModelConfig, model: SentenceTransformer) -> int:
-    """Return how many tokens of a text are read: by default, no more than the model can.
+def _max_length(config: ModelConfig, model: SentenceTransformer) -> dict[str, int]:
+    """Return how many tokens of a text are read, by role: by default, no more than the model can.
 
     Raises
     ------
     TrainingError
         More are asked for than it can.
     """
-    most = most_tokens(model)
-    if most is None or config.max_length <= most:
-        return config.max_length
-    if "max_length" in config.model_fields_set:
-        raise TrainingError(f"model.max_length: {config.max_length}; {config.base_model} reads at most {most} tokens.")
-    return most
+    most, found = most_tokens(model), {}
+    for role, key in ((QUERY, "query_max_length"), (PASSAGE, "document_max_length")):
+        name = key if getattr(config, key) is not None else "max_length"
+        found[role] = wanted = getattr(config, name)
+        if most is not None and wanted > most:
+            if name in config.model_fields_set:
+                raise TrainingError(f"model.{name}: {wanted}; {config.base_model} reads at most {most} tokens.")
+            found[role] = most
+    return found
 
 
 def _require_fit(config: TrainingConfig, model: SentenceTransformer, teacher: Teacher | None) -> None:
-    """Make sure that the model can be trained with this teacher, and in parts, if that is configured."""
+    """Make sure that the model can be trained with this teacher, in parts, and in fewer dimensions, if configured."""
     dimension = model.get_embedding_dimension()
+    if config.matryoshka and dimension and max(config.matryoshka.dimensions) > dimension:
+        raise TrainingError(
+            f"matryoshka.dimensions: {max(config.matryoshka.dimensions)}; the vectors of {config.model.base_model} "
+            f"have {dimension}."
+        )
     if teacher and config.objectives.embedding_distillation and teacher.dimension != dimension:
         raise TrainingError(
             f"teacher.model: its vectors have {teacher.dimension} dimensions, those of {config.model.base_model} "

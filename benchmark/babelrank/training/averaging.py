@@ -15,7 +15,7 @@ from babelrank.training.disk_errors import explain_disk_errors
 from babelrank.training.metadata import read_checkpoint, write_training_metadata
 from babelrank.training.model import average, copy_weights, load_base_model, load_checkpoint
 
-_ORIGIN = ("base_model", "revision", "pooling")  # keys by which checkpoints come from one base model
+_ORIGIN = ("base_model", "revision", "pooling", "layers")  # keys by which checkpoints come from one base model
 
 
 def average_checkpoints(

@@ -102,14 +102,14 @@ class Collator:
     prompts
         Prompts of ``query`` and ``passage``.
     max_length
-        Tokens of a text that are read.
+        Tokens of a text that are read, by role.
     """
 
     def __init__(
         self,
         preprocess: Callable[..., dict[str, Any]],
         prompts: Mapping[str, str],
-        max_length: int,
+        max_length: Mapping[str, int],
         *,
         seed: int,
         translations: bool,
@@ -151,8 +151,8 @@ class Collator:
             parallels[NEGATIVE] = [[texts] for texts in negatives]
         batch: dict[str, Any] = {}
         for column, texts in columns.items():
-            prompt = self.prompts[QUERY if column == QUERY else PASSAGE]
-            features = self._preprocess(texts, prompt=prompt, max_length=self.max_length)
+            role = QUERY if column == QUERY else PASSAGE
+            features = self._preprocess(texts, prompt=self.prompts[role], max_length=self.max_length[role])
             batch |= {f"{column}_{key}": value for key, value in features.items()}
         batch[TARGETS] = {side: hash_parallels(texts) for side, texts in parallels.items()}
         if self._teacher_language:

@@ -35,6 +35,9 @@ class ModelConfig(_Table):
     query_prompt: str | None = None  # the base model's own by default
     document_prompt: str | None = None
     max_length: Count = 128  # tokens while training; the checkpoint keeps the base model's own
+    query_max_length: Count | None = None  # of queries alone; max_length by default
+    document_max_length: Count | None = None
+    layers: Count | None = None  # so many of the base model's, evenly spaced; all by default
     dropout: Share | None = None  # while training, of all its layers; the base model's own by default
     freeze: tuple[str, ...] = ()  # patterns of parameter names, as "*embeddings*"
     # Weight of the base model in the checkpoint (Wortsman et al. 2022, arXiv 2109.01903).
@@ -54,6 +57,7 @@ class ExamplesConfig(_Table):
     revision: str | None = None
     languages: tuple[Language, ...] = ()  # texts in others are ignored; all by default, required for the Hub
     weight: Positive | None = None  # how many examples it counts as; as many as it has by default
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of its examples, drawn by the seed; more include fewer
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -234,14 +238,23 @@ class EngineConfig(_Table):
     """How the run is computed; nothing here changes which batches are drawn."""
 
     bf16: bool = False
+    fp16: bool = False  # on a GPU
     micro_batch_size: Count | None = (
         None  # gradient caching: texts in memory at once (Gao et al. 2021, arXiv 2101.06983)
     )
     gradient_accumulation: Count = 1
     save_every: Count | None = None  # steps; with each validation, or else a tenth of the run, by default
     workers: Annotated[int, Field(ge=0)] = 0  # processes that read and tokenise
-    tensorboard: bool = False
+    report_to: tuple[str, ...] = ()  # trackers that transformers knows, as "tensorboard", "wandb" or "trackio"
     device: Literal["cpu"] | None = None  # what accelerate finds by default
+
+    @model_validator(mode="after")
+    def _one_precision(self) -> Self:
+        if self.bf16 and self.fp16:
+            raise ValueError("'bf16' and 'fp16' exclude one another")
+        if self.fp16 and self.device == "cpu":
+            raise ValueError("'fp16' needs a GPU; 'bf16' works on a CPU, too")
+        return self
 
 
 class LoraConfig(_Table):
@@ -251,6 +264,19 @@ class LoraConfig(_Table):
     alpha: Count = 32
     dropout: Share = 0.0
     modules: tuple[str, ...] = ("query", "key", "value")
+
+
+class MatryoshkaConfig(_Table):
+    """Train the first dimensions of the vectors to be of use alone (Kusupati et al. 2022, arXiv 2205.13147)."""
+
+    dimensions: Annotated[tuple[Count, ...], Field(min_length=1)]  # in addition to all of them
+
+
+class HubConfig(_Table):
+    """Where the checkpoint is uploaded when it is done."""
+
+    push: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    private: bool = False
 
 
 class ContaminationConfig(_Table):
@@ -273,6 +299,8 @@ class TrainingConfig(_Table):
     curves: CurvesConfig | None = None
     engine: EngineConfig = EngineConfig()
     lora: LoraConfig | None = None
+    matryoshka: MatryoshkaConfig | None = None
+    hub: HubConfig | None = None
     contamination: ContaminationConfig = ContaminationConfig()
 
     @model_validator(mode="after")

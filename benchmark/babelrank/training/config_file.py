@@ -18,7 +18,6 @@ TRUST = "trust_remote_code"
 # Kind of error -> what is said of it, where pydantic speaks of Python.
 _MESSAGES = {
     "string_type": "should be a text",
-    "string_pattern_mismatch": "should be a language code such as 'en' or 'zh-Hant'",  # no other text has a pattern
     "int_type": "should be a whole number",
     "int_from_float": "should be a whole number",
     "float_type": "should be a number",
@@ -48,12 +47,12 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> Train
     TrainingError
         The file cannot be read, a key is unknown or missing, or a value is not what the key takes.
     """
-    raw = _merge(_read(path, ()), _rename_old_keys(dict(overrides or {}), path))
+    raw: dict[str, Any] = _merge(_read(path, ()), _rename_old_keys(dict(overrides or {}), path))
     try:
         return TrainingConfig.model_validate(_as_tuples(raw))
     except ValidationError as error:
-        told = [f"{path}: {_explain(details)}" for details in error.errors() if not _follows(details)]
-        raise TrainingError("\n".join(told)) from error
+        problems = [f"{path}: {_explain(details)}" for details in error.errors() if not _follows(details)]
+        raise TrainingError("\n".join(problems)) from error
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
@@ -65,7 +64,8 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if base is not None and not isinstance(base, str):
         raise TrainingError(f"{path}: {EXTENDS} should name a file, is {base!r}.")
     _fill_in_paths(raw, path)
-    return raw if base is None else _merge(_read(path.parent / base, (*seen, path)), raw)
+    merged: dict[str, Any] = raw if base is None else _merge(_read(path.parent / base, (*seen, path)), raw)
+    return merged
 
 
 def _rename_old_keys(raw: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -86,8 +86,21 @@ def _fill_in_paths(raw: dict[str, Any], file: Path) -> None:
             table[key] = str(file.parent / _expand(table[key], f"{file}: {place}{key}"))
     for place, table, key in (*names, *((place, entry, "hub") for place, entry in entries)):
         if isinstance(table, dict) and isinstance(table.get(key), str):
-            name = _expand(table[key], f"{file}: {place}{key}")
-            table[key] = str(file.parent / name) if name.startswith(".") else name
+            table[key] = expand_name(table[key], file, f"{place}{key}")
+
+
+def expand_name(text: str, file: Path, key: str) -> str:
+    """Return the name or folder of a model or data set in a file, with environment variables filled in.
+
+    What begins with a dot starts at the file's folder.
+
+    Raises
+    ------
+    TrainingError
+        A variable is not set.
+    """
+    name = _expand(text, f"{file}: {key}")
+    return str(file.parent / name) if name.startswith(".") else name
 
 
 def _expand(text: str, where: str) -> str:
@@ -102,12 +115,15 @@ def _expand(text: str, where: str) -> str:
         raise TrainingError(f"{where}: {text!r} names the home of a user that does not exist.") from error
 
 
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged
+def _merge(base: Any, over: Any) -> Any:
+    """Return a table merged over another, or over each of a list of tables; other values take the place of the old."""
+    if not isinstance(over, dict):
+        return over
+    if isinstance(base, list) and all(isinstance(each, dict) for each in base):
+        return [_merge(each, over) for each in base]
+    if not isinstance(base, dict):
+        return over
+    return {**base, **{key: _merge(base.get(key), value) for key, value in over.items()}}
 
 
 def _as_tuples(value: Any) -> Any:
@@ -134,6 +150,13 @@ def _explain(details: Any) -> str:
     given = details["input"]
     if details["type"] == "tuple_type" and isinstance(given, dict):
         return f"{place}: should be a list of tables, each under [[{place}]], is one table."
+    if details["type"] == "string_pattern_mismatch":
+        wanted = (
+            "a repository such as 'ORG/NAME'"
+            if "push" in details["loc"]
+            else "a language code such as 'en' or 'zh-Hant'"
+        )
+        return f"{place}: should be {wanted}, is {given!r}."
     message = _MESSAGES.get(details["type"], details["msg"].replace("Input should", "should"))
     return f"{place}: {message}, is {list(given) if isinstance(given, tuple) else given!r}."
 

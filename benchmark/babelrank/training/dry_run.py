@@ -57,7 +57,7 @@ def time_steps(config: TrainingConfig, models: Models, plan: TrainingPlan) -> fl
     short = config.model_copy(
         update={
             "schedule": config.schedule.model_copy(update={"steps": _TIMED}),
-            "engine": config.engine.model_copy(update={"save_every": 10 * _TIMED}),
+            "engine": config.engine.model_copy(update={"save_every": 10 * _TIMED, "report_to": ()}),
             "validation": None,
             "curves": None,
         }

@@ -6,34 +6,39 @@ configuration, the model and the collections of its report.
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from babelrank.data.loading import load_collection
+from babelrank.data.spec import parse_specs
+from babelrank.encoding.transforms import parse_transform
 from babelrank.errors import TrainingError
 from babelrank.files import atomic_write, read_toml
 from babelrank.observer import Observer
+from babelrank.reporting.experiment import read_experiment
 from babelrank.reporting.experiment_runs import PlannedReport, plan_reports
 from babelrank.reporting.results import Results
+from babelrank.reporting.results_file import FILE_NAME as RESULTS
 from babelrank.training.assembly import load_models
 from babelrank.training.card import add_results
-from babelrank.training.config import TrainingConfig
-from babelrank.training.config_file import load_config
+from babelrank.training.config import ExamplesConfig, ModelConfig, ScheduleConfig, TrainingConfig
+from babelrank.training.config_file import expand_name, load_config
 from babelrank.training.dry_run import time_steps
 from babelrank.training.examples import PASSAGE
 from babelrank.training.model import encode_role, prompts_of
 from babelrank.training.plan import make_plan
-from babelrank.training.run import as_json
+from babelrank.training.run import as_json, with_new_keys
 
 FILE_NAME = "experiment.toml"
 CHECKPOINTS = "checkpoints"
-_RESULTS_FILE = "results.json"  # in a report's folder
 _TEXTS_TIMED = 64
 
 Train = Callable[[TrainingConfig], Path]  # a configuration -> folder of the checkpoint
-Submit = Callable[[str, Sequence[str], str], Results]  # model, collections, name of the report -> its figures
+# Model, collections, name of the report and transforms -> its figures.
+Submit = Callable[[str, Sequence[str], str, Sequence[str]], Results]
 
 
 @dataclass(frozen=True)
@@ -68,10 +73,23 @@ class Experiment:
         Specifications of the collections that are evaluated.
     steps
         Its reports, in the order of the file.
+    budget
+        Hours that all runs may take together, if the file says so.
     """
 
     collections: tuple[str, ...]
     steps: tuple[Step, ...]
+    budget: float | None = None
+
+    @property
+    def left(self) -> dict[str, list[Step]]:
+        """What is not done, by all that a run depends on but its seed."""
+        groups: dict[str, list[Step]] = defaultdict(list)
+        for step in self.steps:
+            if not step.done:
+                config = _without_seed(as_json(step.config)) if step.config else step.planned.model
+                groups[json.dumps(config, sort_keys=True)].append(step)
+        return groups
 
 
 def plan_experiment(folder: Path, reports: Path) -> Experiment:
@@ -87,8 +105,40 @@ def plan_experiment(folder: Path, reports: Path) -> Experiment:
     collections = raw.get("collections")
     if not isinstance(collections, list) or not all(isinstance(name, str) for name in collections) or not collections:
         raise TrainingError(f"{path}: 'collections' should be a list of names, is {collections!r}.")
+    budget = read_experiment(folder).budget
     names = tuple(collections)
-    return Experiment(names, tuple(_step(each, folder, reports, names) for each in plan_reports(raw)))
+    steps = tuple(_step(each, folder, reports, names) for each in plan_reports(raw))
+    for step in steps:
+        chosen_by = step.config.validation.collection if step.config and step.config.validation else None
+        if chosen_by and _sources(names) & _sources([chosen_by]):
+            raise TrainingError(
+                f"{folder / str(step.planned.config)}: validation.collection: {chosen_by} is evaluated in {path}; "
+                "choose checkpoints by another collection."
+            )
+    return Experiment(names, steps, budget)
+
+
+def _sources(names: Sequence[str]) -> set[tuple[str, ...]]:
+    """Return what tells collections apart: a choice of languages does not where they are parallel."""
+    specs = parse_specs(names)
+    return {(each.source, each.place, *(each.languages if each.source == "miracl" else ())) for each in specs}
+
+
+def check_runs(
+    experiment: Experiment, observer: Observer, data: Path | None = None, *, trust_remote_code: bool = False
+) -> None:
+    """Open all that the runs that are left read, so that none of them fails for it after hours of others.
+
+    Raises
+    ------
+    BabelrankError
+        A model or a data set cannot be read, or does not fit a configuration.
+    """
+    for first, *_ in experiment.left.values():
+        if first.config:
+            observer.log(f"{first.planned.report}: checking what it reads")
+            load_models(first.config, trust_remote_code=trust_remote_code)
+            make_plan(first.config, Observer(), data)
 
 
 def run_experiment(folder: Path, reports: Path, observer: Observer, *, train: Train, submit: Submit) -> list[str]:
@@ -119,9 +169,11 @@ def run_experiment(folder: Path, reports: Path, observer: Observer, *, train: Tr
             continue
         if step.config:
             checkpoint = train(step.config)
-            add_results(checkpoint, submit(str(checkpoint), experiment.collections, name))
+            results = submit(str(checkpoint), experiment.collections, name, step.planned.transforms)
+            if not step.planned.transforms:
+                add_results(checkpoint, results)
         else:
-            submit(str(step.planned.model), experiment.collections, name)
+            submit(str(step.planned.model), experiment.collections, name, step.planned.transforms)
         atomic_write(step.record, json.dumps(_describe(step.planned, step.config, experiment.collections), indent=2))
         made.append(name)
     return made
@@ -134,37 +186,36 @@ def estimate_seconds(
 
     Runs that differ in their seed alone are timed once. Validation, loading and ranking are not included.
     """
-    if all(step.done for step in experiment.steps):
+    if not experiment.left:
         return {}
     collections = [load_collection(name, data) for name in experiment.collections]
     texts = sum(len({*table["text"]}) for each in collections for table in (each.queries, each.passages.frame))
     sample = collections[0].passages.frame["text"].iloc[:_TEXTS_TIMED].tolist()
-    timed: dict[str, float] = {}
-    seconds = {}
-    for step in experiment.steps:
-        if step.done:
-            continue
-        config = step.config or TrainingConfig.model_validate_json(_evaluation_only(str(step.planned.model)))
-        key = json.dumps(_without_seed(as_json(config)), sort_keys=True)
-        if key not in timed:
-            observer.log(f"{step.planned.report}: timing a few steps")
-            models = load_models(config, trust_remote_code=trust_remote_code)
-            began = time.perf_counter()
-            encode_role(models.student, prompts_of(models.student), sample, PASSAGE)
-            timed[key] = (time.perf_counter() - began) / len(sample) * texts
-            if step.config:
-                timed[key] += time_steps(config, models, make_plan(config, observer, data)) * config.schedule.steps
-        seconds[step.planned.report] = timed[key]
+    seconds: dict[str, float] = {}
+    for steps in experiment.left.values():
+        planned, config = steps[0].planned, steps[0].config
+        observer.log(f"{planned.report}: timing a few steps")
+        models = load_models(config or _evaluation_only(str(planned.model)), trust_remote_code=trust_remote_code)
+        began = time.perf_counter()
+        encode_role(models.student, prompts_of(models.student), sample, PASSAGE)
+        duration = (time.perf_counter() - began) / len(sample) * texts
+        if config:
+            duration += time_steps(config, models, make_plan(config, observer, data)) * config.schedule.steps
+        seconds |= {step.planned.report: duration for step in steps}
     return seconds
 
 
 def _step(planned: PlannedReport, folder: Path, reports: Path, collections: Sequence[str]) -> Step:
+    if planned.model is not None:
+        planned = replace(planned, model=expand_name(planned.model, folder / FILE_NAME, "runs.model"))
+    for text in planned.transforms:
+        parse_transform(text)
     checkpoint = folder.resolve() / CHECKPOINTS / planned.report
     config = None
     if planned.config is not None:
         config = load_config(folder / planned.config, {**planned.overrides, "output": str(checkpoint)})
     record = checkpoint.with_name(f"{planned.report}.json")
-    there = (reports / planned.report / _RESULTS_FILE).is_file()
+    there = (reports / planned.report / RESULTS).is_file()
     if config is None and planned.model is None:
         if not there:
             raise TrainingError(
@@ -172,7 +223,7 @@ def _step(planned: PlannedReport, folder: Path, reports: Path, collections: Sequ
                 "or 'model', or submit it first."
             )
         return Step(planned, config, record, done=True)
-    return Step(planned, config, record, there and _read(record) == _describe(planned, config, collections))
+    return Step(planned, config, record, there and _is_done(record, _describe(planned, config, collections)))
 
 
 def _describe(planned: PlannedReport, config: TrainingConfig | None, collections: Sequence[str]) -> dict[str, Any]:
@@ -180,22 +231,28 @@ def _describe(planned: PlannedReport, config: TrainingConfig | None, collections
         "config": as_json(config) if config else None,
         "model": planned.model,
         "collections": list(collections),
+        **({"transforms": list(planned.transforms)} if planned.transforms else {}),
     }
 
 
-def _read(record: Path) -> Any:
+def _is_done(record: Path, wanted: Mapping[str, Any]) -> bool:
+    """Tell whether a record, possibly of an earlier version, is of what is wanted."""
     try:
-        return json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
+        found = json.loads(record.read_text(encoding="utf-8"))
+        return bool(wanted == {**found, "config": found["config"] and with_new_keys(found["config"])})
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def _without_seed(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**config, "schedule": {**config["schedule"], "seed": 0}}
 
 
-def _evaluation_only(model: str) -> str:
+def _evaluation_only(model: str) -> TrainingConfig:
     """Return a configuration that names a model and is never trained."""
-    return json.dumps(
-        {"output": "", "model": {"base_model": model}, "examples": [{"path": ""}], "schedule": {"steps": 1}}
+    return TrainingConfig(
+        output="",
+        model=ModelConfig(base_model=model),
+        examples=(ExamplesConfig(path=""),),
+        schedule=ScheduleConfig(steps=1),
     )

@@ -37,6 +37,8 @@ class WeightedObjectives(CachedLossMixin, nn.Module):
         objectives: ObjectivesConfig,
         teacher: Teacher | None = None,
         micro_batch_size: int | None = None,
+        *,
+        summed: bool = False,
     ) -> None:
         """Take the model and the weights.
 
@@ -44,16 +46,19 @@ class WeightedObjectives(CachedLossMixin, nn.Module):
         ----------
         micro_batch_size
             Cache gradients (Gao et al. 2021, arXiv 2101.06983), with so many texts in memory at once; all by default.
+        summed
+            Return the sum of the objectives, rather than each.
         """
         super().__init__()
         self.model = model
         self.objectives = objectives
         self.mini_batch_size = micro_batch_size or 0
         self.uses_gradient_cache = micro_batch_size is not None
+        self._summed = summed
         self._teacher = [teacher]  # in a list, which hides its parameters
 
     def forward(self, features: Sequence[dict[str, Tensor]], targets: dict[str, Any]) -> Tensor | dict[str, Tensor]:
-        """Return the loss by objective, already weighted; their sum if gradients are cached.
+        """Return the loss by objective, already weighted; their sum if that is wanted, or gradients are cached.
 
         Parameters
         ----------
@@ -65,7 +70,8 @@ class WeightedObjectives(CachedLossMixin, nn.Module):
         if self.uses_gradient_cache:
             loss: Tensor = self.forward_cached(features, targets)
             return loss
-        return self._combine([encode_by_length(self.model, feature) for feature in features], targets)
+        losses = self._combine([encode_by_length(self.model, feature) for feature in features], targets)
+        return torch.stack(list(losses.values())).sum() if self._summed else losses
 
     def calculate_loss(
         self, reps: list[list[Tensor]], labels: dict[str, Any], *, with_backward: bool = False
@@ -113,8 +119,10 @@ class WeightedObjectives(CachedLossMixin, nn.Module):
         read = {role: _gather(teacher.read(texts[role], role).to(queries.device)) for role in (QUERY, PASSAGE)}
         losses = {}
         if embedding := chosen.embedding_distillation:
-            distances = embedding_distance(queries, read[QUERY]) + embedding_distance(passages, read[PASSAGE])
-            losses["embedding_distillation"] = embedding.weight * distances / 2
+            pairs = ((queries, read[QUERY]), (passages, read[PASSAGE]))
+            # A Matryoshka loss passes the first dimensions of the student's vectors.
+            distances = [embedding_distance(student, vectors[:, : student.shape[1]]) for student, vectors in pairs]
+            losses["embedding_distillation"] = embedding.weight * (distances[0] + distances[1]) / 2
         if score := chosen.score_distillation:
             losses["score_distillation"] = score.weight * score_divergence(
                 cosines(queries, passages),

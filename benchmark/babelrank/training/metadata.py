@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from huggingface_hub import ModelCard
 from sentence_transformers import SentenceTransformer
 
@@ -99,15 +100,15 @@ def make_metadata(
     before = read_training_metadata(Path(config.model.base_model))
     return {
         "babelrank": version("babelrank"),
-        "config": config.model_dump(mode="json", exclude={"output"}),
+        "config": config.model_dump(mode="json", exclude={"output", "hub"}),
         "languages": list(languages_of(sources[i] for i in drawn)),
         "examples": [
             {
                 "name": sources[i].name,
                 "fingerprint": plan.examples[i].fingerprint,
                 "rows": plan.examples[i].rows,
-                "examples": len(plan.examples[i]),
-                "dropped": len(plan.contaminations[i].examples),
+                "examples": sources[i].size - len(plan.unused[i]),
+                "dropped": len(np.setdiff1d(plan.contaminations[i].examples, plan.unused[i])),
                 "shared": dict(plan.contaminations[i].by_collection),
             }
             for i in drawn

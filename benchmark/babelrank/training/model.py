@@ -53,6 +53,8 @@ def load_base_model(
         chosen = choose_prompts(options, public_name(config.base_model), model.prompts)
     except EncoderError as error:
         raise TrainingError(f"{place}: {error}") from error
+    if config.layers is not None:
+        keep_layers(model, config.layers, f"{place.rpartition('.')[0]}.layers: {config.base_model}")
     for role, names in _PROMPT_NAMES.items():
         model.prompts |= {name: chosen.of(role) for name in names if name in (names[0], *model.prompts)}
     return model
@@ -87,6 +89,36 @@ def encode_role(
         list(texts), prompt=prompts[role], batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False
     )
     return encoded.astype(np.float32)
+
+
+def keep_layers(model: SentenceTransformer, wanted: int, place: str) -> None:
+    """Keep some layers of a transformer, evenly spaced, the first and the last among them.
+
+    Of 12 layers, 6 are numbers 0, 2, 4, 7, 9 and 11, as DistilBART keeps them (Shleifer & Rush 2020, arXiv 2010.13002).
+
+    Raises
+    ------
+    TrainingError
+        The model has fewer layers, or none that can be told from its configuration.
+    """
+    inner: Any = getattr(model, "transformers_model", None)
+    count = getattr(getattr(inner, "config", None), "num_hidden_layers", 0)
+    lists = [
+        (name, module)
+        for name, module in (inner.named_modules() if inner is not None else ())
+        if isinstance(module, nn.ModuleList) and len(module) == count
+    ]
+    if not count or len(lists) != 1:
+        raise TrainingError(f"{place}: its layers cannot be found; leave it out.")
+    if wanted > count:
+        raise TrainingError(f"{place} has {count} layers, {wanted} were asked for.")
+    kept = np.linspace(0, count - 1, wanted).round().astype(int).tolist()
+    name, layers = lists[0]
+    parent, _, attribute = name.rpartition(".")
+    setattr(inner.get_submodule(parent), attribute, nn.ModuleList([layers[i] for i in kept]))
+    inner.config.num_hidden_layers = wanted
+    if isinstance(types := getattr(inner.config, "layer_types", None), list):
+        inner.config.layer_types = [types[i] for i in kept]
 
 
 def set_dropout(model: SentenceTransformer, share: float) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from babelrank.data.collection import Collection
 from babelrank.data.loading import load_collection
 from babelrank.errors import TrainingError
@@ -16,6 +18,7 @@ from babelrank.training.hub_rows import HubRows
 from babelrank.training.indexing import open_examples
 from babelrank.training.jsonl_rows import JsonlRows
 from babelrank.training.membership import in_several
+from babelrank.training.permutation import permute
 from babelrank.training.schedule import Schedule, ScheduleSettings, Source
 from babelrank.training.validation import KNOWN_AS, ValidationSet, load_validation
 
@@ -32,6 +35,8 @@ class TrainingPlan:
         The data sets.
     contaminations
         What each of them shares with test collections, and so is not trained on.
+    unused
+        Of each, the examples that are left out for its share: numbers, ascending; int64.
     schedule
         Which of their texts meet in which batch.
     validation
@@ -48,6 +53,7 @@ class TrainingPlan:
 
     examples: tuple[ExampleSet, ...]
     contaminations: tuple[Contamination, ...]
+    unused: tuple[np.ndarray, ...]
     schedule: Schedule
     validation: ValidationSet | None = None
     validation_shared: int = 0
@@ -90,15 +96,15 @@ def make_plan(config: TrainingConfig, observer: Observer, data: Path | None = No
     for name, each, found in zip(names, examples, contaminations, strict=True):
         merged = f" from {each.rows:,} rows" if each.rows > len(each) else ""
         observer.log(f"{name}: {len(each):,} examples{merged}; {found}")
+    unused = tuple(
+        _leave_out(entry.share, len(each), config.schedule.seed)
+        for entry, each in zip(config.examples, examples, strict=True)
+    )
     sources = [
-        Source(
-            name,
-            len(each),
-            without(each.queries, found.examples, len(each)),
-            without(each.passages, found.examples, len(each)),
-            entry.weight,
+        _describe_source(name, each, entry.weight, np.concatenate([found.examples, left_out]))
+        for name, entry, each, found, left_out in zip(
+            names, config.examples, examples, contaminations, unused, strict=True
         )
-        for name, entry, each, found in zip(names, config.examples, examples, contaminations, strict=True)
     ]
     _require_texts(config, examples, sources)
     wanted = ("en",) if config.schedule.batches == "english" else config.schedule.languages
@@ -111,6 +117,7 @@ def make_plan(config: TrainingConfig, observer: Observer, data: Path | None = No
     return TrainingPlan(
         examples,
         contaminations,
+        unused,
         schedule,
         validation,
         shared,
@@ -118,6 +125,20 @@ def make_plan(config: TrainingConfig, observer: Observer, data: Path | None = No
         _count_development(development, examples, observer) if development else 0,
         curves,
     )
+
+
+def _describe_source(name: str, examples: ExampleSet, weight: float | None, dropped: np.ndarray) -> Source:
+    size = len(examples)
+    return Source(
+        name, size, without(examples.queries, dropped, size), without(examples.passages, dropped, size), weight
+    )
+
+
+def _leave_out(share: float, size: int, seed: int) -> np.ndarray:
+    """Return the examples that are not in a share, drawn by the seed; a larger share includes a smaller one."""
+    order = permute(np.arange(size), size, seed)
+    left_out: np.ndarray = np.flatnonzero(order >= max(round(share * size), 1))
+    return left_out
 
 
 def _count_shared(validation: ValidationSet, examples: Sequence[ExampleSet], observer: Observer) -> int:

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 from sentence_transformers import SentenceTransformer
 
-from babelrank.checkpoints import read_training_metadata
+from babelrank.checkpoints import read_training_metadata, rename_config_keys
 from babelrank.errors import TrainingError
 from babelrank.files import atomic_write
 from babelrank.observer import Observer
@@ -25,6 +26,7 @@ from babelrank.training.assembly import TENSORBOARD, load_models, make_trainer
 from babelrank.training.config import TrainingConfig
 from babelrank.training.development import CRITERIA
 from babelrank.training.disk_errors import explain_disk_errors
+from babelrank.training.hub import push
 from babelrank.training.metadata import make_metadata, validated_values, write_checkpoint
 from babelrank.training.model import average, copy_weights, load_base_model, merge_lora
 from babelrank.training.plan import TrainingPlan, make_plan
@@ -32,7 +34,6 @@ from babelrank.training.trainer import ScheduledTrainer, last_checkpoint, remove
 
 _CONFIG, _EXAMPLES = "config.json", "examples.json"  # in the folder of a run: what it is of
 _REMOVED_FROM_MODEL = {"trust_remote_code"}
-_ADDED_TO_VALIDATION = {"languages": ["en"], "batch_size": None, "select_by": "loss", "collection": None}
 
 
 def train(
@@ -56,11 +57,12 @@ def train(
     output, work = Path(config.output), _work_folder(config)
     if is_done(config):
         observer.log(f"{output}: is there already, trained as this configuration says.")
-        return output
+        return _upload(config, observer)
     if find_spec("accelerate") is None:  # transformers' trainer would say so after all examples are read
         raise TrainingError("training needs accelerate: pip install 'babelrank[train]'.")
     lock = FileLock(work.with_name(f"{work.name}.lock"))
     main = _is_main_process()
+    observer = observer if main else Observer()  # each thing is said once
     with explain_disk_errors(work, lambda: _clean_up(work)):
         work.mkdir(parents=True, exist_ok=True)
         try:
@@ -77,6 +79,14 @@ def train(
             with suppress(OSError):
                 work.rmdir()  # of a run that did not begin
             lock.release()
+    return _upload(config, observer)
+
+
+def _upload(config: TrainingConfig, observer: Observer) -> Path:
+    """Upload the checkpoint, if that is configured; return its folder."""
+    output = Path(config.output)
+    if config.hub and _is_main_process():
+        observer.log(f"uploaded to {push(config.hub, output)}")
     return output
 
 
@@ -95,7 +105,7 @@ def is_done(config: TrainingConfig) -> bool:
     metadata = read_training_metadata(output)
     if metadata is None:
         raise TrainingError(f"{output}: exists, and is no checkpoint of this trainer; choose another output.")
-    _require_same(as_json(config), _with_new_keys(metadata["config"]), output)
+    _require_same(as_json(config), with_new_keys(metadata["config"]), output)
     return True
 
 
@@ -172,6 +182,7 @@ def _require_same_as_noted(noted: Path, what: Any, place: Path) -> None:
         return
     try:
         before = json.loads(noted.read_text(encoding="utf-8"))
+        before = with_new_keys(before) if noted.name == _CONFIG else before
     except (ValueError, RecursionError) as error:
         raise TrainingError(f"{noted}: damaged ({error}). Remove {place} to begin again.") from error
     _require_same(what, before, place)
@@ -201,14 +212,19 @@ def _require_same(what: Any, other: Any, place: Path) -> None:
 
 def as_json(config: TrainingConfig) -> dict[str, Any]:
     """Return a configuration as JSON has it, without where its output goes."""
-    return config.model_dump(mode="json", exclude={"output"})
+    return config.model_dump(mode="json", exclude={"output", "hub"})
 
 
-def _with_new_keys(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a recorded configuration with the keys that were added since, and without those that were removed."""
-    model = {key: value for key, value in config["model"].items() if key not in _REMOVED_FROM_MODEL}
-    validation = config["validation"] and _ADDED_TO_VALIDATION | config["validation"]
-    return config | {"model": model, "validation": validation}
+def with_new_keys(config: Any) -> Any:
+    """Return a recorded configuration under today's keys, with the defaults of those that were added since."""
+    if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
+        return config
+    known = rename_config_keys(config)
+    model = {key: value for key, value in known["model"].items() if key not in _REMOVED_FROM_MODEL}
+    try:
+        return as_json(TrainingConfig.model_validate_json(json.dumps({**known, "model": model, "output": ""})))
+    except ValidationError:
+        return config
 
 
 def _flatten(value: Any, path: str = "") -> dict[str, Any]:

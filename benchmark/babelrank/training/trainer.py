@@ -15,9 +15,11 @@ from typing import Any
 import torch
 import transformers
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.util.distributed import is_dist_initialized
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainerCallback
 from transformers.integrations import TensorBoardCallback
+from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from babelrank.data.collection import Collection
 from babelrank.errors import TrainingError
@@ -25,7 +27,6 @@ from babelrank.files import atomic_write
 from babelrank.training.batches import Collator, ScheduledTexts, StepSampler
 from babelrank.training.config import TrainingConfig
 from babelrank.training.development import CRITERIA, LOSS, rank_collection
-from babelrank.training.loss import WeightedObjectives
 from babelrank.training.schedule import Schedule
 from babelrank.training.validation import ValidationSet, sum_losses
 
@@ -45,7 +46,7 @@ class ScheduledTrainer(SentenceTransformerTrainer):
         train_dataset: ScheduledTexts,
         validation: ValidationSet | None,
         development: Collection | None,
-        loss: WeightedObjectives,
+        loss: torch.nn.Module,
         collator: Collator,
         callbacks: list[TrainerCallback],
     ) -> None:
@@ -91,7 +92,8 @@ class ScheduledTrainer(SentenceTransformerTrainer):
         """
         metrics: dict[str, float] = {}
         if self._validation is not None:
-            collator, loss = self.data_collator, self.loss
+            collator: Any = self.data_collator
+            loss: Any = getattr(self.loss, "loss", self.loss)  # within a Matryoshka loss
             groups = self._validation.groups[self.args.process_index :: self.args.world_size]
             prompts, at_once = collator.prompts, loss.mini_batch_size or None
             with self.compute_loss_context_manager():
@@ -99,7 +101,10 @@ class ScheduledTrainer(SentenceTransformerTrainer):
             summed = self.accelerator.reduce(torch.tensor(total, device=self.args.device), "sum")
             metrics["eval_loss"] = metrics["eval_info_nce"] = summed.item() / len(self._validation)
         if self._development is not None:
-            metrics |= self._measure(self._development)
+            found = [self._measure(self._development) if self.is_world_process_zero() else {}]
+            if is_dist_initialized():  # so that all processes stop at the same step
+                torch.distributed.broadcast_object_list(found)
+            metrics |= found[0]
         if metrics:
             self.log(dict(metrics))
             self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -250,6 +255,8 @@ def make_arguments(config: TrainingConfig, folder: Path, *, resuming: bool) -> S
         lr_scheduler_type=_SCHEDULERS[optimizer.decay],
         max_grad_norm=optimizer.max_gradient_norm,
         bf16=engine.bf16,
+        fp16=engine.fp16,
+        run_name=Path(config.output).name,
         seed=schedule.seed,
         eval_strategy="steps" if validation else "no",
         eval_steps=validation.every if validation else None,
@@ -297,18 +304,14 @@ def remove_incomplete_checkpoints(folder: Path) -> None:
             shutil.rmtree(checkpoint, ignore_errors=True)
 
 
-def tensorboard(config: TrainingConfig, folder: Path) -> list[TrainerCallback]:
-    """Return what logs for TensorBoard, in a folder, if that is configured.
+def trackers(config: TrainingConfig, folder: Path) -> list[TrainerCallback]:
+    """Return what logs for the trackers that are configured; TensorBoard's logs go into a folder."""
+    found: list[TrainerCallback] = []
+    for name in config.engine.report_to:
+        if name == "tensorboard":
+            from torch.utils.tensorboard import SummaryWriter
 
-    Raises
-    ------
-    TrainingError
-        tensorboard is not installed.
-    """
-    if not config.engine.tensorboard:
-        return []
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise TrainingError("engine.tensorboard: needs tensorboard: pip install 'babelrank[tensorboard]'.") from error
-    return [TensorBoardCallback(SummaryWriter(str(folder)))]
+            found.append(TensorBoardCallback(SummaryWriter(str(folder))))
+        else:
+            found.append(INTEGRATION_TO_CALLBACK[name]())
+    return found

@@ -96,7 +96,7 @@ def load_validation(config: ValidationConfig, batch_size: int, collections: Sequ
 def sum_losses(
     model: SentenceTransformer,
     prompts: Mapping[str, str],
-    max_length: int,
+    max_length: Mapping[str, int],
     groups: Sequence[Sequence[Triplet]],
     texts_at_once: int | None = None,
 ) -> float:
@@ -107,7 +107,7 @@ def sum_losses(
     prompts
         Prompts of ``query`` and ``passage``.
     max_length
-        Tokens of a text that are read.
+        Tokens of a text that are read, by role.
     texts_at_once
         Texts that are read together; all of a group by default.
     """
@@ -117,7 +117,9 @@ def sum_losses(
     with torch.no_grad():
         for group in groups:
             vectors = {
-                role: torch.cat(list(_encode(model, texts, prompts[role], max_length, texts_at_once or len(texts))))
+                role: torch.cat(
+                    list(_encode(model, texts, prompts[role], max_length[role], texts_at_once or len(texts)))
+                )
                 for role, texts in ((QUERY, [p.query for p in group]), (PASSAGE, [p.passage for p in group]))
             }
             queries = hash_parallels([[pair.example.query] for pair in group])
