@@ -31,6 +31,7 @@ _SUBJECTS = (
     "training",
     "examples",
     "mining",
+    "experiments",
     "search",
     "streaming",
 )
