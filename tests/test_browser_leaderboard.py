@@ -1,9 +1,13 @@
 """leaderboard.html as readers have it: sorted, filtered, as a plot, in a real browser."""
 
+import csv
 import re
 from itertools import pairwise
 
-from browsing import choose, column, names, texts
+import pytest
+
+from babelrank.reporting.report import find_report
+from browsing import REPORTS, choose, column, names, texts
 
 
 def test_a_column_is_sorted_by_mouse_best_first_and_back(visit):
@@ -136,3 +140,79 @@ def test_the_plot_can_show_the_monolingual_average(visit):
     choose(page, "Mo.")
     assert "Mo. mAP" in page.locator(".plot a").first.get_attribute("aria-label")
     assert page.locator(".plot a .shape").first.bounding_box() != before
+
+
+def pick(page, side, *codes):
+    page.locator("#_languages").evaluate("details => (details.open = true)")
+    group = page.get_by_role("group", name=f"{side} in")
+    for code in codes:
+        group.get_by_label(code, exact=True).check()
+
+
+def test_scores_are_averaged_over_the_picked_languages(visit):
+    page = visit("leaderboard.html")
+    page.get_by_label("All variants").check()
+    before = {key: column(page, key) for key in ("mAP/Mo.", "mAP/Cr.", "mAP/Mul.", "language_effect")}
+    pick(page, "Queries", "de", "tr")
+    pick(page, "Passages", "de", "ar")
+    last = "Unknown size"  # a made-up row: the last model under another name
+    results = {name: find_report(name, REPORTS).collections["xquad-r"] for name in names(page) if name != last}
+    for key, cells in (
+        ("mAP/Mo.", [("de", "de")]),
+        ("mAP/Cr.", [("de", "ar"), ("tr", "de"), ("tr", "ar")]),
+        ("mAP/Mul.", [("de", None), ("tr", None)]),
+    ):
+        shown = dict(zip(names(page), map(float, column(page, key)), strict=True))
+        expected = {name: mean_of(result, cells) for name, result in results.items()}
+        assert {name: shown[name] for name in expected} == pytest.approx(expected, abs=6e-4)
+    assert "queries in de, tr, passages in de, ar" in page.locator("#_status").inner_text()
+    scores = [float(text) for text in column(page, "mAP/Mul.")]
+    assert scores == sorted(scores, reverse=True)
+    page.get_by_role("button", name="Reset").click()
+    page.get_by_label("All variants").check()
+    assert {key: column(page, key) for key in before} == before
+
+
+def mean_of(result, cells):
+    at = result.languages.index
+    scores = [
+        result.pool.scores["mAP"][at(query)] if passage is None else result.pairs.scores["mAP"][at(query)][at(passage)]
+        for query, passage in cells
+    ]
+    return sum(scores) / len(scores)
+
+
+def test_every_choice_is_in_the_address(visit):
+    page = visit("leaderboard.html")
+    choose(page, "mlqa-r")
+    choose(page, "nDCG@10")
+    page.get_by_label("Name").fill("e5")
+    page.get_by_label("All variants").check()
+    pick(page, "Queries", "de")
+    page.get_by_role("columnheader", name="Cr.").get_by_role("button").locator("visible=true").click()
+    shown, address = (names(page), column(page, "nDCG@10/Cr.")), page.url
+    assert {"mlqa-r", "measure=nDCG%4010", "from=de", "name=e5", "variants=all"} <= set(re.split("[#?&]", address))
+    page.goto("about:blank")
+    page.goto(address)
+    assert (names(page), column(page, "nDCG@10/Cr.")) == shown
+    assert texts(page, ".board h2") == ["mlqa-r"]
+
+
+def test_an_address_with_nonsense_shows_the_first_board(visit):
+    page = visit("leaderboard.html")
+    address = page.url.partition("#")[0]
+    page.goto("about:blank")
+    page.goto(f"{address}#nope?measure=mBP&sort=-nope&from=xx,de&least=many")
+    assert texts(page, ".board h2") == ["xquad-r"]
+    assert len(names(page)) > 3
+
+
+def test_what_is_shown_can_be_downloaded(visit):
+    page = visit("leaderboard.html")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download CSV").click()
+    assert waiting.value.suggested_filename == "xquad-r.csv"
+    rows = list(csv.DictReader(waiting.value.path().read_text(encoding="utf-8").splitlines()))
+    assert [row["name"] for row in rows] == names(page)
+    assert [f"{float(row['mAP/Mul.']):.3f}" for row in rows] == [text.split()[0] for text in column(page, "mAP/Mul.")]
+    assert not any(key.startswith("R@1/") for key in rows[0])

@@ -5,7 +5,7 @@ Collections of MIRACL and BEIR stand side by side, a column each with their aver
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
 from babelrank.analysis.letters import places
@@ -26,7 +26,7 @@ from babelrank.reporting.formatting import (
 from babelrank.reporting.html_page import anchor
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.measures import SOURCE_TITLES
-from babelrank.reporting.results import ModelResults
+from babelrank.reporting.results import CollectionResults, ModelResults
 from babelrank.reporting.scaling_table import scaling_table
 from babelrank.reporting.standings import Standing, Standings
 from babelrank.reporting.summary import TASK_LABELS, summary_rows, with_interval
@@ -84,6 +84,8 @@ class Board:
         Whether there is a pool of several languages, and columns of language bias.
     scaling
         How figures go with the models' sizes.
+    results
+        By model, if there is a pool: matrices from which a reader can pick languages.
     """
 
     title: str
@@ -98,11 +100,17 @@ class Board:
     has_pool: bool = False
     has_bias: bool = False
     scaling: Table | None = None
+    results: Mapping[str, CollectionResults] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
         """Id of its element in a page."""
         return anchor(self.title)
+
+    @property
+    def languages(self) -> Sequence[str]:
+        """Order of the languages in the matrices; empty without."""
+        return next((result.languages for result in self.results.values()), ())
 
     @property
     def markdown_tables(self) -> list[tuple[str, Table]]:
@@ -190,6 +198,7 @@ def _collection_board(standings: Standings, cache: Cache | None) -> Board:
         board,
         headline=shown.headline[:1] if shown.has_pool else shown.headline,
         scaling=scaling_table(models, cache) if shown.has_bias else None,
+        results={model.name: result for model, result in models} if shown.has_pool else {},
     )
 
 

@@ -63,7 +63,7 @@ def render_leaderboard_html(boards: Sequence[Board], *, nav: Sequence[tuple[str,
     return render_page(
         "leaderboard.html.j2",
         styles=("base.css", "leaderboard.css"),
-        scripts=("common.js", "scatter.js", "leaderboard.js"),
+        scripts=("common.js", "scatter.js", "picker.js", "leaderboard.js"),
         nav=[*nav, (LEADERBOARD, LEADERBOARD)],
         boards=boards,
         collections=[(board.id, board.title) for board in boards],
@@ -140,7 +140,26 @@ def _row(board: Board, row: Sequence[Entry], model: ModelResults, head: str) -> 
             key: show_cell(number_in(cell), show) for key, (cell, show) in cells.items() if "/M" in key or key == EFFECT
         },
         "ranges": {key: show_bounds(each, cells[key][1]) for key, each in intervals.items()},
+        "scores": _matrices(board, model),
     }
+
+
+def _matrices(board: Board, model: ModelResults) -> dict[str, object]:
+    """Return the scores of all pairs, and of the pool by query language, in each measure: a reader picks languages."""
+    result = board.results.get(model.name)
+    if result is None:
+        return {}
+    return {
+        measure: {
+            "pairs": [[_rounded(score) for score in row] for row in result.pairs.scores[measure]],
+            "pool": [_rounded(score) for score in result.pool.scores[measure]],
+        }
+        for measure in board.measures
+    }
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, 4)
 
 
 def _to_page(link: Link) -> Link:

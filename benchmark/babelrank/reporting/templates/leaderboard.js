@@ -7,6 +7,8 @@ for (const board of boards) {
   [...board.querySelector("tbody").rows].forEach((row, i) => lines.set(row, { row, ...data[board.id][i] }));
 }
 
+// What an address says, such as #xquad-r?measure=R@1&from=de,tr: the choices that differ from the first ones.
+const FIELDS = { name: "_search", kind: "_kind", least: "_least", most: "_most" };
 const state = { board: null, measure: null, key: null, descending: true, setting: "Mul.", open: new Set() };
 const isText = (key) => ["name", "most", "least"].includes(key) || key.endsWith("/group");
 const isScore = (key) => key.includes("/") && !key.endsWith("/group");
@@ -110,6 +112,7 @@ function update() {
     else head.setAttribute("aria-sort", state.descending ? "descending" : "ascending");
   }
   const body = state.board.querySelector("tbody");
+  for (const row of body.rows) recompute(lines.get(row), state.board);
   const sorted = [...body.rows].map((row) => lines.get(row)).sort(compare);
   const shown = arrange(sorted.filter(makeFilter()));
   const isFlat = isFiltered() || byId("_variants").checked;
@@ -124,8 +127,10 @@ function update() {
     line.fold?.setAttribute("aria-expanded", state.open.has(line.head));
   }
   body.append(...shown.map(({ row }) => row));
+  state.shown = shown;
+  writeAddress();
   state.board.querySelector(".empty").hidden = shown.length > 0;
-  byId("_status").textContent = `${shown.length} of ${sorted.length} models, by ${describeOrder()}`;
+  byId("_status").textContent = `${shown.length} of ${sorted.length} models, by ${describeOrder()}${describeLanguages()}`;
   byId("_scatter").hidden = !("bias" in state.board.dataset);
   if (!byId("_scatter").hidden) drawScatter(shown, state.setting, state.measure);
 }
@@ -136,6 +141,39 @@ function describeOrder() {
   return `${head}${isScore(state.key) ? ` ${state.measure}` : ""}, ${ways[Number(state.descending)]}`;
 }
 
+// ---- The address -----------------------------------------------------------------------------------------------------
+
+function writeAddress() {
+  const { board, measure, key, descending, setting } = state;
+  const main = `${board.dataset.measures.split(" ")[0]}/${board.dataset.main}`;
+  const said = new URLSearchParams();
+  if (measure !== main.split("/")[0]) said.set("measure", measure);
+  if (key !== `${measure}/${board.dataset.main}` || !descending) said.set("sort", descending ? `-${key}` : key);
+  if (setting !== "Mul.") said.set("setting", setting);
+  for (const [name, id] of Object.entries(FIELDS)) if (byId(id)?.value) said.set(name, byId(id).value);
+  if (byId("_variants").checked) said.set("variants", "all");
+  for (const side of SIDES) if (picked[side].size) said.set(side, [...picked[side]].join(","));
+  const first = board === boards[0] && !`${said}` && !location.hash;
+  if (!first) history.replaceState(null, "", `#${board.id}${`${said}` && `?${said}`}`);
+}
+
+function readAddress() {
+  const [id, rest = ""] = decodeURIComponent(location.hash.slice(1)).split("?");
+  const said = new URLSearchParams(rest);
+  for (const [name, field] of Object.entries(FIELDS)) if (byId(field)) byId(field).value = said.get(name) ?? "";
+  byId("_variants").checked = said.get("variants") === "all";
+  for (const side of SIDES) picked[side] = new Set((said.get(side) ?? "").split(",").filter(Boolean));
+  [state.board, state.measure, state.key, state.descending] = [null, said.get("measure"), null, true];
+  state.setting = said.get("setting") === "Mo." ? "Mo." : "Mul.";
+  check("setting", state.setting);
+  choose(id);
+  const sort = said.get("sort") ?? "";
+  const key = sort.replace(/^-/, "");
+  if (key && state.board.querySelector(`[data-key="${CSS.escape(key)}"]`)) {
+    [state.key, state.descending] = [key, sort.startsWith("-")];
+  }
+}
+
 // ---- Controls --------------------------------------------------------------------------------------------------------
 
 function choose(id) {
@@ -144,6 +182,7 @@ function choose(id) {
   state.board = board;
   check("collection", board.id);
   // A family has measures and columns of its own.
+  offerLanguages(board);
   const measures = board.dataset.measures.split(" ");
   if (!measures.includes(state.measure)) [state.measure] = measures;
   check("measure", state.measure);
@@ -157,10 +196,7 @@ function start() {
   for (const part of all(".controls")) part.hidden = false;
   for (const control of all(".switch")) control.hidden = all("input", control).length < 2;
   const actions = {
-    collection: (value) => {
-      choose(value);
-      history.replaceState(null, "", `#${value}`);
-    },
+    collection: choose,
     measure: (value) => (state.measure = value),
     setting: (value) => (state.setting = value),
   };
@@ -172,14 +208,17 @@ function start() {
   byId("_reset").addEventListener("click", () => {
     for (const field of all(".field input, .field select")) field.value = "";
     byId("_variants").checked = false;
+    for (const side of SIDES) picked[side].clear();
+    offerLanguages(state.board);
     state.open.clear();
     update();
   });
+  byId("_csv").addEventListener("click", () => download(state.board, state.shown));
   addEventListener("hashchange", () => {
-    choose(location.hash.slice(1));
+    readAddress();
     update();
   });
-  choose(location.hash.slice(1));
+  readAddress();
   update();
   let width = plot.clientWidth;
   new ResizeObserver(() => {
