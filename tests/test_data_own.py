@@ -5,6 +5,7 @@ import pytest
 
 from babelrank.data.loading import load_collection
 from babelrank.errors import DataError
+from babelrank.reporting.results_file import read_results
 
 ROWS = [
     ("q1", "en", "Who ran?", "Ann ran."),
@@ -102,12 +103,19 @@ def test_a_table_that_is_wrong_is_refused(tmp_path, content, message):
 
 def test_a_template_can_be_evaluated_as_it_is(babelrank, tmp_path):
     assert babelrank("data", "init", "own").code == 0
+    passages = tmp_path / "own" / "passages.jsonl"
+    passages.write_text(passages.read_text("utf-8") + passages.read_text("utf-8").splitlines()[0], "utf-8")
     checked = babelrank("data", "check", "local:own")
     assert checked.code == 0
     assert "local:own: 4 queries, 5 passages, 8 relevant pairs, 4 of them across languages" in checked.out
     assert "de: 2 queries, 3 passages" in checked.out
     outcome = babelrank("submit", "bm25", "-c", "local:own", "--out", "out", "--store", "store")
     assert outcome.code == 0, outcome.err
+    note = "1 passages repeat another word for word; each counts once"
+    assert note in checked.out
+    (report,) = (tmp_path / "out").glob("*/report.md")
+    assert f"the collection | {note}" in report.read_text("utf-8")
+    assert read_results(report.with_name("results.json")).collections["local:own"].notes == [note]
 
 
 def test_a_template_overwrites_nothing(babelrank, tmp_path):

@@ -88,6 +88,8 @@ def evaluation_facts(collection: CollectionResults) -> Table:
         facts["all ranks"] = Link(collection.ranks.file, collection.ranks.file)
     if collection.top:
         facts["top passages"] = Link(collection.top.file, collection.top.file)
+    if collection.notes:
+        facts["the collection"] = "; ".join(collection.notes)
     facts["SHA-256 of the collection"] = Code(collection.sha256)
     if collection.environment:
         other = collection.environment

@@ -232,6 +232,9 @@ class CollectionResults:
         Of the worst questions and what outranked their answers; null where they may not be passed on.
     cost
         Speed and size; null in reports of earlier versions.
+    notes
+        What of the collection's files takes no part, or was put together, in sentences; null in reports of earlier
+        versions.
     """
 
     sha256: Digest
@@ -255,6 +258,7 @@ class CollectionResults:
     space: Space | None = None
     texts: Texts | None = None
     cost: Cost | None = None
+    notes: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -348,6 +352,7 @@ def collection_results(
         space=space,
         texts=texts,
         cost=cost,
+        notes=list(collection.notes),
     )
 
 

@@ -29,7 +29,7 @@ from babelrank.reporting.results import (
 FILE_NAME = "results.json"
 # Far below what one query changes, far above what the order of a sum does: two machines write the same figures.
 DECIMALS = 6
-_OTHER_LISTS = frozenset(("hubs", "occurrences"))  # not by language
+_OTHER_LISTS = frozenset(("hubs", "notes", "occurrences"))  # not by language
 _MAX_ISSUES = 5  # of an invalid file, that are told
 
 _ADAPTER = TypeAdapter(Results)
