@@ -4,7 +4,7 @@ import hashlib
 import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -62,7 +62,7 @@ class Survey:
 
 
 def survey(
-    source: PassageSource, wanted: Collection[str] = (), *, on_progress: Callable[[int], None] = lambda _: None
+    source: PassageSource, wanted: Set[str] = frozenset(), *, on_progress: Callable[[int], None] = lambda _: None
 ) -> Survey:
     """Read all passages once; keep eight bytes of each (ten if languages are mixed), and the ids that are wanted.
 
@@ -98,7 +98,7 @@ def survey(
     return seen.survey(tuple(counts), repeats)
 
 
-def survey_block(block: PassageBlock, wanted: Collection[str] = ()) -> Survey:
+def survey_block(block: PassageBlock, wanted: Set[str] = frozenset()) -> Survey:
     """Return what `survey` does, of passages in memory with unique ids."""
     seen = _Seen()
     seen.add(block, wanted)
@@ -120,18 +120,19 @@ class _Seen:
     _codes: "array[int]" = field(default_factory=lambda: array("H"))
     _digests: tuple[Any, ...] = field(default_factory=lambda: tuple(hashlib.sha256() for _ in range(3)))
 
-    def add(self, block: PassageBlock, wanted: Collection[str]) -> None:
+    def add(self, block: PassageBlock, wanted: Set[str]) -> None:
         """Take the next passages."""
         self.count += len(block)
-        self.characters += sum(map(len, block.texts))
         self.without_text += block.texts.count("")
         self.languages.update(block.langs)
         self._add_codes(block.langs)
-        self.found.update(
-            (name, (block.start + i, block.langs[i])) for i, name in enumerate(block.ids) if name in wanted
-        )
+        if not wanted.isdisjoint(block.ids):  # most blocks hold nothing that is wanted
+            self.found.update(
+                (name, (block.start + i, block.langs[i])) for i, name in enumerate(block.ids) if name in wanted
+            )
         self.id_hashes.extend(map(hash, block.ids))
         columns = ["\0".join(values) for values in (block.ids, block.langs, block.texts)]
+        self.characters += len(columns[2]) - max(0, len(block) - 1)
         if self.spaced_id is None and (spaced := _SPACE.search(columns[0])):
             self.spaced_id = block.ids[columns[0].count("\0", 0, spaced.start())]
         for digest, column in zip(self._digests, columns, strict=True):
