@@ -3,8 +3,7 @@
 In: tables of queries and judgements, and passages. Out: a `Collection`, in which everything fits together.
 """
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -13,18 +12,15 @@ import numpy as np
 import pandas as pd
 
 from babelrank.data.frames import check_frames
+from babelrank.data.joining import DROPPED, Joined, join, looked_for, query_names
 from babelrank.data.language_facts import Spellings
 from babelrank.data.parts import Parts
 from babelrank.data.passages import PassageBlock
 from babelrank.data.pool import MemoryPassages, Passages, StreamedPassages
-from babelrank.data.survey import Survey, survey, survey_block
+from babelrank.data.survey import survey, survey_block
 from babelrank.errors import DataError
 
-UNKNOWN_SHARE = 0.05  # of the judgements; beyond it, files of different collections were put together
 CANDIDATES = "passage"  # what a passage is: what the collection itself takes for one
-_SHOWN = 3  # examples
-_QRELS_TYPES = {"query": "int64", "passage": "int64", "grade": "int64", "passage_id": "str", "passage_lang": "str"}
-_DROPPED = "queries without a relevant passage were dropped, which trec_eval counts as 0"
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,14 +211,14 @@ class Collection:
             (len(self.missing) - nothing, "relevant passages are not in the corpus; they count as not retrieved"),
             (nothing, "judged queries have no relevant passage; they count as 0"),
         )
-        kept = (note for note in self.notes if not note.endswith(_DROPPED))
+        kept = (note for note in self.notes if not note.endswith(DROPPED))
         return replace(
             self,
             notes=(*kept, *(f"{count:,} {text}" for count, text in counted if count)),
             queries=queries,
             qrels=qrels.sort_values(["query", "passage_lang", "passage"], ignore_index=True),
             self_matches=matches,
-            unjudged=self.unjudged - frozenset(chain.from_iterable(_names(queries))),
+            unjudged=self.unjudged - frozenset(chain.from_iterable(query_names(queries))),
             missing=None,
         )
 
@@ -271,11 +267,12 @@ def assemble(
     Raises
     ------
     DataError
-        More than `UNKNOWN_SHARE` of the judgements name unknown queries, or passages; a judged query has no text; two
-        queries of one language are the same question; nothing is left; or the passages cannot be read (see `survey`).
+        More than `joining.UNKNOWN_SHARE` of the judgements name unknown queries, or passages; a judged query has no
+        text; two queries of one language are the same question; nothing is left; or the passages cannot be read (see
+        `survey`).
     """
     queries, qrels, passages = parts.queries, parts.qrels, parts.passages
-    surveyed = survey(passages, _looked_for(queries, qrels), on_progress=on_progress)
+    surveyed = survey(passages, looked_for(queries, qrels), on_progress=on_progress)
     counted = replace(passages, counts=surveyed.counts, repeats=surveyed.repeats)
 
     def stream(languages: tuple[str, ...]) -> StreamedPassages:
@@ -285,7 +282,8 @@ def assemble(
         return StreamedPassages(counted, codes, surveyed.characters, surveyed.spaced_id)
 
     notes = [*notes, *passages.spellings.notes()]
-    return _join(name, source, queries, qrels, surveyed, stream, leave_out_self=leave_out_self, notes=notes)
+    joined = join(name, queries, qrels, surveyed, leave_out_self=leave_out_self)
+    return _make(name, source, joined, stream(joined.languages), notes)
 
 
 def join_tables(
@@ -300,152 +298,12 @@ def join_tables(
 ) -> Collection:
     """Bring tables together, as `check_frames` returns them; see `assemble`, which does it with passages on disk."""
     block = PassageBlock(0, *(passages[column].tolist() for column in ("id", "lang", "text")))
-    surveyed = survey_block(block, _looked_for(queries, qrels))
-
-    def hold(languages: tuple[str, ...]) -> MemoryPassages:
-        return MemoryPassages(passages, languages)
-
-    return _join(name, source, queries, qrels, surveyed, hold, leave_out_self=leave_out_self, notes=notes)
+    surveyed = survey_block(block, looked_for(queries, qrels))
+    joined = join(name, queries, qrels, surveyed, leave_out_self=leave_out_self)
+    return _make(name, source, joined, MemoryPassages(passages, joined.languages), notes)
 
 
-def _join(
-    name: str,
-    source: str,
-    queries: pd.DataFrame,
-    qrels: pd.DataFrame | None,
-    surveyed: Survey,
-    make_passages: Callable[[tuple[str, ...]], Passages],
-    *,
-    leave_out_self: bool = False,
-    notes: Sequence[str] = (),
-) -> Collection:
-    if qrels is None:
-        return _without_qrels(name, source, queries, surveyed, make_passages, notes)
-    known = qrels["query_id"].isin(queries["id"])
-    found = qrels["passage_id"].isin(surveyed.found.keys())
-    missing = {"queries": qrels["query_id"][~known], "passages": qrels["passage_id"][~found]}
-    unknown = _unknown(name, len(qrels), missing)
-    kept = qrels[known & found & (qrels["grade"] > 0)]
-    judged, answered = queries["id"].isin(qrels["query_id"]), queries["id"].isin(kept["query_id"])
-    chosen = queries[answered].sort_values("lang", kind="stable", ignore_index=True)
-    if chosen.empty:
-        raise DataError(f"{name}: no query has a relevant passage.")
-    _check_queries(name, chosen, queries[judged])
-    languages = tuple(sorted({*chosen["lang"], *surveyed.pool_sizes}))
-    relevant = _by_position(kept, chosen, surveyed)
-    matches = np.array([surveyed.found.get(query, (-1, ""))[0] for query in chosen["id"]], dtype=np.int64)
-    same = (matches >= 0).sum()
-    matches[relevant["query"][relevant["passage"] == matches[relevant["query"]]]] = -1
-    left_out = (matches >= 0).sum() if leave_out_self else 0
-    told = (
-        (len(surveyed.repeats), "passages repeat another word for word; each counts once"),
-        ((~judged).sum(), "queries without a judgement were dropped"),
-        ((judged & ~answered).sum(), _DROPPED),
-        (surveyed.without_text, "passages have no text; they stay in the pool"),
-        (left_out, "queries have the id of a passage, which is left out of their results, as BEIR does"),
-        (same - left_out, "queries have the id of a passage, which stays in their results"),
-    )
-    return Collection(
-        name=name,
-        languages=languages,
-        queries=chosen,
-        qrels=relevant,
-        passages=make_passages(languages),
-        candidates=CANDIDATES,
-        sha256=_digest(queries, qrels, surveyed),
-        source=source,
-        notes=(*notes, *(f"{count:,} {text}" for count, text in told if count), *unknown),
-        self_matches=matches if left_out else None,
-        unjudged=frozenset(chain.from_iterable(_names(queries[~answered]))),
-        missing=_missing(queries, qrels[known], found[known], judged & ~answered),
-    )
-
-
-def _without_qrels(
-    name: str,
-    source: str,
-    queries: pd.DataFrame,
-    surveyed: Survey,
-    make_passages: Callable[[tuple[str, ...]], Passages],
-    notes: Sequence[str],
-) -> Collection:
-    chosen = queries.sort_values("lang", kind="stable", ignore_index=True)
-    _check_queries(name, chosen, chosen)
-    languages = tuple(sorted({*chosen["lang"], *surveyed.pool_sizes}))
-    qrels = pd.DataFrame(columns=list(_QRELS_TYPES)).astype(_QRELS_TYPES)
-    digest = _digest(queries, qrels, surveyed)
-    passages = make_passages(languages)
-    return Collection(name, languages, chosen, qrels, passages, CANDIDATES, digest, source, tuple(notes))
-
-
-def _looked_for(queries: pd.DataFrame, qrels: pd.DataFrame | None) -> frozenset[str]:
-    """Return the ids of passages that matter: those that are judged, and those that are also a query's."""
-    judged = () if qrels is None else qrels["passage_id"]
-    return frozenset(judged) | frozenset(queries["id"])
-
-
-def _missing(
-    queries: pd.DataFrame, qrels: pd.DataFrame, found: pd.Series, unanswered: pd.Series
-) -> pd.DataFrame | None:
-    """Return the relevant passages that are not there, and one without a name for each query with nothing relevant."""
-    absent = qrels[~found & (qrels["grade"] > 0)].rename(columns={"query_id": "id"})
-    nothing = queries[["id"]][unanswered & ~queries["id"].isin(absent["id"])].assign(passage_id="", grade=1)
-    both = queries.merge(pd.concat([absent, nothing]), on="id")
-    return both if len(both) else None
-
-
-def _names(queries: pd.DataFrame) -> Iterator[pd.Series]:
-    """Yield what a run may call queries: their ids, and LANG:ID."""
-    yield queries["id"]
-    for column in ("id", "question"):
-        yield queries["lang"] + ":" + queries[column]
-
-
-def _unknown(name: str, total: int, missing: Mapping[str, pd.Series]) -> list[str]:
-    """Return notes on judgements with unknown ids of each kind."""
-    told = {kind: ", ".join(ids.unique()[:_SHOWN]) for kind, ids in missing.items() if len(ids)}
-    problems = [
-        f"{name}: {len(missing[kind]):,} of {total:,} judgements name unknown {kind} ({examples}); more than "
-        f"{UNKNOWN_SHARE:.0%} means that queries, passages and judgements do not belong together."
-        for kind, examples in told.items()
-        if len(missing[kind]) > UNKNOWN_SHARE * total
-    ]
-    if problems:
-        raise DataError("\n".join(problems))
-    return [f"{len(missing[kind]):,} judgements name unknown {kind}: {ids}" for kind, ids in told.items()]
-
-
-def _check_queries(name: str, chosen: pd.DataFrame, queries: pd.DataFrame) -> None:
-    empty = chosen["id"][chosen["text"].str.strip() == ""]
-    if len(empty):
-        raise DataError(f"{name}: query {empty.iloc[0]!r} has no text.")
-    repeated = queries[queries.duplicated(["lang", "question"], keep=False)]
-    for (lang, question), same in repeated.groupby(["lang", "question"])["id"]:
-        raise DataError(
-            f"{name}: queries {', '.join(map(repr, same[:_SHOWN]))} are the same question {question!r} in {lang}; a "
-            "question has one query a language."
-        )
-
-
-def _by_position(qrels: pd.DataFrame, queries: pd.DataFrame, surveyed: Survey) -> pd.DataFrame:
-    rows = pd.Series(np.arange(len(queries)), index=queries["id"])
-    positions, langs = zip(*qrels["passage_id"].map(surveyed.found), strict=True)
-    table = pd.DataFrame(
-        {
-            "query": rows.loc[qrels["query_id"]].to_numpy(np.int64),
-            "passage": np.array(positions, dtype=np.int64),
-            "grade": qrels["grade"].to_numpy(np.int64),
-            "passage_id": qrels["passage_id"].to_numpy(),
-            "passage_lang": pd.array(langs, dtype="str"),
-        }
-    )
-    return table.sort_values(["query", "passage_lang", "passage"], ignore_index=True)
-
-
-def _digest(queries: pd.DataFrame, qrels: pd.DataFrame, surveyed: Survey) -> str:
-    digest = hashlib.sha256(surveyed.sha256.encode())
-    for table in (queries, qrels):
-        for column in table.columns:
-            digest.update("\0".join(table[column].astype(str)).encode())
-            digest.update(b"\0")
-    return digest.hexdigest()
+def _make(name: str, source: str, joined: Joined, passages: Passages, notes: Sequence[str]) -> Collection:
+    """Return a collection; `notes` of readers come before those of joining."""
+    parts = vars(joined) | {"notes": (*notes, *joined.notes)}
+    return Collection(name=name, source=source, passages=passages, candidates=CANDIDATES, **parts)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from babelrank.data.collection import UNKNOWN_SHARE, Collection
+from babelrank.data.collection import Collection
+from babelrank.data.joining import UNKNOWN_SHARE
 from babelrank.data.pool import Passage
 from babelrank.errors import DataError
 from babelrank.ranking.table import COLUMNS, RankTable
