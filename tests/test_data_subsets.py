@@ -176,6 +176,14 @@ def test_what_there_is_not_is_refused(tmp_path, spec, message):
         load_collection(f"hf:{folder}{spec}")
 
 
+def test_one_corpus_for_all_and_others_by_subset_are_kept_apart(tmp_path):
+    folder = write(write_pairs(tmp_path / "made", [("de", "de"), ("en", "en")]), subset("en", "en"))
+    with pytest.raises(DataError, match=r"holds one corpus for all and others by subset: default, de, en\. Name one\."):
+        load_collection(f"hf:{folder}")
+    assert load_collection(f"hf:{folder}:de,en").pool_sizes == {"de": 2, "en": 2}
+    assert load_collection(f"hf:{folder}:default@en").pool_sizes == load_collection(f"beir:{folder}@en").pool_sizes
+
+
 def test_beir_names_the_source_that_reads_several_languages(tmp_path):
     folder = write_pairs(tmp_path / "made", [("de", "de"), ("en", "en")])
     with pytest.raises(DataError, match=r"unknown subset 'default'.*Known: de, en\. `hf:` reads all of them"):

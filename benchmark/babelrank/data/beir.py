@@ -14,7 +14,6 @@ from pathlib import Path
 from babelrank.data.collection import Collection
 from babelrank.data.configs import WHOLE, find_subsets, read_card
 from babelrank.data.folders import Folder, LocalFolder, folder_name, open_hub
-from babelrank.data.language_facts import UNKNOWN_LANGUAGE
 from babelrank.data.spec import BEIR, Spec, default_split
 from babelrank.data.subsets import pool_subsets
 from babelrank.errors import DataError
@@ -62,9 +61,7 @@ def load_beir(spec: Spec, data: Path, on_progress: Callable[[int], None] = lambd
         language=next(iter(spec.languages), english),
     )
     title = str(replace(spec, place=_short(spec.place)))
-    is_known = all(UNKNOWN_LANGUAGE not in subset.languages for subset in subsets)
-    notes = [] if is_known else [f"its language is not known; name it, as in {title}@de"]
-    return pool_subsets(title, spec.source, subsets, leave_out_self=is_beir, notes=notes, on_progress=on_progress)
+    return pool_subsets(title, spec.source, subsets, leave_out_self=is_beir, on_progress=on_progress)
 
 
 def _open(name: str, ours: Path | None) -> tuple[Folder, Folder]:

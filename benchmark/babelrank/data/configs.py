@@ -94,7 +94,7 @@ def find_subsets(
             f"{folder.name}: holds one corpus for all and others by subset: {', '.join(prefixes)}. Name one."
         )
     usual = language or (card.languages[0] if len(card.languages) == 1 else UNKNOWN_LANGUAGE)
-    known = {} if language else _languages(prefixes, card.languages)
+    known = {} if language else _languages(prefixes.keys() - {WHOLE}, card.languages)
 
     def subset(name: str) -> Subset:
         prefix, parts, place = prefixes[name], card.listed.get(name, {}), f"{folder.name} ({name})"

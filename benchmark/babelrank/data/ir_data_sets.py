@@ -78,15 +78,8 @@ def load_ir_datasets(spec: Spec, on_progress: Callable[[int], None] = lambda _: 
         ir_datasets is not installed, there is no such data set, it lacks a part, or cannot be read; see `pool_subsets`.
     """
     subsets = [_subset(each, next(iter(spec.languages), UNKNOWN_LANGUAGE)) for each in spec.subsets]
-    is_known = all(UNKNOWN_LANGUAGE not in subset.languages for subset in subsets)
-    return pool_subsets(
-        str(spec),
-        IR_DATASETS,
-        subsets,
-        leave_out_self=all(each.startswith("beir/") for each in spec.subsets),
-        notes=[] if is_known else [f"its language is not known; name it, as in {spec}@de"],
-        on_progress=on_progress,
-    )
+    is_beir = all(each.startswith("beir/") for each in spec.subsets)
+    return pool_subsets(str(spec), IR_DATASETS, subsets, leave_out_self=is_beir, on_progress=on_progress)
 
 
 def _subset(name: str, usual: str) -> Subset:

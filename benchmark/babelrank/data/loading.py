@@ -180,14 +180,6 @@ def _load_beir(spec: Spec, data: Path | None, on_progress: _Progress) -> Collect
     return load_beir(spec, data_folder(data), on_progress)
 
 
-def _load_mteb(spec: Spec, _data: Path | None, on_progress: _Progress) -> Collection:
-    return load_mteb(spec, on_progress)
-
-
-def _load_ir_datasets(spec: Spec, _data: Path | None, on_progress: _Progress) -> Collection:
-    return load_ir_datasets(spec, on_progress)
-
-
 def _load_local(spec: Spec, _data: Path | None, on_progress: _Progress) -> Collection:
     place = as_path(spec.place)
     if place.name.lower().endswith(SUFFIXES) and not place.is_dir():
@@ -196,11 +188,11 @@ def _load_local(spec: Spec, _data: Path | None, on_progress: _Progress) -> Colle
 
 
 _LAYOUTS = {LAREQA: _load_lareqa, "ntrex": _load_ntrex, "afriqa": _load_afriqa}
-_LOADERS = {
+_LOADERS: dict[str, Callable[[Spec, Path | None, _Progress], Collection]] = {
     "miracl": _load_miracl,
     BEIR: _load_beir,
     HUB: _load_beir,
-    MTEB: _load_mteb,
-    IR_DATASETS: _load_ir_datasets,
+    MTEB: lambda spec, _data, on_progress: load_mteb(spec, on_progress),
+    IR_DATASETS: lambda spec, _data, on_progress: load_ir_datasets(spec, on_progress),
     "local": _load_local,
 }

@@ -21,6 +21,7 @@ from langcodes import Language
 from babelrank.data.collection import Collection, assemble, join_tables
 from babelrank.data.folders import Records
 from babelrank.data.judgements import BEIR_QRELS, read_qrels, read_queries
+from babelrank.data.language_facts import UNKNOWN_LANGUAGE
 from babelrank.data.parts import Parts, read_parts
 from babelrank.data.passages import PassageBlock, PassageLayout, PassageSource
 from babelrank.errors import DataError
@@ -55,7 +56,7 @@ class Subset:
     is_ordered: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Part:
     """What was read of a subset: texts by id, and qrels as `read_qrels` returns them."""
 
@@ -104,6 +105,8 @@ def pool_subsets(
         are in, or nothing is left; see `assemble`.
     """
     said = list(notes)
+    if any(UNKNOWN_LANGUAGE in subset.languages for subset in subsets):
+        said.append(f"its language is not known; name it, as in {title}@de")
     if len(subsets) == 1:
         (subset,) = subsets
         parts = _read(subset, said.append)
@@ -278,8 +281,9 @@ def _merge(
     pairs = judged.drop_duplicates().groupby(["query_id", "passage_id"], sort=False, as_index=False)["grade"]
     qrels = pairs.max()
     notes = list(_notes(passages, levels))
-    languages = qrels[["query_id"]].assign(lang=qrels["passage_id"].map(tables[1].set_index("id")["lang"]))
-    if (languages.drop_duplicates()["query_id"].value_counts() < len(passages.counts)).any():
+    relevant = qrels[qrels["grade"] > 0]
+    languages = relevant["passage_id"].map(tables[1].set_index("id")["lang"])
+    if (languages.groupby(relevant["query_id"]).nunique() < len(passages.counts)).any():
         notes.append("judgements are of some languages only: in the pool of all, an answer in another is not relevant")
     if conflicts := len(judged.drop_duplicates()) - len(qrels):
         notes.append(f"{conflicts:,} judgements have another grade in another subset; the highest counts")
