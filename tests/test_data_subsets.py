@@ -93,6 +93,16 @@ def test_a_card_says_which_files_are_a_subset(tmp_path):
         load_collection(f"hf:{folder}:en:dev")
 
 
+@pytest.mark.parametrize("path", ["5", "/etc/passwd", "../other/*.jsonl", "", "nowhere.jsonl", "[de]"])
+def test_a_card_that_names_no_files_of_the_folder_does_not_count(tmp_path, path):
+    folder = tmp_path / "made"
+    write(folder, subset("de", "de"), "de-{part}.jsonl")
+    write(tmp_path / "other", subset("en", "en"), "de-{part}.jsonl")
+    card = f"configs:\n- 5\n- config_name: de-corpus\n  data_files:\n  - split: test\n    path: {path}\n"
+    (folder / "README.md").write_text(f"---\n{card}---\n")
+    assert load_collection(f"hf:{folder}").passages["text"].tolist() == TEXTS["de"]
+
+
 @pytest.mark.parametrize("join", ["{1}-{0}", "{0}-{1}", "made.{0}.{1}"])
 def test_pairs_share_texts_and_either_language_may_be_named_first(tmp_path, join):
     collection = load_collection(f"hf:{write_pairs(tmp_path / 'made', product(TEXTS, repeat=2), join)}")

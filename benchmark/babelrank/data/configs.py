@@ -9,6 +9,7 @@ files these are is what the card (README.md) lists as configurations, else what 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from langcodes import Language, LanguageTagError
@@ -130,10 +131,16 @@ def _files_of(folder: Folder, listed: Any) -> _Files:
     for entry in listed if isinstance(listed, list) else [listed]:
         split, paths = (entry.get("split"), entry.get("path")) if isinstance(entry, dict) else ("train", entry)
         patterns = [path for path in (paths if isinstance(paths, list) else [paths]) if isinstance(path, str)]
-        found = tuple(file for pattern in patterns for file in folder.match(pattern))
+        found = tuple(file for pattern in patterns if _is_below(pattern) for file in folder.match(pattern))
         if found:
             files[str(split)] = files.get(str(split), ()) + found
     return files
+
+
+def _is_below(pattern: str) -> bool:
+    """Tell whether a pattern is one of files below a folder: a card may name any."""
+    path = PurePosixPath(pattern)
+    return bool(path.name) and not path.is_absolute() and ".." not in path.parts
 
 
 def _of_split(place: str, part: str, files: _Files, split: str) -> tuple[DataFile, ...]:
