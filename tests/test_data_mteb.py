@@ -133,7 +133,7 @@ def test_what_is_no_collection_is_refused():
 
 
 def test_ids_that_stand_for_other_texts_in_another_subset_stay_apart(make):
-    """As in XPQARetrieval, which counts the texts of each pair anew."""
+    """As in XPQARetrieval, which numbers the texts of each pair from 0."""
     subsets, langs = pairs("{0}-{1}")
     subsets["eng-deu"] = (
         {"q0": "Who slept?"},

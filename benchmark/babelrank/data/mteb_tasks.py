@@ -98,7 +98,7 @@ def load_task(task: Any, on_progress: Callable[[int], None] = lambda _: None) ->
     split = splits[0] if len(splits) == 1 else USUAL_SPLIT
     if split not in splits:
         raise DataError(f"{MTEB}:{name}: " + unknown_choice("split", split, splits))
-    chosen = tuple(task.hf_subsets)
+    chosen = tuple(task.hf_subsets or known)
     is_usual = split == USUAL_SPLIT or len(task.metadata.eval_splits) == 1
     spec = Spec(MTEB, name, split="" if is_usual else split, subsets=() if set(chosen) == set(known) else chosen)
     languages = _languages(task.metadata.hf_subsets_to_langscripts)
@@ -108,9 +108,9 @@ def load_task(task: Any, on_progress: Callable[[int], None] = lambda _: None) ->
         if not task.data_loaded:
             task.load_data()
         task.convert_v1_dataset_format_to_v2(num_proc=None)
+        parts = {subset: task.dataset[subset][split] for subset in chosen}
     except Exception as error:  # of the Hub, of the network, of a task's own code
         raise DataError(f"{spec}: mteb cannot load it ({type(error).__name__}: {error}).") from error
-    parts = {subset: task.dataset[subset][split] for subset in chosen}
     notes = []
     if any(part.get("top_ranked") for part in parts.values()):
         notes.append("mteb ranks given candidates of each query; here the whole pool is ranked")

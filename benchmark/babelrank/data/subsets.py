@@ -152,7 +152,7 @@ def _hold(subset: Subset, parts: Parts, blocks: Iterable[PassageBlock]) -> _Part
     return _Part(subset.name, subset.languages, subset.is_ordered, queries, passages, parts.qrels)
 
 
-# --- Which language is whose ---
+# --- Languages of queries and of passages ---
 
 
 def _ordered(title: str, parts: Iterable[_Part]) -> Iterator[tuple[_Part, _Order]]:
