@@ -50,7 +50,7 @@ class ListConsistency:
         """Means over pairs of distinct languages, led by those beyond chance.
 
         ``…_beyond_chance`` is (value − chance) / (1 − chance): 1 for the same lists, 0 if translations have no more in
-        common than different questions.
+        common than different questions. It is undefined where a list holds the whole pool, and left out.
         """
         distinct = np.triu_indices(len(self.n), 1)
         overlap, overlap_chance, rbo, rbo_chance = (
@@ -58,12 +58,18 @@ class ListConsistency:
             for matrix in (self.overlap, self.overlap_chance, self.rbo, self.rbo_chance)
         )
         measures = {
-            "overlap_beyond_chance": (overlap - overlap_chance) / (1 - overlap_chance),
-            "rbo_beyond_chance": (rbo - rbo_chance) / (1 - rbo_chance),
+            "overlap_beyond_chance": _beyond(overlap, overlap_chance),
+            "rbo_beyond_chance": _beyond(rbo, rbo_chance),
             "overlap": overlap,
             "rbo": rbo,
         }
         return {name: mean_or_none(values) for name, values in measures.items()}
+
+
+def _beyond(values: np.ndarray, chances: np.ndarray) -> np.ndarray:
+    """Return what values have beyond chance; NaN where chance alone gives 1."""
+    beyond: np.ndarray = (values - chances) / np.where(chances < 1, 1 - chances, np.nan)
+    return beyond
 
 
 def compare_lists(top: TopTable) -> ListConsistency:
