@@ -1,5 +1,6 @@
 """Intervals of macro figures by the bootstrap over questions."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from scipy import stats
 
 from babelrank.analysis.bootstrap import MACRO_MEASURES, find_interval, mean_scores, question_scores
+from babelrank.analysis.detail import analyse_in_detail
 from babelrank.analysis.summary import analyse
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RankTable, read_ranks
@@ -107,3 +109,12 @@ def test_intervals_of_a_real_report_hold_its_figures():
     for interval in intervals.values():
         assert interval.low < interval.value < interval.high
     assert intervals["multilingual"].high - intervals["multilingual"].low < 0.03
+
+
+@pytest.mark.parametrize(
+    "measure", [analyse_in_detail, lambda ranks: find_interval(question_scores(ranks), "multilingual")]
+)
+def test_an_empty_table_has_no_intervals(random_ranks, measure):
+    ranks = random_ranks[0]
+    with pytest.raises(ReportError, match="the rank table is empty"):
+        measure(replace(ranks, table=ranks.table.iloc[:0]))

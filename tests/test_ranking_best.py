@@ -18,7 +18,6 @@ from babelrank.errors import SearchError
 from babelrank.ranking import dense
 from babelrank.ranking.best import TopPassages, find_best
 from babelrank.ranking.dense import Corpus, DenseScorer
-from babelrank.ranking.scan import GROUP, POOL
 from babelrank.ranking.tally import Request, Targets, score_targets, tally
 
 SIMILARITIES = list(Similarity)
@@ -252,10 +251,10 @@ def test_counts_are_those_of_all_scores_compared(shape, places, edge, similarity
     # Groups that stand together, and then mixed.
     groups = (np.arange(rows) >= edge if edge % 2 else rng.random(rows) < 0.5).astype(np.uint16)
     counts = tally(scorer, Request(targets, groups, 3), threads=1)
-    others, same_group = all_scores[query_rows], groups == groups[positions][:, None]
-    for counted, outcome in ((counts.above, others > own[:, None]), (counts.equal, others == own[:, None])):
-        np.testing.assert_array_equal(counted[:, POOL], outcome.sum(axis=1))
-        np.testing.assert_array_equal(counted[:, GROUP], (outcome & same_group).sum(axis=1))
+    for group in range(3):
+        others = all_scores[query_rows][:, groups == group]
+        np.testing.assert_array_equal(counts.above[:, group], (others > own[:, None]).sum(axis=1))
+        np.testing.assert_array_equal(counts.equal[:, group], (others == own[:, None]).sum(axis=1))
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
@@ -268,8 +267,8 @@ def test_counts_tell_scores_apart_that_single_precision_cannot(similarity):
     own = scores[np.arange(300), positions]
     scorer = DenseScorer(asked, Corpus(cut(passages, 150), similarity))
     counts = tally(scorer, Request(Targets(query_rows, positions, own)), threads=2)
-    np.testing.assert_array_equal(counts.above[:, POOL], (scores > own[:, None]).sum(axis=1))
-    np.testing.assert_array_equal(counts.equal[:, POOL], (scores == own[:, None]).sum(axis=1))
+    np.testing.assert_array_equal(counts.above[:, 0], (scores > own[:, None]).sum(axis=1))
+    np.testing.assert_array_equal(counts.equal[:, 0], (scores == own[:, None]).sum(axis=1))
 
 
 def test_a_pair_outside_the_shards_is_refused():

@@ -268,7 +268,15 @@ def find_intervals(figures: QuestionScores) -> dict[str, Interval]:
 
 @lru_cache(maxsize=2)  # of all figures of a report, and of all reports on a collection, the draws are the same
 def draw_weights(size: int, resamples: int, seed: int) -> np.ndarray:
-    """Return how often each cluster counts: once each, then as drawn; read-only, shape (1 + resamples, size)."""
+    """Return how often each cluster counts: once each, then as drawn; read-only, shape (1 + resamples, size).
+
+    Raises
+    ------
+    ReportError
+        There is no cluster, as the rank table is empty.
+    """
+    if size == 0:
+        raise ReportError("the rank table is empty; intervals and tests need at least one row.")
     drawn = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=resamples).astype(float)
     weights = np.concatenate([np.ones((1, size)), drawn])
     weights.flags.writeable = False

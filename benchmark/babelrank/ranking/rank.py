@@ -18,7 +18,6 @@ from babelrank.encoding.vectors import Vectors
 from babelrank.errors import SearchError
 from babelrank.ranking.best import TopPassages
 from babelrank.ranking.panels import Scorer
-from babelrank.ranking.scan import GROUP, POOL
 from babelrank.ranking.scores import make_scorer
 from babelrank.ranking.table import RankTable
 from babelrank.ranking.table_file import RANK_TYPES
@@ -134,7 +133,8 @@ def rank(
         in_pool, lists = count(representations.passages, (depth, 0))
         in_language, own_lists = count(weighted, (0, language_depth))
         lists |= own_lists
-    ranks = _rank_table(collection, in_pool, in_language)
+    langs = np.zeros(len(positions), np.int64) if codes is None else codes[positions].astype(np.int64)
+    ranks = _rank_table(collection, in_pool, in_language, langs)
     best = TopPassages.of(in_pool.pool, run_depth) if run_depth else None
     return Ranking(ranks, _top_table(collection, lists, pool_depth, language_depth), best)
 
@@ -157,9 +157,10 @@ def _entries(lists: Lists, rank: str, depth: int, count: Callable[[Targets], Tal
     if len(queries):
         last = queries, groups, depth - 1
         ties = Targets(queries, lists.positions[last], scores[last])
-        tied = count(ties).equal[:, POOL if rank == "rank_in_pool" else GROUP]
+        tied = count(ties).equal
+        exact = tied.sum(axis=1) if lists.scores.shape[1] == 1 else tied[np.arange(len(ties)), groups]
         at_last = wanted[queries, groups] == ties.scores[:, None]
-        equal[queries, groups] = np.where(at_last, tied[:, None], equal[queries, groups])
+        equal[queries, groups] = np.where(at_last, exact[:, None], equal[queries, groups])
     found = wanted > -np.inf
     return pd.DataFrame(
         {
@@ -170,7 +171,9 @@ def _entries(lists: Lists, rank: str, depth: int, count: Callable[[Targets], Tal
     )
 
 
-def _rank_table(collection: Collection, in_pool: Tally, in_language: Tally) -> RankTable:
+def _rank_table(collection: Collection, in_pool: Tally, in_language: Tally, langs: np.ndarray) -> RankTable:
+    own = np.arange(len(langs)), langs
+    equal = in_pool.equal.sum(axis=1)
     qrels = collection.qrels
     queries, rows = collection.queries, qrels["query"].to_numpy()
     table = pd.DataFrame(
@@ -180,11 +183,11 @@ def _rank_table(collection: Collection, in_pool: Tally, in_language: Tally) -> R
             "passage_lang": qrels["passage_lang"].array,
             "passage_id": qrels["passage_id"].array,
             "grade": qrels["grade"].to_numpy(),
-            "rank_in_language": in_language.above[:, GROUP] + (in_language.equal[:, GROUP] + 1) / 2,
-            "rank_in_pool": in_pool.above[:, POOL] + (in_pool.equal[:, POOL] + 1) / 2,
+            "rank_in_language": in_language.above[own] + (in_language.equal[own] + 1) / 2,
+            "rank_in_pool": in_pool.above.sum(axis=1) + (equal + 1) / 2,
         }
     )
-    return RankTable(table, collection.languages, collection.pool_sizes, tied=int((in_pool.equal[:, POOL] > 1).sum()))
+    return RankTable(table, collection.languages, collection.pool_sizes, tied=int((equal > 1).sum()))
 
 
 def _top_table(

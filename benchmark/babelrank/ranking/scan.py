@@ -9,7 +9,6 @@ import numpy as np
 
 from babelrank.ranking.exact_scores import exact_score, lowest_value, scratch, to_value
 
-POOL, GROUP = 0, 1  # Columns of counts: of the pool, and of the target's group.
 _PIECE = 32  # Passages of which a vector loop takes the maximum; a scalar loop looks into the few pieces that matter.
 
 
@@ -121,7 +120,6 @@ def scan_tile(
     edges: np.ndarray,
     starts: np.ndarray,
     targets: np.ndarray,
-    target_groups: np.ndarray,
     thresholds: np.ndarray,
     margins: np.ndarray,
     above: np.ndarray,
@@ -152,13 +150,13 @@ def scan_tile(
         int64, shape (groups + 1,): where in the tile each group (language) begins.
     starts
         int64, shape (queries + 1,): where each query's thresholds begin.
-    targets, target_groups, thresholds
-        Of each passage to rank: its column (which may be outside the tile) and its group, int64, and its exact score,
-        float32; shape (thresholds,).
+    targets, thresholds
+        int64 and float32, shape (thresholds,): column of each passage to rank, which may be outside the tile, and its
+        exact score.
     margins
         float64, shape (queries,): by how much a value may be off.
     above, equal
-        int64, shape (thresholds, 2): added to; columns `POOL` and `GROUP`.
+        int64, shape (thresholds, groups): added to.
     pool_depth, group_depth
         How many places of the lists below must be right; the places behind them hold what ties with the last.
     pool_scores, pool_positions
@@ -174,13 +172,11 @@ def scan_tile(
     sums = scratch()
     for query in range(len(values)):
         row, margin, length = values[query], margins[query], lengths[query]
-        peak = np.float32(-np.inf)
         for group in range(groups):
             highest[group] = -np.inf
             for piece in range(firsts[group], firsts[group + 1]):
                 maxima[piece] = _maximum(row[begins[piece] : begins[piece + 1]])
                 highest[group] = max(highest[group], maxima[piece])
-            peak = max(peak, highest[group])
         for i in range(starts[query], starts[query + 1]):
             threshold = thresholds[i]
             low = high = threshold
@@ -189,29 +185,23 @@ def scan_tile(
                 value = to_value(threshold, code)
                 spread = (value - lowest_value(threshold, margin, code)) * 1.000001 + abs(value) * 2.0**-22 + 1e-44
                 low, high = np.float32(value - spread), np.float32(value + spread)
-            if peak < low:
-                continue
-            begin, end = edges[target_groups[i]], edges[target_groups[i] + 1]
-            more, near = _count(row, low, high)
-            undecided = np.int64(near) - np.int64(more)
-            above[i, POOL] += np.int64(more)
-            more, near = _count(row[begin:end], low, high)
-            above[i, GROUP] += np.int64(more)
-            if not exact:
-                equal[i, POOL] += undecided
-                equal[i, GROUP] += np.int64(near) - np.int64(more)
-                continue
-            own = targets[i]
-            if begin <= own < end and low <= row[own] <= high:
-                undecided -= 1
-                equal[i, POOL] += 1
-                equal[i, GROUP] += 1
             for group in range(groups):
-                if undecided == 0:
-                    break
                 if highest[group] < low:
                     continue
+                begin, end = edges[group], edges[group + 1]
+                more, near = _count(row[begin:end], low, high)
+                above[i, group] += np.int64(more)
+                undecided = np.int64(near) - np.int64(more)
+                if not exact:
+                    equal[i, group] += undecided
+                    continue
+                own = targets[i]
+                if begin <= own < end and low <= row[own] <= high:
+                    undecided -= 1
+                    equal[i, group] += 1
                 for piece in range(firsts[group], firsts[group + 1]):
+                    if undecided == 0:
+                        break
                     if maxima[piece] < low:
                         continue
                     more, near = _count(row[begins[piece] : begins[piece + 1]], low, high)
@@ -221,11 +211,8 @@ def scan_tile(
                         if low <= row[j] <= high and j != own:
                             undecided -= 1
                             score = exact_score(queries, query, length, passages, j, passage_lengths[j], code, sums)
-                            above[i, POOL] += score > threshold
-                            equal[i, POOL] += score == threshold
-                            if group == target_groups[i]:
-                                above[i, GROUP] += score > threshold
-                                equal[i, GROUP] += score == threshold
+                            above[i, group] += score > threshold
+                            equal[i, group] += score == threshold
         in_pool = _lowest_listed(maxima, pool_depth, pool_scores[query], margin, code, best)
         for group in range(groups):
             first, last = firsts[group], firsts[group + 1]

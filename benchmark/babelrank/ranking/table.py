@@ -31,7 +31,7 @@ class RankTable:
     pool_sizes
         Passages by language; they sum to the size of the pool.
     tied
-        Number of rows whose score another passage of the pool has too.
+        Number of rows with a score that another passage of the pool has too.
     """
 
     table: pd.DataFrame

@@ -15,7 +15,7 @@ from babelrank.files import atomic_write
 
 Table = TypeVar("Table")
 
-# What tables of ranks have in common: whose rank it is, and what it is; ranks are halves under ties.
+# Columns that all tables of ranks have: query, passage and ranks, which are halves under ties.
 TEXT_TYPES = dict.fromkeys(("query_lang", "query_id", "passage_lang", "passage_id"), "str")
 RANK_TYPES = dict.fromkeys(("rank_in_language", "rank_in_pool"), "float64")
 

@@ -84,8 +84,8 @@ class Tally:
     Attributes
     ----------
     above, equal
-        Passages with a higher score than a target, and with the same one (its own passage included), in the pool and in
-        the target's group: int64, shape (targets, 2).
+        Passages of each group with a higher score than a target, and with the same one (its own passage included):
+        int64, shape (targets, groups).
     pool, by_group
         Lists of the best passages.
     """
@@ -135,13 +135,9 @@ class Request:
     group_depth: int = 0
     left_out: np.ndarray | None = None
 
-    def groups_of(self, positions: np.ndarray) -> np.ndarray:
-        """Return the group of each position: int64."""
-        return np.zeros(len(positions), np.int64) if self.groups is None else self.groups[positions].astype(np.int64)
-
     def empty(self, queries: int) -> Tally:
         """Return a tally of no passages."""
-        shape = (len(self.targets), 2)
+        shape = (len(self.targets), self.group_count)
         return Tally(
             np.zeros(shape, np.int64),
             np.zeros(shape, np.int64),
@@ -218,11 +214,7 @@ def _scan(
     if wanted.start == wanted.stop and not (request.pool_depth or request.group_depth):
         return
     left_out = np.empty(0, np.int64) if request.left_out is None else panel.columns(request.left_out[window])
-    positions = targets.positions[wanted]
-    columns = panel.columns(positions)
-    groups = (
-        np.zeros(len(positions), np.int64) if request.groups is None else request.groups[positions].astype(np.int64)
-    )
+    columns = panel.columns(targets.positions[wanted])
     for start in range(0, len(panel), buffer.shape[1]):
         tile = slice(start, min(start + buffer.shape[1], len(panel)))
         values = panel.score(window, tile, buffer)
@@ -241,7 +233,6 @@ def _scan(
             np.clip(panel.edges - tile.start, 0, tile.stop - tile.start),
             starts[window.start : window.stop + 1] - starts[window.start],
             columns - tile.start,
-            groups,
             targets.scores[wanted],
             scorer.margins[window],
             total.above[wanted],

@@ -1,6 +1,6 @@
 """The table of the best passages of each query, kept with the rank table.
 
-The rank table tells how far down an answer stands; this table tells what stands above it. One row per query and passage
+The rank table says how far down an answer stands; this table says what stands above it. One row per query and passage
 that is among the best of the pool or among the best of its language, with its rank where it is listed.
 """
 
