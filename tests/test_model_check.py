@@ -2,17 +2,21 @@
 
 import doctest
 import shutil
+from zlib import crc32
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import babelrank
 from babelrank.cli import app
 from babelrank.encoding.objects import wrap_encoder
 from babelrank.encoding.protocol import EncoderOptions
 from babelrank.errors import EncoderError
 from babelrank.pipelines import model_check
+from babelrank.pipelines.evaluation import evaluate_collection
 from babelrank.pipelines.model_check import check_model
+from observers import RecordingObserver
 
 
 def test_the_example_runs():
@@ -62,6 +66,26 @@ def test_vectors_that_depend_on_the_other_texts_look_wrong(tiny_model):
     encoder.encode_query = lambda texts: encode(texts)[::-1]
     (problem,) = [each for each in check_model(encoder).problems if "alone" in each]
     assert "'Where do bees sleep?' gets one vector alone and another among others" in problem
+
+
+def test_one_vector_for_all_texts_in_a_language_looks_wrong(tmp_path):
+    collection = babelrank.load_collection("sample:de,en,es")
+    passages = collection.passages.frame
+    spanish = {*collection.queries.query("lang == 'es'")["text"], *passages[passages["lang"] == "es"]["text"]}
+
+    def trigrams(texts):
+        rows = np.zeros((len(texts), 512))
+        for row, text in zip(rows, texts, strict=True):
+            known = "?!?" if text in spanish else text
+            for start in range(len(known) - 2):
+                row[crc32(known[start : start + 3].encode()) % 512] += 1
+        return rows
+
+    problems = " ".join(check_model(trigrams).problems)
+    assert "of 60 translations have the same score as another text." in problems
+    observer = RecordingObserver()
+    evaluate_collection(collection, wrap_encoder(trigrams), observer, store=tmp_path)
+    assert any("the model gives several texts one vector" in message for message in observer.messages)
 
 
 def test_the_exit_status_says_whether_anything_looks_wrong(tiny_model):

@@ -24,6 +24,7 @@ from babelrank.encoding.representations import Representations, encode, encode_t
 from babelrank.encoding.shards import Shard, open_shards
 from babelrank.encoding.store import default_store
 from babelrank.encoding.transforms import Transform
+from babelrank.encoding.vectors import Kind
 from babelrank.engines.protocol import Engine
 from babelrank.observer import Observer
 from babelrank.pipelines.modes import Streaming, check_memory, ranking_memory
@@ -130,6 +131,12 @@ def evaluate_collection(
         )
         ranking = replace(ranking, ranks=ranking.ranks.with_missing(collection.missing))
         ranked = time.perf_counter()
+    tied, pairs = ranking.ranks.tied, len(ranking.ranks.table)
+    if encoder.info.kind is Kind.DENSE and not transforms and tied > _MANY_TIES * pairs:
+        observer.log(
+            f"{collection.name}: {tied:,} of {pairs:,} relevant passages have the same score as another one; the model "
+            "gives several texts one vector, as if it did not know their script"
+        )
     analysis = analyse(ranking.ranks)
     has_space = len(collection.languages) > 1 and streaming is None and in_detail
     space = measure_space(collection, representations, top=ranking.top) if has_space else None
@@ -159,6 +166,7 @@ def evaluate_collection(
     return Evaluation(results, ranking, errors)
 
 
+_MANY_TIES = 0.02  # share of the ranks; dense vectors of different texts hardly ever tie
 _Represented = tuple[Representations, int, Tallier | None]  # with the memory for ranking, and what does the counting
 
 

@@ -12,6 +12,7 @@ from babelrank.encoding.checks import check_order, check_vectors
 from babelrank.encoding.objects import wrap_encoder
 from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, Role, Truncating
 from babelrank.encoding.representations import encode
+from babelrank.encoding.vectors import Kind
 from babelrank.errors import EncoderError
 from babelrank.ranking.rank import rank
 
@@ -94,11 +95,14 @@ def check_model(model: object, options: EncoderOptions | None = None, *, adapter
     collection = _translations()
     with TemporaryDirectory() as store:
         vectors = encode(encoder, collection, store=Path(store))
-    ranks = rank(collection, vectors).ranks.table
+    found = rank(collection, vectors).ranks
+    ranks = found.table
     nearest, pairs = int((ranks["rank_in_language"] == 1).sum()), len(ranks)
     problems = []
     if nearest < _FEW * pairs:
         problems.append(f"only {nearest} of {pairs} translations lie nearest; the model may not know these languages.")
+    if encoder.info.kind is Kind.DENSE and found.tied:
+        problems.append(f"{found.tied} of {pairs} translations have the same score as another text.")
     if unused := encoder.info.notes.get("own prompts"):
         problems.append(f"the model has prompts of its own: {unused}.")
     try:
