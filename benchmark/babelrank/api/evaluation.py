@@ -55,7 +55,8 @@ def evaluate(
         with ``encode_query`` and ``encode_document``, or a function from a list of texts to an array of shape
         (texts, dimension).
     collection
-        A specification such as ``xquad-r``, ``mlqa-r:de,en`` or ``beir:scifact``, a `Collection`, or a list of these.
+        A specification such as ``xquad-r``, ``mlqa-r:de,en`` or ``beir:scifact``, a `Collection`, a retrieval task of
+        mteb, or a list of these.
     name
         What the result calls the model.
     adapter
