@@ -191,7 +191,7 @@ def test_a_collection_that_would_not_fit_is_streamed_unasked(evaluate, tmp_path,
 
 def test_collections_of_lareqa_stay_in_memory_and_say_so(evaluate):
     told = evaluate("sample", "sample:de,en", STREAMED)[2]
-    assert "sample:de,en: evaluated in memory; only beir:, miracl: and local: can be streamed" in told.messages
+    assert "sample:de,en: evaluated in memory; only passages on disk can be streamed" in told.messages
 
 
 _MEASURED = """

@@ -66,7 +66,7 @@ def choose_mode(
     if collection.passages.in_memory:
         return (
             False,
-            "evaluated in memory; only beir:, miracl: and local: can be streamed" if streaming.requested else "",
+            "evaluated in memory; only passages on disk can be streamed" if streaming.requested else "",
         )
     if info.kind is not Kind.DENSE and not streaming.requested:
         # What they take is not known beforehand: a vector may have billions of places, and a few that are not 0.
