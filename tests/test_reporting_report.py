@@ -1,6 +1,7 @@
 """reports/<slug>/: written whole or not at all, kept, found, checked."""
 
 import errno
+import json
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from threading import Timer
 import pytest
 from filelock import FileLock
 
+from babelrank.checkpoints import METADATA_FILE, base_model_of
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RankTable, read_ranks
 from babelrank.reporting import refresh, report
@@ -24,6 +26,7 @@ from babelrank.reporting.report import (
     write_report,
 )
 from babelrank.reporting.results_file import read_results
+from babelrank.reporting.variants import base_names
 from toy_reports import INFO, ROWS, edit, full_disk, hidden, snapshot, toy_ranks, toy_results
 
 
@@ -82,6 +85,39 @@ def test_the_page_has_every_analysis_and_markdown_the_essentials(tmp_path):
     for i, line in enumerate(lines):
         if line.startswith("|") and lines[i - 1].startswith("|"):
             assert line.count(" |") == lines[i - 1].count(" |"), (lines[i - 1], line)
+
+
+def test_adding_a_collection_keeps_where_a_model_comes_from(tmp_path):
+    results, ranks = toy_results()
+    known = {"seen": ["de"], "base_model": "base", "family": "toys"}
+    write_report(tmp_path, replace(results, model=replace(results.model, **known)), ranks)
+    folder = write_report(tmp_path, *toy_results(("mlqa-r",)))
+    model = read_results(folder / "results.json").model
+    assert (model.seen, model.base_model, model.family) == (["de"], "base", "toys")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"a": None, "b": "a", "c": "b"}, {"a": "a", "b": "a", "c": "a"}),
+        ({"a": None, "b": "folder-of-a"}, {"a": "a", "b": "a"}),  # by the name under which it was submitted
+        ({"b": "elsewhere", "c": "elsewhere"}, {"b": "elsewhere", "c": "elsewhere"}),
+        ({"a": "b", "b": "a"}, {"a": "b", "b": "a"}),
+    ],
+)
+def test_variants_belong_to_the_model_that_they_were_made_of(given, expected):
+    model = toy_results()[0].model
+    models = [
+        replace(model, name=name, submitted_as=f"folder-of-{name}", base_model=base) for name, base in given.items()
+    ]
+    assert base_names(models) == expected
+
+
+def test_a_checkpoint_says_what_it_was_trained_from(tmp_path):
+    assert base_model_of(tmp_path) is None
+    metadata = {"config": {"model": {"start": "/some/where/base"}}}
+    (tmp_path / METADATA_FILE).write_text(json.dumps(metadata))
+    assert base_model_of(tmp_path) == "base"
 
 
 def test_collections_evaluated_earlier_are_kept_and_those_of_the_same_name_replaced(tmp_path):
