@@ -13,6 +13,7 @@ import statsmodels.formula.api as smf
 from scipy import stats
 from statsmodels.stats.anova import anova_lm
 
+from babelrank.analysis import language_bias
 from babelrank.analysis.clusters import clusters
 from babelrank.analysis.exposure import measure_exposure
 from babelrank.analysis.friedman import compare_languages
@@ -273,3 +274,10 @@ def test_figures_of_committed_reports(report, gap, first):
         assert measure.clusters == 48
         assert measure.macro.low < measure.macro.value < measure.macro.high
         assert measure.floor <= measure.macro.low < measure.macro.high <= measure.ceiling
+
+
+def test_many_languages_are_measured_only_where_no_query_lacks_one(monkeypatch):
+    monkeypatch.setattr(language_bias, "MOST_LANGUAGES", 2)
+    assert "language_effect" in measure_language_bias(random_table()).measures
+    with pytest.raises(ReportError, match=r"more than 2 languages .* there are 3"):
+        measure_language_bias(random_table(missing=0.3))

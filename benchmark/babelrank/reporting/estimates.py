@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from babelrank.analysis.bootstrap import Interval, QuestionScores, find_interval, find_intervals, mean_scores
 from babelrank.analysis.clusters import clusters
-from babelrank.analysis.language_bias import LanguageBias, measure_language_bias
+from babelrank.analysis.language_bias import LanguageBias, can_measure_bias, measure_language_bias
 from babelrank.analysis.pool_recall import PoolRecall, measure_pool_recall
 from babelrank.analysis.seeds import RecipeDifference, compare_recipes, pool_seeds
 from babelrank.analysis.settings import Cell
@@ -101,7 +101,7 @@ def estimate(
     bias
         Its language bias, where that is known already.
     """
-    if shown.has_bias and bias is None:
+    if shown.has_bias and bias is None and can_measure_bias(ranks):
         bias = measure_language_bias(ranks, clusters=clusters(ranks))
     found = CollectionEstimates(
         {} if figures.warning else find_intervals(figures),
