@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from babelrank.cli.failures import finish_output
+from babelrank.cli import app, data_app
+from babelrank.cli.failures import ends_in_a_sentence, finish_output
 from babelrank.data.loading import load_collection
+from babelrank.errors import BabelrankError
 from command_line import Babelrank
 
 
@@ -34,7 +36,8 @@ def test_a_fault_of_ours_is_one_sentence_with_a_log(fail, tmp_path):
     outcome = fail(ZeroDivisionError("first line\nsecond line"))
     assert outcome.code == 1
     (line,) = outcome.err.splitlines()
-    log = re.fullmatch(r"this is a bug: ZeroDivisionError: first line; the details are in (.+)", line)[1]
+    said = r"this is a bug: ZeroDivisionError: first line; report it at the project's issue tracker; "
+    log = re.fullmatch(said + "the details are in (.+)", line)[1]
     assert Path(log).parent == tmp_path
     content = Path(log).read_text(encoding="utf-8")
     assert "Traceback" in content
@@ -59,7 +62,7 @@ def test_debug_is_a_variable_too(fail, monkeypatch, value, shown):
 
 def test_a_log_that_cannot_be_written_is_not_named(fail, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
-    assert fail(ZeroDivisionError("why")).err == ("this is a bug: ZeroDivisionError: why; --debug shows the details.\n")
+    assert fail(ZeroDivisionError("why")).err.endswith("; --debug shows the details.\n")
 
 
 @pytest.mark.parametrize(
@@ -147,6 +150,22 @@ def test_a_submission_is_complete_before_it_is_printed(babelrank, tmp_path, monk
     assert outcome.code == 2
     assert "error: No space left on device." in outcome.err
     assert "use-multilingual-v3" in (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
+
+
+def test_every_command_ends_in_a_sentence():
+    commands = [each.callback for each in (*app.registered_commands, *data_app.registered_commands)]
+    assert len(commands) > 20
+    assert {command.__code__ for command in commands} == {ends_in_a_sentence(print).__code__}
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(ZeroDivisionError("why"), 1), (BabelrankError("why"), 2), (KeyboardInterrupt(), 130)]
+)
+def test_the_status_says_whose_error_it_is(fail, error, code):
+    outcome = fail(error)
+    assert outcome.code == code
+    assert len(outcome.err.splitlines()) == 1
+    assert "Traceback" not in outcome.err
 
 
 def test_version_and_short_help(babelrank):

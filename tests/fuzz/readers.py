@@ -18,9 +18,11 @@ from safetensors.numpy import save
 
 import babelrank
 from babelrank.checkpoints import METADATA_FILE, read_training_metadata, trained_languages
+from babelrank.data.afriqa import load_afriqa
 from babelrank.data.collection import Collection
 from babelrank.data.lareqa import load_lareqa
 from babelrank.data.miracl import load_miracl, topics_pattern
+from babelrank.data.ntrex import load_ntrex
 from babelrank.ranking.run_files import read_run
 from babelrank.ranking.runs import rank_run, resolve
 from babelrank.ranking.table import read_ranks
@@ -142,6 +144,39 @@ def _miracl() -> Files:
         topics_pattern("sw", "qrels"): b"1\tQ0\t0#0\t1\n2\tQ0\t1#0\t1\n",
         "miracl-corpus-v1.0-sw/docs-0.jsonl.gz": gzip.compress(passages, mtime=0),
     }
+
+
+def _configured() -> Files:
+    """A repository with a configuration for each language, as MTEB's are."""
+    card = "---\nconfigs:\n"
+    files = {}
+    for lang in ("de", "en"):
+        for part, content in (("corpus", _CORPUS), ("queries", _QUERIES)):
+            card += f"- config_name: {lang}-{part}\n  data_files:\n  - split: test\n    path: {lang}/{part}.jsonl\n"
+            files[f"{lang}/{part}.jsonl"] = _lines(*content)
+        card += f"- config_name: {lang}-qrels\n  data_files:\n  - split: test\n    path: {lang}/qrels.jsonl\n"
+        files[f"{lang}/qrels.jsonl"] = _lines({"query-id": "q0", "corpus-id": "d0", "score": 1})
+    return {**files, "README.md": f"{card}---\n# Made\n".encode()}
+
+
+def _ntrex() -> Files:
+    lines = [f"Line {i}." for i in range(8)]
+    texts = {
+        code: "".join(f"{code} {line}\n" for line in lines).encode() for code in ("src.eng", "ref.deu", "ref.zho-CN")
+    }
+    return {
+        "DOCUMENT_IDS.tsv": "".join(f"document-{i // 4}\n" for i in range(8)).encode(),
+        "LANGUAGES.tsv": b"deu\tGerman\nzho-CN\tChinese\n",
+        **{f"NTREX-128/newstest2019-{code}.txt": text for code, text in texts.items()},
+    }
+
+
+def _afriqa() -> Files:
+    record = {"question_lang": "Nani?", "question_translated": "Who?", "title": "Ann", "context": "Ann ran."}
+    answer = {"answer_pivot": {"answer_start": [0], "text": ["Ann"]}, "answer_lang": "Ann"}
+    place = "data/gold_passages/{0}/gold_span_passages.afriqa.{0}.{1}.test.json"
+    records = [{"id": str(i), **record, **answer, "context": f"Ann ran {i}."} for i in range(2)]
+    return {place.format(code, pivot): _lines(*records) for code, pivot in (("swa", "en"), ("fon", "fr"))}
 
 
 def _load(spec: str) -> Callable[[Path], None]:
@@ -355,7 +390,7 @@ def _model(tiny: Path) -> Files:
         path.relative_to(tiny).as_posix(): path.read_bytes()
         for path in sorted(tiny.rglob("*"))
         if path.is_file() and path.suffix in (".json", ".safetensors")
-    }
+    } | _metadata()
 
 
 def _read_model(folder: Path) -> None:
@@ -368,6 +403,9 @@ READERS: dict[str, Reader] = {
     "beir": Reader(_beir, _load("beir:{}")),
     "mteb": Reader(_mteb, _load("beir:{}@de")),
     "local": Reader(_local, _load("local:{}")),
+    "configurations": Reader(_configured, _load("hf:{}")),
+    "ntrex": Reader(_ntrex, lambda folder: _use(load_ntrex("ntrex", folder))),
+    "afriqa": Reader(_afriqa, lambda folder: _use(load_afriqa("afriqa", folder))),
     "table": Reader(_table, _load("local:{}/faq.csv")),
     "miracl": Reader(_miracl, lambda folder: _use(load_miracl("sw", folder, folder=folder))),
     "run": Reader(_run, _read_run),

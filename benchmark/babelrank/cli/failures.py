@@ -49,7 +49,8 @@ def report(error: BaseException) -> int:
         show_error(f"error: {message}", style="red")
         return INPUT
     first_line = str(error).strip().partition("\n")[0]
-    show_error(f"this is a bug: {type(error).__name__}: {first_line}; {_details(error)}", style="red")
+    found = f"this is a bug: {type(error).__name__}: {first_line}"
+    show_error(f"{found}; report it at the project's issue tracker; {_details(error)}", style="red")
     return FAULT
 
 
