@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from babelrank.checkpoints import METADATA_FILE, summarise_training, trained_languages
+from babelrank.checkpoints import METADATA_FILE, not_compared, summarise_training, trained_languages
 from babelrank.errors import TrainingError
 from babelrank.training.averaging import average_checkpoints
 from training_runs import read_metadata, run
@@ -56,6 +56,15 @@ def test_checkpoints_of_earlier_versions_are_read(write_config, examples, tmp_pa
     assert run(path)[1].messages == [f"{folder}: is there already, trained as this configuration says."]
     averaged = average_checkpoints([folder], tmp_path / "averaged", base_share=0.5)
     assert read_metadata(averaged)["config"]["model"]["average_with_base_model"] == 0.5
+
+
+def test_collections_that_were_not_compared_with_the_training_texts_are_named(write_config, tmp_path):
+    folder, _ = run(write_config(output="a", steps=1))
+    metadata = read_metadata(folder)
+    metadata["config"]["contamination"]["collections"] = ["xquad-r", "mlqa-r"]
+    (folder / METADATA_FILE).write_text(json.dumps(metadata))
+    assert not_compared(folder, ["xquad-r:de", "ntrex:lead", "afriqa@human"]) == ["ntrex:lead", "afriqa@human"]
+    assert not_compared(tmp_path / "nothing", ["ntrex"]) == []
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,22 @@ def base_model_of(folder: Path) -> str | None:
     return None
 
 
+def not_compared(folder: Path, collections: Sequence[str]) -> list[str]:
+    """Return the collections of which a checkpoint's training did not look for texts; none if it is no checkpoint.
+
+    A checkpoint may have been trained on texts of these: its scores on them are then too high.
+    """
+    metadata = read_training_metadata(folder)
+    if metadata is None:
+        return []
+    compared = metadata["config"]["contamination"]["collections"]
+    return [
+        name
+        for name in collections
+        if not any(name == each or name.startswith((f"{each}:", f"{each}@")) for each in compared)
+    ]
+
+
 def all_languages(metadata: Mapping[str, Any]) -> list[str]:
     """Return the languages in a checkpoint's metadata and in those of the checkpoints that it was made from."""
     before = [*metadata.get(AVERAGED_WITH, ()), *([metadata[BASE_MODEL]] if BASE_MODEL in metadata else [])]

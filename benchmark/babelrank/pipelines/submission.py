@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from babelrank.checkpoints import base_model_of, trained_languages
+from babelrank.checkpoints import base_model_of, not_compared, trained_languages
 from babelrank.data.collection import Collection
 from babelrank.data.loading import load_collection, load_collections
 from babelrank.data.variants import with_variants
@@ -27,6 +27,7 @@ from babelrank.reporting.report import check_writable
 from babelrank.reporting.results import Results
 from babelrank.result import Result
 
+_NOT_COMPARED = "training texts not compared with"
 _SPARE_SECONDS = 24 * 3600.0  # what another submission may still be at is not pruned
 
 
@@ -86,8 +87,13 @@ def submit(
     encoder = loaded_model.encoder
     known = trained_languages(Path(model)) if isinstance(model, str) else None
     base = base_model or (base_model_of(Path(model)) if isinstance(model, str) else None)
+    notes = dict(loaded_model.described.notes)
+    if isinstance(model, str) and (unknown := not_compared(Path(model), [found.name for found in loaded])):
+        notes[_NOT_COMPARED] = ", ".join(unknown)
+        observer.log(f"{_NOT_COMPARED}: {notes[_NOT_COMPARED]}; it may have been trained on their texts")
     described = replace(
         loaded_model.described,
+        notes=notes,
         seen=known if seen is None else sorted(set(seen)),
         base_model=base or (loaded_model.described.submitted_as if transforms and isinstance(model, str) else None),
         family=family,
