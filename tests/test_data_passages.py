@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from babelrank.data.folders import LocalFile, LocalFolder
 from babelrank.data.passages import PassageLayout, PassageSource
-from babelrank.data.records import count_records
+from babelrank.data.records import count_records, read_records
 from babelrank.data.survey import survey
 from babelrank.errors import DataError
 
@@ -291,3 +291,19 @@ def test_what_is_no_gzip_no_parquet_or_not_there_is_an_error(tmp_path):
     ):
         with pytest.raises(DataError, match=f"{path.name}: {complaint}"):
             list(source_of(path).blocks())
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("reader", [lambda path: list(read_records(path)), count_records])
+def test_a_line_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch, packed, reader):
+    monkeypatch.setattr("babelrank.data.records._LONGEST", 2**20)
+    content = b'{"_id": "a", "text": "x"}\n{"_id": "b", "text": "' + b"y" * 2**26 + b'"}\n'
+    path = tmp_path / "corpus.jsonl"
+    path.write_bytes(gzip.compress(content, 1) if packed else content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"corpus\.jsonl:2: longer than 1 MiB; a record must be shorter"):
+            reader(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedReader, TextIOWrapper
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ SUFFIXES = (*(f".jsonl{packed}" for packed in PACKED), ".parquet")
 SPACE = " \t\n\v\f\r"  # what ids are split at: ASCII alone, as trec_eval does
 _BUFFER = 1 << 20  # bytes
 _ROWS = 1024  # of Parquet at once
+_LONGEST = 1 << 25  # bytes of a line; the longest books have a tenth of it
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
 _BZIP2 = re.compile(rb"BZh[1-9]1AY&SY")
@@ -60,7 +61,7 @@ def count_records(path: Path) -> int:
         with _parquet(path) as table:
             return int(table.metadata.num_rows)
     with _lines(path) as lines:
-        return sum(not line.isspace() for line in lines)
+        return sum(not line.isspace() for _, line in _numbered(path, lines))
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, str]]:
@@ -72,7 +73,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, str]]:
         The file cannot be read, is cut off, or is not UTF-8.
     """
     with _lines(path) as lines:
-        for number, raw in enumerate(lines, start=1):
+        for number, raw in _numbered(path, lines):
             try:
                 line = raw.decode().strip("\r\n")
             except UnicodeDecodeError as error:
@@ -157,7 +158,10 @@ def read_table(path: Path, needed: Sequence[str] = ()) -> Iterator[tuple[int, di
 def _read_json_lines(path: Path, skip: int) -> Iterator[tuple[int, Any]]:
     parse = json.JSONDecoder().raw_decode
     with _lines(path) as lines:
-        for number, raw in enumerate(lines, start=_pass_over(lines, skip) + 1):
+        for number, raw in _numbered(path, lines):
+            if skip > 0:
+                skip -= not raw.isspace()
+                continue
             try:
                 line = raw.decode()
                 record, end = parse(line)
@@ -174,13 +178,15 @@ def _read_json_lines(path: Path, skip: int) -> Iterator[tuple[int, Any]]:
             yield number, record
 
 
-def _pass_over(lines: Any, records: int) -> int:
-    """Read as many lines as hold that many records; return how many lines those were."""
-    number = 0
-    while records > 0 and (line := lines.readline()):
-        records -= not line.isspace()
-        number += 1
-    return number
+def _numbered(path: Path, file: Any) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines with their numbers, from 1; refuse one that is so long that it could fill the memory."""
+    for number in count(1):
+        line = file.readline(_LONGEST + 1)
+        if not line:
+            return
+        if len(line) > _LONGEST:
+            raise DataError(f"{path}:{number}: longer than {_LONGEST >> 20} MiB; a record must be shorter.")
+        yield number, line
 
 
 @contextmanager
