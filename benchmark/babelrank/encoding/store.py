@@ -21,11 +21,11 @@ from uuid import uuid4
 
 import numpy as np
 import xxhash
-from platformdirs import user_cache_path
 from safetensors.numpy import load, save
 
 from babelrank.encoding.protocol import EncoderInfo, Role
 from babelrank.encoding.vectors import Vectors, concatenate, from_tensors, to_tensors
+from babelrank.environment import user_cache_path
 from babelrank.files import atomic_write
 
 _FORMAT = 2  # raise it when segments change, so that old ones are not read
@@ -38,7 +38,7 @@ SIZE_LIMIT = 50 * 2**30  # bytes that a store may hold after a submission, unles
 
 def default_store() -> Path:
     """Return the folder of representations: ``BABELRANK_STORE``, or the user's cache."""
-    return Path(os.environ.get(STORE_VARIABLE) or user_cache_path("babelrank") / "representations")
+    return Path(os.environ.get(STORE_VARIABLE) or user_cache_path(STORE_VARIABLE) / "representations")
 
 
 def text_key(text: str) -> bytes:

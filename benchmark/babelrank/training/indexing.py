@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
-from platformdirs import user_cache_path
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from babelrank.environment import user_cache_path
 from babelrank.files import atomic_write
 from babelrank.training.examples import NEGATIVE, PASSAGE, QUERY, ExampleSet, Index, KnownTexts, Progress, Rows
 from babelrank.training.jsonl_rows import JsonlRows
@@ -86,7 +86,7 @@ def open_examples(
     cache
         Folder of indexes; by default in the user's cache folder. Without a folder that can be written, nothing is kept.
     """
-    folder = cache or user_cache_path("babelrank") / "examples"
+    folder = cache or user_cache_path("XDG_CACHE_HOME") / "examples"
     kept = folder / f"{_identify(rows, known)}.safetensors"
     try:
         folder.mkdir(parents=True, exist_ok=True)
