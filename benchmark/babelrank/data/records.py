@@ -14,8 +14,9 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from io import BufferedReader, TextIOWrapper
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -180,10 +181,7 @@ def _read_json_lines(path: Path, skip: int) -> Iterator[tuple[int, Any]]:
 
 def _numbered(path: Path, file: Any) -> Iterator[tuple[int, bytes]]:
     """Yield the lines with their numbers, from 1; refuse one that is so long that it could fill the memory."""
-    for number in count(1):
-        line = file.readline(_LONGEST + 1)
-        if not line:
-            return
+    for number, line in enumerate(iter(partial(file.readline, _LONGEST + 1), b""), start=1):
         if len(line) > _LONGEST:
             raise DataError(f"{path}:{number}: longer than {_LONGEST >> 20} MiB; a record must be shorter.")
         yield number, line
