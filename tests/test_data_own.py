@@ -153,3 +153,16 @@ def test_every_kind_of_collection_is_listed_with_an_example(babelrank, tmp_path)
     listed = babelrank("data", "list", "--data", tmp_path).out
     for example in ("miracl:sw,te", "beir:scifact", "local:my-collection", "local:faq.csv"):
         assert example in listed
+
+
+def test_a_folder_of_which_no_page_can_show_the_name_is_refused(tmp_path):
+    folder = tmp_path / "a\x1b[2J"
+    folder.mkdir()
+    for name, content in (
+        ("queries.jsonl", '{"id": "q", "lang": "en", "text": "Who?"}\n'),
+        ("passages.jsonl", '{"id": "p", "lang": "en", "text": "Ann."}\n'),
+        ("qrels.tsv", "q\tp\t1\n"),
+    ):
+        (folder / name).write_text(content)
+    with pytest.raises(DataError, match=r"collection 'local:a\\x1b\[2J' holds the control character U\+001B"):
+        load_collection(f"local:{folder}")

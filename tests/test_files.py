@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from babelrank.errors import TrainingError
-from babelrank.files import atomic_folder, atomic_write, read_toml
+from babelrank.files import atomic_folder, atomic_write, check_printable, read_toml
 
 
 def test_text_is_written_as_utf_8_and_bytes_as_they_are(tmp_path):
@@ -96,3 +96,13 @@ def test_toml_that_cannot_be_read_is_named(tmp_path, content, problem):
         path.write_bytes(content)
     with pytest.raises(TrainingError, match=rf"x\.toml: {problem} \("):
         read_toml(path, TrainingError)
+
+
+@pytest.mark.parametrize("character", ["\0", "\n", "\x1b", "\x7f", "\x9b", "\u2028"])
+def test_a_name_that_nothing_can_show_is_refused(character):
+    with pytest.raises(TrainingError, match=rf"folder 'a.*b' holds the control character U\+{ord(character):04X}"):
+        check_printable(f"a{character}b", "folder", TrainingError)
+
+
+def test_names_in_any_script_can_be_shown():
+    check_printable("نمونه\u200cها ไทย 日本語 e\u0301", "folder")

@@ -1,6 +1,7 @@
 """Paths as users write them, and writing files and folders so that a reader sees the old or the new, never a part."""
 
 import os
+import re
 import shutil
 import tomllib
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from uuid import uuid4
 
 from babelrank.errors import BabelrankError
 
+_CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
 PART_SUFFIX = ".part"  # of temporary files; one that an interrupted process left behind is not read by anything
 
 
@@ -28,6 +30,18 @@ def as_path(path: str | Path) -> Path:
         return Path(path).expanduser()
     except RuntimeError as error:
         raise BabelrankError(f"{path}: there is no such user.") from error
+
+
+def check_printable(text: str, what: str, kind: type[BabelrankError] = BabelrankError) -> None:
+    """Refuse a name that no page, figure or terminal could show.
+
+    Raises
+    ------
+    BabelrankError
+        Of that kind: the name holds a control character.
+    """
+    if found := _CONTROL.search(text):
+        raise kind(f"{what} {text!r} holds the control character U+{ord(found[0]):04X}; it needs another name.")
 
 
 def read_toml(path: Path, kind: type[BabelrankError] = BabelrankError) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from babelrank.data.language_facts import Spellings
 from babelrank.data.passages import is_unicode
 from babelrank.data.records import SPACE
 from babelrank.errors import DataError
+from babelrank.files import check_printable
 
 
 def check_frames(
@@ -33,6 +34,7 @@ def check_frames(
     DataError
         See `Collection.from_frames`.
     """
+    check_printable(name, "collection", DataError)
     texts = {}
     for kind, table in (("queries", queries), ("passages", passages)):
         where = f"{name}: {kind}"

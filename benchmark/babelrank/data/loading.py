@@ -30,7 +30,7 @@ from babelrank.data.spec import (
 from babelrank.data.table import SUFFIXES, load_table
 from babelrank.data.variants import select_variant
 from babelrank.errors import DataError
-from babelrank.files import as_path
+from babelrank.files import as_path, check_printable
 
 if TYPE_CHECKING:
     from mteb.abstasks.retrieval import AbsTaskRetrieval
@@ -87,6 +87,7 @@ def load_collection(
         collection = _load_published(parsed, data)
     else:
         collection = _LOADERS[parsed.source](parsed, data, on_progress)
+    check_printable(collection.name, "collection", DataError)
     return select_variant(collection, parsed.variant) if parsed.variant else collection
 
 

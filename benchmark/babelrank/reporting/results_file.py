@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from babelrank.errors import ReportError
+from babelrank.files import check_printable
 from babelrank.reporting.formatting import settle
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.names import check_name
@@ -80,6 +81,8 @@ def parse(text: str | bytes, source: str) -> Results:
     try:
         check_name(results.model.name)
         for name, collection in results.collections.items():
+            for text in (name, *collection.languages):
+                check_printable(text, "collection or language", ReportError)
             _check_shapes(name, collection, _place(("collections", name)))
     except ReportError as error:
         raise ReportError(f"{source}: invalid. {error}") from error
