@@ -245,3 +245,12 @@ def test_alpha_is_for_hybrid_batches_only(complaints, tmp_path, batches):
         f"schedule: 'alpha' is for hybrid batches, these are {batches!r}."
     ]
     assert load_text(tmp_path, RUN + f'batches = "{batches}"\n').schedule.batches == batches
+
+
+@pytest.mark.parametrize(
+    "text", ['extends = "a\\u0000"\n', 'output = "a\\u0000"\n', '[[examples]]\npath = "a\\u0000"\n']
+)
+def test_a_path_with_a_null_character_is_refused(tmp_path, text):
+    (tmp_path / "run.toml").write_text(text)
+    with pytest.raises(TrainingError, match=r"'a\\x00' holds a null character, which no path can"):
+        load_config(tmp_path / "run.toml")

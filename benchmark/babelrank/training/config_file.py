@@ -64,7 +64,9 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if base is not None and not isinstance(base, str):
         raise TrainingError(f"{path}: {EXTENDS} should name a file, is {base!r}.")
     _fill_in_paths(raw, path)
-    merged: dict[str, Any] = raw if base is None else _merge(_read(path.parent / base, (*seen, path)), raw)
+    if base is None:
+        return raw
+    merged: dict[str, Any] = _merge(_read(path.parent / _expand(base, f"{path}: {EXTENDS}"), (*seen, path)), raw)
     return merged
 
 
@@ -104,6 +106,8 @@ def expand_name(text: str, file: Path, key: str) -> str:
 
 
 def _expand(text: str, where: str) -> str:
+    if "\0" in text:
+        raise TrainingError(f"{where}: {text!r} holds a null character, which no path can.")
     expanded = os.path.expandvars(text)
     if "$" in expanded:
         raise TrainingError(f"{where}: {text!r} names an environment variable that is not set.")
