@@ -5,6 +5,7 @@ Both tables follow from the same scores, in memory as on disk, for dense, sparse
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from babelrank.data.collection import Collection
 from babelrank.data.pool import Passages
 from babelrank.encoding.representations import Representations
 from babelrank.encoding.vector_block import VectorBlock
-from babelrank.encoding.vectors import Vectors
+from babelrank.encoding.vectors import Vectors, take
 from babelrank.errors import SearchError
 from babelrank.ranking.best import TopPassages
 from babelrank.ranking.panels import Scorer
@@ -97,6 +98,19 @@ def rank(
             f"pool_depth must be at least 1 and language_depth at least 0, got {pool_depth} and {language_depth}."
         )
 
+    parts = 1 if tallier else min(-(-_count_bytes(collection) // max(memory // 2, 1)), len(collection.queries))
+    if parts > 1:
+        again = partial(
+            rank,
+            pool_depth=pool_depth,
+            language_depth=language_depth,
+            run_depth=run_depth,
+            memory=memory,
+            threads=threads,
+        )
+        rows = np.array_split(np.arange(len(collection.queries)), parts)
+        return _join([again(*_of_queries(collection, representations, part)) for part in rows])
+
     def work(scorer: Scorer, request: Request) -> Tally:
         return tallier(scorer, request) if tallier else tally(scorer, request, memory=memory, threads=threads)
 
@@ -137,6 +151,46 @@ def rank(
     ranks = _rank_table(collection, in_pool, in_language, langs)
     best = TopPassages.of(in_pool.pool, run_depth) if run_depth else None
     return Ranking(ranks, _top_table(collection, lists, pool_depth, language_depth), best)
+
+
+def _count_bytes(collection: Collection) -> int:
+    """Return what `tally` takes for its counts, by relevant passage and language."""
+    return 3 * 2 * 8 * len(collection.qrels) * len(collection.languages)
+
+
+def _of_queries(
+    collection: Collection, representations: Representations, rows: np.ndarray
+) -> tuple[Collection, Representations]:
+    """Return a collection with some of its queries, which follow one another, and their representations."""
+    first, last = int(rows[0]), int(rows[-1]) + 1
+    begin, end = np.searchsorted(collection.qrels["query"].to_numpy(), [first, last])
+    qrels = collection.qrels.iloc[begin:end]
+    matches = collection.self_matches
+    part = replace(
+        collection,
+        queries=collection.queries.iloc[first:last].reset_index(drop=True),
+        qrels=qrels.assign(query=qrels["query"] - first).reset_index(drop=True),
+        self_matches=None if matches is None else matches[first:last],
+    )
+    return part, replace(representations, queries=take(representations.queries, rows))
+
+
+def _join(parts: Sequence[Ranking]) -> Ranking:
+    """Put together the rankings of queries that follow one another."""
+    first = parts[0]
+    ranks = replace(
+        first.ranks,
+        table=pd.concat([part.ranks.table for part in parts], ignore_index=True),
+        tied=sum(part.ranks.tied for part in parts),
+    )
+    top = replace(first.top, table=pd.concat([part.top.table for part in parts], ignore_index=True))
+    lists = [part.best for part in parts if part.best]
+    best = None
+    if lists:
+        best = TopPassages(
+            *(np.concatenate([getattr(each, name) for each in lists]) for name in ("positions", "scores"))
+        )
+    return Ranking(ranks, top, best)
 
 
 def _entries(lists: Lists, rank: str, depth: int, count: Callable[[Targets], Tally]) -> pd.DataFrame:
