@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from babelrank.api.experiments import ExperimentPreview
 from babelrank.cli import app
-from babelrank.errors import EncoderError, ReportError, TrainingError
+from babelrank.errors import BabelrankError, EncoderError, ReportError, TrainingError
 from babelrank.reporting.experiment import read_experiment
 from babelrank.reporting.experiment_runs import expand_runs, plan_reports
 from babelrank.training.experiments import estimate_seconds, plan_experiment, run_experiment
@@ -289,3 +289,10 @@ def test_the_experiments_of_this_project_can_be_planned(folder, monkeypatch, tmp
     planned = plan_experiment(folder, EXPERIMENTS.parent / "reports")
     assert planned.steps
     assert planned.budget
+
+
+def test_a_configuration_that_no_file_can_be_is_refused(experiment, tmp_path):
+    path = experiment / "experiment.toml"
+    path.write_text(path.read_text().replace('config = "run.toml"', 'config = "\\u0000"'))
+    with pytest.raises(BabelrankError, match="a path cannot hold a null character"):
+        plan_experiment(experiment, tmp_path / "reports")

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from babelrank.checkpoints import rename_config_keys
 from babelrank.errors import TrainingError, unknown_choice
-from babelrank.files import read_toml
+from babelrank.files import as_path, read_toml
 from babelrank.training.config import TrainingConfig
 
 EXTENDS = "extends"
@@ -56,7 +56,7 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> Train
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
-    path = path.resolve()
+    path = as_path(path).resolve()
     if path in seen:
         raise TrainingError(f"{path}: extends itself, by way of {', '.join(map(str, seen))}.")
     raw = _rename_old_keys(read_toml(path, TrainingError), path)
