@@ -185,8 +185,20 @@ def _keys(tables: list[Any]) -> list[str]:
     return list(model.model_fields)
 
 
+def add_defaults(table: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration, as JSON has it, with the defaults of the keys that it lacks, table by table."""
+    filled: dict[str, Any] = table.model_construct().model_dump(mode="json") | dict(given)
+    for name, field in table.model_fields.items():
+        value, inner = filled.get(name), _table_type(field.annotation)
+        if inner and isinstance(value, dict):
+            filled[name] = add_defaults(inner, value)
+        elif inner and isinstance(value, list):
+            filled[name] = [add_defaults(inner, each) if isinstance(each, dict) else each for each in value]
+    return filled
+
+
 def _table_type(annotation: Any) -> Any:
-    """Return the table in an annotation such as ``Table | None`` or ``tuple[Table, …]``."""
+    """Return the table in an annotation such as ``Table | None`` or ``tuple[Table, …]``; None if there is none."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next(found for part in getattr(annotation, "__args__", ()) if (found := _table_type(part)))
+    return next((found for part in getattr(annotation, "__args__", ()) if (found := _table_type(part))), None)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 from sentence_transformers import SentenceTransformer
 
 from babelrank.checkpoints import read_training_metadata, rename_config_keys
@@ -24,6 +23,7 @@ from babelrank.files import atomic_write
 from babelrank.observer import Observer
 from babelrank.training.assembly import TENSORBOARD, load_models, make_trainer
 from babelrank.training.config import TrainingConfig
+from babelrank.training.config_file import add_defaults
 from babelrank.training.development import CRITERIA
 from babelrank.training.disk_errors import explain_disk_errors
 from babelrank.training.hub import push
@@ -34,6 +34,7 @@ from babelrank.training.trainer import ScheduledTrainer, last_checkpoint, remove
 
 _CONFIG, _EXAMPLES = "config.json", "examples.json"  # in the folder of a run: what it is of
 _REMOVED_FROM_MODEL = {"trust_remote_code"}
+_NOT_COMPARED = {"output", "hub"}  # where the checkpoint goes
 
 
 def train(
@@ -212,7 +213,7 @@ def _require_same(what: Any, other: Any, place: Path) -> None:
 
 def as_json(config: TrainingConfig) -> dict[str, Any]:
     """Return a configuration as JSON has it, without where its output goes."""
-    return config.model_dump(mode="json", exclude={"output", "hub"})
+    return config.model_dump(mode="json", exclude=_NOT_COMPARED)
 
 
 def with_new_keys(config: Any) -> Any:
@@ -221,10 +222,8 @@ def with_new_keys(config: Any) -> Any:
         return config
     known = rename_config_keys(config)
     model = {key: value for key, value in known["model"].items() if key not in _REMOVED_FROM_MODEL}
-    try:
-        return as_json(TrainingConfig.model_validate_json(json.dumps({**known, "model": model, "output": ""})))
-    except ValidationError:
-        return config
+    filled = add_defaults(TrainingConfig, {**known, "model": model})
+    return {key: value for key, value in filled.items() if key not in _NOT_COMPARED}
 
 
 def _flatten(value: Any, path: str = "") -> dict[str, Any]:
