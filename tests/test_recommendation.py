@@ -114,8 +114,8 @@ def test_the_command_prints_a_table_and_json(babelrank, reports):
     outcome = babelrank("recommend", "--languages", "de,tr,ar", "--max-parameters", "60M", "--reports", reports)
     assert outcome.code == 0, outcome.err
     assert "As good as the best on xquad-r" in outcome.out
-    outcome = babelrank("recommend", "--languages", "iw", "--reports", reports)
-    assert "no collection has queries and passages in he: xquad-r has ar, de," in outcome.err
+    outcome = babelrank("recommend", "--languages", "gv", "--reports", reports)
+    assert "no collection has queries and passages in gv: xquad-r has ar, de," in outcome.err
     as_json = babelrank("recommend", "--languages", "en", "-c", "mlqa-r", "--json", "--reports", reports).out
     assert pd.DataFrame(json.loads(as_json))["recommended"].any()
 
