@@ -12,11 +12,11 @@ from babelrank.analysis.language_bias import measure_language_bias
 from babelrank.analysis.space import measure_space
 from babelrank.ranking.rank import Ranking, rank
 from babelrank.ranking.table import RankTable
-from bench.material import made_up_representations, xquad
+from bench.material import made_up_representations, sized, xquad
 from bench.table import Row, duration_row
 from bench.timing import best_seconds
 
-_ROUNDS = 3  # the first compiles the counting loop
+_ROUNDS = sized(3, 1)  # the first compiles the counting loop
 _SPACE_TARGET = 1.6
 _TABLES_TARGET = 2.0
 

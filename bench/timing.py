@@ -28,7 +28,7 @@ def best_seconds(
     before
         Called before each run, outside its time.
     clock
-        What tells the time; `time.process_time` for CPU time.
+        Returns seconds; `time.process_time` for CPU time.
     """
     names = list(functions)
     seconds = dict.fromkeys(names, float("inf"))
