@@ -41,10 +41,10 @@ def test_a_table_is_read_as_it_was_written(ranks, path):
     assert_same(read_ranks(path), ranks)
 
 
-def test_an_empty_table_is_read_as_it_was_written(ranks, tmp_path):
-    empty = RankTable(ranks.table[:0], ("de",), {"de": 3}, tied=0)
-    empty.write(tmp_path / "empty.parquet")
-    assert_same(read_ranks(tmp_path / "empty.parquet"), empty)
+def test_an_empty_table_is_refused(ranks, tmp_path):
+    RankTable(ranks.table[:0], ("de",), {"de": 3}, tied=0).write(tmp_path / "empty.parquet")
+    with pytest.raises(ReportError, match="no rank, or there is none"):
+        read_ranks(tmp_path / "empty.parquet")
 
 
 def test_writing_again_replaces_the_file_and_leaves_nothing_else(ranks, path):
