@@ -97,6 +97,7 @@ class Experiment(_Table):
     collections: tuple[str, ...]
     start: str
     runs: tuple[ExperimentRun, ...] = Field(min_length=1)
+    earlier: tuple[ExperimentRun, ...] = ()  # of earlier versions: not on the page, but marked on the leaderboard
     source: str = ""
     published: tuple[Published, ...] = ()
     claims: tuple[Claim, ...] = ()

@@ -118,7 +118,7 @@ def find_recipes(experiments: Path) -> dict[tuple[str, str], str]:
         (report, collection): f"{folder.name}: {run.label}"
         for folder in experiment_folders(experiments)
         for experiment in [read_experiment(folder)]
-        for run in experiment.runs
+        for run in (*experiment.runs, *experiment.earlier)
         if run.label != experiment.start
         for report in run.reports
         for collection in experiment.collections
