@@ -44,7 +44,8 @@ def find_letters(
     figure
         One of `bootstrap.MACRO_MEASURES`.
     recipes
-        What each encoder is a run of. Runs of one recipe, such as two seeds, are not compared, and share their letters.
+        What each encoder is a run of. Runs of one recipe, such as two seeds, are not compared, and have the same
+        letters: a recipe differs from another encoder if each of its runs does.
     margin
         The largest difference that does not matter in practice, in units of the figure: only encoders that differ by
         significantly more get different letters.
@@ -62,6 +63,10 @@ def find_letters(
         p_values = permutation_test(columns, np.array(pairs), margin=margin, shares=shares, seed=seed)
         for (i, j), p_value in zip(pairs, holm(p_values), strict=True):
             apart[i, j] = apart[j, i] = p_value < SIGNIFICANT
+    for recipe in set(recipes):
+        runs = [i for i, each in enumerate(recipes) if each == recipe]
+        together = apart[runs].all(axis=0)
+        apart[runs], apart[:, runs] = together, together[:, None]
     return display(apart)
 
 

@@ -156,7 +156,7 @@ class Estimates:
             least = settle(minimal_detectable_difference(figures, figure))
             return find_letters(figures, figure, recipes=recipes, margin=margin), least if least == least else None
 
-        letters, least = self._cache.once(["letters", self._origin(tables), figure, list(recipes), margin], compute)
+        letters, least = self._cache.once(["groups", self._origin(tables), figure, list(recipes), margin], compute)
         return letters, least
 
     def difference(
