@@ -65,7 +65,7 @@ def find_letters(
             apart[i, j] = apart[j, i] = p_value < SIGNIFICANT
     for recipe in set(recipes):
         runs = [i for i, each in enumerate(recipes) if each == recipe]
-        together = apart[runs].all(axis=0)
+        together = np.logical_and.reduce(apart[runs], axis=0)
         apart[runs], apart[:, runs] = together, together[:, None]
     return display(apart)
 
