@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from babelrank.training.mining import MiningSettings, MiningSummary, Pool, find_negatives
+from bench.material import sized
 from bench.table import Row
 
-_EXAMPLES = 100_000
+_EXAMPLES = sized(100_000, 200)
 _DIMENSION = 384
 _TOPICS = 500
 _AT_ONCE = 8_192

@@ -18,6 +18,8 @@ SUBJECTS = {
     "adapters": 1,
     "training": 4,
     "examples": 2,
+    "mining": 1,
+    "experiments": 1,
     "search": 1,
     "streaming": 2,
 }
@@ -41,6 +43,7 @@ def test_search_of_a_given_size_is_one_line_of_a_table(tiny_model: Path) -> None
 
 
 def test_transforms_are_compared_on_each_collection(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
     from bench import transforms
 
     monkeypatch.setattr(transforms, "COLLECTIONS", ("sample:de,en",))

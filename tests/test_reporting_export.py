@@ -354,7 +354,7 @@ def test_an_unknown_format_is_told_with_those_there_are():
 
 
 def test_an_unknown_collection_is_told_with_those_there_are(tmp_path):
-    with pytest.raises(ReportError, match=r"unknown collection 'xquad'.*Known: beir:scifact, mlqa-r, xquad-r"):
+    with pytest.raises(ReportError, match=r"unknown collection 'xquad'.*Known: .*beir:scifact, mlqa-r, .*xquad-r"):
         export_reports(["bm25"], "csv", tmp_path, reports=REPORTS, collections=["xquad"])
 
 

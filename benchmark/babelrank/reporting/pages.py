@@ -16,7 +16,7 @@ from babelrank.reporting.facts import (
 )
 from babelrank.reporting.heatmaps import PAIRS, heatmaps_of, render_svg
 from babelrank.reporting.html_report import REPORT_PAGE, render_report_html
-from babelrank.reporting.large import by_family
+from babelrank.reporting.large import by_family, shorten
 from babelrank.reporting.markdown import Markdown, fence, render_template
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.results import CollectionResults, Results
@@ -146,8 +146,8 @@ def _shown(name: str, collection: CollectionResults, estimates: CollectionEstima
         "recall": recall_note(estimates.recall),
         "pairs": by_family(PAIRS.view(collection)) if shown.has_pool else None,
         "n": f"{numbers.pop():,}" if len(numbers) == 1 else "",
-        "bias": [bias_table(estimates.bias), effect_table(estimates.bias)] if estimates.bias else [],
-        "distance": distance_table(collection) if shown.has_bias else None,
+        "bias": [bias_table(estimates.bias), shorten(effect_table(estimates.bias))] if estimates.bias else [],
+        "distance": shorten(distance_table(collection)) if shown.has_bias else None,
         "heatmaps": heatmaps_of(name, collection),
         "facts": evaluation_facts(collection),
     }
