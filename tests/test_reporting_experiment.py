@@ -39,9 +39,13 @@ AGAINST_OTHER, AGAINST_ITSELF = (f'run = "dense", better_than = ["{name}"]' for 
 
 @pytest.fixture
 def project(tmp_path) -> Path:
-    """A project with two real reports and an experiment about them."""
+    """A project with two real reports, of three collections, and an experiment about them."""
     for name in ("bm25", "use-multilingual-v3"):
-        shutil.copytree(ROOT / "reports" / name, tmp_path / "reports" / name)
+        folder = tmp_path / "reports" / name
+        shutil.copytree(ROOT / "reports" / name, folder)
+        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        kept = {name: results["collections"][name] for name in ("xquad-r", "mlqa-r", "beir:scifact")}
+        (folder / "results.json").write_text(json.dumps({**results, "collections": kept}), encoding="utf-8")
     folder = tmp_path / "experiments" / "two-systems"
     folder.mkdir(parents=True)
     (folder / "experiment.toml").write_text(EXPERIMENT)

@@ -204,8 +204,11 @@ def publish(
     Examples
     --------
     >>> import babelrank
-    >>> dataset, space = babelrank.publish("my-team/leaderboard", "reports", dry_run=True)
-    >>> "reports/bm25/results.json" in dataset.files, "index.html" in space.files
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     report = babelrank.evaluate("use-multilingual-v3", "sample:de,en").save(f"{folder}/reports")
+    ...     dataset, space = babelrank.publish("my-team/leaderboard", f"{folder}/reports", dry_run=True)
+    >>> "reports/use-multilingual-v3/results.json" in dataset.files, "index.html" in space.files
     (True, True)
     """
     from babelrank.reporting.publication import publish as run
