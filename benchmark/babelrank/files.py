@@ -83,7 +83,7 @@ def atomic_write(path: Path, content: bytes | str, *, flush: bool = True) -> Non
 
 @contextmanager
 def atomic_stream(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
-    """Yield a temporary file beside `path`, which becomes `path` at the end, and is gone after an error.
+    """Yield a temporary file next to `path`; it becomes `path` at the end, and is removed after an error.
 
     Parameters
     ----------
