@@ -149,7 +149,7 @@ def _rank_correlations(table: np.ndarray) -> np.ndarray:
 
 
 def _partial(correlations: np.ndarray) -> np.ndarray:
-    """Return the partial correlations of the first variable with the others; NaN where the data do not separate them."""
+    """Return the partial correlations of the first variable with the others; NaN where they coincide."""
     nothing = np.full(len(correlations) - 1, np.nan)
     if np.isnan(correlations).any() or np.linalg.eigvalsh(correlations)[0] < _NEGLIGIBLE:
         return nothing
