@@ -141,6 +141,21 @@ def test_an_interrupted_experiment_goes_on_where_it_was(experiment):
     assert Doings(experiment / "reports").run(experiment) == ["a-0.0-seed-7", "a-0.5", "a-0.5-seed-7"]
 
 
+def test_processes_share_an_experiment(experiment):
+    one, another = Doings(experiment / "reports"), Doings(experiment / "reports")
+    submit, begun = one.submit, []
+
+    def submit_while_another_runs(model, collections, name, transforms=()):
+        if not begun:
+            begun.append(name)
+            begun.extend(another.run(experiment))
+        submit(model, collections, name, transforms)
+
+    one.submit = submit_while_another_runs
+    assert one.run(experiment) == ["base"]
+    assert begun == ["base", "a-0.0", "a-0.0-seed-7", "a-0.5", "a-0.5-seed-7"]
+
+
 def test_what_changes_is_made_again(experiment):
     Doings(experiment / "reports").run(experiment)
     steps = plan_experiment(experiment, experiment / "reports").steps

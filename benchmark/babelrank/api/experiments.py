@@ -53,7 +53,8 @@ def run_experiment(
 ) -> list[Path]:
     """Train and evaluate all runs of an experiment, and write its page; return the pages that changed.
 
-    What is done is not done again, so an interrupted experiment continues where it stopped.
+    Finished runs are skipped, so an interrupted experiment continues where it stopped. Several processes may share an
+    experiment: each takes runs that no other has begun. The page is complete when the last of them ends.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
 """An experiment.toml -> checkpoints and reports: configurations × seeds, each trained and evaluated once.
 
-An interrupted run goes on where it was, and what is done is not done again: a record next to each checkpoint names the
-configuration, the model and the collections of its report.
+An interrupted run continues where it stopped, and finished runs are skipped: a record next to each checkpoint names the
+configuration, the model and the collections of its report. Several processes may share an experiment: each run has a
+lock, and who finds it taken goes on with the next run.
 """
 
 import json
@@ -11,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from babelrank.data.loading import load_collection
 from babelrank.data.spec import parse_specs
@@ -167,16 +170,34 @@ def run_experiment(folder: Path, reports: Path, observer: Observer, *, train: Tr
         observer.log(f"{number} of {len(experiment.steps)}: {name}{' is done' if step.done else ''}")
         if step.done:
             continue
-        if step.config:
-            checkpoint = train(step.config)
-            results = submit(str(checkpoint), experiment.collections, name, step.planned.transforms)
-            if not step.planned.transforms:
-                add_results(checkpoint, results)
-        else:
-            submit(str(step.planned.model), experiment.collections, name, step.planned.transforms)
-        atomic_write(step.record, json.dumps(_describe(step.planned, step.config, experiment.collections), indent=2))
+        step.record.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(step.record.with_suffix(".lock"), timeout=0):
+                if _is_made(step, reports, experiment.collections):
+                    continue
+                _make(step, experiment.collections, train, submit)
+        except Timeout:
+            observer.log(f"{name} is made by another process")
+            continue
         made.append(name)
     return made
+
+
+def _make(step: Step, collections: Sequence[str], train: Train, submit: Submit) -> None:
+    planned = step.planned
+    if step.config:
+        checkpoint = train(step.config)
+        results = submit(str(checkpoint), collections, planned.report, planned.transforms)
+        if not planned.transforms:
+            add_results(checkpoint, results)
+    else:
+        submit(str(planned.model), collections, planned.report, planned.transforms)
+    atomic_write(step.record, json.dumps(_describe(planned, step.config, collections), indent=2))
+
+
+def _is_made(step: Step, reports: Path, collections: Sequence[str]) -> bool:
+    there = (reports / step.planned.report / RESULTS).is_file()
+    return there and _is_done(step.record, _describe(step.planned, step.config, collections))
 
 
 def estimate_seconds(
@@ -215,15 +236,15 @@ def _step(planned: PlannedReport, folder: Path, reports: Path, collections: Sequ
     if planned.config is not None:
         config = load_config(folder / planned.config, {**planned.overrides, "output": str(checkpoint)})
     record = checkpoint.with_name(f"{planned.report}.json")
-    there = (reports / planned.report / RESULTS).is_file()
     if config is None and planned.model is None:
-        if not there:
+        if not (reports / planned.report / RESULTS).is_file():
             raise TrainingError(
                 f"{folder / FILE_NAME}: run {planned.label!r}: there is no report {planned.report}; give 'config' "
                 "or 'model', or submit it first."
             )
         return Step(planned, config, record, done=True)
-    return Step(planned, config, record, there and _is_done(record, _describe(planned, config, collections)))
+    step = Step(planned, config, record, done=False)
+    return replace(step, done=_is_made(step, reports, collections))
 
 
 def _describe(planned: PlannedReport, config: TrainingConfig | None, collections: Sequence[str]) -> dict[str, Any]:
