@@ -17,9 +17,9 @@ from babelrank.reporting.report import find_report
 from babelrank.reporting.sections import QueryList, RankedPassage, RankedQuery, Section
 from babelrank.reporting.standings import read_standings
 from babelrank.reporting.tables import Column, Table
+from paths import REPORTS
 
 CHROMIUM = shutil.which("chromium")
-REPORTS = Path(__file__).resolve().parents[1] / "reports"
 MODEL = "use-multilingual-v3"
 COLLECTIONS = ("xquad-r", "mlqa-r", "beir:scifact")
 EVIL = "<script>alert(1)</script>\"' </script><img src=x onerror=alert(2)>"

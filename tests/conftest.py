@@ -20,6 +20,7 @@ from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import EncoderInfo
 from babelrank.ranking.table import COLUMNS, RankTable
 from made_collections import collection_of_tables
+from paths import ROOT
 
 pytest_plugins = ["browsing", "command_line", "openai_server", "training_runs"]
 
@@ -27,7 +28,6 @@ pytest_plugins = ["browsing", "command_line", "openai_server", "training_runs"]
 settings.register_profile("babelrank", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("babelrank")
 
-ROOT = Path(__file__).resolve().parents[1]
 # Read on import: single tests set the variable to other folders.
 _GIVEN_DATA = os.environ.get("BABELRANK_DATA")
 _SHARED_DATA = ROOT.parent / "shared" / "data"

@@ -7,8 +7,8 @@ import pytest
 
 from crash.children import figures, run
 from made_collections import write_local
+from paths import TESTS
 
-TESTS = Path(__file__).parents[1]
 ENCODERS = ("words", "collapsed", "hashed", "words")
 
 

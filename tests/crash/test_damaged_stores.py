@@ -1,7 +1,6 @@
 """Whatever is damaged in the store of vectors, the figures are those of a fresh one."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -14,9 +13,8 @@ from fuzz.mutations import mutated
 from fuzz.readers import write
 from made_collections import write_local
 from observers import RecordingObserver
+from paths import TESTS
 from toy_reports import snapshot
-
-TESTS = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("streaming", [None, Streaming(memory=16 * 10**9)], ids=["in memory", "streamed"])

@@ -18,9 +18,9 @@ import pytest
 from babelrank.reporting.report import write_report
 from crash.children import Ended, figures, points, run
 from made_collections import write_beir, write_jsonl, write_local
+from paths import TESTS
 from toy_reports import snapshot, toy_results
 
-TESTS = Path(__file__).parents[1]
 SUBMIT = ("submit", "streamed_encoders:words", "--store", "store")
 
 

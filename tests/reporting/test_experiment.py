@@ -1,0 +1,189 @@
+"""Experiments: a page that follows from reports alone."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from babelrank.cli import app
+from babelrank.errors import ReportError
+from babelrank.ranking.table import read_ranks
+from babelrank.reporting.experiment import check_experiments, read_experiment, render_experiment, write_experiments
+from babelrank.reporting.stored_tables import file_digest
+from paths import ROOT
+from toy_reports import edit
+
+EXPERIMENT = """
+title = "Two systems"
+text = "What *is* compared."
+collections = ["xquad-r"]
+start = "lexical"
+source = "somebody's paper"
+runs = [
+  {label = "lexical", report = "bm25"},
+  {label = "dense", report = "use-multilingual-v3", config = "dense.toml"},
+]
+published = [{label = "theirs", figures = {xquad-r = [0.5, 0.25, 0.125, 1234]}}]
+claims = [
+  {text = "Dense crosses languages", run = "dense", better_than = ["lexical"], figure = "cross_lingual"},
+  {text = "Dense is better in its own", run = "dense", better_than = ["lexical"], figure = "monolingual"},
+  {text = "Dense has less bias", run = "dense", better_than = ["lexical"], figure = "rank_distance"},
+  {text = "Dense knows Greek", run = "dense", better_than = ["lexical"], figure = "monolingual", languages = ["el"]},
+]
+"""
+AGAINST_OTHER, AGAINST_ITSELF = (f'run = "dense", better_than = ["{name}"]' for name in ("lexical", "dense"))
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """A project with two real reports, of three collections, and an experiment about them."""
+    for name in ("bm25", "use-multilingual-v3"):
+        folder = tmp_path / "reports" / name
+        shutil.copytree(ROOT / "reports" / name, folder)
+        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        kept = {name: results["collections"][name] for name in ("xquad-r", "mlqa-r", "beir:scifact")}
+        (folder / "results.json").write_text(json.dumps({**results, "collections": kept}), encoding="utf-8")
+    folder = tmp_path / "experiments" / "two-systems"
+    folder.mkdir(parents=True)
+    (folder / "experiment.toml").write_text(EXPERIMENT)
+    (tmp_path / "leaderboard.md").write_text("")
+    return tmp_path
+
+
+def render(project: Path) -> str:
+    return render_experiment(project / "experiments" / "two-systems", project / "reports")
+
+
+def test_the_page_shows_figures_changes_and_what_others_published(project):
+    page = render(project)
+    assert "# Two systems" in page
+    assert "What *is* compared." in page
+    assert "| [lexical](bm25/report.md) | 0.728 (" in page
+    assert "| dense | −0.203 (−0.2" in page
+    assert "| theirs | 0.500 | 0.250 | 0.125 | 1,234 |" in page
+    assert "somebody's paper" in page
+    assert "../experiments/two-systems/dense.toml" in page
+
+
+def test_claims_are_judged_by_their_intervals(project):
+    rows = [line for line in render(project).splitlines() if line.startswith("| Dense")]
+    assert rows[0].endswith("| open (one seed) |")
+    assert rows[1].endswith("| did not hold (one seed) |")
+    # Rank distance falls where a system gets better: USE's is larger than BM25's.
+    assert "lexical: −1,6" in rows[2]
+    assert rows[2].endswith("| did not hold (one seed) |")
+    assert rows[3].endswith("| did not hold (one seed) |")
+
+
+def test_only_runs_of_several_seeds_can_hold_a_claim(project):
+    path = project / "experiments" / "two-systems" / "experiment.toml"
+    for seed in ("seed-1", "seed-2"):
+        shutil.copytree(project / "reports" / "use-multilingual-v3", project / "reports" / seed)
+    given = '"use-multilingual-v3", repeats = ["seed-1", "seed-2"],'
+    path.write_text(path.read_text().replace('"use-multilingual-v3",', given))
+    rows = [line for line in render(project).splitlines() if line.startswith("| Dense")]
+    assert rows[0].endswith("| held |")
+    assert rows[0].split(" | ")[2] == r"\< 0.001"
+    assert rows[1].endswith("| did not hold |")
+
+
+def test_a_claim_may_be_about_a_multiple_of_the_others_figure(project):
+    path = project / "experiments" / "two-systems" / "experiment.toml"
+    claim = '{text = "Dense has less bias", run = "dense", better_than = ["lexical"], figure = "rank_distance"'
+    path.write_text(path.read_text().replace(claim, f"{claim}, times = 2"))
+    row = next(line for line in render(project).splitlines() if line.startswith("| Dense has less"))
+    assert "2.00 × lexical: +" in row
+    assert row.endswith("| open (one seed) |")
+
+
+def test_what_lies_within_the_interval_stays_open(project):
+    path = project / "experiments" / "two-systems" / "experiment.toml"
+    path.write_text(
+        path.read_text().replace('run = "dense", better_than = ["lexical"]', 'run = "dense", better_than = ["dense"]')
+    )
+    rows = [line for line in render(project).splitlines() if line.startswith("| Dense")]
+    assert rows[0].endswith("| open (one seed) |")
+
+
+def test_a_run_of_several_seeds_is_their_mean_and_each_is_shown(project):
+    path = project / "experiments" / "two-systems" / "experiment.toml"
+    path.write_text(path.read_text().replace('"use-multilingual-v3",', '"use-multilingual-v3", repeats = ["bm25"],'))
+    scores = [
+        json.loads((project / "reports" / name / "results.json").read_text())["collections"]["xquad-r"]["macro"]
+        for name in ("use-multilingual-v3", "bm25")
+    ]
+    page = render(project)
+    mean = sum(macro["cross_lingual"]["mAP"] for macro in scores) / 2
+    row = next(line for line in page.splitlines() if line.startswith("| [dense]"))
+    assert row.startswith("| [dense](use-multilingual-v3/report.md), mean of 2 seeds | ")
+    assert row.split(" | ")[2].startswith(f"{mean:.3f} (")
+    assert "| dense | [use-multilingual-v3](use-multilingual-v3/report.md) | 0.525 (" in page
+    assert "| dense | [bm25](bm25/report.md) | 0.728 (" in page
+    assert "| lexical | [" not in page
+
+
+def test_pages_are_written_checked_and_kept_current(project):
+    page = project / "reports" / "two-systems.md"
+    experiments, reports = project / "experiments", project / "reports"
+    assert check_experiments(experiments, reports) == [str(page)]
+    assert write_experiments(experiments, reports) == [page]
+    assert check_experiments(experiments, reports) == []
+    assert write_experiments(experiments, reports) == []
+    page.write_text(page.read_text().replace("open", "failed", 1))
+    assert check_experiments(experiments, reports) == [str(page)]
+
+
+def test_the_leaderboard_command_sees_to_the_pages(project, monkeypatch):
+    monkeypatch.chdir(project)
+    runner = CliRunner()
+    stale = runner.invoke(app, ["leaderboard", "--check"])
+    assert stale.exit_code == 1
+    assert runner.invoke(app, ["leaderboard"]).exit_code == 0
+    assert "Two systems" in (project / "reports" / "two-systems.md").read_text()
+    assert runner.invoke(app, ["leaderboard", "--check"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('start = "lexical"', 'start = "nothing"', "no run is called nothing; there are dense, lexical"),
+        ("title", "titel", "titel"),
+        ('report = "bm25"', 'report = "bm52"', "Did you mean 'bm25'"),
+        ('collections = ["xquad-r"]', 'collections = ["sample"]', "unknown collection 'sample'"),
+        ('"cross_lingual"', '"crossing"', "crossing"),
+        ('"bm25"', '"bm25", repeats = ["bm25"]', "'lexical' names a report twice"),
+        ('"bm25"', '"bm25", repeats = ["bm52"]', "run 'lexical', xquad-r: .*Did you mean 'bm25'"),
+    ],
+)
+def test_a_mistake_in_an_experiment_is_named(project, old, new, problem):
+    path = project / "experiments" / "two-systems" / "experiment.toml"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(ReportError, match=problem):
+        render(project)
+
+
+def test_a_run_on_other_questions_than_the_start_is_named(project):
+    path = project / "reports" / "use-multilingual-v3" / "xquad-r.ranks.parquet"
+    ranks = read_ranks(path)
+    ids = ranks.table["query_id"]
+    replace(ranks, table=ranks.table[ids != ids.iloc[0]]).write(path)
+    digest = file_digest(path)
+    edit(path.with_name("results.json"), lambda found: found["collections"]["xquad-r"]["ranks"].update(sha256=digest))
+    with pytest.raises(ReportError, match=r"run 'dense', xquad-r: .*different questions"):
+        render(project)
+
+
+def test_the_experiments_of_the_project_name_configurations_that_are_there():
+    for path in ROOT.glob("experiments/*/experiment.toml"):
+        for run in read_experiment(path.parent).runs:
+            assert run.config is None or (path.parent / run.config).is_file()
+
+
+def test_an_experiment_without_all_of_its_reports_has_no_page(project):
+    path, reports = project / "experiments" / "two-systems" / "experiment.toml", project / "reports"
+    path.write_text(path.read_text().replace("runs = [", 'runs = [{label = "later", report = "not-yet"},', 1))
+    assert check_experiments(path.parents[1], reports) == []
+    assert write_experiments(path.parents[1], reports) == []

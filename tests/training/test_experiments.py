@@ -1,0 +1,313 @@
+"""Experiments: configurations × seeds, each trained and evaluated once."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard
+from typer.testing import CliRunner
+
+from babelrank.api.experiments import ExperimentPreview
+from babelrank.cli import app
+from babelrank.errors import BabelrankError, EncoderError, ReportError, TrainingError
+from babelrank.reporting.experiment import read_experiment
+from babelrank.reporting.experiment_runs import expand_runs, plan_reports
+from babelrank.training.experiments import estimate_seconds, plan_experiment, run_experiment
+from observers import RecordingTrainingObserver
+from paths import EXPERIMENTS
+
+GRID = {
+    "label": "hybrid, α = {alpha}",
+    "report": "hybrid-{alpha}",
+    "config": "run.toml",
+    "grid": {"schedule.alpha": [0.0, 0.5]},
+}
+
+
+@pytest.fixture
+def experiment(write_config, tiny_model, tmp_path):
+    """The folder of an experiment with the tiny model, and two values of α with two seeds each."""
+    write_config(steps=2)
+    (tmp_path / "experiment.toml").write_text(
+        f"""
+title = "Made"
+text = "For a test."
+collections = ["sample:de,en"]
+start = "base"
+seeds = [0, 7]
+runs = [
+  {{label = "base", report = "base", model = "{tiny_model}"}},
+  {{label = "α = {{alpha}}", report = "a-{{alpha}}", config = "run.toml", grid = {{"schedule.alpha" = [0.0, 0.5]}}}},
+]
+"""
+    )
+    return tmp_path
+
+
+class Doings:
+    """Trains and submits in name only; can be interrupted at a report."""
+
+    def __init__(self, reports, stop_at=None):
+        self.done, self._reports, self._stop_at = [], reports, stop_at
+
+    def train(self, config):
+        self.done.append(("train", config.schedule.alpha, config.schedule.seed))
+        return Path(config.output)
+
+    def submit(self, model, collections, name, transforms=()):
+        if name == self._stop_at:
+            raise KeyboardInterrupt
+        self.done.append(("submit", Path(model).name, tuple(collections), name))
+        (self._reports / name).mkdir(parents=True)
+        (self._reports / name / "results.json").write_text("{}")
+
+    def run(self, folder):
+        return run_experiment(folder, self._reports, RecordingTrainingObserver(), train=self.train, submit=self.submit)
+
+
+# --- what is planned ---
+
+
+def test_a_grid_is_a_run_for_each_value_and_seeds_are_its_repeats():
+    raw = {"seeds": [3, 4], "runs": [{"label": "base", "report": "base"}, GRID], "collections": ["sample"]}
+    assert expand_runs(raw) == {
+        "collections": ["sample"],
+        "runs": [
+            {"label": "base", "report": "base"},
+            *(
+                {
+                    "label": f"hybrid, α = {alpha}",
+                    "report": f"hybrid-{alpha}",
+                    "repeats": (f"hybrid-{alpha}-seed-4",),
+                    "config": "run.toml",
+                }
+                for alpha in (0.0, 0.5)
+            ),
+        ],
+    }
+    assert [(each.report, each.overrides) for each in plan_reports(raw)] == [
+        ("base", {}),
+        ("hybrid-0.0", {"schedule": {"alpha": 0.0, "seed": 3}}),
+        ("hybrid-0.0-seed-4", {"schedule": {"alpha": 0.0, "seed": 4}}),
+        ("hybrid-0.5", {"schedule": {"alpha": 0.5, "seed": 3}}),
+        ("hybrid-0.5-seed-4", {"schedule": {"alpha": 0.5, "seed": 4}}),
+    ]
+
+
+def test_an_experiment_without_grid_and_seeds_stays_as_it_is():
+    raw = {"runs": [{"label": "a", "report": "a", "config": "a.toml", "repeats": ["a-2"]}], "title": "T"}
+    assert expand_runs(raw) == raw | {"runs": [raw["runs"][0] | {"repeats": ("a-2",)}]}
+
+
+@pytest.mark.parametrize(
+    ("run", "problem"),
+    [
+        ({"label": "a"}, r"runs\[0\]\.report: Field required"),
+        (GRID | {"report": "{beta}"}, r"can hold these names in braces: \{alpha\}"),
+        (GRID | {"report": "same"}, "same is the report of two runs"),
+        ({"label": "a", "report": "a", "grid": {"schedule.alpha": [0.5]}}, "'grid' is for a run with 'config'"),
+        (GRID | {"model": "org/model"}, "'model' for one without"),
+    ],
+)
+def test_a_run_that_is_not_valid_is_refused(run, problem):
+    with pytest.raises(ReportError, match=problem):
+        plan_reports({"runs": [run]})
+
+
+@pytest.mark.parametrize("seeds", [1, [-1], ["0"], [True], [0.5], [0, 0]])
+def test_seeds_that_are_none_are_refused(seeds):
+    with pytest.raises(ReportError, match="seeds: should "):
+        plan_reports({"seeds": seeds, "runs": [GRID]})
+
+
+# --- what is done ---
+
+
+def test_each_report_is_made_once(experiment):
+    doings = Doings(experiment / "reports")
+    made = doings.run(experiment)
+    assert made == ["base", "a-0.0", "a-0.0-seed-7", "a-0.5", "a-0.5-seed-7"]
+    assert [done[1:] for done in doings.done if done[0] == "train"] == [(0.0, 0), (0.0, 7), (0.5, 0), (0.5, 7)]
+    assert doings.done[2] == ("submit", "a-0.0", ("sample:de,en",), "a-0.0")
+    again = Doings(experiment / "reports")
+    assert again.run(experiment) == again.done == []
+    assert [run.reports for run in read_experiment(experiment).runs][1] == ("a-0.0", "a-0.0-seed-7")
+
+
+def test_an_interrupted_experiment_goes_on_where_it_was(experiment):
+    with pytest.raises(KeyboardInterrupt):
+        Doings(experiment / "reports", stop_at="a-0.0-seed-7").run(experiment)
+    assert Doings(experiment / "reports").run(experiment) == ["a-0.0-seed-7", "a-0.5", "a-0.5-seed-7"]
+
+
+def test_processes_share_an_experiment(experiment):
+    one, another = Doings(experiment / "reports"), Doings(experiment / "reports")
+    submit, begun = one.submit, []
+
+    def submit_while_another_runs(model, collections, name, transforms=()):
+        if not begun:
+            begun.append(name)
+            begun.extend(another.run(experiment))
+        submit(model, collections, name, transforms)
+
+    one.submit = submit_while_another_runs
+    assert one.run(experiment) == ["base"]
+    assert begun == ["base", "a-0.0", "a-0.0-seed-7", "a-0.5", "a-0.5-seed-7"]
+
+
+def test_what_changes_is_made_again(experiment):
+    Doings(experiment / "reports").run(experiment)
+    steps = plan_experiment(experiment, experiment / "reports").steps
+    assert all(step.done for step in steps)
+    steps[1].record.write_text(json.dumps(json.loads(steps[1].record.read_text()) | {"collections": ["another"]}))
+    (experiment / "reports" / "a-0.5" / "results.json").unlink()
+    left = [step.planned.report for step in plan_experiment(experiment, experiment / "reports").steps if not step.done]
+    assert left == ["a-0.0", "a-0.5"]
+
+
+def test_a_report_that_nobody_makes_is_refused(experiment):
+    path = experiment / "experiment.toml"
+    path.write_text(path.read_text().replace('{label = "base"', '{label = "other", report = "other"}, {label = "base"'))
+    with pytest.raises(TrainingError, match=r"run 'other': there is no report other; give 'config' or 'model'"):
+        plan_experiment(experiment, experiment / "reports")
+
+
+@pytest.mark.parametrize("text", ["collections = 3", "collections = []", "runs = [", ""])
+def test_an_experiment_that_cannot_be_read_is_refused(tmp_path, text):
+    (tmp_path / "experiment.toml").write_text(text)
+    with pytest.raises(TrainingError, match=r"experiment\.toml: "):
+        plan_experiment(tmp_path, tmp_path)
+
+
+def test_the_time_of_what_is_left_is_estimated(experiment):
+    Doings(experiment / "reports", stop_at=None).submit("base", ["sample:de,en"], "base")
+    seconds = estimate_seconds(plan_experiment(experiment, experiment / "reports"), RecordingTrainingObserver())
+    assert list(seconds) == ["base", "a-0.0", "a-0.0-seed-7", "a-0.5", "a-0.5-seed-7"]
+    assert all(value > 0 for value in seconds.values())
+    assert seconds["a-0.0"] == seconds["a-0.0-seed-7"]  # timed once
+
+
+def test_the_command_trains_evaluates_and_writes_the_page(experiment, tmp_path):
+    folder = tmp_path / "experiments" / "made"
+    folder.mkdir(parents=True)
+    for name in ("experiment.toml", "run.toml"):
+        (folder / name).write_text((experiment / name).read_text())
+    arguments = [str(folder), "--reports", str(tmp_path / "reports"), "--store", str(tmp_path / "store")]
+    outcome = CliRunner().invoke(app, ["experiment", *arguments])
+    assert outcome.exit_code == 0, outcome.output
+    page = (tmp_path / "reports" / "made.md").read_text()
+    assert "α = 0.5" in page
+    checkpoint = folder / "checkpoints" / "a-0.5-seed-7"
+    data = ModelCard.load(checkpoint / "README.md").data
+    assert data.model_name == "a-0.5-seed-7"
+    stored = json.loads((tmp_path / "reports" / "a-0.5-seed-7" / "results.json").read_text())
+    measured = stored["collections"]["sample:de,en"]["macro"]["multilingual"]["mAP"]
+    assert measured in [result.metric_value for result in data.eval_results]
+    assert "loss:InfoNCE" in data.tags
+    shown = CliRunner().invoke(app, ["experiment", *arguments, "--dry-run"])
+    assert shown.output.count(": done") == 5
+    assert "in all: 0.0 minutes" in shown.output
+
+
+# --- what is refused before anything is trained ---
+
+
+@pytest.mark.parametrize(
+    ("grid", "problem"),
+    [
+        ('{"model.layers" = [1, 0]}', r"model\.layers"),
+        ('{"model.layers" = [1, 99]}', r"model\.layers: .* has \d+ layers?, 99 were asked for"),
+        ('{"examples.share" = [0.5, 2.0]}', r"examples\[0\]\.share"),
+        ('{"examples.share" = [1.0, 0.1]}', r"no X-X batch of 4"),
+        ('{"schedule.beta" = [1]}', "schedule: unknown key 'beta'"),
+        ('{"schedule.alpha" = []}', "runs.1..grid"),
+    ],
+)
+def test_values_that_a_run_cannot_have_are_refused_before_the_first_is_trained(experiment, grid, problem):
+    path = experiment / "experiment.toml"
+    text = path.read_text().replace('{"schedule.alpha" = [0.0, 0.5]}', grid)
+    path.write_text(text.replace("{alpha}", "{" + grid.split(".")[1].split('"')[0] + "}"))
+    shown = CliRunner().invoke(app, ["experiment", str(experiment), "--reports", str(experiment / "reports")])
+    assert shown.exit_code != 0
+    assert re.search(problem, shown.stderr), shown.stderr
+    assert not list(experiment.glob("checkpoints/*"))
+
+
+def test_a_grid_over_a_key_of_all_data_sets_sets_it_in_each(experiment):
+    path = experiment / "experiment.toml"
+    path.write_text(path.read_text().replace('"schedule.alpha" = [0.0, 0.5]', '"examples.share" = [0.5, 1.0]'))
+    path.write_text(path.read_text().replace("{alpha}", "{share}"))
+    planned = plan_experiment(experiment, experiment / "reports")
+    assert [step.config.examples[0].share for step in planned.steps if step.config] == [0.5, 0.5, 1.0, 1.0]
+
+
+def test_a_run_can_have_seeds_of_its_own(experiment):
+    path = experiment / "experiment.toml"
+    path.write_text(path.read_text().replace("[0.0, 0.5]}}", "[0.0, 0.5]}, seeds = [3]}"))
+    planned = plan_experiment(experiment, experiment / "reports")
+    assert [step.config.schedule.seed for step in planned.steps if step.config] == [3, 3]
+
+
+def test_checkpoints_are_not_chosen_by_what_is_evaluated(experiment):
+    path = experiment / "run.toml"
+    path.write_text(
+        path.read_text() + '[validation]\nevery = 1\nselect_by = "rank_ratio"\ncollection = "sample:es,hi"\n'
+    )
+    with pytest.raises(TrainingError, match=r"validation\.collection: sample:es,hi is evaluated in"):
+        plan_experiment(experiment, experiment / "reports")
+    path.write_text(path.read_text().replace("sample:es,hi", "beir:scifact"))
+    text = (experiment / "experiment.toml").read_text()
+    (experiment / "experiment.toml").write_text(text.replace('"sample:de,en"', '"sample:de,en", "beir:nfcorpus"'))
+    assert plan_experiment(experiment, experiment / "reports").steps
+
+
+def test_the_expected_time_is_compared_with_the_budget():
+    preview = ExperimentPreview({"a": False, "b": True}, {"a": 7200.0}, budget=1.5)
+    assert str(preview).endswith(
+        "in all: 120.0 minutes, without validation, loading and ranking: more than the budget of 1.5 h."
+    )
+    assert "within the budget of 2 h" in str(ExperimentPreview({"a": False}, {"a": 7200.0}, budget=2))
+
+
+def test_a_model_is_evaluated_with_transforms(experiment, tiny_model):
+    path = experiment / "experiment.toml"
+    run_of = f'{{label = "half", report = "half", model = "{tiny_model}", transforms = ["center:50"]}},'
+    path.write_text(path.read_text().replace("runs = [\n", f"runs = [\n{run_of}\n"))
+    given = []
+
+    class Doing(Doings):
+        def submit(self, model, collections, name, transforms=()):
+            given.append((name, transforms))
+            super().submit(model, collections, name)
+
+    Doing(experiment / "reports").run(experiment)
+    assert given[:2] == [("half", ("center:50",)), ("base", ())]
+    path.write_text(path.read_text().replace("center:50", "center:500"))
+    with pytest.raises(EncoderError, match="center:500"):
+        plan_experiment(experiment, experiment / "reports")
+
+
+def test_a_report_is_called_as_its_folder(experiment):
+    path = experiment / "experiment.toml"
+    path.write_text(path.read_text().replace('report = "base"', 'report = "My base"'))
+    with pytest.raises(ReportError, match="'My base' is no name of a report's folder; 'my-base' is"):
+        plan_experiment(experiment, experiment / "reports")
+
+
+@pytest.mark.parametrize(
+    "folder", sorted(path.parent for path in EXPERIMENTS.glob("*/experiment.toml")), ids=lambda path: path.name
+)
+def test_the_experiments_of_this_project_can_be_planned(folder, monkeypatch, tmp_path):
+    for name in ("BABELRANK_DATA", "ME5_SMALL", "ME5_CENTERED"):
+        monkeypatch.setenv(name, str(tmp_path))
+    planned = plan_experiment(folder, EXPERIMENTS.parent / "reports")
+    assert planned.steps
+    assert planned.budget
+
+
+def test_a_configuration_that_no_file_can_be_is_refused(experiment, tmp_path):
+    path = experiment / "experiment.toml"
+    path.write_text(path.read_text().replace('config = "run.toml"', 'config = "\\u0000"'))
+    with pytest.raises(BabelrankError, match="a path cannot hold a null character"):
+        plan_experiment(experiment, tmp_path / "reports")
