@@ -41,7 +41,7 @@ def measure() -> Iterator[Row]:
             reports,
             observer,
             train=lambda config: timed("train", train, config, observer),
-            submit=lambda model, names, name, transforms: (
+            submit=lambda model, names, name, transforms, options: (
                 timed(
                     "submit",
                     evaluate,
@@ -51,6 +51,7 @@ def measure() -> Iterator[Row]:
                     reports=reports,
                     observer=observer,
                     transforms=transforms,
+                    **options,
                 ).results
             ),
         )

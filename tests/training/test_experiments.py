@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from babelrank.api.experiments import ExperimentPreview
 from babelrank.cli import app
 from babelrank.errors import BabelrankError, EncoderError, ReportError, TrainingError
-from babelrank.reporting.experiment import read_experiment
+from babelrank.reporting.experiment_file import read_experiment
 from babelrank.reporting.experiment_runs import expand_runs, plan_reports
 from babelrank.training.experiments import estimate_seconds, plan_experiment, run_experiment
 from observers import RecordingTrainingObserver
@@ -55,7 +55,7 @@ class Doings:
         self.done.append(("train", config.schedule.alpha, config.schedule.seed))
         return Path(config.output)
 
-    def submit(self, model, collections, name, transforms=()):
+    def submit(self, model, collections, name, transforms=(), options=None):
         if name == self._stop_at:
             raise KeyboardInterrupt
         self.done.append(("submit", Path(model).name, tuple(collections), name))
@@ -89,8 +89,8 @@ def test_a_grid_is_a_run_for_each_value_and_seeds_are_its_repeats():
     assert [(each.report, each.overrides) for each in plan_reports(raw)] == [
         ("base", {}),
         ("hybrid-0.0", {"schedule": {"alpha": 0.0, "seed": 3}}),
-        ("hybrid-0.0-seed-4", {"schedule": {"alpha": 0.0, "seed": 4}}),
         ("hybrid-0.5", {"schedule": {"alpha": 0.5, "seed": 3}}),
+        ("hybrid-0.0-seed-4", {"schedule": {"alpha": 0.0, "seed": 4}}),
         ("hybrid-0.5-seed-4", {"schedule": {"alpha": 0.5, "seed": 4}}),
     ]
 
@@ -127,8 +127,8 @@ def test_seeds_that_are_none_are_refused(seeds):
 def test_each_report_is_made_once(experiment):
     doings = Doings(experiment / "reports")
     made = doings.run(experiment)
-    assert made == ["base", "a-0.0", "a-0.0-seed-7", "a-0.5", "a-0.5-seed-7"]
-    assert [done[1:] for done in doings.done if done[0] == "train"] == [(0.0, 0), (0.0, 7), (0.5, 0), (0.5, 7)]
+    assert made == ["base", "a-0.0", "a-0.5", "a-0.0-seed-7", "a-0.5-seed-7"]
+    assert [done[1:] for done in doings.done if done[0] == "train"] == [(0.0, 0), (0.5, 0), (0.0, 7), (0.5, 7)]
     assert doings.done[2] == ("submit", "a-0.0", ("sample:de,en",), "a-0.0")
     again = Doings(experiment / "reports")
     assert again.run(experiment) == again.done == []
@@ -138,22 +138,22 @@ def test_each_report_is_made_once(experiment):
 def test_an_interrupted_experiment_goes_on_where_it_was(experiment):
     with pytest.raises(KeyboardInterrupt):
         Doings(experiment / "reports", stop_at="a-0.0-seed-7").run(experiment)
-    assert Doings(experiment / "reports").run(experiment) == ["a-0.0-seed-7", "a-0.5", "a-0.5-seed-7"]
+    assert Doings(experiment / "reports").run(experiment) == ["a-0.0-seed-7", "a-0.5-seed-7"]
 
 
 def test_processes_share_an_experiment(experiment):
     one, another = Doings(experiment / "reports"), Doings(experiment / "reports")
     submit, begun = one.submit, []
 
-    def submit_while_another_runs(model, collections, name, transforms=()):
+    def submit_while_another_runs(model, collections, name, *others):
         if not begun:
             begun.append(name)
             begun.extend(another.run(experiment))
-        submit(model, collections, name, transforms)
+        submit(model, collections, name, *others)
 
     one.submit = submit_while_another_runs
     assert one.run(experiment) == ["base"]
-    assert begun == ["base", "a-0.0", "a-0.0-seed-7", "a-0.5", "a-0.5-seed-7"]
+    assert begun == ["base", "a-0.0", "a-0.5", "a-0.0-seed-7", "a-0.5-seed-7"]
 
 
 def test_what_changes_is_made_again(experiment):
@@ -193,6 +193,8 @@ def test_the_command_trains_evaluates_and_writes_the_page(experiment, tmp_path):
     folder.mkdir(parents=True)
     for name in ("experiment.toml", "run.toml"):
         (folder / name).write_text((experiment / name).read_text())
+    with (folder / "experiment.toml").open("a") as file:
+        file.write('[evaluation]\ndtype = "bfloat16"\nbase_model = "Tiny"\n')
     arguments = [str(folder), "--reports", str(tmp_path / "reports"), "--store", str(tmp_path / "store")]
     outcome = CliRunner().invoke(app, ["experiment", *arguments])
     assert outcome.exit_code == 0, outcome.output
@@ -202,6 +204,7 @@ def test_the_command_trains_evaluates_and_writes_the_page(experiment, tmp_path):
     data = ModelCard.load(checkpoint / "README.md").data
     assert data.model_name == "a-0.5-seed-7"
     stored = json.loads((tmp_path / "reports" / "a-0.5-seed-7" / "results.json").read_text())
+    assert (stored["model"]["settings"]["dtype"], stored["model"]["base_model"]) == ("bfloat16", "Tiny")
     measured = stored["collections"]["sample:de,en"]["macro"]["multilingual"]["mAP"]
     assert measured in [result.metric_value for result in data.eval_results]
     assert "loss:InfoNCE" in data.tags
@@ -239,7 +242,7 @@ def test_a_grid_over_a_key_of_all_data_sets_sets_it_in_each(experiment):
     path.write_text(path.read_text().replace('"schedule.alpha" = [0.0, 0.5]', '"examples.share" = [0.5, 1.0]'))
     path.write_text(path.read_text().replace("{alpha}", "{share}"))
     planned = plan_experiment(experiment, experiment / "reports")
-    assert [step.config.examples[0].share for step in planned.steps if step.config] == [0.5, 0.5, 1.0, 1.0]
+    assert [step.config.examples[0].share for step in planned.steps if step.config] == [0.5, 1.0, 0.5, 1.0]
 
 
 def test_a_run_can_have_seeds_of_its_own(experiment):
@@ -277,7 +280,7 @@ def test_a_model_is_evaluated_with_transforms(experiment, tiny_model):
     given = []
 
     class Doing(Doings):
-        def submit(self, model, collections, name, transforms=()):
+        def submit(self, model, collections, name, transforms=(), options=None):
             given.append((name, transforms))
             super().submit(model, collections, name)
 
@@ -285,6 +288,14 @@ def test_a_model_is_evaluated_with_transforms(experiment, tiny_model):
     assert given[:2] == [("half", ("center:50",)), ("base", ())]
     path.write_text(path.read_text().replace("center:50", "center:500"))
     with pytest.raises(EncoderError, match="center:500"):
+        plan_experiment(experiment, experiment / "reports")
+
+
+@pytest.mark.parametrize("option", ['dtype = "int3"', "batch_size = 0", 'adapter = "use"'])
+def test_an_evaluation_that_cannot_be_is_refused(experiment, option):
+    with (experiment / "experiment.toml").open("a") as file:
+        file.write(f"[evaluation]\n{option}\n")
+    with pytest.raises(ReportError, match=rf"evaluation\.{option.split()[0]}"):
         plan_experiment(experiment, experiment / "reports")
 
 

@@ -1,11 +1,11 @@
 """Is one training recipe better than another? Differences that allow for questions and for seeds.
 
-In: what each question adds to each setting, for the checkpoints of two recipes. Out: the difference of their means with
-an interval and a p-value. An interval over questions alone is about these checkpoints: trained again with another seed,
+In: what each question adds to each setting, for the checkpoints of recipes. Out: a contrast of their means with an
+interval and a p-value. An interval over questions alone is about these checkpoints: trained again with another seed,
 either recipe may come out otherwise. How much seeds matter is estimated from all recipes that were run with several.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +35,7 @@ class SeedSpread:
 
 @dataclass(frozen=True)
 class RecipeDifference:
-    """How much higher a macro figure is for the first of two recipes.
+    """How much higher a macro figure is for one recipe than for another, or how much more one change gains.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class RecipeDifference:
         Two-sided, that the difference is the margin that was asked about; correct it over all claims of a page
         (`comparison.holm`).
     seeds
-        How many checkpoints of each.
+        How many checkpoints of each recipe that takes part.
     with_seeds
         Whether the interval includes the variance between seeds. Without it the difference is one of checkpoints, and
         says nothing certain about recipes.
@@ -53,12 +53,15 @@ class RecipeDifference:
 
     interval: Interval
     p: float
-    seeds: tuple[int, int]
+    seeds: tuple[int, ...]
     with_seeds: bool
 
 
 def pool_seeds(
-    recipes: Sequence[Sequence[QuestionScores]], figure: str, languages: Sequence[str] = ()
+    recipes: Sequence[Sequence[QuestionScores]],
+    figure: str,
+    languages: Sequence[str] = (),
+    than_languages: Sequence[str] = (),
 ) -> SeedSpread | None:
     """Estimate the variance between seeds from all recipes with two checkpoints or more; None if there is none.
 
@@ -66,10 +69,10 @@ def pool_seeds(
     ----------
     recipes
         The checkpoints of each recipe, on one collection.
-    figure, languages
-        As in `bootstrap.find_interval`.
+    figure, languages, than_languages
+        As in `contrast_recipes`.
     """
-    values = [[contributions_to(figure, run, languages).sum() for run in runs] for runs in recipes if len(runs) > 1]
+    values = [[_figure(run, figure, languages, than_languages) for run in runs] for runs in recipes if len(runs) > 1]
     freedom = sum(len(each) - 1 for each in values)
     if not freedom:
         return None
@@ -77,39 +80,42 @@ def pool_seeds(
     return SeedSpread(float(np.sqrt(squares / freedom)), freedom)
 
 
-def compare_recipes(
-    first: Sequence[QuestionScores],
-    second: Sequence[QuestionScores],
+def contrast_recipes(
+    recipes: Sequence[Sequence[QuestionScores]],
+    weights: Sequence[float],
     figure: str,
     spread: SeedSpread | None,
     *,
-    times: float = 1.0,
     margin: float = 0.0,
     languages: Sequence[str] = (),
-    fixed: bool = False,
+    than_languages: Sequence[str] = (),
+    fixed: Collection[int] = (),
 ) -> RecipeDifference:
-    """Compare the means of two recipes' checkpoints in a macro figure.
+    """Compare recipes in a macro figure: Σ w_r f_r, where f_r is the mean over the checkpoints of recipe r.
 
-    The variance of the difference is that over clusters of questions, plus σ² / m + times² σ² / n between the m and n
-    seeds. The interval is of Student's t, with the degrees of freedom of such a sum after Satterthwaite (1946,
+    Weights of 1 and −1 ask by how much one recipe is better than another; 1, −1, −1, 1 by how much more one change
+    gains than another does. The variance is that over clusters of questions, plus σ² Σ w_r² / n_r for the n_r seeds of
+    each recipe. The interval is of Student's t, with the degrees of freedom of such a sum after Satterthwaite (1946,
     Biometrics Bulletin 2, 110–114).
 
     Parameters
     ----------
-    first, second
-        Checkpoints of each recipe, with other seeds.
+    recipes
+        The checkpoints of each recipe, with different seeds.
+    weights
+        w_r, one for each recipe; 0 leaves a recipe out.
     figure
         One of `bootstrap.MACRO_MEASURES`.
     spread
         What `pool_seeds` found on this collection; None leaves seeds out.
-    times
-        Multiplies what is subtracted.
     margin
         The difference that `p` is about.
     languages
         Only settings with queries in these.
+    than_languages
+        f_r is the figure in `languages` less the figure in these: do the former gain more?
     fixed
-        Whether the second is no recipe but a model as it is, which has no other seeds.
+        Positions of models that were not trained here, and have no other seeds.
 
     Returns
     -------
@@ -121,18 +127,32 @@ def compare_recipes(
     ReportError
         The checkpoints did not rank for the same questions.
     """
-    ours, theirs = mean_scores(first), mean_scores(second)
-    require_paired(ours, theirs)
-    contributions = contributions_to(figure, ours, languages) - times * contributions_to(figure, theirs, languages)
-    shares = ours.by_cluster(shares_of(figure, ours, languages))
-    error = standard_errors(ours.by_cluster(contributions)[:, None], shares)[0]
-    between = 0.0 if spread is None else spread.deviation**2 * (1 / len(first) + (not fixed) * times**2 / len(second))
-    value, deviation = float(contributions.sum()), float(np.sqrt(error**2 + between))
-    seeds = (len(first), len(second))
+    chosen = {number: weight for number, weight in enumerate(weights) if weight}
+    means = [mean_scores(recipes[number]) for number in chosen]
+    for other in means[1:]:
+        require_paired(means[0], other)
+    first, parts, value = means[0], [], 0.0
+    for group, sign in [(languages, 1.0), *([(than_languages, -1.0)] if than_languages else [])]:
+        terms = zip(chosen.values(), means, strict=True)
+        contributions = sum(weight * contributions_to(figure, mean, group) for weight, mean in terms)
+        found = float(np.sum(contributions))
+        parts.append(sign * (contributions - found * shares_of(figure, first, group)))
+        value += sign * found
+    deviations = first.by_cluster(np.sum(parts, axis=0))  # of sum 0
+    error = standard_errors(deviations[:, None], np.zeros(len(deviations)))[0]
+    seeds = [weight**2 / len(recipes[number]) for number, weight in chosen.items() if number not in fixed]
+    between = 0.0 if spread is None else spread.deviation**2 * sum(seeds)
+    deviation = float(np.sqrt(error**2 + between))
+    counts = tuple(len(recipes[number]) for number in chosen)
     if deviation == 0:
-        return RecipeDifference(Interval(value, value, value), float(value == margin), seeds, spread is not None)
-    parts = error**4 / (ours.cluster_count - 1) + (between**2 / spread.freedom if spread is not None else 0.0)
-    freedom = deviation**4 / parts
+        return RecipeDifference(Interval(value, value, value), float(value == margin), counts, spread is not None)
+    squares = error**4 / (first.cluster_count - 1) + (between**2 / spread.freedom if spread is not None else 0.0)
+    freedom = deviation**4 / squares
     half = float(stdtrit(freedom, (1 + _LEVEL) / 2)) * deviation
     p = float(2 * stdtr(freedom, -abs(value - margin) / deviation))
-    return RecipeDifference(Interval(value, value - half, value + half), p, seeds, spread is not None)
+    return RecipeDifference(Interval(value, value - half, value + half), p, counts, spread is not None)
+
+
+def _figure(run: QuestionScores, figure: str, languages: Sequence[str], than_languages: Sequence[str]) -> float:
+    value = float(contributions_to(figure, run, languages).sum())
+    return value - float(contributions_to(figure, run, than_languages).sum()) if than_languages else value

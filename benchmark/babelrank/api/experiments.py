@@ -84,7 +84,7 @@ def run_experiment(
             out,
             watching,
             train=lambda config: run_training(config, watching, collections, trust_remote_code=trust_remote_code),
-            submit=lambda model, collections, name, transforms: (
+            submit=lambda model, collections, name, transforms, options: (
                 evaluate(
                     model,
                     collections,
@@ -95,6 +95,7 @@ def run_experiment(
                     reports=out,
                     observer=watching,
                     trust_remote_code=trust_remote_code,
+                    **options,
                 ).results
             ),
         )

@@ -46,6 +46,11 @@ def bias_table(bias: BiasSummary) -> Table:
     )
 
 
+def bias_columns(chosen: Sequence[str]) -> list[Column]:
+    """Return columns for some measures of language bias."""
+    return [Column(_LABELS[measure], show_bias) for measure in chosen]
+
+
 def effect_table(bias: BiasSummary) -> Table:
     """Return how much higher or lower the answers of each passage language stand, the most favoured first."""
     return Table(

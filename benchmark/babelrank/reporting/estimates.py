@@ -1,6 +1,6 @@
 """What rank tables say beyond results.json: intervals, language bias, groups of models; computed once each."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from babelrank.analysis.bootstrap import Interval, QuestionScores, find_interval
 from babelrank.analysis.clusters import clusters
 from babelrank.analysis.language_bias import LanguageBias, can_measure_bias, measure_language_bias
 from babelrank.analysis.pool_recall import PoolRecall, measure_pool_recall
-from babelrank.analysis.seeds import RecipeDifference, compare_recipes, pool_seeds
+from babelrank.analysis.seeds import RecipeDifference, contrast_recipes, pool_seeds
 from babelrank.analysis.settings import Cell
 from babelrank.ranking.table import RankTable
 from babelrank.reporting.cache import Cache
@@ -159,30 +159,35 @@ class Estimates:
         letters, least = self._cache.once(["groups", self._origin(tables), figure, list(recipes), margin], compute)
         return letters, least
 
-    def difference(
+    def contrast(
         self,
         recipes: Sequence[Sequence[StoredRanks]],
-        first: int,
-        second: int,
+        weights: Sequence[float],
         figure: str,
         *,
-        times: float = 1.0,
         margin: float = 0.0,
         languages: Sequence[str] = (),
-        fixed: bool = False,
+        than_languages: Sequence[str] = (),
+        fixed: Collection[int] = (),
     ) -> RecipeDifference:
-        """Return the difference of two of several recipes, with the variance between seeds of all; see `seeds`."""
+        """Return how recipes differ, with the variance between seeds of all; see `seeds.contrast_recipes`."""
 
         def compute() -> Any:
             runs = [list(map(question_values, tables)) for tables in recipes]
-            spread = pool_seeds(runs, figure, languages)
-            found = compare_recipes(
-                runs[first], runs[second], figure, spread, times=times, margin=margin, languages=languages, fixed=fixed
+            found = contrast_recipes(
+                runs,
+                weights,
+                figure,
+                pool_seeds(runs, figure, languages, than_languages),
+                margin=margin,
+                languages=languages,
+                than_languages=than_languages,
+                fixed=fixed,
             )
             return _settled(asdict(found))
 
-        options = [first, second, figure, times, margin, list(languages), fixed]
-        found = self._cache.once(["difference", list(map(self._origin, recipes)), options], compute)
+        options = [list(weights), figure, margin, list(languages), list(than_languages), sorted(fixed)]
+        found = self._cache.once(["contrast", list(map(self._origin, recipes)), options], compute)
         return _DIFFERENCE.validate_python(found)
 
     def _origin(self, tables: Sequence[StoredRanks]) -> list[list[str]]:

@@ -10,98 +10,53 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Literal
 
 from markdown_it import MarkdownIt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from babelrank.analysis.bootstrap import MACRO_MEASURES, RANK_DISTANCE, Interval
 from babelrank.analysis.comparison import SIGNIFICANT, holm
 from babelrank.analysis.seeds import RecipeDifference
 from babelrank.errors import ReportError
-from babelrank.files import atomic_write, read_toml
+from babelrank.files import atomic_write
+from babelrank.reporting.bias_section import bias_columns
 from babelrank.reporting.cache import Cache, open_cache
 from babelrank.reporting.estimates import Estimates
-from babelrank.reporting.experiment_runs import expand_runs
+from babelrank.reporting.experiment_file import (
+    FILE_NAME,
+    Claim,
+    Experiment,
+    ExperimentRun,
+    Figure,
+    Gain,
+    complete_experiments,
+    read_experiment,
+)
 from babelrank.reporting.formatting import NO_VALUE, settle, show_change, show_macro, show_p
 from babelrank.reporting.html_page import render_page
 from babelrank.reporting.html_report import REPORT_PAGE
 from babelrank.reporting.markdown import Markdown, render_template
+from babelrank.reporting.measures import MeasureSet, measures_of
 from babelrank.reporting.pages import LEADERBOARD_PAGE, REPORT_NAME
 from babelrank.reporting.report import find_report, find_stored_ranks, lock_reports
 from babelrank.reporting.results import ModelResults, find_collections
-from babelrank.reporting.results_file import FILE_NAME as RESULTS
 from babelrank.reporting.sections import Section
 from babelrank.reporting.stored_tables import StoredRanks
 from babelrank.reporting.summary import MACRO_LABELS
 from babelrank.reporting.tables import Column, Entry, Link, Table
 
-FILE_NAME = "experiment.toml"
 _NOTE = (
     "Figures are macro averages of mAP, uncut, and the rank distance (spread). In brackets are 95 % intervals of the "
     "bootstrap over groups of questions that share an article, where a collection says which do, else over questions "
     "with their translations (1,000 resamples); they are about these checkpoints. Differences from the start are "
     "paired."
 )
+_BIAS = ("language_effect", "rank_ratio", "merge_gap", "own_first")
 _CLAIMS = (
     "Intervals of claims allow for other questions and other seeds: the variance between seeds is pooled over all runs "
     "that have several. p: that the difference is just what is claimed, corrected over all claims of this page (Holm). "
     "A claim has held if p is below 0.05 and the difference is larger, in each comparison. With one seed of a run a "
     "claim cannot hold: it stays open, unless p says that it did not hold."
 )
-Figure = Literal["monolingual", "cross_lingual", "multilingual", "rank_distance"]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ExperimentRun(_Table):
-    """A report that takes part, by the name of its folder."""
-
-    label: str
-    report: str
-    repeats: tuple[str, ...] = ()  # reports of the same with other seeds: figures are the mean of all
-    config: str | None = None  # next to the experiment's own file
-
-    @property
-    def reports(self) -> tuple[str, ...]:
-        """All reports of the run, one for each seed."""
-        return (self.report, *self.repeats)
-
-
-class Published(_Table):
-    """Published values, in the order of `MACRO_MEASURES`, by collection."""
-
-    label: str
-    figures: dict[str, tuple[float, float, float, float]]
-
-
-class Claim(_Table):
-    """What a run should be better in than each of some others."""
-
-    text: str
-    run: str
-    better_than: tuple[str, ...]
-    figure: Figure
-    by: float = 0.0  # at least so much; below 0, it may be worse by that
-    times: float = 1.0  # of the others' figure: 1/3 says that it is a third of theirs, or better
-    languages: tuple[str, ...] = ()  # only queries in these
-
-
-class Experiment(_Table):
-    """What an experiment.toml holds; runs are named by their labels."""
-
-    title: str
-    text: str
-    collections: tuple[str, ...]
-    start: str
-    runs: tuple[ExperimentRun, ...] = Field(min_length=1)
-    earlier: tuple[ExperimentRun, ...] = ()  # of earlier versions: not on the page, but marked on the leaderboard
-    source: str = ""
-    published: tuple[Published, ...] = ()
-    claims: tuple[Claim, ...] = ()
-    budget: float | None = Field(default=None, gt=0)  # hours that all runs may take together
 
 
 @dataclass(frozen=True)
@@ -112,32 +67,6 @@ class ExperimentPage:
     text: str
     note: str
     sections: list[Section]
-
-
-def read_experiment(folder: Path) -> Experiment:
-    """Read an experiment.
-
-    Raises
-    ------
-    ReportError
-        The file cannot be read, or names runs that it does not have.
-    """
-    path = folder / FILE_NAME
-    raw = read_toml(path, ReportError)
-    try:
-        experiment = Experiment.model_validate(expand_runs(raw))
-    except (ValidationError, ReportError) as error:
-        raise ReportError(f"{path}: {error}") from error
-    for run in experiment.runs:
-        if len(set(run.reports)) < len(run.reports):
-            raise ReportError(f"{path}: run {run.label!r} names a report twice; there is one for each seed.")
-    labels = {run.label for run in experiment.runs}
-    named = {experiment.start, *(name for claim in experiment.claims for name in (claim.run, *claim.better_than))}
-    if unknown := named - labels:
-        raise ReportError(
-            f"{path}: no run is called {', '.join(sorted(unknown))}; there are {', '.join(sorted(labels))}."
-        )
-    return experiment
 
 
 def make_page(folder: Path, reports: Path, estimates: Estimates, report_name: str = REPORT_NAME) -> ExperimentPage:
@@ -155,14 +84,20 @@ def make_page(folder: Path, reports: Path, estimates: Estimates, report_name: st
         than the start's.
     """
     experiment = read_experiment(folder)
+    results = {name: find_report(name, reports) for run in experiment.runs for name in run.reports}
     comparisons = [
-        _Comparison(experiment, name, folder, cache(partial(_find, name, reports)), estimates, report_name)
+        _Comparison(
+            experiment,
+            name,
+            folder,
+            measures_of(name, find_collections(list(results.values()), name)[0]),
+            cache(partial(_find, name, reports)),
+            estimates,
+            report_name,
+        )
         for name in experiment.collections
     ]
     found = [comparison.differences() for comparison in comparisons]
-    results = {name: find_report(name, reports) for run in experiment.runs for name in run.reports}
-    for name in experiment.collections:
-        find_collections(list(results.values()), name)
     p_values = iter(holm([each.p for claims in found for claim in claims for each in claim]).tolist())
     sections = [
         comparison.section([[(each, next(p_values)) for each in claim] for claim in claims])
@@ -219,20 +154,6 @@ def check_experiments(experiments: Path, reports: Path, known: Cache | None = No
     ]
 
 
-def experiment_folders(experiments: Path) -> list[Path]:
-    """Return the folders that hold an experiment."""
-    return sorted(path.parent for path in experiments.glob(f"*/{FILE_NAME}"))
-
-
-def complete_experiments(experiments: Path, reports: Path) -> list[Path]:
-    """Return the folders of the experiments all of whose reports are there: others have no page yet."""
-    return [folder for folder in experiment_folders(experiments) if _is_complete(read_experiment(folder), reports)]
-
-
-def _is_complete(experiment: Experiment, reports: Path) -> bool:
-    return all((reports / name / RESULTS).is_file() for run in experiment.runs for name in run.reports)
-
-
 def _pages(experiments: Path, reports: Path, known: Cache | None) -> dict[Path, str]:
     estimates = Estimates(known)
     return {
@@ -248,13 +169,19 @@ class _Comparison:
     experiment: Experiment
     collection: str
     folder: Path
+    shown: MeasureSet
     table_of: Callable[[str], StoredRanks]
     estimates: Estimates
     report_name: str
 
+    @property
+    def claims(self) -> list[Claim]:
+        """The claims that are tested on the collection."""
+        return [each for each in self.experiment.claims if self.collection in (each.collections or [self.collection])]
+
     def differences(self) -> list[list[RecipeDifference]]:
         """Return, for each claim, the differences from the runs that its run should be better than."""
-        return [[self._difference(claim, other) for other in claim.better_than] for claim in self.experiment.claims]
+        return [[self._difference(claim, other) for other in claim.better_than] for claim in self.claims]
 
     def section(self, tested: Sequence[Sequence[tuple[RecipeDifference, float]]]) -> Section:
         """Return the section of the collection; `tested` has the differences of each claim with corrected p-values."""
@@ -283,10 +210,23 @@ class _Comparison:
             Table("", [Column("run"), *values], rows),
             Table(f"Change from {experiment.start}, of these checkpoints", [Column("run"), *changes], changed),
             Table("Seed by seed", [Column("run"), Column("report"), *values], seeds),
+            self._bias(),
             Table(f"Published ({experiment.source})", [Column("run"), *values], published),
-            Table("Claims", claims, list(map(self._judge, experiment.claims, tested))),
+            Table("Claims", claims, list(map(self._judge, self.claims, tested))),
         ]
         return Section(self.collection, "", tables=[table for table in tables if table.rows])
+
+    def _bias(self) -> Table:
+        rows: list[list[Entry]] = []
+        for run in self.experiment.runs:
+            for report in run.reports:
+                found = self.estimates.of(self.table_of(report), self.shown)
+                if found.bias:
+                    figures = [found.bias.measures.get(measure) for measure in _BIAS]
+                    values = [figure.value if figure else None for figure in figures]
+                    rows.append([run.label, Link(report, f"{report}/{self.report_name}"), *values])
+        columns = [Column("run"), Column("report"), *bias_columns(_BIAS)]
+        return Table("Language bias, report by report", columns, rows)
 
     def _link(self, run: ExperimentRun) -> Link:
         note = f"mean of {len(run.reports)} seeds" if run.repeats else ""
@@ -309,17 +249,21 @@ class _Comparison:
             return self.estimates.interval(self._tables(label), figure, against=against)
 
     def _difference(self, claim: Claim, other: str) -> RecipeDifference:
-        labels = [run.label for run in self.experiment.runs]
+        experiment = self.experiment
+        weights = [0.0] * len(experiment.runs)
+        for gain, sign in ((Gain(run=claim.run, better_than=other), 1), (claim.more_than, -1)):
+            if gain:
+                weights[experiment.recipe(gain.run)] += sign
+                weights[experiment.recipe(gain.better_than)] -= sign * claim.times
         with self._naming(claim.run):
-            return self.estimates.difference(
-                list(map(self._tables, labels)),
-                labels.index(claim.run),
-                labels.index(other),
+            return self.estimates.contrast(
+                [self._tables(run.label) for run in experiment.runs],
+                weights,
                 claim.figure,
-                times=claim.times,
                 margin=-claim.by if claim.figure == RANK_DISTANCE else claim.by,
                 languages=claim.languages,
-                fixed=other == self.experiment.start,
+                than_languages=claim.more_than_languages,
+                fixed=experiment.untrained,
             )
 
     @contextmanager
@@ -335,11 +279,8 @@ class _Comparison:
         gains = [_as_gain(claim.figure, found.interval) for found, _ in tested]
         beyond = [settle(gain.value) > claim.by for gain in gains]
         certain = [p < SIGNIFICANT for _, p in tested]
-        few = any(
-            len(run.reports) < 2
-            for run in self.experiment.runs
-            if run.label in (claim.run, *claim.better_than) and run.label != self.experiment.start
-        )
+        runs, untrained = self.experiment.runs, self.experiment.untrained
+        few = any(len(run.reports) < 2 for n, run in enumerate(runs) if run.label in claim.runs and n not in untrained)
         if any(sure and not better for sure, better in zip(certain, beyond, strict=True)):
             verdict = "did not hold"
         else:

@@ -68,26 +68,28 @@ def expand_runs(raw: Mapping[str, Any]) -> dict[str, Any]:
     runs = []
     for entry, _ in _expand(raw):
         reports = [name for name, _ in _reports(entry, _seeds(raw))]
-        run = {"label": entry.label, "report": reports[0], "repeats": tuple(reports[1:]), "config": entry.config}
+        plain = entry.model_dump(include={"label", "config", "model"})
+        run = {**plain, "report": reports[0], "repeats": tuple(reports[1:])}
         runs.append({key: value for key, value in run.items() if value})
     return {**{key: value for key, value in raw.items() if key != "seeds"}, "runs": runs}
 
 
 def plan_reports(raw: Mapping[str, Any]) -> list[PlannedReport]:
-    """Return all reports of an experiment, in the order of its runs.
+    """Return all reports of an experiment: every run with its first seed, then with the next.
 
     Raises
     ------
     ReportError
         A run is not valid, or two have the same report.
     """
-    planned = []
+    by_seed: dict[int, list[PlannedReport]] = {}
     for entry, values in _expand(raw):
-        for name, seed in _reports(entry, _seeds(raw)):
+        for repeat, (name, seed) in enumerate(_reports(entry, _seeds(raw))):
             settings = values if seed is None else {**values, "schedule.seed": seed}
-            planned.append(
+            by_seed.setdefault(repeat, []).append(
                 PlannedReport(entry.label, name, entry.config, entry.model, _nest(settings), entry.transforms)
             )
+    planned = [each for repeat in sorted(by_seed) for each in by_seed[repeat]]
     names = [each.report for each in planned]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ReportError(f"runs: {', '.join(twice)} is the report of two runs; a grid's report names its values.")

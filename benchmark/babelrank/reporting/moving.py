@@ -8,7 +8,7 @@ from pathlib import Path
 
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.files import atomic_write
-from babelrank.reporting.experiment import experiment_folders, read_experiment
+from babelrank.reporting.experiment_file import experiment_folders, read_experiment
 from babelrank.reporting.names import slug
 from babelrank.reporting.report import lock_reports, report_folders, sibling
 from babelrank.reporting.results_file import FILE_NAME, dump, read_results

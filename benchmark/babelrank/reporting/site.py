@@ -13,12 +13,8 @@ from babelrank.reporting.boards import Board
 from babelrank.reporting.cache import FILE_NAME as CACHE_NAME
 from babelrank.reporting.cache import Cache
 from babelrank.reporting.estimates import Estimates
-from babelrank.reporting.experiment import (
-    complete_experiments,
-    read_experiment,
-    render_experiment,
-    render_experiment_html,
-)
+from babelrank.reporting.experiment import render_experiment, render_experiment_html
+from babelrank.reporting.experiment_file import complete_experiments, read_experiment
 from babelrank.reporting.html_page import render_page
 from babelrank.reporting.html_report import REPORT_PAGE
 from babelrank.reporting.leaderboard import read_boards, render_leaderboard, render_leaderboard_html

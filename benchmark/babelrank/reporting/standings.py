@@ -10,7 +10,7 @@ from urllib.parse import quote
 from babelrank.analysis.letters import PRACTICAL_MARGIN
 from babelrank.analysis.settings import Cell
 from babelrank.reporting.estimates import CollectionEstimates, Estimates
-from babelrank.reporting.experiment import experiment_folders, read_experiment
+from babelrank.reporting.experiment_file import experiment_folders, read_experiment
 from babelrank.reporting.measures import MeasureSet, measures_of
 from babelrank.reporting.pages import REPORT_NAME
 from babelrank.reporting.report import read_reports

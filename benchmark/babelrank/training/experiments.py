@@ -9,7 +9,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from babelrank.encoding.transforms import parse_transform
 from babelrank.errors import TrainingError
 from babelrank.files import atomic_write, read_toml
 from babelrank.observer import Observer
-from babelrank.reporting.experiment import read_experiment
+from babelrank.reporting.experiment_file import read_experiment
 from babelrank.reporting.experiment_runs import PlannedReport, plan_reports
 from babelrank.reporting.results import Results
 from babelrank.reporting.results_file import FILE_NAME as RESULTS
@@ -40,8 +40,8 @@ CHECKPOINTS = "checkpoints"
 _TEXTS_TIMED = 64
 
 Train = Callable[[TrainingConfig], Path]  # a configuration -> folder of the checkpoint
-# Model, collections, name of the report and transforms -> its figures.
-Submit = Callable[[str, Sequence[str], str, Sequence[str]], Results]
+# Model, collections, name of the report, transforms and further options -> its figures.
+Submit = Callable[[str, Sequence[str], str, Sequence[str], Mapping[str, Any]], Results]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ class Step:
         Configuration of its training run; None if nothing is trained.
     record
         File that says what was done.
+    wanted
+        What it says once it is done.
     done
         Whether nothing is left to do.
     """
@@ -63,6 +65,7 @@ class Step:
     planned: PlannedReport
     config: TrainingConfig | None
     record: Path
+    wanted: Mapping[str, Any]
     done: bool
 
 
@@ -78,11 +81,14 @@ class Experiment:
         Its reports, in the order of the file.
     budget
         Hours that all runs may take together, if the file says so.
+    evaluation
+        Options of all submissions.
     """
 
     collections: tuple[str, ...]
     steps: tuple[Step, ...]
     budget: float | None = None
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def left(self) -> dict[str, list[Step]]:
@@ -108,9 +114,9 @@ def plan_experiment(folder: Path, reports: Path) -> Experiment:
     collections = raw.get("collections")
     if not isinstance(collections, list) or not all(isinstance(name, str) for name in collections) or not collections:
         raise TrainingError(f"{path}: 'collections' should be a list of names, is {collections!r}.")
-    budget = read_experiment(folder).budget
+    read = read_experiment(folder)
     names = tuple(collections)
-    steps = tuple(_step(each, folder, reports, names) for each in plan_reports(raw))
+    steps = tuple(_step(each, folder, reports, names, read.evaluation.options) for each in plan_reports(raw))
     for step in steps:
         chosen_by = step.config.validation.collection if step.config and step.config.validation else None
         if chosen_by and _sources(names) & _sources([chosen_by]):
@@ -118,7 +124,7 @@ def plan_experiment(folder: Path, reports: Path) -> Experiment:
                 f"{folder / str(step.planned.config)}: validation.collection: {chosen_by} is evaluated in {path}; "
                 "choose checkpoints by another collection."
             )
-    return Experiment(names, steps, budget)
+    return Experiment(names, steps, read.budget, read.evaluation.options)
 
 
 def _sources(names: Sequence[str]) -> set[tuple[str, ...]]:
@@ -173,9 +179,9 @@ def run_experiment(folder: Path, reports: Path, observer: Observer, *, train: Tr
         step.record.parent.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(step.record.with_suffix(".lock"), timeout=0):
-                if _is_made(step, reports, experiment.collections):
+                if _is_made(step, reports):
                     continue
-                _make(step, experiment.collections, train, submit)
+                _make(step, experiment, train, submit)
         except Timeout:
             observer.log(f"{name} is made by another process")
             continue
@@ -183,21 +189,17 @@ def run_experiment(folder: Path, reports: Path, observer: Observer, *, train: Tr
     return made
 
 
-def _make(step: Step, collections: Sequence[str], train: Train, submit: Submit) -> None:
+def _make(step: Step, experiment: Experiment, train: Train, submit: Submit) -> None:
     planned = step.planned
-    if step.config:
-        checkpoint = train(step.config)
-        results = submit(str(checkpoint), collections, planned.report, planned.transforms)
-        if not planned.transforms:
-            add_results(checkpoint, results)
-    else:
-        submit(str(planned.model), collections, planned.report, planned.transforms)
-    atomic_write(step.record, json.dumps(_describe(planned, step.config, collections), indent=2))
+    model = str(train(step.config) if step.config else planned.model)
+    results = submit(model, experiment.collections, planned.report, planned.transforms, experiment.evaluation)
+    if step.config and not planned.transforms:
+        add_results(Path(model), results)
+    atomic_write(step.record, json.dumps(step.wanted, indent=2))
 
 
-def _is_made(step: Step, reports: Path, collections: Sequence[str]) -> bool:
-    there = (reports / step.planned.report / RESULTS).is_file()
-    return there and _is_done(step.record, _describe(step.planned, step.config, collections))
+def _is_made(step: Step, reports: Path) -> bool:
+    return (reports / step.planned.report / RESULTS).is_file() and _is_done(step.record, step.wanted)
 
 
 def estimate_seconds(
@@ -226,7 +228,13 @@ def estimate_seconds(
     return seconds
 
 
-def _step(planned: PlannedReport, folder: Path, reports: Path, collections: Sequence[str]) -> Step:
+def _step(
+    planned: PlannedReport,
+    folder: Path,
+    reports: Path,
+    collections: Sequence[str],
+    evaluation: Mapping[str, Any],
+) -> Step:
     if planned.model is not None:
         planned = replace(planned, model=expand_name(planned.model, folder / FILE_NAME, "runs.model"))
     for text in planned.transforms:
@@ -242,17 +250,24 @@ def _step(planned: PlannedReport, folder: Path, reports: Path, collections: Sequ
                 f"{folder / FILE_NAME}: run {planned.label!r}: there is no report {planned.report}; give 'config' "
                 "or 'model', or submit it first."
             )
-        return Step(planned, config, record, done=True)
-    step = Step(planned, config, record, done=False)
-    return replace(step, done=_is_made(step, reports, collections))
+        return Step(planned, config, record, {}, done=True)
+    wanted = _describe(planned, config, collections, evaluation)
+    step = Step(planned, config, record, wanted, done=False)
+    return replace(step, done=_is_made(step, reports))
 
 
-def _describe(planned: PlannedReport, config: TrainingConfig | None, collections: Sequence[str]) -> dict[str, Any]:
+def _describe(
+    planned: PlannedReport,
+    config: TrainingConfig | None,
+    collections: Sequence[str],
+    evaluation: Mapping[str, Any],
+) -> dict[str, Any]:
+    options = {"transforms": list(planned.transforms), "evaluation": dict(evaluation)}
     return {
         "config": as_json(config) if config else None,
         "model": planned.model,
         "collections": list(collections),
-        **({"transforms": list(planned.transforms)} if planned.transforms else {}),
+        **{name: value for name, value in options.items() if value},
     }
 
 

@@ -1,0 +1,155 @@
+"""An experiment.toml as its page reads it: runs, published figures, claims."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from babelrank.errors import ReportError
+from babelrank.files import read_toml
+from babelrank.reporting.experiment_runs import expand_runs
+from babelrank.reporting.results_file import FILE_NAME as RESULTS
+
+FILE_NAME = "experiment.toml"
+Figure = Literal["monolingual", "cross_lingual", "multilingual", "rank_distance"]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ExperimentRun(_Table):
+    """A report that takes part, by the name of its folder."""
+
+    label: str
+    report: str
+    repeats: tuple[str, ...] = ()  # reports of the same with other seeds: figures are the mean of all
+    config: str | None = None  # next to the experiment's own file
+    model: str | None = None  # evaluated as it is: it has no seeds
+
+    @property
+    def reports(self) -> tuple[str, ...]:
+        """All reports of the run, one for each seed."""
+        return (self.report, *self.repeats)
+
+
+class Published(_Table):
+    """Published values, in the order of `MACRO_MEASURES`, by collection."""
+
+    label: str
+    figures: dict[str, tuple[float, float, float, float]]
+
+
+class Gain(_Table):
+    """By how much one run is better than another."""
+
+    run: str
+    better_than: str
+
+
+class Claim(_Table):
+    """What a run should be better in than each of some others."""
+
+    text: str
+    run: str
+    better_than: tuple[str, ...]
+    figure: Figure
+    by: float = 0.0  # at least so much; below 0, it may be worse by that
+    times: float = 1.0  # of the others' figure: 1/3 says that it is a third of theirs, or better
+    languages: tuple[str, ...] = ()  # only queries in these
+    more_than: Gain | None = None  # the gain should be larger than this one
+    more_than_languages: tuple[str, ...] = ()  # the gain should be larger than that of queries in these
+    collections: tuple[str, ...] = ()  # where it is tested; by default on all
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Labels of all runs that take part."""
+        more = (self.more_than.run, self.more_than.better_than) if self.more_than else ()
+        return (self.run, *self.better_than, *more)
+
+
+class Evaluation(_Table):
+    """How the runs that are evaluated here are submitted; see `babelrank.submit`."""
+
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = None
+    batch_size: int | None = Field(default=None, ge=1)
+    max_length: int | None = Field(default=None, ge=1)
+    device: str | None = None
+    base_model: str | None = None
+    family: str | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is given."""
+        return self.model_dump(exclude_none=True)
+
+
+class Experiment(_Table):
+    """What an experiment.toml holds; runs are named by their labels."""
+
+    title: str
+    text: str
+    collections: tuple[str, ...]
+    start: str
+    runs: tuple[ExperimentRun, ...] = Field(min_length=1)
+    earlier: tuple[ExperimentRun, ...] = ()  # of earlier versions: not on the page, but marked on the leaderboard
+    source: str = ""
+    published: tuple[Published, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    budget: float | None = Field(default=None, gt=0)  # hours that all runs may take together
+    evaluation: Evaluation = Evaluation()
+
+    def recipe(self, label: str) -> int:
+        """Return the position of a run."""
+        return [run.label for run in self.runs].index(label)
+
+    @property
+    def untrained(self) -> list[int]:
+        """Positions of the runs that are models as they are, which have no other seeds."""
+        return [n for n, run in enumerate(self.runs) if run.label == self.start or run.model is not None]
+
+
+def read_experiment(folder: Path) -> Experiment:
+    """Read an experiment.
+
+    Raises
+    ------
+    ReportError
+        The file cannot be read, or names runs that it does not have.
+    """
+    path = folder / FILE_NAME
+    raw = read_toml(path, ReportError)
+    try:
+        experiment = Experiment.model_validate(expand_runs(raw))
+    except (ValidationError, ReportError) as error:
+        raise ReportError(f"{path}: {error}") from error
+    for run in experiment.runs:
+        if len(set(run.reports)) < len(run.reports):
+            raise ReportError(f"{path}: run {run.label!r} names a report twice; there is one for each seed.")
+    labels = {run.label for run in experiment.runs}
+    named = {experiment.start, *(name for claim in experiment.claims for name in claim.runs)}
+    if unknown := named - labels:
+        raise ReportError(
+            f"{path}: no run is called {', '.join(sorted(unknown))}; there are {', '.join(sorted(labels))}."
+        )
+    for claim in experiment.claims:
+        if claim.run in claim.better_than:
+            raise ReportError(f"{path}: claim {claim.text!r} compares {claim.run!r} with itself.")
+        if elsewhere := {*claim.collections} - {*experiment.collections}:
+            known = ", ".join(experiment.collections)
+            raise ReportError(f"{path}: claim {claim.text!r} is about {', '.join(sorted(elsewhere))}, not of {known}.")
+    return experiment
+
+
+def experiment_folders(experiments: Path) -> list[Path]:
+    """Return the folders that hold an experiment."""
+    return sorted(path.parent for path in experiments.glob(f"*/{FILE_NAME}"))
+
+
+def complete_experiments(experiments: Path, reports: Path) -> list[Path]:
+    """Return the folders of the experiments all of whose reports are there: others have no page yet."""
+    return [folder for folder in experiment_folders(experiments) if _is_complete(read_experiment(folder), reports)]
+
+
+def _is_complete(experiment: Experiment, reports: Path) -> bool:
+    return all((reports / name / RESULTS).is_file() for run in experiment.runs for name in run.reports)
