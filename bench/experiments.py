@@ -49,6 +49,7 @@ def measure() -> Iterator[Row]:
                     names,
                     name=name,
                     reports=reports,
+                    store=Path(scratch, "store"),
                     observer=observer,
                     transforms=transforms,
                     **options,

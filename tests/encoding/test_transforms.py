@@ -270,11 +270,24 @@ def test_names_are_read_back(name):
         ("truncate:", "expected truncate:K"),
         ("whiten:x", "'whiten:x': expected whiten or whiten:K, K a whole number above 0"),
         ("int8:", "expected int8"),
+        ("center@", "'center@': expected a collection after @"),
+        ("center-roles@sample", "a transform but center-roles"),
+        ("centre@sample", "unknown transform 'centre'"),
     ],
 )
 def test_names_that_are_none(text, message):
     with pytest.raises(EncoderError, match=message):
         parse_transform(text)
+
+
+def test_a_transform_can_learn_from_other_passages():
+    other, passages, queries = random_vectors(20, 4, 1), random_vectors(9, 4, 2), random_vectors(2, 4, 3)
+    source, collection = make_collection("ab", "ab" * 10), make_collection("ab", "aaaabbbbb")
+    learnt = parse_transform("center@other").learn(Representations(queries, other, Similarity.DOT), source)
+    found = learnt.apply(Representations(queries, passages, Similarity.DOT), collection)
+    means = np.stack([other[0::2].mean(axis=0), other[1::2].mean(axis=0)])
+    assert_allclose(found.passages, passages - means[[0] * 4 + [1] * 5], atol=1e-6)
+    assert_allclose(found.queries, queries - means, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,14 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from pandas.testing import assert_frame_equal
 
+import babelrank
 from babelrank.encoding.protocol import EncoderInfo, Similarity
 from babelrank.encoding.vectors import Kind
-from babelrank.errors import EncoderError
+from babelrank.errors import BabelrankError, EncoderError
 from babelrank.pipelines import models, submission
 from observers import RecordingObserver
 
@@ -29,3 +32,34 @@ def test_what_a_model_cannot_be_asked_for_is_refused_once_it_is_loaded(
     monkeypatch.setattr(models, "wrap_encoder", lambda *_, **__: encoder)
     with pytest.raises(EncoderError, match=problem):
         submission.submit("toy", ["sample"], tmp_path / "reports", RecordingObserver(), transforms=transforms)
+
+
+def letters(texts):
+    return np.array([[text.count(letter) for letter in "abcdefghijklmnopqrstuvwxyz "] for text in texts], dtype=float)
+
+
+def test_a_transform_learns_from_another_collection(tmp_path):
+    found = {
+        name: babelrank.evaluate(letters, "sample:de,en", transforms=[name], store=tmp_path)
+        for name in ("center", "center@sample:de,en,es", "center@sample:de,en")
+    }
+    assert_frame_equal(found["center"].ranks, found["center@sample:de,en"].ranks)
+    assert_frame_equal(found["center"].ranks, found["center@sample:de,en,es"].ranks)
+    assert found["center@sample:de,en"].results.model.settings["transforms"] == ["center@sample:de,en"]
+
+
+@pytest.mark.parametrize(
+    ("transforms", "problem"),
+    [
+        (["center@sample:de"], "'center@sample:de': sample:de has no passages in en"),
+        (["int8", "center@sample:de,en"], "what learns from another collection comes first"),
+        (["center@simple"], "simple"),
+    ],
+)
+def test_what_a_transform_cannot_learn_from_is_refused_before_encoding(transforms, problem):
+    def never(texts):
+        assert len(texts) < 20, "encoded"
+        return letters(texts)
+
+    with pytest.raises(BabelrankError, match=problem):
+        babelrank.evaluate(never, "sample:de,en", transforms=transforms)

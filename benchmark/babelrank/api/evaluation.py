@@ -7,12 +7,11 @@ from typing import Any
 from babelrank.api.inputs import encoder_options, optional_path, reports_folder, watched_by
 from babelrank.data.collection import Collection
 from babelrank.data.language_facts import parse_languages
-from babelrank.encoding.transforms import parse_transform
 from babelrank.files import as_path, atomic_write
 from babelrank.observer import Observer
 from babelrank.pipelines.diagnosis import diagnose as run_diagnosis
 from babelrank.pipelines.diagnosis import open_unjudged
-from babelrank.pipelines.models import load_model
+from babelrank.pipelines.models import load_model, open_transforms
 from babelrank.pipelines.modes import Streaming
 from babelrank.pipelines.submission import submit as run_submission
 from babelrank.reporting.diagnosis import Diagnosis
@@ -62,7 +61,8 @@ def evaluate(
     adapter
         Which adapter loads a name or folder; found by default.
     transforms
-        Applied to dense vectors one after another, such as ``["center"]``.
+        Applied to dense vectors one after another, such as ``["center"]``, or ``["center@ntrex:lead:de,en"]`` to learn
+        from the passages of another collection.
     data, store
         Folders of the collections and of the stored representations; by default the user's.
     runs
@@ -246,7 +246,7 @@ def diagnose(
     [['de', 1.0, 0.5], ['en', 0.0, 0.5]]
     """
     with watched_by(observer) as watching:
-        chosen = [parse_transform(text) for text in transforms]
+        chosen = open_transforms(transforms, optional_path(data), watching)
         loaded = open_unjudged(collection, optional_path(data), watching)
         named = str(model) if isinstance(model, Path) else model
         ready = load_model(

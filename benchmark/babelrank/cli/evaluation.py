@@ -18,8 +18,8 @@ ModelArgument = Annotated[
 TransformOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="Applied to the vectors: center, center-roles, whiten[:k], abtt:k, truncate:k, int8 or binary; may be "
-        "repeated."
+        help="Applied to the vectors: center[:p], center-roles[:p], whiten[:k], abtt:k, truncate:k, int8 or binary; "
+        "may be repeated. NAME@COLLECTION learns from the passages of another collection."
     ),
 ]
 

@@ -1,6 +1,7 @@
-"""Post-hoc transforms: dense representations in, others out; what they learn, they learn from the passages.
+"""Post-hoc transforms: dense representations in, others out. They learn from passages.
 
-`center-roles` alone learns from the queries, too, and so has to know them all beforehand, as an evaluation does.
+These are the passages that are searched, which have to be known beforehand, or those of another collection.
+`center-roles` alone learns from the queries, too, and so has to know all of them, as an evaluation does.
 
 Where the score is the cosine, vectors are brought to length 1 first, so that a transform sees what the score sees; the
 score brings them to length 1 again. Under the other similarities vectors are taken as they are.
@@ -46,6 +47,8 @@ class Transform:
         Whether it learns what is done to queries from the queries.
     bits
         That a number of what comes out takes.
+    source
+        The collection that it learns from, as a specification until it is opened; None for the one that is searched.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Transform:
     size: int | None = None
     by_role: bool = False
     bits: int = 32
+    source: Collection | str | None = None
 
     def check(self, kind: Kind, dimension: int) -> int:
         """Return the dimension of what comes out, at most; whether it can be had is found before there are vectors.
@@ -67,12 +71,38 @@ class Transform:
             raise self._error("for dense representations only")
         if self.size is None:
             return dimension
-        verb = self.name.partition(":")[0]
+        verb = self.name.partition("@")[0].partition(":")[0]
         try:
             _require_at_most(self.size, dimension if verb == "whiten" else dimension - 1, dimension)
         except ValueError as error:
             raise self._error(str(error)) from error
         return dimension if verb == "abtt" else self.size
+
+    def check_languages(self, collection: Collection) -> None:
+        """Refuse a collection with languages that the source lacks, if there is a source.
+
+        Raises
+        ------
+        EncoderError
+            Its languages are named.
+        """
+        if isinstance(self.source, Collection) and (missing := {*collection.languages} - {*self.source.languages}):
+            raise self._error(f"{self.source.name} has no passages in {', '.join(sorted(missing))}")
+
+    def learn(self, representations: Representations, collection: Collection) -> "Transform":
+        """Return the transform as it is learnt from these passages, whatever it is applied to.
+
+        Raises
+        ------
+        EncoderError
+            The representations are not dense, or the transform asks for more than they have.
+        """
+        _, passages = self._dense(representations)
+        try:
+            change = self.fit(passages, collection.passages.frame["lang"].to_numpy(dtype=object))
+        except ValueError as error:
+            raise self._error(str(error)) from error
+        return replace(self, fit=lambda *_: change, source=None)
 
     def apply(self, representations: Representations, collection: Collection) -> Representations:
         """Return the representations, transformed; float32.
@@ -82,11 +112,7 @@ class Transform:
         EncoderError
             They are not dense, or the transform asks for more than they have.
         """
-        queries, passages = representations.queries, representations.passages
-        if not (isinstance(queries, np.ndarray) and isinstance(passages, np.ndarray)):
-            raise self._error("for dense representations only")
-        if representations.similarity is Similarity.COSINE:
-            queries, passages = unit_rows(queries), unit_rows(passages)
+        queries, passages = self._dense(representations)
         query_langs, passage_langs = (
             table["lang"].to_numpy(dtype=object) for table in (collection.queries, collection.passages.frame)
         )
@@ -106,6 +132,15 @@ class Transform:
             bits=self.bits,
         )
 
+    def _dense(self, representations: Representations) -> tuple[np.ndarray, np.ndarray]:
+        """Return queries and passages as the score sees them."""
+        queries, passages = representations.queries, representations.passages
+        if not (isinstance(queries, np.ndarray) and isinstance(passages, np.ndarray)):
+            raise self._error("for dense representations only")
+        if representations.similarity is Similarity.COSINE:
+            return unit_rows(queries), unit_rows(passages)
+        return queries, passages
+
     def _error(self, problem: str) -> EncoderError:
         return EncoderError(f"transform {self.name!r}: {problem}.")
 
@@ -113,13 +148,21 @@ class Transform:
 def parse_transform(text: str) -> Transform:
     """Read ``center``, ``center-roles``, ``whiten``, ``whiten:K``, ``abtt:K``, ``truncate:K``, ``int8`` or ``binary``.
 
-    ``center:P`` and ``center-roles:P`` subtract P percent of the means.
+    ``center:P`` and ``center-roles:P`` subtract P percent of the means. ``center:P@COLLECTION``, and the others alike,
+    learn from the passages of that collection.
 
     Raises
     ------
     EncoderError
-        It is unknown, or its number is missing, out of place or not a whole number above 0.
+        It is unknown, or its number is missing, out of place or not a whole number above 0; or it learns from queries,
+        and a collection is named.
     """
+    verb, at, place = text.partition("@")
+    if at:
+        plain = parse_transform(verb)
+        if plain.by_role or not place:
+            raise EncoderError(f"transform {text!r}: expected a collection after @, and a transform but center-roles.")
+        return replace(plain, name=f"{plain.name}@{place}", source=place)
     name, colon, number = text.partition(":")
     if name in _PLAIN and not colon:
         return _PLAIN[name]

@@ -196,6 +196,9 @@ def _in_memory(
 ) -> Iterator[_Represented]:
     representations = encode(encoder, collection, store=store, progress=observer.encoding(collection.name))
     for transform in transforms:
+        if isinstance(transform.source, Collection):
+            learnt = encode(encoder, transform.source, store=store, progress=observer.encoding(transform.source.name))
+            transform = transform.learn(learnt, transform.source)
         representations = transform.apply(representations, collection)
     yield representations, ranking_memory(None), None
 

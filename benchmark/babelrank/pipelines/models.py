@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from babelrank.data.collection import Collection
+from babelrank.data.download import fetch_if_ours
+from babelrank.data.loading import load_collection
 from babelrank.encoding.corpus import EncoderSource
 from babelrank.encoding.objects import name_of, wrap_encoder
 from babelrank.encoding.protocol import Encoder, EncoderInfo, EncoderOptions, check_comparable
-from babelrank.encoding.transforms import Transform
+from babelrank.encoding.transforms import Transform, parse_transform
+from babelrank.errors import EncoderError
 from babelrank.observer import Observer
 from babelrank.pipelines.modes import Streaming, choose_mode
 from babelrank.reporting.names import default_name, public_label
@@ -43,7 +46,15 @@ class LoadedModel:
     seconds: float
 
     def streams(self, collection: Collection, streaming: Streaming, observer: Observer) -> bool:
-        """Tell whether a collection is streamed, and log why."""
+        """Tell whether a collection is streamed, and log why.
+
+        Raises
+        ------
+        BabelrankError
+            It cannot be as it was asked for, or a transform learns from a collection without its languages.
+        """
+        for transform in self.transforms:
+            transform.check_languages(collection)
         streamed, reason = choose_mode(collection, self.encoder.info, streaming, self.transforms)
         if reason:
             observer.log(f"{collection.name}: {reason}")
@@ -80,6 +91,29 @@ def load_model(
     described = _describe(label or info.name, info, options, transforms, name)
     source = EncoderSource(model, options, adapter, info.fingerprint, Path.cwd()) if isinstance(model, str) else None
     return LoadedModel(encoder, described, tuple(transforms), source, seconds)
+
+
+def open_transforms(texts: Sequence[str], data: Path | None, observer: Observer) -> list[Transform]:
+    """Return transforms as a user names them, with the collections that they learn from.
+
+    Raises
+    ------
+    BabelrankError
+        A transform or its collection is not valid.
+    """
+
+    def opened(transform: Transform) -> Transform:
+        if not isinstance(transform.source, str):
+            return transform
+        fetch_if_ours(transform.source, data, observer.log)
+        collection = load_collection(transform.source, data, judged=False)
+        return replace(transform, source=collection.with_passages_in_memory())
+
+    transforms = [parse_transform(text) for text in texts]
+    for later in transforms[1:]:
+        if later.source:
+            raise EncoderError(f"transform {later.name!r}: what learns from another collection comes first.")
+    return [opened(transform) for transform in transforms]
 
 
 def _describe(

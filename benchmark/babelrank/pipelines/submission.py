@@ -13,12 +13,11 @@ from babelrank.data.loading import load_collection, load_collections
 from babelrank.data.variants import with_variants
 from babelrank.encoding.protocol import EncoderOptions
 from babelrank.encoding.store import SIZE_LIMIT, default_store, prune
-from babelrank.encoding.transforms import parse_transform
 from babelrank.errors import DataError
 from babelrank.observer import Observer
 from babelrank.pipelines.evaluation import Evaluation, RunExport, evaluate_collection
 from babelrank.pipelines.missing import apply_missing
-from babelrank.pipelines.models import load_model
+from babelrank.pipelines.models import load_model, open_transforms
 from babelrank.pipelines.modes import Streaming
 from babelrank.ranking.trec import check_exportable
 from babelrank.reporting.names import check_name, slug
@@ -78,7 +77,7 @@ def submit(
     streaming.open()  # an engine that cannot be had is refused now; it is entered when there is work for it
     if name is not None:
         check_name(name)
-    chosen = [parse_transform(text) for text in transforms]
+    chosen = open_transforms(transforms, data, observer)
     loaded = [apply_missing(each, missing) for each in _load_collections(collections, data, observer)]
     if runs:
         for found in loaded:
