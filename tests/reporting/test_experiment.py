@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from babelrank.analysis.language_bias import measure_language_bias
 from babelrank.cli import app
 from babelrank.errors import ReportError
 from babelrank.ranking.table import read_ranks
-from babelrank.reporting.experiment import check_experiments, render_experiment, write_experiments
+from babelrank.reporting.estimates import Estimates
+from babelrank.reporting.experiment import check_experiments, experiment_pages, make_page, write_experiments
 from babelrank.reporting.experiment_file import read_experiment
 from babelrank.reporting.stored_tables import file_digest
 from paths import ROOT
@@ -57,7 +59,7 @@ def project(tmp_path) -> Path:
 
 
 def render(project: Path) -> str:
-    return render_experiment(project / "experiments" / "two-systems", project / "reports")
+    return experiment_pages(project / "experiments", project / "reports")["two-systems.md"]
 
 
 def test_the_page_shows_figures_changes_and_what_others_published(project):
@@ -184,12 +186,55 @@ def test_a_run_of_several_seeds_is_their_mean_and_each_is_shown(project):
 def test_pages_are_written_checked_and_kept_current(project):
     page = project / "reports" / "two-systems.md"
     experiments, reports = project / "experiments", project / "reports"
-    assert check_experiments(experiments, reports) == [str(page)]
-    assert write_experiments(experiments, reports) == [page]
+    plot = page.with_suffix(".xquad-r.svg")
+    assert check_experiments(experiments, reports) == [str(page), str(plot)]
+    assert write_experiments(experiments, reports) == [page, plot]
     assert check_experiments(experiments, reports) == []
     assert write_experiments(experiments, reports) == []
     page.write_text(page.read_text().replace("open", "failed", 1))
     assert check_experiments(experiments, reports) == [str(page)]
+
+
+def test_each_report_is_a_point_of_the_plot(project):
+    folder = project / "reports"
+    shutil.copytree(folder / "bm25", folder / "seed-1")
+    path = project / "experiments" / "two-systems" / "experiment.toml"
+    path.write_text(path.read_text().replace('"bm25"', '"bm25", repeats = ["seed-1"]', 1))
+    plot = ElementTree.fromstring(experiment_pages(project / "experiments", folder)["two-systems.xquad-r.svg"])
+    circles = plot.findall("{*}circle")
+    assert len(circles) == 3 + 2  # points, and the key
+    assert [circle.get("fill") for circle in circles] == ["#0072B2", "#0072B2", "#D55E00", "#0072B2", "#D55E00"]
+    assert circles[0].get("cx") == circles[1].get("cx") < circles[2].get("cx")
+    page = experiment_pages(project / "experiments", folder, as_html=True)["two-systems.html"]
+    assert 'aria-label="Accuracy and language bias: xquad-r"' in page
+
+
+def test_answers_are_collected_with_the_claims_behind_them(project):
+    path = project / "experiments" / "two-systems" / "experiment.toml"
+    assert "questions.md" not in experiment_pages(project / "experiments", project / "reports")
+    path.write_text('answer = "Yes, it does."\nlimits = "Other models."\n' + path.read_text())
+    page = experiment_pages(project / "experiments", project / "reports")["questions.md"]
+    assert "- [Two systems](two-systems.md)" in page
+    assert "## Two systems\n\nYes, it does.\n" in page
+    rows = [line for line in page.splitlines() if line.startswith("| xquad-r | Dense")]
+    assert [row.split(" | ", 1)[1] for row in rows] == [
+        line.removeprefix("| ") for line in render(project).splitlines() if line.startswith("| Dense")
+    ]
+    assert "Not shown: Other models." in page
+    assert (
+        "two-systems.html"
+        in experiment_pages(project / "experiments", project / "reports", as_html=True)["questions.html"]
+    )
+
+
+def test_the_space_of_reports_is_compared_with_their_accuracy(project):
+    page = render(project)
+    space = json.loads((project / "reports" / "use-multilingual-v3" / "results.json").read_text())
+    probe = space["collections"]["xquad-r"]["space"]["passages"]["language_probe"]["accuracy"]
+    assert "Embedding space, report by report" in page
+    row = page[page.index("Embedding space") :].split("| dense | ")[1].splitlines()[0]
+    assert row.split(" | ")[2] == f"{probe:.3f}"
+    assert "Rank correlation" not in page  # of one report with a space
 
 
 def test_the_leaderboard_command_sees_to_the_pages(project, monkeypatch):
@@ -208,7 +253,6 @@ def test_the_leaderboard_command_sees_to_the_pages(project, monkeypatch):
         ('start = "lexical"', 'start = "nothing"', "no run is called nothing; there are dense, lexical"),
         ("title", "titel", "titel"),
         ('report = "bm25"', 'report = "bm52"', "Did you mean 'bm25'"),
-        ('collections = ["xquad-r"]', 'collections = ["sample"]', "unknown collection 'sample'"),
         ('"cross_lingual"', '"crossing"', "crossing"),
         ('"bm25"', '"bm25", repeats = ["bm25"]', "'lexical' names a report twice"),
         ('"bm25"', '"bm25", repeats = ["bm52"]', "unknown report 'bm52'. Did you mean 'bm25'"),
@@ -218,7 +262,7 @@ def test_a_mistake_in_an_experiment_is_named(project, old, new, problem):
     path = project / "experiments" / "two-systems" / "experiment.toml"
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(ReportError, match=problem):
-        render(project)
+        make_page(path.parent, project / "reports", Estimates())
 
 
 def test_a_run_on_other_questions_than_the_start_is_named(project):
@@ -243,3 +287,11 @@ def test_an_experiment_without_all_of_its_reports_has_no_page(project):
     path.write_text(path.read_text().replace("runs = [", 'runs = [{label = "later", report = "not-yet"},', 1))
     assert check_experiments(path.parents[1], reports) == []
     assert write_experiments(path.parents[1], reports) == []
+
+
+def test_an_experiment_on_a_collection_that_a_report_lacks_has_no_page(project):
+    path, reports = project / "experiments" / "two-systems" / "experiment.toml", project / "reports"
+    path.write_text(path.read_text().replace('["xquad-r"]', '["xquad-r", "mlqa-r"]'))
+    assert "two-systems.md" in experiment_pages(path.parents[1], reports)
+    edit(reports / "bm25" / "results.json", lambda found: found["collections"].pop("mlqa-r"))
+    assert experiment_pages(path.parents[1], reports) == {}

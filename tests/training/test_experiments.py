@@ -299,6 +299,35 @@ def test_an_evaluation_that_cannot_be_is_refused(experiment, option):
         plan_experiment(experiment, experiment / "reports")
 
 
+def test_checkpoints_of_another_experiment_are_evaluated(experiment, tmp_path):
+    Doings(experiment / "reports").run(experiment)
+    folder = tmp_path / "later"
+    folder.mkdir()
+    (folder / "experiment.toml").write_text("""
+title = "Later"
+text = "With what was trained before."
+collections = ["sample:es"]
+start = "α = 0.5"
+seeds = [0, 7]
+runs = [{label = "α = 0.5", report = "a-0.5", checkpoints = ".."}]
+""")
+    with pytest.raises(TrainingError, match=r"run 'α = 0.5': there is no folder .*a-0.5; run its experiment first"):
+        plan_experiment(folder, experiment / "reports")
+    for name in ("a-0.5", "a-0.5-seed-7"):
+        (experiment / "checkpoints" / name).mkdir()
+    given = []
+
+    class Doing(Doings):
+        def submit(self, model, collections, name, *_):
+            given.append((Path(model).resolve(), tuple(collections), name))
+
+    assert Doing(experiment / "reports").run(folder) == ["a-0.5", "a-0.5-seed-7"]
+    checkpoints = (experiment / "checkpoints").resolve()
+    assert given == [(checkpoints / name, ("sample:es",), name) for name in ("a-0.5", "a-0.5-seed-7")]
+    assert Doing(experiment / "reports").run(folder) == []
+    assert read_experiment(folder).runs[0].reports == ("a-0.5", "a-0.5-seed-7")
+
+
 def test_a_report_is_called_as_its_folder(experiment):
     path = experiment / "experiment.toml"
     path.write_text(path.read_text().replace('report = "base"', 'report = "My base"'))

@@ -4,45 +4,31 @@ In: ``experiments/<name>/experiment.toml`` and the rank tables of the reports th
 and the same in HTML.
 """
 
-import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from babelrank.analysis.bootstrap import MACRO_MEASURES, RANK_DISTANCE, Interval
-from babelrank.analysis.comparison import SIGNIFICANT, holm
-from babelrank.analysis.seeds import RecipeDifference
-from babelrank.errors import ReportError
+from babelrank.analysis.comparison import holm
 from babelrank.files import atomic_write
-from babelrank.reporting.bias_section import bias_columns
 from babelrank.reporting.cache import Cache, open_cache
 from babelrank.reporting.estimates import Estimates
-from babelrank.reporting.experiment_file import (
-    FILE_NAME,
-    Claim,
-    Experiment,
-    ExperimentRun,
-    Figure,
-    Gain,
-    complete_experiments,
-    read_experiment,
-)
-from babelrank.reporting.formatting import NO_VALUE, settle, show_change, show_macro, show_p
+from babelrank.reporting.experiment_comparison import Comparison, Judgement
+from babelrank.reporting.experiment_file import Experiment, complete_experiments, read_experiment
 from babelrank.reporting.html_page import render_page
 from babelrank.reporting.html_report import REPORT_PAGE
 from babelrank.reporting.markdown import Markdown, render_template
-from babelrank.reporting.measures import MeasureSet, measures_of
+from babelrank.reporting.measures import measures_of
+from babelrank.reporting.names import collection_stem
 from babelrank.reporting.pages import LEADERBOARD_PAGE, REPORT_NAME
 from babelrank.reporting.report import find_report, find_stored_ranks, lock_reports
 from babelrank.reporting.results import ModelResults, find_collections
+from babelrank.reporting.scatter import scatter_svg
 from babelrank.reporting.sections import Section
 from babelrank.reporting.stored_tables import StoredRanks
-from babelrank.reporting.summary import MACRO_LABELS
-from babelrank.reporting.tables import Column, Entry, Link, Table
+from babelrank.reporting.tables import Column, Link, Table
 
 _NOTE = (
     "Figures are macro averages of mAP, uncut, and the rank distance (spread). In brackets are 95 % intervals of the "
@@ -50,7 +36,6 @@ _NOTE = (
     "with their translations (1,000 resamples); they are about these checkpoints. Differences from the start are "
     "paired."
 )
-_BIAS = ("language_effect", "rank_ratio", "merge_gap", "own_first")
 _CLAIMS = (
     "Intervals of claims allow for other questions and other seeds: the variance between seeds is pooled over all runs "
     "that have several. p: that the difference is just what is claimed, corrected over all claims of this page (Holm). "
@@ -58,15 +43,37 @@ _CLAIMS = (
     "claim cannot hold: it stays open, unless p says that it did not hold."
 )
 
+QUESTIONS = "questions"  # the page of all experiments that answer a question, without suffix
+_QUESTIONS = (
+    "What the experiments say about training and evaluating encoders that retrieve across languages. Each answer is "
+    "about one base model and one set of training data. The experiment's own page has all figures."
+)
+
 
 @dataclass(frozen=True)
 class ExperimentPage:
-    """What an experiment's page shows: a title, a text in Markdown, what the figures are, and sections."""
+    """A page about experiments.
+
+    Attributes
+    ----------
+    title, note
+        Its heading, and what the figures are.
+    text
+        In Markdown.
+    sections
+        By collection, or by question.
+    plots
+        Scatter plots as SVG, by the title of their section.
+    judgements
+        What became of the claims, by collection.
+    """
 
     title: str
     text: str
     note: str
-    sections: list[Section]
+    sections: Sequence[Section]
+    plots: Mapping[str, str] = field(default_factory=dict)
+    judgements: Mapping[str, Sequence[Judgement]] = field(default_factory=dict)
 
 
 def make_page(folder: Path, reports: Path, estimates: Estimates, report_name: str = REPORT_NAME) -> ExperimentPage:
@@ -85,39 +92,68 @@ def make_page(folder: Path, reports: Path, estimates: Estimates, report_name: st
     """
     experiment = read_experiment(folder)
     results = {name: find_report(name, reports) for run in experiment.runs for name in run.reports}
-    comparisons = [
-        _Comparison(
-            experiment,
-            name,
-            folder,
-            measures_of(name, find_collections(list(results.values()), name)[0]),
-            cache(partial(_find, name, reports)),
-            estimates,
-            report_name,
-        )
-        for name in experiment.collections
-    ]
+    comparisons = []
+    for name in experiment.collections:
+        of_reports = dict(zip(results, find_collections(list(results.values()), name), strict=True))
+        shown = measures_of(name, next(iter(of_reports.values())))
+        table_of = cache(partial(_find, name, reports))
+        comparisons.append(Comparison(experiment, name, folder, of_reports, shown, table_of, estimates, report_name))
     found = [comparison.differences() for comparison in comparisons]
     p_values = iter(holm([each.p for claims in found for claim in claims for each in claim]).tolist())
-    sections = [
-        comparison.section([[(each, next(p_values)) for each in claim] for claim in claims])
-        for comparison, claims in zip(comparisons, found, strict=True)
-    ]
+    judgements = {
+        each.collection: each.judge([[(difference, next(p_values)) for difference in claim] for claim in claims])
+        for each, claims in zip(comparisons, found, strict=True)
+    }
     models = {run.label: results[run.report].model for run in experiment.runs}
-    note = f"{_NOTE} {_CLAIMS}" if experiment.claims else _NOTE
-    sections.append(_training(experiment, folder.name, models))
-    return ExperimentPage(experiment.title, experiment.text.strip(), note, sections)
+    sections = [each.section(judgements[each.collection]) for each in comparisons]
+    points = {each.collection: each.points() for each in comparisons}
+    return ExperimentPage(
+        experiment.title,
+        experiment.text.strip(),
+        f"{_NOTE} {_CLAIMS}" if experiment.claims else _NOTE,
+        [*sections, _training(experiment, folder.name, models)],
+        {name: scatter_svg(f"Accuracy and language bias: {name}", found) for name, found in points.items() if found},
+        judgements,
+    )
 
 
-def render_experiment(folder: Path, reports: Path, estimates: Estimates | None = None) -> str:
-    """Return the page's Markdown; errors are those of `make_page`."""
-    page = make_page(folder, reports, estimates or Estimates())
-    return render_template("experiment.md.j2", page=page, text=Markdown(page.text))
+def make_questions(pages: Mapping[str, tuple[Experiment, ExperimentPage]], suffix: str = ".md") -> ExperimentPage:
+    """Return the page of all experiments that answer a question, by the name of their folder.
+
+    Parameters
+    ----------
+    suffix
+        Of the experiments' pages.
+    """
+    answered = {name: found for name, found in pages.items() if found[0].answer}
+    columns = [Column("collection"), Column("claim"), Column("better than, by"), Column("p, Holm"), Column("verdict")]
+    sections = [
+        Section(
+            experiment.title,
+            experiment.answer.strip(),
+            tables=[
+                Table(
+                    "",
+                    columns,
+                    [[name, *each.row] for name, judged in page.judgements.items() for each in judged],
+                    note=f"Not shown: {experiment.limits.strip()}" if experiment.limits else "",
+                )
+            ],
+        )
+        for experiment, page in answered.values()
+    ]
+    links = "\n".join(f"- [{page.title}]({name}{suffix})" for name, (_, page) in answered.items())
+    return ExperimentPage("Questions and answers", f"{_QUESTIONS}\n\n{links}", _CLAIMS, sections)
 
 
-def render_experiment_html(folder: Path, reports: Path, estimates: Estimates | None = None) -> str:
-    """Return the page's HTML, with links to the reports' pages in HTML; errors are those of `make_page`."""
-    page = make_page(folder, reports, estimates or Estimates(), REPORT_PAGE)
+def render_markdown_page(page: ExperimentPage, name: str) -> str:
+    """Return a page in Markdown, given the name of its file without suffix."""
+    plots = {title: _plot_name(name, title) for title in page.plots}
+    return render_template("experiment.md.j2", page=page, text=Markdown(page.text), plots=plots)
+
+
+def render_html_page(page: ExperimentPage, _: str = "") -> str:
+    """Return a page in HTML, with its plots in it."""
     return render_page(
         "experiment.html.j2",
         styles=("base.css", "site.css"),
@@ -126,6 +162,33 @@ def render_experiment_html(folder: Path, reports: Path, estimates: Estimates | N
         text=MarkdownIt("js-default").render(page.text),
         leaderboard=f"../{LEADERBOARD_PAGE}",
     )
+
+
+def experiment_pages(
+    experiments: Path, reports: Path, estimates: Estimates | None = None, *, as_html: bool = False
+) -> dict[str, str]:
+    """Return the pages of the experiments that have run, with their plots, by file name.
+
+    Raises
+    ------
+    ReportError
+        As `make_page`.
+    """
+    estimates = estimates or Estimates()
+    report_name, suffix, render = (
+        (REPORT_PAGE, ".html", render_html_page) if as_html else (REPORT_NAME, ".md", render_markdown_page)
+    )
+    pages = {
+        folder.name: (read_experiment(folder), make_page(folder, reports, estimates, report_name))
+        for folder in complete_experiments(experiments, reports)
+    }
+    files = {}
+    for name, (_, page) in pages.items():
+        files[f"{name}{suffix}"] = render(page, name)
+        files |= {_plot_name(name, title): svg for title, svg in page.plots.items()}
+    if any(experiment.answer for experiment, _ in pages.values()):
+        files[f"{QUESTIONS}{suffix}"] = render(make_questions(pages, suffix), QUESTIONS)
+    return files
 
 
 def write_experiments(experiments: Path, reports: Path) -> list[Path]:
@@ -138,160 +201,26 @@ def write_experiments(experiments: Path, reports: Path) -> list[Path]:
     """
     changed = []
     with lock_reports(reports), open_cache(reports) as known:
-        for path, content in _pages(experiments, reports, known).items():
-            if not path.is_file() or path.read_text(encoding="utf-8") != content:
-                atomic_write(path, content)
-                changed.append(path)
+        for path, content in _changed(experiments, reports, known):
+            atomic_write(path, content)
+            changed.append(path)
     return changed
 
 
 def check_experiments(experiments: Path, reports: Path, known: Cache | None = None) -> list[str]:
     """Return the pages that are missing, or differ from what the reports say."""
-    return [
-        str(path)
-        for path, content in _pages(experiments, reports, known).items()
-        if not path.is_file() or path.read_text(encoding="utf-8") != content
-    ]
+    return [str(path) for path, _ in _changed(experiments, reports, known)]
 
 
-def _pages(experiments: Path, reports: Path, known: Cache | None) -> dict[Path, str]:
-    estimates = Estimates(known)
-    return {
-        reports / f"{folder.name}.md": render_experiment(folder, reports, estimates)
-        for folder in complete_experiments(experiments, reports)
-    }
+def _changed(experiments: Path, reports: Path, known: Cache | None) -> Iterator[tuple[Path, str]]:
+    for name, content in experiment_pages(experiments, reports, Estimates(known)).items():
+        path = reports / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != content:
+            yield path, content
 
 
-@dataclass(frozen=True)
-class _Comparison:
-    """The runs of an experiment on one collection."""
-
-    experiment: Experiment
-    collection: str
-    folder: Path
-    shown: MeasureSet
-    table_of: Callable[[str], StoredRanks]
-    estimates: Estimates
-    report_name: str
-
-    @property
-    def claims(self) -> list[Claim]:
-        """The claims that are tested on the collection."""
-        return [each for each in self.experiment.claims if self.collection in (each.collections or [self.collection])]
-
-    def differences(self) -> list[list[RecipeDifference]]:
-        """Return, for each claim, the differences from the runs that its run should be better than."""
-        return [[self._difference(claim, other) for other in claim.better_than] for claim in self.claims]
-
-    def section(self, tested: Sequence[Sequence[tuple[RecipeDifference, float]]]) -> Section:
-        """Return the section of the collection; `tested` has the differences of each claim with corrected p-values."""
-        experiment, runs = self.experiment, self.experiment.runs
-        values = [Column(label, partial(show_macro, figure)) for figure, label in MACRO_LABELS.items()]
-        changes = [Column(label, numeric=True) for label in MACRO_LABELS.values()]
-        claims = [Column("claim"), Column("better than, by"), Column("p, Holm", numeric=True), Column("verdict")]
-        rows: list[list[Entry]] = [[self._link(run), *self._intervals(run.label)] for run in runs]
-        changed: list[list[Entry]] = [
-            [run.label, *map(show_change, MACRO_MEASURES, self._intervals(run.label, experiment.start))]
-            for run in runs
-            if run.label != experiment.start
-        ]
-        seeds: list[list[Entry]] = [
-            [run.label, Link(report, f"{report}/{self.report_name}"), *self._of_report(report)]
-            for run in runs
-            if run.repeats
-            for report in run.reports
-        ]
-        published: list[list[Entry]] = [
-            [entry.label, *entry.figures[self.collection]]
-            for entry in experiment.published
-            if self.collection in entry.figures
-        ]
-        tables = [
-            Table("", [Column("run"), *values], rows),
-            Table(f"Change from {experiment.start}, of these checkpoints", [Column("run"), *changes], changed),
-            Table("Seed by seed", [Column("run"), Column("report"), *values], seeds),
-            self._bias(),
-            Table(f"Published ({experiment.source})", [Column("run"), *values], published),
-            Table("Claims", claims, list(map(self._judge, self.claims, tested))),
-        ]
-        return Section(self.collection, "", tables=[table for table in tables if table.rows])
-
-    def _bias(self) -> Table:
-        rows: list[list[Entry]] = []
-        for run in self.experiment.runs:
-            for report in run.reports:
-                found = self.estimates.of(self.table_of(report), self.shown)
-                if found.bias:
-                    figures = [found.bias.measures.get(measure) for measure in _BIAS]
-                    values = [figure.value if figure else None for figure in figures]
-                    rows.append([run.label, Link(report, f"{report}/{self.report_name}"), *values])
-        columns = [Column("run"), Column("report"), *bias_columns(_BIAS)]
-        return Table("Language bias, report by report", columns, rows)
-
-    def _link(self, run: ExperimentRun) -> Link:
-        note = f"mean of {len(run.reports)} seeds" if run.repeats else ""
-        return Link(run.label, f"{run.report}/{self.report_name}", note)
-
-    def _tables(self, label: str) -> list[StoredRanks]:
-        run = next(run for run in self.experiment.runs if run.label == label)
-        with self._naming(label):
-            return [self.table_of(report) for report in run.reports]
-
-    def _of_report(self, report: str) -> list[Interval]:
-        return [self.estimates.interval([self.table_of(report)], figure) for figure in MACRO_MEASURES]
-
-    def _intervals(self, label: str, other: str = "") -> list[Interval]:
-        return [self._interval(label, figure, other) for figure in MACRO_MEASURES]
-
-    def _interval(self, label: str, figure: str, other: str = "") -> Interval:
-        with self._naming(label):
-            against = self._tables(other) if other else ()
-            return self.estimates.interval(self._tables(label), figure, against=against)
-
-    def _difference(self, claim: Claim, other: str) -> RecipeDifference:
-        experiment = self.experiment
-        weights = [0.0] * len(experiment.runs)
-        for gain, sign in ((Gain(run=claim.run, better_than=other), 1), (claim.more_than, -1)):
-            if gain:
-                weights[experiment.recipe(gain.run)] += sign
-                weights[experiment.recipe(gain.better_than)] -= sign * claim.times
-        with self._naming(claim.run):
-            return self.estimates.contrast(
-                [self._tables(run.label) for run in experiment.runs],
-                weights,
-                claim.figure,
-                margin=-claim.by if claim.figure == RANK_DISTANCE else claim.by,
-                languages=claim.languages,
-                than_languages=claim.more_than_languages,
-                fixed=experiment.untrained,
-            )
-
-    @contextmanager
-    def _naming(self, label: str) -> Iterator[None]:
-        """Name the run in errors about it."""
-        try:
-            yield
-        except ReportError as error:
-            raise ReportError(f"{self.folder / FILE_NAME}: run {label!r}, {self.collection}: {error}") from error
-
-    def _judge(self, claim: Claim, tested: Sequence[tuple[RecipeDifference, float]]) -> list[Entry]:
-        """Return a claim, by how much its run is better than each of the others, and whether that holds."""
-        gains = [_as_gain(claim.figure, found.interval) for found, _ in tested]
-        beyond = [settle(gain.value) > claim.by for gain in gains]
-        certain = [p < SIGNIFICANT for _, p in tested]
-        runs, untrained = self.experiment.runs, self.experiment.untrained
-        few = any(len(run.reports) < 2 for n, run in enumerate(runs) if run.label in claim.runs and n not in untrained)
-        if any(sure and not better for sure, better in zip(certain, beyond, strict=True)):
-            verdict = "did not hold"
-        else:
-            verdict = "held" if all(certain) and not few else "open"
-        times = f"{claim.times:.2f} × " if claim.times != 1 else ""
-        shown = [
-            f"{times}{other}: {show_change(claim.figure, gain)}"
-            for other, gain in zip(claim.better_than, gains, strict=True)
-        ]
-        p_values = [NO_VALUE if math.isnan(p) else show_p(p) for _, p in tested]
-        return [claim.text, "; ".join(shown), "; ".join(p_values), f"{verdict} (one seed)" if few else verdict]
+def _plot_name(name: str, collection: str) -> str:
+    return f"{name}.{collection_stem(collection)}.svg"
 
 
 def _find(collection: str, reports: Path, report: str) -> StoredRanks:
@@ -317,10 +246,3 @@ def _training(experiment: Experiment, name: str, models: dict[str, ModelResults]
             )
         ],
     )
-
-
-def _as_gain(figure: Figure, difference: Interval) -> Interval:
-    """Turn a difference round where lower is better."""
-    if figure != RANK_DISTANCE:
-        return difference
-    return Interval(-difference.value, -difference.high, -difference.low)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from babelrank.errors import ReportError
 from babelrank.files import read_toml
 from babelrank.reporting.experiment_runs import expand_runs
+from babelrank.reporting.report import find_report
 from babelrank.reporting.results_file import FILE_NAME as RESULTS
 
 FILE_NAME = "experiment.toml"
@@ -98,6 +99,8 @@ class Experiment(_Table):
     claims: tuple[Claim, ...] = ()
     budget: float | None = Field(default=None, gt=0)  # hours that all runs may take together
     evaluation: Evaluation = Evaluation()
+    answer: str = ""  # to the question that the title asks, in two sentences
+    limits: str = ""  # what the answer does not show
 
     def recipe(self, label: str) -> int:
         """Return the position of a run."""
@@ -121,7 +124,10 @@ def read_experiment(folder: Path) -> Experiment:
     raw = read_toml(path, ReportError)
     try:
         experiment = Experiment.model_validate(expand_runs(raw))
-    except (ValidationError, ReportError) as error:
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise ReportError(f"{path}: {wrong}.") from error
+    except ReportError as error:
         raise ReportError(f"{path}: {error}") from error
     for run in experiment.runs:
         if len(set(run.reports)) < len(run.reports):
@@ -147,9 +153,12 @@ def experiment_folders(experiments: Path) -> list[Path]:
 
 
 def complete_experiments(experiments: Path, reports: Path) -> list[Path]:
-    """Return the folders of the experiments all of whose reports are there: others have no page yet."""
+    """Return the folders of the experiments that have all reports, on all collections: others have no page yet."""
     return [folder for folder in experiment_folders(experiments) if _is_complete(read_experiment(folder), reports)]
 
 
 def _is_complete(experiment: Experiment, reports: Path) -> bool:
-    return all((reports / name / RESULTS).is_file() for run in experiment.runs for name in run.reports)
+    names = [name for run in experiment.runs for name in run.reports]
+    if not all((reports / name / RESULTS).is_file() for name in names):
+        return False
+    return all({*experiment.collections} <= {*find_report(name, reports).collections} for name in names)

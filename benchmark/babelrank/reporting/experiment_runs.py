@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from babelrank.errors import ReportError
 from babelrank.reporting.names import slug
 
+CHECKPOINTS = "checkpoints"  # folder of an experiment's trained models, by report
+
 
 class _RunEntry(BaseModel):
     """A run as the file has it; see experiments/README.md."""
@@ -24,6 +26,7 @@ class _RunEntry(BaseModel):
     repeats: tuple[str, ...] = ()
     config: str | None = None
     model: str | None = None
+    checkpoints: str | None = None  # folder of an experiment: its checkpoints of these reports are evaluated
     transforms: tuple[str, ...] = ()  # of the vectors, as `babelrank submit --transform` takes them
     grid: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = {}
     seeds: tuple[Annotated[int, Field(ge=0, strict=True)], ...] | None = None  # the experiment's by default
@@ -42,7 +45,8 @@ class PlannedReport:
     config
         File with the configuration of the training run, next to the experiment's own; None if nothing is trained.
     model
-        Model that is evaluated as it is; None for a trained one, and for a report that is not made here.
+        Model that is evaluated as it is, or checkpoint of another experiment; None for one that is trained here, and
+        for a report that is not made here.
     overrides
         Keys of the configuration by table, with the values of this run.
     transforms
@@ -85,9 +89,10 @@ def plan_reports(raw: Mapping[str, Any]) -> list[PlannedReport]:
     by_seed: dict[int, list[PlannedReport]] = {}
     for entry, values in _expand(raw):
         for repeat, (name, seed) in enumerate(_reports(entry, _seeds(raw))):
-            settings = values if seed is None else {**values, "schedule.seed": seed}
+            settings = values if seed is None or not entry.config else {**values, "schedule.seed": seed}
+            model = f"{entry.checkpoints}/{CHECKPOINTS}/{name}" if entry.checkpoints else entry.model
             by_seed.setdefault(repeat, []).append(
-                PlannedReport(entry.label, name, entry.config, entry.model, _nest(settings), entry.transforms)
+                PlannedReport(entry.label, name, entry.config, model, _nest(settings), entry.transforms)
             )
     planned = [each for repeat in sorted(by_seed) for each in by_seed[repeat]]
     names = [each.report for each in planned]
@@ -108,10 +113,13 @@ def _expand(raw: Mapping[str, Any]) -> Iterator[tuple[_RunEntry, dict[str, Any]]
         except ValidationError as error:
             first = error.errors()[0]
             raise ReportError(f"runs[{number}].{'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
-        if (entry.grid and entry.config is None) or (entry.config and entry.model):
-            raise ReportError(f"runs[{number}]: 'grid' is for a run with 'config', and 'model' for one without.")
-        if entry.transforms and not (entry.config or entry.model):
-            raise ReportError(f"runs[{number}]: 'transforms' is for a run with 'config' or 'model'.")
+        made = [name for name in ("config", "model", "checkpoints") if getattr(entry, name) is not None]
+        if len(made) > 1:
+            raise ReportError(f"runs[{number}]: {' and '.join(map(repr, made))} exclude each other.")
+        if entry.grid and entry.config is None:
+            raise ReportError(f"runs[{number}]: 'grid' is for a run with 'config'.")
+        if entry.transforms and not made:
+            raise ReportError(f"runs[{number}]: 'transforms' is for a run with 'config', 'model' or 'checkpoints'.")
         for combination in product(*entry.grid.values()):
             values = dict(zip(entry.grid, combination, strict=True))
             short = {key.rpartition(".")[2]: value for key, value in values.items()}
@@ -149,6 +157,6 @@ def _seeds(raw: Mapping[str, Any]) -> list[int]:
 def _reports(entry: _RunEntry, seeds: Sequence[int]) -> list[tuple[str, int | None]]:
     """Return the reports of a run, and the seed of each; None where the configuration says it."""
     seeds = seeds if entry.seeds is None else entry.seeds
-    if entry.config is None or entry.repeats or not seeds:
+    if not (entry.config or entry.checkpoints) or entry.repeats or not seeds:
         return [(entry.report, None), *((name, None) for name in entry.repeats)]
     return [(entry.report, seeds[0]), *((f"{entry.report}-seed-{seed}", seed) for seed in seeds[1:])]

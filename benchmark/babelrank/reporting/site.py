@@ -13,7 +13,7 @@ from babelrank.reporting.boards import Board
 from babelrank.reporting.cache import FILE_NAME as CACHE_NAME
 from babelrank.reporting.cache import Cache
 from babelrank.reporting.estimates import Estimates
-from babelrank.reporting.experiment import render_experiment, render_experiment_html
+from babelrank.reporting.experiment import QUESTIONS, experiment_pages
 from babelrank.reporting.experiment_file import complete_experiments, read_experiment
 from babelrank.reporting.html_page import render_page
 from babelrank.reporting.html_report import REPORT_PAGE
@@ -61,13 +61,15 @@ def build_site(reports: Path, experiments: Path, folder: Path) -> Path:
         for source in pages:
             for path in source.glob("*.toml"):
                 atomic_write(target / "experiments" / source.name / path.name, path.read_bytes(), flush=False)
-            stem = target / "reports" / source.name
-            atomic_write(stem.with_name(f"{source.name}.md"), render_experiment(source, reports, estimates))
-            atomic_write(stem.with_name(f"{source.name}.html"), render_experiment_html(source, reports, estimates))
+        for as_html in (False, True):
+            for name, content in experiment_pages(experiments, reports, estimates, as_html=as_html).items():
+                atomic_write(target / "reports" / name, content, flush=False)
         boards = read_boards(target / "reports", target, cache) if results else []
         atomic_write(target / LEADERBOARD, render_leaderboard(boards))
         atomic_write(target / LEADERBOARD_PAGE, render_leaderboard_html(boards, nav=[(INDEX, "Start")]))
         titles = [Link(read_experiment(each).title, f"reports/{each.name}.html") for each in pages]
+        if (target / "reports" / f"{QUESTIONS}.html").is_file():
+            titles.insert(0, Link("Questions and answers", f"reports/{QUESTIONS}.html"))
         atomic_write(target / INDEX, _render_index(results, boards, titles))
     except OSError as error:
         raise ReportError(f"{error.filename or folder}: cannot be written ({error.strerror or error}).") from error

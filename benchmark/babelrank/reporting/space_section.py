@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from statistics import fmean
 from typing import Any
 
 from babelrank.analysis.settings import Cell, Matrix
@@ -198,3 +199,27 @@ def _language_table(space: Space) -> Table:
         ],
         note=f"The language probe finds each language in at least {_CERTAIN:.1%} of its texts." if certain else "",
     )
+
+
+SPACE_FIGURES = ("centroid distance ↓", "language probe", "translation found", "hubness ↓")
+
+
+def space_figures(space: Space) -> list[Cell]:
+    """Return `SPACE_FIGURES`: four numbers about how far languages are aligned.
+
+    The mean cosine distance between languages' mean passages, the accuracy of a probe that names a passage's language,
+    the mean share of passages whose nearest neighbour in another language is their translation, and the skewness of how
+    often passages are among the ten nearest of queries.
+    """
+    passages, retrieval, hubs = space.passages, space.parallel_retrieval, space.query_hubs
+    return [
+        _mean_across(passages.centroid_cosine) if passages else None,
+        passages.language_probe.accuracy if passages and passages.language_probe else None,
+        _mean_across(retrieval.precision) if retrieval else None,
+        hubs.skewness if hubs else None,
+    ]
+
+
+def _mean_across(matrix: Matrix) -> Cell:
+    known = [value for i, row in enumerate(matrix) for j, value in enumerate(row) if i != j and value is not None]
+    return fmean(known) if known else None

@@ -22,7 +22,7 @@ from babelrank.errors import TrainingError
 from babelrank.files import atomic_write, read_toml
 from babelrank.observer import Observer
 from babelrank.reporting.experiment_file import read_experiment
-from babelrank.reporting.experiment_runs import PlannedReport, plan_reports
+from babelrank.reporting.experiment_runs import CHECKPOINTS, PlannedReport, plan_reports
 from babelrank.reporting.results import Results
 from babelrank.reporting.results_file import FILE_NAME as RESULTS
 from babelrank.training.assembly import load_models
@@ -36,7 +36,6 @@ from babelrank.training.plan import make_plan
 from babelrank.training.run import as_json, with_new_keys
 
 FILE_NAME = "experiment.toml"
-CHECKPOINTS = "checkpoints"
 _TEXTS_TIMED = 64
 
 Train = Callable[[TrainingConfig], Path]  # a configuration -> folder of the checkpoint
@@ -236,7 +235,12 @@ def _step(
     evaluation: Mapping[str, Any],
 ) -> Step:
     if planned.model is not None:
-        planned = replace(planned, model=expand_name(planned.model, folder / FILE_NAME, "runs.model"))
+        model = expand_name(planned.model, folder / FILE_NAME, "runs.model")
+        if planned.model.startswith(".") and not Path(model).is_dir():
+            raise TrainingError(
+                f"{folder / FILE_NAME}: run {planned.label!r}: there is no folder {model}; run its experiment first."
+            )
+        planned = replace(planned, model=model)
     for text in planned.transforms:
         parse_transform(text)
     checkpoint = folder.resolve() / CHECKPOINTS / planned.report
