@@ -1,5 +1,6 @@
 """An experiment.toml as its page reads it: runs, published figures, claims."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -125,7 +126,7 @@ def read_experiment(folder: Path) -> Experiment:
     try:
         experiment = Experiment.model_validate(expand_runs(raw))
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}{_given(each)}" for each in error.errors())
         raise ReportError(f"{path}: {wrong}.") from error
     except ReportError as error:
         raise ReportError(f"{path}: {error}") from error
@@ -162,3 +163,7 @@ def _is_complete(experiment: Experiment, reports: Path) -> bool:
     if not all((reports / name / RESULTS).is_file() for name in names):
         return False
     return all({*experiment.collections} <= {*find_report(name, reports).collections} for name in names)
+
+
+def _given(error: Mapping[str, Any]) -> str:
+    return f", not {error['input']!r}" if isinstance(error["input"], str | int | float) else ""
