@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from babelrank.reporting.experiment_file import read_experiment
 from babelrank.reporting.experiment_runs import expand_runs, plan_reports
 from babelrank.training.experiments import estimate_seconds, plan_experiment, run_experiment
 from observers import RecordingTrainingObserver
-from paths import EXPERIMENTS
+from paths import EXPERIMENTS, REPORTS
 
 GRID = {
     "label": "hybrid, α = {alpha}",
@@ -107,7 +108,7 @@ def test_an_experiment_without_grid_and_seeds_stays_as_it_is():
         (GRID | {"report": "{beta}"}, r"can hold these names in braces: \{alpha\}"),
         (GRID | {"report": "same"}, "same is the report of two runs"),
         ({"label": "a", "report": "a", "grid": {"schedule.alpha": [0.5]}}, "'grid' is for a run with 'config'"),
-        (GRID | {"model": "org/model"}, "'model' for one without"),
+        (GRID | {"model": "org/model"}, "'config' and 'model' exclude each other"),
     ],
 )
 def test_a_run_that_is_not_valid_is_refused(run, problem):
@@ -325,6 +326,14 @@ runs = [{label = "α = 0.5", report = "a-0.5", checkpoints = ".."}]
     checkpoints = (experiment / "checkpoints").resolve()
     assert given == [(checkpoints / name, ("sample:es",), name) for name in ("a-0.5", "a-0.5-seed-7")]
     assert Doing(experiment / "reports").run(folder) == []
+    shutil.rmtree(experiment / "checkpoints")  # as on a machine that has the reports alone
+    for name in ("a-0.5", "a-0.5-seed-7"):
+        shutil.copytree(REPORTS / "bm25", experiment / "reports" / name, dirs_exist_ok=True)
+    with pytest.raises(TrainingError, match="run its experiment first"):
+        plan_experiment(folder, experiment / "reports")
+    path = folder / "experiment.toml"
+    path.write_text(path.read_text().replace("sample:es", "mlqa-r"))
+    assert all(step.done for step in plan_experiment(folder, experiment / "reports").steps)
     assert read_experiment(folder).runs[0].reports == ("a-0.5", "a-0.5-seed-7")
 
 
@@ -341,9 +350,16 @@ def test_a_report_is_called_as_its_folder(experiment):
 def test_the_experiments_of_this_project_can_be_planned(folder, monkeypatch, tmp_path):
     for name in ("BABELRANK_DATA", "ME5_SMALL", "ME5_CENTERED"):
         monkeypatch.setenv(name, str(tmp_path))
-    planned = plan_experiment(folder, EXPERIMENTS.parent / "reports")
-    assert planned.steps
-    assert planned.budget
+    problem = ""
+    try:
+        planned = plan_experiment(folder, EXPERIMENTS.parent / "reports")
+    except TrainingError as error:
+        problem = str(error)
+    if "checkpoints = " in (folder / "experiment.toml").read_text() and problem:
+        assert problem.endswith("run its experiment first.")  # as its checkpoints are not committed
+    else:
+        assert planned.steps
+        assert planned.budget
 
 
 def test_a_configuration_that_no_file_can_be_is_refused(experiment, tmp_path):

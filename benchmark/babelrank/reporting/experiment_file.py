@@ -1,6 +1,6 @@
 """An experiment.toml as its page reads it: runs, published figures, claims."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -158,11 +158,16 @@ def complete_experiments(experiments: Path, reports: Path) -> list[Path]:
     return [folder for folder in experiment_folders(experiments) if _is_complete(read_experiment(folder), reports)]
 
 
+def has_collections(reports: Path, name: str, collections: Sequence[str]) -> bool:
+    """Tell whether there is a report of this name, with these collections."""
+    return (reports / name / RESULTS).is_file() and {*collections} <= {*find_report(name, reports).collections}
+
+
 def _is_complete(experiment: Experiment, reports: Path) -> bool:
     names = [name for run in experiment.runs for name in run.reports]
-    if not all((reports / name / RESULTS).is_file() for name in names):
-        return False
-    return all({*experiment.collections} <= {*find_report(name, reports).collections} for name in names)
+    return all((reports / name / RESULTS).is_file() for name in names) and all(
+        has_collections(reports, name, experiment.collections) for name in names
+    )
 
 
 def _given(error: Mapping[str, Any]) -> str:

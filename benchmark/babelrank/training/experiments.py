@@ -21,7 +21,7 @@ from babelrank.encoding.transforms import parse_transform
 from babelrank.errors import TrainingError
 from babelrank.files import atomic_write, read_toml
 from babelrank.observer import Observer
-from babelrank.reporting.experiment_file import read_experiment
+from babelrank.reporting.experiment_file import has_collections, read_experiment
 from babelrank.reporting.experiment_runs import CHECKPOINTS, PlannedReport, plan_reports
 from babelrank.reporting.results import Results
 from babelrank.reporting.results_file import FILE_NAME as RESULTS
@@ -237,6 +237,8 @@ def _step(
     if planned.model is not None:
         model = expand_name(planned.model, folder / FILE_NAME, "runs.model")
         if planned.model.startswith(".") and not Path(model).is_dir():
+            if has_collections(reports, planned.report, collections):
+                return Step(planned, None, Path(model).with_suffix(".json"), {}, done=True)
             raise TrainingError(
                 f"{folder / FILE_NAME}: run {planned.label!r}: there is no folder {model}; run its experiment first."
             )
