@@ -301,7 +301,6 @@ def test_an_evaluation_that_cannot_be_is_refused(experiment, option):
 
 
 def test_checkpoints_of_another_experiment_are_evaluated(experiment, tmp_path):
-    Doings(experiment / "reports").run(experiment)
     folder = tmp_path / "later"
     folder.mkdir()
     (folder / "experiment.toml").write_text("""
@@ -314,6 +313,7 @@ runs = [{label = "α = 0.5", report = "a-0.5", checkpoints = ".."}]
 """)
     with pytest.raises(TrainingError, match=r"run 'α = 0.5': there is no folder .*a-0.5; run its experiment first"):
         plan_experiment(folder, experiment / "reports")
+    Doings(experiment / "reports").run(experiment)
     for name in ("a-0.5", "a-0.5-seed-7"):
         (experiment / "checkpoints" / name).mkdir()
     given = []
