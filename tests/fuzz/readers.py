@@ -1,6 +1,5 @@
 """What babelrank reads that others wrote: for each kind of file a sample that loads, and how it is loaded."""
 
-import gzip
 import json
 import shutil
 import tempfile
@@ -8,12 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from safetensors.numpy import save
 
 import babelrank
@@ -21,7 +17,7 @@ from babelrank.checkpoints import METADATA_FILE, read_training_metadata, trained
 from babelrank.data.afriqa import load_afriqa
 from babelrank.data.collection import Collection
 from babelrank.data.lareqa import load_lareqa
-from babelrank.data.miracl import load_miracl, topics_pattern
+from babelrank.data.miracl import load_miracl
 from babelrank.data.ntrex import load_ntrex
 from babelrank.ranking.run_files import read_run
 from babelrank.ranking.runs import rank_run, resolve
@@ -34,9 +30,22 @@ from babelrank.training.config_file import load_config
 from babelrank.training.experiments import plan_experiment
 from babelrank.training.jsonl_rows import JsonlRows
 from babelrank_adapters.openai_endpoint import Endpoint
+from fuzz.collection_files import (
+    Files,
+    afriqa,
+    beir,
+    configured,
+    json_bytes,
+    lareqa,
+    lines_bytes,
+    local,
+    miracl,
+    mteb,
+    ntrex,
+    parquet_bytes,
+    table,
+)
 from toy_reports import toy_ranks, toy_results
-
-Files = Mapping[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -58,20 +67,6 @@ class Reader:
     always_loads: bool = False
 
 
-def _json(document: object) -> bytes:
-    return json.dumps(document).encode()
-
-
-def _lines(*records: object) -> bytes:
-    return b"".join(_json(record) + b"\n" for record in records)
-
-
-def _parquet(**columns: object) -> bytes:
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(columns), sink)
-    return sink.getvalue().to_pybytes()
-
-
 def _use(collection: Collection) -> None:
     """Read all that a submission reads."""
     for block in collection.passages.blocks():
@@ -82,101 +77,8 @@ def _use(collection: Collection) -> None:
 # --- collections ---
 
 
-def _lareqa() -> Files:
-    def paragraph(lang: str) -> dict[str, Any]:
-        return {
-            "context": f"{lang} One. Two.",
-            "sentences": [f"{lang} One.", "Two."],
-            "sentence_breaks": [[0, 7], [8, 12]],
-            "qas": [{"id": f"q{i}", "question": f"{lang} {i}?", "answers": [{"answer_start": 8 * i}]} for i in (0, 1)],
-        }
-
-    return {f"{lang}.json": _json({"data": [{"paragraphs": [paragraph(lang)]}]}) for lang in ("de", "en")}
-
-
 def _read_lareqa(folder: Path) -> None:
     _use(load_lareqa("made", {lang: folder / f"{lang}.json" for lang in ("de", "en")}))
-
-
-_CORPUS = [{"_id": f"d{i}", "title": "A", "text": f"text {i}"} for i in range(3)]
-_QUERIES = [{"_id": f"q{i}", "text": f"query {i}"} for i in range(2)]
-
-
-def _beir() -> Files:
-    return {
-        "corpus.jsonl": _lines(*_CORPUS),
-        "queries.jsonl": _lines(*_QUERIES),
-        "qrels/test.tsv": b"query-id\tcorpus-id\tscore\nq0\td0\t2\nq1\td1\t1\nq1\td2\t0\n",
-        "README.md": b"---\nlanguage:\n- de\nlicense: mit\n---\n# Made\n",
-    }
-
-
-def _mteb() -> Files:
-    def table(records: list[dict[str, str]]) -> bytes:
-        return _parquet(**{name: [record[name] for record in records] for name in records[0]})
-
-    qrels = {"query-id": ["q0", "q1"], "corpus-id": ["d0", "d1"], "score": [1, 2]}
-    return {
-        "corpus/test-00000-of-00001.parquet": table(_CORPUS),
-        "queries/test-00000-of-00001.parquet": table(_QUERIES),
-        "qrels/test-00000-of-00001.parquet": _parquet(**qrels),
-    }
-
-
-def _local() -> Files:
-    passages = [{"id": f"p{i}", "lang": lang, "text": f"{lang} {i}"} for i, lang in enumerate(("de", "en", "tr"))]
-    queries = [{"id": f"q-{lang}", "lang": lang, "text": f"{lang}?", "question": "q"} for lang in ("de", "en")]
-    return {
-        "passages.jsonl": _lines(*passages),
-        "queries.jsonl": _lines(*queries),
-        "qrels.tsv": b"q-de\tp0\t1\nq-de\tp1\t2\nq-en\tp0\t1\nq-en\tp1\t1\n",
-    }
-
-
-def _table() -> Files:
-    return {"faq.csv": b"id,question,answer,language\n1,Who?,Ann.,en\n1,Wer?,Ann.,de\n2,,Bob.,en\n"}
-
-
-def _miracl() -> Files:
-    passages = _lines(*({"docid": f"{i}#0", "title": "A", "text": f"text {i}"} for i in range(3)))
-    return {
-        topics_pattern("sw", "topics"): b"1\tNani?\n2\tWapi?\n",
-        topics_pattern("sw", "qrels"): b"1\tQ0\t0#0\t1\n2\tQ0\t1#0\t1\n",
-        "miracl-corpus-v1.0-sw/docs-0.jsonl.gz": gzip.compress(passages, mtime=0),
-    }
-
-
-def _configured() -> Files:
-    """A repository with a configuration for each language, as MTEB's are."""
-    card = "---\nconfigs:\n"
-    files = {}
-    for lang in ("de", "en"):
-        for part, content in (("corpus", _CORPUS), ("queries", _QUERIES)):
-            card += f"- config_name: {lang}-{part}\n  data_files:\n  - split: test\n    path: {lang}/{part}.jsonl\n"
-            files[f"{lang}/{part}.jsonl"] = _lines(*content)
-        card += f"- config_name: {lang}-qrels\n  data_files:\n  - split: test\n    path: {lang}/qrels.jsonl\n"
-        files[f"{lang}/qrels.jsonl"] = _lines({"query-id": "q0", "corpus-id": "d0", "score": 1})
-    return {**files, "README.md": f"{card}---\n# Made\n".encode()}
-
-
-def _ntrex() -> Files:
-    lines = [f"Line {i}." for i in range(8)]
-    texts = {
-        code: "".join(f"{code} {line}\n" for line in lines).encode() for code in ("src.eng", "ref.deu", "ref.zho-CN")
-    }
-    return {
-        "DOCUMENT_IDS.tsv": "".join(f"document-{i // 4}\n" for i in range(8)).encode(),
-        "LANGUAGES.tsv": b"deu\tGerman\nzho-CN\tChinese\n",
-        **{f"NTREX-128/newstest2019-{code}.txt": text for code, text in texts.items()},
-    }
-
-
-def _afriqa() -> Files:
-    record = {"question_lang": "Nani?", "question_translated": "Who?", "title": "Ann", "context": "Ann ran."}
-    answer = {"answer_pivot": {"answer_start": [0], "text": ["Ann"]}, "answer_lang": "Ann"}
-    place = "data/gold_passages/{0}/gold_span_passages.afriqa.{0}.{1}.test.json"
-    records = [{"id": str(i), **record, **answer, "context": f"Ann ran {i}."} for i in range(2)]
-    return {place.format(code, pivot): _lines(*records) for code, pivot in (("swa", "en"), ("fon", "fr"))}
 
 
 def _load(spec: str) -> Callable[[Path], None]:
@@ -189,7 +91,7 @@ def _load(spec: str) -> Callable[[Path], None]:
 @cache
 def _known() -> Collection:
     with tempfile.TemporaryDirectory() as folder:
-        write(Path(folder), _local())
+        write(Path(folder), local())
         return babelrank.load_collection(f"local:{folder}").with_passages_in_memory()
 
 
@@ -258,7 +160,7 @@ def _examples() -> Files:
         {"id": i, "query": {"en": f"q {i}", "de": "f"}, "passage": {"en": f"a {i}"}, "negatives": [{"en": "n"}]}
         for i in range(3)
     ]
-    return {"examples.jsonl": _lines(*records)}
+    return {"examples.jsonl": lines_bytes(*records)}
 
 
 def _read_examples(folder: Path) -> None:
@@ -320,7 +222,7 @@ def _metadata() -> Files:
         "contamination": {"collections": ["xquad-r"]},
     }
     own = {"examples": [{"examples": 3, "dropped": 1}], "languages": ["de"], "steps": 1, "config": config}
-    return {METADATA_FILE: _json({**own, "averaged_with": [own], "base_model": own})}
+    return {METADATA_FILE: json_bytes({**own, "averaged_with": [own], "base_model": own})}
 
 
 def _read_metadata(folder: Path) -> None:
@@ -336,9 +238,9 @@ def _embeddings(suffix: str) -> Files:
     files = {}
     for side, ids in sides.items():
         vectors = np.arange(2 * len(ids), dtype=np.float32).reshape(-1, 2) + 1
-        files[f"{side}.jsonl"] = _lines(*({"id": name, "lang": "en", "text": name} for name in ids))
+        files[f"{side}.jsonl"] = lines_bytes(*({"id": name, "lang": "en", "text": name} for name in ids))
         if suffix == "parquet":
-            files[f"{side}.parquet"] = _parquet(id=ids, vector=list(vectors))
+            files[f"{side}.parquet"] = parquet_bytes(id=ids, vector=list(vectors))
             continue
         files[f"{side}.ids.txt"] = "".join(f"{name}\n" for name in ids).encode()
         with tempfile.TemporaryFile() as file:
@@ -357,7 +259,7 @@ def _read_embeddings(folder: Path) -> None:
 def _answer() -> Files:
     data = [{"object": "embedding", "index": i, "embedding": [1.0, 2.0 + i]} for i in range(2)]
     body = {"object": "list", "data": data, "model": "made", "usage": {"total_tokens": 3}}
-    return {"body.json": _json(body), "head.json": _json({"status": 200, "headers": {"retry-after": "0"}})}
+    return {"body.json": json_bytes(body), "head.json": json_bytes({"status": 200, "headers": {"retry-after": "0"}})}
 
 
 class _CannedEndpoint(Endpoint):
@@ -399,15 +301,15 @@ def _read_model(folder: Path) -> None:
 
 
 READERS: dict[str, Reader] = {
-    "lareqa": Reader(_lareqa, _read_lareqa),
-    "beir": Reader(_beir, _load("beir:{}")),
-    "mteb": Reader(_mteb, _load("beir:{}@de")),
-    "local": Reader(_local, _load("local:{}")),
-    "configurations": Reader(_configured, _load("hf:{}")),
-    "ntrex": Reader(_ntrex, lambda folder: _use(load_ntrex("ntrex", folder))),
-    "afriqa": Reader(_afriqa, lambda folder: _use(load_afriqa("afriqa", folder))),
-    "table": Reader(_table, _load("local:{}/faq.csv")),
-    "miracl": Reader(_miracl, lambda folder: _use(load_miracl("sw", folder, folder=folder))),
+    "lareqa": Reader(lareqa, _read_lareqa),
+    "beir": Reader(beir, _load("beir:{}")),
+    "mteb": Reader(mteb, _load("beir:{}@de")),
+    "local": Reader(local, _load("local:{}")),
+    "configurations": Reader(configured, _load("hf:{}")),
+    "ntrex": Reader(ntrex, lambda folder: _use(load_ntrex("ntrex", folder))),
+    "afriqa": Reader(afriqa, lambda folder: _use(load_afriqa("afriqa", folder))),
+    "table": Reader(table, _load("local:{}/faq.csv")),
+    "miracl": Reader(miracl, lambda folder: _use(load_miracl("sw", folder, folder=folder))),
     "run": Reader(_run, _read_run),
     "results": Reader(_only(".json"), _read_results),
     "report": Reader(_report, _board),
