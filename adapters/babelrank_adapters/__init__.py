@@ -1,1 +1,1 @@
-"""Encoders behind the harness's protocol, each found by its entry point."""
+"""The built-in adapters. Each is found by its entry point."""

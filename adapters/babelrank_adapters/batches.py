@@ -1,4 +1,4 @@
-"""A batch that does not fit in memory is halved and tried again."""
+"""Halve batches that do not fit in memory, and try again."""
 
 import gc
 from collections.abc import Callable
@@ -13,18 +13,18 @@ _Result = TypeVar("_Result")
 
 
 class BatchSize:
-    """How many texts a model sees at once: as many as were asked for, or as fit in memory."""
+    """The number of texts per batch: the requested number, or as many as fit in memory."""
 
     def __init__(self, size: int) -> None:
         self.size = size
 
     def run(self, encode: Callable[[int], _Result]) -> _Result:
-        """Return what `encode` makes of the largest batch size that fits; smaller ones are kept for later calls.
+        """Return the result of `encode` with the largest batch size that fits. Later calls keep a reduced size.
 
         Raises
         ------
         EncoderError
-            Not even a single text fits.
+            A single text does not fit.
         """
         while True:
             try:
@@ -43,7 +43,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _free_memory() -> None:
-    """Give back what the failed batch held."""
+    """Release the memory of the failed batch."""
     import torch
 
     gc.collect()

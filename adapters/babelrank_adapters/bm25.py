@@ -1,7 +1,7 @@
-"""BM25 over words and character n-grams, weighed by bm25s' formulas in the pool that is ranked.
+"""BM25 over words and character n-grams, with bm25s' formulas, weighted in the pool that is ranked.
 
-Robertson & Zaragoza 2009, doi 10.1561/1500000019; bm25s: Lù 2024, arXiv 2407.03618. A text becomes a count per term, a
-term's column is a hash, so that there is no vocabulary to keep; idf and average length come in when the pool is known.
+Robertson & Zaragoza 2009, doi 10.1561/1500000019; bm25s: Lù 2024, arXiv 2407.03618. A text becomes a count per term. A
+term's column is a hash, so no vocabulary is stored. The idf and average length are applied when the pool is known.
 """
 
 import unicodedata
@@ -21,29 +21,29 @@ from babelrank.errors import EncoderError, requires
 from babelrank_adapters.option_types import number, one_of, positive_integer
 
 MODEL = "bm25"
-# Columns, one per hash. A million distinct terms collide with a probability of 0.2 % once; and the number still fits a
-# double, as which JSON readers take it.
+# Columns, one per hash. With a million distinct terms, the probability of a collision is 0.2 %. The number fits into a
+# double, the number type of JSON readers.
 DIMENSION = 2**48
 _METHODS = ("lucene", "robertson", "atire", "bm25l", "bm25+")
-_DEFAULTS = {"method": "lucene", "k1": 1.5, "b": 0.75, "delta": 0.5, "ngram": 2}  # bm25s' own, and bigrams
+_DEFAULTS = {"method": "lucene", "k1": 1.5, "b": 0.75, "delta": 0.5, "ngram": 2}  # bm25s' defaults, and bigrams
 _DELTA_METHODS = ("bm25l", "bm25+")  # the others have no delta
-# Letters of scripts that put no spaces between words, marks included; punctuation that they share is not \w.
+# Letters and marks of scripts without spaces between words. Punctuation that they share is not \w.
 _SCRIPTS = ("Thai", "Lao", "Khmer", "Myanmar", "Han", "Hiragana", "Katakana")
 _UNSPACED = r"[\w&&[" + "".join(rf"\p{{scx={script}}}" for script in _SCRIPTS) + "]]"
-_TOKENS = 1  # raise it when texts are cut into tokens in another way, so that stored counts are not read
+_TOKENS = 1  # increase it when tokenization changes, so old stored counts are not read
 
 
 class Bm25Encoder:
-    """Queries and passages become term counts; `weigh` makes BM25 weights of the passages' counts.
+    """Encode queries and passages as term counts. `weigh` turns the passages' counts into BM25 weights.
 
-    A score, the dot product, is then bm25s' own, up to a constant per query for the methods that give a passage without
-    the term a score, too (bm25l, bm25+).
+    The score is the dot product. It equals bm25s' score, up to a constant per query for methods that also score
+    passages without the term (bm25l, bm25+).
     """
 
     def __init__(self, settings: dict[str, Any]) -> None:
         from bm25s import scoring
 
-        # Private names, hence the upper bound on bm25s in pyproject.toml; tests compare the weights with its index.
+        # Private names of bm25s, hence the upper bound in pyproject.toml. Tests compare the weights with its index.
         self._parameters = {name: settings.get(name) for name in ("k1", "b", "delta")}
         self._idf = scoring._select_idf_scorer(settings["method"])
         self._saturate = scoring._select_tfc_scorer(settings["method"])
@@ -80,7 +80,7 @@ class Bm25Encoder:
     def weigh(self, documents: csr_array) -> csr_array:
         """Turn counts into BM25 weights with the idf and the average length of `documents`: float32, same shape.
 
-        The formulas are bm25s', applied to all counts at once; its own index would count lists of terms again.
+        The formulas are bm25s', applied to all counts at once. Its index would count lists of terms again.
         """
         if not documents.nnz:  # no average length to divide by
             return documents
@@ -93,21 +93,21 @@ class Bm25Encoder:
         saturate = partial(self._saturate, l_avg=lengths.mean(), **self._parameters)
         lengths_here = np.repeat(lengths, np.diff(documents.indptr))
         weights = idf.astype(np.float32)[terms] * saturate(documents.data, lengths_here)
-        if self.info.settings["method"] in _DELTA_METHODS:  # what a passage without the term would get
+        if self.info.settings["method"] in _DELTA_METHODS:  # the weight of a passage without the term
             weights -= (idf * saturate(0, lengths.mean())).astype(np.float32)[terms]
         return csr_array((weights.astype(np.float32), documents.indices, documents.indptr), shape=documents.shape)
 
     def count_truncated(self, _texts: Sequence[str], _role: Role) -> int:
-        """Return 0: texts are read to their end."""
+        """Return 0, as texts are never cut."""
         return 0
 
 
 def tokeniser(ngram: int) -> Callable[[str], list[str]]:
     """Return a function from a text to its terms.
 
-    The text is put into NFKC and lower case. Words are runs of letters, marks, digits and underscores. A run in a
-    script without spaces between words becomes overlapping n-grams of `ngram` user-perceived characters (a Thai
-    consonant keeps the vowels and tones above and below it), or stays whole if it is shorter.
+    The text is normalised to NFKC and lower case. Words are runs of letters, marks, digits and underscores. In scripts
+    without spaces between words, a run becomes overlapping n-grams of `ngram` user-perceived characters (a Thai
+    consonant keeps the vowels and tones above and below it). Shorter runs are one term.
     """
     import regex
 

@@ -1,4 +1,4 @@
-"""What a server answers, read no further than it can need: in bytes, decompressed, and in time."""
+"""Read a server's answers with limits on size, decompressed size and time."""
 
 import time
 import zlib
@@ -13,12 +13,12 @@ _ZLIB_OR_GZIP = 47  # for zlib: either header, the largest window
 _CODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 _PLAIN = frozenset({"", "identity"})
 ACCEPTED = "gzip"  # compression that a request may ask for
-_FAILURE = 1 << 16  # bytes of an answer that is not 200; more is not shown
+_FAILURE = 1 << 16  # bytes that are read of an answer other than 200
 
 
 @dataclass(frozen=True)
 class Received:
-    """An answer in full: status, headers and the decompressed content."""
+    """A complete answer: status, headers and decompressed content."""
 
     status: int
     headers: Mapping[str, str]
@@ -26,28 +26,28 @@ class Received:
 
     @property
     def text(self) -> str:
-        """The content in one line."""
+        """The content on one line."""
         return " ".join(self.content.decode("utf-8", "replace").split())
 
 
 def receive(response: httpx.Response, limit: int, seconds: float, where: str) -> Received:
-    """Read an answer that is streamed.
+    """Read a streamed answer.
 
     Parameters
     ----------
     limit
-        Bytes that the content may have. Of an answer that is not 200 the beginning is enough.
+        Maximum bytes of the content. Of answers other than 200, only the beginning is read.
     seconds
-        Within which it must be complete.
+        Maximum time until it is complete.
 
     Raises
     ------
     EncoderError
-        It is larger or slower, or compressed in a way that was not asked for.
+        It is larger or slower, or has a compression that was not requested.
     """
     coding = response.headers.get("content-encoding", "").lower()
     if coding not in _CODINGS | _PLAIN:
-        raise EncoderError(f"{where}: the answer is compressed as {coding[:20]!r}, which was not asked for.")
+        raise EncoderError(f"{where}: the answer is compressed as {coding[:20]!r}, which was not requested.")
     failed = response.status_code != httpx.codes.OK
     if failed:
         limit = _FAILURE

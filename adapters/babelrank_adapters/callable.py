@@ -1,10 +1,9 @@
-"""The user's own Python: a function or a class, by the name of its module; see `babelrank.encoding.objects`.
+"""A user's function or class, by the name of its module; see `babelrank.encoding.objects`.
 
-`--batch-size` texts come at once. The module is looked for in the working directory first, and so is what it imports,
-whenever it does.
+It receives `--batch-size` texts per call. The module and its imports are searched in the working directory first.
 
-The fingerprint is the digest of the module's source and the name in it. Files that the function reads, modules that it
-imports and weights that it downloads are not seen: `--option version=…` says that they changed.
+The fingerprint is the digest of the module's source and the name in it. It does not cover files that the function
+reads, modules that it imports or weights that it downloads. Change `--option version=…` when they change.
 """
 
 import hashlib
@@ -35,14 +34,14 @@ def _load(model: str, options: EncoderOptions) -> ObjectEncoder:
 
 
 def _find(model: str) -> tuple[ModuleType, str, Any]:
-    """Import the module and return it with the name and what it stands for; its folder stays importable."""
+    """Import the module and return it with the name and the object of that name. Its folder stays importable."""
     match = _NAME.fullmatch(model)
     if match is None:
         raise EncoderError(f"{model!r}: expected module:function or module:Class.")
     module_name, name = match.groups()
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
-    importlib.invalidate_caches()  # the module may have been written a moment ago
+    importlib.invalidate_caches()  # the module may be new
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # importing runs the user's code
@@ -54,25 +53,25 @@ def _find(model: str) -> tuple[ModuleType, str, Any]:
 
 
 def _fingerprint(module: ModuleType, name: str, version: str | None) -> str:
-    """Return the SHA-256 (hex) of the module's file, and the name; the user's word for it if there is no file."""
+    """Return the SHA-256 (hex) of the module's file with the name; without a file, the user's version."""
     path = getattr(module, "__file__", None)
     if path is None and version is None:
-        raise EncoderError(f"{module.__name__}: has no source file; --option version=… must tell what it is.")
+        raise EncoderError(f"{module.__name__}: has no source file; set --option version=… to identify it.")
     digest = hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else "no file"
     return f"{digest} {module.__name__}:{name}"
 
 
 def _recognises(model: str, _: EncoderOptions) -> bool:
-    """Tell whether it is NAME:NAME with a module that can be imported, and not with an adapter's name for its own."""
+    """Return whether the model is NAME:NAME with an importable module, and the first name is not an adapter's."""
     match = _NAME.fullmatch(model)
     if match is None or (top := match[1].partition(".")[0]) in adapter_names():
         return False
     importlib.invalidate_caches()
-    with suppress(ValueError):  # a module that knows no origin, such as __main__
+    with suppress(ValueError):  # a module without an origin, such as __main__
         return bool(PathFinder.find_spec(top, [str(Path.cwd())]) or find_spec(top))
     return False
 
 
 ADAPTER = Adapter(
-    name="callable", models="module:function or module:Class of your own", load=_load, recognises=_recognises
+    name="callable", models="module:function or module:Class in your code", load=_load, recognises=_recognises
 )

@@ -1,14 +1,14 @@
-"""Vectors that were made elsewhere: a folder with a collection's texts and a vector for each.
+"""Vectors made with other tools: a folder with a collection's texts and a vector for each.
 
-`babelrank data export COLLECTION FOLDER` writes ``queries.jsonl`` and ``passages.jsonl``. The vectors lie next
-to them, in one of three forms:
+`babelrank data export COLLECTION FOLDER` writes ``queries.jsonl`` and ``passages.jsonl``. Put the vectors next to them,
+in one of three formats:
 
     queries.npy          shape (texts, dimension); ids in queries.ids.txt, one per line in the order of the rows
     queries.safetensors  one tensor of that shape; ids likewise
     queries.parquet      columns `id` (string) and `vector` (list of floats)
 
-For more than one collection, each has a folder of its own inside the model's. Vectors are float16, float32 or float64,
-in any order of texts; the ids tell which text each belongs to.
+For several collections, use one folder per collection inside the model's folder. Vectors are float16, float32 or
+float64, in any order; ids assign them to texts.
 """
 
 import hashlib
@@ -23,8 +23,8 @@ from babelrank.data.export import SIDES, read_texts
 from babelrank.encoding.protocol import PROMPT_NAMES, Adapter, EncoderInfo, EncoderOptions, Similarity
 from babelrank.errors import DataError, EncoderError, listed
 
-# Of the same text, encoded twice: how far vectors may lie apart, by length. Batching and half precision move them by
-# less; another prompt or another text by more.
+# Maximum relative difference between two vectors of the same text. Batching and half precision cause less; another
+# prompt or text causes more.
 _SAME = 0.02
 
 
@@ -35,7 +35,7 @@ class StoredVectors:
     Attributes
     ----------
     rows
-        Text -> row.
+        Row of each text.
     vectors
         Floating point, shape (rows, dimension).
     """
@@ -49,14 +49,14 @@ class StoredVectors:
         if missing:
             raise EncoderError(
                 f"{folder}: no vector for {len(missing)} of {len(texts)} texts, the first of them {missing[0][:80]!r}. "
-                "`babelrank data export` writes the texts of the collection as it is evaluated."
+                "Export the texts of this collection with `babelrank data export`."
             )
         found: np.ndarray = self.vectors[[self.rows[text] for text in texts]].astype(np.float32, copy=False)
         return found
 
 
 class EmbeddingsEncoder:
-    """Looks texts up; knows those of the exported collections and no others."""
+    """Look up the vectors of texts. Only texts of the exported collections are known."""
 
     def __init__(self, folder: Path, options: EncoderOptions) -> None:
         options.reject_unsupported(
@@ -86,7 +86,7 @@ class EmbeddingsEncoder:
 
 
 def _collection_folders(folder: Path) -> list[Path]:
-    """Return the folders that hold exported texts: this one, or those inside it."""
+    """Return the folders with exported texts: this one, or those inside it."""
     return [
         candidate
         for candidate in (folder, *sorted(path for path in folder.iterdir() if path.is_dir()))
@@ -96,7 +96,7 @@ def _collection_folders(folder: Path) -> list[Path]:
 
 def _read_side(folders: Sequence[Path], side: str) -> StoredVectors:
     """Read the vectors of one role from every folder and join them."""
-    texts: list[tuple[str, str]] = []  # of each row: where it comes from, and the text
+    texts: list[tuple[str, str]] = []  # (origin, text) of each row
     parts: list[np.ndarray] = []
     for folder in folders:
         try:
@@ -107,7 +107,9 @@ def _read_side(folders: Sequence[Path], side: str) -> StoredVectors:
         _check_vectors(path, ids, vectors)
         _check_ids(path, ids, exported)
         if parts and vectors.shape[1] != parts[0].shape[1]:
-            raise EncoderError(f"{path}: {vectors.shape[1]} dimensions, those before have {parts[0].shape[1]}.")
+            raise EncoderError(
+                f"{path}: vectors have {vectors.shape[1]} dimensions, earlier ones have {parts[0].shape[1]}."
+            )
         texts += [(f"{path}: {name!r}", exported[name]) for name in ids]
         parts.append(vectors)
     vectors = np.concatenate(parts)
@@ -115,12 +117,12 @@ def _read_side(folders: Sequence[Path], side: str) -> StoredVectors:
     for row, (origin, text) in enumerate(texts):
         first = rows.setdefault(text, row)
         if first != row and not _alike(vectors[first], vectors[row]):
-            raise EncoderError(f"{origin} and {texts[first][0]} have the same text and different vectors.")
+            raise EncoderError(f"{origin} and {texts[first][0]} have the same text but different vectors.")
     return StoredVectors(rows, vectors)
 
 
 def _read_vectors(folder: Path, side: str) -> tuple[Path, list[str], np.ndarray]:
-    """Return the file that holds the vectors of one side, their ids, and the vectors."""
+    """Return the file with the vectors of one side, their ids, and the vectors."""
     found = [path for suffix in _READERS if (path := folder / f"{side}{suffix}").is_file()]
     if len(found) != 1:
         there = " and ".join(path.name for path in found) or "no vectors"
@@ -144,7 +146,7 @@ def _read_safetensors(path: Path) -> tuple[list[str], np.ndarray]:
 
     tensors = load_file(path)
     if len(tensors) != 1:
-        raise EncoderError(f"{path}: holds {len(tensors)} tensors ({listed(tensors)}), expected one.")
+        raise EncoderError(f"{path}: has {len(tensors)} tensors ({listed(tensors)}), expected one.")
     return _read_ids(path), next(iter(tensors.values()))
 
 
@@ -157,7 +159,7 @@ def _read_parquet(path: Path) -> tuple[list[str], np.ndarray]:
     vectors = table["vector"].combine_chunks()
     sizes = compute.list_value_length(vectors).to_pylist()
     if len(set(sizes)) != 1 or None in sizes:
-        raise EncoderError(f"{path}: the vectors are not all of one length.")
+        raise EncoderError(f"{path}: the vectors do not all have the same length.")
     flat = compute.list_flatten(vectors).to_numpy(zero_copy_only=False)
     return [str(name) for name in table["id"].to_pylist()], flat.reshape(len(vectors), sizes[0])
 
@@ -172,13 +174,13 @@ _READERS: dict[str, Callable[[Path], tuple[list[str], np.ndarray]]] = {
 def _read_ids(path: Path) -> list[str]:
     listed = path.with_suffix(".ids.txt")
     if not listed.is_file():
-        raise EncoderError(f"{path}: its ids are missing; they are expected in {listed.name}, one per line.")
+        raise EncoderError(f"{path}: ids are missing; expected them in {listed.name}, one per line.")
     return listed.read_text(encoding="utf-8").rstrip("\n").split("\n")
 
 
 def _check_vectors(path: Path, ids: Sequence[str], vectors: np.ndarray) -> None:
     if not np.issubdtype(vectors.dtype, np.floating):
-        raise EncoderError(f"{path}: holds {vectors.dtype} values, expected floating point.")
+        raise EncoderError(f"{path}: has {vectors.dtype} values, expected floating point.")
     if vectors.ndim != 2 or not vectors.size:
         raise EncoderError(f"{path}: has shape {vectors.shape}, expected (texts, dimension).")
     if len(vectors) != len(ids):
@@ -222,7 +224,7 @@ def _folder(model: str) -> Path | None:
     try:
         folder = Path(model).expanduser()
         return folder if folder.is_dir() and _collection_folders(folder) else None
-    except (OSError, RuntimeError):  # a name too long for any folder, no permission, or the home of nobody
+    except (OSError, RuntimeError):  # a name too long for a folder, no permission, or an unknown user's home
         return None
 
 
@@ -237,7 +239,7 @@ def _load(model: str, options: EncoderOptions) -> EmbeddingsEncoder:
 
 ADAPTER = Adapter(
     name="embeddings",
-    models="folder of vectors made elsewhere, by the texts of `babelrank data export`",
+    models="folder with vectors for the texts of `babelrank data export`",
     load=_load,
     recognises=lambda model, _: _folder(model) is not None,
 )

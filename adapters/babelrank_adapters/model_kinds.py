@@ -1,4 +1,4 @@
-"""Which adapter a model's files call for. Each model calls for one at most, so no two adapters recognise the same."""
+"""Detect the adapter that a model's files are made for. There is at most one, so adapters do not overlap."""
 
 from collections.abc import Callable
 
@@ -12,21 +12,21 @@ SPARSE = "sparse"
 MULTI_VECTOR = "multi-vector"
 STATIC = "static"
 
-# `model_type` in config_sentence_transformers.json; ColBERT is what PyLate wrote there up to its version 3.
+# `model_type` in config_sentence_transformers.json. PyLate wrote ColBERT up to its version 3.
 _MODEL_TYPES = {
     "SentenceTransformer": SENTENCE_TRANSFORMERS,
     "SparseEncoder": SPARSE,
     "MultiVectorEncoder": MULTI_VECTOR,
     "ColBERT": MULTI_VECTOR,
 }
-CLASSIFIER = "classifier"  # of no adapter: a checkpoint with a head that scores or labels texts
+CLASSIFIER = "classifier"  # no adapter: a checkpoint with a head that scores or labels texts
 _CLASSIFIERS = ("ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "ForMultipleChoice")
 _LATE_INTERACTION = ("HF_ColBERT", "ForRetrieval")  # ends of architectures: Stanford's ColBERT, ColPali and its kin
 _MODEL2VEC = "model2vec"
 
 
 def adapter_for(files: ModelFiles) -> str | None:
-    """Return the name of the adapter that a model is made for; None if it is no encoder of texts that we know."""
+    """Return the name of the adapter that a model is made for; None if it is not a known text encoder."""
     config = files.config
     if _is_model2vec(files, config):
         return STATIC
@@ -40,7 +40,7 @@ def adapter_for(files: ModelFiles) -> str | None:
 
 
 def architecture_of(files: ModelFiles) -> str:
-    """Return the class that a checkpoint was saved from, as its configuration says; empty if that says nothing."""
+    """Return the class of a checkpoint from its configuration; empty if unknown."""
     match files.config.get("architectures"):
         case [str(name), *_]:
             return name
@@ -48,7 +48,7 @@ def architecture_of(files: ModelFiles) -> str:
 
 
 def recogniser(adapter: str) -> Callable[[str, EncoderOptions], bool]:
-    """Return the function that tells whether a model is for `adapter`."""
+    """Return a function that returns whether a model is for `adapter`."""
 
     def recognises(model: str, options: EncoderOptions) -> bool:
         files = look_for_model(model, options.revision)
@@ -58,36 +58,36 @@ def recogniser(adapter: str) -> Callable[[str, EncoderOptions], bool]:
 
 
 def require_kind(files: ModelFiles, adapter: str, *others: str) -> None:
-    """Refuse a model that is made for another adapter, to which this one would add untrained parts.
+    """Refuse a model that is made for another adapter, since this one would add untrained parts.
 
     Parameters
     ----------
     others
-        Adapters with models that `adapter` can take, too.
+        Other adapters with models that `adapter` can also load.
 
     Raises
     ------
     EncoderError
-        The model is for none of these adapters.
+        The model is not for any of these adapters.
     """
     kind = adapter_for(files)
     if kind is None:
         about = files.read_object("config_sentence_transformers.json")
         raise EncoderError(
-            f"{files.name}: a {about['model_type']}, which gives texts no representation of their own. "
-            "`babelrank rerank` takes a CrossEncoder."
+            f"{files.name}: a {about['model_type']}, which does not encode single texts. Use a CrossEncoder with "
+            "`babelrank rerank`."
         )
     if kind == CLASSIFIER and kind not in others:
         raise EncoderError(
-            f"{files.name}: a {architecture_of(files)}, which scores or labels texts and gives them no representation. "
-            "`babelrank rerank` takes a cross-encoder; --adapter transformers pools the tokens of any checkpoint."
+            f"{files.name}: a {architecture_of(files)}, which scores or labels texts and does not encode them. Use a "
+            "cross-encoder with `babelrank rerank`, or pool the tokens of any checkpoint with --adapter transformers."
         )
     if kind not in (adapter, *others):
-        raise EncoderError(f"{files.name}: not a model for adapter {adapter!r}; --adapter {kind} loads it.")
+        raise EncoderError(f"{files.name}: not a model for adapter {adapter!r}; use --adapter {kind}.")
 
 
 def _is_model2vec(files: ModelFiles, config: dict[str, object]) -> bool:
-    """Tell whether `StaticModel.save_pretrained` wrote the model; sentence-transformers writes no config.json there."""
+    """Return whether `StaticModel.save_pretrained` wrote the model (sentence-transformers writes no config.json)."""
     if config.get("model_type") == _MODEL2VEC:
         return True
     match files.read_json("modules.json"):

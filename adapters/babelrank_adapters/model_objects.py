@@ -1,4 +1,4 @@
-"""Models of sentence-transformers that are in memory already: recognised, named, and identified by a digest."""
+"""Sentence-transformers models in memory: recognise, name, and identify them by a digest."""
 
 import hashlib
 import json
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from babelrank_adapters.torch_encoder import Origin
 
-# Packages of which the installed code stays the same; a module of any other can compute anything.
+# Packages with fixed code. A module of any other package can compute anything.
 _LIBRARIES = frozenset({"torch", "transformers", "sentence_transformers", "peft"})
 
 
 def is_instance(model: object, name: str) -> bool:
-    """Tell whether an object is of a class of sentence-transformers, without importing that for it."""
+    """Return whether an object has a class of sentence-transformers, without importing it."""
     library = sys.modules.get("sentence_transformers")
     return library is not None and isinstance(model, getattr(library, name))
 
@@ -29,7 +29,7 @@ def is_instance(model: object, name: str) -> bool:
 def wrapper(
     kind: str, make: Callable[[Any, "Origin", EncoderOptions], Encoder]
 ) -> Callable[[object, EncoderOptions, str | None], Encoder | None]:
-    """Return the function that makes an encoder of a model of a class of sentence-transformers; see `Adapter.wrap`."""
+    """Return a function that makes an encoder from a sentence-transformers model; see `Adapter.wrap`."""
 
     def wrap(model: object, options: EncoderOptions, name: str | None) -> Encoder | None:
         if not is_instance(model, kind):
@@ -42,7 +42,7 @@ def wrapper(
 
 
 def name_of_object(model: "BaseModel") -> str:
-    """Return the name or folder that a model was loaded from, or else that of its class."""
+    """Return the name or folder that a model was loaded from, else the name of its class."""
     origin = getattr(model.transformers_model, "name_or_path", "")
     if not origin:
         return type(model).__name__
@@ -50,9 +50,9 @@ def name_of_object(model: "BaseModel") -> str:
 
 
 def digest_of_object(model: "BaseModel") -> str:
-    """Return the SHA-256 (hex) of all that vectors depend on: weights, configurations and tokenizers.
+    """Return the SHA-256 (hex) of everything that vectors depend on: weights, configurations and tokenizers.
 
-    Empty if that cannot be known, since code that is not a library's, or a hook, has a part in it.
+    Empty if the vectors depend on code outside the libraries or on a hook, since changes could not be detected.
     """
     parts = list(model.modules())
     if not all(_is_known(part) for part in parts):
@@ -64,7 +64,7 @@ def digest_of_object(model: "BaseModel") -> str:
         for name, weights in model.state_dict().items():
             digest.update(f"{name} {weights.dtype} {tuple(weights.shape)}\n".encode())
             digest.update(_bytes(weights))
-    except (AttributeError, RuntimeError, TypeError):  # weights or tokenizers of another make
+    except (AttributeError, RuntimeError, TypeError):  # other kinds of weights or tokenizers
         return ""
     return digest.hexdigest()
 
@@ -85,7 +85,7 @@ def _configuration(part: "nn.Module") -> Iterator[str]:
 def _describe_tokenizer(tokenizer: Any) -> Iterator[str]:
     inner = getattr(tokenizer, "backend_tokenizer", tokenizer)
     content = json.loads(inner.to_str())
-    # The lengths of the texts before.
+    # The lengths of the previous texts.
     yield json.dumps({key: value for key, value in content.items() if key not in ("truncation", "padding")})
     yield repr(getattr(tokenizer, "padding_side", None))
 

@@ -1,7 +1,7 @@
-"""Any text encoder of the mteb registry, embedded as MTEB itself would: mteb's wrapper, prompts, roles and revision.
+"""Text encoders of the mteb registry, used as in MTEB: with mteb's wrapper, prompts, roles and revision.
 
-Muennighoff et al. 2023, arXiv 2210.07316; Enevoldsen et al. 2025, arXiv 2502.13595. Prompts of instruct models follow
-from a task: XQuADRetrieval unless `--option task=NAME` says otherwise.
+Muennighoff et al. 2023, arXiv 2210.07316; Enevoldsen et al. 2025, arXiv 2502.13595. Prompts of instruct models depend
+on a task: XQuADRetrieval, or `--option task=NAME`.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,13 +33,13 @@ NAME = "mteb"
 _PREFIX = "mteb:"
 _TASK = "XQuADRetrieval"
 _OPTIONS: dict[str, Callable[[str], Any]] = {"task": str, "embed_dim": positive_integer, "allow_pickle": boolean}
-# mteb's names of scoring functions, beyond our own. Of tokens, MaxSim sums dot products.
+# mteb's names of scoring functions, in addition to babelrank's. MaxSim sums dot products of tokens.
 _SIMILARITIES = {"max_sim": Similarity.DOT, "MaxSim": Similarity.DOT, "dot_product": Similarity.DOT}
-_NO_ENCODER = "gives texts no vectors"
+_NO_ENCODER = "does not encode single texts"
 
 
 class MtebEncoder:
-    """A model as mteb loads it."""
+    """A model loaded by mteb."""
 
     def __init__(self, model: Any, meta: "ModelMeta", task: "TaskMetadata", options: EncoderOptions) -> None:
         self._model, self._task = model, task
@@ -66,11 +66,11 @@ class MtebEncoder:
             check_order(partial(self._encode_checked, role=role), self._name)
 
     def encode_query(self, texts: Sequence[str]) -> Vectors:
-        """Return what mteb makes of queries."""
+        """Return mteb's representations of queries."""
         return self._encode_checked(texts, Role.QUERY)
 
     def encode_document(self, texts: Sequence[str]) -> Vectors:
-        """Return what mteb makes of passages."""
+        """Return mteb's representations of passages."""
         return self._encode_checked(texts, Role.DOCUMENT)
 
     def _encode_checked(self, texts: Sequence[str], role: Role) -> Vectors:
@@ -98,7 +98,7 @@ class MtebEncoder:
 
 
 def _prompts(model: Any, task: "TaskMetadata") -> dict[str, str]:
-    """Return what mteb puts before texts, by role; nothing for wrappers that decide on it in code of their own."""
+    """Return mteb's prompts by role; empty for wrappers that choose prompts in their code."""
     from mteb.models.instruct_wrapper import InstructSentenceTransformerModel
     from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
     from mteb.types import PromptType
@@ -116,7 +116,7 @@ def _prompts(model: Any, task: "TaskMetadata") -> dict[str, str]:
 
 
 def _similarity(meta: "ModelMeta", vectors: Vectors) -> Similarity:
-    """Return what mteb scores by; the cosine if it does not say, and between tokens the dot product."""
+    """Return mteb's similarity; by default cosine, and dot product for tokens."""
     if meta.similarity_fn_name is None:
         return Similarity.DOT if kind_of(vectors) == Kind.MULTI_VECTOR else Similarity.COSINE
     name = str(getattr(meta.similarity_fn_name, "value", meta.similarity_fn_name))
@@ -131,7 +131,7 @@ def _load(model: str, options: EncoderOptions) -> MtebEncoder:
         import mteb
     from datasets import disable_progress_bars
 
-    disable_progress_bars()  # one for each batch of ours
+    disable_progress_bars()  # one bar per batch would be shown
     try:
         meta = mteb.get_model_meta(name, options.revision)
         task = mteb.get_task(given.get("task", _TASK)).metadata
@@ -155,27 +155,27 @@ def _load(model: str, options: EncoderOptions) -> MtebEncoder:
         loaded = load()
     if not hasattr(loaded, "encode"):
         raise EncoderError(
-            f"{model}: {_NO_ENCODER}; mteb ranks with it. babelrank's own adapters are bm25 and multi-vector."
+            f"{model}: {_NO_ENCODER}; mteb ranks with it. Use babelrank's adapters bm25 or multi-vector instead."
         )
     return MtebEncoder(loaded, meta, task, options)
 
 
 def _require_encoder(meta: "ModelMeta", options: EncoderOptions) -> None:
-    """Refuse a model that is no encoder of texts, or that would run code nobody asked for."""
+    """Refuse a model that is not a text encoder, or that would run untrusted code."""
     name = f"{_PREFIX}{meta.name}"
     if "cross-encoder" in (meta.model_type or []):
-        raise EncoderError(f"{name}: a cross-encoder, which {_NO_ENCODER}. `babelrank rerank` takes it.")
+        raise EncoderError(f"{name}: a cross-encoder, which {_NO_ENCODER}. Use it with `babelrank rerank`.")
     if "text" not in (meta.modalities or ["text"]):
         raise EncoderError(f"{name}: reads {', '.join(meta.modalities)}, not text.")
     if (meta.loader_kwargs or {}).get("trust_remote_code") and not options.trust_remote_code:
         raise EncoderError(
-            f"{name}: mteb loads it with code of the model's own. --trust-remote-code lets that run, if you trust it."
+            f"{name}: mteb runs code of the model to load it. If you trust it, allow it with --trust-remote-code."
         )
 
 
 ADAPTER = Adapter(
     name=NAME,
-    models=f"{_PREFIX}NAME of a text encoder in the mteb registry",
+    models=f"{_PREFIX}NAME, a text encoder in the mteb registry",
     load=_load,
     recognises=lambda model, _: model.startswith(_PREFIX),
     requires="babelrank[mteb]",

@@ -1,8 +1,8 @@
 """Late interaction, such as ColBERT: a vector for each token, compared by MaxSim.
 
-Khattab & Zaharia 2020, arXiv 2004.12832; through sentence-transformers' MultiVectorEncoder, which also loads what
-PyLate and Stanford's ColBERT saved. In what queries and passages differ (lengths, queries filled up with masks, tokens
-that do not count) is the model's own matter.
+Khattab & Zaharia 2020, arXiv 2004.12832; with sentence-transformers' MultiVectorEncoder, which also loads models saved
+by PyLate and Stanford's ColBERT. Differences between queries and passages (lengths, padding with mask tokens, skipped
+tokens) follow the model's configuration.
 """
 
 from typing import TYPE_CHECKING
@@ -52,7 +52,7 @@ def _encoder(model: "MultiVectorEncoder", origin: "Origin", options: EncoderOpti
         options,
         prompts,
         dimension=model.get_embedding_dimension(),
-        # Of tokens. The mean over a query's tokens, which some models take, orders passages as the sum does.
+        # Of tokens. Some models use the mean over a query's tokens, which ranks passages like the sum.
         similarity=options.similarity or Similarity.DOT,
         kind=Kind.MULTI_VECTOR,
     )
@@ -65,7 +65,7 @@ def _to_multi_vectors(texts: list[np.ndarray]) -> MultiVectors:
 
 ADAPTER = Adapter(
     name=NAME,
-    models="Hub name or folder of a MultiVectorEncoder of sentence-transformers, or of a ColBERT",
+    models="Hub name or folder of a MultiVectorEncoder of sentence-transformers, or of a ColBERT model",
     load=_load,
     recognises=recogniser(NAME),
     wrap=wrapper("MultiVectorEncoder", _encoder),

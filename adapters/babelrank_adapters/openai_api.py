@@ -1,15 +1,15 @@
-"""Any server that speaks OpenAI's embeddings API: https://platform.openai.com/docs/api-reference/embeddings.
+"""Servers with OpenAI's embeddings API: https://platform.openai.com/docs/api-reference/embeddings.
 
-A server gives no digest of its weights. The fingerprint is its address and the model's name there: when the model
-behind them changes, stored vectors are out of date, and only the user can know. Probes at the start, and among the
-requests for many texts, show whether texts keep their order and the model stays the same.
+A server does not report a digest of its weights. The fingerprint is its address and the model's name. If the model
+behind them changes, stored vectors are out of date, which babelrank cannot detect later. Probes at the start and
+during long jobs check that texts keep their order and that the model stays the same.
 
-Prompts are as given, else those of the model's family, by its name on the server. Fields of a request beyond OpenAI's
-are `body`, for either role `query_body` and `document_body`: JSON objects; null leaves a field out.
-`input_types=query,passage` is short for a field `input_type` in each. If requests of the two
-roles differ, the server puts prompts before texts itself.
+Prompts are as given, else those of the model's family, by its name on the server. The options `body`, `query_body` and
+`document_body` set further fields of requests as JSON objects; null leaves a field out. `input_types=query,passage`
+sets a field `input_type` for each role. If requests of the two roles differ, babelrank adds no prompts, as the server
+does.
 
-The key stands in an environment variable; see `openai_endpoint`.
+The key is read from an environment variable; see `openai_endpoint`.
 """
 
 import json
@@ -44,9 +44,9 @@ _VERSION = re.compile(r"([-@:]\d[\d.-]*)?")  # after a model's name, such as -20
 _SHORTEST_TIMEOUT = 0.1
 _FORMAT = "encoding_format"  # a field that some servers refuse
 _REFUSED = re.compile(r"HTTP 4(00|22)\b")
-_FIELDS = ("dimensions", "input_types", "body", "query_body", "document_body")  # options that requests hold
-_OURS = ("input", "model")  # fields that no option sets
-_SHOWN = 100  # characters of a name that a server gives
+_FIELDS = ("dimensions", "input_types", "body", "query_body", "document_body")  # options that change requests
+_OURS = ("input", "model")  # fields that options cannot set
+_SHOWN = 100  # characters of a server's model name in errors
 
 Body = Mapping[str, Any]
 
@@ -59,12 +59,12 @@ class OpenAIEncoder:
     info
         Identity and settings.
     texts_at_once
-        As many as all requests under way hold.
+        Number of texts in all concurrent requests together.
 
     Raises
     ------
     EncoderError
-        A probe shows that the server does not do what it should.
+        A probe shows that the server does not work correctly.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class OpenAIEncoder:
         dimension = first.vectors.shape[1]
         asked = {**endpoint.fields, **self._bodies[Role.QUERY]}.get("dimensions")
         if asked not in (None, dimension):
-            raise EncoderError(f"{endpoint.base_url}: asked for {asked} dimensions, {model} gives {dimension}.")
+            raise EncoderError(f"{endpoint.base_url}: requested {asked} dimensions, {model} returns {dimension}.")
         served = {} if self._model in (None, model) else {"server's model": self._shown(self._model)}
         self.info = EncoderInfo(
             name=model,
@@ -97,7 +97,7 @@ class OpenAIEncoder:
             notes={**self._prompts.notes, **served},
             device="server",
         )
-        # What the probe got at first; not known yet of documents if their requests differ from those of queries.
+        # First vectors of the probe. For documents they are unknown at first if their requests differ from queries'.
         self._first = {Role.QUERY: first.vectors} if roles_differ else dict.fromkeys(Role, first.vectors)
         self._probed: set[Role] = set()
         for role in Role if roles_differ else (Role.QUERY,):
@@ -112,15 +112,15 @@ class OpenAIEncoder:
         return self._encode(texts, Role.DOCUMENT)
 
     def _shown(self, name: str | None) -> str:
-        """Return a name that the server gave as it may be shown."""
+        """Return a server's model name in a form that can be shown."""
         return self._endpoint.hide_key(name or "")[:_SHOWN]
 
     def _ready(self, texts: Sequence[str], role: Role) -> list[str]:
-        """Return texts as they are sent."""
+        """Return texts in the form in which they are sent."""
         return [_sendable(self._prompts.of(role) + text) for text in texts]
 
     def _encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
-        """Ask for vectors, and with them for those of a text from within a batch alone, and of the first probe."""
+        """Request vectors and, for checking, those of one of the texts alone and of the first probe."""
         ready, size = self._ready(texts, role), self._batch_size
         batches = [ready[start : start + size] for start in range(0, len(ready), size)]
         if len(batches) < (1 if role not in self._probed else 2):
@@ -133,7 +133,7 @@ class OpenAIEncoder:
         require_same(vectors[row : row + 1], alone, ready[row], self._endpoint.base_url)
         if not nearly_equal(self._first.setdefault(role, again), again, SAME_TEXT):
             raise EncoderError(
-                f"{self._endpoint.base_url}: {PROBES[0]!r} gets another vector than at first; the model has changed."
+                f"{self._endpoint.base_url}: {PROBES[0]!r} no longer gets the same vector, so the model has changed."
             )
         return vectors
 
@@ -147,7 +147,7 @@ class OpenAIEncoder:
                 )
             if not _is_same_model(self._model, answer.model):
                 raise EncoderError(
-                    f"{self._endpoint.base_url}: answers with model {self._shown(answer.model)!r}, before it was "
+                    f"{self._endpoint.base_url}: answers with model {self._shown(answer.model)!r}, earlier it was "
                     f"{self._shown(self._model)!r}."
                 )
         parts = [answer.vectors for answer in answers]
@@ -158,7 +158,7 @@ class OpenAIEncoder:
 
 
 class CuttingEncoder(OpenAIEncoder):
-    """Cuts texts before they are sent, by a tokenizer that the user names."""
+    """Cut texts before they are sent, with a tokenizer that the user chose."""
 
     def __init__(
         self,
@@ -189,20 +189,20 @@ class CuttingEncoder(OpenAIEncoder):
 
 
 def _probe(endpoint: Endpoint, body: Body) -> tuple[Endpoint, Answer]:
-    """Return the answer to a first text; without the field for a format if the server takes none."""
+    """Return the answer to a first text. If the server refuses the field for the format, leave it out."""
     try:
         return endpoint, endpoint.embed([[PROBES[0]]], body)[0]
     except EncoderError as error:
         if not _REFUSED.search(str(error)) or _FORMAT not in endpoint.fields:
             raise
         plain = replace(endpoint, fields={name: value for name, value in endpoint.fields.items() if name != _FORMAT})
-        with suppress(EncoderError):  # of another field, then: the first error says of which
+        with suppress(EncoderError):  # another field is the cause, and the first error names it
             return plain, plain.embed([[PROBES[0]]], body)[0]
         raise
 
 
 def _is_same_model(one: str | None, other: str | None) -> bool:
-    """Tell whether two names that a server gave can be one model's: one has a version, or is not known."""
+    """Return whether two names from a server can be the same model: one has a version, or is unknown."""
     if one is None or other is None:
         return True
     short, long = sorted((one, other), key=len)
@@ -210,7 +210,7 @@ def _is_same_model(one: str | None, other: str | None) -> bool:
 
 
 def _sendable(text: str) -> str:
-    """Make `text` something that servers take: they refuse an empty one, and UTF-8 has no lone surrogates."""
+    """Make `text` valid for servers, which refuse empty texts and lone surrogates."""
     return text.encode("utf-8", "replace").decode() or " "
 
 
@@ -241,20 +241,20 @@ def _load(model: str, options: EncoderOptions) -> OpenAIEncoder:
     endpoint = Endpoint(base_url, key, variable, {"model": name, _FORMAT: "float", **common}, **endpoint_options)
     tokenizer, length = given.get("tokenizer"), options.max_length
     if (tokenizer is None) != (length is None):
-        raise EncoderError("adapter 'openai': --max-length and --option tokenizer=NAME need one another.")
+        raise EncoderError("adapter 'openai': give --max-length and --option tokenizer=NAME together.")
     if tokenizer is None or length is None:
         return OpenAIEncoder(name, endpoint, options, bodies, settings)
     return CuttingEncoder(name, endpoint, options, bodies, settings | given, _tokenizer(tokenizer), length)
 
 
 def _bodies(settings: Mapping[str, Any], key: str) -> tuple[Body, dict[Role, Body]]:
-    """Return the fields that requests have by the user's settings: those of all, and those of each role."""
+    """Return the fields of requests from the user's options: those of all requests, and those of each role."""
     for option in ("body", "query_body", "document_body"):
         body = settings.get(option, {})
         if ours := next((name for name in _OURS if name in body), None):
             raise EncoderError(f"adapter 'openai': --option {option} cannot set the field {ours!r}.")
         if key and key in json.dumps(body, ensure_ascii=False):
-            raise EncoderError(f"adapter 'openai': --option {option} holds the key, and would be recorded.")
+            raise EncoderError(f"adapter 'openai': --option {option} contains the key, which would be recorded.")
     dimensions = {"dimensions": settings["dimensions"]} if "dimensions" in settings else {}
     types = {role: {"input_type": name} for role, name in settings.get("input_types", {}).items()}
     roles: dict[Role, Body] = {role: types.get(role, {}) | settings.get(f"{role}_body", {}) for role in Role}
@@ -269,36 +269,38 @@ def _tokenizer(name: str) -> "PreTrainedTokenizerBase":
     except Exception as error:  # any of several libraries' own errors
         raise EncoderError(f"adapter 'openai': tokenizer {name}: cannot be loaded ({error}).") from error
     if not tokenizer.is_fast:
-        raise EncoderError(f"adapter 'openai': tokenizer {name}: does not give the place of a token in a text.")
+        raise EncoderError(f"adapter 'openai': tokenizer {name}: does not report the positions of tokens in a text.")
     return tokenizer
 
 
 def _base_url(text: str) -> str:
-    """Return an address without what could be a secret in it, since it is recorded."""
+    """Return an address without parts that could be secret, since it is recorded."""
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as error:
         raise EncoderError(f"adapter 'openai': base_url is not an address: {error}.") from error
     if url.userinfo or url.query or url.fragment:
-        raise EncoderError("adapter 'openai': base_url may hold neither a password nor a query; it is recorded.")
+        raise EncoderError("adapter 'openai': base_url must not have a password or a query, since it is recorded.")
     if url.scheme not in ("http", "https") or not url.host:
         raise EncoderError(f"adapter 'openai': base_url {text!r}, expected one such as {_BASE_URL}.")
     return str(url).rstrip("/")
 
 
 def _key(variable: str | None, base_url: str) -> tuple[str, str]:
-    """Return the variable that holds the key, and the key; empty if there is none and the server may need none.
+    """Return the name of the variable with the key, and the key; empty if there is none and it may not be needed.
 
-    What the user gave as the variable is not shown unless it can be one: it might be the key itself.
+    An invalid variable name is not shown, since it might be the key itself.
     """
     if variable is not None and not _VARIABLE.fullmatch(variable):
-        raise EncoderError("adapter 'openai': key_variable takes the name of an environment variable, not a key.")
+        raise EncoderError("adapter 'openai': key_variable is the name of an environment variable, not a key.")
     name = variable or _KEY_VARIABLE
     key = os.environ.get(name, "").strip()
     if not key and (variable is not None or base_url == _BASE_URL):
         raise EncoderError(f"adapter 'openai': {base_url} needs a key, and {name} is not set.")
     if not (key.isascii() and key.isprintable()):
-        raise EncoderError(f"adapter 'openai': what {name} holds is not a key; it has characters that no header takes.")
+        raise EncoderError(
+            f"adapter 'openai': the value of {name} is not a key; it has characters that headers do not allow."
+        )
     return name, key
 
 
@@ -311,7 +313,7 @@ def _input_types(text: str) -> dict[Role, str]:
 
 ADAPTER = Adapter(
     name="openai",
-    models=f"{_PREFIX}NAME, as the server calls it",
+    models=f"{_PREFIX}NAME, a model on a server with OpenAI's API",
     load=_load,
     recognises=lambda model, _: model.startswith(_PREFIX),
 )

@@ -1,6 +1,6 @@
-"""Requests to a server of OpenAI's embeddings API: how patiently they are sent, and what is said when they fail.
+"""Requests to a server with OpenAI's embeddings API: retries, time limits and errors.
 
-The key goes into the request's header and nowhere else; where a server sends it back, errors show stars.
+The key is sent only in the request's header. If a server sends it back, errors show stars instead.
 """
 
 import base64
@@ -40,28 +40,28 @@ from babelrank_adapters.bounded_answers import ACCEPTED, Received, receive
 _SECONDS = re.compile(r"\d+(\.\d+)?")
 _CONCURRENCY = 4
 _TIMEOUT = 60.0  # seconds without a byte from the server
-_SLOWEST = 10  # times that, for a whole answer
+_SLOWEST = 10  # times that, for a complete answer
 _TRIES = 6
-_FIRST_WAIT = 0.5  # seconds; doubled from try to try
-_LONGEST_WAIT = 60.0  # a server that asks for more is not waited for
-_RETRIED = frozenset({408, 409, 425, 429})  # and everything from 500 but what the server never does
+_FIRST_WAIT = 0.5  # seconds; doubled after each try
+_LONGEST_WAIT = 60.0  # if a server asks for more, the request fails
+_RETRIED = frozenset({408, 409, 425, 429})  # and statuses from 500, except those that are permanent
 _NEVER = 501
-_ABOUT_TEXTS = frozenset({400, 413, 422})  # refused for what the texts are, or how many
-# What servers say of a text beyond what the model reads, with whatever status.
+_ABOUT_TEXTS = frozenset({400, 413, 422})  # refused because of the texts or their number
+# Messages of servers about texts that are too long, with any status.
 _TOO_LONG = re.compile(
     r"context (length|size|window)|too (long|large)|(maximum|less than|at most|exceeds?|limit) .{0,40}(token|length)",
     re.IGNORECASE,
 )
 _EXCERPT = 200  # characters of an answer that an error shows
 _SHOWN = 80  # characters of a text that an error shows
-# Bytes of an answer. As JSON a number takes 25 at most, and more where each stands on a line of its own.
+# Bytes of an answer. A number in JSON takes at most 25, or more if each is on a separate line.
 _PER_NUMBER, _PER_TEXT, _PER_ANSWER = 64, 1 << 10, 1 << 20
-_MOST_DIMENSIONS = 1 << 16  # as long as the model's are not known
+_MOST_DIMENSIONS = 1 << 16  # while the model's dimension is unknown
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Vectors of a batch, float32 of shape (texts, dimension), and the model that the server says they are of."""
+    """Vectors of a batch, float32 of shape (texts, dimension), and the model that the server names."""
 
     vectors: np.ndarray
     model: str | None
@@ -69,20 +69,20 @@ class Answer:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where requests go, and how patiently.
+    """Address of a server, and settings of requests.
 
     Attributes
     ----------
     key
-        Sent as a bearer token; no header if it is empty.
+        Bearer token; no header if it is empty.
     fields
         Fields of every request's body, without the texts.
     concurrency
-        Requests under way at the same time.
+        Number of concurrent requests.
     timeout
-        Seconds without a byte from the server after which a try has failed; a whole answer may take ten times that.
+        Seconds without a byte from the server after which a try fails. A complete answer may take ten times that.
     tries
-        How often a request is sent at most.
+        Maximum number of tries per request.
     """
 
     base_url: str
@@ -101,14 +101,14 @@ class Endpoint:
         Parameters
         ----------
         extra_fields
-            Of these requests' bodies; None leaves a field out.
+            Further fields of these requests; None leaves a field out.
         dimension
-            Of a vector, if it is known; it bounds the size of an answer.
+            Dimension of a vector, if known. It limits the size of an answer.
 
         Raises
         ------
         EncoderError
-            The first failure that retrying did not mend; requests that have not begun then never do.
+            The first request that failed after all tries. Requests that have not started yet are not sent.
         """
         connections = _Connections()
         fields = {name: value for name, value in {**self.fields, **extra_fields}.items() if value is not None}
@@ -123,21 +123,21 @@ class Endpoint:
                 connections.give_up()
 
     def hide_key(self, text: str) -> str:
-        """Put stars for the key, however it is written."""
+        """Replace the key by stars, in any encoding."""
         spellings = {self.key, quote(self.key, safe=""), json.dumps(self.key)[1:-1]} if self.key else ()
         for spelling in sorted(spellings, key=len, reverse=True):
             text = text.replace(spelling, "***")
         return text
 
     def describe(self, received: Received) -> str:
-        """Say what the server answered, in one line and without the key."""
+        """Describe the server's answer on one line, without the key."""
         kind = received.headers.get("content-type", "no content type").partition(";")[0]
         excerpt = self.hide_key(received.text)[:_EXCERPT]
         return f"HTTP {received.status}, {self.hide_key(kind)}: {excerpt!r}"
 
     @cached_property
     def proxy(self) -> str:
-        """Words that name the proxy which the environment puts in the way; empty if there is none."""
+        """Words on the proxy that the environment sets; empty if there is none."""
         url, proxies = httpx.URL(self.base_url), getproxies()
         name = next((name for name in (url.scheme, "all") if proxies.get(name)), None)
         if name is None or proxy_bypass(url.host):
@@ -153,14 +153,14 @@ class Endpoint:
             return httpx.Client(headers=headers, timeout=self.timeout, verify=_certificates())
         except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
             raise EncoderError(
-                f"{self.base_url}: cannot be asked by the proxy or with the certificates that the environment names "
+                f"{self.base_url}: cannot use the proxy or the certificates that the environment sets "
                 f"(HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR): {error}"
             ) from error
 
 
 @dataclass(frozen=True)
 class _Request:
-    """What the requests for several batches have in common."""
+    """State shared by the requests for several batches."""
 
     endpoint: Endpoint
     client: httpx.Client
@@ -191,9 +191,9 @@ class _Request:
         Raises
         ------
         _PassingError
-            None came, or one that another try may mend.
+            There was no answer, or a failure that may be temporary.
         EncoderError
-            The server asks to wait too long, or another request has failed for good.
+            The server asks to wait too long, or another request has failed permanently.
         """
         received = self._post(texts)
         failed = received.status >= 500 and received.status != _NEVER and not _TOO_LONG.search(received.text)
@@ -208,7 +208,7 @@ class _Request:
 
     def _post(self, texts: Sequence[str]) -> Received:
         if self.connections.given_up.is_set():
-            raise self._error("not asked again, as another request has failed")
+            raise self._error("not tried again, since another request has failed")
         limit = _PER_ANSWER + len(texts) * (_PER_TEXT + _PER_NUMBER * self.dimension)
         endpoint = self.endpoint
         try:
@@ -225,24 +225,24 @@ class _Request:
             raise _PassingError(f"no answer{endpoint.proxy} ({error or type(error).__name__})") from error
 
     def _refusal(self, received: Received, texts: list[str]) -> EncoderError:
-        """Return what to say of an answer that is not 200 and will not be."""
+        """Return the error for an answer that failed permanently."""
         endpoint, described = self.endpoint, self.endpoint.describe(received)
         if received.status in (401, 403):
-            state = f"the key in {endpoint.key_variable} is refused"
-            return self._error(f"{state if endpoint.key else endpoint.key_variable + ' holds no key'}: {described}")
+            state = f"the server refuses the key in {endpoint.key_variable}"
+            return self._error(f"{state if endpoint.key else endpoint.key_variable + ' has no key'}: {described}")
         if 300 <= received.status < 400:
             target = endpoint.hide_key(received.headers.get("location", "nowhere")).partition("?")[0]
-            return self._error(f"redirects to {target}; give --option base_url as it is there: {described}")
+            return self._error(f"redirects to {target}; set --option base_url to the new address: {described}")
         too_long = _TOO_LONG.search(received.text)
         if received.status not in _ABOUT_TEXTS and not too_long:
             return self._error(described + endpoint.proxy)
         low, high = find_failing(self._require_answer, texts)
         shown = f"{texts[low][:_SHOWN]!r}, {len(texts[low]):,} characters"
         if high - low > 1:
-            return self._error(f"{described}, for {high - low} texts at once", "--batch-size sets how many it gets.")
+            return self._error(f"{described}, for {high - low} texts in one request", "Set a smaller --batch-size.")
         hint = (
-            "--max-length with --option tokenizer=NAME cuts texts before they are sent; some servers cut them if "
-            """asked, as by --option body='{"truncate": "END"}'."""
+            "To cut texts before they are sent, set --max-length and --option tokenizer=NAME. Some servers cut them "
+            """on request, such as with --option body='{"truncate": "END"}'."""
         )
         return self._error(f"{described}, for the text {shown}", hint if too_long else "")
 
@@ -271,11 +271,11 @@ class _Request:
 
     def _stack(self, vectors: Sequence[Any]) -> np.ndarray:
         try:
-            with np.errstate(over="ignore"):  # what float32 cannot hold is refused as infinity, below
-                # null, which is how JSON writes NaN, becomes NaN; text is base64 of little-endian float32
+            with np.errstate(over="ignore"):  # values beyond float32 become infinity, which is refused below
+                # null stands for NaN in JSON; text is base64 of little-endian float32
                 stacked = np.array([_decode(each) if isinstance(each, str) else each for each in vectors], np.float32)
         except (ValueError, TypeError, OverflowError) as error:
-            raise self._error("vectors are not lists of numbers, all of one length") from error
+            raise self._error("vectors are not lists of numbers of the same length") from error
         if stacked.ndim != 2 or not stacked.size:
             raise self._error("vectors are not lists of numbers")
         if not np.isfinite(stacked).all():
@@ -287,12 +287,12 @@ class _Request:
 
 
 class _Connections:
-    """Connections of several threads, to be given up by another: closing one does not wake who waits for its answer.
+    """Connections of several threads that another thread can cut. Closing one would not wake a waiting thread.
 
     Attributes
     ----------
     given_up
-        Whether no thread shall ask again.
+        Whether threads must send no more requests.
     """
 
     def __init__(self) -> None:
@@ -300,7 +300,7 @@ class _Connections:
         self._sockets: list[socket] = []
 
     def note(self, _: str, details: Mapping[str, Any]) -> None:
-        """Remember a connection that is made; httpx calls this with all that happens to a request."""
+        """Record a new connection. httpx calls this with all events of a request."""
         made: Any = details.get("return_value")
         if hasattr(made, "get_extra_info"):
             self._sockets.append(made.get_extra_info("socket"))
@@ -316,7 +316,7 @@ class _Connections:
 
 
 class _PassingError(Exception):
-    """A failure that another try may mend; `asked` are the seconds that the server wants to be left alone."""
+    """A failure that may be temporary. `asked` is the number of seconds that the server asks to wait."""
 
     def __init__(self, problem: str, asked: float | None = None) -> None:
         super().__init__(problem)
@@ -324,16 +324,16 @@ class _PassingError(Exception):
 
 
 def _pause(state: RetryCallState) -> float:
-    """Return the seconds before the next try: doubled from try to try, and at least what the server asks for."""
+    """Return the seconds before the next try: doubled after each try, and at least what the server asks for."""
     failure = state.outcome.exception() if state.outcome else None
     asked = failure.asked if isinstance(failure, _PassingError) else None
-    spread = wait_random(0, _FIRST_WAIT)  # so that requests that failed together do not come back together
+    spread = wait_random(0, _FIRST_WAIT)  # so requests that failed together are not repeated together
     return max(asked or 0.0, (wait_exponential(_FIRST_WAIT, max=_LONGEST_WAIT) + spread)(state))
 
 
 @cache
 def _certificates() -> SSLContext:
-    """Return the trusted certificates; reading them takes as long as a request."""
+    """Return the trusted certificates. They are cached, since reading them takes as long as a request."""
     return httpx.create_ssl_context()
 
 

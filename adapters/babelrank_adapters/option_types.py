@@ -1,4 +1,4 @@
-"""What the text of ``--option NAME=TEXT`` may be; each function raises ValueError, which says what would do."""
+"""Parsers for the text of ``--option NAME=TEXT``. Each raises a ValueError that says what is valid."""
 
 import json
 from collections.abc import Callable
@@ -9,30 +9,30 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 def positive_integer(text: str) -> int:
-    """Read a whole number above 0."""
+    """Parse a whole number above 0."""
     if not text.isdecimal() or int(text) == 0:
         raise ValueError("expected a whole number above 0")
     return int(text)
 
 
 def boolean(text: str) -> bool:
-    """Read true or false."""
+    """Parse true or false."""
     return _BOOLEANS[one_of(*_BOOLEANS)(text)]
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """Read an object of JSON."""
+    """Parse a JSON object."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"expected an object of JSON ({error})") from error
+        raise ValueError(f"expected a JSON object ({error})") from error
     if not isinstance(value, dict):
-        raise ValueError('expected an object of JSON, such as {"truncate": "END"}')
+        raise ValueError('expected a JSON object, such as {"truncate": "END"}')
     return value
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
-    """Return a function that takes nothing but `choices`."""
+    """Return a parser that accepts only `choices`."""
 
     def read(text: str) -> str:
         if text not in choices:
@@ -43,7 +43,7 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 
 def number(low: float = 0, high: float = inf) -> Callable[[str], float]:
-    """Return a function that takes numbers from `low` to `high`, both included; never infinity or NaN."""
+    """Return a parser of finite numbers from `low` to `high`, both included."""
 
     def read(text: str) -> float:
         if not low <= (value := float(text)) <= high or value == inf:

@@ -1,4 +1,4 @@
-"""The prompts of a model, for adapters of your own; see `babelrank.encoding.prompts`."""
+"""The prompts of a model, for your own adapters; see `babelrank.encoding.prompts`."""
 
 from babelrank.encoding.prompts import Prompts, choose_prompts, find_family
 

@@ -1,6 +1,6 @@
-"""ONNX Runtime and OpenVINO instead of PyTorch for models of sentence-transformers, on the CPU, in float32.
+"""Run sentence-transformers models with ONNX Runtime or OpenVINO instead of PyTorch, on the CPU, in float32.
 
-sentence-transformers' own way there, through Optimum, does not install with transformers 5
+sentence-transformers uses Optimum for this, which cannot be installed with transformers 5
 (https://github.com/huggingface/optimum-onnx/issues/114).
 """
 
@@ -21,10 +21,10 @@ from babelrank.encoding.model_files import ModelFiles
 from babelrank.environment import available_cores
 from babelrank.errors import EncoderError, requires
 
-_TOKENS = ("last_hidden_state", "token_embeddings")  # names under which graphs give the tokens' vectors
+_TOKENS = ("last_hidden_state", "token_embeddings")  # names of the tokens' vectors in graphs
 _EXPORTED = "exported"
 _OUT_OF_MEMORY = ("Failed to allocate", "bad_alloc")  # in errors of either runtime, of several types
-# Where models keep their graphs, by runtime; the first that is there counts. OpenVINO reads ONNX, too.
+# Paths of graphs in models, by runtime. The first that exists is used. OpenVINO also reads ONNX.
 _ONNX_FILES = ("onnx/model.onnx", "model.onnx")
 _FILES = {
     "onnx": _ONNX_FILES,
@@ -33,18 +33,18 @@ _FILES = {
 
 Arrays: TypeAlias = Mapping[str, np.ndarray]
 Run: TypeAlias = Callable[[Arrays], np.ndarray]
-Inputs: TypeAlias = Mapping[str, np.dtype]  # of a graph, and the type in which it takes each
+Inputs: TypeAlias = Mapping[str, np.dtype]  # inputs of a graph, with the type of each
 
 
 class Graph(torch.nn.Module):
-    """Stands in for a transformers model: gives the vectors of tokens, as another runtime computes them.
+    """A replacement for a transformers model that computes the vectors of tokens with another runtime.
 
     Attributes
     ----------
     config
-        That of the model it replaces.
+        Configuration of the replaced model.
     device
-        Of what it returns.
+        Device of the results.
     """
 
     def __init__(self, run: Run, inputs: Inputs, config: Any) -> None:
@@ -60,7 +60,7 @@ class Graph(torch.nn.Module):
         Raises
         ------
         MemoryError
-            There is not enough memory for so many tokens.
+            There is not enough memory for this number of tokens.
         """
         arrays = {name: features[name].numpy().astype(dtype, copy=False) for name, dtype in self._inputs.items()}
         try:
@@ -72,12 +72,12 @@ class Graph(torch.nn.Module):
 
 
 def replace_torch(model: SentenceTransformer, files: ModelFiles, backend: str) -> dict[str, Any]:
-    """Have `model` run on another runtime, from the graph that comes with it or else from one exported now.
+    """Run `model` on another runtime, with the graph that comes with it or with a newly exported one.
 
     Returns
     -------
     settings
-        Which runtime and which graph that is.
+        The runtime and the graph.
 
     Raises
     ------
@@ -87,11 +87,11 @@ def replace_torch(model: SentenceTransformer, files: ModelFiles, backend: str) -
     first = model[0]
     where = f"{files.name}: --option backend={backend}"
     if not isinstance(first, Transformer):
-        raise EncoderError(f"{where}: there is no transformer in the model.")
+        raise EncoderError(f"{where}: the model has no transformer.")
     stored = next((name for name in _FILES[backend] if name in files.names), None)
     with requires(backend, EncoderError), TemporaryDirectory() as scratch:
         if stored:
-            # Next to a graph lie its weights: model.onnx.data, model.onnx_data, openvino_model.bin.
+            # A graph's weights are next to it: model.onnx.data, model.onnx_data, openvino_model.bin.
             path = files.folder([f"{stored.rpartition('.')[0]}.*"]) / stored
         else:
             path = Path(scratch, "model.onnx")
@@ -99,7 +99,9 @@ def replace_torch(model: SentenceTransformer, files: ModelFiles, backend: str) -
         run, inputs = _open(path, backend, where)
     example = _features(first, ["an example"])
     if missing := inputs.keys() - example.keys():
-        raise EncoderError(f"{where}: the graph needs {', '.join(sorted(missing))}, which the tokenizer does not give.")
+        raise EncoderError(
+            f"{where}: the graph needs {', '.join(sorted(missing))}, which the tokenizer does not provide."
+        )
     graph = Graph(run, inputs, first.config)
     _require_tokens(graph, example, where)
     first.model = graph
@@ -107,25 +109,24 @@ def replace_torch(model: SentenceTransformer, files: ModelFiles, backend: str) -
 
 
 def _require_tokens(graph: Graph, example: Mapping[str, torch.Tensor], where: str) -> None:
-    """Refuse a graph that cannot read texts, or that does not give a vector for each of their tokens."""
+    """Refuse a graph that cannot read texts, or does not return a vector for each token."""
     try:
         shape = tuple(graph(**example)[_TOKENS[0]].shape)
     except Exception as error:  # any of the runtime's own errors
-        raise EncoderError(f"{where}: the graph does not read texts ({type(error).__name__}: {error}).") from error
+        raise EncoderError(f"{where}: the graph cannot read texts ({type(error).__name__}: {error}).") from error
     tokens = example["input_ids"].shape[1]
     if len(shape) != 3 or shape[:2] != (1, tokens):
         raise EncoderError(
-            f"{where}: the graph gives shape {shape} for a text of {tokens} tokens, expected a vector of each token: "
-            f"(1, {tokens}, dimension). A graph that pools tokens itself cannot be used; without this option PyTorch "
-            "runs the model."
+            f"{where}: the graph returns shape {shape} for a text of {tokens} tokens, expected (1, {tokens}, "
+            "dimension). A graph that pools tokens cannot be used. Leave out this option to run the model with PyTorch."
         )
 
 
 def _export(model: SentenceTransformer, first: Transformer, path: Path, where: str) -> None:
     """Write the transformer as an ONNX graph for any number of texts and tokens."""
-    import_module("onnxscript")  # what PyTorch's exporter needs; missing, it is an error of the extra
+    import_module("onnxscript")  # needed by PyTorch's exporter; if it is missing, the error names the extra
 
-    # More than one text and, of tokens, more than of texts: equal or single lengths would be taken for constants.
+    # Two texts, and more tokens than texts: equal or single lengths would be exported as constants.
     inputs = _features(first, ["an example", "and a longer example to be read"])
     dynamic = torch.export.Dim.DYNAMIC
     logger = logging.getLogger("torch.onnx")
@@ -133,7 +134,7 @@ def _export(model: SentenceTransformer, first: Transformer, path: Path, where: s
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # of PyTorch to itself
+            warnings.simplefilter("ignore")  # PyTorch's warnings about its own code
             torch.onnx.export(
                 model.eval()[0].model,
                 kwargs=inputs,
@@ -151,20 +152,18 @@ def _export(model: SentenceTransformer, first: Transformer, path: Path, where: s
 
 
 def _features(first: Transformer, texts: list[str]) -> dict[str, torch.Tensor]:
-    """Return what the tokenizer gives for texts, as a model gets it."""
+    """Return the tokenizer's output for texts, as the model receives it."""
     return {name: value for name, value in first.preprocess(texts).items() if isinstance(value, torch.Tensor)}
 
 
 def _open(path: Path, backend: str, where: str) -> tuple[Run, Inputs]:
-    """Return what computes the tokens' vectors by the graph in a file, and the inputs that it needs."""
+    """Return a function that computes the tokens' vectors with the graph in a file, and the inputs that it needs."""
     try:
         return _OPEN[backend](path)
     except ImportError:
         raise
     except Exception as error:  # any of the runtime's own errors
-        raise EncoderError(
-            f"{where}: {path} holds no graph that it reads ({type(error).__name__}: {error})."
-        ) from error
+        raise EncoderError(f"{where}: {path} is not a readable graph ({type(error).__name__}: {error}).") from error
 
 
 def _open_onnx(path: Path) -> tuple[Run, Inputs]:
@@ -185,7 +184,7 @@ def _open_onnx(path: Path) -> tuple[Run, Inputs]:
 def _open_openvino(path: Path) -> tuple[Run, Inputs]:
     import openvino
 
-    # Left to itself it computes in bfloat16 where the processor can.
+    # By default it computes in bfloat16 if the processor supports it.
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": available_cores()}
     model = openvino.Core().compile_model(path, "CPU", settings)
     output = _tokens_output([output.any_name for output in model.outputs])

@@ -1,7 +1,7 @@
-"""Any dense model that sentence-transformers loads, from the Hub or a local folder.
+"""Dense sentence-transformers models from the Hub or a local folder.
 
-Prompts, maximum length, similarity, dimension and dtype are the model's own unless given; see `prompts` for models
-that say nothing of prompts.
+Prompts, maximum length, similarity, dimension and dtype are the model's unless given. For models without prompts, see
+`prompts`.
 """
 
 from dataclasses import replace
@@ -56,7 +56,7 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
 
 def _wrap(model: object, options: EncoderOptions, name: str | None) -> Encoder | None:
     if is_instance(model, "CrossEncoder"):
-        raise EncoderError("a CrossEncoder scores pairs and gives texts no vectors; `babelrank rerank` takes it.")
+        raise EncoderError("a CrossEncoder scores pairs and does not encode texts; use it with `babelrank rerank`.")
     return wrapper("SentenceTransformer", _encoder)(model, options, name)
 
 
@@ -75,7 +75,7 @@ def _encoder(model: "SentenceTransformer", origin: "Origin", options: EncoderOpt
 
 
 def _pooling(model: "SentenceTransformer") -> str:
-    """Return how the tokens' vectors become one, as the model's own modules say."""
+    """Return the pooling of the tokens' vectors from the model's modules."""
     from sentence_transformers.sentence_transformer.modules import Pooling
 
     modes = [part.pooling_mode for part in model.modules() if isinstance(part, Pooling)]
@@ -83,7 +83,7 @@ def _pooling(model: "SentenceTransformer") -> str:
 
 
 def _truncate(model: "SentenceTransformer", name: str, length: int) -> None:
-    """Have the model keep the first `length` dimensions."""
+    """Make the model keep only the first `length` dimensions."""
     model.truncate_dim = None
     full = model.get_embedding_dimension()
     if full is not None and length > full:
@@ -92,7 +92,7 @@ def _truncate(model: "SentenceTransformer", name: str, length: int) -> None:
 
 
 def _for_runtime(options: EncoderOptions, backend: str) -> EncoderOptions:
-    """Return the options with which PyTorch loads a model that another runtime will compute, in float32 on the CPU."""
+    """Return options for loading a model with PyTorch that another runtime will run, in float32 on the CPU."""
     if options.device not in (None, "cpu"):
         raise EncoderError(f"--option backend={backend} runs on the CPU, not on --device {options.device}.")
     if options.dtype not in (None, "float32"):
@@ -100,5 +100,5 @@ def _for_runtime(options: EncoderOptions, backend: str) -> EncoderOptions:
     return replace(options, device="cpu", dtype="float32")
 
 
-# Recognises nothing: it is what the registry falls back on.
+# Recognises nothing, since it is the registry's fallback.
 ADAPTER = Adapter(name=NAME, models="Hub name or folder of a dense sentence-transformers model", load=_load, wrap=_wrap)

@@ -1,6 +1,6 @@
 """Learned sparse encoders, such as SPLADE: a weight for each term of a vocabulary, compared by dot product.
 
-Formal et al. 2021, arXiv 2109.10086; through sentence-transformers' SparseEncoder.
+Formal et al. 2021, arXiv 2109.10086; with sentence-transformers' SparseEncoder.
 """
 
 from typing import TYPE_CHECKING
@@ -48,7 +48,7 @@ def _encoder(model: "SparseEncoder", origin: "Origin", options: EncoderOptions) 
 
     set_token_limit(model, origin.name, options.max_length)
     prompts = choose_prompts(options, "", model.prompts, model.default_prompt_name)
-    # The model itself knows the size of its vocabulary only once it has encoded.
+    # The model knows the size of its vocabulary only after it has encoded a text.
     dimension = len(model.encode_document("a", show_progress_bar=False))
     settings = {"max_active_dims": model.max_active_dims} if model.max_active_dims else {}
     info = describe(model, origin, NAME, options, prompts, dimension=dimension, kind=Kind.SPARSE, settings=settings)
@@ -56,7 +56,7 @@ def _encoder(model: "SparseEncoder", origin: "Origin", options: EncoderOptions) 
 
 
 def _to_csr(vectors: "Tensor") -> csr_array:
-    """Turn a sparse tensor of shape (texts, vocabulary) into what SciPy makes of it, indices in order."""
+    """Convert a sparse tensor of shape (texts, vocabulary) into a SciPy array with sorted indices."""
     vectors = vectors.coalesce()
     matrix = csr_array((vectors.values().float().numpy(), vectors.indices().numpy()), shape=tuple(vectors.shape))
     matrix.sort_indices()
@@ -68,7 +68,7 @@ def _require_trained(files: ModelFiles) -> None:
     if adapter_for(files) != TRANSFORMERS:
         return
     if not architecture_of(files).endswith(_MASKED_LANGUAGE_MODEL):
-        raise EncoderError(f"{files.name}: no sparse encoder; its architecture is not one {_MASKED_LANGUAGE_MODEL}.")
+        raise EncoderError(f"{files.name}: not a sparse encoder; its architecture is not one {_MASKED_LANGUAGE_MODEL}.")
 
 
 ADAPTER = Adapter(

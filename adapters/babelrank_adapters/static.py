@@ -1,6 +1,6 @@
-"""Static embeddings of Model2Vec: the mean of one vector per token, without a transformer.
+"""Model2Vec's static embeddings: the mean of one vector per token, without a transformer.
 
-Models that sentence-transformers saved with StaticEmbedding are for its own adapter.
+Models that sentence-transformers saved with StaticEmbedding are for the adapter `sentence-transformers`.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ _ABOUT = "config_sentence_transformers.json"
 _NORMALIZE = "Normalize"
 _MODULES = ("StaticEmbedding", _NORMALIZE)
 _FILES = ("*.json", "*.safetensors")
-_TOKENISED_AT_ONCE = 1024  # texts, as StaticModel.encode does
+_TOKENISED_AT_ONCE = 1024  # texts, as in StaticModel.encode
 
 
 class StaticEncoder:
@@ -80,7 +80,7 @@ class StaticEncoder:
         return self._encode(texts, Role.DOCUMENT)
 
     def count_truncated(self, texts: Sequence[str], role: Role) -> int:
-        """Return how many texts are cut: after so many tokens, or before, after as many characters as those have."""
+        """Return how many texts are cut, at the maximum number of tokens or of characters that these can have."""
         if self._max_length is None or self._most_characters is None:
             return 0
         prompt = self._prompts.of(role)
@@ -92,7 +92,7 @@ class StaticEncoder:
 
     def _encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
         prompt = self._prompts.of(role)
-        # As StaticModel.encode, cut by characters first, so that a long text is not tokenised whole.
+        # Like StaticModel.encode, cut by characters first, so long texts are not tokenised completely.
         whole = [(prompt + text)[: self._most_characters] for text in texts]
         starts = range(0, len(whole), _TOKENISED_AT_ONCE)
         return np.concatenate(
@@ -100,9 +100,9 @@ class StaticEncoder:
         )
 
     def _mean(self, tokens: list[list[int]]) -> np.ndarray:
-        """Return the mean vector of each text's tokens, 0 where there are none: what StaticModel makes of them.
+        """Return the mean vector of each text's tokens, or 0 without tokens, as StaticModel does.
 
-        As the product of a sparse matrix with the table of vectors, which copies none of them.
+        It is the product of a sparse matrix with the table of vectors, which does not copy vectors.
         """
         model = self._model
         counts = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
@@ -118,19 +118,19 @@ class StaticEncoder:
 
 
 def _modules(files: ModelFiles) -> list[str]:
-    """Return what sentence-transformers would do with texts: average vectors of tokens, and normalise them perhaps.
+    """Return the modules in modules.json: averaging of token vectors, and possibly normalisation.
 
     Raises
     ------
     EncoderError
-        More than that.
+        There are other modules.
     """
     listed = files.read_json("modules.json")
     modules = [str(module.get("type")).rpartition(".")[2] for module in listed or [] if isinstance(module, dict)]
     if others := [name for name in modules if name not in _MODULES]:
         raise EncoderError(
-            f"{files.name}: adapter {NAME!r} knows no {', '.join(others)}, which modules.json names; "
-            f"--adapter {SENTENCE_TRANSFORMERS} loads it."
+            f"{files.name}: adapter {NAME!r} does not support {', '.join(others)} in modules.json; use "
+            f"--adapter {SENTENCE_TRANSFORMERS}."
         )
     return modules
 
@@ -139,7 +139,7 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
     options.reject_unsupported(NAME, "dtype", "device")
     length = options.read_options(NAME, _OPTIONS).get("truncate_dim")
     files = find_model(model, options.revision)
-    require_kind(files, NAME, TRANSFORMERS)  # a folder of Model2Vec need not say that it is one
+    require_kind(files, NAME, TRANSFORMERS)  # a folder of Model2Vec may have no sign of it
     modules = _modules(files)
     with requires("static", EncoderError):
         from model2vec import StaticModel, quantize_model

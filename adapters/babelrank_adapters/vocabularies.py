@@ -1,4 +1,4 @@
-"""Vocabularies of well-known models, to count weights where one was cut: most of multilingual models are in them."""
+"""Vocabulary sizes of well-known models, for counting the weights of a model with a reduced vocabulary."""
 
 import re
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sentence_transformers.base.model import BaseModel
 
-# What a model's name holds, in lower case, and the tokens that the original has (vocab_size in its config.json).
+# Part of a model's name, in lower case, and the size of the original vocabulary (vocab_size in its config.json).
 _TOKENS = (
     (re.compile(r"\b(multilingual-e5|me5)-small|paraphrase-multilingual-minilm"), 250_037),
     (re.compile(r"\b(multilingual-e5|me5)-|xlm-r|bge-m3|paraphrase-multilingual-mpnet"), 250_002),
@@ -16,7 +16,7 @@ _TOKENS = (
 
 
 def count_parameters(model: "BaseModel", name: str) -> tuple[int, dict[str, str]]:
-    """Return the number of weights as the model's card counts them, and a note if some of the vocabulary was cut."""
+    """Return the number of weights as in the model card, and a note if the vocabulary was reduced."""
     there = sum(weights.numel() for weights in model.parameters())
     transformer = model.transformers_model
     original = next((tokens for pattern, tokens in _TOKENS if pattern.search(name.lower())), None)
@@ -27,5 +27,5 @@ def count_parameters(model: "BaseModel", name: str) -> tuple[int, dict[str, str]
         return there, {}
     parameters = there + (original - tokens) * size
     return parameters, {
-        "vocabulary": f"cut to {tokens:,} of {original:,} tokens, with {there:,} of {parameters:,} parameters"
+        "vocabulary": f"reduced to {tokens:,} of {original:,} tokens, with {there:,} of {parameters:,} parameters"
     }

@@ -1,11 +1,11 @@
-"""Evaluate how well a text encoder retrieves within, across and over languages, and whether it favours some.
+"""Measure how well a text encoder retrieves within and across languages, and whether it favours some of them.
 
 >>> import babelrank
 >>> result = babelrank.evaluate("use-multilingual-v3", "sample:de,en")
 >>> result.pairs("mAP").index.tolist()
 ['de', 'en']
 
-The heavy libraries behind these names are loaded when a name is first used.
+A name's libraries are loaded when the name is first used.
 """
 
 from importlib import import_module

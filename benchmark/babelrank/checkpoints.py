@@ -1,6 +1,6 @@
-"""What a checkpoint of `babelrank train` says about its training; read by training, reports and adapters.
+"""Read what a checkpoint of `babelrank train` records about its training, for training, reports and adapters.
 
-A checkpoint may come from anywhere: what cannot be understood counts as not there, and nothing in it decides whether
+A checkpoint may come from anywhere. Metadata that cannot be read counts as missing, and nothing in it decides whether
 code is trusted.
 """
 
@@ -24,7 +24,7 @@ RENAMED_KEYS: Mapping[str, Mapping[str, str]] = {
 
 
 def read_training_metadata(folder: Path) -> dict[str, Any] | None:
-    """Return how a checkpoint was trained, under today's keys; None if the folder does not say so readably."""
+    """Return how a checkpoint was trained, under the current keys; None if there is no readable metadata."""
     try:
         metadata = json.loads((folder / METADATA_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -33,7 +33,7 @@ def read_training_metadata(folder: Path) -> dict[str, Any] | None:
 
 
 def trained_languages(folder: Path) -> list[str] | None:
-    """Return the languages that a checkpoint was trained on; None if the folder does not say so readably.
+    """Return the languages that a checkpoint was trained on; None if there is no readable metadata.
 
     They include those of its base model and of the checkpoints that it was averaged with.
     """
@@ -43,7 +43,7 @@ def trained_languages(folder: Path) -> list[str] | None:
 
 
 def base_model_of(folder: Path) -> str | None:
-    """Return the name of the model that a checkpoint was trained from; None if the folder does not say so readably."""
+    """Return the name of the model that a checkpoint was trained from; None if there is no readable metadata."""
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         metadata = rename_old_keys(json.loads((folder / METADATA_FILE).read_text(encoding="utf-8")))
         return public_name(metadata["config"]["model"]["base_model"])
@@ -51,9 +51,9 @@ def base_model_of(folder: Path) -> str | None:
 
 
 def not_compared(folder: Path, collections: Sequence[str]) -> list[str]:
-    """Return the collections of which a checkpoint's training did not look for texts; none if it is no checkpoint.
+    """Return the collections that a checkpoint's training texts were not compared with; empty if it is no checkpoint.
 
-    A checkpoint may have been trained on texts of these: its scores on them are then too high.
+    The checkpoint may have been trained on texts of these collections. Its scores on them are then too high.
     """
     metadata = read_training_metadata(folder)
     if metadata is None:
@@ -67,20 +67,20 @@ def not_compared(folder: Path, collections: Sequence[str]) -> list[str]:
 
 
 def all_languages(metadata: Mapping[str, Any]) -> list[str]:
-    """Return the languages in a checkpoint's metadata and in those of the checkpoints that it was made from."""
+    """Return the languages in the metadata of a checkpoint and of the checkpoints that it was made from."""
     before = [*metadata.get(AVERAGED_WITH, ()), *([metadata[BASE_MODEL]] if BASE_MODEL in metadata else [])]
     return sorted({*map(str, metadata["languages"]), *(lang for part in before for lang in all_languages(part))})
 
 
 def summarise_training(metadata: Any) -> str:
-    """Say in a sentence how a checkpoint was trained; empty if the metadata cannot be understood."""
+    """Summarise in one sentence how a checkpoint was trained; empty if the metadata cannot be read."""
     with suppress(KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return _summarise(rename_old_keys(metadata))
     return ""
 
 
 def rename_old_keys(metadata: Any) -> Any:
-    """Return metadata as this version writes them: earlier versions used other keys."""
+    """Return metadata under the current keys. Earlier versions used other keys."""
     if not isinstance(metadata, dict):
         return metadata
     renamed = dict(metadata)
@@ -100,12 +100,12 @@ def rename_old_keys(metadata: Any) -> Any:
 
 
 def rename_config_keys(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration, as a dictionary, under today's keys.
+    """Return a configuration, as a dictionary, under the current keys.
 
     Raises
     ------
     ValueError
-        It has a key under its old and its new name; the message names both.
+        A key is given under both its old and its new name.
     """
     renamed = _rename(config, RENAMED_KEYS[""])
     for table, keys in RENAMED_KEYS.items():
@@ -150,5 +150,5 @@ def _summarise_one(metadata: Mapping[str, Any]) -> str:
 
 
 def public_name(model: str) -> str:
-    """Return the name of a model: of a folder, without the way to it on this machine."""
+    """Return the name of a model. For a folder, leave out its path on this machine."""
     return Path(model).name if Path(model).is_absolute() else model

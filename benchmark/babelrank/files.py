@@ -1,4 +1,4 @@
-"""Paths as users write them, and writing files and folders so that a reader sees the old or the new, never a part."""
+"""Paths of users, and atomic writing: a reader sees the old content or the new, never a part."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from uuid import uuid4
 from babelrank.errors import BabelrankError
 
 _CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
-PART_SUFFIX = ".part"  # of temporary files; one that an interrupted process left behind is not read by anything
+PART_SUFFIX = ".part"  # of temporary files. Nothing reads those that an interrupted process leaves behind
 
 
 def as_path(path: str | Path) -> Path:
@@ -22,7 +22,7 @@ def as_path(path: str | Path) -> Path:
     Raises
     ------
     BabelrankError
-        The path names the home folder of an unknown user, or holds a null character.
+        The path names the home folder of an unknown user or contains a null character.
     """
     if "\0" in str(path):
         raise BabelrankError(f"{str(path)!r}: a path cannot hold a null character.")
@@ -33,24 +33,24 @@ def as_path(path: str | Path) -> Path:
 
 
 def check_printable(text: str, what: str, kind: type[BabelrankError] = BabelrankError) -> None:
-    """Refuse a name that no page, figure or terminal could show.
+    """Refuse a name with control characters, which no page, figure or terminal could show.
 
     Raises
     ------
     BabelrankError
-        Of that kind: the name holds a control character.
+        The name contains a control character. The error is of class `kind`.
     """
     if found := _CONTROL.search(text):
-        raise kind(f"{what} {text!r} holds the control character U+{ord(found[0]):04X}; it needs another name.")
+        raise kind(f"{what} {text!r} holds the control character U+{ord(found[0]):04X}, which is not allowed in names.")
 
 
 def read_toml(path: Path, kind: type[BabelrankError] = BabelrankError) -> dict[str, Any]:
-    """Return what a TOML file says.
+    """Return the content of a TOML file.
 
     Raises
     ------
     BabelrankError
-        Of that kind: the file cannot be read, or is not TOML.
+        The file cannot be read or is not TOML. The error is of class `kind`.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -61,7 +61,7 @@ def read_toml(path: Path, kind: type[BabelrankError] = BabelrankError) -> dict[s
 
 
 def show_size(size: float) -> str:
-    """Return a number of bytes for people: three digits and a unit, such as ``1.25 GB``."""
+    """Format a number of bytes with three significant digits and a unit, such as ``1.25 GB``."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 999.5:  # three digits of more say 1 of the next unit
             return f"{size:.3g} {unit}"
@@ -75,7 +75,7 @@ def atomic_write(path: Path, content: bytes | str, *, flush: bool = True) -> Non
     Raises
     ------
     OSError
-        The folder cannot be written or the disk is full; `path` is then as it was.
+        The folder cannot be written or the disk is full. `path` is then unchanged.
     """
     with atomic_stream(path, flush=flush) as handle:
         handle.write(content.encode("utf-8") if isinstance(content, str) else content)
@@ -83,18 +83,18 @@ def atomic_write(path: Path, content: bytes | str, *, flush: bool = True) -> Non
 
 @contextmanager
 def atomic_stream(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
-    """Yield a temporary file next to `path`; it becomes `path` at the end, and is removed after an error.
+    """Yield a temporary file. It becomes `path` at the end, and is removed after an error.
 
     Parameters
     ----------
     flush
-        Wait until the content is on the disk. Without, a power failure may leave a file of the right name with part of
-        its content: enough where readers compare a checksum, and many times faster for small files.
+        Wait until the content is on the disk. Otherwise a power failure may leave a file with part of its content.
+        That is acceptable where readers compare a checksum, and much faster for small files.
 
     Raises
     ------
     OSError
-        The folder cannot be written or the disk is full; `path` is then as it was.
+        The folder cannot be written or the disk is full. `path` is then unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid4().hex}{PART_SUFFIX}")
@@ -112,12 +112,12 @@ def atomic_stream(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a folder beside `path` to write into, which becomes `path` at the end, and is gone after an error.
+    """Yield a temporary folder. It becomes `path` at the end, and is removed after an error.
 
     Raises
     ------
     OSError
-        A file or a folder that is not empty is at `path`, or the folder above cannot be written.
+        There is a file or a non-empty folder at `path`, or its parent folder cannot be written.
     """
     fresh = path.with_name(f".{path.name}.{uuid4().hex}{PART_SUFFIX}")
     fresh.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What an evaluation gives: one model's figures on one or more collections, as tables that a notebook shows."""
+"""The result of an evaluation: one model's measures on one or more collections, as tables for notebooks."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -33,7 +33,7 @@ _POOL = "pool"
 
 
 class StoredTables(Mapping[str, Table], Generic[Table]):
-    """Tables by collection, each read from its file when it is first asked for."""
+    """Tables by collection. Each is read from its file on first use."""
 
     def __init__(self, readers: Mapping[str, Callable[[], Table]]) -> None:
         self._readers = readers
@@ -52,12 +52,12 @@ class StoredTables(Mapping[str, Table], Generic[Table]):
 
 
 class PairMatrix(pd.DataFrame):
-    """Scores of all pairs: one row per query language, one column per passage language, and the pool if there is one.
+    """Scores of all pairs of languages: rows are query languages, columns are passage languages and the pool, if any.
 
     Attributes
     ----------
     n
-        Number of queries of each cell.
+        Number of queries in each cell.
     """
 
     _metadata = ("n",)
@@ -69,20 +69,20 @@ class PairMatrix(pd.DataFrame):
 
 
 class Result:
-    """One model on one or more collections.
+    """The result of one model on one or more collections.
 
-    Methods take `collection`, the name of one; it may be left out if there is only one.
+    Methods take the name of a `collection`, which is optional if there is only one.
 
     Attributes
     ----------
     name
-        What reports call the model.
+        Name of the model in reports.
     collections
-        Names of the collections, as they are specified.
+        Names of the collections, as specified.
     results
-        All figures, with the model's settings; what results.json holds.
+        All measures and the model's settings: the content of results.json.
     folder
-        The report's folder; None if none was written.
+        Folder of the report; None if no report was written.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Result:
 
     @property
     def name(self) -> str:
-        """What reports call the model."""
+        """Name of the model in reports."""
         return self.results.model.name
 
     @property
@@ -109,17 +109,17 @@ class Result:
 
     @property
     def page(self) -> Path | None:
-        """The report's interactive page; None if no report was written."""
+        """Path of the report's interactive page; None if no report was written."""
         return None if self.folder is None else self.folder / REPORT_PAGE
 
     @property
     def ranks(self) -> pd.DataFrame:
-        """One row per query and relevant passage, with its rank in its language and in the pool."""
+        """Rank table: one row per query and relevant passage, with its rank in its language and in the pool."""
         return self._stack({name: self.rank_table(name).table for name in self.collections})
 
     @property
     def top(self) -> pd.DataFrame:
-        """The best passages of each query; ranks are NaN where a passage is not among the best of that list."""
+        """Top passages of each query. A rank is NaN if the passage is not near the top of that list."""
         return self._stack({name: self._tops[name].table for name in self.collections if name in self._tops})
 
     def rank_table(self, collection: str | None = None) -> RankTable:
@@ -128,30 +128,30 @@ class Result:
         Raises
         ------
         ReportError
-            There is none, or it cannot be read.
+            The table is missing or cannot be read.
         """
         name = self._choose(collection)
         if name not in self._ranks:
-            raise ReportError(f"{self.name}: has no rank table of {name}.")
+            raise ReportError(f"{self.name}: the report has no rank table of {name}.")
         return self._ranks[name]
 
     def summary(self, collection: str | None = None, *, measure: str = "mAP") -> pd.DataFrame:
-        """Return the macro figures with 95 % intervals, one row each.
+        """Return the macro averages with 95 % intervals, one row each.
 
         Parameters
         ----------
         collection
             All by default.
         measure
-            Of the settings: mAP, R@1, R@10, R@100, MRR@10 or nDCG@10.
+            One of mAP, R@1, R@10, R@100, MRR@10 and nDCG@10.
 
         Returns
         -------
         DataFrame
             Columns ``collection``, ``figure`` (``monolingual``, ``cross_lingual``, ``multilingual``,
-            ``rank_distance``), ``measure``, ``value``, ``low``, ``high``, ``queries``. Figures that a collection does
-            not have, such as cross-lingual ones of one language, are left out. With fewer than 30 independent groups
-            of questions there are no intervals: ``low`` and ``high`` are NaN.
+            ``rank_distance``), ``measure``, ``value``, ``low``, ``high``, ``queries``. Settings that a collection does
+            not have are left out, such as the cross-lingual one if there is only one language. With fewer than 30
+            independent groups of questions, ``low`` and ``high`` are NaN.
 
         Examples
         --------
@@ -180,8 +180,8 @@ class Result:
         Returns
         -------
         PairMatrix
-            A DataFrame with one row per query language, one column per passage language, and a column ``pool`` for
-            the multilingual setting if there are several languages. NaN where a setting has no queries.
+            DataFrame with one row per query language and one column per passage language. With several languages,
+            the column ``pool`` holds the multilingual setting. NaN where a setting has no queries.
 
         Examples
         --------
@@ -212,14 +212,14 @@ class Result:
         Parameters
         ----------
         by_language
-            One column per query language, instead of the macro figures with their intervals.
+            Return one column per query language instead of the macro averages with intervals.
 
         Returns
         -------
         DataFrame
-            One row per measure. Columns ``value``, ``low`` and ``high`` (95 % interval), ``shuffled`` (the value if
-            languages are shuffled within each query: an encoder without bias), ``floor`` and ``ceiling``. Rank distance
-            is the spread that arXiv 2408.10536 reports; it does not see which language is which.
+            One row per measure. Columns ``value``, ``low`` and ``high`` (95 % interval), ``shuffled`` (the value of an
+            encoder without bias: languages are shuffled within each query), ``floor`` and ``ceiling``. Rank distance
+            is the spread that arXiv 2408.10536 reports; it ignores which language is which.
 
         Raises
         ------
@@ -264,7 +264,7 @@ class Result:
         return pd.DataFrame(table).T.astype(float).rename_axis("measure")
 
     def plot(self, kind: str = "pairs", *others: "Result", collection: str | None = None) -> "Axes":
-        """Draw a figure, as `babelrank plot` does; return its Axes.
+        """Draw a figure, as `babelrank plot` does, and return its Axes.
 
         Parameters
         ----------
@@ -272,17 +272,17 @@ class Result:
             ``pairs``, ``mean-rank`` or ``share-first`` (heatmaps), ``bars``, ``radar``, ``distance``, ``scatter``,
             ``scaling``, or ``difference`` (from another model).
         others
-            Models that are drawn with this one.
+            Other models to draw in the same figure.
 
         Returns
         -------
         matplotlib.axes.Axes
-            The first of the figure; ``.figure`` has all of them.
+            First Axes of the figure; ``.figure`` holds all of them.
 
         Raises
         ------
         ReportError
-            The kind is unknown, or the collection has nothing of the kind to draw.
+            The kind is unknown, or the collection has no data for it.
 
         Examples
         --------
@@ -300,17 +300,17 @@ class Result:
         return axes
 
     def save(self, reports: str | Path = "reports") -> Path:
-        """Write the report as `submit` does, or add to the one that the model has; return its folder.
+        """Write the report, or add to the model's existing one, as `submit` does; return its folder.
 
         Raises
         ------
         ReportError
-            The folder cannot be written, or holds a report of another model.
+            The folder cannot be written or holds another model's report.
         """
         return write_report(Path(reports), self.results, self._ranks, self._tops, errors=self._errors)
 
     def written_to(self, reports: Path, *, with_leaderboard: bool = False) -> "Result":
-        """Write the report, and return the result with its folder; see `save` and `write_report`."""
+        """Write the report and return the result with its folder; see `save` and `write_report`."""
         folder = write_report(
             reports, self.results, self._ranks, self._tops, errors=self._errors, with_leaderboard=with_leaderboard
         )
@@ -340,7 +340,7 @@ class Result:
                 for column in ("value", "low", "high")
             }
         )
-        caption = f"{self.name}: macro figures with 95 % intervals"
+        caption = f"{self.name}: macro averages with 95 % intervals"
         html: str = shown.style.hide(axis="index").set_caption(caption).to_html()
         return html
 
@@ -349,7 +349,7 @@ class Result:
         if collection is None and len(known) == 1:
             return known[0]
         if collection is None:
-            raise ReportError(f"{self.name}: has several collections; name one: {', '.join(known)}.")
+            raise ReportError(f"{self.name}: the report has several collections; choose one of {', '.join(known)}.")
         if collection not in known:
             raise ReportError(f"{self.name}: " + unknown_choice("collection", collection, known))
         return collection
@@ -357,29 +357,29 @@ class Result:
     def _stack(self, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         frames = [frame.assign(collection=name) for name, frame in tables.items()]
         if not frames:
-            raise ReportError(f"{self.name}: its report has no such table.")
+            raise ReportError(f"{self.name}: the report has no such table.")
         return pd.concat(frames, ignore_index=True).pipe(lambda all_: all_[["collection", *all_.columns[:-1]]])
 
 
 def check_measure(measure: str) -> None:
-    """Refuse a measure that is not known.
+    """Refuse an unknown measure.
 
     Raises
     ------
     ReportError
-        It is not.
+        The measure is unknown.
     """
     if measure not in MEASURES:
         raise ReportError(unknown_choice("measure", measure, MEASURES))
 
 
 def read_result(folder: Path) -> Result:
-    """Return the result in a report's folder; its tables are read when they are first needed.
+    """Return the result in a report's folder. Its tables are read on first use.
 
     Raises
     ------
     ReportError
-        There is no report, or it cannot be read.
+        The report is missing or cannot be read.
     """
     results = read_results(folder / FILE_NAME)
     ranks = {

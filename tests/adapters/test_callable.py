@@ -225,7 +225,7 @@ class TestBadCode:
     @pytest.mark.parametrize(
         ("body", "message"),
         [
-            ("return [[1.0, 2.0] for _ in texts]", "returned one and the same vector for 3 different texts"),
+            ("return [[1.0, 2.0] for _ in texts]", "returned the same vector for 3 different texts"),
             ("return np.zeros((len(texts), 2))", "returned a zero vector for 3 of 3 texts"),
             ("return None", "returned a NoneType, expected a NumPy array"),
             ("return np.ones((len(texts) - 1, 2))", r"returned shape \(2, 2\) for 3 texts"),
@@ -235,10 +235,19 @@ class TestBadCode:
             ("return np.full((len(texts), 2), np.nan)", "NaN or infinity"),
             ("return np.outer([*map(len, texts)], np.ones(2 if texts[1:] else 3))", "returned dimension 3, expected 2"),
             ("raise KeyError('lost')", r"raised KeyError: 'lost' \(for 3 texts, the first of them 'Where do bees"),
-            ("return np.array([[len(t)] for t in sorted(texts, key=len)], dtype=float)", "gets one vector alone and"),
-            ("return np.array([[len(t)] for t in sorted(texts, key=len)[::-1]], dtype=float)", "gets one vector alone"),
-            ("return np.array([[len(t)] for t in sorted(texts)], dtype=float)", "gets one vector alone and another"),
-            ("return np.array([[len(t) - len(texts[0]) + 1] for t in texts])", "gets one vector alone"),
+            (
+                "return np.array([[len(t)] for t in sorted(texts, key=len)], dtype=float)",
+                "gets different vectors alone and",
+            ),
+            (
+                "return np.array([[len(t)] for t in sorted(texts, key=len)[::-1]], dtype=float)",
+                "gets different vectors alone",
+            ),
+            (
+                "return np.array([[len(t)] for t in sorted(texts)], dtype=float)",
+                "gets different vectors alone and in a batch",
+            ),
+            ("return np.array([[len(t) - len(texts[0]) + 1] for t in texts])", "gets different vectors alone"),
         ],
     )
     @pytest.mark.parametrize("batch_size", [1, 32])
@@ -289,9 +298,9 @@ class TestBadCode:
                 r"encode\(\) raised OSError: no weights",
             ),
             ("class encode:\n    def __init__(self, path): ...", r"encode\(\) raised TypeError.*path"),
-            ("class encode: ...", "has neither encode_query nor encode"),
-            ("class encode:\n    def encode_query(self, texts): ...", "has neither encode_document nor encode"),
-            ("encode = 3", "has neither encode_query nor encode, and is no function"),
+            ("class encode: ...", "has no method encode_query or encode"),
+            ("class encode:\n    def encode_query(self, texts): ...", "has no method encode_document or encode"),
+            ("encode = 3", "has no method encode_query or encode, and is not a function"),
         ],
     )
     def test_what_cannot_be_imported_or_made(self, write, source, message):
@@ -307,6 +316,6 @@ class TestBadCode:
         name = write(LETTERS)
         load(f"{name}:letters")
         monkeypatch.delattr(sys.modules[name], "__file__")
-        with pytest.raises(EncoderError, match="no source file; --option version="):
+        with pytest.raises(EncoderError, match="no source file; set --option version="):
             load(f"{name}:letters")
         assert load(f"{name}:letters", version="3").info.fingerprint == f"no file {name}:letters"

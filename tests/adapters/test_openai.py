@@ -159,12 +159,12 @@ class TestFields:
     @pytest.mark.parametrize(
         ("option", "value", "message"),
         [
-            ("body", "[]", "option body=.*expected an object of JSON"),
-            ("body", "{", "expected an object of JSON"),
-            ("body", "[" * 100_000, "expected an object of JSON"),
+            ("body", "[]", "option body=.*expected a JSON object"),
+            ("body", "{", "expected a JSON object"),
+            ("body", "[" * 100_000, "expected a JSON object"),
             ("query_body", '{"input": []}', "cannot set the field 'input'"),
             ("document_body", '{"model": "x"}', "cannot set the field 'model'"),
-            ("body", f'{{"key": "{KEY}"}}', "holds the key, and would be recorded"),
+            ("body", f'{{"key": "{KEY}"}}', "contains the key, which would be recorded"),
         ],
     )
     def test_that_cannot_be(self, server, monkeypatch, option, value, message):
@@ -188,8 +188,8 @@ class TestCutting:
     @pytest.mark.parametrize(
         ("length", "options", "message"),
         [
-            (6, {}, "--max-length and --option tokenizer=NAME need one another"),
-            (None, {"tokenizer": "x"}, "--max-length and --option tokenizer=NAME need one another"),
+            (6, {}, "give --max-length and --option tokenizer=NAME together"),
+            (None, {"tokenizer": "x"}, "give --max-length and --option tokenizer=NAME together"),
             (6, {"tokenizer": "/not/there"}, "tokenizer /not/there: cannot be loaded"),
         ],
     )
@@ -205,23 +205,23 @@ class TestProbing:
 
     def test_another_order_is_found_at_the_start(self, server):
         server.answer = lambda body, _: self.rotated(body)
-        with pytest.raises(EncoderError, match="gets one vector alone and another among others; the order"):
+        with pytest.raises(EncoderError, match=r"gets different vectors alone and in a batch\. Keep the order"):
             load(server.url, batch_size=3)
 
     def test_another_order_of_large_batches_is_found_with_the_first_texts(self, server):
         server.answer = lambda body, _: self.rotated(body) if len(body["input"]) > 3 else vectors_of(body)
         encoder = load(server.url, batch_size=8)
-        with pytest.raises(EncoderError, match="gets one vector alone and another among others; the order"):
+        with pytest.raises(EncoderError, match=r"gets different vectors alone and in a batch\. Keep the order"):
             encoder.encode_query(TEXTS)
 
     def test_another_order_of_one_role_is_found(self, server):
         server.answer = lambda body, _: self.rotated(body) if body["input_type"] == "passage" else vectors_of(body)
-        with pytest.raises(EncoderError, match="the order of the texts must be kept"):
+        with pytest.raises(EncoderError, match="Keep the order of the texts"):
             load(server.url, batch_size=3, input_types="query,passage")
 
     def test_one_vector_for_all_is_found(self, server):
         server.answer = lambda body, _: ok([[1.0, 2.0] for _ in body["input"]])
-        with pytest.raises(EncoderError, match="one and the same vector for 3 different texts"):
+        with pytest.raises(EncoderError, match="the same vector for 3 different texts"):
             load(server.url)
 
     def test_zero_vectors_are_found(self, server):
@@ -245,7 +245,7 @@ class TestProbing:
 
     def test_another_order_of_later_requests_is_found(self, server):
         encoder = after_probe(server, lambda body, _: self.rotated(body))
-        with pytest.raises(EncoderError, match="gets one vector alone and another among others; the order"):
+        with pytest.raises(EncoderError, match=r"gets different vectors alone and in a batch\. Keep the order"):
             encoder.encode_query(TEXTS)
 
     @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ class TestProbing:
 
     def test_another_model_is_found_by_its_vectors(self, server):
         encoder = after_probe(server, lambda body, _: ok([vector(text[::-1] + "?") for text in body["input"]]))
-        with pytest.raises(EncoderError, match=r"gets another vector than at first; the model has changed"):
+        with pytest.raises(EncoderError, match=r"no longer gets the same vector, so the model has changed"):
             encoder.encode_query(TEXTS)
 
     def test_the_servers_own_name_for_the_model_is_noted(self, server):
@@ -341,8 +341,8 @@ class TestKey:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("http://user:secret@127.0.0.1/v1", "neither a password nor a query"),
-        ("http://127.0.0.1/v1?api-key=secret", "neither a password nor a query"),
+        ("http://user:secret@127.0.0.1/v1", "must not have a password or a query"),
+        ("http://127.0.0.1/v1?api-key=secret", "must not have a password or a query"),
         ("127.0.0.1:8000", "expected one such as https"),
         ("ftp://127.0.0.1/v1", "expected one such as https"),
         ("http://[::1/v1", "base_url"),

@@ -108,9 +108,9 @@ def test_an_entry_point_that_is_no_adapter_is_refused(install):
 
 def test_what_an_adapter_cannot_honour_is_refused_rather_than_ignored():
     EncoderOptions(max_length=7).reject_unsupported("x", "dtype", "device")
-    with pytest.raises(EncoderError, match=r"adapter 'x' does not take --max-length\."):
+    with pytest.raises(EncoderError, match=r"adapter 'x' does not support --max-length\."):
         EncoderOptions(max_length=7).reject_unsupported("x", "dtype", "max_length")
-    with pytest.raises(EncoderError, match=r"adapter 'x' does not take --query-prompt\."):
+    with pytest.raises(EncoderError, match=r"adapter 'x' does not support --query-prompt\."):
         EncoderOptions(query_prompt="").reject_unsupported("x", "query_prompt")
 
 

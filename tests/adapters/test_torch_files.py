@@ -151,7 +151,7 @@ def test_an_adapter_that_would_add_untrained_parts_names_the_right_one(folders, 
 
 def test_a_cross_encoder_is_refused(copy, json_file):
     json_file(copy / "config_sentence_transformers.json", {"model_type": "CrossEncoder"})
-    with pytest.raises(EncoderError, match="tiny: a CrossEncoder, which gives texts no representation of their own"):
+    with pytest.raises(EncoderError, match="tiny: a CrossEncoder, which does not encode single texts"):
         load(copy)
 
 

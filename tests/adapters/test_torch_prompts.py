@@ -64,7 +64,7 @@ def test_prompts_of_other_names_are_named_and_can_be_chosen(names):
     own = dict(zip(names, ("ask: ", "tell: "), strict=True))
     unused = choose_prompts(EncoderOptions(), "acme/model", own)
     assert (unused.query, unused.document) == ("", "")
-    assert unused.notes["own prompts"].startswith(f"{names[0]}, {names[1]}: none of them is used; choose with --query")
+    assert unused.notes["own prompts"].startswith(f"{names[0]}, {names[1]} (none is used; choose with --query")
     chosen = choose_prompts(EncoderOptions(query_prompt_name=names[0]), "acme/model", own)
     assert (chosen.query, chosen.document) == ("ask: ", "")
     assert chosen.notes == {"prompts from": "given, none"}

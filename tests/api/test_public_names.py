@@ -192,7 +192,7 @@ def test_a_collection_from_frames_and_several_at_once(tmp_path):
     found = babelrank.evaluate(words, [mine, "sample:de,en"], store=tmp_path, observer=RecordingObserver())
     assert found.collections == ("sample:de,en", "runs")
     assert found.pairs(collection="runs").shape == (2, 3)
-    with pytest.raises(babelrank.BabelrankError, match="has several collections; name one: sample:de,en, runs"):
+    with pytest.raises(babelrank.BabelrankError, match="several collections; choose one of sample:de,en, runs"):
         found.pairs()
     with pytest.raises(babelrank.BabelrankError, match="two collections are called 'runs'"):
         babelrank.evaluate(words, [mine, mine], observer=RecordingObserver())
@@ -212,8 +212,8 @@ def test_models_are_compared_by_paired_tests(result, tmp_path):
 @pytest.mark.parametrize(
     ("vectors", "message"),
     [
-        ([[0.0, np.nan]], "row 0 holds NaN or infinity"),
-        ([[0.0, np.inf]], "row 0 holds NaN or infinity"),
+        ([[0.0, np.nan]], "row 0 has NaN or infinity"),
+        ([[0.0, np.inf]], "row 0 has NaN or infinity"),
         ([0.0, 1.0], r"shape \(2,\), expected \(texts, dimension\)"),
         ([["a", "b"]], "expected numbers"),
     ],
@@ -246,14 +246,14 @@ def test_similarities_are_read_by_value_and_whole_numbers_and_halves_are_numbers
         (lambda r: babelrank.evaluate(words, "smaple"), "unknown collection 'smaple'. Did you mean 'sample'"),
         (lambda r: babelrank.evaluate(words, "sample:de,xx"), "unknown language 'xx'"),
         (lambda r: babelrank.evaluate(words, 7), "collection"),
-        (lambda r: babelrank.evaluate(words, [7]), "a collection is a specification"),
-        (lambda r: babelrank.evaluate(words, []), "no collection is named"),
+        (lambda r: babelrank.evaluate(words, [7]), "expected a specification"),
+        (lambda r: babelrank.evaluate(words, []), "no collection given"),
         (lambda r: babelrank.evaluate(words, "sample", promt="x"), "unknown option 'promt'"),
         (lambda r: babelrank.evaluate(words, "sample", similarity="cosin"), "unknown similarity 'cosin'"),
         (lambda r: babelrank.evaluate(7, "sample:en"), "int"),
         (lambda r: babelrank.evaluate(lambda texts: texts, "sample:en"), "expected"),
         (lambda r: babelrank.evaluate(lambda texts: [[1.0, 2.0]], "sample:en"), "expected"),
-        (lambda r: babelrank.compare(r), "compare takes two models or more, got 1"),
+        (lambda r: babelrank.compare(r), "compare needs at least two models, got 1"),
         (lambda r: babelrank.load_report("no-such-model"), "unknown report 'no-such-model'"),
         (lambda r: babelrank.leaderboard("no/such/folder"), "not a folder of reports"),
         (lambda r: babelrank.leaderboard("~nobody-at-all"), "~nobody-at-all: there is no such user"),
@@ -309,7 +309,7 @@ def test_what_functions_return_is_shown_as_tables(result):
 def test_a_submission_leaves_a_leaderboard_that_is_current(tmp_path):
     observer = RecordingObserver()
     result = babelrank.submit(words, "sample:de,en", reports=tmp_path / "reports", store=tmp_path, observer=observer)
-    assert observer.messages[0].startswith(f"The report is written into {tmp_path / 'reports'}; the leaderboard")
+    assert observer.messages[0].startswith(f"The report is written to {tmp_path / 'reports'}, and the leaderboard")
     assert result.page.is_file()
     assert result.name in (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
     assert list(babelrank.check_pages(tmp_path / "reports")) == []

@@ -64,7 +64,7 @@ def test_caches_and_collections_go_to_a_temporary_folder_and_the_variable_is_nam
     assert user_cache_path("BABELRANK_STORE") == user_cache_path("BABELRANK_STORE") == no_home / "cache"
     assert user_data_path("BABELRANK_DATA") == no_home / "data"
     assert [record.getMessage() for record in caplog.records] == [
-        f"no home folder that can be written; using {no_home / kind}. {variable} names another."
+        f"the home folder is not writable; using {no_home / kind}. Set {variable} to use another folder."
         for kind, variable in (("cache", "BABELRANK_STORE"), ("data", "BABELRANK_DATA"))
     ]
     assert no_home.stat().st_mode & 0o777 == 0o700

@@ -216,7 +216,7 @@ def test_leaderboard_check_lists_a_damaged_rank_table(babelrank: Babelrank, stor
     table.unlink()
     outcome = babelrank("leaderboard", "--check")
     assert outcome.code != 0
-    assert f"not current: {table}" in outcome.err
+    assert f"out of date: {table}" in outcome.err
 
 
 def test_reports_are_where_the_variable_says(
@@ -267,7 +267,7 @@ def test_submit_says_first_where_it_writes(
 def test_two_folders_for_one_report_are_refused(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
     outcome = submit_sample(babelrank, store, "--out", "a", "--reports", "b")
     assert outcome.code == 2
-    assert "--out and --reports" in outcome.err
+    assert "give --out or --reports, not both" in outcome.err
 
 
 def test_vectors_are_stored_where_the_variable_says(
@@ -344,7 +344,7 @@ def test_compare_refuses_reports_from_different_files(babelrank: Babelrank, stor
 def test_compare_says_what_it_cannot_compare(babelrank: Babelrank, store: Path) -> None:
     assert submit_sample(babelrank, store).code == 0
     for arguments, told in (
-        (["use-multilingual-v3"], "two models or more"),
+        (["use-multilingual-v3"], "at least two models"),
         (["use-multilingual-v3", "other"], "'other'"),
         (["use-multilingual-v3", "use-multilingual-v3", "-c", "xquad-r"], "'xquad-r'"),
     ):

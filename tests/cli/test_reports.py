@@ -60,7 +60,7 @@ def test_a_report_is_removed_once_that_is_confirmed(babelrank, reports, tmp_path
     [
         (["remove", "seconds", "--yes"], "unknown report 'seconds'. Did you mean 'second'"),
         (["remove", "first model", "sec", "--yes"], "unknown report 'sec'"),
-        (["remove", "first model"], "nobody answers; --yes removes reports without asking"),
+        (["remove", "first model"], "cannot ask for confirmation without a terminal; --yes"),
         (["remove", "reports/second", "--yes"], "unknown report 'reports/second'"),
         (["rename", "second", "First Model"], "another report is there"),
         (["rename", "second", "a|b"], "contains |"),

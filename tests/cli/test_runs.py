@@ -152,10 +152,10 @@ def test_measures_that_favour_longer_runs_are_told(babelrank, run_file, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["compare", "--run", "RUN", "-c", "sample:de,en"], "needs two runs or more, got 1"),
+        (["compare", "--run", "RUN", "-c", "sample:de,en"], "needs at least two runs, got 1"),
         (["compare", "--run", "RUN", "--run", "RUN", "-c", "sample:de,en"], "two runs are called 'perfect'; --name"),
-        (["compare", "--run", "RUN", "--run", "RUN"], "takes runs, no reports, and one --collection"),
-        (["compare", "bm25", "--run", "RUN", "-c", "sample"], "takes runs, no reports, and one --collection"),
+        (["compare", "--run", "RUN", "--run", "RUN"], "needs one --collection and takes no reports"),
+        (["compare", "bm25", "--run", "RUN", "-c", "sample"], "needs one --collection and takes no reports"),
         (["compare", "--run", "RUN", "--run", "RUN", "--name", "a", "-c", "sample"], "1 names for 2 runs"),
         (["evaluate", "missing.run", "-c", "sample"], "missing.run: cannot be read"),
         (["evaluate", "RUN", "-c", "miracl:sw,te"], "names 2 collections; expected one"),

@@ -62,7 +62,7 @@ def test_a_question_that_is_asked_twice_has_both_passages(tmp_path):
     write(tmp_path, [record(), record(id="1", context="Ann ran home.")])
     collection = load_afriqa("afriqa", tmp_path)
     assert (len(collection.queries), len(collection.qrels)) == (1, 2)
-    assert "asked twice" in collection.notes[1]
+    assert "occur twice" in collection.notes[1]
 
 
 def test_passages_that_differ_in_white_space_alone_are_both_relevant(tmp_path):
@@ -75,11 +75,11 @@ def test_passages_that_differ_in_white_space_alone_are_both_relevant(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"question_lang": " "}, r"test\.json:2: 'question_lang': an empty text"),
-        ({"question_translated": None}, r":2: 'question_translated' should be a str, is missing"),
-        ({"id": "0"}, r":2: id '0' is repeated; it is first on line 1"),
-        ({"context": 7}, r":2: 'context' should be a str, is int"),
-        ({"answer_pivot": []}, r":2: 'answer_pivot' should be a dict, is list"),
+        ({"question_lang": " "}, r"test\.json:2: 'question_lang': empty text"),
+        ({"question_translated": None}, r":2: 'question_translated' must be a str, but is missing"),
+        ({"id": "0"}, r":2: id '0' is repeated; it first occurs on line 1"),
+        ({"context": 7}, r":2: 'context' must be a str, but is int"),
+        ({"answer_pivot": []}, r":2: 'answer_pivot' must be a dict, but is list"),
     ],
 )
 def test_a_record_that_is_wrong_is_refused_with_its_line(tmp_path, wrong, message):
@@ -91,7 +91,7 @@ def test_a_record_that_is_wrong_is_refused_with_its_line(tmp_path, wrong, messag
 def test_a_file_that_is_cut_off_lacks_a_field_or_is_missing_is_refused(tmp_path):
     path = next(write(tmp_path, [record()]).glob("data/*/*/*.json"))
     path.write_text(json.dumps(record())[:-9], encoding="utf-8")
-    with pytest.raises(DataError, match=r"test\.json:1: not JSON, or cut off"):
+    with pytest.raises(DataError, match=r"test\.json:1: not valid JSON, or cut off"):
         load_afriqa("afriqa", tmp_path)
     without = record()
     del without["context"]
@@ -107,7 +107,7 @@ def test_the_published_questions_and_pool(real_data):
     assert {lang: count for lang, count in collection.query_counts.items() if count} == QUESTIONS
     assert collection.pool_sizes["en"] == 2570
     assert collection.pool_sizes["fr"] == 358
-    assert collection.notes[0] == "the pool of 2,928 passages is small: it holds only gold passages"
+    assert collection.notes[0] == "the pool is small: its 2,928 passages are the gold passages only"
     assert len(collection.variants["human"]) == sum(QUESTIONS.values())
     assert set(collection.qrels["passage_lang"][collection.qrels["query"].isin(range(472))]) == {"en"}
 

@@ -189,11 +189,11 @@ def test_a_grade_below_0_is_judged_not_relevant(folder):
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("q1\td1\t1.5", "grade '1.5' is no whole number."),
-        ("q1\td1\thigh", "grade 'high' is no whole number."),
+        ("q1\td1\t1.5", "grade '1.5' is not a whole number."),
+        ("q1\td1\thigh", "grade 'high' is not a whole number."),
         ("q1\td1", "'q1\\td1' is not 'query-id\\tcorpus-id\\tscore'."),
         ("q1\tQ0\td1\t1", "'q1\\tQ0\\td1\\t1' is not 'query-id\\tcorpus-id\\tscore'."),
-        ("\td1\t1", "an empty id."),
+        ("\td1\t1", "empty id."),
         ("q1\td1\t1", "grade 1 of ('q1', 'd1') conflicts with grade 2 on line 2."),
     ],
 )
@@ -207,14 +207,14 @@ def test_a_line_that_is_no_judgement_is_named(folder, line, complaint):
 
 def test_a_first_line_with_a_bad_grade_is_no_header(folder):
     (folder / "qrels" / "test.tsv").write_text("q1\td1\t0.5\n")
-    with pytest.raises(DataError, match=r"test\.tsv:1: grade '0\.5' is no whole number"):
+    with pytest.raises(DataError, match=r"test\.tsv:1: grade '0\.5' is not a whole number"):
         load(folder)
 
 
 @pytest.mark.parametrize("content", ["", "query-id\tcorpus-id\tscore\n"])
 def test_no_judgements_are_an_error(folder, content):
     (folder / "qrels" / "test.tsv").write_text(content)
-    with pytest.raises(DataError, match=r"test\.tsv: holds no judgements"):
+    with pytest.raises(DataError, match=r"test\.tsv: has no judgements"):
         load(folder)
 
 
@@ -239,8 +239,8 @@ def test_many_judgements_of_what_is_not_there_are_an_error(folder, line, kind, n
     with pytest.raises(DataError) as caught:
         load(folder)
     assert str(caught.value) == (
-        f"beir:tiny: 1 of 6 judgements name unknown {kind} ({name}); more than 5% means that queries, "
-        "passages and judgements do not belong together."
+        f"beir:tiny: 1 of 6 judgements name unknown {kind} ({name}). With more than 5%, queries, "
+        "passages and qrels do not belong together."
     )
 
 
@@ -255,7 +255,7 @@ def test_nothing_relevant_at_all_is_an_error(folder):
 
 def test_a_repeated_query_id_is_an_error(folder):
     (folder / "queries.jsonl").write_text(lines([*QUERIES, {"_id": "2", "text": "Again?"}]))
-    with pytest.raises(DataError, match=r"queries\.jsonl:5: query id '2' is that of another query on line 2"):
+    with pytest.raises(DataError, match=r"queries\.jsonl:5: query id '2' is also used for another query on line 2"):
         load(folder)
 
 
@@ -272,7 +272,7 @@ def test_a_query_without_text_is_an_error_only_if_it_is_judged(folder):
 )
 def test_a_record_that_is_no_query_is_named(folder, record):
     (folder / "queries.jsonl").write_text(lines([*QUERIES, record]))
-    with pytest.raises(DataError, match=r"queries\.jsonl:5: .*where a query is \{\"_id\": …, \"text\": …\}"):
+    with pytest.raises(DataError, match=r"queries\.jsonl:5: .*expected \{\"_id\": …, \"text\": …\}"):
         load(folder)
 
 
@@ -322,7 +322,7 @@ def test_queries_and_judgements_may_be_in_several_files(folder):
 def test_a_missing_shard_is_noticed(folder, name):
     path = folder / ("qrels/test.tsv" if name == "qrels" else f"{name}.jsonl")
     path.rename(path.with_name(f"{path.stem}-00001-of-00003{path.suffix}"))
-    with pytest.raises(DataError, match=rf"1 of 3 files of the {name} are there: .*-00001-of-00003"):
+    with pytest.raises(DataError, match=rf"only 1 of 3 files of the {name} exist: .*-00001-of-00003"):
         load(folder)
 
 
@@ -338,7 +338,7 @@ def test_files_of_another_kind_are_named(folder, there, expected):
 
 def test_no_queries_are_an_error(folder):
     (folder / "queries.jsonl").write_text("\n")
-    with pytest.raises(DataError, match=r"queries\.jsonl: holds no queries\."):
+    with pytest.raises(DataError, match=r"queries\.jsonl: has no queries\."):
         load(folder)
 
 

@@ -89,7 +89,7 @@ def test_a_missing_collection_is_named_with_the_command_and_the_option_that_help
         load_collection("tiny", tmp_path / "nowhere")
     message = str(caught.value)
     assert str(tmp_path / "nowhere" / "tiny") in message
-    assert "de.json, en.json not there" in message
+    assert "de.json, en.json missing" in message
     assert "`babelrank data fetch tiny`" in message
     assert "--data DIR" in message
     assert "BABELRANK_DATA" in message
@@ -99,7 +99,7 @@ def test_only_the_files_of_the_wanted_languages_need_be_there(published, tmp_pat
     folder = published(tmp_path / "data", "en")
     collection = load_collection("tiny:en", folder)
     assert (collection.name, collection.languages) == ("tiny:en", ("en",))
-    with pytest.raises(DataError, match=r": de\.json not there"):
+    with pytest.raises(DataError, match=r": de\.json missing"):
         load_collection("tiny", folder)
 
 

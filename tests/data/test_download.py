@@ -72,7 +72,8 @@ def test_only_what_is_missing_or_differs_is_downloaded(source, site, tmp_path):
 def test_nothing_is_kept_of_a_file_with_another_checksum_and_the_others_stay(source, site, tmp_path):
     site.files["/tiny/en.json"] = b"<html>Please log in.</html>"
     with pytest.raises(
-        DataError, match=rf"{site.url}/tiny/en\.json: its SHA-256 is [0-9a-f]{{64}}, not {source.sha256['en.json']}"
+        DataError,
+        match=rf"{site.url}/tiny/en\.json: its SHA-256 is [0-9a-f]{{64}}, expected {source.sha256['en.json']}",
     ):
         fetch(source, tmp_path)
     assert [path.name for path in (tmp_path / "tiny").iterdir()] == ["de.json"]

@@ -72,7 +72,7 @@ def test_languages_of_queries_and_documents_may_differ(register):
 def test_an_unknown_language_can_be_named(register):
     spec = register("made/de-en", "de", "en", langs=(None, "en"))
     assert load_collection(spec).languages == ("en", "und")
-    assert f"its language is not known; name it, as in {spec}@de" in load_collection(spec).notes
+    assert f"its language is unknown; name it, as in {spec}@de" in load_collection(spec).notes
     named = load_collection(f"{spec}@de")
     assert (named.name, named.query_counts) == (f"{spec}@de", {"de": 2, "en": 0})
 
@@ -101,7 +101,7 @@ def test_what_there_is_not_is_refused(register, monkeypatch):
     with pytest.raises(DataError, match=r"ir_datasets:made/docs: has no qrels; name a part of it that has"):
         load_collection("ir_datasets:made/docs")
     monkeypatch.setitem(sys.modules, "ir_datasets", None)
-    with pytest.raises(DataError, match=r"pip install 'babelrank\[ir-datasets\]' brings it"):
+    with pytest.raises(DataError, match=r"install it with: pip install 'babelrank\[ir-datasets\]'"):
         load_collection("ir_datasets:made/de")
 
 

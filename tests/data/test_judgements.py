@@ -26,7 +26,7 @@ def test_a_first_line_of_names_is_a_header(tmp_path, header):
 
 @pytest.mark.parametrize("line", ["q\td\t", "q\td\tyes", "q\tDocument\tyes", "1\t2\tn/a", "q\td\t0.5"])
 def test_a_first_judgement_without_a_grade_is_no_header(tmp_path, line):
-    with pytest.raises(DataError, match=r"test\.tsv:1: grade '.*' is no whole number"):
+    with pytest.raises(DataError, match=r"test\.tsv:1: grade '.*' is not a whole number"):
         read(tmp_path, f"{line}\nr\td\t1\n")
 
 
@@ -37,7 +37,7 @@ def test_cells_in_quotation_marks_are_read_as_csv_writes_them(tmp_path):
     table = pd.DataFrame({"query-id": ['a"b', "c"], "corpus-id": ["d", '"'], "score": [1, 2]})
     table.to_csv(path, sep="\t", index=False)
     assert read_qrels([LocalFile(path)], BEIR_QRELS)["passage_id"].tolist() == ["d", '"']
-    with pytest.raises(DataError, match=r"test\.tsv:2: a quotation mark is not closed"):
+    with pytest.raises(DataError, match=r"test\.tsv:2: unclosed quotation mark"):
         read(tmp_path, 'q\td\t1\n"q\td\t1\n')
 
 
@@ -57,7 +57,7 @@ def test_whole_grades_are_read(tmp_path, written, grade):
 
 @pytest.mark.parametrize("grade", [MAX_GRADE + 1, -(2**40), 10**30, "9" * 5000])
 def test_a_grade_beyond_32_bits_is_refused(tmp_path, grade):
-    with pytest.raises(DataError, match=r"test\.tsv:2: grade .* is beyond 32 bits; grades must be at most 2,147"):
+    with pytest.raises(DataError, match=r"test\.tsv:2: grade .* is too large; grades must be at most 2,147"):
         read(tmp_path, f"q\tc\t1\nq\td\t{grade}\n")
 
 
@@ -76,8 +76,8 @@ def test_records_are_judgements_too(tmp_path):
     assert read(tmp_path, content, name="test.jsonl") == [("q", "7", 2), ("q", "d", 0)]
     for wrong, problem in (
         ('{"query-id": "q", "score": 1}', "no field 'corpus-id'"),
-        ('{"query-id": "q", "corpus-id": "d", "score": 0.5}', r"grade 0\.5 is no whole number"),
-        ('{"query-id": "q", "corpus-id": "d", "score": null}', "grade None is no whole number"),
+        ('{"query-id": "q", "corpus-id": "d", "score": 0.5}', r"grade 0\.5 is not a whole number"),
+        ('{"query-id": "q", "corpus-id": "d", "score": null}', "grade None is not a whole number"),
     ):
         with pytest.raises(DataError, match=rf"test\.jsonl:1: {problem}"):
             read(tmp_path, wrong, name="test.jsonl")

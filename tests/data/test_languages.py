@@ -37,7 +37,7 @@ def test_scripts_and_languages_that_matter_stay_apart(codes):
 
 @pytest.mark.parametrize("text", ["", "e", "de en", "de-", "english", "123", "ÄÖ", None, 3, ["de"]])
 def test_what_is_no_code_is_refused(text):
-    with pytest.raises(ValueError, match="is no language code such as"):
+    with pytest.raises(ValueError, match="is not a language code such as"):
         read_language(text)
 
 
@@ -47,8 +47,8 @@ def test_what_is_said_of_codes():
         spellings.read(code)
     assert list(spellings.notes()) == [
         "the language code EN or en is read as en",
-        "xx is the code of no known language; check how it is spelled",
-        "zh and zh-Hans are taken for 2 languages; if they are one, give it one code",
+        "xx is not a known language code; check its spelling",
+        "zh and zh-Hans are read as 2 languages; if they are the same, use one code",
     ]
 
 
@@ -97,7 +97,7 @@ def test_spellings_of_one_language_are_merged_and_told(tmp_path):
 def test_one_language_with_and_without_a_region_is_told(tmp_path):
     collection = write(tmp_path / "own", ["en", "en-US", "de"])
     assert collection.languages == ("de", "en", "en-US")
-    assert collection.notes == ("en and en-US are taken for 2 languages; if they are one, give it one code",)
+    assert collection.notes == ("en and en-US are read as 2 languages; if they are the same, use one code",)
 
 
 def test_tables_are_read_the_same_way():
@@ -133,4 +133,4 @@ def test_the_language_is_that_given_or_that_of_the_card(tmp_path, name, card, la
     collection = load_collection(f"beir:{folder}" + (f"@{language}" if language else ""))
     assert collection.languages == (expected,)
     assert collection.name == f"beir:{name}" + (f"@{language}" if language else "")
-    assert any("its language is not known" in note for note in collection.notes) is (expected == "und")
+    assert any("its language is unknown" in note for note in collection.notes) is (expected == "und")

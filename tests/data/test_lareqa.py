@@ -204,53 +204,59 @@ def test_unknown_candidates_and_languages_are_refused_with_what_there_is(files):
 # What a first paragraph can have wrong, and what the message says about it after naming the file.
 P = r"en\.json: data\[0\]\.paragraphs\[0\]"
 BAD_PARAGRAPHS = {
-    "no context": (lambda p: p.pop("context"), rf"{P}: 'context' should be a str, is missing"),
-    "no sentences": (lambda p: p.pop("sentences"), rf"{P}: 'sentences' should be a list, is missing"),
-    "no sentence breaks": (lambda p: p.pop("sentence_breaks"), rf"{P}: 'sentence_breaks' should be a list, is missing"),
-    "no questions": (lambda p: p.pop("qas"), rf"{P}: 'qas' should be a list, is missing"),
-    "context of another type": (lambda p: p.update(context=7), rf"{P}: 'context' should be a str, is int"),
-    "questions of another type": (lambda p: p.update(qas={}), rf"{P}: 'qas' should be a list, is dict"),
-    "question that is no object": (lambda p: p.update(qas=["x"]), rf"{P}\.qas\[0\]: 'id' should be a str, is missing"),
-    "question without id": (lambda p: p["qas"][1].pop("id"), rf"{P}\.qas\[1\]: 'id' should be a str, is missing"),
-    "id of another type": (lambda p: p["qas"][1].update(id=3), rf"{P}\.qas\[1\]: 'id' should be a str, is int"),
-    "question without text": (lambda p: p["qas"][0].pop("question"), rf"{P}\.qas\[0\]: 'question' should be a str"),
-    "question without answers": (lambda p: p["qas"][0].pop("answers"), rf"{P}\.qas\[0\]: 'answers' should be a list"),
-    "no answer": (lambda p: p["qas"][0].update(answers=[]), rf"{P}\.qas\[0\]: has no answer"),
+    "no context": (lambda p: p.pop("context"), rf"{P}: 'context' must be a str, but is missing"),
+    "no sentences": (lambda p: p.pop("sentences"), rf"{P}: 'sentences' must be a list, but is missing"),
+    "no sentence breaks": (
+        lambda p: p.pop("sentence_breaks"),
+        rf"{P}: 'sentence_breaks' must be a list, but is missing",
+    ),
+    "no questions": (lambda p: p.pop("qas"), rf"{P}: 'qas' must be a list, but is missing"),
+    "context of another type": (lambda p: p.update(context=7), rf"{P}: 'context' must be a str, but is int"),
+    "questions of another type": (lambda p: p.update(qas={}), rf"{P}: 'qas' must be a list, but is dict"),
+    "question that is no object": (
+        lambda p: p.update(qas=["x"]),
+        rf"{P}\.qas\[0\]: 'id' must be a str, but is missing",
+    ),
+    "question without id": (lambda p: p["qas"][1].pop("id"), rf"{P}\.qas\[1\]: 'id' must be a str, but is missing"),
+    "id of another type": (lambda p: p["qas"][1].update(id=3), rf"{P}\.qas\[1\]: 'id' must be a str, but is int"),
+    "question without text": (lambda p: p["qas"][0].pop("question"), rf"{P}\.qas\[0\]: 'question' must be a str"),
+    "question without answers": (lambda p: p["qas"][0].pop("answers"), rf"{P}\.qas\[0\]: 'answers' must be a list"),
+    "no answer": (lambda p: p["qas"][0].update(answers=[]), rf"{P}\.qas\[0\]: no answer"),
     "answer without offset": (
         lambda p: p["qas"][0]["answers"][0].pop("answer_start"),
-        rf"{P}\.qas\[0\]\.answers\[0\]: 'answer_start' should be a int, is missing",
+        rf"{P}\.qas\[0\]\.answers\[0\]: 'answer_start' must be a int, but is missing",
     ),
     "offset as text": (
         lambda p: p["qas"][0]["answers"][0].update(answer_start="0"),
-        rf"{P}\.qas\[0\]\.answers\[0\]: 'answer_start' should be a int, is str",
+        rf"{P}\.qas\[0\]\.answers\[0\]: 'answer_start' must be a int, but is str",
     ),
     "offset as a truth value": (
         lambda p: p["qas"][0]["answers"][0].update(answer_start=True),
-        rf"{P}\.qas\[0\]\.answers\[0\]: 'answer_start' should be a int, is bool",
+        rf"{P}\.qas\[0\]\.answers\[0\]: 'answer_start' must be a int, but is bool",
     ),
     "offset behind the paragraph": (
         lambda p: p["qas"][0]["answers"][0].update(answer_start=17),
-        rf"{P}\.qas\[0\]\.answers\[0\]: answer_start 17 lies outside its paragraph of 17 characters",
+        rf"{P}\.qas\[0\]\.answers\[0\]: answer_start 17 is outside the paragraph of 17 characters",
     ),
     "offset before the paragraph": (
         lambda p: p["qas"][0]["answers"][0].update(answer_start=-1),
-        rf"{P}\.qas\[0\]\.answers\[0\]: answer_start -1 lies outside its paragraph of 17 characters",
+        rf"{P}\.qas\[0\]\.answers\[0\]: answer_start -1 is outside the paragraph of 17 characters",
     ),
     "offset between sentences": (
         lambda p: p["qas"][0]["answers"][0].update(answer_start=8),
-        rf"{P}\.qas\[0\]\.answers\[0\]: answer_start 8 lies in no sentence.*\[\[0, 8\], \[9, 17\]\]",
+        rf"{P}\.qas\[0\]\.answers\[0\]: answer_start 8 is not in a sentence.*\[\[0, 8\], \[9, 17\]\]",
     ),
     "duplicate question id": (
         lambda p: p["qas"][1].update(id="ran"),
         rf"{P}\.qas\[1\]: question id 'ran' is repeated; it is first at .*data\[0\]\.paragraphs\[0\]\.qas\[0\]",
     ),
-    "empty question": (lambda p: p["qas"][0].update(question=""), rf"{P}\.qas\[0\]: question 'ran': an empty text"),
+    "empty question": (lambda p: p["qas"][0].update(question=""), rf"{P}\.qas\[0\]: question 'ran': empty text"),
     "blank question": (lambda p: p["qas"][0].update(question=" \n"), rf"{P}\.qas\[0\]: question 'ran': an empty"),
-    "empty sentence": (lambda p: p["sentences"].__setitem__(1, ""), rf"{P}\.sentences\[1\]: an empty text"),
-    "blank sentence": (lambda p: p["sentences"].__setitem__(1, "\t"), rf"{P}\.sentences\[1\]: an empty text"),
+    "empty sentence": (lambda p: p["sentences"].__setitem__(1, ""), rf"{P}\.sentences\[1\]: empty text"),
+    "blank sentence": (lambda p: p["sentences"].__setitem__(1, "\t"), rf"{P}\.sentences\[1\]: empty text"),
     "sentence of another type": (
         lambda p: p["sentences"].__setitem__(1, 7),
-        rf"{P}\.sentences\[1\] should be a str, is int",
+        rf"{P}\.sentences\[1\] must be a str, got int",
     ),
     "more sentences than breaks": (
         lambda p: p["sentences"].append("Eve."),
@@ -259,7 +265,7 @@ BAD_PARAGRAPHS = {
     "more breaks than sentences": (lambda p: p["sentences"].pop(), rf"{P}: 1 sentences but 2 sentence_breaks"),
     "break behind the paragraph": (
         lambda p: p["sentence_breaks"].__setitem__(1, [9, 18]),
-        rf"{P}\.sentence_breaks\[1\]: \[9, 18\] is no \[start, end\) within 17 characters",
+        rf"{P}\.sentence_breaks\[1\]: \[9, 18\] is not a \[start, end\) within 17 characters",
     ),
     "break backwards": (
         lambda p: p["sentence_breaks"].__setitem__(0, [8, 0]),
@@ -300,7 +306,7 @@ def test_an_empty_paragraph_is_no_passage(tmp_path, json_file):
     empty = {"context": " ", "sentences": [], "sentence_breaks": [], "qas": []}
     document["data"][1]["paragraphs"].append(empty)
     file = json_file(tmp_path / "en.json", document)
-    with pytest.raises(DataError, match=r"en\.json: data\[1\]\.paragraphs\[1\]\.context: an empty text"):
+    with pytest.raises(DataError, match=r"en\.json: data\[1\]\.paragraphs\[1\]\.context: empty text"):
         load_lareqa("tiny", {"en": file}, candidates="paragraph")
 
 
@@ -317,11 +323,11 @@ def test_an_id_that_stands_in_two_paragraphs_is_a_duplicate(load_changed):
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ([], r"'data' should be a list, is missing"),
-        ({}, r"'data' should be a list, is missing"),
-        ({"data": "x"}, r"'data' should be a list, is str"),
-        ({"data": [{}]}, r"data\[0\]: 'paragraphs' should be a list, is missing"),
-        ({"data": []}, r"holds no questions \(0 paragraphs\)"),
+        ([], r"'data' must be a list, but is missing"),
+        ({}, r"'data' must be a list, but is missing"),
+        ({"data": "x"}, r"'data' must be a list, but is str"),
+        ({"data": [{}]}, r"data\[0\]: 'paragraphs' must be a list, but is missing"),
+        ({"data": []}, r"has no questions \(0 paragraphs\)"),
         ({"data": [{"paragraphs": [dict(EN["data"][1]["paragraphs"][0], qas=[])]}]}, r"no questions \(1 paragraphs\)"),
     ],
 )
@@ -333,9 +339,9 @@ def test_a_document_of_another_shape_is_refused(tmp_path, json_file, document, m
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (json.dumps(EN).encode()[:-40], r"not JSON, or cut off, at line 1, column \d+"),
-        (b"", r"not JSON, or cut off, at line 1, column 1"),
-        (b"<html>404</html>", r"not JSON, or cut off, at line 1, column 1"),
+        (json.dumps(EN).encode()[:-40], r"not valid JSON, or cut off, at line 1, column \d+"),
+        (b"", r"not valid JSON, or cut off, at line 1, column 1"),
+        (b"<html>404</html>", r"not valid JSON, or cut off, at line 1, column 1"),
         (json.dumps(EN).encode().replace(b"Ann", b"\xff\xfe\xfd", 1), r"not UTF-8 at byte \d+"),
         (json.dumps(EN).encode("utf-16"), r"not UTF-8 at byte 0"),
         (b"[" * 200_000, r"not JSON"),
@@ -369,5 +375,5 @@ def test_a_whole_file_that_is_not_the_published_one_is_refused(files):
 def test_what_is_wrong_inside_a_damaged_file_is_told_before_its_checksum(files):
     pinned = dict.fromkeys(files, "0" * 64)
     files["de"].write_bytes(files["de"].read_bytes()[:100])
-    with pytest.raises(DataError, match=r"de\.json: not JSON, or cut off"):
+    with pytest.raises(DataError, match=r"de\.json: not valid JSON, or cut off"):
         load_lareqa("tiny", files, sha256=pinned)

@@ -191,7 +191,7 @@ def test_passages_that_are_repeated_count_once(tmp_path):
     (folder / "corpus.jsonl").write_text("".join(again), "utf-8")
     repeated = load(folder)
     assert repeated.sha256 == plain.sha256
-    assert "4 passages repeat another word for word; each counts once" in repeated.notes
+    assert "4 passages are exact copies of another; each counts once" in repeated.notes
     assert repeated.qrels.equals(plain.qrels)
     assert ids_of(repeated) == ids_of(plain)
     assert len(repeated.passages) == len(plain.passages) == 3 * BLOCK

@@ -165,7 +165,8 @@ def test_a_question_twice_in_one_language_is_an_error(folder):
     with pytest.raises(DataError) as caught:
         load_local(folder)
     assert str(caught.value) == (
-        "local:own: queries 'q1-en', 'q1-too' are the same question 'q1' in en; a question has one query a language."
+        "local:own: queries 'q1-en', 'q1-too' are the same question 'q1' in en; a question must have one "
+        "query per language."
     )
 
 
@@ -173,8 +174,8 @@ def test_a_question_twice_in_one_language_is_an_error(folder):
     ("kind", "record", "complaint"),
     [
         ("queries", {"id": "x", "text": "y"}, "no field 'lang'"),
-        ("queries", {"id": "x", "lang": "de en", "text": "y"}, "'de en' is no language code"),
-        ("queries", {"id": "x", "lang": "de", "text": "y", "question": []}, "an id should be a str or an int"),
+        ("queries", {"id": "x", "lang": "de en", "text": "y"}, "'de en' is not a language code"),
+        ("queries", {"id": "x", "lang": "de", "text": "y", "question": []}, "an id must be a str or an int"),
         ("passages", {"id": "x", "text": "y"}, "no field 'lang'"),
         ("passages", {"_id": "x", "lang": "de", "text": "y"}, "no field 'id'"),
     ],

@@ -112,7 +112,7 @@ def test_a_folder_without_the_passages_is_told(miracl, tmp_path):
     with pytest.raises(DataError) as caught:
         load_miracl("sw", tmp_path, folder=miracl)
     assert str(caught.value) == (
-        f"{miracl}: holds no miracl-corpus-v1.0-sw/docs-*.jsonl.gz, neither itself nor in miracl-corpus/."
+        f"{miracl}: found no miracl-corpus-v1.0-sw/docs-*.jsonl.gz in it or in miracl-corpus/."
     )
 
 

@@ -88,10 +88,10 @@ def test_notes_say_what_is_few_close_empty_or_the_same(folder):
     collection = load_ntrex("ntrex", folder)
     few, close, lines, documents, similar = collection.notes
     assert "only 2 questions" in few
-    assert close == "variants of one language count as languages of their own: de, de-AT"
-    assert lines == "2 lines are empty (da 1, de-AT 1); a passage is its other lines"
-    assert documents.startswith("1 documents of a language have an empty headline or article")
-    assert similar == "the headlines of a.1 and b.2 are nearly the same in de-AT (1 in all)"
+    assert close == "variants of a language count as separate languages: de, de-AT"
+    assert lines == "2 lines are empty (da 1, de-AT 1) and were left out of their passages"
+    assert documents.startswith("1 documents have an empty headline or article in some language")
+    assert similar == "the headlines of a.1 and b.2 are nearly the same in de-AT (1 in total)"
     assert collection.query_counts == {"da": 1, "de": 2, "de-AT": 2, "en": 2}
 
 
@@ -111,9 +111,9 @@ def test_notes_say_what_is_few_close_empty_or_the_same(folder):
         ),
         (
             lambda f: lines_file(f / "NTREX-128/newstest2019-ref.tlh.txt", GERMAN),
-            r"ref\.tlh\.txt: 'tlh' is no language code of LANGUAGES\.tsv",
+            r"ref\.tlh\.txt: 'tlh' is not a language code in LANGUAGES\.tsv",
         ),
-        (lambda f: add_language(f, "qqqq1"), r"LANGUAGES\.tsv:2: 'qqqq1' is no language code"),
+        (lambda f: add_language(f, "qqqq1"), r"LANGUAGES\.tsv:2: 'qqqq1' is not a language code"),
         (lambda f: add_language(f, "deu"), r"LANGUAGES\.tsv:2: the language code 'deu' is repeated; .* line 1"),
         (lambda f: add_language(f, "ger"), r"deu and ger are codes of one language, de\."),
         (
@@ -134,7 +134,8 @@ def test_what_is_wrong_is_refused(folder, damage, message):
 def test_published_files_are_needed_and_held_to_their_checksums(folder, tmp_path):
     (folder / "data").mkdir()
     with pytest.raises(
-        DataError, match=r"DOCUMENT_IDS\.tsv, .* and 128 more files not there\. `babelrank data fetch ntrex`"
+        DataError,
+        match=r"DOCUMENT_IDS\.tsv, .* and 128 more files missing\. Download .* `babelrank data fetch ntrex`",
     ):
         load_collection("ntrex", folder / "data")
     with pytest.raises(DataError, match="its SHA-256 is"):

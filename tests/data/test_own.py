@@ -80,13 +80,13 @@ def test_a_question_may_have_several_answers(tmp_path):
         ("question,answer,language\na,b\n", r"faq\.csv:2: no language"),
         ("question,answer,language\na,b,en,c\n", r"faq\.csv:2: 4 cells, but 3 columns"),
         ('question,answer,language\na,"b,en\n', r"faq\.csv:2: no row of columns"),
-        ("question,answer,language\na,b,english\n", "'english' is no language code"),
+        ("question,answer,language\na,b,english\n", "'english' is not a language code"),
         (
             "id,question,answer,language\n1,a,b,en\n1,c,d,en\n",
             r"faq\.csv:3: id '1' has another question in en on line 2",
         ),
-        ("question,answer,language\n,b,en\n", r"faq\.csv: holds no questions"),
-        ("question,answer,language\n", r"faq\.csv: holds no questions"),
+        ("question,answer,language\n,b,en\n", r"faq\.csv: has no questions"),
+        ("question,answer,language\n", r"faq\.csv: has no questions"),
         ("", r"faq\.csv: no column question, answer, language; its first line names none"),
         ("Who?,Ann.,en\n", r"faq\.csv: no column question, answer, language; its first line names who\?, ann\., en"),
         ("question,answer,language,id,id\na,b,en,1,2\n", r"faq\.csv: two columns are called 'id'"),
@@ -111,7 +111,7 @@ def test_a_template_can_be_evaluated_as_it_is(babelrank, tmp_path):
     assert "de: 2 queries, 3 passages" in checked.out
     outcome = babelrank("submit", "bm25", "-c", "local:own", "--out", "out", "--store", "store")
     assert outcome.code == 0, outcome.err
-    note = "1 passages repeat another word for word; each counts once"
+    note = "1 passages are exact copies of another; each counts once"
     assert note in checked.out
     (report,) = (tmp_path / "out").glob("*/report.md")
     assert f"the collection | {note}" in report.read_text("utf-8")

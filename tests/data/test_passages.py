@@ -215,10 +215,10 @@ def test_nothing_to_search_is_an_error(tmp_path, records, complaint):
         ('{"_id": "x", "contents": "y"}', "no field 'text'"),
         ('{"_id": "x", "text": 5}', "int"),
         ('{"_id": "x", "title": ["y"], "text": "z"}', "list"),
-        ('{"_id": 1.5, "text": "y"}', "an id should be a str or an int, is 1.5"),
+        ('{"_id": 1.5, "text": "y"}', "an id must be a str or an int, got 1.5"),
         ('{"_id": true, "text": "y"}', "is True"),
-        ('{"_id": " ", "text": "y"}', "an empty id"),
-        ('["x", "y"]', "a list, where a passage is"),
+        ('{"_id": " ", "text": "y"}', "empty id"),
+        ('["x", "y"]', "a list; expected"),
         ('{"_id": "x", "text": "\\ud83d"}', "not valid Unicode"),
     ],
 )
@@ -248,7 +248,7 @@ def test_what_is_not_utf_8_is_named(tmp_path):
 @pytest.mark.parametrize("language", ["", "D", 5, None, "de,en", "zh:Hans"])
 def test_a_language_that_is_none_is_named(tmp_path, language):
     path = write_lines(tmp_path / "p.jsonl", [{"id": "x", "lang": language, "text": "y"}])
-    with pytest.raises(DataError, match=r"p\.jsonl:1: .* is no language code"):
+    with pytest.raises(DataError, match=r"p\.jsonl:1: .* is not a language code"):
         list(source_of(path, layout=OWN).blocks())
 
 
@@ -261,7 +261,7 @@ def test_a_truncated_gzip_says_how_far_it_is_whole(tmp_path):
     with pytest.raises(DataError) as caught:
         read.extend(name for block in source_of(path).blocks(1) for name in block.ids)
     message = str(caught.value)
-    assert message.startswith(f"{path}: cut off; it is whole up to line ")
+    assert message.startswith(f"{path}: cut off; it is intact up to line ")
     line = int(message.split("line ")[1].split(".")[0].replace(",", ""))
     assert 2000 < line < 3000
     with pytest.raises(DataError, match="cut off"):
@@ -286,7 +286,7 @@ def test_what_is_no_gzip_no_parquet_or_not_there_is_an_error(tmp_path):
     parquet.write_text("{}\n")
     for path, complaint in (
         (packed, "(damaged|cut off)"),
-        (parquet, "no readable Parquet"),
+        (parquet, "not readable as Parquet"),
         (tmp_path / "none.jsonl", "cannot be read"),
     ):
         with pytest.raises(DataError, match=f"{path.name}: {complaint}"):

@@ -156,5 +156,5 @@ def test_a_changed_copy_of_a_published_file_is_refused(real_data, tmp_path):
     with pytest.raises(DataError, match=r"es\.json: its SHA-256 is"):
         load_collection("mlqa-r:es", tmp_path)
     (tmp_path / "mlqa-r" / "es.json").write_bytes(content[: len(content) // 2])
-    with pytest.raises(DataError, match=r"es\.json: not JSON, or cut off"):
+    with pytest.raises(DataError, match=r"es\.json: not valid JSON, or cut off"):
         load_collection("mlqa-r:es", tmp_path)

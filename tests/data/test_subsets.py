@@ -109,7 +109,7 @@ def test_pairs_share_texts_and_either_language_may_be_named_first(tmp_path, join
     assert collection.pool_sizes == collection.query_counts == {"de": 2, "en": 2, "ru": 2}
     expected = [(a, f"q{i}", b, f"{b}/d{i}") for a in TEXTS for b in TEXTS for i in (0, 1)]
     assert relevant(collection) == sorted(expected)
-    assert "12 passages are in several subsets, word for word; each counts once" in collection.notes
+    assert "12 passages occur in several subsets; each counts once" in collection.notes
 
 
 @pytest.mark.parametrize("join", ["{1}-{0}", "{0}-{1}"])
@@ -121,7 +121,7 @@ def test_a_script_tells_the_passages_language(tmp_path, join):
 
 def test_where_nothing_tells_the_passages_language_it_is_refused(tmp_path):
     folder = write_pairs(tmp_path / "made", [("en", "de")])
-    with pytest.raises(DataError, match=r"hf:made: subset de-en has texts in de and en, and nothing tells which"):
+    with pytest.raises(DataError, match=r"hf:made: subset de-en has texts in de and en, and it is unclear in"):
         load_collection(f"hf:{folder}")
 
 
@@ -141,8 +141,8 @@ def test_an_id_with_two_texts_is_two_passages(tmp_path):
         "en-de/d1": "Cy slept.",
     }
     assert ("de", "q1", "en", "en/d1") in relevant(collection)
-    assert "ids of passages have the subset before them, as one id has several texts" in collection.notes
-    assert "the pool of en is wider than in any subset: it has the passages of all of them" in collection.notes
+    assert "ids of passages are prefixed with the subset, as an id has several texts" in collection.notes
+    assert "the pool of en is larger than in any subset: it has the passages of all subsets" in collection.notes
 
 
 def test_a_passage_that_a_subset_has_twice_stays_two(tmp_path):
@@ -188,7 +188,7 @@ def test_what_there_is_not_is_refused(tmp_path, spec, message):
 
 def test_one_corpus_for_all_and_others_by_subset_are_kept_apart(tmp_path):
     folder = write(write_pairs(tmp_path / "made", [("de", "de"), ("en", "en")]), subset("en", "en"))
-    with pytest.raises(DataError, match=r"holds one corpus for all and others by subset: default, de, en\. Name one\."):
+    with pytest.raises(DataError, match=r"has one common corpus and others by subset; name one of default, de, en\."):
         load_collection(f"hf:{folder}")
     assert load_collection(f"hf:{folder}:de,en").pool_sizes == {"de": 2, "en": 2}
     assert load_collection(f"hf:{folder}:default@en").pool_sizes == load_collection(f"beir:{folder}@en").pool_sizes
@@ -205,7 +205,7 @@ def test_a_folder_without_subsets_is_what_beir_reads(tmp_path):
     found, beir = load_collection(f"hf:{folder}@de"), load_collection(f"beir:{folder}@de")
     assert found.name == "hf:made@de"
     assert found.sha256 == beir.sha256
-    assert load_collection(f"hf:{folder}").notes == ("its language is not known; name it, as in hf:made@de",)
+    assert load_collection(f"hf:{folder}").notes == ("its language is unknown; name it, as in hf:made@de",)
 
 
 @pytest.mark.parametrize(

@@ -57,10 +57,10 @@ def test_versions_of_queries_without_a_judgement_are_left_out(tmp_path):
     ("version", "message"),
     [
         ({"question": "q9", "variant": "machine"}, r"variant 'machine' of question 'q9' in de has no original"),
-        ({"question": "q1", "variant": "By Hand"}, r"its name must be of small letters, digits and hyphens"),
+        ({"question": "q1", "variant": "By Hand"}, r"its name must consist of lower-case letters, digits and hyphens"),
         ({"question": "q2", "variant": "machine"}, r"variant 'machine' of question 'q2' in de: there are two"),
         ({"question": "q1", "variant": "machine", "text": " "}, r"variant 'machine' of question 'q1' in de: an empty"),
-        ({"question": "q1", "variant": 3}, r"queries\.jsonl:4: the variant should be a str, is int"),
+        ({"question": "q1", "variant": 3}, r"queries\.jsonl:4: the variant must be a str, got int"),
     ],
 )
 def test_a_version_that_is_wrong_is_refused(tmp_path, version, message):

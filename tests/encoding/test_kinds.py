@@ -124,7 +124,7 @@ def test_every_kind_is_ranked_end_to_end_and_from_the_store_alike(kind: Kind, tm
         (Kind.MULTI_VECTOR, lambda v: take(v, np.arange(len(v) - 1)), "expected"),
         (Kind.MULTI_VECTOR, lambda v: MultiVectors(v.tokens[:, :3], v.offsets), "dimension 3"),
         (Kind.MULTI_VECTOR, lambda v: MultiVectors(v.tokens * np.inf, v.offsets), "infinity"),
-        (Kind.MULTI_VECTOR, lambda v: MultiVectors(v.tokens, np.r_[v.offsets[:1], v.offsets[:-1]]), "no vector at all"),
+        (Kind.MULTI_VECTOR, lambda v: MultiVectors(v.tokens, np.r_[v.offsets[:1], v.offsets[:-1]]), "no vectors for"),
     ],
 )
 def test_what_is_no_representation_is_refused(

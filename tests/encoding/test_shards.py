@@ -164,7 +164,7 @@ def test_a_folder_goes_on_with_the_same_plan_and_refuses_another(tmp_path):
         plan_shards(ROWS, DIMENSION, shard_bytes=SHARD_BYTES, identity={"encoder": "n"}),
         plan_shards(ROWS, DIMENSION, shard_bytes=SHARD_BYTES),
     ):
-        with pytest.raises(EncoderError, match="holds shards of something else"):
+        with pytest.raises(EncoderError, match="has shards with another plan"):
             create_shards(tmp_path, other)
 
 
@@ -217,8 +217,8 @@ def test_what_float16_cannot_hold_is_refused(tmp_path):
     ("options", "message"),
     [
         ({"dtype": "float8"}, "unknown type of stored vectors 'float8'. Did you mean 'float32'"),
-        ({"rows": 0}, "0 vectors of dimension 8 make no shards"),
-        ({"shard_bytes": 1040}, "holds no vector of 32 bytes; it needs at least 1,056"),
+        ({"rows": 0}, "cannot cut 0 vectors of dimension 8"),
+        ({"shard_bytes": 1040}, "is too small for a vector of 32 bytes; it needs at least 1,056"),
     ],
 )
 def test_a_plan_that_cannot_be_is_refused(options, message):
@@ -251,7 +251,7 @@ def test_a_full_disk_leaves_no_part_and_what_was_there(folder, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(EncoderError, match=r"No space left on device.*were to be written, .* are free"):
+    with pytest.raises(EncoderError, match=r"No space left on device.* They need .*, and .* is free"):
         write_shard(folder, 1, np.ones((4, DIMENSION), dtype=np.float32))
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
     assert find_missing(folder) == {}

@@ -111,7 +111,7 @@ def test_a_disk_that_fills_up_keeps_what_was_stored(encode, tmp_path, monkeypatc
         fsync(handle)
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(EncoderError, match=r"No space left on device.*What was stored before is kept"):
+    with pytest.raises(EncoderError, match=r"No space left on device.*Earlier .* are kept"):
         encode("full", ThisProcess())
     kept = contents(tmp_path / "full")
     assert len(kept) == 3
@@ -146,7 +146,7 @@ def test_no_more_threads_are_started_than_a_task_may_use(told, cores, monkeypatc
 def test_engines_that_cannot_be_are_refused():
     with pytest.raises(EngineError, match=r"unknown engine 'spark'\. Known: local, ray"):
         open_engine("spark")
-    with pytest.raises(EngineError, match="--address head:6379: names a Ray cluster; add --engine ray"):
+    with pytest.raises(EngineError, match="--address head:6379 is for a Ray cluster; add --engine ray"):
         open_engine("local", address="head:6379")
 
 

@@ -142,7 +142,7 @@ def test_queries_that_are_judged_nowhere_are_diagnosed_though_qrels_are_there(tm
 
 
 def test_passages_in_one_language_are_refused_before_the_model_is_loaded():
-    with pytest.raises(babelrank.BabelrankError, match="all passages are in en; diagnose needs two languages or more"):
+    with pytest.raises(babelrank.BabelrankError, match="all passages are in en; diagnose needs at least two languages"):
         babelrank.diagnose("no/such/model", "sample:en", observer=RecordingObserver())
 
 

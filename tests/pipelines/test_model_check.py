@@ -40,7 +40,7 @@ def test_what_is_used_is_said(tiny_model):
 
 def test_a_model_that_knows_no_translations_looks_wrong(tiny_model):
     (problem,) = [each for each in check_model(tiny_model).problems if "translations" in each]
-    assert "of 60 translations lie nearest" in problem
+    assert "of 60 translations are found" in problem
 
 
 def test_a_function_is_checked_as_well():
@@ -49,14 +49,14 @@ def test_a_function_is_checked_as_well():
 
     check = check_model(lengths)
     assert (check.info.name, check.pairs) == ("lengths", 60)
-    assert "fingerprint     none: its vectors are not kept" in check.lines()
+    assert "fingerprint     none, so its vectors are not stored" in check.lines()
 
 
 def test_prompts_that_are_not_used_and_texts_that_are_cut_look_wrong(tiny_model, tmp_path, json_file):
     folder = shutil.copytree(tiny_model, tmp_path / "model")
     json_file(folder / "config_sentence_transformers.json", {"prompts": {"s2p_query": "ask: "}})
     problems = " ".join(check_model(folder, EncoderOptions(max_length=12)).problems)
-    assert "the model has prompts of its own: s2p_query: none of them is used" in problems
+    assert "the model has other prompts: s2p_query (none is used" in problems
     assert "texts are cut after 12 tokens" in problems
 
 
@@ -65,7 +65,7 @@ def test_vectors_that_depend_on_the_other_texts_look_wrong(tiny_model):
     encode = encoder.encode_query
     encoder.encode_query = lambda texts: encode(texts)[::-1]
     (problem,) = [each for each in check_model(encoder).problems if "alone" in each]
-    assert "'Where do bees sleep?' gets one vector alone and another among others" in problem
+    assert "'Where do bees sleep?' gets different vectors alone and in a batch" in problem
 
 
 def test_one_vector_for_all_texts_in_a_language_looks_wrong(tmp_path):
@@ -85,14 +85,14 @@ def test_one_vector_for_all_texts_in_a_language_looks_wrong(tmp_path):
     assert "of 60 translations have the same score as another text." in problems
     observer = RecordingObserver()
     evaluate_collection(collection, wrap_encoder(trigrams), observer, store=tmp_path)
-    assert any("the model gives several texts one vector" in message for message in observer.messages)
+    assert any("The model gives different texts the same vector" in message for message in observer.messages)
 
 
 def test_the_exit_status_says_whether_anything_looks_wrong(tiny_model):
     runner = CliRunner()
     fine = runner.invoke(app, ["check", "use-multilingual-v3"])
     assert fine.exit_code == 0
-    assert "nearest in 60 of 60 cases" in fine.output
+    assert "60 of 60 found" in fine.output
     wrong = runner.invoke(app, ["check", str(tiny_model)])
     assert wrong.exit_code == 1
     assert "looks wrong: only" in wrong.output

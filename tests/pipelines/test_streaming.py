@@ -81,7 +81,7 @@ def test_no_memory_is_estimated_of_vectors_that_are_not_dense(tmp_path):
     info = EncoderInfo("bm25", "bm25", "1", dimension=2**31, kind=Kind.SPARSE)
     assert choose_mode(collection, info, Streaming(), []) == (
         False,
-        "evaluated in memory, since only dense vectors without transforms stream",
+        "evaluated in memory, since only dense vectors without transforms can be streamed",
     )
 
 
@@ -91,8 +91,8 @@ def test_languages_that_are_mixed_in_the_stream_are_ranked_as_in_memory(evaluate
     assert streamed[0].tied > 0
     assert streamed[0].table["rank_in_language"].ne(streamed[0].table["rank_in_pool"]).any()
     assert_same(streamed, in_memory)
-    assert any("local:own: streamed, as requested; all in memory takes about" in text for text in streamed[2].messages)
-    assert any("local:own: evaluated in memory; all in memory takes" in text for text in in_memory[2].messages)
+    assert any("local:own: streamed, as requested; it needs about" in text for text in streamed[2].messages)
+    assert any("local:own: evaluated in memory; it needs about" in text for text in in_memory[2].messages)
 
 
 def test_queries_that_are_passages_are_ranked_without_themselves_either_way(evaluate, tmp_path):
@@ -135,7 +135,7 @@ def test_shards_are_kept_and_only_what_is_damaged_is_encoded_again(evaluate, tmp
     shards[5].unlink()
     again = evaluate("again", collection, STREAMED, store=store)
     assert again[1].texts_encoded.document == 256 + 1500 - 5 * 256
-    assert any("4 of 6 shards are on disk, 1 damaged ones are encoded again" in text for text in again[2].messages)
+    assert any("4 of 6 shards are on disk, 1 damaged shards are encoded again" in text for text in again[2].messages)
     assert shards[2].read_bytes() == content
     assert_same(again, first)
     assert evaluate("third", collection, STREAMED, store=store)[1].texts_encoded.document == 0
@@ -160,7 +160,7 @@ def test_disk_space_is_checked_before_anything_is_encoded(evaluate, tmp_path, mo
     collection = f"beir:{write_beir(tmp_path / 'made', 600)}"
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**9, 10**9, 1000))
-    with pytest.raises(EncoderError, match=r"the vectors need .* are free"):
+    with pytest.raises(EncoderError, match=r"the vectors need .* is free"):
         evaluate("full", collection, STREAMED, store=tmp_path / "store")
     assert len(find_missing(folder_of_shards(tmp_path / "store"))) == 3
 
@@ -173,7 +173,7 @@ def test_what_cannot_be_streamed_is_refused_before_anything_is_encoded(evaluate,
         submit(
             "bm25", [collection], tmp_path / "bm25", RecordingObserver(), streaming=STREAMED, store=tmp_path / "store"
         )
-    with pytest.raises(SearchError, match=r"--memory 50 MB is too low: the program with .* holds .* MB already"):
+    with pytest.raises(SearchError, match=r"--memory 50 MB is too low: babelrank with .* takes .* MB already"):
         evaluate("tight", collection, Streaming(memory=50 * 10**6))
     with pytest.raises(EngineError, match="unknown engine 'spark'"):  # before the model is looked for
         submit("no-such-model", [collection], tmp_path / "spark", Observer(), streaming=Streaming(engine="spark"))
@@ -184,7 +184,7 @@ def test_a_collection_that_would_not_fit_is_streamed_unasked(evaluate, tmp_path,
     collection = f"beir:{write_beir(tmp_path / 'made', 300)}"
     monkeypatch.setattr("babelrank.pipelines.modes.available_memory", lambda: 300_000)
     told = evaluate("unasked", collection)[2]
-    assert any(": streamed; all in memory takes about" in text for text in told.messages)
+    assert any(": streamed; it needs about" in text for text in told.messages)
     told = evaluate("transformed", collection, transforms=["center"])[2]
     assert any("evaluated in memory, since only dense vectors" in text for text in told.messages)
 

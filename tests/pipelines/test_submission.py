@@ -19,7 +19,7 @@ from observers import RecordingObserver
     [
         (Kind.SPARSE, Similarity.DOT, ["center"], "transform 'center': for dense representations only"),
         (Kind.MULTI_VECTOR, Similarity.DOT, ["int8"], "transform 'int8': for dense representations only"),
-        (Kind.MULTI_VECTOR, Similarity.EUCLIDEAN, [], "by cosine or dot product of tokens, not by distance"),
+        (Kind.MULTI_VECTOR, Similarity.EUCLIDEAN, [], "support cosine and dot product, not euclidean distance"),
         (Kind.DENSE, Similarity.COSINE, ["truncate:512"], "512 dimensions, so K is at most 511"),
         (Kind.DENSE, Similarity.COSINE, ["truncate:64", "center", "abtt:64"], "64 dimensions, so K is at most 63"),
         (Kind.DENSE, Similarity.COSINE, ["whiten:64", "whiten:65"], "64 dimensions, so K is at most 64"),

@@ -92,7 +92,7 @@ def test_max_sim_by_cosine_ignores_the_length_of_tokens() -> None:
 
 def test_max_sim_has_no_euclidean_form() -> None:
     vectors = MultiVectors.from_list([np.ones((1, 2), dtype=np.float32)])
-    with pytest.raises(EncoderError, match="cosine or dot"):
+    with pytest.raises(EncoderError, match="cosine and dot"):
         make_scorer(vectors, vectors, Similarity.EUCLIDEAN)
 
 

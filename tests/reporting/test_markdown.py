@@ -44,7 +44,7 @@ def test_intervals_stand_behind_the_figures_that_have_one():
     assert "| Mo. | monolingual, 2 settings | 1.000 (0.900–1.000) | 1.000 |" in page
     assert "| Cr. | cross-lingual, 2 settings | 0.583 |" in page
     assert "Rank distance (spread) ↓ mean 3 (1–4), median" in page
-    assert "95 % intervals, by bootstrap over 2 questions" in page
+    assert "95 % bootstrap intervals over 2 questions" in page
 
 
 def test_n_is_shown_by_cell_where_it_differs():

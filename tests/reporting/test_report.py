@@ -136,7 +136,7 @@ def test_collections_evaluated_earlier_are_kept_and_those_of_the_same_name_repla
     assert merged.environment.python == "3.99"
     assert merged.collections["xquad-r"].environment == results.environment
     assert merged.collections["mlqa-r"].environment is None
-    assert "unlike that below" in after["report.md"].decode()
+    assert "differs from the one below" in after["report.md"].decode()
     assert check_reports(tmp_path) == []
 
 

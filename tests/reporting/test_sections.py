@@ -86,7 +86,7 @@ def test_consistency_begins_with_what_is_retrieved(detail):
     )
     assert [view.label for view in section.matrices][:2] == ["overlap@10", "RBO@10"]
     macro = compare_lists(top).macro
-    assert f"{macro['overlap_beyond_chance']:.3f} of the way from lists of different questions" in section.caption
+    assert f"{macro['overlap_beyond_chance']:.3f} (0: lists of different questions" in section.caption
     overlap = section.matrices[0].values
     assert all(row[i] == pytest.approx(1) for i, row in enumerate(overlap))
     pairs = [overlap[i][j] for i in range(11) for j in range(i)]

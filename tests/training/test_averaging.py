@@ -36,7 +36,7 @@ def test_a_checkpoint_averaged_later_is_the_one_that_training_would_have_average
     assert read_metadata(at_once)["config"] == read_metadata(tmp_path / "later")["config"]
     # So that training by that configuration finds its work done.
     _, listener = run(write_config(output="later", model=AVERAGED))
-    assert any("is there already" in message for message in listener.messages)
+    assert any("exists already" in message for message in listener.messages)
 
 
 @pytest.mark.parametrize(

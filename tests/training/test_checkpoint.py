@@ -53,7 +53,7 @@ def test_checkpoints_of_earlier_versions_are_read(write_config, examples, tmp_pa
     assert summarise_training(old) == f"{summarise_training(metadata)}; its base model: {summarise_training(metadata)}"
     (folder / METADATA_FILE).write_text(json.dumps(as_earlier(metadata)))
     assert trained_languages(folder) == ["de", "en", "es"]
-    assert run(path)[1].messages == [f"{folder}: is there already, trained as this configuration says."]
+    assert run(path)[1].messages == [f"{folder}: exists already, trained with this configuration."]
     averaged = average_checkpoints([folder], tmp_path / "averaged", base_share=0.5)
     assert read_metadata(averaged)["config"]["model"]["average_with_base_model"] == 0.5
 

@@ -211,7 +211,7 @@ def test_the_command_trains_evaluates_and_writes_the_page(experiment, tmp_path):
     assert "loss:InfoNCE" in data.tags
     shown = CliRunner().invoke(app, ["experiment", *arguments, "--dry-run"])
     assert shown.output.count(": done") == 5
-    assert "in all: 0.0 minutes" in shown.output
+    assert "total: 0.0 minutes" in shown.output
 
 
 # --- what is refused before anything is trained ---
@@ -269,7 +269,7 @@ def test_checkpoints_are_not_chosen_by_what_is_evaluated(experiment):
 def test_the_expected_time_is_compared_with_the_budget():
     preview = ExperimentPreview({"a": False, "b": True}, {"a": 7200.0}, budget=1.5)
     assert str(preview).endswith(
-        "in all: 120.0 minutes, without validation, loading and ranking: more than the budget of 1.5 h."
+        "total: 120.0 minutes, without validation, loading and ranking: more than the budget of 1.5 h."
     )
     assert "within the budget of 2 h" in str(ExperimentPreview({"a": False}, {"a": 7200.0}, budget=2))
 

@@ -99,7 +99,7 @@ def test_what_the_hub_refuses_is_kept_and_uploaded_by_the_same_command(write_con
     assert not server.files
     server.status = 200
     _, observer = run(path)
-    assert "is there already" in observer.messages[0]
+    assert "exists already" in observer.messages[0]
     assert "model.safetensors" in server.files
 
 

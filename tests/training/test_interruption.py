@@ -40,7 +40,7 @@ def test_a_finished_run_is_not_run_again_and_not_overwritten_by_another(write_co
     before = (folder / "log.jsonl").stat().st_mtime_ns
     _, listener = run(write_config())
     assert (folder / "log.jsonl").stat().st_mtime_ns == before
-    assert "is there already" in listener.messages[-1]
+    assert "exists already" in listener.messages[-1]
     with pytest.raises(TrainingError, match=r"schedule\.steps is 6 there and 9 here"):
         run(write_config(steps=9))
 

@@ -175,5 +175,5 @@ def test_a_run_that_was_done_by_an_earlier_version_is_still_done(write_config):
     (folder / "babelrank_training.json").write_text(json.dumps(metadata))
     before = weights(folder)
     _, observer = run(write_config(steps=1))
-    assert "is there already" in observer.messages[-1]
+    assert "exists already" in observer.messages[-1]
     assert all(torch.equal(value, weights(folder)[name]) for name, value in before.items())

@@ -90,7 +90,7 @@ def test_neither_a_checkpoint_nor_a_base_model_nor_a_teacher_runs_code(
         call("train", write_config("c.toml", output="c", base_model=with_code), "--dry-run"),
         call("train", write_config("d.toml", output="d", more=teacher)),
     ]
-    assert all("--trust-remote-code lets the model's own code run" in message for message in said)
+    assert all("allow it with --trust-remote-code" in message for message in said)
     assert said[-1].startswith("teacher.model: ")
     assert not mark.exists()
 
@@ -117,7 +117,7 @@ def test_pickled_weights_are_refused(write_config, pickled, mark, examples, tmp_
         call("train", write_config("b.toml", output="b", base_model=pickled)),
         call("train", write_config("c.toml", output="c", more=teacher)),
     ]
-    assert all("is a pickle, which can run code as it is read" in message for message in said)
+    assert all("is a pickle, which can run code when it is read" in message for message in said)
     assert not mark.exists()
     assert not (tmp_path / "b.training").exists()  # so that another base model can be tried
 

@@ -1,1 +1,1 @@
-"""The public functions, by topic. `babelrank` exports them, and loads a module when one of its names is first used."""
+"""The public functions, by topic. `babelrank` exports them and imports each module when a name in it is first used."""

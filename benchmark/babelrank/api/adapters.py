@@ -1,4 +1,4 @@
-"""The installed adapters; nothing here loads a model, or a library that is slow to import."""
+"""The installed adapters. Nothing here loads a model or a library that is slow to import."""
 
 from dataclasses import dataclass
 
@@ -13,11 +13,11 @@ class AdapterEntry:
     Attributes
     ----------
     name
-        As ``adapter=`` takes it.
+        Name, for the argument ``adapter=``.
     models
-        How its models are named.
+        Names of the models that it loads.
     requires
-        What needs to be installed for it.
+        Extra that it needs.
     problem
         Why it cannot be used; empty if it can.
     """
@@ -33,7 +33,7 @@ class AdapterEntry:
 
 
 def list_adapters() -> list[AdapterEntry]:
-    """Return the installed adapters: how each names a model, and what it needs.
+    """Return the installed adapters, with the models that each one loads and the extras that it needs.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The published collections: what there is, downloading and checking it, and texts for encoding elsewhere."""
+"""List, download, check and export collections."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,18 +21,18 @@ from babelrank.observer import Observer
 
 @dataclass(frozen=True)
 class CollectionEntry:
-    """A published collection, and how much of it is here.
+    """A published collection and the state of its local files.
 
     Attributes
     ----------
     name, description, licence, citation
-        Texts for people.
+        Descriptions for people.
     url
-        Where it is downloaded from; empty if it ships with babelrank.
+        Download address; empty if the collection ships with babelrank.
     folder
-        Where its files are, or would be.
+        Folder of its files, whether it exists or not.
     complete, files
-        Number of files that are here and as published, and of all.
+        Number of local files that match the published ones, and number of all files.
     """
 
     name: str
@@ -57,16 +57,16 @@ class CollectionEntry:
 
 @dataclass(frozen=True)
 class FetchedCollection:
-    """A collection that is complete.
+    """A collection that was downloaded.
 
     Attributes
     ----------
     name
-        Of the collection.
+        Name of the collection.
     folder
-        Where its files are.
+        Folder of its files.
     downloaded
-        The files that were missing, or differed from the published ones.
+        Files that were missing or differed from the published ones.
     """
 
     name: str
@@ -84,9 +84,9 @@ class CollectionFile:
     Attributes
     ----------
     path
-        Where it is, or would be.
+        Path of the file, whether it exists or not.
     state
-        Compared with the published file.
+        State compared with the published file.
     """
 
     path: Path
@@ -94,7 +94,7 @@ class CollectionFile:
 
     @property
     def complete(self) -> bool:
-        """Whether the file is as published."""
+        """Whether the file matches the published one."""
         return self.state is FileState.COMPLETE
 
     def __str__(self) -> str:
@@ -103,16 +103,16 @@ class CollectionFile:
 
 @dataclass(frozen=True)
 class CollectionSource:
-    """A kind of collection that is read from files or from the Hub.
+    """A source of collections: files in some layout, or data sets on the Hub.
 
     Attributes
     ----------
     grammar
-        How a specification of it is written.
+        Syntax of its specifications.
     description
-        What it is.
+        One-line description.
     example
-        A specification.
+        Example of a specification.
     """
 
     grammar: str
@@ -124,7 +124,7 @@ class CollectionSource:
 
 
 def list_collection_sources() -> list[CollectionSource]:
-    """Return the kinds of collections besides the published ones, with an example of each.
+    """Return the sources of further collections, with an example of each.
 
     Examples
     --------
@@ -136,12 +136,12 @@ def list_collection_sources() -> list[CollectionSource]:
 
 
 def init_collection(folder: str | Path) -> list[Path]:
-    """Write a small collection in the layout of ``local:``, to begin from; return its files.
+    """Write a small collection in the layout of ``local:`` as a template; return its files.
 
     Raises
     ------
     DataError
-        One of the files exists already; nothing is written.
+        One of the files exists already. Nothing is written then.
     OSError
         The folder cannot be written.
     """
@@ -149,12 +149,12 @@ def init_collection(folder: str | Path) -> list[Path]:
 
 
 def describe_collection(spec: str, data: str | Path | None = None, *, observer: Observer | None = None) -> list[str]:
-    """Read a collection; return lines that say what it holds, and what of its files takes no part.
+    """Read a collection; return lines that describe its contents and what was left out.
 
     Raises
     ------
     DataError
-        The collection cannot be evaluated; says everything that is wrong.
+        The collection cannot be evaluated. The message lists everything that is wrong.
 
     Examples
     --------
@@ -168,11 +168,11 @@ def describe_collection(spec: str, data: str | Path | None = None, *, observer: 
 
 
 def as_mteb_task(collection: str | Collection, *, data: str | Path | None = None) -> Any:
-    """Return a collection as a task that `mteb.evaluate` runs; needs ``babelrank[mteb]``.
+    """Return a collection as a task for `mteb.evaluate`; needs ``babelrank[mteb]``.
 
     The task has a subset for each pair of languages, such as ``de-en`` (query, passage), and one for each query
-    language over the pool of all languages, such as ``de-all``. Its main score is nDCG@10. mteb encodes the passages
-    of each subset again.
+    language over the pool of all languages, such as ``de-all``. The main score is nDCG@10. mteb encodes the passages
+    of each subset separately.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def as_mteb_task(collection: str | Collection, *, data: str | Path | None = None
     Raises
     ------
     DataError
-        The collection is unknown or missing, mteb is not installed, or does not know one of the languages.
+        The collection is unknown or missing, mteb is not installed, or mteb does not know one of the languages.
 
     Examples
     --------
@@ -197,12 +197,12 @@ def as_mteb_task(collection: str | Collection, *, data: str | Path | None = None
 
 
 def list_collections(data: str | Path | None = None) -> list[CollectionEntry]:
-    """Return the published collections: where they come from, and how much of each is here.
+    """Return the published collections, with their sources and the state of their local files.
 
     Parameters
     ----------
     data
-        Folder of the collections; by default ``BABELRANK_DATA``, else the user's.
+        Folder of the collections; by default ``BABELRANK_DATA``, else the user's data folder.
 
     Examples
     --------
@@ -227,16 +227,16 @@ def fetch_collections(
     mirror: str | None = None,
     observer: Observer | None = None,
 ) -> list[FetchedCollection]:
-    """Download what is missing of published collections, or differs; each file is checked against its SHA-256.
+    """Download missing or changed files of published collections, and check each file against its SHA-256.
 
     Parameters
     ----------
     names
-        By default all that can be downloaded.
+        Names of collections; by default all that can be downloaded.
     data
         As for `list_collections`.
     mirror
-        Address of a folder that holds ``xquad-r/``, ``ntrex/`` and so on, to download from instead of GitHub.
+        Address to download from instead of GitHub; it holds ``xquad-r/``, ``ntrex/`` and so on.
     observer
         Receives the progress; None shows it on standard error.
 
@@ -244,7 +244,7 @@ def fetch_collections(
     ------
     DataError
         A name is unknown, a file cannot be downloaded or differs from the published one, or the folder cannot be
-        written. Files that were complete before stay: the next call continues.
+        written. Complete files are kept, so the next call continues.
     """
     folder = optional_path(data)
     found = []
@@ -280,14 +280,14 @@ def verify_collections(names: Sequence[str] = (), *, data: str | Path | None = N
 
 
 def export_collection(collection: str, folder: str | Path, *, data: str | Path | None = None) -> list[Path]:
-    """Write a collection's texts with their ids, to be encoded elsewhere and submitted as vectors.
+    """Write a collection's texts with their ids, so that other tools can encode them for the adapter ``embeddings``.
 
     Parameters
     ----------
     collection
         A specification such as ``xquad-r``.
     folder
-        Where ``queries.jsonl`` and ``passages.jsonl`` go.
+        Folder for ``queries.jsonl`` and ``passages.jsonl``.
     data
         As for `list_collections`.
 

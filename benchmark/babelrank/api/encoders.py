@@ -1,4 +1,4 @@
-"""A look at a model, and the representations that are stored."""
+"""Check a model; list and prune the stored representations."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,11 +11,11 @@ from babelrank.files import show_size
 from babelrank.pipelines.model_check import ModelCheck
 from babelrank.pipelines.model_check import check_model as run_check
 
-SPARED_MINUTES = 10  # what another process may be writing is not pruned
+SPARED_MINUTES = 10  # entries used more recently are kept, as another process may be writing them
 
 
 def check_model(model: object, *, adapter: str | None = None, **options: Any) -> ModelCheck:
-    """Load a model, encode ten texts in three languages, and say what is used and what looks wrong.
+    """Load a model, encode ten texts in three languages, and report its settings and what looks wrong.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def check_model(model: object, *, adapter: str | None = None, **options: Any) ->
     Returns
     -------
     ModelCheck
-        The settings in effect, and in ``problems`` a sentence for each thing that looks wrong.
+        The settings in effect; ``problems`` has one sentence for each thing that looks wrong.
 
     Raises
     ------
@@ -48,11 +48,11 @@ class StoreListing:
     Attributes
     ----------
     folder
-        The store.
+        Folder of the store.
     entries
-        What is stored, by model and role, the most recently used first.
+        Stored representations by model and role, most recently used first.
     deleted
-        What was pruned.
+        Entries that were deleted.
     """
 
     folder: Path
@@ -75,7 +75,7 @@ class StoreListing:
 
 
 def list_store(store: str | Path | None = None) -> StoreListing:
-    """Return the stored representations by model and role.
+    """List the stored representations by model and role.
 
     Parameters
     ----------
@@ -95,14 +95,14 @@ def list_store(store: str | Path | None = None) -> StoreListing:
 
 
 def prune_store(limit: float, store: str | Path | None = None) -> StoreListing:
-    """Delete the representations that were used longest ago, until the store holds at most `limit` bytes.
+    """Delete the least recently used representations until the store holds at most `limit` bytes.
 
-    What was used in the last ten minutes stays: another process may be writing it.
+    Entries used in the last ten minutes are kept, since another process may be writing them.
 
     Parameters
     ----------
     limit
-        Bytes.
+        Maximum size in bytes.
     store
         As for `list_store`.
     """

@@ -1,4 +1,4 @@
-"""Evaluate a model: results in memory, or a report with the leaderboard; and which languages it ranks first."""
+"""Evaluate a model in memory, submit it to a leaderboard, or diagnose which languages it ranks first."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,7 +45,7 @@ def evaluate(
     observer: Observer | None = None,
     **options: Any,
 ) -> Result:
-    """Evaluate a model within, across and over languages.
+    """Evaluate how well a model retrieves within and across languages, and which languages it favours.
 
     Parameters
     ----------
@@ -57,12 +57,12 @@ def evaluate(
         A specification such as ``xquad-r``, ``mlqa-r:de,en`` or ``beir:scifact``, a `Collection`, a retrieval task of
         mteb, or a list of these.
     name
-        What the result calls the model.
+        Name of the model in the result.
     adapter
-        Which adapter loads a name or folder; found by default.
+        Adapter that loads a name or folder; found automatically by default.
     transforms
-        Applied to dense vectors one after another, such as ``["center"]``, or ``["center@ntrex:lead:de,en"]`` to learn
-        from the passages of another collection.
+        Transforms of dense vectors, applied in this order, such as ``["center"]``, or ``["center@ntrex:lead:de,en"]``
+        to fit it to another collection.
     data, store
         Folders of the collections and of the stored representations; by default the user's.
     runs
@@ -70,23 +70,23 @@ def evaluate(
     streaming
         How collections that do not fit into memory are streamed.
     seen
-        Languages that the model was trained on, as codes; a string separates them by commas.
+        Languages that the model was trained on: codes, or one string with commas.
     base_model
-        Name of the model that it is a variant of, under which leaderboards group it; by default as a checkpoint of
-        `train` says, or the model without its transforms.
+        Name of the model that this one is a variant of. Leaderboards group variants under it. By default taken from
+        a checkpoint of `train`, or the model without its transforms.
     family
-        Name of models of one recipe in several sizes, over which scaling laws are fitted.
+        Name of a family of models that differ only in size. Scaling laws are fitted per family.
     texts
-        Whether the result keeps the texts of the worst questions, where the collection's licence is known.
+        Whether the result quotes the worst questions, if the collection's licence is known.
     reports
-        Folder in which to write the report; None writes nothing (see `Result.save` and `submit`).
+        Folder of reports to write to; None writes nothing (see `Result.save` and `submit`).
     leaderboard
-        Refresh the leaderboard next to `reports` once the report is written.
+        Whether to refresh the leaderboard next to `reports` after the report is written.
     replace
-        Let scores replace those of other files under the same collection name.
+        Whether to replace scores in the report that come from a different version of the collection.
     missing
-        Relevant passages that the corpus lacks, and judged queries with nothing relevant: ``count`` them as not
-        retrieved, as trec_eval, BEIR and published results do, or ``ignore`` them.
+        Whether to ``count`` relevant passages that the corpus lacks, and judged queries without a relevant passage,
+        as not retrieved (as trec_eval, BEIR and published results do), or to ``ignore`` them.
     observer
         Receives the progress; None shows it on standard error.
     options
@@ -100,7 +100,7 @@ def evaluate(
     Raises
     ------
     BabelrankError
-        The model, a collection or an option is not valid; found before anything is encoded, where it can be.
+        The model, a collection or an option is not valid. Most errors are found before anything is encoded.
 
     Examples
     --------
@@ -161,7 +161,7 @@ def submit(
     reports
         Folder of the reports; by default ``BABELRANK_REPORTS``, else ``./reports``.
     leaderboard
-        Refresh the leaderboard, which is next to the folder of the reports. By default yes, if `reports` is given or
+        Whether to refresh the leaderboard next to the folder of reports. By default yes if `reports` is given or
         the folder is called ``reports``.
     observer
         Receives the progress; None shows it on standard error.
@@ -169,13 +169,13 @@ def submit(
     Returns
     -------
     Result
-        The results; ``.folder`` is the report's.
+        The results; ``.folder`` is the folder of the report.
 
     Raises
     ------
     BabelrankError
-        See `evaluate`; the folder cannot be written, or holds a report of another model. Most of it is found before
-        anything is encoded.
+        As for `evaluate`; or the folder cannot be written or holds another model's report. Most errors are found
+        before anything is encoded.
 
     Examples
     --------
@@ -189,8 +189,8 @@ def submit(
     folder = reports_folder(reports)
     refreshed = (reports is not None or folder.name == _DEFAULT_NAME) if leaderboard is None else leaderboard
     with watched_by(observer) as watching:
-        ending = f"; the leaderboard is {folder.parent / LEADERBOARD}" if refreshed else ""
-        watching.log(f"The report is written into {folder}{ending}.")
+        ending = f", and the leaderboard to {folder.parent / LEADERBOARD}" if refreshed else ""
+        watching.log(f"The report is written to {folder}{ending}.")
         return evaluate(model, collection, reports=folder, leaderboard=refreshed, observer=watching, **settings)
 
 
@@ -208,15 +208,15 @@ def diagnose(
     observer: Observer | None = None,
     **options: Any,
 ) -> Diagnosis:
-    """Find out which languages a model ranks first, on queries and a mixed-language corpus that need no qrels.
+    """Find out which languages a model ranks first in a mixed-language corpus. No qrels are needed.
 
-    For each query language, the share of each passage language in the top 1, 10 and 100 is compared with its share of
-    the corpus. Intervals are of a bootstrap over questions, each with its translations.
+    For each query language, compare the share of each passage language in the top 1, 10 and 100 with its share of the
+    corpus. Intervals come from a bootstrap over questions, each with its translations.
 
     Parameters
     ----------
     collection
-        Specification such as ``local:DIR``, where ``qrels.tsv`` is not read and may be missing, or a `Collection`.
+        Specification such as ``local:DIR``, or a `Collection`. Its ``qrels.tsv`` is not read and may be missing.
     out
         File for the shares as CSV.
     model, name, adapter, transforms, data, store, streaming, observer, options
@@ -229,8 +229,8 @@ def diagnose(
     Raises
     ------
     BabelrankError
-        The model, the collection or an option is not valid, or all passages are in one language; found before anything
-        is encoded, where it can be.
+        The model, the collection or an option is not valid, or all passages are in one language. Most errors are found
+        before anything is encoded.
 
     Examples
     --------
@@ -260,7 +260,7 @@ def diagnose(
 
 
 def _read_languages(seen: str | Sequence[str] | None) -> list[str] | None:
-    """Return codes in canonical form; None, and no codes, stay as they are."""
+    """Return language codes in canonical form; None stays None."""
     if seen is None or isinstance(seen, str):
         return None if seen is None else parse_languages(seen)
     return parse_languages(",".join(seen)) if seen else []

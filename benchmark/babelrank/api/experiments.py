@@ -1,4 +1,4 @@
-"""Experiments: configurations × seeds, trained, evaluated and shown on a page."""
+"""Experiments: train and evaluate configurations × seeds, and show the results on a page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from babelrank.reporting.experiment import write_experiments
 
 @dataclass(frozen=True)
 class ExperimentPreview:
-    """What is left to do in an experiment.
+    """The remaining work of an experiment.
 
     Attributes
     ----------
     done
-        Whether each run is trained and evaluated, by the name of its report.
+        Whether each run is finished, by the name of its report.
     seconds
-        Expected time of the runs that are left, by the same name; without validation, loading and ranking.
+        Expected time of each remaining run, by the same name; without validation, loading and ranking.
     budget
-        Hours that the experiment's file allows; None if it does not say.
+        Hours that the experiment's file allows; None if it sets no budget.
     """
 
     done: Mapping[str, bool]
@@ -35,7 +35,7 @@ class ExperimentPreview:
             for name, done in self.done.items()
         ]
         hours = sum(self.seconds.values()) / 3600
-        total = f"in all: {60 * hours:,.1f} minutes, without validation, loading and ranking"
+        total = f"total: {60 * hours:,.1f} minutes, without validation, loading and ranking"
         if self.budget is None:
             return "\n".join([*lines, f"{total}."])
         verdict = "within" if hours <= self.budget else "more than"
@@ -54,12 +54,12 @@ def run_experiment(
     """Train and evaluate all runs of an experiment, and write its page; return the pages that changed.
 
     Finished runs are skipped, so an interrupted experiment continues where it stopped. Several processes may share an
-    experiment: each takes runs that no other has begun. The page is complete when the last of them ends.
+    experiment: each takes runs that no other has started. The page is complete when the last process ends.
 
     Parameters
     ----------
     folder
-        Holds ``experiment.toml``; see experiments/.
+        Folder with an ``experiment.toml``; see experiments/README.md.
     reports, data, store
         As `submit` takes them.
     trust_remote_code
@@ -110,7 +110,7 @@ def preview_experiment(
     trust_remote_code: bool = False,
     observer: Observer | None = None,
 ) -> ExperimentPreview:
-    """Return which runs of an experiment are left, and how long they will take here; see `run_experiment`."""
+    """Return the remaining runs of an experiment and their expected time here; see `run_experiment`."""
     from babelrank.training.experiments import estimate_seconds, plan_experiment
 
     with watched_by(observer) as watching:

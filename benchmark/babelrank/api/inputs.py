@@ -1,4 +1,4 @@
-"""What the public functions share: how they read paths, and whom they show their progress."""
+"""Shared by the public functions: reading paths and options, and showing progress."""
 
 import logging
 import os
@@ -32,12 +32,12 @@ def reports_folder(reports: str | Path | None = None) -> Path:
 
 
 def encoder_options(options: dict[str, Any]) -> EncoderOptions:
-    """Return options that were given by name.
+    """Return encoder options given by name.
 
     Raises
     ------
     EncoderError
-        One is unknown, or its similarity is.
+        An option or the similarity is unknown.
     """
     known = EncoderOptions.__dataclass_fields__
     if unknown := next((each for each in options if each not in known), None):
@@ -48,7 +48,7 @@ def encoder_options(options: dict[str, Any]) -> EncoderOptions:
 
 @contextmanager
 def watched_by(observer: Observer | None) -> Iterator[Observer]:
-    """Yield the observer, or one that shows progress on standard error, unless logging of babelrank is above INFO."""
+    """Yield the observer; by default one that shows progress on standard error if babelrank logs at INFO or below."""
     quiet = logging.getLogger("babelrank").level > logging.INFO
     if observer is not None or quiet:
         yield observer or Observer()

@@ -1,4 +1,4 @@
-"""The folder of reports as a whole: pages that follow from it, the website, and reports that are removed or renamed."""
+"""The folder of reports as a whole: regenerate pages, build and publish the website, remove and rename reports."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,16 +19,16 @@ _EXPERIMENTS = "experiments"  # folder next to that of the reports
 
 
 def refresh_pages(reports: str | Path | None = None, *, margin: float = PRACTICAL_MARGIN) -> list[Path]:
-    """Regenerate the leaderboard, experiments' pages and each report's pages where they are not current.
+    """Regenerate the leaderboard and the pages of experiments and reports that are out of date.
 
-    The leaderboard is written next to the folder of the reports, where ``experiments/`` is looked for, too.
+    The leaderboard is written next to the folder of reports. Experiments are read from ``experiments/`` there.
 
     Parameters
     ----------
     reports
         As for `load_report`.
     margin
-        Differences up to this do not matter in practice: the leaderboard's letters separate models only beyond it.
+        Differences up to this do not matter in practice. Models that differ by less share a letter on the leaderboard.
 
     Returns
     -------
@@ -55,19 +55,19 @@ def refresh_pages(reports: str | Path | None = None, *, margin: float = PRACTICA
 
 
 def remove_reports(*models: str, reports: str | Path | None = None) -> list[Path]:
-    """Remove reports, and refresh the leaderboard if there is one; return the folders that are gone.
+    """Remove reports, and refresh the leaderboard if there is one; return the removed folders.
 
     Parameters
     ----------
     models
-        Names of models, or of folders in `reports`, in full.
+        Full names of models, or of folders in `reports`.
     reports
         As for `load_report`.
 
     Raises
     ------
     ReportError
-        A report does not exist, or an experiment needs it; nothing is removed then.
+        A report does not exist, or an experiment needs it. Nothing is removed then.
 
     Examples
     --------
@@ -86,21 +86,21 @@ def remove_reports(*models: str, reports: str | Path | None = None) -> list[Path
 
 
 def rename_report(model: str, name: str, reports: str | Path | None = None) -> Path:
-    """Give a report another name, and refresh the leaderboard if there is one; return its new folder.
+    """Rename a report, and refresh the leaderboard if there is one; return its new folder.
 
     Parameters
     ----------
     model
         As for `remove_reports`.
     name
-        The new name of the model in reports; the folder's follows from it.
+        New name of the model in reports. The name of the folder is made from it.
     reports
         As for `load_report`.
 
     Raises
     ------
     ReportError
-        The report does not exist, an experiment needs it, the name is not valid, or another report has it. Nothing has
+        The report does not exist, an experiment needs it, or the new name is not valid or already taken. Nothing is
         changed then.
     """
     folder = reports_folder(reports)
@@ -119,7 +119,7 @@ def _refresh(folder: Path) -> None:
 
 
 def check_pages(reports: str | Path | None = None, *, margin: float = PRACTICAL_MARGIN) -> Iterator[Path]:
-    """Yield the files that `refresh_pages` would write, and rank tables that are missing or damaged; change nothing.
+    """Yield the files that `refresh_pages` would write, and rank tables that are missing or damaged. Change nothing.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def check_pages(reports: str | Path | None = None, *, margin: float = PRACTICAL_
     Yields
     ------
     Path
-        Each as soon as it is found: a damaged rank table comes before the error of what follows from it.
+        Each file as soon as it is found. A damaged rank table is yielded before the error that it causes.
 
     Raises
     ------
@@ -146,12 +146,12 @@ def check_pages(reports: str | Path | None = None, *, margin: float = PRACTICAL_
 
 
 def build_site(folder: str | Path, reports: str | Path | None = None) -> Path:
-    """Build a static site of the leaderboard, all reports and experiments, for any host; return its index.
+    """Build a static website of the leaderboard, all reports and all experiments; return its index page.
 
     Parameters
     ----------
     folder
-        Where the site goes; made if need be. Other files in it stay.
+        Folder for the site; created if needed. Other files in it are kept.
     reports
         As for `load_report`.
 
@@ -174,22 +174,22 @@ def publish(
     private: bool = False,
     dry_run: bool = False,
 ) -> list[Repository]:
-    """Publish the site as a static Space on the Hub, and results with rank tables as a data set.
+    """Upload the website to the Hub as a static Space, and results with rank tables as a data set.
 
-    What an earlier publication left and is no longer there is removed; other files of the repositories stay.
+    Files of an earlier upload that no longer exist here are deleted; other files of the repositories are kept.
 
     Parameters
     ----------
     name
-        ``ORG/NAME`` of both repositories; made if need be.
+        ``ORG/NAME`` of both repositories; created if needed.
     reports
         As for `load_report`.
     title
-        What people read; by default NAME.
+        Title of the Space and the data set; by default NAME.
     private
-        Whether repositories that are made are private.
+        Whether new repositories are private.
     dry_run
-        Upload nothing.
+        List the files without uploading them.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Which model to choose for some languages, from committed reports."""
+"""Recommend models for some languages, based on existing reports."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,21 +24,21 @@ def recommend(
     """Return the models that do not differ significantly from the best for some languages.
 
     Each model is compared with the best one by a paired permutation test over groups of questions that share an
-    article, corrected after Holm over all models; intervals are of a bootstrap over the same groups.
+    article, corrected by Holm's method over all models. Intervals come from a bootstrap over the same groups.
 
     Parameters
     ----------
     languages
         Codes, such as ``"de,tr,ar"``: queries and passages in these languages count.
     collection
-        By default the first that has queries and passages in all of them.
+        Collection to compare on; by default the first with queries and passages in all of these languages.
     setting
         ``pairs`` (all pairs of the languages, the default), ``monolingual`` (the default for one language),
-        ``cross_lingual``, or ``multilingual``: queries in these languages against the passages of all languages.
+        ``cross_lingual``, or ``multilingual`` (queries in these languages, passages in all languages).
     measure
-        By default the first that reports show of the collection.
+        Measure to compare; by default the first that reports show for the collection.
     max_parameters
-        Compare only models with at most so many parameters.
+        Maximum number of parameters of the models to compare.
     margin
         Differences up to this do not matter in practice.
     reports
@@ -47,7 +47,7 @@ def recommend(
     Raises
     ------
     ReportError
-        No report, or no collection, has the languages, or no model is small enough; or a setting is unknown.
+        No report or collection has the languages, no model is small enough, or the setting or measure is unknown.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What reports say: results read again, comparisons, the leaderboard as a table, figures, other formats."""
+"""Use existing reports: load, compare, tabulate, plot and export them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,14 +25,14 @@ def load_report(model: str | Path, reports: str | Path | None = None) -> Result:
     Parameters
     ----------
     model
-        Path of the report's folder, or the model's name (or its folder's) in `reports`.
+        Path of the report's folder, or the name of the model or folder in `reports`.
     reports
         Folder of the reports; by default ``BABELRANK_REPORTS``, else ``./reports``.
 
     Raises
     ------
     ReportError
-        There is no such report, it is damaged, or of a version that cannot be read.
+        The report does not exist, is damaged, or has a version that cannot be read.
 
     Examples
     --------
@@ -57,18 +57,18 @@ def compare(
     models
         Two or more results, or reports as `load_report` takes them.
     collections
-        By default all that the models share.
+        Collections to compare on; by default all that the models share.
     measure
-        By default the first that reports show of a collection.
+        Measure to compare; by default the first that reports show for a collection.
     margin
-        Differences up to this do not matter in practice; tests are about what goes beyond.
+        Differences up to this do not matter in practice. Tests ask whether models differ by more.
     reports
         As for `load_report`.
 
     Raises
     ------
     ReportError
-        Fewer than two models, no collection in common, or they were evaluated on different files.
+        There are fewer than two models, they share no collection, or they were evaluated on different files.
 
     Examples
     --------
@@ -82,25 +82,25 @@ def compare(
 
 
 def leaderboard(reports: str | Path | None = None, *, measure: str | None = None) -> pd.DataFrame:
-    """Return the macro figures of all reports: one row per model and collection, best first.
+    """Return the macro averages of all reports: one row per model and collection, best first.
 
     Parameters
     ----------
     reports
         As for `load_report`.
     measure
-        By default the first that reports show of each collection.
+        Measure to show; by default the first that reports show for each collection.
 
     Returns
     -------
     DataFrame
         Columns ``collection``, ``model``, ``measure``, ``monolingual``, ``cross_lingual``, ``multilingual``,
-        ``rank_distance``, ``parameters`` and ``folder``. NaN where a collection has no such figure.
+        ``rank_distance``, ``parameters`` and ``folder``. NaN where a collection does not have the setting.
 
     Raises
     ------
     ReportError
-        There is no such folder, or a report in it cannot be read.
+        The folder does not exist, or a report in it cannot be read.
 
     Examples
     --------
@@ -137,7 +137,7 @@ def plot(
     formats: str | Sequence[str] = (),
     reports: str | Path | None = None,
 ) -> list[Path]:
-    """Draw figures of one model or several into files; see `Result.plot` for a single figure in memory.
+    """Draw figures of one or more models into files; see `Result.plot` for a single figure in memory.
 
     Parameters
     ----------
@@ -147,11 +147,11 @@ def plot(
         ``heatmaps``, or one of them: ``pairs``, ``mean-rank``, ``share-first``; ``difference``, ``distance``,
         ``scatter``, ``scaling``, ``bars``, ``radar``; or several of these.
     out
-        Folder of the files; made if need be.
+        Folder for the files; created if needed.
     size
-        ``column`` or ``text`` of a paper, or ``slide``; by default ``text``, heatmaps as in reports.
+        Width: ``column`` or ``text`` of a paper, or ``slide``. By default ``text``; heatmaps as in reports.
     formats
-        ``svg``, ``pdf`` or ``png``, or several; by default all.
+        ``svg``, ``pdf``, ``png``, or several of them; by default all.
     reports
         As for `load_report`.
 
@@ -197,7 +197,7 @@ def export_reports(
     intervals: bool = False,
     reports: str | Path | None = None,
 ) -> list[Path]:
-    """Write reports in a format of other tools.
+    """Export reports to the formats of other tools.
 
     Parameters
     ----------
@@ -206,15 +206,15 @@ def export_reports(
     format_name
         ``csv``, ``latex``, ``trec`` (runs with qrels), ``mteb`` or ``model-card``.
     out
-        Folder of the files; made if need be.
+        Folder for the files; created if needed.
     collections
-        By default all that the reports have.
+        Collections to export; by default all.
     depth
-        Passages per query of TREC runs.
+        Passages per query in TREC runs.
     pairs
-        Whether TREC runs, and tables, of every pair of languages are written, too.
+        Whether to also write a run or table for every pair of languages.
     intervals
-        Whether LaTeX tables have intervals next to the values.
+        Whether LaTeX tables show intervals.
     reports
         As for `load_report`.
 

@@ -1,4 +1,4 @@
-"""Score, compare, fuse and re-rank runs, and measure what an approximate index costs."""
+"""Score, compare, fuse and re-rank runs, and measure approximate indexes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,22 +36,22 @@ def score_run(
     out: str | Path | None = None,
     observer: Observer | None = None,
 ) -> RunEvaluation:
-    """Score a run as trec_eval does, by language where there are several.
+    """Score a run with trec_eval's measures, by language if there are several.
 
     Parameters
     ----------
     run
-        File of the run, which may be compressed: lines ``query Q0 passage rank score tag``, as pyserini writes them;
-        JSON ``{query: {passage: score}}``, as ranx and pytrec_eval have it; or the predictions that mteb saves.
+        Run file, which may be compressed: lines ``query Q0 passage rank score tag``, as pyserini writes them;
+        JSON ``{query: {passage: score}}``, as used by ranx and pytrec_eval; or predictions saved by mteb.
     collection
-        Specification of the collection that the run is of, such as ``beir:scifact``, or a `Collection`.
+        Specification of the run's collection, such as ``beir:scifact``, or a `Collection`.
     name
-        Name of the run in the result; by default the model's where the file says so, else the file's.
+        Name of the run in the result; by default the model's name, if the file holds it, else the file's name.
     missing
-        Relevant passages that the corpus lacks, and judged queries with nothing relevant: ``count`` them as not
-        retrieved, as trec_eval and published results do, or ``ignore`` them.
+        Whether to ``count`` relevant passages that the corpus lacks, and judged queries without a relevant passage,
+        as not retrieved (as trec_eval and published results do), or to ``ignore`` them.
     subset, split
-        Which run of a file that mteb saved; not needed where there is one.
+        Which run to read from a file of mteb; not needed if there is only one.
     data
         Folder of the collections; by default the user's.
     out
@@ -62,7 +62,7 @@ def score_run(
     Raises
     ------
     BabelrankError
-        The run is malformed or of another collection, or the collection or an option is unknown.
+        The run is malformed or belongs to another collection, or the collection or an option is unknown.
 
     Examples
     --------
@@ -93,28 +93,29 @@ def compare_runs(
     data: str | Path | None = None,
     observer: Observer | None = None,
 ) -> Comparison:
-    """Test whether systems of which only runs exist differ, by the paired permutation tests of `compare`.
+    """Test whether runs differ, by the paired permutation tests of `compare`.
 
-    What a run does not hold counts as not retrieved. The rank distance is compared only if all runs hold all relevant
-    passages.
+    Relevant passages that are not in a run count as not retrieved. The rank distance is compared only if all runs hold
+    all relevant passages.
 
     Parameters
     ----------
     runs
         Two or more files, of any format that `score_run` reads.
     names
-        One for each run; by default as for `score_run`.
+        One name per run; by default as for `score_run`.
     measure
-        By default nDCG@10. mAP is cut where a run ends, so it favours longer runs.
+        Measure to compare; by default nDCG@10. mAP is cut off at the end of a run, so it favours longer runs.
     margin
-        Differences up to this do not matter in practice; tests are about what goes beyond.
+        Differences up to this do not matter in practice. Tests ask whether runs differ by more.
     collection, missing, subset, split, data, observer
         As for `score_run`.
 
     Raises
     ------
     BabelrankError
-        Fewer than two runs, or two of one name; a run is malformed or of another collection; or an option is unknown.
+        There are fewer than two runs, two have the same name, a run is malformed or belongs to another collection, or
+        an option is unknown.
 
     Examples
     --------
@@ -131,7 +132,7 @@ def compare_runs(
     ['monolingual']
     """
     if names and len(names) != len(runs):
-        raise ReportError(f"{len(names)} names for {len(runs)} runs; give one for each run.")
+        raise ReportError(f"{len(names)} names for {len(runs)} runs; give one name per run.")
     with watched_by(observer) as watching:
         chosen: list[str | None] = list(names) or [None] * len(runs)
         loaded, opened = _open(runs, collection, watching, chosen, missing, subset, split, data)
@@ -168,22 +169,22 @@ def fuse_runs(
     Parameters
     ----------
     runs
-        Two files or more, of any format that `score_run` reads.
+        Two or more files, in any format that `score_run` reads.
     method
         ``rrf`` (reciprocal ranks) or ``weighted`` (scores scaled to 0 to 1).
     weights
-        One for each run; by default they weigh the same.
+        One weight per run; equal by default.
     depth
-        Passages kept for each query.
+        Passages kept per query.
     run_out
-        File of the fused run, in TREC's format.
+        File for the fused run, in TREC format.
     collection, name, missing, subset, split, data, out, observer
         As for `score_run`.
 
     Raises
     ------
     BabelrankError
-        A run is malformed or of another collection, or they cannot be fused that way.
+        A run is malformed or belongs to another collection, or the runs cannot be fused by this method.
     """
     with watched_by(observer) as watching:
         loaded, opened = _open(runs, collection, watching, [None] * len(runs), missing, subset, split, data)
@@ -211,29 +212,29 @@ def rerank_run(
     out: str | Path | None = None,
     observer: Observer | None = None,
 ) -> RunEvaluation:
-    """Sort a run's best passages again with a cross-encoder, write the new run, and score it.
+    """Re-rank a run's top passages with a cross-encoder, write the new run, and score it.
 
     Parameters
     ----------
     model
         A CrossEncoder of sentence-transformers: its folder, or its name on the Hub.
     top
-        Passages of each query that are scored again.
+        Passages per query to re-rank.
     max_length
-        Tokens of question and passage together; by default the model's own.
+        Maximum number of tokens of query and passage together; by default the model's.
     batch_size
-        Pairs that the model reads at once.
+        Pairs per batch.
     device
-        As PyTorch names it, such as ``cpu`` or ``cuda:1``.
+        PyTorch device, such as ``cpu`` or ``cuda:1``.
     run_out
-        File of the new run, in TREC's format.
+        File for the new run, in TREC format.
     run, collection, name, missing, subset, split, data, out, observer
         As for `score_run`.
 
     Raises
     ------
     BabelrankError
-        The run is malformed or of another collection, or the model cannot be loaded.
+        The run is malformed or belongs to another collection, or the model cannot be loaded.
     """
     with watched_by(observer) as watching:
         loaded, (opened,) = _open([run], collection, watching, [None], missing, subset, split, data)
@@ -269,7 +270,7 @@ def _open(
 
 @dataclass(frozen=True)
 class ApproximationReport:
-    """What an approximate index costs: time, memory, recall, nDCG and rank distance by language.
+    """The cost of an approximate index: time, memory, recall, nDCG and rank distance by language.
 
     Attributes
     ----------
@@ -307,26 +308,26 @@ def approximate(
     out: str | Path | None = None,
     observer: Observer | None = None,
 ) -> ApproximationReport:
-    """Search a collection by an approximate index and exactly, and compare.
+    """Search a collection with an approximate index and exactly, and compare the results.
 
     Parameters
     ----------
     model, adapter
-        As for `load_encoder`; the model returns dense vectors.
+        As for `load_encoder`. The model must return dense vectors.
     index
-        FAISS's name of the index, such as ``IVF64,Flat`` or ``HNSW32``.
+        FAISS index factory string, such as ``IVF64,Flat`` or ``HNSW32``.
     collection
         Specification of one collection.
     parameters
-        Of the search, such as ``nprobe=16``; several separated by commas.
+        Search parameters separated by commas, such as ``nprobe=16``.
     top
-        Passages per list; at least 10.
+        Passages retrieved per query; at least 10.
     sample
-        Number of queries that are compared, drawn at random; by default all.
+        Number of queries to compare, drawn at random; by default all.
     data, store
         Folders of the collections and of the stored representations; by default the user's.
     memory
-        Bytes that the index, or a search, may take.
+        Memory limit for the index or a search, in bytes.
     out
         File for the report as Markdown.
     observer

@@ -1,4 +1,4 @@
-"""The JSON Schema of results.json, as a file of the package: it is read without the libraries that results need."""
+"""The JSON Schema of results.json. It is a file of the package, so reading it needs no slow imports."""
 
 import json
 from importlib.resources import files

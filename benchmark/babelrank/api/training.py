@@ -1,4 +1,4 @@
-"""Train a checkpoint, see what a run would do, and make checkpoints of others."""
+"""Train checkpoints, preview training runs, mine hard negatives, and average or center checkpoints."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ def train(
     trust_remote_code: bool = False,
     observer: Observer | None = None,
 ) -> Path:
-    """Train a checkpoint on hybrid batches, or continue the run that was begun; return its folder.
+    """Train a checkpoint, or continue an interrupted run; return its folder.
 
     Parameters
     ----------
     config
-        Configuration of the run in TOML; see experiments/.
+        Configuration of the run in TOML; see experiments/README.md.
     data
-        Folder of the test collections, with which training texts are compared.
+        Folder of the test collections. Training texts that occur in them are left out.
     trust_remote_code
         Whether code that comes with the models may run.
     observer
@@ -55,22 +55,22 @@ def train(
 
 @dataclass(frozen=True)
 class TrainingPreview:
-    """What a training run would do.
+    """The plan of a training run.
 
     Attributes
     ----------
     output
         Folder of the checkpoint.
     done
-        Whether the checkpoint is there already, trained as the configuration says.
+        Whether the checkpoint exists already, trained with this configuration.
     schedule
-        The batches.
+        Schedule of the batches.
     summary
-        Counts of the batches, and of pairs of languages in them.
+        Numbers of batches, and of pairs of languages in them.
     steps
         Number of optimiser steps.
     seconds_per_step
-        Measured here, without validation.
+        Time of a step, measured here, without validation.
     """
 
     output: Path
@@ -93,7 +93,7 @@ class TrainingPreview:
         time = (
             f"{self.steps:,} steps of {self.seconds_per_step:.2f} s: {self.minutes:,.1f} minutes, without validation."
         )
-        there = [f"{self.output}: is there already, trained as this configuration says."] if self.done else []
+        there = [f"{self.output}: exists already, trained with this configuration."] if self.done else []
         batches = map(self.schedule.describe, islice(self.schedule, _BATCHES_SHOWN))
         tables = schedule_tables(self.schedule, self.summary)
         return Group(*text_lines(there), *tables, *text_lines([*batches, time]))
@@ -106,7 +106,7 @@ def preview_training(
     trust_remote_code: bool = False,
     observer: Observer | None = None,
 ) -> TrainingPreview:
-    """Read all that a training run would read, plan its batches and time a few steps; write nothing.
+    """Read all inputs of a training run, plan its batches, and time a few steps. Nothing is written.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def preview_training(
     Raises
     ------
     TrainingError
-        What would stop the run: the configuration, a model or the data is not valid.
+        The configuration, a model or the data is not valid.
     """
     from babelrank.training.assembly import load_models
     from babelrank.training.config_file import load_config
@@ -138,16 +138,16 @@ def preview_training(
 def average_checkpoints(
     checkpoints: Sequence[str | Path], out: str | Path, *, base_share: float = 0.0, trust_remote_code: bool = False
 ) -> Path:
-    """Average the weights of checkpoints with one another, or with their base model; return the new checkpoint.
+    """Average the weights of checkpoints, or of a checkpoint and its base model; return the new checkpoint.
 
-    Several checkpoints weigh the same (model soups, arXiv 2203.05482).
+    All checkpoints have the same weight (model soups, arXiv 2203.05482).
 
     Parameters
     ----------
     checkpoints
-        Folders that `train` wrote, all of one base model.
+        Checkpoints of `train` that share one base model.
     out
-        Folder to make.
+        Folder for the new checkpoint.
     base_share
         Weight of the base model, from 0 to below 1; above 0 for a single checkpoint.
     trust_remote_code
@@ -156,7 +156,7 @@ def average_checkpoints(
     Raises
     ------
     TrainingError
-        A folder is no such checkpoint, they have different base models, a model cannot be loaded, or `out` exists or
+        A folder is not a checkpoint of `train`, the base models differ, a model cannot be loaded, or `out` exists or
         cannot be written.
     """
     from babelrank.training.averaging import average_checkpoints as average
@@ -176,20 +176,22 @@ def center_model(
     trust_remote_code: bool = False,
     observer: Observer | None = None,
 ) -> Path:
-    """Subtract a model's mean embedding by a linear module in a new checkpoint; return its folder. Nothing is trained.
+    """Write a checkpoint that subtracts the model's mean embedding by a linear module; return its folder.
+
+    Nothing is trained.
 
     Parameters
     ----------
     model
         A sentence-transformers model that ends with Normalize: its folder, or its name on the Hub.
     examples
-        Files of parallel examples (JSONL) from which the means are estimated.
+        Files of parallel examples (JSONL) from which the mean is estimated.
     out
-        Folder to make.
+        Folder for the new checkpoint.
     share
-        Share of the mean that is subtracted, above 0 and at most 1.
+        Share of the mean to subtract, above 0 and at most 1.
     query_prompt, document_prompt
-        Put before each text; by default the model's own.
+        Prompts to put before each text; by default the model's.
     trust_remote_code
         Whether code that comes with the model may run.
     observer
@@ -229,11 +231,11 @@ def mine_negatives(
     observer: Observer | None = None,
     **options: Any,
 ) -> "MiningSummary":
-    """Find hard negatives of parallel examples, by language and across languages, and write the examples with them.
+    """Find hard negatives for parallel examples, by language and across languages, and write them with the examples.
 
-    A passage is left out if its cosine with the question is `margin` times that of the true passage or more, since it
-    may answer the question, too (NV-Retriever, arXiv 2407.15831). `[objectives.info_nce] hard_negatives` trains with
-    what is mined.
+    A passage is left out if its cosine with the question is at least `margin` times that of the true passage, since it
+    may also answer the question (NV-Retriever, arXiv 2407.15831). Set `[objectives.info_nce] hard_negatives` to train
+    with the mined passages.
 
     Parameters
     ----------
@@ -242,18 +244,18 @@ def mine_negatives(
     model
         As `evaluate` takes it; it must return dense vectors.
     out
-        File to make.
+        File for the examples with their negatives.
     count
-        Negatives of each example and language: so many for the question in that language, and so many for the question
-        in others.
+        Negatives per example and language: this many for the question in that language, and this many for the
+        question in other languages.
     margin
-        Above 0 and at most 1.
+        Share of the true passage's cosine, above 0 and at most 1.
     depth
-        Number of nearest passages of a language that are considered.
+        Number of nearest passages per language to choose from.
     across
-        Whether questions find passages in other languages, too.
+        Whether to also mine with questions in other languages than the passages.
     adapter
-        Which adapter loads a name or folder; found by default.
+        Adapter that loads a name or folder; found automatically by default.
     observer
         Receives the progress; None shows it on standard error.
     options

@@ -23,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings=_SETTINGS,
 )
-# In the order in which `--help` lists them; a new command has a function in one of the modules, and a line here.
+# `--help` lists commands in this order. A new command needs a function in one of the modules and a line here.
 _COMMANDS: tuple[Callable[..., None], ...] = (
     evaluation.submit,
     evaluation.diagnose,
@@ -70,7 +70,7 @@ def _print_version(wanted: bool) -> None:
 
 
 @app.callback(
-    help="How well does a text encoder retrieve within, across and over languages, and does it favour some of them?"
+    help="Measure how well a text encoder retrieves within and across languages, and whether it favours some of them."
 )
 def _options(
     version: Annotated[
@@ -80,12 +80,12 @@ def _options(
         bool,
         typer.Option(DEBUG_OPTION, help=f"Show tracebacks [{DEBUG_VARIABLE}]."),
     ] = False,
-    quiet: Annotated[bool, typer.Option(*_QUIET, help="Print results and errors only, no progress.")] = False,
+    quiet: Annotated[bool, typer.Option(*_QUIET, help="Print only results and errors, no progress.")] = False,
     verbose: Annotated[
-        bool, typer.Option(*_VERBOSE, help="Print messages of the libraries that run models, too.")
+        bool, typer.Option(*_VERBOSE, help="Also print messages of the libraries that run models.")
     ] = False,
 ) -> None:
-    """Take the options that go with every command, and may stand anywhere; `main` reads them."""
+    """Declare the options of every command. They may stand anywhere; `main` reads them."""
 
 
 def main() -> None:

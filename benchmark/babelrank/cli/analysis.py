@@ -1,4 +1,4 @@
-"""`plot`, `compare`, `recommend`, `export` and `schema`: what reports say, in other forms."""
+"""`plot`, `compare`, `recommend`, `export` and `schema`: use what the reports hold."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ from babelrank.cli.option_groups import run_options, takes
 ModelsArgument = Annotated[list[str], typer.Argument(help="Names or folders of reports.", metavar="MODEL…")]
 CollectionsOption = Annotated[
     list[str] | None,
-    typer.Option("--collection", "-c", help="A collection; may be repeated [default: all that the reports share]."),
+    typer.Option("--collection", "-c", help="Collection; may be repeated [default: all that the reports share]."),
 ]
 
 
@@ -30,20 +30,23 @@ def plot(
         typer.Option(
             "--kind",
             "-k",
-            help="heatmaps, or one of them: pairs, mean-rank, share-first; difference (A − B), distance "
+            help="heatmaps (or one of them: pairs, mean-rank, share-first), difference (A − B), distance "
             "(distributions), scatter (accuracy and bias), scaling, bars, radar; may be repeated [default: heatmaps].",
         ),
     ] = None,
     size: Annotated[
-        str | None, typer.Option(help="column or text of a paper, or slide [default: text; heatmaps: as in reports].")
+        str | None,
+        typer.Option(
+            help="Width of the figures: column, text (of a paper) or slide [default: text; heatmaps: as in reports]."
+        ),
     ] = None,
     formats: Annotated[
-        list[str] | None, typer.Option("--format", "-f", help="svg, pdf or png; may be repeated [default: all].")
+        list[str] | None, typer.Option("--format", "-f", help="svg, pdf or png; may be repeated [default: all three].")
     ] = None,
     reports: ReportsOption = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the figures.")] = Path("plots"),
 ) -> None:
-    """Draw figures of one model or several; heatmaps share a colour scale."""
+    """Draw figures of one or more models. Heatmaps share one colour scale."""
     show(*babelrank.plot(*models, kinds=kind or "heatmaps", out=out, size=size, formats=formats or (), reports=reports))
 
 
@@ -51,13 +54,13 @@ def plot(
 def compare(
     reading: dict[str, Any],
     models: Annotated[
-        list[str] | None, typer.Argument(help="Two or more reports, by name or folder.", metavar="A B [C…]")
+        list[str] | None, typer.Argument(help="Two or more reports: names or folders.", metavar="A B [C…]")
     ] = None,
     collection: CollectionsOption = None,
     measure: Annotated[
         str | None,
         typer.Option(
-            help="mAP, R@1, R@10, R@100, MRR@10 or nDCG@10 [default: as reports show it first; nDCG@10 for runs]."
+            help="mAP, R@1, R@10, R@100, MRR@10 or nDCG@10 [default: the first in the report; nDCG@10 for runs]."
         ),
     ] = None,
     margin: MarginOption = 0.0,
@@ -67,18 +70,18 @@ def compare(
         typer.Option(
             "--run",
             metavar="FILE",
-            help="Compare runs instead of reports: two or more, as `evaluate` takes them; with --collection.",
+            help="Run file, as for `evaluate`. Two or more, with --collection, are compared instead of reports.",
         ),
     ] = None,
     name: Annotated[
-        list[str] | None, typer.Option(help="Name of a run, once for each --run [default: as the file says].")
+        list[str] | None, typer.Option(help="Name of a run, once for each --run [default: from the file].")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Test whether models differ: paired tests over questions for every pair, with intervals and corrected p-values."""
+    """Test whether models differ: paired tests with intervals and corrected p-values."""
     if runs:
         if models or len(collection or ()) != 1:
-            raise babelrank.BabelrankError("compare --run takes runs, no reports, and one --collection.")
+            raise babelrank.BabelrankError("compare --run needs one --collection and takes no reports.")
         found = babelrank.compare_runs(
             *runs,
             collection=(collection or [""])[0],
@@ -98,18 +101,20 @@ def compare(
 
 
 def recommend(
-    languages: Annotated[str, typer.Option(metavar="LANG,…", help="Languages of queries and passages, as de,tr,ar.")],
+    languages: Annotated[
+        str, typer.Option(metavar="LANG,…", help="Languages of queries and passages, such as de,tr,ar.")
+    ],
     max_parameters: Annotated[
-        str | None, typer.Option(metavar="N", help="Only models with at most so many parameters, such as 200M.")
+        str | None, typer.Option(metavar="N", help="Maximum number of parameters, such as 200M.")
     ] = None,
     collection: Annotated[
         str | None,
-        typer.Option("--collection", "-c", help="Compare on this one [default: the first with all languages]."),
+        typer.Option("--collection", "-c", help="Collection to compare on [default: the first with all languages]."),
     ] = None,
     setting: Annotated[
         str | None,
         typer.Option(
-            help="pairs (all pairs of the languages), monolingual, cross_lingual, or multilingual (passages in all "
+            help="pairs (all pairs of these languages), monolingual, cross_lingual, or multilingual (a pool of all "
             "languages) [default: pairs; monolingual for one language]."
         ),
     ] = None,
@@ -118,7 +123,7 @@ def recommend(
     reports: ReportsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the models that do not differ significantly from the best for your languages, and why."""
+    """Recommend models for your languages: those that do not differ significantly from the best."""
     found = babelrank.recommend(
         languages,
         collection=collection,
@@ -142,15 +147,13 @@ def export(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files.")] = Path("export"),
     collection: CollectionsOption = None,
     reports: ReportsOption = None,
-    depth: Annotated[int, typer.Option(min=1, help="Passages per query of TREC runs.")] = 100,
+    depth: Annotated[int, typer.Option(min=1, help="Passages per query in TREC runs.")] = 100,
     pairs: Annotated[
-        bool, typer.Option("--pairs", help="Write runs, or tables, of every pair of languages, too.")
+        bool, typer.Option("--pairs", help="Also write a run or table for every pair of languages.")
     ] = False,
-    intervals: Annotated[
-        bool, typer.Option("--intervals", help="Put intervals next to the values of LaTeX tables.")
-    ] = False,
+    intervals: Annotated[bool, typer.Option("--intervals", help="Show intervals in LaTeX tables.")] = False,
 ) -> None:
-    """Write reports as CSV, LaTeX tables, TREC runs with qrels, MTEB results, or model-card metadata."""
+    """Export reports as CSV, LaTeX tables, TREC runs with qrels, MTEB results, or model-card metadata."""
     show(
         *babelrank.export_reports(
             *models,

@@ -11,25 +11,25 @@ from babelrank.cli.option_groups import AdapterOption, MemoryOption
 
 
 def approximate(
-    model: Annotated[str, typer.Argument(help="A model of dense vectors, as for `submit`.")],
+    model: Annotated[str, typer.Argument(help="Model with dense vectors, as for `submit`.")],
     index: Annotated[
         str,
-        typer.Option("--index", metavar="FACTORY", help='Index, as FAISS names it, such as "IVF64,Flat" or HNSW32.'),
+        typer.Option("--index", metavar="FACTORY", help='FAISS index factory string, such as "IVF64,Flat" or HNSW32.'),
     ],
-    collection: Annotated[str, typer.Option("--collection", "-c", help="One collection, as for `submit`.")] = "xquad-r",
+    collection: Annotated[str, typer.Option("--collection", "-c", help="Collection, as for `submit`.")] = "xquad-r",
     parameters: Annotated[
-        str, typer.Option(metavar="NAME=VALUE,…", help="Parameters of the search, such as nprobe=16 or efSearch=64.")
+        str, typer.Option(metavar="NAME=VALUE,…", help="Search parameters, such as nprobe=16 or efSearch=64.")
     ] = "",
-    top: Annotated[int, typer.Option(metavar="K", min=10, help="Passages per list; nDCG@10 needs ten.")] = 100,
+    top: Annotated[int, typer.Option(metavar="K", min=10, help="Passages retrieved per query.")] = 100,
     sample: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Compare on this many queries [default: all].")
+        int | None, typer.Option(metavar="N", min=1, help="Number of queries, drawn at random [default: all].")
     ] = None,
     adapter: AdapterOption = None,
     data: DataOption = None,
     store: StoreOption = None,
     memory: MemoryOption = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write the report here, too, as Markdown.")
+        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Also write the report to this Markdown file.")
     ] = None,
 ) -> None:
     """Measure what an approximate index costs: time, memory, recall, nDCG and rank distance by language."""

@@ -1,4 +1,4 @@
-"""The command that looks at a model."""
+"""`check`: a quick test of a model."""
 
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ from babelrank.cli.option_groups import encoder_options, takes
 
 @takes(encoder=encoder_options)
 def check(model: Annotated[str, typer.Argument(help="A model, as for `submit`.")], encoder: dict[str, Any]) -> None:
-    """Load a model, encode a few texts, and show the settings; the exit status is 1 if something looks wrong."""
+    """Load a model, encode a few texts, and show the settings. Exits with 1 if something looks wrong."""
     found = babelrank.check_model(model, **encoder)
     show(*found.lines())
     if found.problems:

@@ -10,12 +10,13 @@ import babelrank
 from babelrank.cli.common import DataOption, JsonOption, show, show_error, show_json
 
 NamesArgument = Annotated[
-    list[str] | None, typer.Argument(help="Collections [default: all that can be downloaded].", metavar="[NAME…]")
+    list[str] | None,
+    typer.Argument(help="Names of collections [default: all that can be downloaded].", metavar="[NAME…]"),
 ]
 
 
 def list_collections(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """List the collections, where they come from, and which are on this machine."""
+    """List the collections, their sources, and which of their files are on this machine."""
     published, sources = babelrank.list_collections(data), babelrank.list_collection_sources()
     if as_json:
         show_json({"collections": [*map(asdict, published)], "sources": [*map(asdict, sources)]})
@@ -24,17 +25,17 @@ def list_collections(data: DataOption = None, as_json: JsonOption = False) -> No
 
 
 def init_collection(
-    folder: Annotated[Path, typer.Argument(help="Folder for the files; none is overwritten.")],
+    folder: Annotated[Path, typer.Argument(help="Folder for the files. Existing files are not overwritten.")],
 ) -> None:
-    """Write a small collection as a template for your own."""
-    show(*babelrank.init_collection(folder), f"`babelrank data check local:{folder}` says whether it can be evaluated.")
+    """Write a small collection that you can replace with your own data."""
+    show(*babelrank.init_collection(folder), f"To check it: `babelrank data check local:{folder}`")
 
 
 def check_collection(
     collection: Annotated[str, typer.Argument(help="A collection, as for `submit`.")],
     data: DataOption = None,
 ) -> None:
-    """Read a collection; show what it holds, or everything that is wrong with it."""
+    """Read a collection and show its contents, or list everything that is wrong with it."""
     show(*babelrank.describe_collection(collection, data))
 
 
@@ -42,10 +43,13 @@ def fetch_collections(
     names: NamesArgument = None,
     data: DataOption = None,
     mirror: Annotated[
-        str | None, typer.Option(metavar="URL", help="Folder that holds xquad-r/, ntrex/ and so on, instead of GitHub.")
+        str | None,
+        typer.Option(
+            metavar="URL", help="Download from this address instead of GitHub; it holds xquad-r/, ntrex/ and so on."
+        ),
     ] = None,
 ) -> None:
-    """Download files that are missing or differ, and check them against their pinned SHA-256."""
+    """Download missing or changed files, and check them against their pinned SHA-256."""
     show(*babelrank.fetch_collections(names or (), data=data, mirror=mirror))
 
 
@@ -54,14 +58,14 @@ def export_collection(
     folder: Annotated[Path, typer.Argument(help="Folder for queries.jsonl and passages.jsonl.")],
     data: DataOption = None,
 ) -> None:
-    """Write a collection's texts with their ids, to encode them elsewhere."""
+    """Write a collection's texts with their ids, so that you can encode them with other tools."""
     show(*babelrank.export_collection(collection, folder, data=data))
 
 
 def verify_collections(names: NamesArgument = None, data: DataOption = None) -> None:
-    """Check local files against their pinned SHA-256; fail if one is missing or differs."""
+    """Check local files against their pinned SHA-256. Fails if one is missing or differs."""
     files = babelrank.verify_collections(names or (), data=data)
     show(*files)
     if not all(file.complete for file in files):
-        show_error("`babelrank data fetch` downloads what is missing or differs.")
+        show_error("`babelrank data fetch` downloads missing and changed files.")
         raise typer.Exit(1)

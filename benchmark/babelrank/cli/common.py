@@ -1,4 +1,4 @@
-"""What the commands share: printing, and options that several take."""
+"""Shared by the commands: printing, and common options."""
 
 import json
 import logging
@@ -15,21 +15,27 @@ from babelrank.console import DataConsole
 DataOption = Annotated[
     Path | None,
     typer.Option(
-        "--data", metavar="DIR", help="Folder with xquad-r/, ntrex/ and so on as published [default: BABELRANK_DATA]."
+        "--data",
+        metavar="DIR",
+        help="Folder with the published files, in xquad-r/, ntrex/ and so on [default: BABELRANK_DATA].",
     ),
 ]
 ReportsOption = Annotated[
     Path | None,
-    typer.Option("--reports", metavar="DIR", help="Folder of the reports [default: BABELRANK_REPORTS, or ./reports]."),
+    typer.Option("--reports", metavar="DIR", help="Folder of reports [default: BABELRANK_REPORTS, or ./reports]."),
 ]
 StoreOption = Annotated[
     Path | None,
     typer.Option(
-        "--store", metavar="DIR", help="Folder of the stored vectors [default: BABELRANK_STORE, or the user's cache]."
+        "--store", metavar="DIR", help="Folder of stored vectors [default: BABELRANK_STORE, or the user's cache]."
     ),
 ]
 MarginOption = Annotated[
-    float, typer.Option(min=0, help="Difference that does not matter in practice, such as 0.005: tests go beyond it.")
+    float,
+    typer.Option(
+        min=0,
+        help="Smallest difference that matters in practice, such as 0.005. Tests ask whether models differ by more.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -41,7 +47,7 @@ errors = DataConsole(stderr=True)
 
 
 def show(*results: object) -> None:
-    """Print what can be shown as tables as such, and everything else as a line: no colours, no wrapping."""
+    """Print tables as tables and everything else as a line, without colours or wrapping."""
     for result in results:
         if hasattr(result, "__rich__"):
             console.print(result)
@@ -50,7 +56,7 @@ def show(*results: object) -> None:
 
 
 def show_json(found: Any) -> None:
-    """Print a DataFrame, dataclasses, or what JSON can hold; NaN becomes null."""
+    """Print a DataFrame, dataclasses, or any other JSON value. NaN becomes null."""
     if hasattr(found, "to_json"):
         found = json.loads(found.to_json(orient="records", force_ascii=False))
     elif isinstance(found, list):
@@ -64,7 +70,7 @@ def show_error(line: str, *, style: str | None = None) -> None:
 
 
 class Warnings(logging.Handler):
-    """Shows what libraries and babelrank warn of, as errors are shown."""
+    """Show warnings of libraries and of babelrank in the same way as errors."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler.emit`."""
@@ -72,7 +78,7 @@ class Warnings(logging.Handler):
 
 
 def parse_count(text: str | None) -> float | None:
-    """Read a number of parameters as people write it, such as ``200M`` or ``1.5B``; None stays None.
+    """Parse a number of parameters, such as ``200M`` or ``1.5B``; None stays None.
 
     Raises
     ------
@@ -88,7 +94,7 @@ def parse_count(text: str | None) -> float | None:
 
 
 def parse_size(text: str | None) -> int | None:
-    """Read a size in bytes as people write it, such as ``4GB`` (10⁹ bytes each) or ``512MiB``; None stays None.
+    """Parse a size in bytes, such as ``4GB`` (10⁹ bytes each) or ``512MiB``; None stays None.
 
     Raises
     ------

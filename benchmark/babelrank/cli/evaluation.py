@@ -13,13 +13,13 @@ _DEFAULT_COLLECTIONS = ("xquad-r", "mlqa-r")
 _GIB = 2**30
 
 ModelArgument = Annotated[
-    str, typer.Argument(help="use-multilingual-v3, a model's name on the Hub, or its folder.", metavar="MODEL")
+    str, typer.Argument(help="Name on the Hub, folder, or a name that `babelrank adapters` lists.", metavar="MODEL")
 ]
 TransformOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="Applied to the vectors: center[:p], center-roles[:p], whiten[:k], abtt:k, truncate:k, int8 or binary; "
-        "may be repeated. NAME@COLLECTION learns from the passages of another collection."
+        help="Transform of the vectors: center[:p], center-roles[:p], whiten[:k], abtt:k, truncate:k, int8 or binary; "
+        "may be repeated. NAME@COLLECTION fits it to another collection."
     ),
 ]
 
@@ -35,15 +35,15 @@ def submit(
             "--collection",
             "-c",
             metavar="NAME[:CANDIDATES][:LANG,…]",
-            help="xquad-r, mlqa-r or sample, as xquad-r:paragraph or mlqa-r:sentence+context:de,en; or as `babelrank "
-            "data list` shows, such as miracl:sw,te, beir:scifact, hf:ORG/NAME or local:DIR; may be repeated "
+            help="Collection, such as xquad-r, mlqa-r:de,en, xquad-r:paragraph, miracl:sw,te, beir:scifact, "
+            "hf:ORG/NAME or local:DIR (`babelrank data list` shows all); may be repeated "
             "[default: xquad-r and mlqa-r].",
         ),
     ] = None,
     data: DataOption = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write the report here, without a leaderboard."),
+        typer.Option(metavar="DIR", help="Write the report to this folder, without a leaderboard."),
     ] = None,
     reports: ReportsOption = None,
     name: Annotated[str | None, typer.Option(help="Name of the model in reports and leaderboard.")] = None,
@@ -51,36 +51,43 @@ def submit(
     seen: Annotated[
         str | None,
         typer.Option(
-            metavar="LANG,…", help="Languages it was trained on [default: as a checkpoint of `babelrank train` says]."
+            metavar="LANG,…",
+            help="Languages that the model was trained on [default: as a checkpoint of `babelrank train` records].",
         ),
     ] = None,
     base_model: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Model that it is a variant of; the leaderboard groups them [default: as a checkpoint of `babelrank "
-            "train` says].",
+            help="Model that this one is a variant of; the leaderboard groups them [default: as a checkpoint of "
+            "`babelrank train` records].",
         ),
     ] = None,
     family: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Models of one recipe in several sizes, for scaling laws.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Family of models that differ only in size; scaling laws are fitted per family."
+        ),
     ] = None,
     texts: Annotated[
-        bool, typer.Option(help="Put the texts of the worst questions into the report, if the licence is known.")
+        bool, typer.Option(help="Quote the worst questions in the report, if the collection's licence is known.")
     ] = True,
     store: StoreOption = None,
     run: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write the top 100 of the multilingual pool here, as TREC runs with qrels."),
+        typer.Option(metavar="DIR", help="Folder for TREC runs (top 100 of the multilingual pool) with qrels."),
     ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace the scores that a report has for other files of the same name.")
+        bool,
+        typer.Option(
+            "--replace", help="Replace scores that the report holds for a different version of the collection."
+        ),
     ] = False,
     missing: MissingOption = "count",
 ) -> None:
     """Evaluate a model, write its report, and refresh the leaderboard."""
     if out is not None and reports is not None:
-        raise babelrank.BabelrankError("--out and --reports both name a folder for the report; give one of them.")
+        raise babelrank.BabelrankError("give --out or --reports, not both.")
     result = babelrank.submit(
         model,
         collection or _DEFAULT_COLLECTIONS,
@@ -114,8 +121,8 @@ def diagnose(
             "--collection",
             "-c",
             metavar="NAME",
-            help="Queries and a corpus in several languages, such as local:DIR, of which qrels.tsv is not read; or any "
-            "that `submit` takes.",
+            help="Queries and passages in several languages, such as local:DIR (its qrels.tsv is not read), or any "
+            "collection as for `submit`.",
         ),
     ],
     data: DataOption = None,
@@ -123,10 +130,10 @@ def diagnose(
     transform: TransformOption = None,
     store: StoreOption = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write the shares here, too, as CSV.")
+        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Also write the shares to this CSV file.")
     ] = None,
 ) -> None:
-    """Show which languages a model ranks first, against their share of the corpus; no qrels are needed."""
+    """Show which languages a model ranks first, compared with their share of the corpus. Needs no qrels."""
     found = babelrank.diagnose(
         model,
         collection,
@@ -142,7 +149,7 @@ def diagnose(
 
 
 def adapters(as_json: JsonOption = False) -> None:
-    """List the adapters, the models that each loads, and what it needs installed."""
+    """List the adapters, the models that each one loads, and the extras that it needs."""
     found = babelrank.list_adapters()
     if as_json:
         show_json(found)
@@ -158,9 +165,9 @@ def cache(
             "--prune",
             metavar="GIB",
             min=0,
-            help="Delete the least recently used until this much is left; what the last 10 minutes used stays.",
+            help="Delete the least recently used vectors until this size is left. Vectors of the last 10 minutes stay.",
         ),
     ] = None,
 ) -> None:
-    """Show the stored vectors by model and role, or prune them."""
+    """List the stored vectors by model and role, or delete old ones."""
     show(babelrank.list_store(store) if limit is None else babelrank.prune_store(limit * _GIB, store))

@@ -23,7 +23,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def ends_in_a_sentence(command: Callable[..., None]) -> Callable[..., None]:
-    """Return a command that ends with a sentence and a status, whatever it raises."""
+    """Return a command that turns every error into one sentence and an exit status."""
 
     @wraps(command)
     def guarded(*arguments: Any, **options: Any) -> None:
@@ -38,7 +38,7 @@ def ends_in_a_sentence(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def report(error: BaseException) -> int:
-    """Print what went wrong; return the exit status: 2 for input, 130 for an interruption, 1 for a fault of ours."""
+    """Print what went wrong; return the exit status: 2 for bad input, 130 for an interruption, 1 for a bug."""
     if shows_tracebacks():
         traceback.print_exception(error)
     if isinstance(error, KeyboardInterrupt):
@@ -60,19 +60,19 @@ def shows_tracebacks() -> bool:
 
 
 def finish_output(status: int) -> int:
-    """Write what standard output still holds; return the status, or another if that fails."""
+    """Flush standard output; return the status, or another one if that fails."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError as error:
-        with suppress(OSError, ValueError):  # Python writes it once more at exit, and would complain
+        with suppress(OSError, ValueError):  # Python flushes again at exit, and would print an error
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return status or (FAULT if isinstance(error, BrokenPipeError) else report(error))
     return status
 
 
 def _explain_file_error(error: BaseException) -> str:
-    """Return a sentence about an error of the operating system about a file; empty for all others."""
+    """Return a sentence about a file error of the operating system; empty for all other errors."""
     if not isinstance(error, OSError):
         return ""
     if error.filename is not None:
@@ -87,7 +87,7 @@ def _explain_file_error(error: BaseException) -> str:
 
 
 def _details(error: BaseException) -> str:
-    """Write the traceback into a file, unless it is on the screen, and say where it is."""
+    """Write the traceback to a file, unless it is on the screen, and say where it is."""
     if shows_tracebacks():
         return "the details are above."
     version = f"babelrank {babelrank.__version__}, Python {sys.version}"

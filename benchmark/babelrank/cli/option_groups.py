@@ -1,6 +1,6 @@
-"""Groups of options that several commands take: a command receives each group as one value.
+"""Groups of options that several commands share. A command receives each group as one value.
 
-A group is a function: its parameters are the options, and what it returns is what the command receives.
+A group is a function. Its parameters are the options; the command receives what it returns.
 """
 
 import inspect
@@ -14,30 +14,34 @@ import typer
 import babelrank
 from babelrank.cli.common import DataOption, parse_size
 
-AdapterOption = Annotated[str | None, typer.Option(help="Adapter [default: the one that knows the model].")]
-DeviceOption = Annotated[str | None, typer.Option(help="Such as cpu, cuda or cuda:1.")]
-QueryPromptOption = Annotated[str | None, typer.Option(help="Put before each query [default: the model's own].")]
-DocumentPromptOption = Annotated[str | None, typer.Option(help="Put before each passage [default: the model's own].")]
+AdapterOption = Annotated[str | None, typer.Option(help="Adapter that loads the model [default: found automatically].")]
+DeviceOption = Annotated[str | None, typer.Option(help="Device, such as cpu, cuda or cuda:1.")]
+QueryPromptOption = Annotated[
+    str | None, typer.Option(help="Text to put before each query [default: the model's prompt].")
+]
+DocumentPromptOption = Annotated[
+    str | None, typer.Option(help="Text to put before each passage [default: the model's prompt].")
+]
 MemoryOption = Annotated[
     str | None,
     typer.Option(
         metavar="SIZE",
-        help="Hold at most this much in memory, such as 4GB. Collections whose passages are in files are then "
-        "streamed, and their vectors kept in files, too.",
+        help="Memory limit, such as 4GB. Collections with passages on disk are then streamed, and their vectors "
+        "stay on disk, too.",
     ),
 ]
 MissingOption = Annotated[
     str,
     typer.Option(
         metavar="count|ignore",
-        help="Relevant passages that the corpus lacks, and judged queries with nothing relevant: count them as not "
-        "retrieved, as trec_eval and published results do, or ignore them.",
+        help="Count relevant passages that the corpus lacks, and judged queries without a relevant passage, as not "
+        "retrieved (as trec_eval and published results do), or ignore them.",
     ),
 ]
 
 
 def takes(**groups: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Add the options of groups to a command, which receives what each returns under the group's name."""
+    """Add the options of groups to a command. It receives the value of each group under the group's name."""
 
     def extend(command: Callable[..., None]) -> Callable[..., None]:
         own = [each for name, each in inspect.signature(command).parameters.items() if name not in groups]
@@ -64,22 +68,26 @@ def encoder_options(
     query_prompt: QueryPromptOption = None,
     document_prompt: DocumentPromptOption = None,
     query_prompt_name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Use this one of the model's own prompts for queries.")
+        str | None, typer.Option(metavar="NAME", help="Name of the model's prompt for queries.")
     ] = None,
-    document_prompt_name: Annotated[str | None, typer.Option(metavar="NAME", help="The same for passages.")] = None,
-    max_length: Annotated[int | None, typer.Option(min=1, help="Cut texts after this many tokens.")] = None,
+    document_prompt_name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of the model's prompt for passages.")
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option(min=1, help="Maximum number of tokens; longer texts are cut.")
+    ] = None,
     dtype: Annotated[str | None, typer.Option(help="Type of the weights: auto, float32, bfloat16 or float16.")] = None,
-    similarity: Annotated[str | None, typer.Option(help="cosine, dot or euclidean [default: the model's own].")] = None,
+    similarity: Annotated[str | None, typer.Option(help="cosine, dot or euclidean [default: from the model].")] = None,
     device: DeviceOption = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Texts that the model encodes at once.")] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, help="Texts per batch.")] = 32,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a model on the Hub.")] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A setting of the adapter, see adapters/README.md; may be repeated."),
+        typer.Option(metavar="NAME=VALUE", help="Setting of the adapter (see adapters/README.md); may be repeated."),
     ] = None,
-    trust_remote_code: Annotated[bool, typer.Option(help="Run the model's own code, if you trust it.")] = False,
+    trust_remote_code: Annotated[bool, typer.Option(help="Run Python code that comes with the model.")] = False,
 ) -> dict[str, Any]:
-    """Say how a model is loaded and used."""
+    """Collect how a model is loaded and used."""
     given = dict(locals())
     pairs = given.pop("option") or []
     for pair in pairs:
@@ -91,40 +99,42 @@ def encoder_options(
 def streaming_options(
     memory: MemoryOption = None,
     engine: Annotated[
-        str | None, typer.Option(help="What encodes streamed texts: local or ray [default: local].")
+        str | None, typer.Option(help="Where streamed texts are encoded: local or ray [default: local].")
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Number of worker processes [default: this process; with ray: one for each core]."),
+        typer.Option(
+            min=1, help="Number of worker processes [default: none, all in this process; with ray: one per core]."
+        ),
     ] = None,
     address: Annotated[
         str | None,
-        typer.Option(metavar="HOST:PORT", help="Ray cluster to use [default: one is started on this machine]."),
+        typer.Option(metavar="HOST:PORT", help="Address of a Ray cluster [default: start one on this machine]."),
     ] = None,
 ) -> "babelrank.Streaming":
-    """Say how collections are streamed that do not fit into memory."""
+    """Collect how collections are streamed that do not fit into memory."""
     return babelrank.Streaming(parse_size(memory), engine, workers, address)
 
 
 def run_options(
     missing: MissingOption = "count",
     subset: Annotated[
-        str | None, typer.Option(help="Subset in a file of mteb's predictions [default: the only one].")
+        str | None, typer.Option(help="Subset in a file of mteb predictions [default: the only one].")
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Split in a file of mteb's predictions [default: the only one].")
+        str | None, typer.Option(help="Split in a file of mteb predictions [default: the only one].")
     ] = None,
     data: DataOption = None,
 ) -> dict[str, Any]:
-    """Say how runs are read and scored."""
+    """Collect how runs are read and scored."""
     return dict(locals())
 
 
 def output_options(
     name: Annotated[str | None, typer.Option(help="Name of the run in the result.")] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write the measures here, as JSON.")
+        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Also write the measures to this JSON file.")
     ] = None,
 ) -> dict[str, Any]:
-    """Say what a run is called, and where its measures go."""
+    """Collect the name of a run and the file for its measures."""
     return dict(locals())

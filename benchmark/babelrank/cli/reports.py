@@ -1,4 +1,4 @@
-"""`leaderboard`, `remove`, `rename`, `site` and `publish`: the folder of reports, and the pages made from it."""
+"""`leaderboard`, `remove`, `rename`, `site` and `publish`: the folder of reports and its pages."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ def leaderboard(
     as_json: Annotated[bool, typer.Option("--json", help="Change nothing; print the scores as JSON.")] = False,
     margin: MarginOption = 0.001,
 ) -> None:
-    """Regenerate the leaderboard, and the pages of experiments and reports that are out of date."""
+    """Regenerate the leaderboard and all pages that are out of date."""
     if as_json:
         show_json(babelrank.leaderboard(reports))
         return
@@ -25,11 +25,13 @@ def leaderboard(
     current = True
     for path in babelrank.check_pages(reports, margin=margin):
         current = False
-        show_error(f"not current: {path}")
+        show_error(f"out of date: {path}")
     if not current:
-        show_error("`babelrank leaderboard` regenerates pages and heatmaps, `babelrank submit` a rank table.")
+        show_error(
+            "`babelrank leaderboard` regenerates pages and heatmaps; `babelrank submit` regenerates a rank table."
+        )
         raise typer.Exit(1)
-    show("The leaderboard and all reports are current.")
+    show("The leaderboard and all reports are up to date.")
 
 
 def remove(
@@ -37,12 +39,14 @@ def remove(
     reports: ReportsOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove reports, given by their full names, and refresh the leaderboard."""
+    """Remove reports and refresh the leaderboard."""
     if not yes:
         try:
             agreed = typer.confirm(f"Remove the reports {', '.join(models)}?")
         except typer.Abort as error:
-            raise babelrank.BabelrankError("nobody answers; --yes removes reports without asking.") from error
+            raise babelrank.BabelrankError(
+                "cannot ask for confirmation without a terminal; --yes removes reports without asking."
+            ) from error
         if not agreed:
             raise typer.Exit(1)
     show(*(f"removed: {folder}" for folder in babelrank.remove_reports(*models, reports=reports)))
@@ -50,17 +54,17 @@ def remove(
 
 def rename(
     model: Annotated[str, typer.Argument(help="Full name of a report.")],
-    name: Annotated[str, typer.Argument(help="Its new name in reports and leaderboard.")],
+    name: Annotated[str, typer.Argument(help="New name.")],
     reports: ReportsOption = None,
 ) -> None:
-    """Give a report another name, and refresh the leaderboard."""
+    """Rename a report and refresh the leaderboard."""
     show(f"report: {babelrank.rename_report(model, name, reports)}")
 
 
 def site(
     folder: Annotated[Path, typer.Argument(help="Folder for the site.", metavar="DIR")], reports: ReportsOption = None
 ) -> None:
-    """Build a static site of the leaderboard, all reports and experiments, for any host."""
+    """Build a static website of the leaderboard, all reports and all experiments."""
     show(f"site: {babelrank.build_site(folder, reports)}")
 
 
@@ -68,10 +72,10 @@ def publish(
     name: Annotated[str, typer.Argument(help="Name of the Space and of the data set.", metavar="ORG/NAME")],
     reports: ReportsOption = None,
     title: Annotated[str | None, typer.Option(help="Title of both [default: NAME].")] = None,
-    private: Annotated[bool, typer.Option("--private", help="Make private repositories.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the files; upload nothing.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Make both repositories private.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the files without uploading them.")] = False,
 ) -> None:
-    """Publish the site as a static Space on the Hub, and results with rank tables as a data set."""
+    """Upload the website to the Hub as a static Space, and all results as a data set."""
     found = babelrank.publish(name, reports, title=title, private=private, dry_run=dry_run)
     for each in found:
         show(str(each), *(each.files if dry_run else ()))

@@ -1,4 +1,4 @@
-"""`evaluate`, `fuse` and `rerank`: runs in, runs and their measures out."""
+"""`evaluate`, `fuse` and `rerank`: score runs and make new ones."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,11 +11,11 @@ from babelrank.cli.option_groups import DeviceOption, output_options, run_option
 
 CollectionOption = Annotated[
     str,
-    typer.Option("--collection", "-c", metavar="NAME", help="The collection that the run is of, as for `submit`."),
+    typer.Option("--collection", "-c", metavar="NAME", help="Collection of the run, as for `submit`."),
 ]
-RunOutOption = Annotated[Path, typer.Option("--run", metavar="FILE", dir_okay=False, help="Write the new run here.")]
+RunOutOption = Annotated[Path, typer.Option("--run", metavar="FILE", dir_okay=False, help="File for the new run.")]
 _RUN_HELP = (
-    "A TREC run (query Q0 passage rank score tag), JSON ({query: {passage: score}}), or mteb's predictions; may be "
+    "TREC run (query Q0 passage rank score tag), JSON ({query: {passage: score}}), or mteb predictions; may be "
     "compressed."
 )
 
@@ -27,24 +27,26 @@ def evaluate(
     reading: dict[str, Any],
     output: dict[str, Any],
 ) -> None:
-    """Score a run of any tool, as trec_eval does."""
+    """Score a run of any tool with trec_eval's measures."""
     show(babelrank.score_run(run, collection, **reading, **output))
 
 
 @takes(reading=run_options, output=output_options)
 def fuse(
-    runs: Annotated[list[Path], typer.Argument(help="Two runs or more, as `evaluate` takes them.", metavar="RUN…")],
+    runs: Annotated[list[Path], typer.Argument(help="Two or more run files, as for `evaluate`.", metavar="RUN…")],
     collection: CollectionOption,
     reading: dict[str, Any],
     output: dict[str, Any],
-    method: Annotated[str, typer.Option(help="rrf (reciprocal ranks) or weighted (scores from 0 to 1).")] = "rrf",
+    method: Annotated[
+        str, typer.Option(help="rrf (reciprocal rank fusion) or weighted (sum of scores, scaled to 0 to 1).")
+    ] = "rrf",
     weights: Annotated[
-        str | None, typer.Option(metavar="W,W…", help="One for each run, such as 0.3,0.7 [default: equal].")
+        str | None, typer.Option(metavar="W,W…", help="One weight per run, such as 0.3,0.7 [default: equal].")
     ] = None,
-    depth: Annotated[int, typer.Option(min=1, help="Passages kept for each query.")] = 1000,
+    depth: Annotated[int, typer.Option(min=1, help="Passages kept per query.")] = 1000,
     run_out: RunOutOption = Path("fused.run"),
 ) -> None:
-    """Fuse runs into one, and score it."""
+    """Fuse runs into one and score it."""
     found = babelrank.fuse_runs(
         runs,
         collection,
@@ -61,17 +63,19 @@ def fuse(
 @takes(reading=run_options, output=output_options)
 def rerank(
     run: Annotated[Path, typer.Argument(help=_RUN_HELP)],
-    model: Annotated[str, typer.Option(help="A CrossEncoder of sentence-transformers: its folder, or its name.")],
+    model: Annotated[str, typer.Option(help="CrossEncoder of sentence-transformers: name on the Hub, or folder.")],
     collection: CollectionOption,
     reading: dict[str, Any],
     output: dict[str, Any],
-    top: Annotated[int, typer.Option(min=1, help="Passages of each query that are scored again.")] = 100,
-    max_length: Annotated[int | None, typer.Option(min=1, help="Cut pairs after this many tokens.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Pairs that the model scores at once.")] = 32,
+    top: Annotated[int, typer.Option(min=1, help="Passages per query to re-rank.")] = 100,
+    max_length: Annotated[
+        int | None, typer.Option(min=1, help="Maximum number of tokens per pair; longer pairs are cut.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pairs per batch.")] = 32,
     device: DeviceOption = None,
     run_out: RunOutOption = Path("reranked.run"),
 ) -> None:
-    """Sort a run's best passages again with a cross-encoder, and score the new run."""
+    """Re-rank a run's top passages with a cross-encoder, and score the new run."""
     found = babelrank.rerank_run(
         run,
         model,

@@ -1,1 +1,1 @@
-"""Files in, collections out: queries, passages and judgements by language."""
+"""Read collections from files: queries, passages and qrels by language."""

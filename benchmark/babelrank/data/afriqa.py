@@ -56,20 +56,20 @@ def load_afriqa(
 ) -> Collection:
     """Read AfriQA's test part, or some of its languages.
 
-    A question that is asked twice in a language counts once, with the passages of both. A question without a passage or
-    without an answer is left out. A passage is its title and its text, as in BEIR; equal ones count once. Those
-    that differ in white space alone are relevant to the same questions.
+    A question that occurs twice in a language counts once, with the passages of both. Questions without a passage or
+    without an answer are left out. A passage is its title and its text, as in BEIR; equal passages count once. Passages
+    that differ only in white space are relevant to the same questions.
 
     Parameters
     ----------
     name
-        What the collection is called in errors and results.
+        Name of the collection in errors and results.
     folder
-        In the publisher's layout.
+        Folder in the publisher's layout.
     languages
         Restrict questions, and the pool to their gold passages, to these; all by default.
     sha256
-        Path of each file below the folder -> pinned digest (hex); without it, any files in the layout are read.
+        Pinned digest (hex) by path of each file in the folder. Without it, any files in the layout are read.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def load_afriqa(
     Raises
     ------
     DataError
-        A file is missing, damaged or not the published one; names the line.
+        A file is missing, damaged or differs from the published one. The message names the line.
     """
     names = sha256 or [path.relative_to(folder).as_posix() for path in folder.glob("data/gold_passages/*/*.json")]
     files = find_languages(names)
@@ -94,7 +94,7 @@ def load_afriqa(
     left_out: dict[str, int] = {}
     queries: dict[tuple[str, str], tuple[str, str, str]] = {}  # by language and text: id and translation
     pool = _Pool()
-    gold: list[tuple[str, str]] = []  # of each question: query, passage
+    gold: list[tuple[str, str]] = []  # (query, passage) of each question
     for lang in chosen:
         path = folder / files[lang]
         raw = read_bytes(path)
@@ -108,12 +108,12 @@ def load_afriqa(
             )
             gold.append((known[0], pool.add(pivot, question.title, question.passage)))
         left_out[lang] = len(questions) - len(answerable)
-    notes = [f"the pool of {len(pool.frame):,} passages is small: it holds only gold passages"]
+    notes = [f"the pool is small: its {len(pool.frame):,} passages are the gold passages only"]
     if any(left_out.values()):
         shown = ", ".join(f"{lang} {count}" for lang, count in left_out.items() if count)
         notes.append(f"{sum(left_out.values())} questions have no passage or no answer and were left out: {shown}")
     if repeated := len(gold) - len(queries):
-        notes.append(f"{repeated} questions are asked twice in a language; they count once, with the passages of both")
+        notes.append(f"{repeated} questions occur twice in a language; each counts once, with the passages of both")
     asked = pd.DataFrame(
         [(query, lang, text, translation) for (lang, _), (query, text, translation) in queries.items()],
         columns=["id", "lang", "text", "translation"],
@@ -137,7 +137,7 @@ def load_afriqa(
 
 
 class _Pool:
-    """Distinct passages, numbered by article: those of one title are of one article."""
+    """Distinct passages, numbered by article. Passages with the same title belong to the same article."""
 
     def __init__(self) -> None:
         self._ids: dict[tuple[str, str, str], str] = {}
@@ -176,10 +176,10 @@ def _read_questions(raw: bytes, path: Path) -> Iterator[Question]:
         try:
             record = json.loads(line)
         except (json.JSONDecodeError, RecursionError, ValueError) as error:
-            raise DataError(f"{where}: not JSON, or cut off ({error}).") from error
+            raise DataError(f"{where}: not valid JSON, or cut off ({error}).") from error
         name = check_text(field(record, "id", str, where), f"{where}: 'id'")
         if seen.setdefault(name, number) != number:
-            raise DataError(f"{where}: id {name!r} is repeated; it is first on line {seen[name]}.")
+            raise DataError(f"{where}: id {name!r} is repeated; it first occurs on line {seen[name]}.")
         text, translation = (
             check_text(field(record, key, str, where), f"{where}: {key!r}").strip() for key in _QUESTION
         )

@@ -34,10 +34,10 @@ def load_beir(spec: Spec, data: Path, on_progress: Callable[[int], None] = lambd
     Parameters
     ----------
     spec
-        Of the source ``beir`` or ``hf``. Its place is a folder; else, of ``beir``, the name of one below
-        ``data/beir``; else, on the Hub, ``ORGANISATION/NAME``, or ``NAME`` of BeIR, with judgements there or in
-        ``NAME-qrels``. Its language is that of all texts; by default English for BEIR's own collections, else see
-        `find_subsets`.
+        Specification with the source ``beir`` or ``hf``. Its place is a folder; else (for ``beir``) the name of a
+        folder in ``data/beir``; else, on the Hub, ``ORGANISATION/NAME``, or ``NAME`` for BeIR's, with qrels there or
+        in ``NAME-qrels``. Its language is that of all texts: by default English for BEIR's own collections, else as
+        for `find_subsets`.
     data
         Folder of the collections.
     on_progress
@@ -46,7 +46,7 @@ def load_beir(spec: Spec, data: Path, on_progress: Callable[[int], None] = lambd
     Raises
     ------
     DataError
-        It is nowhere to be found, a file is missing or damaged, or its parts do not belong together; see
+        The collection is not found, a file is missing or damaged, or its parts do not belong together; see
         `find_subsets` and `pool_subsets`.
     """
     is_beir = spec.source == BEIR
@@ -65,7 +65,7 @@ def load_beir(spec: Spec, data: Path, on_progress: Callable[[int], None] = lambd
 
 
 def _open(name: str, ours: Path | None) -> tuple[Folder, Folder]:
-    """Return the folder of corpus and queries, and that of the judgements."""
+    """Return the folder of corpus and queries, and the folder of qrels."""
     for path in filter(None, (as_path(name), ours)):
         if path.is_dir():
             return LocalFolder(path), LocalFolder(path)
@@ -78,6 +78,6 @@ def _open(name: str, ours: Path | None) -> tuple[Folder, Folder]:
 
 
 def _short(name: str) -> str:
-    """Return a collection's name without the place where it is."""
+    """Return a collection's name without its path."""
     path = as_path(name)
     return folder_name(path) if path.is_dir() else name.removeprefix(f"{HUB_ORGANISATION}/")

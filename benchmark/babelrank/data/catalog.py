@@ -18,18 +18,18 @@ DATA_VARIABLE = "BABELRANK_DATA"
 
 @dataclass(frozen=True)
 class Source:
-    """Where a collection comes from.
+    """The source of a published collection.
 
     Attributes
     ----------
     sha256
-        Path of each file below the collection's folder -> digest (hex); empty for what ships with the package.
+        Digest (hex) by path of each file in the collection's folder; empty if it ships with the package.
     url
-        Folder that holds these files; empty for what ships with the package.
+        Address of the folder with these files; empty if they ship with the package.
     layout
         How the files are read: a key of `loading.LOADERS`.
     candidates
-        What a passage can be; the first is the default.
+        Kinds of candidate passages; the first is the default.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Source:
 
 
 def _read_checksums() -> dict[str, dict[str, str]]:
-    """Return collection -> path of each file -> digest, from a file as sha256sum writes it."""
+    """Return the digests by collection and path of each file, from a file in sha256sum's format."""
     sums: dict[str, dict[str, str]] = {}
     for line in Path(__file__).with_name("SHA256SUMS").read_text(encoding="utf-8").splitlines():
         digest, _, path = line.partition("  ")
@@ -110,7 +110,7 @@ SOURCES = {
 
 
 def find_sources(names: Sequence[str] | None) -> list[Source]:
-    """Return the sources of that name, or all that can be downloaded if none is named."""
+    """Return the sources with these names, or all that can be downloaded if no names are given."""
     for name in names or ():
         if name not in SOURCES:
             raise DataError(unknown_choice("collection", name, SOURCES))
@@ -118,22 +118,22 @@ def find_sources(names: Sequence[str] | None) -> list[Source]:
 
 
 def source_of(collection: str) -> Source | None:
-    """Return where a collection of this specification comes from; None if it is not in the catalog."""
+    """Return the source of a specification; None if it is not in the catalog."""
     return SOURCES.get(re.split("[:@]", collection, maxsplit=1)[0])
 
 
 def data_folder(data: Path | None = None) -> Path:
-    """Return the folder that holds the collections: the one given, ``BABELRANK_DATA``, or the user's data folder."""
+    """Return the folder of collections: the one given, ``BABELRANK_DATA``, or the user's data folder."""
     return data or Path(os.environ.get(DATA_VARIABLE) or user_data_path(DATA_VARIABLE))
 
 
 def is_users_folder(data: Path | None = None) -> bool:
-    """Tell whether the user named the folder that `data_folder` returns."""
+    """Return whether the user chose the folder that `data_folder` returns."""
     return data is not None or bool(os.environ.get(DATA_VARIABLE))
 
 
 def source_folder(source: Source, data: Path | None = None) -> Path:
-    """Return the folder that holds (or would hold) one collection's files."""
+    """Return the folder of one collection's files, whether it exists or not."""
     return sample_folder() if source.ships_with_package else data_folder(data) / source.name
 
 
@@ -143,6 +143,6 @@ def sample_folder() -> Path:
 
 
 def local_files(source: Source, folder: Path) -> dict[str, Path]:
-    """Return those of a collection's files that are in a folder, by their paths below it."""
+    """Return the collection's files that exist in a folder, by their relative paths."""
     names = source.sha256 or [path.name for path in folder.glob("*.json")]
     return {name: folder / name for name in sorted(names) if (folder / name).is_file()}

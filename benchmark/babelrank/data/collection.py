@@ -1,4 +1,4 @@
-"""What every loader makes and every later step reads: queries, passages and judgements by language.
+"""The collection that every loader returns and every later step reads: queries, passages and qrels by language.
 
 In: tables of queries and judgements, and passages. Out: a `Collection`, in which everything fits together.
 """
@@ -20,7 +20,7 @@ from babelrank.data.pool import MemoryPassages, Passages, StreamedPassages
 from babelrank.data.survey import survey, survey_block
 from babelrank.errors import DataError
 
-CANDIDATES = "passage"  # what a passage is: what the collection itself takes for one
+CANDIDATES = "passage"  # kind of candidates: passages as the collection defines them
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,37 +30,37 @@ class Collection:
     Attributes
     ----------
     name
-        The specification that loads it again, such as ``xquad-r:paragraph:de,en``; of a folder, only its own name.
+        Specification, such as ``xquad-r:paragraph:de,en``. For a folder, only the folder's name, without its path.
     languages
         Codes of the languages of queries and passages, sorted.
     queries
         Columns ``lang``, ``id``, ``question`` (the id that translations share) and ``text``; one row per judged query.
-        Rows of one language stand together, in the order of `languages`.
+        Rows are grouped by language, in the order of `languages`.
     qrels
         Columns ``query`` (row of `queries`), ``passage`` (position in `passages`), ``grade`` (int64, > 0),
         ``passage_id`` and ``passage_lang``; sorted by query, then language, then position.
     passages
-        In memory or on disk; no text is deduplicated.
+        Passages in memory or on disk; texts are not deduplicated.
     candidates
-        What a passage is: ``sentence``, ``sentence+context``, ``paragraph`` or ``passage``.
+        Kind of candidates: ``sentence``, ``sentence+context``, ``paragraph`` or ``passage``.
     sha256
-        Digest of what was read.
+        Digest of the content.
     source
-        What reports group by: ``lareqa``, ``miracl``, ``beir``, ``local`` or ``frames``.
+        Source by which reports group collections: ``lareqa``, ``miracl``, ``beir``, ``local`` or ``frames``.
     notes
-        What of the files takes no part, in sentences.
+        Sentences on what was left out.
     self_matches
-        Position of the passage that has the query's id and is left out of its results, −1 where there is none: int64,
+        Position of the passage that has the query's id and is left out of its results; −1 if there is none. int64,
         shape (queries,); None if nothing is left out. A relevant passage is never left out.
     unjudged
-        Names of queries without a relevant passage; they were dropped.
+        Names of the queries without a relevant passage, which were dropped.
     missing
         Judgements that only trec_eval counts, see `with_missing`: columns ``lang``, ``id``, ``question``, ``text`` (of
         the query), ``passage_id`` and ``grade``; None if there are none.
     licence, description
-        Of published collections; None where unknown.
+        Licence and description of published collections; None if unknown.
     variants
-        Other versions of queries: name of the variant -> row of `queries` -> text; see `variants`.
+        Other versions of queries: texts by name of the variant and row of `queries`; see `variants`.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Collection:
         name: str = "frames",
         source: str = "frames",
     ) -> "Collection":
-        """Make a collection of three tables; ids may be strings or whole numbers.
+        """Make a collection from three tables. Ids may be strings or whole numbers.
 
         Parameters
         ----------
@@ -99,14 +99,14 @@ class Collection:
             Columns ``id``, ``lang``, ``text``.
         qrels
             Columns ``query_id``, ``passage_id``, and optionally ``grade`` (whole, 1 by default; 0 is not relevant).
-            Without them, the collection is for `diagnose` alone.
+            Without them, only `diagnose` can use the collection.
         name, source
             See `Collection`.
 
         Raises
         ------
         DataError
-            A column is missing, a table is empty, an id is repeated or unknown, or a value is not of its kind.
+            A column is missing, a table is empty, an id is repeated or unknown, or a value has the wrong type.
 
         Examples
         --------
@@ -122,12 +122,12 @@ class Collection:
         return join_tables(name, source, *tables, notes=list(spellings.notes()))
 
     def require_qrels(self) -> "Collection":
-        """Return the collection, or refuse one without qrels.
+        """Return the collection if it has qrels.
 
         Raises
         ------
         DataError
-            There are none.
+            The collection has no qrels.
         """
         if self.qrels.empty:
             raise DataError(f"{self.name}: has no qrels. Only `babelrank diagnose` works without them.")
@@ -147,14 +147,14 @@ class Collection:
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """What our own runs call each query, see `query_labels`: str objects, shape (queries,)."""
+        """Label of each query in runs of babelrank, see `query_labels`: str objects, shape (queries,)."""
         return query_labels(self.queries["lang"], self.queries["question"], self.languages)
 
     @cached_property
     def rows(self) -> Mapping[str, int]:
-        """The row of each query by every name that a run may call it: its label, LANG:ID, or its id if that is unique.
+        """The row of each query by every name that a run may use: its label, LANG:ID, or its id if that is unique.
 
-        Where a label is also the id of another query, it is the label.
+        If a name is both a label and the id of another query, it is read as the label.
         """
         return self._rows_by_id | {label: row for row, label in enumerate(self.labels)}
 
@@ -169,9 +169,9 @@ class Collection:
         return rows
 
     def find_queries(self, names: np.ndarray) -> np.ndarray:
-        """Return the row of each query that a run names, −1 where unknown: int64, shape (names,).
+        """Return the row of each query that a run names, −1 if unknown: int64, shape (names,).
 
-        A run that calls a query by anything but a label is by ids, and an id then goes before a label.
+        If a run has any name that is not a label, its names are read as ids first.
         """
         labels = frozenset(self.labels)
         by_label = all(name in labels for name in frozenset(names) if name in self.rows)
@@ -186,11 +186,11 @@ class Collection:
         return replace(self, passages=MemoryPassages(self.passages.frame, self.languages))
 
     def with_missing(self) -> "Collection":
-        """Return the collection as trec_eval takes its judgements.
+        """Return the collection with its qrels as trec_eval counts them.
 
-        Relevant passages that the corpus lacks count as not retrieved, unless a run names them; so does one passage
-        without a name for each judged query with nothing relevant. Their position is −1, and their language counts as
-        that of the query.
+        Relevant passages that the corpus lacks count as not retrieved, unless a run names them. Each judged query
+        without a relevant passage gets one unnamed passage that counts as not retrieved. The position of these passages
+        is −1, and their language is the query's.
         """
         if self.missing is None:
             return self
@@ -224,7 +224,7 @@ class Collection:
 
 
 def query_labels(langs: pd.Series, questions: pd.Series, languages: Sequence[str]) -> np.ndarray:
-    """Return what our own runs call queries: the question; of several languages ``LANG:QUESTION``, as they share it."""
+    """Return the labels of queries in runs: the question, or ``LANG:QUESTION`` if there are several languages."""
     labels: np.ndarray = (questions if len(languages) == 1 else langs + ":" + questions).to_numpy(object)
     return labels
 
@@ -248,28 +248,28 @@ def assemble(
     notes: Sequence[str] = (),
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Collection:
-    """Bring queries, judgements and passages on disk together; reads all passages once.
+    """Combine queries, qrels and passages on disk into a collection; reads all passages once.
 
     Parameters
     ----------
     source
         See `Collection`.
     parts
-        Queries with columns ``lang``, ``id``, ``question``, ``text``, of which ids are unique; qrels with columns
+        Queries with columns ``lang``, ``id`` (unique), ``question``, ``text``; qrels with columns
         ``query_id``, ``passage_id``, ``grade``, or None; and passages.
     leave_out_self
         Whether the passage that has a query's id is left out of its results.
     notes
-        What readers said.
+        Notes of the readers.
     on_progress
         Called now and then with the number of passages read.
 
     Raises
     ------
     DataError
-        More than `joining.UNKNOWN_SHARE` of the judgements name unknown queries, or passages; a judged query has no
-        text; two queries of one language are the same question; nothing is left; or the passages cannot be read (see
-        `survey`).
+        More than `joining.UNKNOWN_SHARE` of the judgements name unknown queries or passages, a judged query has no
+        text, two queries of one language have the same question, no query is left, or the passages cannot be read
+        (see `survey`).
     """
     queries, qrels, passages = parts.queries, parts.qrels, parts.passages
     surveyed = survey(passages, looked_for(queries, qrels), on_progress=on_progress)
@@ -296,7 +296,7 @@ def join_tables(
     leave_out_self: bool = False,
     notes: Sequence[str] = (),
 ) -> Collection:
-    """Bring tables together, as `check_frames` returns them; see `assemble`, which does it with passages on disk."""
+    """Combine the tables that `check_frames` returns; see `assemble` for passages on disk."""
     block = PassageBlock(0, *(passages[column].tolist() for column in ("id", "lang", "text")))
     surveyed = survey_block(block, looked_for(queries, qrels))
     joined = join(name, queries, qrels, surveyed, leave_out_self=leave_out_self)
@@ -304,6 +304,6 @@ def join_tables(
 
 
 def _make(name: str, source: str, joined: Joined, passages: Passages, notes: Sequence[str]) -> Collection:
-    """Return a collection; `notes` of readers come before those of joining."""
+    """Return a collection. The readers' `notes` come before those of joining."""
     parts = vars(joined) | {"notes": (*notes, *joined.notes)}
     return Collection(name=name, source=source, passages=passages, candidates=CANDIDATES, **parts)

@@ -1,9 +1,8 @@
-"""BEIR's and MTEB's layout, in a folder or on the Hub -> the subsets that it holds.
+"""Find the subsets of a data set in BEIR's or MTEB's layout, in a folder or on the Hub.
 
-The parts are called ``corpus``, ``queries`` and ``qrels`` (on the Hub also ``default``). Where there are several
-subsets, their names stand before: ``de-corpus``, ``de-queries`` and ``de-qrels``, or ``de/corpus`` and so on. Which
-files these are is what the card (README.md) lists as configurations, else what files and folders are called, see
-`layout`.
+The parts are named ``corpus``, ``queries`` and ``qrels`` (on the Hub also ``default``). With several subsets, their
+names come first: ``de-corpus``, ``de-queries`` and ``de-qrels``, or ``de/corpus`` and so on. The files are those that
+the card (README.md) lists as configurations, else they are found by name, see `layout`.
 """
 
 import re
@@ -20,7 +19,7 @@ from babelrank.data.layout import USUAL_SPLIT, find_qrels, find_records, match_r
 from babelrank.data.subsets import Subset
 from babelrank.errors import DataError, unknown_choice
 
-WHOLE = "default"  # what a subset without a name is called
+WHOLE = "default"  # name of the only subset
 _PARTS = {"corpus": "corpus", "queries": "queries", "query": "queries", "qrels": "qrels", WHOLE: "qrels"}
 _LISTED = re.compile(rf"(?:(?P<name>.+)-)?(?P<part>{'|'.join(_PARTS)})")
 _CORPUS = re.compile(r"(?!corpus/)(?P<prefix>(?P<name>.+?)[-/])corpus[-./]")
@@ -29,14 +28,14 @@ _Files = Mapping[str, tuple[DataFile, ...]]  # by split
 
 @dataclass(frozen=True)
 class Card:
-    """What a folder's README.md says in its metadata, as cards on the Hub do.
+    """The metadata in a folder's README.md, as in data set cards on the Hub.
 
     Attributes
     ----------
     languages
         Canonical codes.
     listed
-        Files of each subset's parts: by its name, the part, and the split.
+        Files by subset, part and split.
     """
 
     languages: tuple[str, ...]
@@ -44,7 +43,7 @@ class Card:
 
 
 def read_card(folder: Folder) -> Card:
-    """Read the metadata of a folder's README.md; what it lacks, or what is no metadata, is empty."""
+    """Read the metadata of a folder's README.md. Missing or invalid fields are empty."""
     metadata = next(map(_metadata, folder.match("README.md")), {})
     named, configs = metadata.get("language"), metadata.get("configs")
     codes = [code for code in (named if isinstance(named, list) else [named]) if isinstance(code, str)]
@@ -70,21 +69,21 @@ def find_subsets(
     Parameters
     ----------
     folder, qrels_folder
-        Of corpus and queries, and of judgements: often the same.
+        Folder of corpus and queries, and folder of qrels; often the same.
     card
-        Of the folder.
+        Card of the folder.
     names
-        Those that are wanted; by default all.
+        Names of the subsets to return; by default all.
     split
-        Of the judgements, and of queries and passages if they have it, too.
+        Split of the qrels, and of queries and passages if they have splits.
     language
-        Of all texts; by default what the names say, if all name languages, else the one that the card names, else
-        `UNKNOWN_LANGUAGE`.
+        Language of all texts. By default taken from the subsets' names if all of them are languages, else from the
+        card, else `UNKNOWN_LANGUAGE`.
 
     Raises
     ------
     DataError
-        There is no such subset, or nothing tells which are wanted.
+        A subset does not exist, or it is unclear which subsets to use.
     """
     prefixes = {name: "" if name == WHOLE else f"{name}-" for name in card.listed} or _find_prefixes(folder)
     if unknown := next((name for name in names if name not in prefixes), None):
@@ -92,7 +91,7 @@ def find_subsets(
         raise DataError(f"{folder.name}: {unknown_choice('subset', unknown, prefixes)}{hint}")
     if len(prefixes) > 1 and WHOLE in prefixes and not names:
         raise DataError(
-            f"{folder.name}: holds one corpus for all and others by subset: {', '.join(prefixes)}. Name one."
+            f"{folder.name}: has one common corpus and others by subset; name one of {', '.join(prefixes)}."
         )
     usual = language or (card.languages[0] if len(card.languages) == 1 else UNKNOWN_LANGUAGE)
     known = {} if language else _languages(prefixes.keys() - {WHOLE}, card.languages)
@@ -118,13 +117,13 @@ def _metadata(card: DataFile) -> dict[str, Any]:
 
     try:
         found = metadata_load(card.local())
-    except (OSError, ValueError, RecursionError, YAMLError):  # people write it: a card may hold anything
+    except (OSError, ValueError, RecursionError, YAMLError):  # cards are written by hand and may hold anything
         found = None
     return found if isinstance(found, dict) else {}
 
 
 def _files_of(folder: Folder, listed: Any) -> _Files:
-    """Return the files that a configuration lists, by split, in any of the ways that cards have."""
+    """Return the files that a configuration lists, by split, in any format that cards use."""
     if isinstance(listed, dict):
         listed = [{"split": split, "path": path} for split, path in listed.items()]
     files: dict[str, tuple[DataFile, ...]] = {}
@@ -138,13 +137,13 @@ def _files_of(folder: Folder, listed: Any) -> _Files:
 
 
 def _is_below(pattern: str) -> bool:
-    """Tell whether a pattern is one of files below a folder: a card may name any."""
+    """Return whether a pattern is for files inside the folder. A card may name any path."""
     path = PurePosixPath(pattern)
     return bool(path.name) and not path.is_absolute() and ".." not in path.parts
 
 
 def _of_split(place: str, part: str, files: _Files, split: str) -> tuple[DataFile, ...]:
-    """Return a part's files of a split; queries or passages without splits are those of all."""
+    """Return a part's files for a split. Queries or passages without splits belong to all splits."""
     if split not in files and len(files) == 1 and part != "qrels":
         return next(iter(files.values()))
     if split not in files:
@@ -153,7 +152,7 @@ def _of_split(place: str, part: str, files: _Files, split: str) -> tuple[DataFil
 
 
 def _find_prefixes(folder: Folder) -> dict[str, str]:
-    """Return what stands before the names of each subset's files."""
+    """Return the prefixes of the subsets' file names."""
     prefixes = {WHOLE: ""} if match_records(folder, "corpus") else {}
     for file in (*match_records(folder, "*-corpus"), *match_records(folder, "*/corpus")):
         if found := _CORPUS.match(file.name.removeprefix(f"{folder.name}/")):
@@ -162,7 +161,7 @@ def _find_prefixes(folder: Folder) -> dict[str, str]:
 
 
 def _languages(names: Iterable[str], known: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the languages that subsets are named by; nothing unless all are, as ``law`` is a code, too."""
+    """Return the languages in the subsets' names; empty unless all are languages, since ``law`` is also a code."""
     found = {name: _language_or_pair(name, known) for name in names}
     return {name: langs for name, langs in found.items() if langs} if all(found.values()) else {}
 

@@ -15,7 +15,7 @@ _TIMEOUT = httpx.Timeout(30, connect=10)  # seconds
 
 
 class FileState(StrEnum):
-    """What a local file is, compared with the published one."""
+    """State of a local file, compared with the published one."""
 
     COMPLETE = "complete"
     MISSING = "missing"
@@ -23,7 +23,7 @@ class FileState(StrEnum):
 
 
 def verify(source: Source, data: Path | None = None) -> dict[str, FileState]:
-    """Compare each local file with its pinned SHA-256; keys are paths below the collection's folder."""
+    """Compare each local file with its pinned SHA-256. Keys are paths relative to the collection's folder."""
     folder = source_folder(source, data)
     return {name: _state(folder / name, pinned) for name, pinned in source.sha256.items()}
 
@@ -35,20 +35,20 @@ def fetch(
     mirror: str | None = None,
     on_file: Callable[[Path], None] = lambda _: None,
 ) -> list[str]:
-    """Download the files that are missing or differ; return their paths below the collection's folder.
+    """Download missing and changed files; return their paths relative to the collection's folder.
 
     Parameters
     ----------
     mirror
-        URL of a folder that holds ``<collection>/<file>``, in place of the source's own.
+        Address of a folder with ``<collection>/<file>``, used instead of the source's.
     on_file
-        Called with each file once it is on disk.
+        Called with each file after it is written.
 
     Raises
     ------
     DataError
-        No network, no such file, a file that is not the published one, or a folder that cannot be written. Files
-        that came through before stay: the next call goes on from there.
+        There is no network, a file does not exist or differs from the published one, or the folder cannot be written.
+        Complete files are kept, so the next call continues.
     """
     base = f"{mirror.rstrip('/')}/{source.name}" if mirror else source.url
     folder = source_folder(source, data)
@@ -60,20 +60,22 @@ def fetch(
             digest = hashlib.sha256(content).hexdigest()
             if digest != source.sha256[name]:
                 raise DataError(
-                    f"{base}/{name}: its SHA-256 is {digest}, not {source.sha256[name]}; nothing of it was kept."
+                    f"{base}/{name}: its SHA-256 is {digest}, expected {source.sha256[name]}; the file was discarded."
                 )
             try:
                 atomic_write(target, content)
             except OSError as error:
-                raise DataError(f"{folder}: cannot be written ({error.strerror}). --data DIR names another.") from error
+                raise DataError(
+                    f"{folder}: cannot be written ({error.strerror}). Choose another folder with --data DIR."
+                ) from error
             on_file(target)
     return wanted
 
 
 def fetch_if_ours(collection: str, data: Path | None, announce: Callable[[str], None]) -> None:
-    """Fetch what a collection of the catalog lacks, unless it ships with the package or its folder is the user's.
+    """Download missing files of a published collection into babelrank's data folder.
 
-    What a user keeps in a folder of their own is theirs to complete; the default folder is ours.
+    Nothing is downloaded into a folder that the user chose, or for a collection that ships with the package.
 
     Raises
     ------
@@ -98,8 +100,8 @@ def _download(client: httpx.Client, url: str, source: Source) -> bytes:
 
 def _elsewhere(source: Source) -> str:
     return (
-        f"Without a network, --data DIR (or {DATA_VARIABLE}) names a folder that holds {source.name}/ as "
-        "published, and --mirror URL another place to download from."
+        f"Without a network, set --data DIR (or {DATA_VARIABLE}) to a folder with the published files in "
+        f"{source.name}/, or --mirror URL to another address."
     )
 
 

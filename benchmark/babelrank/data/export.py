@@ -1,4 +1,4 @@
-"""A collection -> its texts as JSON Lines, to be encoded elsewhere; the adapter `embeddings` reads the vectors back."""
+"""Write a collection's texts as JSON Lines for other tools to encode. The adapter `embeddings` reads their vectors."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from babelrank.errors import DataError
 from babelrank.files import atomic_write
 
-if TYPE_CHECKING:  # both are slow to import, and adapters are listed without them
+if TYPE_CHECKING:  # both are slow to import, and listing adapters does not need them
     import pandas as pd
 
     from babelrank.data.collection import Collection
@@ -19,8 +19,8 @@ SIDES = ("queries", "passages")
 def export_texts(collection: "Collection", folder: Path) -> list[Path]:
     """Write ``queries.jsonl`` and ``passages.jsonl``, one text per line in the collection's order.
 
-    A line is ``{"id": "de:…", "lang": "de", "text": "…"}``. An id is that of the collection behind its language, since
-    translations of one question share theirs; no id is repeated in a file.
+    A line is ``{"id": "de:…", "lang": "de", "text": "…"}``. An id is the language and the collection's id, since
+    translations of a question share an id. Ids in a file are unique.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def read_texts(path: Path) -> dict[str, str]:
     Raises
     ------
     DataError
-        The file does not exist, is not such a file, or repeats an id; names the line.
+        The file does not exist, has another format, or repeats an id. The message names the line.
     """
     texts: dict[str, str] = {}
     try:
@@ -70,5 +70,5 @@ def read_texts(path: Path) -> dict[str, str]:
 
 def _lines(table: "pd.DataFrame") -> Iterator[str]:
     for lang, name, text in table[["lang", "id", "text"]].itertuples(index=False):
-        # ASCII: what is no valid Unicode (a lone surrogate) goes through as an escape, and no line break is in a text.
+        # ASCII: invalid Unicode (a lone surrogate) is written as an escape, and texts contain no line breaks.
         yield json.dumps({"id": f"{lang}:{name}", "lang": lang, "text": text}) + "\n"

@@ -1,7 +1,7 @@
-"""Where the files of a collection are: a folder on this machine, or a repository of data on the Hugging Face Hub.
+"""Folders with the files of a collection: on this machine, or in a data set repository on the Hugging Face Hub.
 
-In: a path, or a repository's name. Out: files found by a pattern; one of the Hub is downloaded when it is first read,
-and stays in the Hub's cache.
+In: a path, or a repository's name. Out: files found by a pattern. A file on the Hub is downloaded when it is first
+read, and kept in the Hub's cache.
 """
 
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from babelrank.errors import DataError
 
 
 class Records(Protocol):
-    """Records in a fixed order; they can be sent to another process or machine."""
+    """Records in a fixed order. They can be sent to another process or machine."""
 
     @property
     def name(self) -> str:
-        """What errors call them."""
+        """Name in errors."""
 
     def records(self, skip: int = 0, columns: tuple[str, ...] = ()) -> Iterator[tuple[int, Any]]:
         """Read the records, see `records.read_records`."""
@@ -32,7 +32,7 @@ class DataFile(Records, Protocol):
     """A file that can be read on this machine."""
 
     def local(self) -> Path:
-        """Return where it lies, after downloading it if need be."""
+        """Return the file's path, after downloading it if necessary."""
 
     def records(self, skip: int = 0, columns: tuple[str, ...] = ()) -> Iterator[tuple[int, Any]]:
         """See `Records`."""
@@ -44,16 +44,16 @@ class DataFile(Records, Protocol):
 
 
 class Folder(Protocol):
-    """Files by their names."""
+    """A folder of files."""
 
     @property
     def name(self) -> str:
-        """What errors call it."""
+        """Name in errors."""
 
     def match(self, pattern: str) -> tuple[DataFile, ...]:
         """Return the files with names below the folder that match, such as ``qrels/*.tsv``; shorter names first.
 
-        Hidden files are none: macOS leaves ``._NAME`` next to each file that it copies.
+        Hidden files are ignored: macOS leaves ``._NAME`` next to each file that it copies.
         """
 
 
@@ -75,7 +75,7 @@ class LocalFile(DataFile):
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """A folder on this machine, which need not exist."""
+    """A folder on this machine. It may not exist."""
 
     path: Path
 
@@ -104,18 +104,18 @@ class HubFile(DataFile):
         return f"{self.repository}/{self.path}"
 
     def local(self) -> Path:
-        """Download the file, unless it is in the Hub's cache, and return where it lies.
+        """Download the file, unless it is in the Hub's cache, and return its path.
 
         Raises
         ------
         DataError
-            It cannot be downloaded.
+            The file cannot be downloaded.
         """
         from huggingface_hub import hf_hub_download
 
         try:
             return Path(hf_hub_download(self.repository, self.path, repo_type="dataset", revision=self.commit))
-        except Exception as error:  # of the Hub, of the network, of the disk: several libraries' own
+        except Exception as error:  # several libraries raise their own errors for the Hub, the network and the disk
             raise DataError(f"{self.name}: cannot be downloaded ({type(error).__name__}: {error}).") from error
 
 
@@ -126,11 +126,11 @@ class HubFolder:
     Attributes
     ----------
     repository
-        Such as ``BeIR/scifact``.
+        Name, such as ``BeIR/scifact``.
     commit
-        All files are read at this one, whatever is pushed meanwhile.
+        Commit of all files, whatever is pushed meanwhile.
     paths
-        Of all its files.
+        Paths of all its files.
     """
 
     repository: str
@@ -154,21 +154,21 @@ class HubFolder:
 
 
 def open_hub(repository: str, revision: str | None = None) -> HubFolder:
-    """Look a data repository up on the Hub.
+    """Look up a data repository on the Hub.
 
-    Files are read as they are: `datasets` cannot load repositories that come with a loading script, as MIRACL's do, and
-    reads a stream from its beginning to go on in its middle.
+    Files are read directly. `datasets` cannot load repositories with a loading script, such as MIRACL's, and can resume
+    a stream only by reading it from the beginning.
 
     Raises
     ------
     DataError
-        There is no such repository, it may not be read, or the Hub cannot be reached.
+        The repository does not exist or is not accessible, or the Hub cannot be reached.
     """
     from huggingface_hub import HfApi
 
     try:
         told = HfApi().dataset_info(repository, revision=revision)
-    except Exception as error:  # of the Hub or of the network: several libraries' own
+    except Exception as error:  # several libraries raise their own errors for the Hub and the network
         raise DataError(
             f"{repository}: no such folder here, and not found on the Hub ({type(error).__name__}: {error})."
         ) from error
@@ -176,7 +176,7 @@ def open_hub(repository: str, revision: str | None = None) -> HubFolder:
 
 
 def folder_name(path: Path) -> str:
-    """Return a folder's own name, without the path to it; of a symbolic link, the name of the link."""
+    """Return a folder's name without its path. For a symbolic link, return the name of the link."""
     name = path.absolute().name
     return path.resolve().name if name == ".." else name
 

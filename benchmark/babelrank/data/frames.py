@@ -1,4 +1,4 @@
-"""Three tables that a user made -> the same tables, checked, as the loaders of files return them."""
+"""Check the three tables of a user, and return them as the loaders of files do."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ def check_frames(
     Parameters
     ----------
     spellings
-        Is told how the tables spell languages.
+        Records how the tables spell languages.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def check_frames(
 
 
 def read_ids(where: str, values: pd.Series, column: str = "id") -> "pd.Series[str]":
-    """Return ids as text; whole numbers become text without a fraction, even where pandas holds them as floats.
+    """Return ids as text. Whole numbers become text without a fraction, even if pandas stores them as floats.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def _check_columns(where: str, table: pd.DataFrame, needed: Sequence[str]) -> No
     missing = [column for column in needed if column not in table]
     if missing:
         raise DataError(
-            f"{where}: no column {', '.join(map(repr, missing))}; needed are {', '.join(map(repr, needed))}, found "
+            f"{where}: no column {', '.join(map(repr, missing))}; expected {', '.join(map(repr, needed))}, found "
             f"{', '.join(map(repr, table.columns)) or 'none'}."
         )
     if table.empty:
@@ -113,7 +113,7 @@ def _check_texts(where: str, values: pd.Series) -> list[str]:
     texts: list[str] = values.tolist()
     wrong = next((text for text in texts if not isinstance(text, str) or not is_unicode(text)), None)
     if wrong is not None or None in texts:
-        raise DataError(f"{where}: {wrong!r} is no text.")
+        raise DataError(f"{where}: {wrong!r} is not a text.")
     return texts
 
 
@@ -121,7 +121,7 @@ def _check_grades(where: str, values: pd.Series) -> np.ndarray:
     grades = values.tolist()
     for grade in grades:
         if isinstance(grade, bool) or not isinstance(grade, (int, float, np.integer)) or not float(grade).is_integer():
-            raise DataError(f"{where}: grade {grade!r} is no whole number.")
+            raise DataError(f"{where}: grade {grade!r} is not a whole number.")
         if abs(int(grade)) > MAX_GRADE:
-            raise DataError(f"{where}: grade {grade} is beyond 32 bits; grades must be at most {MAX_GRADE:,}.")
+            raise DataError(f"{where}: grade {grade} is too large; grades must be at most {MAX_GRADE:,}.")
     return np.maximum(np.array(grades, dtype=np.int64), 0)

@@ -1,6 +1,6 @@
-"""Data sets of ir_datasets -> a collection; several, such as the languages of mMARCO, are one with a common pool.
+"""Load data sets of ir_datasets. Several, such as the languages of mMARCO, become one collection with a common pool.
 
-MacAvaney et al. 2021, arXiv 2103.02280. Texts are what ir_datasets itself takes for the text of a document or query.
+MacAvaney et al. 2021, arXiv 2103.02280. Texts are the default texts of ir_datasets for documents and queries.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,18 +15,18 @@ from babelrank.data.spec import IR_DATASETS, Spec
 from babelrank.data.subsets import Subset, pool_subsets
 from babelrank.errors import DataError, requires
 
-_CODES = {"dt": "nl"}  # as ir_datasets spells Dutch in mMARCO
+_CODES = {"dt": "nl"}  # ir_datasets' code for Dutch in mMARCO
 _KINDS = {"queries": "queries", "qrels": "qrels", "corpus": "docs"}
 
 
 @dataclass(frozen=True)
 class Entities:
-    """Documents, queries or judgements of a data set, as records; another process loads the data set itself.
+    """Documents, queries or qrels of a data set, as records. Another process loads the data set again.
 
     Attributes
     ----------
     dataset
-        Its id in ir_datasets.
+        Id in ir_datasets.
     kind
         One of ``docs``, ``queries`` and ``qrels``.
     """
@@ -40,12 +40,12 @@ class Entities:
         return f"{IR_DATASETS}:{self.dataset} ({self.kind})"
 
     def records(self, skip: int = 0, columns: tuple[str, ...] = ()) -> Iterator[tuple[int, Any]]:
-        """See `folders.Records`; the first use downloads the files.
+        """See `folders.Records`. The first use downloads the files.
 
         Raises
         ------
         DataError
-            ir_datasets cannot get or read them.
+            ir_datasets cannot download or read them.
         """
         try:
             found = islice(getattr(_open(self.dataset), f"{self.kind}_iter")(), skip, None)
@@ -67,15 +67,15 @@ def load_ir_datasets(spec: Spec, on_progress: Callable[[int], None] = lambda _: 
     Parameters
     ----------
     spec
-        Its subsets are the ids of data sets with queries, judgements and documents; its language is that of texts of
-        which ir_datasets does not know the language.
+        Its subsets are the ids of data sets with queries, qrels and documents. Its language applies to texts whose
+        language ir_datasets does not know.
     on_progress
         Called now and then with the number of documents read.
 
     Raises
     ------
     DataError
-        ir_datasets is not installed, there is no such data set, it lacks a part, or cannot be read; see `pool_subsets`.
+        ir_datasets is not installed, or a data set is unknown, lacks a part, or cannot be read; see `pool_subsets`.
     """
     subsets = [_subset(each, next(iter(spec.languages), UNKNOWN_LANGUAGE)) for each in spec.subsets]
     is_beir = all(each.startswith("beir/") for each in spec.subsets)
@@ -86,7 +86,7 @@ def _subset(name: str, usual: str) -> Subset:
     dataset = _open(name)
     for kind in _KINDS.values():
         if not hasattr(dataset, f"{kind}_iter"):
-            raise DataError(f"{IR_DATASETS}:{name}: has no {kind}; name a part of it that has.")
+            raise DataError(f"{IR_DATASETS}:{name}has no {kind}; name a subset that has them.")
     asked, found = (_language(name, getattr(dataset, f"{kind}_lang")(), usual) for kind in ("queries", "docs"))
     langs = (asked,) if asked == found else (asked, found)
     return Subset(name, langs, lambda part: (Entities(name, _KINDS[part]),), is_ordered=True)
@@ -113,7 +113,7 @@ def _open(name: str) -> Any:
 
 
 def _text(entity: Any) -> str:
-    """Return the text of a document or query: its own choice, else its ``text``, else all that it says."""
+    """Return the text of a document or query: its default text, else its ``text``, else all its fields."""
     if hasattr(entity, "default_text"):
         return str(entity.default_text())
     return (

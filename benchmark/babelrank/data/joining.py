@@ -1,4 +1,4 @@
-"""Queries, judgements and what a pass over the passages found -> tables that fit together, for a `Collection`."""
+"""Join queries, qrels and the survey of the passages into the tables of a `Collection`."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ import pandas as pd
 from babelrank.data.survey import Survey
 from babelrank.errors import DataError
 
-UNKNOWN_SHARE = 0.05  # of the judgements; beyond it, files of different collections were put together
+UNKNOWN_SHARE = 0.05  # of the judgements; with more, the files are from different collections
 DROPPED = "queries without a relevant passage were dropped, which trec_eval counts as 0"
 _SHOWN = 3  # examples
 _QRELS_TYPES = {"query": "int64", "passage": "int64", "grade": "int64", "passage_id": "str", "passage_lang": "str"}
@@ -19,7 +19,7 @@ _QRELS_TYPES = {"query": "int64", "passage": "int64", "grade": "int64", "passage
 
 @dataclass(frozen=True)
 class Joined:
-    """What a `Collection` has apart from its passages, under the same names."""
+    """The attributes of a `Collection` apart from its passages, under the same names."""
 
     languages: tuple[str, ...]
     queries: pd.DataFrame
@@ -34,9 +34,9 @@ class Joined:
 def join(
     name: str, queries: pd.DataFrame, qrels: pd.DataFrame | None, surveyed: Survey, *, leave_out_self: bool = False
 ) -> Joined:
-    """Bring queries and judgements together with the passages that were found; see `collection.assemble`.
+    """Join queries and qrels with the passages that were found; see `collection.assemble`.
 
-    Without `qrels`, all queries stay.
+    Without `qrels`, all queries are kept.
     """
     if qrels is None:
         return _without_qrels(name, queries, surveyed)
@@ -56,7 +56,7 @@ def join(
     matches[relevant["query"][relevant["passage"] == matches[relevant["query"]]]] = -1
     left_out = (matches >= 0).sum() if leave_out_self else 0
     told = (
-        (len(surveyed.repeats), "passages repeat another word for word; each counts once"),
+        (len(surveyed.repeats), "passages are exact copies of another; each counts once"),
         ((~judged).sum(), "queries without a judgement were dropped"),
         ((judged & ~answered).sum(), DROPPED),
         (surveyed.without_text, "passages have no text; they stay in the pool"),
@@ -76,13 +76,13 @@ def join(
 
 
 def looked_for(queries: pd.DataFrame, qrels: pd.DataFrame | None) -> frozenset[str]:
-    """Return the ids of passages that matter: those that are judged, and those that are also a query's."""
+    """Return the ids of passages to look for: judged passages, and passages with the id of a query."""
     judged = () if qrels is None else qrels["passage_id"]
     return frozenset(judged) | frozenset(queries["id"])
 
 
 def query_names(queries: pd.DataFrame) -> Iterator[pd.Series]:
-    """Yield what a run may call queries: their ids, and LANG:ID."""
+    """Yield the names that a run may use for queries: their ids, and LANG:ID."""
     yield queries["id"]
     for column in ("id", "question"):
         yield queries["lang"] + ":" + queries[column]
@@ -102,7 +102,7 @@ def _languages(queries: pd.DataFrame, surveyed: Survey) -> tuple[str, ...]:
 def _missing(
     queries: pd.DataFrame, qrels: pd.DataFrame, found: pd.Series, unanswered: pd.Series
 ) -> pd.DataFrame | None:
-    """Return the relevant passages that are not there, and one without a name for each query with nothing relevant."""
+    """Return the relevant passages that are missing, and one unnamed passage for each query without a relevant one."""
     absent = qrels[~found & (qrels["grade"] > 0)].rename(columns={"query_id": "id"})
     nothing = queries[["id"]][unanswered & ~queries["id"].isin(absent["id"])].assign(passage_id="", grade=1)
     both = queries.merge(pd.concat([absent, nothing]), on="id")
@@ -113,8 +113,8 @@ def _unknown(name: str, total: int, missing: Mapping[str, pd.Series]) -> list[st
     """Return notes on judgements with unknown ids of each kind."""
     told = {kind: ", ".join(ids.unique()[:_SHOWN]) for kind, ids in missing.items() if len(ids)}
     problems = [
-        f"{name}: {len(missing[kind]):,} of {total:,} judgements name unknown {kind} ({examples}); more than "
-        f"{UNKNOWN_SHARE:.0%} means that queries, passages and judgements do not belong together."
+        f"{name}: {len(missing[kind]):,} of {total:,} judgements name unknown {kind} ({examples}). With more than "
+        f"{UNKNOWN_SHARE:.0%}, queries, passages and qrels do not belong together."
         for kind, examples in told.items()
         if len(missing[kind]) > UNKNOWN_SHARE * total
     ]
@@ -131,7 +131,7 @@ def _check_queries(name: str, chosen: pd.DataFrame, queries: pd.DataFrame) -> No
     for (lang, question), same in repeated.groupby(["lang", "question"])["id"]:
         raise DataError(
             f"{name}: queries {', '.join(map(repr, same[:_SHOWN]))} are the same question {question!r} in {lang}; a "
-            "question has one query a language."
+            "question must have one query per language."
         )
 
 

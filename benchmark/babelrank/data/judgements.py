@@ -1,4 +1,4 @@
-"""Queries and relevance judgements from files, checked.
+"""Read queries and qrels from files, and check them.
 
 In: judgements as lines of columns (BEIR's, TREC's and our own) or as records, queries as records or lines of columns.
 Out: tables of strings and grades; nothing is looked up yet.
@@ -20,7 +20,7 @@ from babelrank.data.passages import is_unicode, read_id, show_record
 from babelrank.data.records import SPACE, SUFFIXES, read_rows
 from babelrank.errors import DataError
 
-MAX_GRADE = 2**31 - 1  # a larger one is a mistake, such as an id in the wrong column
+MAX_GRADE = 2**31 - 1  # a larger grade is a mistake, such as an id in the wrong column
 _WHOLE = re.compile(r"-?[0-9]+(?:\.0*)?")
 # Of a header, without white space and punctuation: what BEIR, MTEB, TREC, MS MARCO and ir_datasets call columns.
 _HEADER_NAMES = {
@@ -34,16 +34,16 @@ _Place = tuple[str, int]  # file and line
 
 @dataclass(frozen=True)
 class QrelsLayout:
-    """Columns of a file of judgements.
+    """Columns of a file of qrels.
 
     Attributes
     ----------
     columns
-        What a line looks like, for errors; also the fields of records.
+        Format of a line, for errors; also the names of a record's fields.
     query, passage, grade
         Positions of the three.
     quoted
-        Whether a cell may stand in quotation marks, as `csv` and pandas write them.
+        Whether a cell may be quoted, as by `csv` and pandas.
     """
 
     columns: str
@@ -61,8 +61,8 @@ TREC_QRELS = QrelsLayout("query-id\tQ0\tpassage-id\tgrade", 0, 2, 3, quoted=Fals
 def read_qrels(files: Sequence[Records], layout: QrelsLayout, note: _Note = lambda _: None) -> pd.DataFrame:
     """Read judgements: lines of columns, or records (JSON lines or Parquet) with the layout's fields.
 
-    The first line of a file is a header if its grade is no number and two of its cells are names of columns, such as
-    ``corpus-id``. A judgement that is repeated with one grade counts once.
+    The first line of a file is a header if its grade is not a number and two of its cells are names of columns, such as
+    ``corpus-id``. A judgement that is repeated with the same grade counts once.
 
     Parameters
     ----------
@@ -78,8 +78,8 @@ def read_qrels(files: Sequence[Records], layout: QrelsLayout, note: _Note = lamb
     Raises
     ------
     DataError
-        A file cannot be read, there is no judgement, a line has other columns or no whole grade of 32 bits, or a
-        passage has two grades for one query; names the line.
+        A file cannot be read or has no judgements, a line has other columns or an invalid grade, or a passage has two
+        grades for one query. The message names the line.
     """
     judged: dict[tuple[str, str], tuple[int, _Place]] = {}
     repeats = 0
@@ -92,7 +92,7 @@ def read_qrels(files: Sequence[Records], layout: QrelsLayout, note: _Note = lamb
             )
         repeats += first != place
     if not judged:
-        raise DataError(f"{', '.join(file.name for file in files)}: holds no judgements.")
+        raise DataError(f"{', '.join(file.name for file in files)}: has no judgements.")
     if repeats:
         note(f"{repeats:,} judgements are repeated; each counts once")
     table = ((query, passage, grade) for (query, passage), (grade, _) in judged.items())
@@ -110,7 +110,7 @@ def _qrels_rows(file: Records, layout: QrelsLayout) -> Iterator[tuple[_Place, st
     for number, query, passage, grade in rows:
         if abs(grade) > MAX_GRADE:
             raise DataError(
-                f"{file.name}:{number}: grade {grade:,.0f} is beyond 32 bits; grades must be at most {MAX_GRADE:,}."
+                f"{file.name}:{number}: grade {grade:,.0f} is too large; grades must be at most {MAX_GRADE:,}."
             )
         yield (file.name, number), query, passage, max(int(grade), 0)
 
@@ -124,9 +124,9 @@ def _line_rows(path: Path, layout: QrelsLayout) -> Iterator[tuple[int, str, str,
             if is_first and not _is_number(grade) and _is_header(query, passage, grade):
                 is_first = False
                 continue
-            raise DataError(f"{path}:{number}: grade {grade!r} is no whole number.")
+            raise DataError(f"{path}:{number}: grade {grade!r} is not a whole number.")
         if not query or not passage:
-            raise DataError(f"{path}:{number}: an empty id.")
+            raise DataError(f"{path}:{number}: empty id.")
         is_first = False
         yield number, query, passage, float(grade)
 
@@ -138,22 +138,22 @@ def _record_rows(file: Records, layout: QrelsLayout) -> Iterator[tuple[int, str,
         try:
             query, passage, grade = read_id(record[names[0]]), read_id(record[names[1]]), record[names[2]]
             if isinstance(grade, bool) or not isinstance(grade, (int, float)) or not float(grade).is_integer():
-                raise ValueError(f"grade {grade!r} is no whole number")
+                raise ValueError(f"grade {grade!r} is not a whole number")
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             problem = f"no field {error}" if isinstance(error, KeyError) else str(error)
-            raise DataError(f"{file.name}:{place}: {problem}, where a judgement is {show_record(names)}.") from error
+            raise DataError(f"{file.name}:{place}: {problem}; expected {show_record(names)}.") from error
         yield place, query, passage, float(grade)
 
 
 def _split(path: Path, number: int, line: str, layout: QrelsLayout) -> list[str]:
-    """Split a line at tabs, or else at ASCII white space; a cell in quotation marks is read as `csv` writes it."""
+    """Split a line at tabs, or else at ASCII white space. Quoted cells are read as in CSV."""
     if "\t" not in line:
         cells = [cell.decode() for cell in line.encode().split()]
     elif '"' in line and layout.quoted:
         try:
             (cells,) = csv.reader([line], delimiter="\t", strict=True)
         except csv.Error as error:
-            raise DataError(f"{path}:{number}: a quotation mark is not closed ({error}): {line[:80]!r}.") from error
+            raise DataError(f"{path}:{number}: unclosed quotation mark ({error}): {line[:80]!r}.") from error
     else:
         cells = line.split("\t")
     if len(cells) != layout.columns.count("\t") + 1:
@@ -162,12 +162,12 @@ def _split(path: Path, number: int, line: str, layout: QrelsLayout) -> list[str]
 
 
 def _is_header(*cells: str) -> bool:
-    """Tell whether two of three cells are names of columns; one may be an id that happens to be called so."""
+    """Return whether at least two of three cells are names of columns. A single one may be an id."""
     return sum(re.sub(r"[\W_]", "", cell).lower() in _HEADER_NAMES for cell in cells) >= 2
 
 
 def _line(first: _Place, place: _Place) -> str:
-    """Say where something was first, seen from another place."""
+    """Return the place of the first occurrence, relative to another place."""
     return f"line {first[1]}" + ("" if first[0] == place[0] else f" of {first[0]}")
 
 
@@ -179,30 +179,31 @@ def read_queries(
     spellings: Spellings | None = None,
     note: _Note = lambda _: None,
 ) -> pd.DataFrame:
-    """Read queries that are records. A query that is repeated word for word counts once.
+    """Read queries from records. An exact copy of a query counts once.
 
     Parameters
     ----------
     id_fields
-        Fields that may hold the id, a string or an integer, which becomes one; the first that a file has is read.
+        Fields that may hold the id, a string or an integer. The first that a file has is read.
     language
-        Of all queries; if there is none, each record says its own in ``lang``, may name in ``question`` what it shares
-        with its translations, and in ``variant`` what version of the question it is.
+        Language of all queries. Without it, each record has a ``lang``, and may have a ``question`` (the id that it
+        shares with its translations) and a ``variant`` (the version of the question).
     spellings
-        Is told how the file spells languages.
+        Records how the file spells languages.
     note
-        Told what does not count, in a sentence.
+        Called with a sentence on each kind of record that does not count.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``lang``, ``id``, ``question`` (the id, unless the record says otherwise), ``text``, and without a
-        `language` also ``variant``, empty for the original.
+        Columns ``lang``, ``id``, ``question`` (by default the id), ``text``, and without a `language` also ``variant``,
+        which is empty for originals.
 
     Raises
     ------
     DataError
-        A file cannot be read, there is no query, an id is used for two, or a record is none; names the line.
+        A file cannot be read or has no queries, two queries share an id, or a record is invalid. The message names
+        the line.
     """
     own = ("text", *(() if language else ("lang", "question", "variant")))
     spelled = Spellings() if spellings is None else spellings
@@ -210,12 +211,12 @@ def read_queries(
     def read(record: Any, name: str) -> tuple[str, ...]:
         query, text = read_id(record[name]), record["text"]
         if not isinstance(text, str):
-            raise TypeError(f"the text should be a str, is {type(text).__name__}")
+            raise TypeError(f"the text must be a str, got {type(text).__name__}")
         question = None if language else record.get("question")
         lang = language or spelled.read(record["lang"])
         variant = record.get("variant") or ""
         if not isinstance(variant, str):
-            raise TypeError(f"the variant should be a str, is {type(variant).__name__}")
+            raise TypeError(f"the variant must be a str, got {type(variant).__name__}")
         return lang, query, query if question is None else read_id(question), text, *(() if language else (variant,))
 
     def rows(file: Records) -> Iterator[tuple[_Place, tuple[str, ...]]]:
@@ -227,14 +228,14 @@ def read_queries(
             except (KeyError, TypeError, ValueError) as error:
                 problem = f"no field {error}" if isinstance(error, KeyError) else str(error)
                 expected = show_record((id_fields[0], *own))
-                raise DataError(f"{file.name}:{place}: {problem}, where a query is {expected}.") from error
+                raise DataError(f"{file.name}:{place}: {problem}; expected {expected}.") from error
             yield (file.name, place), query
 
     return _query_table(files, chain.from_iterable(map(rows, files)), note)
 
 
 def read_topics(file: DataFile, language: str, note: _Note = lambda _: None) -> pd.DataFrame:
-    """Read queries that are lines of id, tab, text; see `read_queries`."""
+    """Read queries from lines of id, tab, text; see `read_queries`."""
     path = file.local()
 
     def rows() -> Iterator[tuple[_Place, tuple[str, ...]]]:
@@ -258,10 +259,10 @@ def _query_table(files: Sequence[Records], rows: Iterable[tuple[_Place, tuple[st
         query = lang, name, question, text.strip(), *variant
         first, before = table.setdefault(name, (place, query))
         if before != query:
-            raise DataError(f"{where}: query id {name!r} is that of another query on {_line(first, place)}.")
+            raise DataError(f"{where}: query id {name!r} is also used for another query on {_line(first, place)}.")
         repeats += first != place
     if not table:
-        raise DataError(f"{', '.join(file.name for file in files)}: holds no queries.")
+        raise DataError(f"{', '.join(file.name for file in files)}: has no queries.")
     if repeats:
         note(f"{repeats:,} queries are repeated; each counts once")
     queries = [query for _, query in table.values()]

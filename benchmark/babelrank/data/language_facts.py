@@ -1,7 +1,7 @@
-"""What is known of languages: script, family, genus, resources, and how far apart two of them are.
+"""Facts about languages: script, family, genus and resources, and distances between languages.
 
-In: language codes. Out: sourced facts, None where the source does not say. Sources and licences stand at the head of
-``language_facts.csv`` and ``language_distances.csv``; scripts are CLDR's, through langcodes.
+In: language codes. Out: sourced facts, None if unknown. Sources and licences are listed at the head of
+``language_facts.csv`` and ``language_distances.csv``. Scripts come from CLDR, by langcodes.
 """
 
 import csv
@@ -14,24 +14,24 @@ from langcodes import Language, LanguageTagError, standardize_tag
 
 from babelrank.errors import DataError, unknown_choice
 
-UNKNOWN_LANGUAGE = "und"  # as BCP 47 has it
+UNKNOWN_LANGUAGE = "und"  # BCP 47's code for an undetermined language
 DISTANCE_KINDS = ("genetic", "geographic", "syntactic", "phonological", "inventory", "featural")
 
 
 @dataclass(frozen=True)
 class LanguageFacts:
-    """Facts about one language; None where they are not known.
+    """Facts about one language; None if unknown.
 
     Attributes
     ----------
     code
-        As it was asked for.
+        Code as given.
     script
-        ISO 15924 code of the likely script: ``Latn``.
+        ISO 15924 code of the likely script, such as ``Latn``.
     family
-        Top node of its lineage in Glottolog: ``Indo-European``.
+        Top-level family in Glottolog, such as ``Indo-European``.
     genus
-        Group of clearly related languages, after WALS (Dryer 1989): ``Germanic``.
+        Group of clearly related languages, after WALS (Dryer 1989), such as ``Germanic``.
     resource_class
         0 (least labelled and unlabelled text) to 5, after Joshi et al. 2020, arXiv 2004.09095.
     coordinates
@@ -47,12 +47,12 @@ class LanguageFacts:
 
 
 def parse_languages(text: str) -> list[str]:
-    """Read language codes separated by commas; each once, in its canonical form, sorted.
+    """Parse language codes separated by commas; return distinct canonical codes, sorted.
 
     Raises
     ------
     DataError
-        One is no language code, or there is none.
+        A code is invalid, or there is none.
     """
     codes = sorted({code.strip() for code in text.split(",")} - {""})
     wrong = [code for code in codes if _read_tag(code) is None]
@@ -62,7 +62,7 @@ def parse_languages(text: str) -> list[str]:
 
 
 def canonical_code(code: str) -> str:
-    """Return a code as BCP 47 spells it, so that codes can be compared; what is no code stays as it is.
+    """Return a code in canonical BCP 47 form, so codes can be compared. Invalid codes are returned unchanged.
 
     >>> [canonical_code(code) for code in ("EN", "eng-Latn", "iw", "cmn", "zh_TW", "zh-Hant")]
     ['en', 'en', 'he', 'zh', 'zh-TW', 'zh-Hant']
@@ -71,24 +71,24 @@ def canonical_code(code: str) -> str:
 
 
 def read_language(value: object) -> str:
-    """Return a language code of a file as BCP 47 spells it, see `canonical_code`.
+    """Return a language code of a file in canonical BCP 47 form, see `canonical_code`.
 
     Raises
     ------
     ValueError
-        It is not shaped like one.
+        The value does not have the form of a language code.
     """
     code = _standardise(value) if isinstance(value, str) and value.isascii() else None
     if code is None or not code.partition("-")[0].isalpha():
-        raise ValueError(f"{value!r} is no language code such as 'de' or 'zh-Hant'")
+        raise ValueError(f"{value!r} is not a language code such as 'de' or 'zh-Hant'")
     return code
 
 
 class Spellings(dict[str, str]):
-    """Canonical language codes by how files spell them; filled on reading."""
+    """Canonical language codes by their spelling in files; filled while reading."""
 
     def read(self, code: object) -> str:
-        """Return a code as `read_language` does, and keep how it was spelled."""
+        """Return a code as `read_language` does, and record its spelling."""
         known = self.get(code) if isinstance(code, str) else None
         if known is None:
             known = read_language(code)
@@ -96,10 +96,10 @@ class Spellings(dict[str, str]):
         return known
 
     def notes(self) -> Iterator[str]:
-        """Say which spellings were taken for one language, which codes look like one, and which are of no language."""
+        """Yield notes on merged spellings, on codes that may be the same language, and on unknown codes."""
         for lang in sorted(set(self.values())):
             if not Language.get(lang).is_valid():
-                yield f"{lang} is the code of no known language; check how it is spelled"
+                yield f"{lang} is not a known language code; check its spelling"
             spelled = sorted(code for code, known in self.items() if known == lang)
             if spelled != [lang]:
                 yield f"the language code {' or '.join(spelled)} is read as {lang}"
@@ -109,11 +109,11 @@ class Spellings(dict[str, str]):
             regions.setdefault(f"{likely.language}-{likely.script}", []).append(lang)
         for langs in regions.values():
             if len(langs) > 1:
-                yield f"{' and '.join(langs)} are taken for {len(langs)} languages; if they are one, give it one code"
+                yield f"{' and '.join(langs)} are read as {len(langs)} languages; if they are the same, use one code"
 
 
 def covers(seen: Iterable[str], code: str) -> bool:
-    """Tell whether languages that were seen in training hold another: itself, or without a script or region.
+    """Return whether the languages seen in training cover another, exactly or without a script or region.
 
     >>> covers(["zh", "en"], "zh-Hant"), covers(["zh-Hans"], "zh"), covers(["zh-Hans"], "zh-Hant")
     (True, True, False)
@@ -123,13 +123,13 @@ def covers(seen: Iterable[str], code: str) -> bool:
 
 
 def alike(codes: Sequence[str]) -> bool:
-    """Tell whether codes are of one language in one script and region, as far as CLDR knows: ``en`` and ``en-US``."""
+    """Return whether codes are likely the same language, script and region by CLDR, such as ``en`` and ``en-US``."""
     tags = [_read_tag(code) for code in codes]
     return None not in tags and len({str(tag.maximize()) for tag in tags if tag}) == 1
 
 
 def language_facts(code: str) -> LanguageFacts:
-    """Return what is known of a language.
+    """Return the facts about a language.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def language_facts(code: str) -> LanguageFacts:
 
 
 def typological_distance(a: str, b: str, kind: str) -> float | None:
-    """Return how far apart two languages are, from 0 (alike) to 1, after URIEL; None if it is not known.
+    """Return the distance between two languages, from 0 (alike) to 1, after URIEL; None if unknown.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def typological_distance(a: str, b: str, kind: str) -> float | None:
     Raises
     ------
     DataError
-        There is no such kind.
+        The kind is unknown.
     """
     if kind not in DISTANCE_KINDS:
         raise DataError(unknown_choice("kind of distance", kind, DISTANCE_KINDS))

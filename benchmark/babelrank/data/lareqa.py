@@ -1,7 +1,7 @@
-"""LAReQA's JSON (XQuAD-R, MLQA-R and the sample) -> a Collection.
+"""Read LAReQA's JSON (XQuAD-R, MLQA-R and the sample).
 
-Protocol: Roy et al. 2020, arXiv 2004.05484. Every sentence of every paragraph is a candidate; the relevant one is that
-in which the answer starts; questions with the same id are translations of one another.
+Protocol: Roy et al. 2020, arXiv 2004.05484. Every sentence of every paragraph is a candidate. The relevant sentence is
+the one in which the answer starts. Questions with the same id are translations of each other.
 """
 
 import json
@@ -31,8 +31,8 @@ class Paragraph:
     questions: tuple[tuple[str, str, int], ...]  # id, text, index of the sentence in which the answer starts
 
 
-# What a passage is, by name: how a paragraph becomes texts. LAReQA's own dual encoder sees the sentence together with
-# its paragraph, the paper's sees the sentence alone.
+# Kinds of candidates, and how a paragraph becomes their texts. LAReQA's dual encoder reads the sentence with its
+# paragraph; that of arXiv 2408.10536 reads the sentence alone.
 CANDIDATES: dict[str, Callable[[Paragraph], Sequence[str]]] = {
     "sentence": lambda p: p.sentences,
     "sentence+context": lambda p: [f"{sentence} {p.context}" for sentence in p.sentences],
@@ -41,7 +41,7 @@ CANDIDATES: dict[str, Callable[[Paragraph], Sequence[str]]] = {
 
 
 def find_languages(names: Iterable[str]) -> dict[str, str]:
-    """Return the file of each language: ``de.json`` is of ``de``."""
+    """Return the file of each language, such as ``de.json`` for ``de``."""
     return {name.removesuffix(".json"): name for name in names}
 
 
@@ -58,28 +58,28 @@ def load_lareqa(
     Parameters
     ----------
     name
-        What the collection is called in errors and results.
+        Name of the collection in errors and results.
     files
-        Language -> JSON file.
+        JSON files by language.
     candidates
         A key of `CANDIDATES`.
     languages
         Restrict queries and pool to these; all by default.
     sha256
-        Language -> pinned digest (hex). A file that reads well and yet differs from it is refused, since the figures
-        would not be comparable; a damaged file is reported by what is wrong inside it.
+        Pinned digests (hex) by language. A valid file with another digest is refused, since its scores would not be
+        comparable. For a damaged file, the error says what is wrong in it.
 
     Raises
     ------
     DataError
-        Names the file and the place in it.
+        A file is damaged or differs from the published one. The message names the file and the place in it.
     """
     if candidates not in CANDIDATES:
         raise DataError(f"{name}: " + unknown_choice("kind of candidate", candidates, CANDIDATES))
     chosen = _choose_languages(languages, sorted(files), name)
     queries: list[tuple[str, str, str, str]] = []
     passages: list[tuple[str, str, str]] = []
-    answers: list[tuple[str, int]] = []  # of each query: id, passage row
+    answers: list[tuple[str, int]] = []  # (id, passage row) of each query
     digests = []
     for lang in chosen:
         raw = read_bytes(files[lang])
@@ -106,7 +106,7 @@ def load_lareqa(
 
 
 def _choose_languages(wanted: Sequence[str], available: Sequence[str], collection: str) -> tuple[str, ...]:
-    """Return `wanted` sorted and without repeats, or everything available if nothing in particular is wanted."""
+    """Return the distinct `wanted` languages, sorted; by default all that are available."""
     for lang in wanted:
         if lang not in available:
             raise DataError(f"{collection}: " + unknown_choice("language", lang, available))
@@ -114,12 +114,12 @@ def _choose_languages(wanted: Sequence[str], available: Sequence[str], collectio
 
 
 def judge_translations(passages: MemoryPassages, answers: Sequence[tuple[str, int]]) -> pd.DataFrame:
-    """Return qrels in which each query has its own passage, and those of its translations.
+    """Return qrels with each query's passage and those of its translations.
 
     Parameters
     ----------
     answers
-        Of each query, the id that its translations share, and the position of its passage.
+        For each query, the id that its translations share, and the position of its passage.
     """
     table = pd.DataFrame(answers, columns=["id", "passage"])
     table["query"] = np.arange(len(table))
@@ -132,10 +132,10 @@ def _parse(raw: bytes, path: Path) -> Iterator[Paragraph]:
         document = json.loads(decode(raw, path))
     except json.JSONDecodeError as error:
         raise DataError(
-            f"{path}: not JSON, or cut off, at line {error.lineno}, column {error.colno} ({error.msg})."
+            f"{path}: not valid JSON, or cut off, at line {error.lineno}, column {error.colno} ({error.msg})."
         ) from error
-    except (RecursionError, ValueError) as error:  # of JSON that is nested, or holds a number, beyond Python's limits
-        raise DataError(f"{path}: not JSON that can be read ({error}).") from error
+    except (RecursionError, ValueError) as error:  # nesting or numbers beyond Python's limits
+        raise DataError(f"{path}: cannot be read as JSON ({error}).") from error
     seen: dict[str, str] = {}
     count = 0
     for a, article in enumerate(field(document, "data", list, f"{path}")):
@@ -143,7 +143,7 @@ def _parse(raw: bytes, path: Path) -> Iterator[Paragraph]:
             count += 1
             yield _paragraph(paragraph, f"{a}/{p}", f"{path}: data[{a}].paragraphs[{p}]", seen)
     if not seen:
-        raise DataError(f"{path}: holds no questions ({count} paragraphs).")
+        raise DataError(f"{path}: has no questions ({count} paragraphs).")
 
 
 def _paragraph(raw: Any, key: str, location: str, seen: dict[str, str]) -> Paragraph:
@@ -156,7 +156,7 @@ def _paragraph(raw: Any, key: str, location: str, seen: dict[str, str]) -> Parag
         check_text(sentence, f"{location}.sentences[{i}]")
         if not _is_span(span, len(context)):
             raise DataError(
-                f"{location}.sentence_breaks[{i}]: {span!r} is no [start, end) within {len(context)} characters."
+                f"{location}.sentence_breaks[{i}]: {span!r} is not a [start, end) within {len(context)} characters."
             )
     questions = []
     for q, qa in enumerate(field(raw, "qas", list, location)):
@@ -165,7 +165,9 @@ def _paragraph(raw: Any, key: str, location: str, seen: dict[str, str]) -> Parag
         check_text(question_id, f"{where}.id")
         check_text(text, f"{where}: question {question_id!r}")
         if question_id in seen:
-            raise DataError(f"{where}: question id {question_id!r} is repeated; it is first at {seen[question_id]}.")
+            raise DataError(
+                f"{where}: question id {question_id!r} is repeated; it first occurs at {seen[question_id]}."
+            )
         seen[question_id] = where
         questions.append((question_id, text, _answer_sentence(qa, breaks, len(context), where)))
     return Paragraph(
@@ -174,17 +176,17 @@ def _paragraph(raw: Any, key: str, location: str, seen: dict[str, str]) -> Parag
 
 
 def _answer_sentence(qa: Any, breaks: Sequence[Sequence[int]], length: int, where: str) -> int:
-    """Index of the sentence in which the answer starts; an answer may run over its end."""
+    """Return the index of the sentence in which the answer starts. An answer may run over its end."""
     answers = field(qa, "answers", list, where)
     if not answers:
-        raise DataError(f"{where}: has no answer.")
+        raise DataError(f"{where}: no answer.")
     start = field(answers[0], "answer_start", int, f"{where}.answers[0]")
     if not 0 <= start < length:
-        raise DataError(f"{where}.answers[0]: answer_start {start} lies outside its paragraph of {length} characters.")
+        raise DataError(f"{where}.answers[0]: answer_start {start} is outside the paragraph of {length} characters.")
     for i, (begin, end) in enumerate(breaks):
         if begin <= start < end:
             return i
-    raise DataError(f"{where}.answers[0]: answer_start {start} lies in no sentence (sentence_breaks: {breaks}).")
+    raise DataError(f"{where}.answers[0]: answer_start {start} is not in a sentence (sentence_breaks: {breaks}).")
 
 
 def _is_span(span: Any, length: int) -> bool:

@@ -1,4 +1,4 @@
-"""Which files of a folder make up a part of a collection: one rule, and an error where it does not decide."""
+"""Find the files of each part of a collection in a folder. If it is not clear which they are, raise an error."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from babelrank.errors import DataError, unknown_choice
 
 USUAL_SPLIT = "test"
 SPLITS = {"train", "dev", "test", "validation", "valid", "val", "eval"}
-_SHARD = re.compile(r"-\d+-of-(\d+)$")  # as datasets writes them
+_SHARD = re.compile(r"-\d+-of-(\d+)$")  # file names of the library datasets
 _NUMBER = re.compile(r"[-_.]?\d+$")
 _TABLES = tuple(f".tsv{packed}" for packed in PACKED)
 _ALL = (*_TABLES, *SUFFIXES)
@@ -20,14 +20,14 @@ _SHOWN = 3  # files in an error
 def find_records(folder: Folder, stem: str, split: str | None = None) -> tuple[DataFile, ...]:
     """Return the files of records that make up ``stem``: ``stem.*``, ``stem-*.*``, or those in ``stem/``.
 
-    They are JSON lines, each packed or not, or Parquet. Of files that are named by splits, such as
-    ``corpus/test-00000-of-00002.parquet``, those of `split`.
+    They are JSON lines, compressed or not, or Parquet. If files are named by splits, such as
+    ``corpus/test-00000-of-00002.parquet``, return those of `split`.
 
     Raises
     ------
     DataError
-        There is none, or it is not clear which they are: they follow several of the patterns, are of both kinds, are
-        there twice (packed and not), or are of other splits.
+        There are none, or it is not clear which to read: they match several patterns, have both formats, exist both
+        compressed and not, or belong to other splits.
     """
     found = match_records(folder, stem)
     if not found:
@@ -46,12 +46,12 @@ def find_qrels(folder: Folder, split: str, prefix: str = "") -> tuple[DataFile, 
     Parameters
     ----------
     prefix
-        What stands before ``qrels``, such as ``de-`` or ``de/``.
+        Prefix of ``qrels``, such as ``de-`` or ``de/``.
 
     Raises
     ------
     DataError
-        There is none of that split, or it is not clear which they are, see `find_records`.
+        There are none for the split, or it is not clear which to read, see `find_records`.
     """
     stem = f"{prefix}qrels"
     places = {f"{stem}/*": _ALL, f"{prefix}data/*": _ALL, f"{prefix}*": _TABLES, stem: _ALL}
@@ -70,12 +70,12 @@ def find_qrels(folder: Folder, split: str, prefix: str = "") -> tuple[DataFile, 
 
 
 def find_table(folder: Folder, stem: str) -> tuple[DataFile, ...]:
-    """Return the file of columns that is called ``stem``, or files of records, see `find_records`.
+    """Return the file of columns named ``stem``, or files of records, see `find_records`.
 
     Raises
     ------
     DataError
-        There is none, or it is not clear which they are.
+        There are none, or it is not clear which to read.
     """
     found = _match(folder, (stem, f"{stem}-*"), _ALL)
     if not found:
@@ -84,14 +84,14 @@ def find_table(folder: Folder, stem: str) -> tuple[DataFile, ...]:
 
 
 def _missing(folder: Folder, stem: str, expected: str) -> DataError:
-    """Return an error that says what is called alike."""
+    """Return an error that lists files with similar names."""
     alike = [file.name for pattern in (f"{stem}.*", f"{stem}/*") for file in folder.match(pattern)]
     return DataError(f"{folder.name}: no {expected}" + (f"; there is {', '.join(alike[:_SHOWN])}." if alike else "."))
 
 
 def _match(folder: Folder, patterns: Sequence[str], suffixes: Sequence[str]) -> list[DataFile]:
     files = {file.name: file for each in patterns for suffix in suffixes for file in folder.match(each + suffix)}
-    # docs-2 before docs-10, and the same order however they are packed.
+    # docs-2 comes before docs-10, in any compression.
     return sorted(files.values(), key=lambda file: (len(_plain(file)), file.name))
 
 
@@ -108,27 +108,27 @@ def _of_split(folder: Folder, stem: str, files: list[DataFile], split: str | Non
 
 
 def _of_one_kind(folder: Folder, stem: str, files: list[DataFile]) -> tuple[DataFile, ...]:
-    """Return files that belong together, or refuse."""
+    """Return the files if they belong together; otherwise raise an error."""
     plain = [_plain(file) for file in files]
     kinds = {PurePath(name).suffix for name in plain}
-    # stem.*, stem-*.* and stem/* are three layouts: a file of one is left over from before another.
+    # stem.*, stem-*.* and stem/* are three layouts. Files of a second layout are left over from an earlier version.
     layouts = {
         (PurePath(file.name).parent, PurePath(name).stem == PurePath(stem).name)
         for file, name in zip(files, plain, strict=True)
     }
     if len(set(plain)) < len(plain) or len(kinds) > 1 or len(layouts) > 1:
         raise DataError(
-            f"{folder.name}: which files are the {stem}? {_list(files)}: one layout and one kind of file are read. "
-            "Remove what does not belong."
+            f"{folder.name}: which files are the {stem}? There are {_list(files)}. Use one layout and one format, and "
+            "remove the other files."
         )
     totals = {int(found[1]) if (found := _SHARD.search(_stem(file))) else 0 for file in files}
     if totals - {0, len(files)}:
-        raise DataError(f"{folder.name}: {len(files)} of {max(totals)} files of the {stem} are there: {_list(files)}.")
+        raise DataError(f"{folder.name}: only {len(files)} of {max(totals)} files of the {stem} exist: {_list(files)}.")
     return tuple(files)
 
 
 def _plain(file: DataFile) -> str:
-    """Return a file's name without what it is packed with."""
+    """Return a file's name without the suffix of its compression."""
     name = file.name
     packed = next((suffix for suffix in PACKED[1:] if name.endswith(suffix)), "")
     return name.removesuffix(packed)

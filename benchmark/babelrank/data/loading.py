@@ -1,4 +1,4 @@
-"""A specification in, a collection out: the one loader."""
+"""Load a collection by its specification."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -48,20 +48,20 @@ def load_collection(
 ) -> Collection:
     """Load a collection by its specification.
 
-    Passages of ``miracl:``, ``beir:`` and ``local:``, and those of a single subset, are read once and stay on disk; see
-    `Collection.with_passages_in_memory`.
+    Passages of ``miracl:``, ``beir:`` and ``local:``, and those of a single subset, are read once and stay on disk.
+    `Collection.with_passages_in_memory` reads them into memory.
 
     Parameters
     ----------
     spec
         See `spec.parse_spec`; or a retrieval task of mteb.
     data
-        Folder of the collections, with ``xquad-r/``, ``ntrex/`` and so on as published; by default ``BABELRANK_DATA``,
-        then the user's data folder, which `babelrank data fetch` fills.
+        Folder with the published files in ``xquad-r/``, ``ntrex/`` and so on; by default ``BABELRANK_DATA``, else the
+        user's data folder, to which `babelrank data fetch` downloads.
     judged
-        Whether to read the qrels; without them, a folder of your own is for `diagnose` alone. Other sources have them.
+        Whether to read the qrels of a ``local:`` folder. Without them, only `diagnose` can use the collection.
     on_progress
-        Called now and then with the number of passages read.
+        Called from time to time with the number of passages read.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def load_collection(
     if not isinstance(spec, (str, Spec)):
         if not hasattr(spec, "metadata"):
             raise DataError(
-                f"a collection is a specification such as 'xquad-r', a Collection or a task of mteb, not {spec!r}."
+                f"expected a specification such as 'xquad-r', a Collection or a task of mteb, got {spec!r}."
             )
         return load_task(spec, on_progress)
     parsed = parse_spec(spec) if isinstance(spec, str) else spec
@@ -94,21 +94,21 @@ def load_collection(
 def load_collections(
     specs: Iterable[str], data: Path | None = None, *, log: Callable[[str], None] = lambda _: None
 ) -> dict[str, Collection]:
-    """Load collections that are evaluated together, by their names; what babelrank knows where to get is downloaded.
+    """Load collections to evaluate together, by their names. Published collections are downloaded if necessary.
 
     Parameters
     ----------
     specs
-        See `spec.parse_specs`; a collection that is named twice is loaded once.
+        See `spec.parse_specs`. A collection that is named twice is loaded once.
     data
         As in `load_collection`.
     log
-        Told of each file that is downloaded.
+        Called with a line on each downloaded file.
 
     Raises
     ------
     DataError
-        As `load_collection`; or two collections would have one name.
+        As for `load_collection`; or two collections would have the same name.
     """
     parsed = dict.fromkeys(parse_specs(specs))
     for spec in parsed:
@@ -119,14 +119,14 @@ def load_collections(
         other, earlier = loaded.setdefault(collection.name, (spec, collection))
         if earlier.sha256 != collection.sha256:
             raise DataError(
-                f"{other} and {spec} would both be called {collection.name}: rename a folder, link to it by another "
-                "name, or evaluate them into two reports with --out."
+                f"{other} and {spec} would both be called {collection.name}. Rename one folder, link to it by another "
+                "name, or evaluate them into separate reports with --out."
             )
     return {name: collection for name, (_, collection) in loaded.items()}
 
 
 def describe_collection(collection: Collection) -> list[str]:
-    """Say what a collection holds, and what of its files takes no part, for people."""
+    """Return lines that describe a collection's contents and what was left out."""
     queries, pools = collection.query_counts, collection.pool_sizes
     across = (
         collection.queries["lang"].to_numpy()[collection.qrels["query"]] != collection.qrels["passage_lang"].to_numpy()
@@ -149,8 +149,8 @@ def _load_published(spec: Spec, data: Path | None) -> Collection:
     if missing:
         shown = ", ".join(missing[:_SHOWN]) + (f" and {len(missing) - _SHOWN} more files" if missing[_SHOWN:] else "")
         raise DataError(
-            f"{folder}: {shown} not there. `babelrank data fetch {source.name}` downloads what is missing; --data DIR "
-            f"(or {DATA_VARIABLE}) names a folder that holds {source.name}/ as published."
+            f"{folder}: {shown} missing. Download the collection with `babelrank data fetch {source.name}`, or set "
+            f"--data DIR (or {DATA_VARIABLE}) to a folder with the published files in {source.name}/."
         )
     name = str(replace(spec, variant=""))
     return replace(

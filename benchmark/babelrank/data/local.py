@@ -1,19 +1,19 @@
-"""A user's own multilingual collection -> a collection in several languages.
+"""Load a user's own collection from a folder.
 
 In: a folder with three files.
 
 ``queries.jsonl``
-    ``{"id": "q1-de", "lang": "de", "text": "Wer lief?", "question": "q1"}``: queries that are translations of one
-    another share their ``question``; without one, a query is a question of its own. Another version of a query has its
-    ``lang`` and ``question``, and a ``variant`` such as ``"human"``, see `variants`; ``qrels.tsv`` leaves it out.
+    ``{"id": "q1-de", "lang": "de", "text": "Wer lief?", "question": "q1"}``: queries with the same ``question`` are
+    translations of each other; by default each query is a separate question. Another version of a query has the same
+    ``lang`` and ``question``, and a ``variant`` such as ``"human"``, see `variants`. Leave it out of ``qrels.tsv``.
 ``passages.jsonl``
     ``{"id": "p1", "lang": "de", "title": "Ann", "text": "Ann lief."}``: ``title`` may be missing.
 ``qrels.tsv``
-    Query id, passage id and grade, with tabs between; a query may have relevant passages in any language. `diagnose`
-    does without.
+    Query id, passage id and grade, separated by tabs. A query may have relevant passages in any language. `diagnose`
+    does not need this file.
 
-All languages share one space of ids. Each may be JSON lines or Parquet, packed (``.jsonl.gz``), and in several files
-(``passages-*.jsonl``, or those in ``passages/``). Language codes are made canonical, see
+Ids must be unique across languages. Files may be JSON lines or Parquet, compressed (``.jsonl.gz``), and split
+(``passages-*.jsonl``, or files in ``passages/``). Language codes are made canonical, see
 `language_facts.canonical_code`.
 """
 
@@ -35,12 +35,12 @@ _IDS = ("id", "_id")
 
 
 def load_local(folder: Path, *, judged: bool = True, on_progress: Callable[[int], None] = lambda _: None) -> Collection:
-    """Load a user's own collection; its name is that of its folder.
+    """Load a user's own collection. It is named after its folder.
 
     Parameters
     ----------
     judged
-        Whether to read the qrels; without them, all queries are kept, and languages can be diagnosed.
+        Whether to read the qrels. Without them, all queries are kept, and only `diagnose` can use the collection.
     on_progress
         Called now and then with the number of passages read.
 

@@ -1,4 +1,4 @@
-"""MIRACL -> one collection per language.
+"""Load MIRACL, one collection per language.
 
 In: MIRACL's two repositories, on the Hub or as folders: topics (id, tab, text) and judgements (TREC) in
 ``miracl-v1.0-<lang>/``, passages (``docid``, ``title``, ``text``) in ``miracl-corpus-v1.0-<lang>/docs-*.jsonl.gz``.
@@ -16,7 +16,7 @@ from babelrank.data.passages import PassageLayout, PassageSource
 from babelrank.errors import DataError, unknown_choice
 
 LANGUAGES = ("ar", "bn", "de", "en", "es", "fa", "fi", "fr", "hi", "id", "ja", "ko", "ru", "sw", "te", "th", "yo", "zh")
-SPLIT = "dev"  # the one with public judgements that all languages have
+SPLIT = "dev"  # the only split with public judgements in all languages
 HUB_TOPICS = "miracl/miracl"
 HUB_CORPUS = "miracl/miracl-corpus"
 _VERSION = "v1.0"
@@ -37,12 +37,12 @@ def load_miracl(
     lang
         One of `LANGUAGES`.
     data
-        Folder of the collections; what ``data/miracl`` does not hold comes from the Hub.
+        Folder of the collections. Files that are not in ``data/miracl`` come from the Hub.
     folder
-        Read from here alone. It, or the folders ``miracl`` and ``miracl-corpus`` in it, hold ``miracl-v1.0-<lang>`` and
+        Read only from this folder. It, or ``miracl`` and ``miracl-corpus`` in it, hold ``miracl-v1.0-<lang>`` and
         ``miracl-corpus-v1.0-<lang>``.
     split
-        Of topics and judgements: ``dev`` or ``train``.
+        Split of topics and qrels: ``dev`` or ``train``.
     on_progress
         Called now and then with the number of passages read.
 
@@ -71,21 +71,21 @@ def load_miracl(
 
 
 def topics_pattern(lang: str, kind: str, split: str = SPLIT) -> str:
-    """Return where topics or judgements stand: ``kind`` is ``topics`` or ``qrels``."""
+    """Return the path of topics or qrels. ``kind`` is ``topics`` or ``qrels``."""
     part = f"miracl-{_VERSION}-{lang}"
     return f"{part}/{kind}/{kind}.{part}-{split}.tsv"
 
 
 def _find(pattern: str, folder: Path | None, data: Path, repository: str) -> tuple[DataFile, ...]:
-    """Return the files in the folder given, else in ours, else on the Hub."""
+    """Return the files in the given folder, else in the data folder, else on the Hub."""
     root = folder or data / "miracl"
     below = repository.partition("/")[2]
     for place in (root, root / below):
         if files := LocalFolder(place).match(pattern):
             return files
     if folder is not None:
-        raise DataError(f"{folder}: holds no {pattern}, neither itself nor in {below}/.")
+        raise DataError(f"{folder}: found no {pattern} in it or in {below}/.")
     hub: Folder = open_hub(repository)
     if files := hub.match(pattern):
         return files
-    raise DataError(f"{hub.name}: holds no {pattern}.")
+    raise DataError(f"{hub.name}: found no {pattern}.")

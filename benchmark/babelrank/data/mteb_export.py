@@ -1,4 +1,4 @@
-"""A collection -> a task that mteb evaluates: each setting of babelrank is a subset of the task."""
+"""Make a task for mteb from a collection. Each setting becomes a subset of the task."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,21 +11,21 @@ from babelrank.data.collection import Collection
 from babelrank.data.layout import USUAL_SPLIT
 from babelrank.errors import DataError, requires
 
-_POOL = "all"  # what the pool of all languages is called in a subset's name
+_POOL = "all"  # name of the pool of all languages in subsets
 _NO_NAME = re.compile(r"[^\w.+-]+")
 
 
 def make_task(collection: Collection) -> Any:
-    """Return a task of retrieval that `mteb.evaluate` runs, with `collection` as its data.
+    """Return a retrieval task for `mteb.evaluate` with `collection` as its data.
 
     Its subsets are ``de-en`` for each pair of query language and passage language with judgements, and ``de-all`` for
-    the pool of all languages; of a collection in one language there is but ``default``. Its main score is nDCG@10.
-    mteb breaks ties between equal scores in its own way.
+    the pool of all languages. A collection in one language has only the subset ``default``. The main score is nDCG@10.
+    mteb breaks ties between equal scores differently.
 
     Raises
     ------
     DataError
-        mteb is not installed, or does not know one of the languages.
+        mteb is not installed or does not know one of the languages.
     """
     with requires("mteb", DataError):
         from mteb.abstasks.retrieval import AbsTaskRetrieval
@@ -48,7 +48,7 @@ def make_task(collection: Collection) -> Any:
             main_score="ndcg_at_10",
         )
     except ValueError as error:
-        raise DataError(f"{collection.name}: mteb takes no such task ({error}).") from error
+        raise DataError(f"{collection.name}: mteb rejects the task ({error}).") from error
 
     def load_data(self: Any, **_: Any) -> None:
         if not self.data_loaded:
@@ -64,7 +64,7 @@ def make_task(collection: Collection) -> Any:
 
 
 def _settings(collection: Collection) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Yield name, query language and passage languages of each setting that has judgements."""
+    """Yield the name, query language and passage languages of each setting with judgements."""
     langs = collection.languages
     if len(langs) == 1:
         yield "default", langs[0], langs
@@ -76,7 +76,7 @@ def _settings(collection: Collection) -> Iterator[tuple[str, str, tuple[str, ...
 
 
 def _data(collection: Collection, settings: Mapping[str, tuple[str, tuple[str, ...]]]) -> Iterator[tuple[str, Any]]:
-    """Yield the name and the data of each setting, as mteb holds them; settings share what they can."""
+    """Yield the name and the data of each setting in mteb's format. Settings share data where possible."""
     from datasets import Dataset
 
     passages = collection.passages.frame
@@ -110,6 +110,6 @@ def _data(collection: Collection, settings: Mapping[str, tuple[str, tuple[str, .
 
 
 def _tag(lang: str) -> str:
-    """Return mteb's tag of a language, such as ``deu-Latn``."""
+    """Return mteb's tag for a language, such as ``deu-Latn``."""
     likely = Language.get(lang).maximize()
     return f"{likely.to_alpha3()}-{likely.script or 'Latn'}"

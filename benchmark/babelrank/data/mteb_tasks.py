@@ -1,6 +1,6 @@
-"""Retrieval tasks of mteb -> collections, and collections -> tasks that mteb evaluates.
+"""Load retrieval tasks of mteb as collections.
 
-Muennighoff et al. 2023, arXiv 2210.07316; Enevoldsen et al. 2025, arXiv 2502.13595. Texts are those that mteb gives to
+Muennighoff et al. 2023, arXiv 2210.07316; Enevoldsen et al. 2025, arXiv 2502.13595. Texts are those that mteb passes to
 encoders: title and text of a passage, a query with its instruction, a conversation as one text.
 """
 
@@ -17,17 +17,17 @@ from babelrank.data.spec import MTEB, Spec
 from babelrank.data.subsets import Subset, pool_subsets
 from babelrank.errors import DataError, requires, unknown_choice
 
-NO_LANGUAGE = "zxx"  # of code, as BCP 47 has it
+NO_LANGUAGE = "zxx"  # BCP 47's code for no linguistic content, here for code
 _BATCH = 1000  # records
-_CODE = "-Code"  # what mteb's tags of programming languages end in
+_CODE = "-Code"  # suffix of mteb's tags for programming languages
 _MACRO = MappingProxyType({"no": {"no", "nb", "nn"}})
-# Scripts that are a part of the usual one, which mteb names in its place.
+# Scripts that mteb names although they are part of the usual script.
 _WITHIN = MappingProxyType({"ja-Hira": "ja", "ja-Kana": "ja", "ko-Hang": "ko"})
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Records in memory, or in a `datasets.Dataset`, which may be on disk."""
+    """Records in memory or in a `datasets.Dataset`, which may be on disk."""
 
     name: str
     rows: Any
@@ -55,16 +55,16 @@ def load_mteb(spec: Spec, on_progress: Callable[[int], None] = lambda _: None) -
     Parameters
     ----------
     spec
-        Its place is the task's name; its subsets are those of the task, by default all; its split is one of the task's
-        evaluation splits, by default ``test``, or the only one.
+        Its place is the task's name. Its subsets are those of the task, by default all. Its split is one of the task's
+        evaluation splits, by default ``test`` or the only one.
     on_progress
         Called now and then with the number of passages read.
 
     Raises
     ------
     DataError
-        mteb is not installed, there is no such task, subset or split, it is no task of retrieval with texts, or mteb
-        cannot load it; see also `pool_subsets`.
+        mteb is not installed, the task, subset or split is unknown, the task is not text retrieval, or mteb cannot load
+        it; see also `pool_subsets`.
     """
     with requires("mteb", DataError):
         import mteb
@@ -86,7 +86,7 @@ def load_mteb(spec: Spec, on_progress: Callable[[int], None] = lambda _: None) -
 
 
 def load_task(task: Any, on_progress: Callable[[int], None] = lambda _: None) -> Collection:
-    """Make a collection of a task: of its `hf_subsets`, and of the split ``test`` or the only one that it evaluates.
+    """Make a collection from a task: from its `hf_subsets`, and the split ``test`` or the only one that it evaluates.
 
     Raises
     ------
@@ -103,13 +103,15 @@ def load_task(task: Any, on_progress: Callable[[int], None] = lambda _: None) ->
     spec = Spec(MTEB, name, split="" if is_usual else split, subsets=() if set(chosen) == set(known) else chosen)
     languages = _languages(task.metadata.hf_subsets_to_langscripts)
     if mixed := [subset for subset in chosen if len(languages[subset]) > 2]:
-        raise DataError(f"{spec}: subset {mixed[0]} mixes {', '.join(languages[mixed[0]])}; which text is in which?")
+        raise DataError(
+            f"{spec}: subset {mixed[0]} mixes {', '.join(languages[mixed[0]])}; which text is in which is unknown."
+        )
     try:
         if not task.data_loaded:
             task.load_data()
         task.convert_v1_dataset_format_to_v2(num_proc=None)
         parts = {subset: task.dataset[subset][split] for subset in chosen}
-    except Exception as error:  # of the Hub, of the network, of a task's own code
+    except Exception as error:  # errors of the Hub, the network, or a task's code
         raise DataError(f"{spec}: mteb cannot load it ({type(error).__name__}: {error}).") from error
     notes = []
     if any(part.get("top_ranked") for part in parts.values()):
@@ -122,15 +124,15 @@ def load_task(task: Any, on_progress: Callable[[int], None] = lambda _: None) ->
 
 
 def _require_retrieval(task: Any) -> None:
-    """Refuse what is no task of retrieval with texts."""
+    """Refuse tasks other than text retrieval."""
     with requires("mteb", DataError):
         from mteb.abstasks.retrieval import AbsTaskRetrieval
     if not isinstance(task, AbsTaskRetrieval) or task.metadata.modalities != ["text"]:
-        raise DataError(f"{MTEB}:{task.metadata.name}: no task of retrieval with texts, but of {task.metadata.type}.")
+        raise DataError(f"{MTEB}:{task.metadata.name}: not a text retrieval task, but {task.metadata.type}.")
 
 
 def _subset(where: str, name: str, languages: tuple[str, ...], part: Mapping[str, Any]) -> Subset:
-    """Return a subset that reads from what mteb has loaded."""
+    """Return a subset that reads from the data that mteb has loaded."""
     qrels = [
         {"query-id": query, "corpus-id": passage, "score": grade}
         for query, grades in part["relevant_docs"].items()
@@ -141,7 +143,7 @@ def _subset(where: str, name: str, languages: tuple[str, ...], part: Mapping[str
 
 
 def _query(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a query with the text that mteb makes of it: what to look for, then how; of a conversation, all turns."""
+    """Return a query with mteb's text: the query, then its instruction; for a conversation, all turns."""
     text, instruction = row["text"], row.get("instruction")
     if isinstance(text, list):
         turns = (turn if isinstance(turn, str) else f"{turn['role']}: {turn['content']}" for turn in text)
@@ -155,7 +157,7 @@ def _query(row: Mapping[str, Any]) -> dict[str, Any]:
 def _languages(tags: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """Return canonical codes of each subset's languages, from mteb's tags such as ``deu-Latn``.
 
-    Tags always name a script; codes do so where a task has the language in several, or in another than the usual one.
+    Tags always have a script. Codes have one if a task has the language in several scripts, or in an unusual one.
     """
     codes = {tag: read_language(tag) for each in tags.values() for tag in each if not tag.endswith(_CODE)}
     scripts = Counter(code.partition("-")[0] for code in set(codes.values()))

@@ -1,11 +1,11 @@
-"""NTREX-128 -> a collection in English and 127 further languages and variants.
+"""Read NTREX-128: a collection in English and 127 further languages and variants.
 
 In: the publisher's folder. ``DOCUMENT_IDS.tsv`` names the document of each line, ``LANGUAGES.tsv`` the language codes,
 ``NTREX-128/newstest2019-src.eng.txt`` holds the English lines and ``newstest2019-ref.CODE.txt`` their translations.
 Source: Federmann, Kocmi & Xin 2022, https://aclanthology.org/2022.sumeval-1.4.
 
-Query: a document's first line, its headline. Passage: its other lines (``article``), or the next three (``lead``);
-they stay lines.
+Query: a document's first line, the headline. Passage: all other lines (``article``) or the next three (``lead``),
+joined by line breaks.
 """
 
 import re
@@ -33,14 +33,14 @@ SIMILAR = 0.7  # Jaccard index of the character trigrams of two headlines
 _FOLDER = "NTREX-128/newstest2019-"
 _ENGLISH = "eng"
 _FILE = re.compile(rf"{_FOLDER}(?:ref|src)\.(?P<code>[^.]+)\.txt")
-# Written in another script than the usual one that CLDR names, or CLDR names none.
+# Languages in another script than CLDR's usual one, or without one in CLDR.
 _SCRIPTS = {"shi": "shi-Arab", "mey": "mey-Arab"}
 _SHOWN = 3  # examples in a note
 
 
 @dataclass(frozen=True)
 class Document:
-    """The lines of one document: `start` up to `end`, counted from 0."""
+    """The lines of one document: from `start` to before `end`, counted from 0."""
 
     name: str
     start: int
@@ -48,9 +48,9 @@ class Document:
 
 
 def find_languages(names: Iterable[str]) -> dict[str, str]:
-    """Return the file of each language, by canonical code; files of other kinds are left out.
+    """Return the file of each language, by canonical code. Other files are ignored.
 
-    A code has a script or region where that is not the usual one, or where variants of a language differ in it.
+    A code has a script or region if it is not the usual one, or if variants of a language differ in it.
 
     >>> list(find_languages(f"NTREX-128/newstest2019-ref.{code}.txt" for code in ("zho-CN", "zho-TW", "tgk-Cyrl")))
     ['zh-Hans', 'zh-Hant', 'tg']
@@ -66,7 +66,7 @@ def canonical_codes(codes: Iterable[str]) -> dict[str, str]:
     Raises
     ------
     DataError
-        Two are of one language.
+        Two codes are of the same language.
     """
     tags = {code: Language.get(canonical_code(_SCRIPTS.get(code, code))) for code in codes}
     variants: dict[str, list[str]] = {}
@@ -76,7 +76,7 @@ def canonical_codes(codes: Iterable[str]) -> dict[str, str]:
     for lang in sorted(set(found.values())):
         same = [code for code in found if found[code] == lang]
         if len(same) > 1:
-            raise DataError(f"{' and '.join(same)} are codes of one language, {lang}.")
+            raise DataError(f"{' and '.join(same)} are codes of the same language, {lang}.")
     return found
 
 
@@ -102,27 +102,27 @@ def load_ntrex(
     Parameters
     ----------
     name
-        What the collection is called in errors and results.
+        Name of the collection in errors and results.
     folder
-        In the publisher's layout.
+        Folder in the publisher's layout.
     candidates
         A key of `CANDIDATES`.
     languages
         Restrict queries and pool to these, by canonical code; all by default.
     sha256
-        Path of each file below the folder -> pinned digest (hex); without it, any files in the layout are read.
+        Pinned digest (hex) by path of each file in the folder. Without it, any files in the layout are read.
 
     Returns
     -------
     Collection
-        The id of a query, and the question that translations share, is its document's. Ids of passages begin with
-        language and number of the document, as LAReQA's do with the article's.
+        The id of a query, and the question that translations share, is the document's id. Ids of passages begin with
+        the language and the number of the document.
 
     Raises
     ------
     DataError
-        A file is missing, damaged or not the published one, has another number of lines than there are in
-        ``DOCUMENT_IDS.tsv``, a language code is unknown or repeated, or a document's lines are not together.
+        A file is missing, damaged or differs from the published one, has another number of lines than
+        ``DOCUMENT_IDS.tsv``, a language code is unknown or repeated, or a document's lines are not contiguous.
     """
     files = _find_files(folder, sha256)
     for lang in languages:
@@ -161,8 +161,8 @@ def _find_files(folder: Path, sha256: Mapping[str, str] | None) -> dict[str, str
     found = {match["code"]: name for name in names if (match := _FILE.fullmatch(name))}
     unknown = sorted(found.keys() - listed)
     if unknown:
-        raise DataError(f"{folder / found[unknown[0]]}: {unknown[0]!r} is no language code of {LANGUAGES}.")
-    # The publisher lists two languages without publishing them; other lists are held to what they name.
+        raise DataError(f"{folder / found[unknown[0]]}: {unknown[0]!r} is not a language code in {LANGUAGES}.")
+    # The publisher lists two languages without files. In other lists, each language must have a file.
     missing = sorted({name for name in names if not (folder / name).is_file()})
     if sha256 is None:
         missing = [f"{_FOLDER}ref.{code}.txt" for code in sorted(listed - found.keys())]
@@ -186,10 +186,10 @@ def _read_codes(folder: Path) -> set[str]:
         except ValueError:
             valid = False
         if not valid:
-            raise DataError(f"{path}:{number}: {code!r} is no language code.")
+            raise DataError(f"{path}:{number}: {code!r} is not a language code.")
         if first.setdefault(code, number) != number:
             raise DataError(
-                f"{path}:{number}: the language code {code!r} is repeated; it is first on line {first[code]}."
+                f"{path}:{number}: the language code {code!r} is repeated; it first occurs on line {first[code]}."
             )
     canonical_codes(first)
     return set(first)
@@ -209,7 +209,7 @@ def _read_documents(lines: Sequence[str], path: Path) -> Iterator[Document]:
                 "document must be together."
             )
         if position - start < 2:
-            raise DataError(f"{path}:{start + 1}: document {name!r} has one line, a headline without an article.")
+            raise DataError(f"{path}:{start + 1}: document {name!r} has only one line, a headline without an article.")
         ends[name] = position
         yield Document(name, start, position)
 
@@ -226,7 +226,7 @@ def _check_lines(lines: list[str], documents: Sequence[Document], path: Path) ->
 def _build(
     texts: Mapping[str, Sequence[str]], documents: Sequence[Document], size: int | None
 ) -> tuple[list[tuple[str, str, str, str]], list[tuple[str, str, str]], list[tuple[str, int]]]:
-    """Return queries, passages, and the document and passage of each query; a part that is empty is left out."""
+    """Return queries, passages, and the document and passage of each query. Empty parts are left out."""
     queries: list[tuple[str, str, str, str]] = []
     passages: list[tuple[str, str, str]] = []
     answers: list[tuple[str, int]] = []
@@ -242,31 +242,31 @@ def _build(
 
 
 def _notes(texts: Mapping[str, Sequence[str]], documents: Sequence[Document], queries: int) -> Iterator[str]:
-    """Say what limits the figures, and what looks wrong in the files."""
+    """Yield notes on what limits the results, and what looks wrong in the files."""
     yield (
-        f"a language has only {len(documents)} questions, one for each document: intervals are wide, and cover small "
-        "differences between languages"
+        f"each language has only {len(documents)} questions, one per document, so intervals are wide and small "
+        "differences between languages cannot be detected"
     )
     close = [langs for langs in find_variants(list(texts)) if len(langs) > 1]
     if close:
-        yield f"variants of one language count as languages of their own: {'; '.join(map(', '.join, close))}"
+        yield f"variants of a language count as separate languages: {'; '.join(map(', '.join, close))}"
     empty = {lang: lines.count("") for lang, lines in texts.items() if "" in lines}
     if empty:
         shown = ", ".join(f"{lang} {count}" for lang, count in list(empty.items())[:_SHOWN])
-        yield f"{sum(empty.values()):,} lines are empty ({shown}); a passage is its other lines"
+        yield f"{sum(empty.values()):,} lines are empty ({shown}) and were left out of their passages"
     left_out = len(texts) * len(documents) - queries
     if left_out:
-        yield f"{left_out:,} documents of a language have an empty headline or article and take no part in it"
+        yield f"{left_out:,} documents have an empty headline or article in some language and were left out there"
     similar = find_similar(texts, documents)
     for (one, other), langs in list(similar.items())[:_SHOWN]:
         shown = ", ".join(langs[:_SHOWN]) + ("…" if langs[_SHOWN:] else "")
-        yield f"the headlines of {one} and {other} are nearly the same in {shown} ({len(langs)} in all)"
+        yield f"the headlines of {one} and {other} are nearly the same in {shown} ({len(langs)} in total)"
     if len(similar) > _SHOWN:
         yield f"nearly the same headline in some language: {len(similar) - _SHOWN:,} more pairs of documents"
 
 
 def find_variants(languages: Sequence[str]) -> list[list[str]]:
-    """Group codes by their language: what is close, such as ``en`` and ``en-GB``.
+    """Group codes by language, such as ``en`` and ``en-GB``.
 
     >>> find_variants(["de", "en", "en-GB"])
     [['de'], ['en', 'en-GB']]
@@ -278,7 +278,7 @@ def find_variants(languages: Sequence[str]) -> list[list[str]]:
 
 
 def find_similar(texts: Mapping[str, Sequence[str]], documents: Sequence[Document]) -> dict[tuple[str, str], list[str]]:
-    """Return pairs of documents with the same or nearly the same headline, and the languages in which they have.
+    """Return pairs of documents with the same or nearly the same headline, and the languages in which that is so.
 
     Two headlines are nearly the same if the Jaccard index of their character trigrams is at least `SIMILAR`; case and
     punctuation do not count.
@@ -297,7 +297,7 @@ def find_similar(texts: Mapping[str, Sequence[str]], documents: Sequence[Documen
 
 
 def _trigrams(headline: str) -> np.ndarray:
-    """Return the distinct trigrams of a headline as numbers, int64; one that is shorter is padded."""
+    """Return the distinct trigrams of a headline as int64 numbers. Shorter headlines are padded."""
     words = re.findall(r"\w+", headline.casefold())
     text = f" {' '.join(words)} ".ljust(3)
     codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32).astype(np.int64)

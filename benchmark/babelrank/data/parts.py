@@ -1,4 +1,4 @@
-"""Queries, judgements and passages of one collection, read together: all that is wrong is said at once."""
+"""Read the queries, qrels and passages of a collection, and report all errors at once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Parts:
-    """Tables as `read_queries` and `read_qrels` return them, and where the passages are; qrels may be None."""
+    """Tables from `read_queries` and `read_qrels`, and the source of the passages. The qrels may be None."""
 
     queries: pd.DataFrame
     qrels: pd.DataFrame | None
@@ -34,14 +34,14 @@ def read_parts(
     Parameters
     ----------
     queries, qrels, passages
-        Read or find one part each; without `qrels`, the collection has none.
+        Functions that read or find one part each. Without `qrels`, the collection has none.
     thorough
-        Read all passages, too, if another part is wrong.
+        Whether to read all passages even if another part is wrong.
 
     Raises
     ------
     DataError
-        A part is wrong; says it of all parts that are, a line each.
+        A part is wrong. The message has one line for each such part.
     """
     problems: list[str] = []
 

@@ -1,7 +1,7 @@
-"""Passages as a stream: blocks of ids, languages and texts, never all in memory.
+"""Stream passages in blocks of ids, languages and texts, never all in memory.
 
-In: files of records (JSON lines, packed or not, or Parquet), one after another. Out: blocks of any size, from any block
-on.
+In: files of records (JSON lines, compressed or not, or Parquet), one after another. Out: blocks of any size, starting
+at any block.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -16,23 +16,23 @@ from babelrank.data.language_facts import Spellings
 from babelrank.data.records import SPACE
 from babelrank.errors import DataError
 
-BLOCK = 1024  # passages: a block and what is made of it stay in the cache
+BLOCK = 1024  # passages; a block and its vectors fit into the processor's cache
 
 
 @dataclass(frozen=True)
 class PassageLayout:
-    """Which fields of a record make a passage.
+    """The fields of a record that make a passage.
 
-    Its text is ``title`` and ``text`` with a space between, without white space at the ends, as BEIR has it (Thakur et
-    al. 2021, arXiv 2104.08663); both may be missing or empty, but not absent from the record. Its language is
-    canonical, see `language_facts.canonical_code`.
+    The text is ``title`` and ``text`` joined by a space, stripped of white space at the ends, as in BEIR (Thakur et
+    al. 2021, arXiv 2104.08663). Both may be null or empty, but ``text`` must be a field. The language is canonical, see
+    `language_facts.canonical_code`.
 
     Attributes
     ----------
     ids
-        Fields that may hold the id, a string or an integer, which becomes one; the first that a file has is read.
+        Fields that may hold the id, a string or an integer. The first that a file has is read.
     language
-        Of all passages; None if each record says its own in ``lang``.
+        Language of all passages; None if each record has a ``lang``.
     """
 
     ids: tuple[str, ...]
@@ -40,11 +40,11 @@ class PassageLayout:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The fields that are read."""
+        """Names of the fields that are read."""
         return (*self.ids, "title", "text", *(() if self.language else ("lang",)))
 
     def __str__(self) -> str:
-        """Show a record, for errors."""
+        """Return the format of a record, for errors."""
         return show_record((self.ids[0], *self.columns[len(self.ids) :]))
 
 
@@ -55,9 +55,9 @@ class PassageBlock:
     Attributes
     ----------
     start
-        Position of the first in the stream, from 0.
+        Position of the first passage in the stream, from 0.
     ids, langs, texts
-        One per passage; a text may be empty.
+        One value per passage. A text may be empty.
     """
 
     start: int
@@ -69,25 +69,25 @@ class PassageBlock:
         return len(self.ids)
 
 
-_Passage = tuple[int, str, str, str]  # its line in the file, id, language, text: a class would cost a tenth of the rate
+_Passage = tuple[int, str, str, str]  # line in the file, id, language, text; a class would be a tenth slower
 
 
 @dataclass(frozen=True)
 class PassageSource:
-    """Passages in files; small, whatever they hold, and can be sent to another process or machine.
+    """Passages in files. The object is small, and can be sent to another process or machine.
 
     Attributes
     ----------
     files
-        In the order in which they are read; on the Hub, each is downloaded when it is reached.
+        Files in the order of reading. Files on the Hub are downloaded when they are reached.
     layout
-        Of their records.
+        Layout of their records.
     counts
-        Records of each file; empty if they were not counted yet, which makes a start in the middle slower.
+        Number of records in each file. If empty, starting in the middle is slower.
     repeats
-        Positions of records that repeat an earlier one, word for word, sorted; they are passed over.
+        Positions of records that are exact copies of an earlier one, sorted. They are skipped.
     spellings
-        Language codes as the files spell them, with the canonical ones; filled on reading.
+        Canonical language codes by their spelling in the files; filled while reading.
     """
 
     files: tuple[Records, ...]
@@ -97,7 +97,7 @@ class PassageSource:
     spellings: Spellings = field(default_factory=Spellings, compare=False)
 
     def count(self) -> int:
-        """Count the passages without parsing them, unless they were counted before."""
+        """Return the number of passages. They are counted without parsing if necessary."""
         return sum(self.counted().counts) - len(self.repeats)
 
     def counted(self) -> "PassageSource":
@@ -114,12 +114,12 @@ class PassageSource:
         size
             Passages per block; the last block may be smaller.
         first
-            The block to begin with: what is before it is not parsed.
+            Number of the first block. Earlier ones are not parsed.
 
         Raises
         ------
         DataError
-            A file cannot be read, is cut off, or holds what is no passage; names the file and the line.
+            A file cannot be read, is cut off, or has an invalid passage. The message names the file and the line.
         """
         start = first * size
         ids, langs, texts = [], [], []
@@ -150,7 +150,7 @@ class PassageSource:
         """Read passages from a position on."""
         if not self.repeats:
             return chain.from_iterable(passages for _, passages in self._records(start))
-        # A passage's record is one further on for each repeat before it.
+        # Each copy before a passage moves its record one further.
         behind = np.asarray(self.repeats, dtype=np.int64) - np.arange(len(self.repeats))
         start += int(np.searchsorted(behind, start, side="right"))
         repeats = frozenset(self.repeats)
@@ -158,7 +158,7 @@ class PassageSource:
         return (record for number, record in enumerate(records, start=start) if number not in repeats)
 
     def _records(self, start: int) -> Iterator[tuple[Records, Iterator[_Passage]]]:
-        """Read from a record on: files, and their passages."""
+        """Yield files and their passages, starting at a record."""
         for number, file in enumerate(self.files):
             if self.counts and self.counts[number] <= start:
                 start -= self.counts[number]
@@ -170,7 +170,7 @@ class PassageSource:
             start = 0
 
     def _read(self, file: Records, skip: int) -> Iterator[_Passage]:
-        """Make passages of a file's records; errors name the line."""
+        """Make passages from a file's records. Errors name the line."""
         language, spellings, name = self.layout.language, self.spellings, ""
         for place, record in file.records(skip, self.layout.columns):
             try:
@@ -182,8 +182,8 @@ class PassageSource:
                 if not isinstance(record, dict):
                     problem = f"a {type(record).__name__}"
                 elif not isinstance(record.get("title", ""), str | None):
-                    problem = f"the title should be a str, is {type(record['title']).__name__}"
-                raise DataError(f"{file.name}:{place}: {problem}, where a passage is {self.layout}.") from error
+                    problem = f"the title must be a str, got {type(record['title']).__name__}"
+                raise DataError(f"{file.name}:{place}: {problem}; expected {self.layout}.") from error
             yield passage
 
 
@@ -195,12 +195,12 @@ def _join(record: Any) -> str:
         text = ""
     joined = " ".join((title, text)) if title else text
     if type(joined) is not str:
-        raise TypeError(f"the text should be a str, is {type(joined).__name__}")
+        raise TypeError(f"the text must be a str, got {type(joined).__name__}")
     return joined.strip()
 
 
 def show_record(fields: Iterable[str]) -> str:
-    """Show a record with some fields, for errors."""
+    """Return the format of a record with some fields, for errors."""
     return "{" + ", ".join(f'"{name}": …' for name in fields) + "}"
 
 
@@ -210,20 +210,20 @@ def read_id(value: Any) -> str:
     Raises
     ------
     TypeError, ValueError
-        It is neither a string nor an integer, or it is empty.
+        The id is neither a string nor an integer, or it is empty.
     """
     if type(value) is not str:
         if type(value) is not int:
-            raise TypeError(f"an id should be a str or an int, is {value!r}")
+            raise TypeError(f"an id must be a str or an int, got {value!r}")
         return str(value)
     name = value.strip(SPACE)
     if not name:
-        raise ValueError("an empty id")
+        raise ValueError("empty id")
     return name
 
 
 def is_unicode(text: str) -> bool:
-    """Tell whether a text can be encoded; half of a surrogate pair cannot."""
+    """Return whether a text can be encoded as UTF-8. Half of a surrogate pair cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,6 +1,6 @@
 """The passages of a collection: in memory, or on disk as a stream.
 
-Both have the same order and the same positions; what reads blocks works on either.
+Both have the same order and positions, so code that reads blocks works with either.
 """
 
 from collections.abc import Collection, Iterator
@@ -25,19 +25,19 @@ class Passage:
 
 
 class PassageReader(Protocol):
-    """What reads passages in another process: it can be pickled, and is small if they are on disk."""
+    """A reader of passages for another process. It can be pickled, and is small if they are on disk."""
 
     def blocks(self, size: int = BLOCK, first: int = 0) -> Iterator[PassageBlock]:
-        """Read the passages in blocks of `size`, from block number `first` on."""
+        """Yield the passages in blocks of `size`, starting at block number `first`."""
 
 
 class Passages(PassageReader, Protocol):
-    """The passages of a collection, in a fixed order; their positions count from 0.
+    """The passages of a collection in a fixed order. Positions count from 0.
 
     Attributes
     ----------
     in_memory
-        Whether `frame` is there already, and reading costs nothing.
+        Whether `frame` is in memory, so reading is free.
     """
 
     in_memory: ClassVar[bool]
@@ -46,19 +46,19 @@ class Passages(PassageReader, Protocol):
 
     @property
     def lang_codes(self) -> np.ndarray:
-        """Place of each passage's language in the collection's `languages`: uint16, shape (passages,)."""
+        """Index of each passage's language in the collection's `languages`: uint16, shape (passages,)."""
 
     @property
     def characters(self) -> int:
-        """Characters of all texts together."""
+        """Total number of characters of all texts."""
 
     @property
     def spaced_id(self) -> str | None:
-        """An id with ASCII white space, which TREC's formats cannot hold; None if there is none."""
+        """An id with ASCII white space, which TREC formats do not allow; None if there is none."""
 
     @property
     def frame(self) -> pd.DataFrame:
-        """Columns ``lang``, ``id``, ``text``, one row per passage; reads all of them if they are on disk."""
+        """Columns ``lang``, ``id``, ``text``, one row per passage. Reads all passages if they are on disk."""
 
     @property
     def reader(self) -> PassageReader:
@@ -71,7 +71,7 @@ class Passages(PassageReader, Protocol):
         """Return the ids of passages by their positions."""
 
     def find(self, ids: Collection[str]) -> dict[str, Passage]:
-        """Return the passages with these ids; those that do not exist are left out."""
+        """Return the passages with these ids. Unknown ids are ignored."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ class MemoryPassages:
     frame
         Columns ``lang``, ``id``, ``text``; the index counts from 0.
     languages
-        Those of the collection.
+        Languages of the collection.
     """
 
     frame: pd.DataFrame

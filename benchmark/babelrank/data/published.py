@@ -1,4 +1,4 @@
-"""What the loaders of published files share: bytes, checksums, and fields of JSON."""
+"""Shared by the loaders of published files: reading, checksums, and fields of JSON."""
 
 import hashlib
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ def read_bytes(path: Path) -> bytes:
     Raises
     ------
     DataError
-        It cannot be read.
+        The file cannot be read.
     """
     try:
         return path.read_bytes()
@@ -28,7 +28,7 @@ def decode(raw: bytes, path: Path) -> str:
     Raises
     ------
     DataError
-        It is not UTF-8.
+        The file is not UTF-8.
     """
     try:
         return raw.decode("utf-8")
@@ -37,12 +37,12 @@ def decode(raw: bytes, path: Path) -> str:
 
 
 def split_lines(raw: bytes, path: Path) -> list[str]:
-    """Return the lines of a file, without the ends of lines; only LF or CRLF ends one.
+    """Return the lines of a file without their line ends, which must be LF or CRLF.
 
     Raises
     ------
     DataError
-        The file is not UTF-8, or ends its lines in more than one way: tools would then number its lines differently.
+        The file is not UTF-8, or mixes line ends, since other tools would then number its lines differently.
     """
     text = decode(raw, path)
     ends = {"CRLF": text.count("\r\n")}
@@ -55,18 +55,18 @@ def split_lines(raw: bytes, path: Path) -> list[str]:
 
 
 def check_digest(raw: bytes, path: Path, pinned: str | None) -> str:
-    """Return the SHA-256 of a file's content, in hex.
+    """Return the SHA-256 of a file's content (hex).
 
     Raises
     ------
     DataError
-        It is not the pinned one.
+        It differs from the pinned one.
     """
     digest = hashlib.sha256(raw).hexdigest()
     if pinned is not None and digest != pinned:
         raise DataError(
-            f"{path}: its SHA-256 is {digest}, the published file's is {pinned}: it was changed, and figures from it "
-            "would not be comparable. `babelrank data fetch` brings the published one."
+            f"{path}: its SHA-256 is {digest}, expected {pinned}. The file was changed, so its scores would not be "
+            "comparable. `babelrank data fetch` downloads the published file."
         )
     return digest
 
@@ -77,15 +77,15 @@ def combine_digests(digests: Iterator[tuple[str, str]]) -> str:
 
 
 def check_text(text: Any, where: str) -> str:
-    """Return `text` if it is one that an encoder can read.
+    """Return `text` if an encoder can read it.
 
     Raises
     ------
     DataError
-        It is no string, empty, or not valid Unicode.
+        The text is not a string, is empty, or is not valid Unicode.
     """
     if not isinstance(text, str):
-        raise DataError(f"{where} should be a str, is {type(text).__name__}.")
+        raise DataError(f"{where} must be a str, got {type(text).__name__}.")
     if not text.strip():
         raise DataError(f"{where}: an empty text.")
     try:
@@ -101,10 +101,10 @@ def field(mapping: Any, name: str, kind: type, location: str) -> Any:
     Raises
     ------
     DataError
-        It is missing, or not of its kind.
+        The field is missing or has the wrong type.
     """
     value = mapping.get(name) if isinstance(mapping, dict) else None
     if not isinstance(value, kind) or isinstance(value, bool):
         found = "missing" if value is None else type(value).__name__
-        raise DataError(f"{location}: {name!r} should be a {kind.__name__}, is {found}.")
+        raise DataError(f"{location}: {name!r} must be a {kind.__name__}, but is {found}.")
     return value

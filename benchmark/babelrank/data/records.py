@@ -1,7 +1,7 @@
-"""Files of records, read piece by piece: JSON lines, Parquet, and lines of columns; packed or not.
+"""Read files of records piece by piece: JSON lines, Parquet, and lines of columns, compressed or not.
 
-In: a file. Out: its records in order, each with its line (in Parquet: its row). At no time is more than
-a piece of the file in memory.
+In: a file. Out: its records in order, each with its line (in Parquet, its row). Only a piece of the file is in memory
+at a time.
 """
 
 import bz2
@@ -24,12 +24,18 @@ import numpy as np
 
 from babelrank.errors import DataError
 
-PACKED = ("", ".gz", ".bz2", ".xz", ".zst")  # suffixes; what a file is packed with is told by its first bytes
+PACKED = (
+    "",
+    ".gz",
+    ".bz2",
+    ".xz",
+    ".zst",
+)  # suffixes of compressed files; the compression itself is read from the first bytes
 SUFFIXES = (*(f".jsonl{packed}" for packed in PACKED), ".parquet")
-SPACE = " \t\n\v\f\r"  # what ids are split at: ASCII alone, as trec_eval does
+SPACE = " \t\n\v\f\r"  # separators of ids: ASCII only, as in trec_eval
 _BUFFER = 1 << 20  # bytes
 _ROWS = 1024  # of Parquet at once
-_LONGEST = 1 << 25  # bytes of a line; the longest books have a tenth of it
+_LONGEST = 1 << 25  # bytes of a line; the longest books have a tenth of that
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
 _BZIP2 = re.compile(rb"BZh[1-9]1AY&SY")
@@ -44,9 +50,9 @@ def read_records(path: Path, skip: int = 0, columns: tuple[str, ...] = ()) -> It
     Parameters
     ----------
     skip
-        Pass over so many records, without looking at what they hold.
+        Number of records to skip without parsing them.
     columns
-        What to read of Parquet, as far as it is there; all by default.
+        Columns to read from Parquet, if they exist; all by default.
 
     Raises
     ------
@@ -66,7 +72,7 @@ def count_records(path: Path) -> int:
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, str]]:
-    """Read a text file's lines that are not blank, with their numbers, from 1.
+    """Yield a text file's lines that are not blank, with their numbers, from 1.
 
     Raises
     ------
@@ -84,7 +90,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a file that is one JSON object; all numbers are floats, and no object in it may have a name twice.
+    """Read a file with one JSON object. All numbers become floats, and names in an object must be unique.
 
     Raises
     ------
@@ -104,7 +110,7 @@ def read_json(path: Path) -> dict[str, Any]:
             text = file.read().decode()
             content = json.loads(text, object_pairs_hook=unique, parse_int=float)
             if _SURROGATE.search(text):
-                json.dumps(content, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+                json.dumps(content, ensure_ascii=False).encode()  # half of a surrogate pair is not valid
         except (ValueError, RecursionError) as error:
             raise DataError(f"{path}: not JSON ({error}).") from error
     if not isinstance(content, dict):
@@ -113,14 +119,14 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_table(path: Path, needed: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
-    """Read rows of columns below a header, as spreadsheets write them: quoted cells, commas, semicolons or tabs.
+    """Read rows of columns with a header, as spreadsheets write them: quoted cells, commas, semicolons or tabs.
 
     Yields the last line of each row that is not blank, from 1, and its cells by column, in lower case.
 
     Parameters
     ----------
     needed
-        Columns that there must be.
+        Required columns.
 
     Raises
     ------
@@ -130,10 +136,10 @@ def read_table(path: Path, needed: Sequence[str] = ()) -> Iterator[tuple[int, di
     """
     line = 1
     with _lines(path) as raw:
-        lines = TextIOWrapper(raw, "utf-8", newline="")  # a line may end as on any system
+        lines = TextIOWrapper(raw, "utf-8", newline="")  # any system's line ends
         try:
             header = lines.readline()
-            if header.lower().startswith("sep="):  # Excel's own first line
+            if header.lower().startswith("sep="):  # first line of Excel's exports
                 header, line = lines.readline(), 2
             delimiter = max("\t;,", key=header.count)
             rows = csv.reader(chain([header], lines), delimiter=delimiter, strict=True)
@@ -169,7 +175,7 @@ def _read_json_lines(path: Path, skip: int) -> Iterator[tuple[int, Any]]:
                 if end < len(line) - 1 and not line[end:].isspace():
                     raise ValueError(f"more follows after column {end}")
                 if "\\u" in line and _SURROGATE.search(line):
-                    json.dumps(record, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+                    json.dumps(record, ensure_ascii=False).encode()  # half of a surrogate pair is not valid
             except UnicodeError as error:
                 raise DataError(f"{path}:{number}: not valid Unicode ({error}).") from error
             except (ValueError, RecursionError) as error:
@@ -180,7 +186,7 @@ def _read_json_lines(path: Path, skip: int) -> Iterator[tuple[int, Any]]:
 
 
 def _numbered(path: Path, file: Any) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines with their numbers, from 1; refuse one that is so long that it could fill the memory."""
+    """Yield the lines with their numbers, from 1. Refuse lines so long that they could fill the memory."""
     for number, line in enumerate(iter(partial(file.readline, _LONGEST + 1), b""), start=1):
         if len(line) > _LONGEST:
             raise DataError(f"{path}:{number}: longer than {_LONGEST >> 20} MiB; a record must be shorter.")
@@ -189,7 +195,7 @@ def _numbered(path: Path, file: Any) -> Iterator[tuple[int, bytes]]:
 
 @contextmanager
 def _lines(path: Path) -> Iterator[Any]:
-    """Open a file, unpacked, behind its byte-order mark if it has one."""
+    """Open a file, decompress it, and skip a byte-order mark."""
     start = b""
     try:
         with BufferedReader(path.open("rb", 0), _BUFFER) as packed:
@@ -200,7 +206,7 @@ def _lines(path: Path) -> Iterator[Any]:
                 file.read(len(_BOM))
             yield file
     except EOFError as error:
-        raise DataError(f"{path}: cut off{_whole_up_to(path, start)}. Get it again.") from error
+        raise DataError(f"{path}: cut off{_whole_up_to(path, start)}. Download it again.") from error
     except (gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{path}: damaged ({error}){_whole_up_to(path, start)}.") from error
     except OSError as error:
@@ -208,7 +214,7 @@ def _lines(path: Path) -> Iterator[Any]:
 
 
 def _unpack(file: Any, start: bytes) -> Any:
-    """Return what unpacks a file, by its first bytes: gzip, bzip2, xz or Zstandard; None if it is not packed."""
+    """Return a decompressor by the file's first bytes: gzip, bzip2, xz or Zstandard; None if not compressed."""
     if start.startswith(_GZIP):
         return gzip.GzipFile(fileobj=file)
     if _BZIP2.match(start):
@@ -223,18 +229,18 @@ def _unpack(file: Any, start: bytes) -> Any:
 
 
 def _whole_up_to(path: Path, start: bytes) -> str:
-    """Say how far a damaged file is whole, where that is known."""
-    return f"; it is whole up to line {_whole_lines(path):,}" if start.startswith(_GZIP) else ""
+    """Return up to which line a damaged file is intact, if that is known."""
+    return f"; it is intact up to line {_whole_lines(path):,}" if start.startswith(_GZIP) else ""
 
 
 def _whole_lines(path: Path) -> int:
-    """Count the lines that a damaged gzip still gives."""
+    """Count the lines that can be read from a damaged gzip file."""
     found, unpacker = 0, zlib.decompressobj(zlib.MAX_WBITS | 16)
     with path.open("rb") as packed:
         while piece := packed.read(1 << 16):
             try:
                 found += unpacker.decompress(piece).count(b"\n")
-                while unpacker.eof and (rest := unpacker.unused_data):  # gzip files may be put one behind another
+                while unpacker.eof and (rest := unpacker.unused_data):  # gzip files may be concatenated
                     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
                     found += unpacker.decompress(rest).count(b"\n")
             except zlib.error:
@@ -247,7 +253,7 @@ def _read_parquet(path: Path, skip: int, columns: tuple[str, ...]) -> Iterator[t
         wanted = [name for name in table.schema_arrow.names if not columns or name in columns]
         sizes = [table.metadata.row_group(i).num_rows for i in range(table.num_row_groups)]
         ends = np.cumsum(sizes)
-        first = int(np.searchsorted(ends, skip, side="right"))  # the first group that is not skipped whole
+        first = int(np.searchsorted(ends, skip, side="right"))  # the first group that is not skipped completely
         row = int(ends[first - 1]) if first else 0
         for batch in table.iter_batches(_ROWS, row_groups=range(first, len(sizes)), columns=wanted):
             rows = batch.slice(max(0, skip - row)).to_pylist()
@@ -264,4 +270,4 @@ def _parquet(path: Path) -> Iterator[Any]:
         with pq.ParquetFile(path, page_checksum_verification=True) as table:
             yield table
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: no readable Parquet ({error}).") from error
+        raise DataError(f"{path}: not readable as Parquet ({error}).") from error

@@ -1,4 +1,4 @@
-"""What names a collection: one grammar for all sources.
+"""The grammar of specifications, which name collections of all sources.
 
 See `GRAMMAR`.
 """
@@ -24,7 +24,7 @@ PUBLISHED = "published"
 HUB = "hf"
 MTEB = "mteb"
 IR_DATASETS = "ir_datasets"
-# By source: the grammar, what it names, and an example.
+# Grammar, description and example of each source.
 GRAMMAR = MappingProxyType(
     {
         PUBLISHED: (
@@ -32,32 +32,36 @@ GRAMMAR = MappingProxyType(
             "published collections and the sample",
             "xquad-r:paragraph:de,en, ntrex:lead, afriqa:ha,yo@human",
         ),
-        "miracl": ("miracl:[DIR:]LANG[,LANG…]", "MIRACL, each language a collection of its own", "miracl:sw,te"),
+        "miracl": ("miracl:[DIR:]LANG[,LANG…]", "MIRACL, one collection per language", "miracl:sw,te"),
         BEIR: (
             "beir:NAME_OR_DIR[:SPLIT][@LANG]",
-            "BEIR's layout, one language: a folder, or a data set on the Hub",
+            "a folder or Hub data set in BEIR's layout, one language",
             "beir:scifact, beir:germanquad:test@de",
         ),
         HUB: (
             "hf:ORG/NAME_OR_DIR[:SUBSET,SUBSET…][:SPLIT][@LANG]",
-            "MTEB's layout, several languages in one pool: a data set on the Hub, or a folder",
+            "a folder or Hub data set in MTEB's layout, several languages in one pool",
             "hf:mteb/XQuADRetrieval:de,en:validation",
         ),
         MTEB: (
             "mteb:TASK[:SUBSET,SUBSET…][:SPLIT]",
-            "a retrieval task of mteb, its languages in one pool; needs babelrank[mteb]",
+            "a retrieval task of mteb, all languages in one pool; needs babelrank[mteb]",
             "mteb:BelebeleRetrieval, mteb:MLQARetrieval:deu-deu,deu-eng",
         ),
         IR_DATASETS: (
             "ir_datasets:ID[,ID…][@LANG]",
-            "data sets of ir_datasets, several in one pool; needs babelrank[ir-datasets]",
+            "one or more data sets of ir_datasets in one pool; needs babelrank[ir-datasets]",
             "ir_datasets:mmarco/de/dev/small,mmarco/fr/dev/small",
         ),
-        "local": ("local:DIR[@VARIANT] or local:FILE.csv[@VARIANT]", "your own", "local:my-collection, local:faq.csv"),
+        "local": (
+            "local:DIR[@VARIANT] or local:FILE.csv[@VARIANT]",
+            "your own data",
+            "local:my-collection, local:faq.csv",
+        ),
     }
 )
 _OLD_NAMES = {"mine": "local"}
-# By layout: how files of languages are found among the paths of a collection's files.
+# By layout: the function that finds the files of languages among a collection's paths.
 _FIND_LANGUAGES: Mapping[str, Callable[[Iterable[str]], dict[str, str]]] = {
     LAREQA: lareqa.find_languages,
     "ntrex": ntrex.find_languages,
@@ -71,25 +75,24 @@ _LANGUAGE = re.compile(r"@([A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*)$")
 
 @dataclass(frozen=True)
 class Spec:
-    """A specification, read.
+    """A parsed specification.
 
     Attributes
     ----------
     source
-        A key of `GRAMMAR`; of a published collection its layout.
+        Key of `GRAMMAR`; for published collections, the layout.
     place
-        Name in the catalog, on the Hub or in mteb, or a folder; empty for ir_datasets, and for MIRACL from wherever it
-        is.
+        Name in the catalog, on the Hub or in mteb, or a folder. Empty for ir_datasets, and for MIRACL without a folder.
     candidates
-        What a passage is, see `catalog.Source`; of published collections only.
+        Kind of candidates of published collections, see `catalog.Source`.
     languages
-        Those that are chosen; empty for all.
+        Chosen languages; empty for all.
     split
-        Of the judgements; empty for the usual one, see `default_split`.
+        Split of the qrels; empty for the default, see `default_split`.
     subsets
-        Of MTEB's layout and tasks, names of those that are chosen, empty for all; of ir_datasets, ids.
+        Chosen subsets of MTEB's layout and tasks, empty for all; for ir_datasets, ids.
     variant
-        Of the queries, see `variants`; empty for the original ones.
+        Variant of the queries, see `variants`; empty for the originals.
     """
 
     source: str
@@ -126,7 +129,7 @@ def default_split(name: str) -> str:
 
 
 def parse_spec(text: str) -> Spec:
-    """Read the specification of one collection.
+    """Parse the specification of one collection.
 
     >>> str(parse_spec("mlqa-r:sentence:en,de"))
     'mlqa-r:de,en'
@@ -134,7 +137,8 @@ def parse_spec(text: str) -> Spec:
     Raises
     ------
     DataError
-        It is malformed, of no known source, or names several collections; says what is valid.
+        The specification is malformed, has an unknown source, or names several collections. The message says what is
+        valid.
     """
     specs = parse_specs([text])
     if len(specs) > 1:
@@ -143,7 +147,7 @@ def parse_spec(text: str) -> Spec:
 
 
 def parse_specs(texts: Iterable[str]) -> list[Spec]:
-    """Read several specifications; each language of MIRACL is a collection of its own.
+    """Parse several specifications. Each language of MIRACL is a separate collection.
 
     >>> [str(spec) for spec in parse_specs(["miracl:sw,te", "sample:en"])]
     ['miracl:sw', 'miracl:te', 'sample:en']
@@ -151,7 +155,7 @@ def parse_specs(texts: Iterable[str]) -> list[Spec]:
     Raises
     ------
     DataError
-        As `parse_spec`.
+        As for `parse_spec`.
     """
     return [spec for text in texts for spec in _parse(text)]
 
@@ -168,7 +172,7 @@ def source_of_name(name: str) -> str:
 
 
 def known_languages(source: Source) -> dict[str, str]:
-    """Return the languages that a collection has, each with its file's path below the collection's folder."""
+    """Return the languages of a collection, each with its file's path relative to the collection's folder."""
     files = source.sha256 or local_files(source, source_folder(source))
     return _FIND_LANGUAGES[source.layout](files)
 
@@ -251,7 +255,7 @@ def _parse_subsets(source: str, rest: str) -> Spec:
 
 
 def _take_language(text: str) -> tuple[str, tuple[str, ...]]:
-    """Take ``@LANG`` off the end."""
+    """Split ``@LANG`` off the end."""
     found = _LANGUAGE.search(text)
     return (text[: found.start()], (canonical_code(found[1]),)) if found else (text, ())
 

@@ -1,12 +1,11 @@
-"""Subsets of one test collection, by language or by pair of languages -> one collection with a pool of all languages.
+"""Combine subsets of a data set, by language or pair of languages, into one collection with a pool of all languages.
 
-In: queries, judgements and passages of each subset, as MTEB has them (Enevoldsen et al. 2025, arXiv 2502.13595): each
-with ids of its own, and the texts of a language again in each of its pairs. Out: a `Collection` that has each text
-once.
+In: queries, qrels and passages of each subset in MTEB's layout (Enevoldsen et al. 2025, arXiv 2502.13595). Subsets have
+separate ids, and the texts of a language occur in each of its pairs. Out: a `Collection` with each text once.
 
-Queries are the same if language, id and text are. Passages are the same if language and text are, whatever their ids;
-a text that a subset has twice stays two passages. Where an id has two texts, ids get the language, or the name of the
-subset, before them.
+Queries are the same if their language, id and text are equal. Passages are the same if their language and text are
+equal, whatever their ids. A text that occurs twice in one subset stays two passages. If an id has two texts, ids are
+prefixed with the language or the name of the subset.
 """
 
 import unicodedata
@@ -27,27 +26,27 @@ from babelrank.data.passages import PassageBlock, PassageLayout, PassageSource
 from babelrank.errors import DataError
 
 _IDS = ("_id", "id")
-_SAMPLE = 1000  # texts from which a script is told
-_CLEAR = 0.1  # of 2: by how much one order of two languages must fit better than the other
-_MIXED = 0.3  # of passages: more in the queries' language are no chance
+_SAMPLE = 1000  # texts from which the script is detected
+_CLEAR = 0.1  # of 2: minimum margin by which one order of two languages must fit better
+_MIXED = 0.3  # of passages: if more are in the queries' language, the subset is mixed
 _CJK = {"Hans": ("CJK",), "Hant": ("CJK",), "Jpan": ("CJK", "HIRAGANA", "KATAKANA"), "Kore": ("HANGUL",)}
 
 
 @dataclass(frozen=True)
 class Subset:
-    """A part of a collection with queries, judgements and passages of its own.
+    """A part of a data set with separate queries, qrels and passages.
 
     Attributes
     ----------
     name
-        What the collection calls it.
+        Name of the subset.
     languages
-        Canonical code of all texts; or two, those of queries and passages.
+        Canonical code of all texts, or two codes, for queries and passages.
     find
-        Returns a part: ``queries`` are records with ``_id`` or ``id``, and ``text``; ``qrels`` lines or records with
-        ``query-id``, ``corpus-id`` and ``score``; ``corpus`` records as ``queries``, with ``title`` if there is one.
+        Returns a part: ``queries`` are records with ``_id`` or ``id``, and ``text``; ``qrels`` are lines or records
+        with ``query-id``, ``corpus-id`` and ``score``; ``corpus`` has records like queries, maybe with ``title``.
     is_ordered
-        Whether the first of two languages is that of the queries; else texts tell.
+        Whether the first of two languages is that of the queries. If not, the order is detected from the texts.
     """
 
     name: str
@@ -58,7 +57,7 @@ class Subset:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """What was read of a subset: texts by id, and qrels as `read_qrels` returns them."""
+    """The content of a subset: texts by id, and qrels as `read_qrels` returns them."""
 
     name: str
     languages: tuple[str, ...]
@@ -85,28 +84,28 @@ def pool_subsets(
     notes: Iterable[str] = (),
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Collection:
-    """Make one collection of subsets. The passages of a single subset stay on disk; those of several are in memory.
+    """Make one collection from subsets. The passages of a single subset stay on disk; those of several are in memory.
 
     Parameters
     ----------
     title, source
         See `Collection.name` and `Collection.source`.
     leave_out_self
-        Whether the passage that has a query's id is left out of its results.
+        Whether to leave out of a query's results the passage that has its id.
     notes
-        What readers said.
+        Notes of the readers.
     on_progress
         Called now and then with the number of passages read.
 
     Raises
     ------
     DataError
-        A subset cannot be read, an id has two texts in one subset, it is not clear which of two languages the passages
-        are in, or nothing is left; see `assemble`.
+        A subset cannot be read, an id has two texts in one subset, it is unclear which of two languages the passages
+        are in, or no query is left; see `assemble`.
     """
     said = list(notes)
     if any(UNKNOWN_LANGUAGE in subset.languages for subset in subsets):
-        said.append(f"its language is not known; name it, as in {title}@de")
+        said.append(f"its language is unknown; name it, as in {title}@de")
     if len(subsets) == 1:
         (subset,) = subsets
         parts = _read(subset, said.append)
@@ -133,7 +132,7 @@ def pool_subsets(
 
 
 def _read(subset: Subset, note: Callable[[str], None]) -> Parts:
-    """Read a subset, with the first of its languages for all texts."""
+    """Read a subset. All texts get the first of its languages."""
     lang = subset.languages[0]
     return read_parts(
         lambda: read_queries(subset.find("queries"), _IDS, lang, note=note),
@@ -156,9 +155,9 @@ def _hold(subset: Subset, parts: Parts, blocks: Iterable[PassageBlock]) -> _Part
 
 
 def _ordered(title: str, parts: Iterable[_Part]) -> Iterator[tuple[_Part, _Order]]:
-    """Find out which of two languages is that of the queries: those of one language first, as they help with others.
+    """Detect which of two languages the queries are in. Subsets of one language come first, as they help with others.
 
-    MTEB does not say: MLQARetrieval names the passages' language first, CUREv1 that of the queries.
+    MTEB has no rule: MLQARetrieval names the passages' language first, CUREv1 that of the queries.
     """
     known: dict[tuple[str, str], set[int]] = defaultdict(set)  # hashes of texts by side and language
 
@@ -171,8 +170,8 @@ def _ordered(title: str, parts: Iterable[_Part]) -> Iterator[tuple[_Part, _Order
         part, order = next(((part, order) for part, order in found if order), (waiting[0], None))
         if order is None:
             raise DataError(
-                f"{title}: subset {part.name} has texts in {' and '.join(part.languages)}, and nothing tells which of "
-                "them are the passages. Choose other subsets."
+                f"{title}: subset {part.name} has texts in {' and '.join(part.languages)}, and it is unclear in "
+                "which of them the passages are. Choose other subsets."
             )
         if order.queries != order.passages and is_known("passages", order.queries, part.passages) > _MIXED:
             raise DataError(f"{title}: subset {part.name} mixes passages in {' and '.join(part.languages)}.")
@@ -183,7 +182,7 @@ def _ordered(title: str, parts: Iterable[_Part]) -> Iterator[tuple[_Part, _Order
 
 
 def _order_of(part: _Part, share: Callable[[str, str, Mapping[str, str]], float]) -> _Order | None:
-    """Return the order of languages for which clearly more texts are as they should be; None if neither is."""
+    """Return the order of languages that fits clearly more texts; None if neither does."""
     first, last = part.languages[0], part.languages[-1]
     if first == last or part.is_ordered:
         return _Order(first, last)
@@ -197,7 +196,7 @@ def _order_of(part: _Part, share: Callable[[str, str, Mapping[str, str]], float]
 
 
 def _is_in_script(_side: str, lang: str, texts: Mapping[str, str]) -> float:
-    """Return the share of letters that are of a language's script."""
+    """Return the share of letters in a language's script."""
     script = Language.get(lang).maximize().script or "Latn"
     names = _CJK.get(script) or (Language.make(script=script).script_name().split()[0].upper(),)
     sample = (text[:_SAMPLE] for text in islice(texts.values(), _SAMPLE))
@@ -209,13 +208,13 @@ def _is_in_script(_side: str, lang: str, texts: Mapping[str, str]) -> float:
 
 
 class _Side:
-    """Queries, or passages, of all subsets: each text once."""
+    """Queries or passages of all subsets, each text once."""
 
     def __init__(self, *, by_text: bool) -> None:
         self._by_text = by_text
         self._rows: dict[tuple[str, str, object], int] = {}
         self._texts: list[tuple[str, str, str, str]] = []  # language, subset, id, text
-        self.sizes: dict[str, list[int]] = defaultdict(list)  # of what each subset has, by language
+        self.sizes: dict[str, list[int]] = defaultdict(list)  # number of texts of each subset, by language
 
     def add(self, subset: str, lang: str, texts: Mapping[str, str]) -> dict[str, int]:
         """Return the row of each text by its id in the subset."""
@@ -236,7 +235,7 @@ class _Side:
 
     @property
     def level(self) -> int:
-        """What ids need before them to be unique: nothing, the language, or the subset."""
+        """Prefix that makes ids unique: none, the language, or the subset."""
         return next((level for level in (0, 1) if len(set(self._ids(level))) == len(self._texts)), 2)
 
     def _ids(self, level: int) -> list[str]:
@@ -245,7 +244,7 @@ class _Side:
     def frame(self, level: int) -> pd.DataFrame:
         """Return a table with ``lang``, ``id``, ``question`` and ``text``.
 
-        Translations share a question if they share an id; ids that are not unique in a language tell nothing.
+        Translations share a question if they share an id. Ids that are not unique in a language are not used for this.
         """
         ids = self._ids(level)
         rows = [
@@ -258,7 +257,7 @@ class _Side:
 def _merge(
     parts: Sequence[tuple[_Part, _Order]], *, same_ids: bool
 ) -> tuple[tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame], list[str]]:
-    """Return queries, passages and qrels of all subsets, and notes; `same_ids`: an id in both means something."""
+    """Return queries, passages and qrels of all subsets, and notes. `same_ids`: equal ids of both have a meaning."""
     queries, passages = _Side(by_text=False), _Side(by_text=True)
     rows = [
         (queries.add(part.name, order.queries, part.queries), passages.add(part.name, order.passages, part.passages))
@@ -284,24 +283,26 @@ def _merge(
     relevant = qrels[qrels["grade"] > 0]
     languages = relevant["passage_id"].map(tables[1].set_index("id")["lang"])
     if (languages.groupby(relevant["query_id"]).nunique() < len(passages.counts)).any():
-        notes.append("judgements are of some languages only: in the pool of all, an answer in another is not relevant")
+        notes.append(
+            "qrels do not cover all pairs of languages: in the pool, answers in other languages are not relevant"
+        )
     if conflicts := len(judged.drop_duplicates()) - len(qrels):
-        notes.append(f"{conflicts:,} judgements have another grade in another subset; the highest counts")
+        notes.append(f"{conflicts:,} judgements have different grades in different subsets; the highest counts")
     return (*tables, qrels), notes
 
 
 def _rename(names: pd.Series, subset: str, rows: Mapping[str, int], ids: Sequence[str]) -> list[str]:
-    """Return the ids that a subset's have in the collection; what the subset lacks is missing there, too."""
+    """Return the collection's ids for those of a subset. Passages that the subset lacks stay missing."""
     return [ids[rows[name]] if name in rows else f"{subset}/{name}" for name in names]
 
 
 def _notes(passages: _Side, levels: Sequence[int]) -> Iterator[str]:
     repeated = sum(map(sum, passages.sizes.values())) - passages.counts.total()
     if repeated:
-        yield f"{repeated:,} passages are in several subsets, word for word; each counts once"
+        yield f"{repeated:,} passages occur in several subsets; each counts once"
     for kind, level in zip(("queries", "passages"), levels, strict=True):
         if level:
-            yield f"ids of {kind} have the {('language', 'subset')[level - 1]} before them, as one id has several texts"
+            yield f"ids of {kind} are prefixed with the {('language', 'subset')[level - 1]}, as an id has several texts"
     wider = [lang for lang, sizes in sorted(passages.sizes.items()) if passages.counts[lang] > max(sizes)]
     if wider:
-        yield f"the pool of {', '.join(wider)} is wider than in any subset: it has the passages of all of them"
+        yield f"the pool of {', '.join(wider)} is larger than in any subset: it has the passages of all subsets"

@@ -1,4 +1,4 @@
-"""One pass over all passages: what must be known of them before work begins."""
+"""One pass over all passages that checks them and collects counts, languages and a digest."""
 
 import hashlib
 import re
@@ -21,28 +21,28 @@ _SPACE = re.compile(f"[{SPACE}]")
 
 @dataclass(frozen=True)
 class Survey:
-    """What one pass over all passages tells.
+    """The result of one pass over all passages.
 
     Attributes
     ----------
     counts
-        Records of each file.
+        Number of records in each file.
     repeats
-        Positions of records that repeat an earlier one, word for word; they are no passages.
+        Positions of records that are exact copies of an earlier one; they do not count as passages.
     pool_sizes
-        Passages by language; languages sorted.
+        Number of passages by language, sorted by language.
     lang_codes
-        uint16, shape (passages,): place of each passage's language in `pool_sizes`; empty if all have the same.
+        Index of each passage's language in `pool_sizes`: uint16, shape (passages,); empty if there is one language.
     characters
-        Of all texts together.
+        Total number of characters of all texts.
     without_text
-        How many have an empty text.
+        Number of passages with an empty text.
     found
         Position and language of the passages that were looked for, by id.
     spaced_id
         An id with ASCII white space, which TREC's formats cannot hold; None if there is none.
     sha256
-        Digest of ids, languages and texts in their order: the same from whatever files they were read.
+        Digest of ids, languages and texts in order, independent of how files divide them.
     """
 
     counts: tuple[int, ...]
@@ -64,7 +64,7 @@ class Survey:
 def survey(
     source: PassageSource, wanted: Set[str] = frozenset(), *, on_progress: Callable[[int], None] = lambda _: None
 ) -> Survey:
-    """Read all passages once; keep eight bytes of each (ten if languages are mixed), and the ids that are wanted.
+    """Read all passages once. Keep eight bytes per passage (ten if there are several languages) and the wanted ids.
 
     Parameters
     ----------
@@ -76,8 +76,8 @@ def survey(
     Raises
     ------
     DataError
-        As `PassageSource.blocks` does; an id is used for two passages (names both lines); there is no passage,
-        or none has a text.
+        As for `PassageSource.blocks`; or an id is used for two passages (the message names both lines), or there are
+        no passages or none with a text.
     """
     seen = _Seen()
     counts = []
@@ -99,7 +99,7 @@ def survey(
 
 
 def survey_block(block: PassageBlock, wanted: Set[str] = frozenset()) -> Survey:
-    """Return what `survey` does, of passages in memory with unique ids."""
+    """Return the same as `survey`, for passages in memory with unique ids."""
     seen = _Seen()
     seen.add(block, wanted)
     return seen.survey((len(block),))
@@ -107,7 +107,7 @@ def survey_block(block: PassageBlock, wanted: Set[str] = frozenset()) -> Survey:
 
 @dataclass
 class _Seen:
-    """What a survey gathers."""
+    """The state of a survey."""
 
     count: int = 0
     characters: int = 0
@@ -116,17 +116,17 @@ class _Seen:
     found: dict[str, tuple[int, str]] = field(default_factory=dict)
     spaced_id: str | None = None
     id_hashes: "array[int]" = field(default_factory=lambda: array("q"))
-    _langs: dict[str, int] = field(default_factory=dict)  # by language, in the order in which they were met
+    _langs: dict[str, int] = field(default_factory=dict)  # by language, in order of first occurrence
     _codes: "array[int]" = field(default_factory=lambda: array("H"))
     _digests: tuple[Any, ...] = field(default_factory=lambda: tuple(hashlib.sha256() for _ in range(3)))
 
     def add(self, block: PassageBlock, wanted: Set[str]) -> None:
-        """Take the next passages."""
+        """Add the next passages."""
         self.count += len(block)
         self.without_text += block.texts.count("")
         self.languages.update(block.langs)
         self._add_codes(block.langs)
-        if not wanted.isdisjoint(block.ids):  # most blocks hold nothing that is wanted
+        if not wanted.isdisjoint(block.ids):  # most blocks have no wanted id
             self.found.update(
                 (name, (block.start + i, block.langs[i])) for i, name in enumerate(block.ids) if name in wanted
             )
@@ -140,7 +140,7 @@ class _Seen:
             digest.update(_SEPARATOR)
 
     def survey(self, counts: tuple[int, ...], repeats: tuple[int, ...] = ()) -> Survey:
-        """Return what was gathered from files of so many records."""
+        """Return the survey of files with these numbers of records."""
         return Survey(
             counts=counts,
             repeats=repeats,
@@ -154,14 +154,14 @@ class _Seen:
         )
 
     def _lang_codes(self) -> np.ndarray:
-        """Return the place of each passage's language among the sorted ones; empty if there is one language."""
+        """Return the index of each passage's language among the sorted ones; empty if there is one language."""
         place = {lang: number for number, lang in enumerate(sorted(self._langs))}
         codes: np.ndarray = np.array([place[lang] for lang in self._langs], dtype=np.uint16)
         own: np.ndarray = codes[np.asarray(self._codes)]
         return own
 
     def _add_codes(self, langs: list[str]) -> None:
-        """Keep languages once there are several."""
+        """Store languages once there are several."""
         for lang in dict.fromkeys(langs):
             self._langs.setdefault(lang, len(self._langs))
         if len(self._langs) > 1:
@@ -170,19 +170,19 @@ class _Seen:
             self._codes.extend(map(self._langs.__getitem__, langs))
 
     def _digest(self) -> str:
-        """Return the digest of all that was added, however it was cut into blocks."""
+        """Return the digest of all passages, independent of how blocks divide them."""
         return hashlib.sha256(b"".join(digest.digest() for digest in self._digests)).hexdigest()
 
 
 def _find_repeats(source: PassageSource, id_hashes: "array[int]") -> tuple[int, ...]:
-    """Return the positions of records that repeat an earlier one; sorts the hashes.
+    """Return the positions of records that are exact copies of an earlier one; sorts the hashes.
 
-    Equal hashes are only a hint, and the ids are then looked at.
+    If hashes are equal, the ids are compared, too.
 
     Raises
     ------
     DataError
-        An id is used for passages of other languages or texts.
+        An id is used for passages with different languages or texts.
     """
     hashes = np.frombuffer(id_hashes, dtype=np.int64)
     hashes.sort()

@@ -1,6 +1,6 @@
-"""A table of questions and answers -> a collection in several languages.
+"""Load a table of questions and answers as a collection.
 
-In: a file of comma- or tab-separated columns with a header, as spreadsheets write them.
+In: a file with comma- or tab-separated columns and a header, as spreadsheets write it.
 
 ========= ==================================================================================
 column    holds
@@ -8,8 +8,8 @@ column    holds
 question  the query; empty in rows that only add a passage to the pool
 answer    the passage that answers it
 language  code of both
-id        what translations share (optional): each question is answered by all answers of its id
-variant   of another version of the question of that id and language (optional), which needs no answer; see `variants`
+id        id that translations share (optional); all answers with the id are relevant to its questions
+variant   name of another version of the question with this id and language (optional; no answer); see `variants`
 ========= ==================================================================================
 """
 
@@ -29,13 +29,13 @@ _COLUMNS = ("question", "answer", "language")
 
 
 def load_table(path: Path) -> Collection:
-    """Load a table; the collection has the file's name.
+    """Load a table. The collection is named after the file.
 
     Raises
     ------
     DataError
-        The file cannot be read, a column is missing, a row lacks an answer or a language, or two rows give one id two
-        questions in one language; names the line.
+        The file cannot be read, a column is missing, a row lacks an answer or a language, or an id has two questions in
+        one language. The message names the line.
     """
     queries: dict[tuple[str, str, str], tuple[int, str]] = {}  # by id, language and variant
     passages: list[tuple[str, str, str, str]] = []
@@ -60,7 +60,7 @@ def load_table(path: Path) -> Collection:
             if before != question:
                 raise DataError(f"{path}:{line}: id {name!r} has another question in {lang} on line {first}.")
     if not queries:
-        raise DataError(f"{path}: holds no questions.")
+        raise DataError(f"{path}: has no questions.")
     asked = [(f"{name}/{lang}", lang, text, name, variant) for (name, lang, variant), (_, text) in queries.items()]
     columns = ["id", "lang", "text", "question", "variant"]
     query_table, versions = split_versions(pd.DataFrame(asked, columns=columns))

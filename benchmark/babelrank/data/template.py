@@ -1,4 +1,4 @@
-"""A small collection in the layout of a user's own, with what each file means, to start from."""
+"""A small collection in the layout of ``local:``, as a template, with a README that explains each file."""
 
 import json
 from pathlib import Path
@@ -24,26 +24,26 @@ _README = """# Your collection
 
 Replace the examples in these three files, then run `babelrank data check local:{folder}`.
 
-- `queries.jsonl`, one query per line: `id`; `lang`, a code such as `de` or `zh-Hant`; `text`; and `question`, which
-  translations of one another share (leave it out if there are none). Another version of a query, such as a translation
-  by a machine, has its `lang` and `question`, and a `variant` such as `machine`.
+- `queries.jsonl`, one query per line: `id`; `lang`, a code such as `de` or `zh-Hant`; `text`; and `question`, an id
+  that translations share (leave it out if there are none). Another version of a query, such as a machine translation,
+  has the same `lang` and `question`, and a `variant` such as `machine`.
 - `passages.jsonl`, one passage per line: `id`, `lang`, `text`, and `title` if it has one.
-- `qrels.tsv`, which passages answer which query: query id, passage id and grade (1 or more; 0 is not relevant), with
-  tabs between. A query may have answers in any language. Without this file, `babelrank diagnose MODEL -c
+- `qrels.tsv`, which passages answer which query: query id, passage id and grade (1 or more; 0 is not relevant),
+  separated by tabs. A query may have answers in any language. Without this file, `babelrank diagnose MODEL -c
   local:{folder}` shows which languages a model ranks first.
 
-Ids are unique over all languages. Files may be packed (`.jsonl.gz`), and passages may be in several files
+Ids must be unique across languages. Files may be compressed (`.jsonl.gz`), and passages may be in several files
 (`passages-1.jsonl`, `passages-2.jsonl`).
 """
 
 
 def write_template(folder: Path) -> list[Path]:
-    """Write a small collection that can be evaluated as it is, and a README.md; return the files.
+    """Write a small but complete collection and a README.md; return the files.
 
     Raises
     ------
     DataError
-        One of the files is there already; nothing is written.
+        One of the files exists already. Nothing is written then.
     OSError
         The folder cannot be written.
     """

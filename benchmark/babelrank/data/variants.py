@@ -1,7 +1,7 @@
 """Query variants: several versions of one question, such as a translation by people or a code-switched one.
 
-In: queries of which some have the name of a variant. Out: the collection of the original queries, and for each variant
-a collection with its texts in their place, over the same passages and judgements: what differs is due to the wording.
+In: queries, some with the name of a variant. Out: the collection of the original queries, and for each variant a
+collection with its texts instead, over the same passages and qrels. Differences are then due to the wording.
 """
 
 import hashlib
@@ -20,12 +20,12 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 def split_versions(queries: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return original queries, without the column ``variant``, and the other versions.
+    """Return the original queries, without the column ``variant``, and the other versions.
 
     Parameters
     ----------
     queries
-        Any columns; without ``variant``, all are original.
+        Any columns. Without ``variant``, all queries are original.
     """
     if "variant" not in queries:
         return queries, queries.iloc[:0].assign(variant="")
@@ -35,19 +35,19 @@ def split_versions(queries: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def check_originals(name: str, originals: pd.DataFrame, versions: pd.DataFrame) -> None:
-    """Check that each version has an original of the same language and question.
+    """Check that each version has an original with the same language and question.
 
     Raises
     ------
     DataError
-        One has none.
+        A version has no original.
     """
     known = set(zip(originals["lang"], originals["question"], strict=True))
     for lang, question, variant in zip(versions["lang"], versions["question"], versions["variant"], strict=True):
         if (lang, question) not in known:
             raise DataError(
-                f"{name}: variant {variant!r} of question {question!r} in {lang} has no original; one of its queries "
-                "must be without a variant."
+                f"{name}: variant {variant!r} of question {question!r} in {lang} has no original; add a query "
+                "without a variant for it."
             )
 
 
@@ -57,13 +57,13 @@ def attach_variants(collection: Collection, versions: pd.DataFrame) -> Collectio
     Parameters
     ----------
     versions
-        Columns ``lang`` and ``question`` (of the original query), ``variant`` and ``text``. Those of queries that are
-        no part of the collection, such as queries without a judgement, are left out.
+        Columns ``lang`` and ``question`` (of the original query), ``variant`` and ``text``. Versions of queries that
+        are not in the collection, such as queries without a judgement, are left out.
 
     Raises
     ------
     DataError
-        A version has no valid name, no text, or is there twice.
+        A version has an invalid name or no text, or occurs twice.
     """
     rows = {
         key: row for row, key in enumerate(zip(collection.queries["lang"], collection.queries["question"], strict=True))
@@ -73,17 +73,19 @@ def attach_variants(collection: Collection, versions: pd.DataFrame) -> Collectio
     for lang, question, variant, text in zip(*columns, strict=True):
         where = f"{collection.name}: variant {variant!r} of question {question!r} in {lang}"
         if not _NAME.fullmatch(variant):
-            raise DataError(f"{where}: its name must be of small letters, digits and hyphens, such as 'code-switched'.")
+            raise DataError(
+                f"{where}: its name must consist of lower-case letters, digits and hyphens, such as 'code-switched'."
+            )
         if not text.strip():
-            raise DataError(f"{where}: an empty text.")
+            raise DataError(f"{where}: empty text.")
         row = rows.get((lang, question))
         if row is not None and variants.setdefault(variant, {}).setdefault(row, text) != text:
-            raise DataError(f"{where}: there are two.")
+            raise DataError(f"{where}: occurs twice.")
     return replace(collection, variants=variants)
 
 
 def select_variant(collection: Collection, variant: str) -> Collection:
-    """Return the collection with one variant's texts as queries; those without such a version are left out.
+    """Return the collection with one variant's texts as queries. Queries without this variant are left out.
 
     Raises
     ------
@@ -114,19 +116,19 @@ def select_variant(collection: Collection, variant: str) -> Collection:
 
 
 def with_variants(collection: Collection) -> Iterator[Collection]:
-    """Yield a collection, and then one for each variant of its queries."""
+    """Yield a collection, then one for each variant of its queries."""
     yield collection
     for variant in collection.variants:
         yield select_variant(collection, variant)
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Return the name of the original collection, and that of the variant (empty if it is the original).
+    """Return the name of the original collection and that of the variant (empty for the original).
 
     >>> split_name("afriqa:yo@human"), split_name("afriqa"), split_name("beir:germanquad@de")
     (('afriqa:yo', 'human'), ('afriqa', ''), ('beir:germanquad@de', ''))
     """
-    if name.startswith(("beir:", "hf:")):  # there, what follows is a language
+    if name.startswith(("beir:", "hf:")):  # for these sources, @ is followed by a language
         return name, ""
     original, _, variant = name.partition(SEPARATOR)
     return original, variant

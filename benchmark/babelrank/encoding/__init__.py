@@ -1,1 +1,1 @@
-"""Texts in, representations out: each text once, kept on disk."""
+"""Encode texts into representations: each text once, stored on disk."""

@@ -1,4 +1,4 @@
-"""What encoders return, checked as it comes: one finite, telling representation per text, in the order of the texts."""
+"""Check the output of encoders: one finite representation per text, in the order of the texts, and not all the same."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -21,14 +21,13 @@ from babelrank.encoding.vectors import (
 )
 from babelrank.errors import BabelrankError, EncoderError
 
-# Sorted neither by length nor by alphabet, in either direction: an encoder that sorts its batch and does not undo it
-# is caught.
+# Not sorted by length or alphabet, in either direction, to catch encoders that sort a batch and do not undo it.
 PROBES = ("Where do bees sleep?", "Zebras sleep standing, lions lie down.", "A bed")
 _TYPES = {Kind.DENSE: np.ndarray, Kind.SPARSE: csr_array, Kind.MULTI_VECTOR: MultiVectors}
-SAME_TEXT = 0.02  # relative: padding and half precision move a vector by less, another text by more
-_ROUNDING = 1e-6  # relative: two vectors that differ by less are the same
-_ENOUGH = 8  # texts with one vector; fewer may be one text in several spellings
-_SHOWN = 80  # characters of a text that an error shows
+SAME_TEXT = 0.02  # relative difference; padding and half precision cause less, another text causes more
+_ROUNDING = 1e-6  # relative difference below which two vectors are the same
+_ENOUGH = 8  # texts with one vector; fewer may be spellings of one text
+_SHOWN = 80  # characters of a text in an error
 
 Encode: TypeAlias = Callable[[Sequence[str]], Vectors]
 
@@ -39,13 +38,13 @@ def encode_checked(encode: Encode, texts: Sequence[str], info: EncoderInfo) -> V
     Raises
     ------
     EncoderError
-        The encoder failed, with whatever error; or as `check_vectors`.
+        The encoder raised an error; or as for `check_vectors`.
     """
     try:
         vectors = encode(texts)
     except BabelrankError:
         raise
-    except Exception as error:  # any of several libraries' own errors
+    except Exception as error:  # any error of several libraries
         raise EncoderError(
             f"encoder {info.name!r} failed on {_name_failing(encode, texts)} ({type(error).__name__}: {error})."
         ) from error
@@ -53,13 +52,13 @@ def encode_checked(encode: Encode, texts: Sequence[str], info: EncoderInfo) -> V
 
 
 def check_vectors(vectors: object, texts: Sequence[str], info: EncoderInfo) -> Vectors:
-    """Return `vectors` as float32 if they are what an encoder owes for `texts`.
+    """Return `vectors` as float32 if they are valid for `texts`.
 
     Raises
     ------
     EncoderError
-        Not of the kind that the encoder announced, not floating point, of another number of rows or dimension, not
-        finite, or zero for a text with a letter or digit (unless the encoder allows it).
+        They have another kind, shape or dimension than expected, are not floating point or not finite, or are zero for
+        a text with a letter or digit (unless the encoder allows it).
     """
     where = f"encoder {info.name!r}"
     expected = _TYPES[info.kind]
@@ -77,7 +76,7 @@ def check_vectors(vectors: object, texts: Sequence[str], info: EncoderInfo) -> V
         raise EncoderError(f"{where} returned dimension {shape[1]}, expected {info.dimension}.")
     if isinstance(vectors, MultiVectors) and (np.diff(vectors.offsets) < 1).any():
         empty = texts[int((np.diff(vectors.offsets) < 1).argmax())]
-        raise EncoderError(f"{where} returned no vector at all for {empty[:_SHOWN]!r}.")
+        raise EncoderError(f"{where} returned no vectors for {empty[:_SHOWN]!r}.")
     vectors = as_float32(vectors)
     finite = np.isfinite(values(vectors))
     broken = np.flatnonzero(~finite.all(axis=tuple(range(1, finite.ndim))))
@@ -92,12 +91,12 @@ def check_vectors(vectors: object, texts: Sequence[str], info: EncoderInfo) -> V
 
 
 def check_matrix(vectors: np.ndarray, where: str) -> np.ndarray:
-    """Return a matrix of dense vectors as float32, if it is one.
+    """Return a matrix of dense vectors as float32, if it is valid.
 
     Raises
     ------
     EncoderError
-        Not of shape (texts, dimension), not numbers, or not finite.
+        It does not have the shape (texts, dimension), or its values are not finite numbers.
     """
     if vectors.ndim != 2 or not vectors.shape[1]:
         raise EncoderError(f"{where}: vectors have shape {vectors.shape}, expected (texts, dimension).")
@@ -107,52 +106,52 @@ def check_matrix(vectors: np.ndarray, where: str) -> np.ndarray:
         matrix = vectors.astype(np.float32, copy=False)
     broken = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
     if len(broken):
-        raise EncoderError(f"{where}: row {broken[0]} holds NaN or infinity in float32 ({len(broken):,} rows do).")
+        raise EncoderError(f"{where}: row {broken[0]} has NaN or infinity in float32 ({len(broken):,} rows in total).")
     return matrix
 
 
 def check_order(encode: Encode, where: str) -> None:
-    """Refuse an encoder that gives a few texts other vectors together than alone, or all of them the same.
+    """Refuse an encoder whose vectors depend on the other texts in a batch, or that gives all texts the same vector.
 
     Parameters
     ----------
     encode
-        Returns what `check_vectors` has checked.
+        Function that returns vectors checked by `check_vectors`.
     where
-        The encoder, as the error names it.
+        Name of the encoder in errors.
     """
     together = encode(PROBES)
     rows = [take(together, np.array([row])) for row in range(len(PROBES))]
     if all(nearly_equal(rows[0], row, _ROUNDING) for row in rows[1:]):
-        raise EncoderError(f"{where} returned one and the same vector for {len(PROBES)} different texts.")
+        raise EncoderError(f"{where} returned the same vector for {len(PROBES)} different texts.")
     for text, row in zip(PROBES, rows, strict=True):
         require_same(row, encode([text]), text, where)
 
 
 def require_same(among_others: Vectors, alone: Vectors, text: str, where: str) -> None:
-    """Refuse an encoder that gives a text one vector among others and another alone.
+    """Refuse an encoder that gives a text different vectors alone and in a batch.
 
     Raises
     ------
     EncoderError
-        They differ by more than `SAME_TEXT`.
+        The vectors differ by more than `SAME_TEXT`.
     """
     if not nearly_equal(among_others, alone, SAME_TEXT):
         raise EncoderError(
-            f"{where}: {text[:_SHOWN]!r} gets one vector alone and another among others; the order of the texts must "
-            "be kept, and a vector must not depend on the other texts."
+            f"{where}: {text[:_SHOWN]!r} gets different vectors alone and in a batch. Keep the order of the texts, and "
+            "make each vector independent of the other texts."
         )
 
 
 def check_alone(encode: Encode, texts: Sequence[str], vectors: Vectors, batch_size: int, where: str) -> None:
-    """Check that the last text of a full batch gets the same vector alone, if there are texts beyond a batch.
+    """Check that the last text of a full batch gets the same vector alone, if there is more than one batch.
 
-    For encoders that could lose the order later than `check_order` looks.
+    This is for encoders that could lose the order after the texts that `check_order` tries.
 
     Raises
     ------
     EncoderError
-        As `require_same`.
+        As for `require_same`.
     """
     if len(texts) > batch_size:
         row = len(texts) // batch_size * batch_size - 1
@@ -160,9 +159,9 @@ def check_alone(encode: Encode, texts: Sequence[str], vectors: Vectors, batch_si
 
 
 class Variety:
-    """Watches whether an encoder tells texts apart: ranked, texts with one vector would all tie and look unbiased.
+    """Check that an encoder gives different texts different vectors. Otherwise all would tie and look unbiased.
 
-    Texts in a language that the encoder does not know may have one vector, and stand together; so all texts count.
+    All texts are considered, since neighbouring texts in a language that the encoder does not know may share a vector.
     """
 
     def __init__(self, info: EncoderInfo) -> None:
@@ -172,7 +171,7 @@ class Variety:
         self.shown = False
 
     def add(self, texts: Sequence[str], vectors: Vectors) -> bool:
-        """Take in vectors of further texts; return whether two texts have had different ones so far."""
+        """Add vectors of further texts; return whether there were two different vectors so far."""
         if not self.shown and len(texts):
             self._texts.update(text.casefold() for text in texts)
             first = self._first = take(vectors, np.array([0])) if self._first is None else self._first
@@ -181,26 +180,24 @@ class Variety:
         return self.shown
 
     def require(self) -> None:
-        """Refuse an encoder that gave many texts one vector.
+        """Refuse an encoder that gave all of many texts the same vector.
 
         Raises
         ------
         EncoderError
-            It did.
+            All vectors are the same.
         """
         if not self.shown and len(self._texts) >= _ENOUGH:
-            raise EncoderError(
-                f"{self._where} returned one and the same vector for {len(self._texts)} different texts."
-            )
+            raise EncoderError(f"{self._where} returned the same vector for {len(self._texts)} different texts.")
 
 
 def _named(rows: set[int], texts: Sequence[str]) -> str:
-    """Say how many texts these are, and which is the first."""
+    """Return the number of affected texts and the first of them."""
     return f"{len(rows)} of {len(texts)} texts, the first of them {texts[min(rows)][:_SHOWN]!r}"
 
 
 def find_failing(encode: Callable[[Sequence[str]], object], texts: Sequence[str]) -> tuple[int, int]:
-    """Return where the text lies on which an encoder fails, or as few as fail together, by trying halves."""
+    """Find by bisection the text, or the smallest group of texts, on which an encoder fails."""
     low, high = 0, len(texts)
     while high - low > 1:
         middle = (low + high) // 2
@@ -208,7 +205,7 @@ def find_failing(encode: Callable[[Sequence[str]], object], texts: Sequence[str]
             high = middle
         elif _fails(encode, texts[middle:high]):
             low = middle
-        else:  # only together
+        else:  # fails only on both halves together
             break
     return low, high
 

@@ -1,7 +1,7 @@
-"""Passages that stream from their files in, shards of their vectors out; never all texts, or all vectors, in memory.
+"""Encode streamed passages into shards of vectors, without holding all texts or all vectors in memory.
 
-What is in a shard is a function of the encoder and the shard's passages, whoever encodes it and when: shards are cut by
-the size of the corpus alone, and their texts are put before the encoder in windows and batches that follow from them.
+The content of a shard depends only on the encoder and the shard's passages. Shards are cut by the size of the corpus
+alone, and windows and batches of texts by the shard's content.
 """
 
 import time
@@ -36,17 +36,17 @@ from babelrank.engines.protocol import Engine, Job, OpenedJob
 from babelrank.errors import DataError, EncoderError, EngineError
 from babelrank.files import show_size
 
-_READ = 256  # passages that are read at a time; shards begin at multiples of it
-# A shard should cost a worker minutes at most, as a worker that dies loses one, and there should be some for each of
-# many workers; many more shards would only be many more files.
+_READ = 256  # passages per read; shards begin at multiples of it
+# A worker that dies loses one shard, so a shard should take minutes at most. There should be several shards for each of
+# many workers, but not many more files than that.
 _SHARD_ROWS = 16_384
 _SHARDS = 32
-# Texts that are sorted by length together, so that batches hold alike ones.
+# Number of texts that are sorted by length together, so batches hold texts of similar length.
 _WINDOW_TEXTS = 4096
 _WINDOW_CHARACTERS = 4 << 20
-_WINDOW_BYTES = 64 * 2**20  # of a window in memory, when characters take their most, with Python's own overhead
-_NEAR = 8  # shards: it is quicker to read on to one that near than to open the file again and pass over what is before
-_DISTINCT, _TRUNCATED = "texts", "truncated"  # what is kept with a shard
+_WINDOW_BYTES = 64 * 2**20  # of a window in memory, for the largest characters, with Python's overhead
+_NEAR = 8  # shards; to reach one at most this far ahead, reading on is faster than opening the file again
+_DISTINCT, _TRUNCATED = "texts", "truncated"  # metadata of a shard
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class EncoderSource:
     model, options, adapter
         See `load_encoder`.
     fingerprint
-        Of the encoder that was loaded first; another one elsewhere is refused.
+        Fingerprint of the encoder that was loaded first. Other processes must load the same one.
     folder
-        The working directory, to which names of folders and modules may be relative.
+        Working directory, to which names of folders and modules may be relative.
     """
 
     model: str
@@ -70,12 +70,12 @@ class EncoderSource:
     folder: Path
 
     def load(self) -> Encoder:
-        """Load it.
+        """Load the encoder.
 
         Raises
         ------
         EncoderError
-            As `load_encoder`; or what is found here is another model than there.
+            As for `load_encoder`; or another model is found here.
         """
         with chdir(self.folder if self.folder.is_dir() else Path.cwd()):
             encoder = load_encoder(self.model, self.options, adapter=self.adapter)
@@ -89,7 +89,7 @@ class EncoderSource:
 
 @dataclass(frozen=True)
 class EncodedShard:
-    """What a shard took: distinct texts that the encoder saw, and seconds inside the encoder."""
+    """The cost of a shard: distinct texts that were encoded, and seconds inside the encoder."""
 
     texts: int
     seconds: float
@@ -97,19 +97,19 @@ class EncodedShard:
 
 @dataclass(frozen=True)
 class EncodedCorpus:
-    """Shards of all passages, and what they took.
+    """Shards of all passages, and their cost.
 
     Attributes
     ----------
     shards
-        In order.
+        Shards in order.
     texts
-        That the encoder saw now; what was on disk already is not among them.
+        Number of texts encoded in this run, without those that were on disk.
     seconds
-        Inside the encoder, of all workers together.
+        Time inside the encoder, of all workers together.
     truncated
-        Share of the texts that are longer than the encoder reads; None if it cannot tell. A text that stands in two
-        windows of a shard, or in two shards, counts twice.
+        Share of the texts that are longer than the encoder reads; None if unknown. A text in two windows or two
+        shards counts twice.
     """
 
     shards: list[Shard]
@@ -120,18 +120,18 @@ class EncodedCorpus:
 
 @dataclass(frozen=True)
 class ShardEncoding:
-    """The job of encoding shards; its tasks are their numbers.
+    """The job that encodes shards. A task is the number of a shard.
 
     Attributes
     ----------
     encoder
-        The encoder; None if it cannot be loaded again.
+        How to load the encoder; None if it cannot be loaded again.
     passages
-        Of the whole corpus.
+        Passages of the whole corpus.
     folder
-        Of the shards.
+        Folder of the shards.
     uses_gpu
-        Whether the encoder takes the first GPU that it sees.
+        Whether the encoder uses the first visible GPU.
     """
 
     encoder: EncoderSource | None
@@ -148,7 +148,7 @@ class ShardEncoding:
     def using(
         self, encoder: Encoder, on_texts: Callable[[int], None] = lambda _: None
     ) -> Callable[[int], EncodedShard]:
-        """Return what encodes a shard with an encoder that is loaded; `on_texts` gets the passages of each batch."""
+        """Return a function that encodes a shard with a loaded encoder. `on_texts` receives each batch's passages."""
         plan, passages = read_plan(self.folder), _Passages(self.passages)
 
         def encode_shard(number: int) -> EncodedShard:
@@ -180,8 +180,8 @@ def plan_corpus(collection: Collection, info: EncoderInfo) -> ShardPlan:
     """
     if info.kind is not Kind.DENSE:
         raise EncoderError(
-            f"{info.name}: {info.kind} representations cannot be streamed, only dense vectors can. Without --memory, "
-            "--engine and --workers the collection is evaluated in memory."
+            f"{info.name}: only dense vectors can be streamed, these are {info.kind}. Leave out --memory, --engine and "
+            "--workers to evaluate the collection in memory."
         )
     identity = {**entry_identity(info, Role.DOCUMENT), "corpus": collection.sha256}
     rows = max(_READ, min(_SHARD_ROWS, len(collection.passages) // _SHARDS))
@@ -189,7 +189,7 @@ def plan_corpus(collection: Collection, info: EncoderInfo) -> ShardPlan:
 
 
 def encoding_bytes(plan: ShardPlan) -> int:
-    """Return the bytes that encoding takes in each process, at most, without the model and its activations."""
+    """Return the maximum bytes that encoding takes in each process, without the model and its activations."""
     return 2 * plan.disk_bytes([0]) + _WINDOW_BYTES  # writing copies a shard
 
 
@@ -203,28 +203,27 @@ def encode_corpus(
     on_passages: Callable[[int, int], None] = lambda *_: None,
     log: Callable[[str], None] = lambda _: None,
 ) -> EncodedCorpus:
-    """Encode the passages of a collection into shards; those that are whole already stay.
+    """Encode the passages of a collection into shards. Complete shards on disk are kept.
 
     Parameters
     ----------
     encoder
-        Loaded; used where the engine works in this process.
+        Loaded encoder, used if the engine runs in this process.
     source
         How other processes load it; None if they cannot.
     store
         Folder of the store.
     on_passages
-        Called with the passages done and all that have to be encoded.
+        Called with the number of finished passages and of all passages to encode.
     log
-        Receives what was found on disk.
+        Called with a line on the shards that were found on disk.
 
     Raises
     ------
     EncoderError
-        Representations that are not dense; a full disk, found before the work starts where it can be; whatever the
-        encoder raises.
+        The representations are not dense, the disk is full (checked before the work starts), or the encoder fails.
     EngineError
-        See `Engine.run`; or the workers do not write where this process reads.
+        See `Engine.run`; or the workers do not write to the folder that this process reads.
     """
     plan = plan_corpus(collection, encoder.info)
     folder = entry_folder(store.absolute(), plan.identity)
@@ -253,8 +252,10 @@ def encode_corpus(
 
     elsewhere = engine.processes > 0 or engine.spreads_search
     if elsewhere and source is None:
-        raise EncoderError(f"{encoder.info.name}: other processes cannot load this object; name a model or a folder.")
-    # Of GPUs that the user chose, a worker must see all.
+        raise EncoderError(
+            f"{encoder.info.name}: other processes cannot load a Python object; use the name or folder of a model."
+        )
+    # A worker must see all GPUs that the user chose.
     uses_gpu = encoder.info.device.startswith("cuda") and source is not None and source.options.device in (None, "cuda")
     encoding = ShardEncoding(source, collection.passages.reader, folder, uses_gpu)
     job: Job[EncodedShard] = encoding if elsewhere else OpenedJob(encoding.using(encoder, count))
@@ -263,15 +264,15 @@ def encode_corpus(
         engine.run(job, sorted(missing), add)
     if absent := find_missing(folder, verify=False):
         raise EngineError(
-            f"{folder}: {len(absent)} of {plan.count} shards are not there, though they were encoded. All workers must "
-            "reach the store by the same path; --store DIR names a folder that they share."
+            f"{folder}: {len(absent)} of {plan.count} shards are missing after encoding. All workers must reach the "
+            "store under the same path; set --store DIR to a shared folder."
         )
     shards = open_shards(folder, verify=False)
     return EncodedCorpus(shards, texts, seconds, _share_truncated(shards))
 
 
 class _Passages:
-    """Texts from a position on; reads on from where it stands if the next position is near."""
+    """Read texts from a position on. If the next position is near, reading continues there."""
 
     def __init__(self, source: PassageReader) -> None:
         self._source = source
@@ -287,7 +288,7 @@ class _Passages:
         while self._position < stop:
             block = next(self._blocks, None)
             if block is None:
-                raise DataError(f"the passages end at {self._position:,}: their files have changed meanwhile.")
+                raise DataError(f"the passages end at {self._position:,}; their files were changed meanwhile.")
             self._position += len(block)
             if block.start < start:
                 continue
@@ -303,7 +304,7 @@ class _Passages:
 def _encode_window(
     encoder: Encoder, texts: list[str], unique: list[str], out: np.ndarray, on_texts: Callable[[int], None]
 ) -> float:
-    """Fill `out` with the vectors of `texts`, each distinct one encoded once; return the seconds it took."""
+    """Fill `out` with the vectors of `texts`, encoding each distinct text once; return the seconds it took."""
     rows = {text: row for row, text in enumerate(unique)}
     row_of = np.array([rows[text] for text in texts])
     copies = np.bincount(row_of)
@@ -334,5 +335,5 @@ def _share_truncated(shards: list[Shard]) -> float | None:
 def _describe_state(plan: ShardPlan, missing: dict[int, str], needed: int) -> str:
     broken = [number for number, state in missing.items() if state != "missing"]
     found = f"{plan.count - len(missing):,} of {plan.count:,} shards are on disk"
-    again = f", {len(broken):,} damaged ones are encoded again" if broken else ""
-    return f"{found}{again}; the rest takes {show_size(needed)}"
+    again = f", {len(broken):,} damaged shards are encoded again" if broken else ""
+    return f"{found}{again}; the others need {show_size(needed)} of disk"

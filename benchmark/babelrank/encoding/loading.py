@@ -1,7 +1,7 @@
-"""Models of sentence-transformers that are their checkpoints': trusted code only, and no weights from elsewhere.
+"""Load sentence-transformers models with trusted code only, and only with weights of the checkpoint.
 
-The libraries go on where they should not. They fill weights that a checkpoint lacks with random numbers, and replace
-code that is not trusted by something else.
+The libraries would continue silently: they fill weights that a checkpoint lacks with random numbers, and replace
+untrusted code by something else.
 """
 
 import logging
@@ -22,11 +22,11 @@ from babelrank.encoding.model_files import ModelFiles, require_safe_weights
 from babelrank.errors import BabelrankError, EncoderError, listed
 
 _LOGGER = logging.getLogger(__name__)
-_LOADING = RLock()  # one checkpoint at a time, as each needs reports of its own
-_CODE = "auto_map"  # in configurations: the model's own classes, by the library's that they stand for
-_POOLER = "pooler"  # a layer over the first token, which a checkpoint may lack if it is not used
-_TRUST = "--trust-remote-code lets the model's own code run, if you trust it."
-_SHOWN = 3  # weights that an error names
+_LOADING = RLock()  # one checkpoint at a time, since each needs separate reports
+_CODE = "auto_map"  # in configurations: classes of the model that replace the library's
+_POOLER = "pooler"  # layer over the first token; a checkpoint may lack it if it is not used
+_TRUST = "If you trust it, allow it with --trust-remote-code."
+_SHOWN = 3  # weights in an error
 
 _Model = TypeVar("_Model")
 
@@ -34,23 +34,23 @@ _Model = TypeVar("_Model")
 def load_checked(
     build: Callable[[], _Model], files: ModelFiles, *, trust_remote_code: bool, allow_pickle: bool = False
 ) -> _Model:
-    """Load a model, and make sure that all it computes with comes from its checkpoint.
+    """Load a model, and check that all its weights and code come from the checkpoint.
 
-    What the libraries warn of is shown while they load. Afterwards they show errors only.
+    Warnings of the libraries are shown while they load, afterwards only errors.
 
     Parameters
     ----------
     build
-        Loads the model: one of sentence-transformers, or an object that holds one as `model`.
+        Function that loads a sentence-transformers model, or an object with one as `model`.
     trust_remote_code
         Whether `build` runs code that comes with the model.
     allow_pickle
-        Whether `build` may read weights that can run code as they are read.
+        Whether `build` may read pickled weights, which can run code.
 
     Raises
     ------
     EncoderError
-        The model cannot be loaded; weights are pickled only, missing, or of another shape; or code that is not trusted
+        The model cannot be loaded; weights are missing, have another shape or exist only as pickles; or untrusted code
         would be replaced.
     """
     for part in (files, *files.bases):
@@ -63,7 +63,7 @@ def load_checked(
             model = build()
     except BabelrankError:
         raise
-    except Exception as error:  # any of several libraries' own errors, none of them a bug of ours
+    except Exception as error:  # any error of several libraries, none of them a bug of babelrank
         hint = f" {_TRUST}" if "trust_remote_code" in str(error) else ""
         raise EncoderError(f"{files.location}: cannot be loaded ({type(error).__name__}: {error}).{hint}") from error
     inner = model if isinstance(model, nn.Module) else getattr(model, "model", None)
@@ -73,26 +73,28 @@ def load_checked(
 
 
 def _require_known_code(files: ModelFiles) -> None:
-    """Refuse a model for which a library would silently put something in the place of the model's own code.
+    """Refuse a model whose code a library would silently replace.
 
-    That is an activation function of a module, or the tokenizer.
+    This concerns activation functions of modules, and tokenizers.
     """
     for name in sorted(files.names):
         kind = PurePosixPath(name).name
         if kind == "config.json":
             function = files.read_object(name).get("activation_function")
             if isinstance(function, str) and "." in function and not function.startswith("torch."):
-                raise EncoderError(f"{files.name}: {name} asks for the activation function {function}. {_TRUST}")
+                raise EncoderError(
+                    f"{files.name}: {name} needs {function}, an activation function in its own code. {_TRUST}"
+                )
         elif kind == "tokenizer_config.json" and _CODE in files.read_object(name):
-            raise EncoderError(f"{files.name}: the tokenizer is code of the model's own ({name}). {_TRUST}")
+            raise EncoderError(f"{files.name}: the tokenizer is code of the model ({name}). {_TRUST}")
 
 
 @contextmanager
 def _loading_reports() -> Iterator[list[LoadStateDictInfo]]:
-    """Collect what transformers reports of each checkpoint that it loads, in place of logging it.
+    """Collect the report of transformers on each checkpoint that it loads, instead of logging it.
 
-    Its `output_loading_info` makes `from_pretrained` return a pair, which sentence-transformers does not expect. Its
-    log has the same as a table that merges names. So this takes the place of the method that makes the table.
+    With `output_loading_info`, `from_pretrained` returns a pair, which sentence-transformers does not expect. The log
+    shows a table that merges names. So this replaces the method that makes the table.
     """
     reports: list[LoadStateDictInfo] = []
     original = LoadStateDictInfo.create_loading_report
@@ -109,7 +111,7 @@ def _loading_reports() -> Iterator[list[LoadStateDictInfo]]:
 
 @contextmanager
 def _library_warnings() -> Iterator[None]:
-    """Show what the libraries warn of; afterwards only errors, as what they say while encoding is in the report."""
+    """Show warnings of the libraries within the block, and only errors afterwards."""
     transformers.logging.disable_progress_bar()
     logger = logging.getLogger("sentence_transformers")
     transformers.logging.set_verbosity_warning()
@@ -124,11 +126,11 @@ def _library_warnings() -> Iterator[None]:
 def _require_weights(
     parts: Sequence[nn.Module], files: ModelFiles, reports: Sequence[LoadStateDictInfo], *, trust_remote_code: bool
 ) -> None:
-    """Refuse a model with weights that are not from the checkpoint; warn of weights that are not used."""
+    """Refuse a model with weights that are not from the checkpoint. Warn of unused weights."""
     untrusted = _has_own_code(files) and not trust_remote_code
-    hint = f" The model comes with code of its own. {_TRUST}" if untrusted else ""
+    hint = f" The model comes with its own code. {_TRUST}" if untrusted else ""
     unknown = sorted({key for report in reports for key in report.unexpected_keys})
-    found = f" It has {listed(unknown, _SHOWN)} instead." if unknown else ""
+    found = f" Instead it has {listed(unknown, _SHOWN)}." if unknown else ""
     missing = {key for report in reports for key in report.missing_keys}
     if not _reads_pooler(parts):
         missing = {key for key in missing if _POOLER not in key.split(".")}
@@ -140,38 +142,35 @@ def _require_weights(
     wrong |= {key for report in reports for key in report.conversion_errors}
     if wrong:
         raise EncoderError(
-            f"{files.name}: weights do not fit the architecture that config.json describes: "
-            f"{listed(sorted(wrong), _SHOWN)}.{hint}"
+            f"{files.name}: weights do not fit the architecture in config.json: {listed(sorted(wrong), _SHOWN)}.{hint}"
         )
     inside = _parts_of_encoders(parts)
     left_over = [key for key in unknown if not inside.isdisjoint(key.split(".")[:2])]
     if left_over and untrusted:
         raise EncoderError(
-            f"{files.name}: the library's architecture has no place for weights of the checkpoint: "
+            f"{files.name}: the library's architecture cannot use weights of the checkpoint: "
             f"{listed(left_over, _SHOWN)}.{hint}"
         )
     if left_over:
         _LOGGER.warning("%s: weights of the checkpoint are not used: %s.", files.name, listed(left_over, _SHOWN))
     elif untrusted:
-        _LOGGER.warning(
-            "%s: the model comes with code of its own; the library's is used instead. %s", files.name, _TRUST
-        )
+        _LOGGER.warning("%s: the model comes with its own code; the library's is used instead. %s", files.name, _TRUST)
 
 
 def _has_own_code(files: ModelFiles) -> bool:
-    """Tell whether the model, or a base of it, comes with code for its transformer."""
+    """Return whether the model, or a base model of it, comes with code for its transformer."""
     configs = [(part, name) for part in (files, *files.bases) for name in part.names]
     return any(_CODE in part.read_object(name) for part, name in configs if PurePosixPath(name).name == "config.json")
 
 
 def _reads_pooler(parts: Sequence[nn.Module]) -> bool:
-    """Tell whether vectors, or a cross-encoder's scores, come from the pooler of a transformer."""
+    """Return whether vectors, or a cross-encoder's scores, depend on the pooler of a transformer."""
     readers = [part for part in parts if isinstance(part, Transformer)]
     is_pair_reader = any(isinstance(part, CrossEncoder) for part in parts)
     return is_pair_reader or any("pooler_output" in str(reader.modality_config) for reader in readers)
 
 
 def _parts_of_encoders(parts: Sequence[nn.Module]) -> set[str]:
-    """Return what the parts of transformers are called, without heads and poolers."""
+    """Return the names of the parts of transformers, without heads and poolers."""
     encoders = [part.base_model for part in parts if isinstance(part, PreTrainedModel)]
     return {name for encoder in encoders for name, _ in encoder.named_children()} - {_POOLER}

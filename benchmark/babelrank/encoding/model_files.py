@@ -1,6 +1,6 @@
-"""Where a model lies, a folder or the Hub at one commit, and which files it is made of.
+"""Find the files of a model, in a folder or on the Hub at one commit.
 
-Links in a folder are followed: what is read through them is part of the model.
+Links in a folder are followed, and their targets are part of the model.
 """
 
 import hashlib
@@ -19,16 +19,16 @@ from babelrank.encoding.prompts import find_family
 from babelrank.errors import EncoderError
 from babelrank.files import as_path
 
-_ADAPTER = "adapter_config.json"  # PEFT's: changes to the weights of a base model that lies elsewhere
-# Of a sentence-transformers folder, a plain transformers one, and one of PEFT.
+_ADAPTER = "adapter_config.json"  # of PEFT: changes to the weights of a base model
+# Files of a sentence-transformers folder, a transformers folder, and a PEFT folder.
 _MODEL_FILES = ("modules.json", "config.json", _ADAPTER)
-_MOST_FILES = 10_000  # of a model; a link can lead anywhere
+_MOST_FILES = 10_000  # of a model; a link can lead to any folder
 _HUB_NAME = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?")
 # The end of a folder's path in the Hub's cache; no name on the Hub has two hyphens in a row.
 _CACHED = re.compile(r"models--(.+)/snapshots/[^/]+")
 _HUB_TIMEOUT = 10.0  # seconds
-_REMEMBERED = 64  # models on the Hub; every adapter looks at a model, and one request is enough
-# Weights as PyTorch pickles them; unpickling can run any code.
+_REMEMBERED = 64  # models on the Hub; every adapter inspects a model, and one request is enough
+# Weights pickled by PyTorch. Unpickling can run any code.
 _PICKLED = re.compile(r"(pytorch_model|model|adapter_model).*\.(bin|pt|pth|ckpt|pkl)")
 _SAFE = ("{}.safetensors", "{}.safetensors.index.json")  # whole, or a list of parts, as transformers looks for it
 
@@ -40,15 +40,15 @@ class ModelFiles:
     Attributes
     ----------
     name
-        What a reader calls the model: its name on the Hub, or that of its folder.
+        Name for readers: the name on the Hub, or that of the folder.
     location
-        What libraries load it by: a folder, or a name on the Hub.
+        Location for libraries: a folder, or a name on the Hub.
     names
-        Paths of its files, as POSIX has them, relative to its root.
+        POSIX paths of its files, relative to its root.
     revision
         Commit on the Hub; None for a folder.
     commit
-        Commit on the Hub, also if what was found of it lies in the local cache.
+        Commit on the Hub, even if the files are in the local cache.
     """
 
     name: str
@@ -59,7 +59,7 @@ class ModelFiles:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Commit on the Hub, or digest of the folder, which reads all of it; and that of base models, if it has any."""
+        """Commit on the Hub, or digest of all files in the folder, combined with those of base models."""
         own = self.commit or folder_digest(Path(self.location))
         if not self.bases:
             return own
@@ -68,12 +68,12 @@ class ModelFiles:
 
     @cached_property
     def bases(self) -> list["ModelFiles"]:
-        """The models that this one holds changes to (LoRA and its kin).
+        """The base models that this model modifies (LoRA and similar adapters).
 
         Raises
         ------
         EncoderError
-            One of them is not named, or not to be found.
+            A base model is not named or not found.
         """
         return [self._base(name) for name in sorted(self.names) if PurePosixPath(name).name == _ADAPTER]
 
@@ -85,15 +85,15 @@ class ModelFiles:
         try:
             return find_model(base, revision)
         except EncoderError as error:
-            raise EncoderError(f"{self.name}: its base model is not to be found: {error}") from error
+            raise EncoderError(f"{self.name}: base model not found: {error}") from error
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """What config.json says; that of the base model if there is none here."""
+        """Content of config.json, or that of the base model's if there is none."""
         return self.read_object("config.json") or (self.bases[0].read_object("config.json") if self.bases else {})
 
     def path(self, name: str) -> Path | None:
-        """Return one file, from the Hub if it lies there; None if the model has none of that name."""
+        """Return the path of a file, downloaded from the Hub if necessary; None if the model does not have it."""
         if name not in self.names:
             return None
         if self.revision is None:
@@ -103,19 +103,19 @@ class ModelFiles:
         return Path(hf_hub_download(self.location, name, revision=self.revision))
 
     def read_json(self, name: str) -> Any:
-        """Return what a JSON file says; None if there is none of that name, or it cannot be read."""
+        """Return the content of a JSON file; None if it does not exist or cannot be read."""
         with suppress(OSError, ValueError, RecursionError):
             path = self.path(name)
             return json.loads(path.read_text(encoding="utf-8")) if path else None
         return None
 
     def read_object(self, name: str) -> dict[str, Any]:
-        """Return what a JSON file says; nothing if it is not there, or holds no object."""
+        """Return the object in a JSON file; empty if it does not exist or has no object."""
         content = self.read_json(name)
         return content if isinstance(content, dict) else {}
 
     def folder(self, patterns: Iterable[str]) -> Path:
-        """Return a folder with the files that match `patterns`, from the Hub if they lie there."""
+        """Return a folder with the files that match `patterns`, downloaded from the Hub if necessary."""
         if self.revision is None:
             return Path(self.location)
         from huggingface_hub import snapshot_download
@@ -134,14 +134,14 @@ def find_model(model: str, revision: str | None) -> ModelFiles:
     Raises
     ------
     EncoderError
-        There is no such model, or the Hub cannot be asked and the local cache does not hold it.
+        The model does not exist, or the Hub cannot be reached and the model is not in the local cache.
     """
     folder = _folder(model)
     if folder is not None:
         return _in_folder(folder, revision)
     if not _HUB_NAME.fullmatch(model):
         module, _, name = model.partition(":")
-        hint = f"; nor is there a module named {module!r} here" if name.isidentifier() else ""
+        hint = f"; there is also no module named {module!r} here" if name.isidentifier() else ""
         raise EncoderError(f"{model!r}: no such folder, and not a name on the Hub (ORGANISATION/MODEL){hint}.")
     answer = _ask_hub(model, revision)
     if isinstance(answer, EncoderError):
@@ -158,12 +158,12 @@ def look_for_model(model: str, revision: str | None) -> ModelFiles | None:
 
 
 def require_safe_weights(files: ModelFiles) -> None:
-    """Refuse weights that are pickled only.
+    """Refuse weights that exist only as pickles.
 
     Raises
     ------
     EncoderError
-        A folder of the model holds pickled weights, and not the same in safetensors format.
+        A folder of the model has pickled weights without the same weights in safetensors format.
     """
     folders = defaultdict(set)
     for name in map(PurePosixPath, files.names):
@@ -172,14 +172,14 @@ def require_safe_weights(files: ModelFiles) -> None:
         pickled = sorted(name for name in names if _PICKLED.fullmatch(name) and not _safe_names(name) & names)
         if pickled:
             raise EncoderError(
-                f"{files.name}: {parent / pickled[0]} is a pickle, which can run code as it is read, and the same "
-                "weights in safetensors format are not there. If you trust it, convert it, as by "
-                "SentenceTransformer(…).save_pretrained(…), or evaluate it with --option allow_pickle=true."
+                f"{files.name}: {parent / pickled[0]} is a pickle, which can run code when it is read, and there are "
+                "no weights in safetensors format. If you trust it, use --option allow_pickle=true, or convert it "
+                "with SentenceTransformer(…).save_pretrained(…)."
             )
 
 
 def _safe_names(pickled: str) -> set[str]:
-    """Return the files of which one makes sure that a pickle is not read."""
+    """Return the files of which any one ensures that a pickle is not read."""
     stem = "adapter_model" if pickled.startswith("adapter_model") else "model"
     return {name.format(stem) for name in _SAFE}
 
@@ -196,10 +196,10 @@ def folder_digest(folder: Path) -> str:
 
 
 def folder_name(folder: Path) -> str:
-    """Return what a reader calls a folder.
+    """Return a folder's name for readers.
 
-    That is its own name, links followed, or that of the model if the Hub's cache holds it there; the link's name if
-    that alone tells of which family the model is.
+    It is the folder's name after following links, or the model's name for a folder in the Hub's cache. If only the
+    link's name shows the model's family, it is the link's name.
     """
     target, link = folder.expanduser().resolve(), folder.expanduser().absolute().name
     cached = _CACHED.fullmatch("/".join(target.parts[-3:]))
@@ -208,7 +208,7 @@ def folder_name(folder: Path) -> str:
 
 
 def _files(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """Yield the files in a folder that are not hidden; a link to a folder that it lies in leads nowhere."""
+    """Yield the files in a folder that are not hidden. Links to a parent folder are ignored."""
     here = folder.resolve()
     if here in above:
         return
@@ -231,9 +231,9 @@ def _folder(model: str) -> Path | None:
 
 def _in_folder(folder: Path, revision: str | None) -> ModelFiles:
     if not any((folder / name).is_file() for name in _MODEL_FILES):
-        raise EncoderError(f"{folder}: not a model folder; it holds none of {', '.join(_MODEL_FILES)}.")
+        raise EncoderError(f"{folder}: not a model folder; it has none of {', '.join(_MODEL_FILES)}.")
     if revision is not None:
-        raise EncoderError(f"{folder}: --revision is for models on the Hub, this is a folder.")
+        raise EncoderError(f"{folder}: --revision is for models on the Hub, not for a folder.")
     return ModelFiles(folder_name(folder), str(folder), _list_folder(folder))
 
 
@@ -243,20 +243,20 @@ def _list_folder(folder: Path) -> frozenset[str]:
     except OSError as error:
         raise EncoderError(f"{error.filename}: cannot be read ({error.strerror}).") from error
     if len(names) > _MOST_FILES:
-        raise EncoderError(f"{folder}: not a model folder; it holds more than {_MOST_FILES} files.")
+        raise EncoderError(f"{folder}: not a model folder; it has more than {_MOST_FILES} files.")
     return frozenset(names)
 
 
 @lru_cache(_REMEMBERED)
 def _ask_hub(model: str, revision: str | None) -> ModelFiles | EncoderError:
-    """Resolve a revision to its commit: by the Hub, or by the local cache without it. Failures are remembered too."""
+    """Resolve a revision to its commit, by the Hub or the local cache. Failures are remembered, too."""
     from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
 
     at = f"{model}@{revision}" if revision else model
     try:
         found = HfApi().model_info(model, revision=revision, timeout=_HUB_TIMEOUT)
-        # What is asked for by branch or tag lets the cache note its commit; without, the model is lost when offline.
+        # A request by branch or tag lets the cache record the commit. Otherwise the model is not found offline.
         with suppress(EntryNotFoundError):
             hf_hub_download(model, _MODEL_FILES[0], revision=revision)
         names = frozenset(file.rfilename for file in found.siblings or [])

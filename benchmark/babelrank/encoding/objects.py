@@ -1,4 +1,4 @@
-"""Python objects as encoders: functions, objects with encode methods, and models that an adapter knows.
+"""Wrap Python objects as encoders: functions, objects with encode methods, and models that an adapter knows.
 
     def encode(texts): …              # or encode(texts, role); role is "query" or "document"
 
@@ -28,7 +28,7 @@ from babelrank.encoding.registry import adapter_names, load_adapter, load_encode
 from babelrank.encoding.vectors import Kind, MultiVectors, Vectors, concatenate, values
 from babelrank.errors import EncoderError, unknown_choice
 
-ADAPTER = "object"  # what reports name as the adapter of an object that no adapter knows
+ADAPTER = "object"  # adapter in reports for an object that no adapter knows
 _METHODS = {Role.QUERY: "encode_query", Role.DOCUMENT: "encode_document"}
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -42,28 +42,28 @@ def wrap_encoder(
     adapter: str | None = None,
     **changes: Any,
 ) -> Encoder:
-    """Make an encoder of whatever can be one.
+    """Make an encoder from a name, a model or a function.
 
     Parameters
     ----------
     model
-        A name or a folder, which `load_encoder` loads; an `Encoder`, which is returned as it is; a model of
-        sentence-transformers; an object with `encode_query` and `encode_document`, or with `encode`; or a function
-        from texts to vectors. The last two may take the role, too.
+        A name or folder for `load_encoder`; an `Encoder`, which is returned unchanged; a sentence-transformers model;
+        an object with `encode_query` and `encode_document`, or with `encode`; or a function from texts to vectors.
+        `encode` and the function may also take the role.
     options
-        What differs from the model's own configuration. Objects take prompts, a batch size and a similarity.
+        Changes to the model's configuration. Objects take prompts, a batch size and a similarity.
     name
-        What reports call an object; by default the model's own name, or that of its class or function.
+        Name of an object in reports; by default the model's, or that of the class or function.
     adapter
-        Of a name or folder; see `load_encoder`.
+        Adapter for a name or folder; see `load_encoder`.
     changes
         Options by name, such as ``similarity="dot"``.
 
     Raises
     ------
     EncoderError
-        The model cannot be loaded or is no encoder; it returned something that is not one finite vector per text, in
-        the order of the texts; or an option does not apply to it.
+        The model cannot be loaded or is not an encoder, it does not return one finite vector per text in the order of
+        the texts, or an option does not apply to it.
 
     Examples
     --------
@@ -80,10 +80,10 @@ def wrap_encoder(
     options = replace(options or EncoderOptions(), **changes)
     if isinstance(model, str | Path):
         if name is not None:
-            raise EncoderError(f"{model}: a name can be given to an object only, not to a model that is loaded.")
+            raise EncoderError(f"{model}: `name` is only for Python objects.")
         return load_encoder(str(model), options, adapter=adapter)
     if adapter is not None:
-        raise EncoderError(f"an adapter is for the name or folder of a model, not for a {type(model).__name__}.")
+        raise EncoderError(f"`adapter` is for the name or folder of a model, got a {type(model).__name__}.")
     if isinstance(getattr(model, "info", None), EncoderInfo):
         return _as_it_is(model, options, name)
     options.reject_unsupported(ADAPTER, *PROMPT_NAMES, "max_length", "dtype", "device", "revision")
@@ -95,23 +95,23 @@ def wrap_encoder(
 
 
 class ObjectEncoder:
-    """Calls the methods of an object, or a function, with a batch of texts, and checks what comes back.
+    """Call a function or the methods of an object with batches of texts, and check the results.
 
     Parameters
     ----------
     target
         See the module's description.
     options
-        Prompts, batch size and similarity count.
+        Options; only prompts, batch size and similarity are used.
     name, adapter, fingerprint
-        For `info`.
+        Values for `info`.
     settings
-        For `info`, in addition to the prompts.
+        Settings for `info`, in addition to the prompts.
 
     Raises
     ------
     EncoderError
-        It has no such method, or what it returns for a few texts is not one finite vector per text, in their order.
+        There is no such method, or it does not return one finite vector per text in the order of the texts.
     """
 
     def __init__(
@@ -146,11 +146,11 @@ class ObjectEncoder:
             check_order(partial(self._checked, role=role), name)
 
     def encode_query(self, texts: Sequence[str]) -> Vectors:
-        """Return what the object makes of queries."""
+        """Return the representations of queries."""
         return self._encode(texts, Role.QUERY)
 
     def encode_document(self, texts: Sequence[str]) -> Vectors:
-        """Return what the object makes of passages."""
+        """Return the representations of passages."""
         return self._encode(texts, Role.DOCUMENT)
 
     def _encode(self, texts: Sequence[str], role: Role) -> Vectors:
@@ -181,12 +181,12 @@ def name_of(target: object) -> str:
 
 
 def to_vectors(answer: Any, where: str, texts: int) -> Vectors:
-    """Return what an encoder answered for so many texts as `Vectors`, in floating point.
+    """Return an encoder's result for a number of texts as `Vectors`, in floating point.
 
     Raises
     ------
     EncoderError
-        It is not one row of numbers per text.
+        The result is not one row of numbers per text.
     """
     if isinstance(answer, MultiVectors):
         return answer
@@ -195,7 +195,7 @@ def to_vectors(answer: Any, where: str, texts: int) -> Vectors:
     if hasattr(answer, "detach") and answer.layout != _strided():
         return _sparse_tensor(answer)
     rows = [_array(row, where) for row in answer] if isinstance(answer, list | tuple) else _array(answer, where)
-    if isinstance(rows, np.ndarray) and rows.ndim == 3 and len(rows):  # tokens, filled up with zeros to one number
+    if isinstance(rows, np.ndarray) and rows.ndim == 3 and len(rows):  # tokens, padded with zeros
         rows = [tokens[: max(1, int(np.flatnonzero(tokens.any(axis=1))[-1:].sum()) + 1)] for tokens in rows]
     if isinstance(rows, list):
         if rows and all(row.ndim == 2 for row in rows) and len({row.shape[1] for row in rows}) == 1:
@@ -209,7 +209,7 @@ def to_vectors(answer: Any, where: str, texts: int) -> Vectors:
 
 
 def _array(answer: Any, where: str) -> np.ndarray:
-    """Return an array of numbers; tensors are copied from wherever they are."""
+    """Return an array of numbers. Tensors are copied from their device."""
     if hasattr(answer, "detach"):
         tensor = answer.detach().cpu()
         answer = (tensor.float() if tensor.is_floating_point() else tensor).numpy()  # NumPy knows no bfloat16
@@ -228,7 +228,7 @@ def _no_vectors(answer: object, where: str) -> str:
 
 
 def _floating(dtype: np.dtype, where: str) -> np.dtype:
-    """Return the type in which numbers of a type are kept: their own if it is floating point."""
+    """Return the type in which numbers are stored: unchanged if it is floating point."""
     if dtype.kind not in "iuf":
         raise EncoderError(f"{where} returned {dtype} values, expected numbers.")
     return dtype if dtype.kind == "f" and dtype.itemsize > 2 else np.dtype(np.float32)
@@ -268,9 +268,9 @@ def _wrappers() -> Iterator[Callable[[object, EncoderOptions, str | None], Encod
 def _as_it_is(model: Any, options: EncoderOptions, name: str | None) -> Encoder:
     missing = [method for method in _METHODS.values() if not callable(getattr(model, method, None))]
     if missing:
-        raise EncoderError(f"{model.info.name}: an encoder without {' and '.join(missing)}.")
+        raise EncoderError(f"{model.info.name}: the encoder has no {' and '.join(missing)}.")
     if name is not None or options != EncoderOptions(batch_size=options.batch_size):
-        raise EncoderError(f"{model.info.name}: already an encoder, which takes no name and no options.")
+        raise EncoderError(f"{model.info.name}: already an encoder; it takes no name or options.")
     encoder: Encoder = model
     return encoder
 
@@ -282,18 +282,18 @@ def _functions(name: str, target: Any) -> dict[Role, Callable[[Sequence[str]], A
             target = target()
         except Exception as error:  # the user's code may raise anything
             raise EncoderError(f"{name}() raised {type(error).__name__}: {error}.") from error
-    encode = getattr(target, "encode", target)  # a function is its own
+    encode = getattr(target, "encode", target)  # a function encodes itself
     functions = {}
     for role, method in _METHODS.items():
         function = getattr(target, method, encode)
         if not callable(function):
-            raise EncoderError(f"{name}: has neither {method} nor encode, and is no function.")
+            raise EncoderError(f"{name}: has no method {method} or encode, and is not a function.")
         functions[role] = function if hasattr(target, method) else _with_role(function, role)
     return functions
 
 
 def _with_role(function: Callable[..., Any], role: Role) -> Callable[[Sequence[str]], Any]:
-    """Bind the role if the function has a parameter for it: one of that name, or a second that must be given."""
+    """Bind the role if the function has a parameter for it: one named ``role``, or a second required one."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError:  # written in C and without a signature

@@ -1,4 +1,4 @@
-"""The text put before queries and passages: as given, else as the model says, else as its family was trained."""
+"""The text put before queries and passages: as given, else from the model, else from the model's family."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any
 from babelrank.encoding.protocol import EncoderOptions, Role
 from babelrank.errors import EncoderError, unknown_choice
 
-# Names under which models keep the prompt of a role; the first that is not empty counts.
+# Names of prompts in models, by role. The first that is not empty is used.
 _NAMES = {
     Role.QUERY: ("query", "retrieval.query", "search_query"),
     Role.DOCUMENT: ("document", "passage", "corpus", "retrieval.passage", "search_document"),
@@ -17,17 +17,17 @@ _NAMES = {
 
 
 class PromptSource(StrEnum):
-    """Who said what a prompt is."""
+    """The source of a prompt."""
 
     GIVEN = "given"  # the user
-    MODEL = "model"  # the model's own configuration
+    MODEL = "model"  # the model's configuration
     FAMILY = "family"  # the table below
-    NONE = "none"  # nobody; there is none
+    NONE = "none"  # no source; there is no prompt
 
 
 @dataclass(frozen=True)
 class Prompts:
-    """A prompt for each role, empty for none, where each comes from, and which of the model's own are not used."""
+    """A prompt for each role (may be empty), the source of each, and unused prompts of the model."""
 
     query: str
     document: str
@@ -36,12 +36,12 @@ class Prompts:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What an encoder's `info.settings` says of them."""
+        """Settings for an encoder's `info.settings`."""
         return {"query_prompt": self.query, "document_prompt": self.document}
 
     @property
     def notes(self) -> dict[str, str]:
-        """What an encoder's `info.notes` says of them."""
+        """Notes for an encoder's `info.notes`."""
         sources = ", ".join(dict.fromkeys(source.value for source in self.sources.values()))
         return {"prompts from": sources, **({"own prompts": self.unused} if self.unused else {})}
 
@@ -57,9 +57,9 @@ class Family:
     Attributes
     ----------
     pattern
-        Found in the name of every member, in lower case and with hyphens for underscores and spaces.
+        Pattern in the names of members, in lower case and with hyphens for underscores and spaces.
     source
-        Where the prompts are stated: the model card, or what evaluates the model for MTEB.
+        Source of the prompts: the model card, or the code that evaluates the model for MTEB.
     """
 
     pattern: re.Pattern[str]
@@ -78,7 +78,7 @@ def _family(pattern: str, query: str, document: str, card: str, site: str = _HUB
     return Family(re.compile(pattern), query, document, site + card)
 
 
-# The first that matches counts. Servers shorten names: Ollama's bge-large is bge-large-en-v1.5.
+# The first match is used. Servers shorten names: Ollama's bge-large is bge-large-en-v1.5.
 FAMILIES = (
     _family(
         r"\be5-.*instruct", f"Instruct: {_SEARCH}\nQuery: ", "", "intfloat/multilingual-e5-large-instruct#faq"
@@ -141,30 +141,30 @@ FAMILIES = (
 
 
 def find_family(name: str) -> Family | None:
-    """Return the family of a model by its name on the Hub, on a server (without its tag), or of its folder."""
+    """Return the family of a model by its name on the Hub or on a server (without tag), or its folder's name."""
     plain = re.sub(r"[_\s]+", "-", name.lower().partition(":")[0])
     return next((family for family in FAMILIES if family.pattern.search(plain)), None)
 
 
 def choose_prompts(options: EncoderOptions, name: str, own: Mapping[str, str], default: str | None = None) -> Prompts:
-    """Decide on the prompts of a model.
+    """Choose the prompts of a model.
 
-    A model that has a prompt for one role has decided on the other, too; the table of families is for those that have
-    neither. A default prompt of another name is for other tasks: sentence-transformers uses it for neither role.
+    If a model has a prompt for one role, the other role has none. The table of families is used only for models with
+    neither. A default prompt with another name is for other tasks; sentence-transformers uses it for neither role.
 
     Parameters
     ----------
     name
-        Of the model, for the table of families; empty if that is not for such models.
+        Name of the model, for the table of families; empty to skip the table.
     own
         The model's prompts by their names in its configuration.
     default
-        Name of the prompt that the model uses where nothing is said of the role.
+        Name of the prompt that the model uses without a role.
 
     Raises
     ------
     EncoderError
-        A prompt is no text, there is none of the name that was asked for, or both a prompt and a name are given.
+        A prompt is not a text, a prompt's name is unknown, or both a prompt and a name are given.
     """
     if not isinstance(own, Mapping):
         raise EncoderError(f"{name}: the model's prompts are a {type(own).__name__}, expected texts by their names.")
@@ -187,22 +187,22 @@ def choose_prompts(options: EncoderOptions, name: str, own: Mapping[str, str], d
 
 
 def _given(options: EncoderOptions, role: Role, own: Mapping[str, str]) -> str | None:
-    """Return the prompt of a role that the user gave, as text or by its name in the model's configuration."""
+    """Return the prompt of a role that the user gave as text, or by its name in the model's configuration."""
     text: str | None = getattr(options, f"{role}_prompt")
     name: str | None = getattr(options, f"{role}_prompt_name")
     if name is None:
         return text
     if text is not None:
-        raise EncoderError(f"--{role}-prompt and --{role}-prompt-name exclude one another.")
+        raise EncoderError(f"give --{role}-prompt or --{role}-prompt-name, not both.")
     if name not in own:
         raise EncoderError(f"--{role}-prompt-name: " + unknown_choice("prompt", name, own))
     return own[name]
 
 
 def _unused(own: Mapping[str, str], default: str | None, prompts: Mapping[Role, str]) -> str:
-    """Say which prompts the model has if none of them is used, and whether its default is among those not used."""
+    """Return a note on the model's prompts if none of them is used, or if its default is not used."""
     used = set(prompts.values())
     names = [key for key, text in own.items() if text]
     if names and not any(own[key] in used for key in names):
-        return f"{', '.join(names)}: none of them is used; choose with --query-prompt-name or --document-prompt-name"
+        return f"{', '.join(names)} (none is used; choose with --query-prompt-name or --document-prompt-name)"
     return f"the default, {default}, is not used" if default and own.get(default) and own[default] not in used else ""

@@ -1,4 +1,4 @@
-"""What an encoder is to the harness: two methods, and an account of all that changes what they return."""
+"""The interface of encoders: two methods, and a description of everything that changes their results."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from babelrank.errors import EncoderError, unknown_choice
 
 
 class Similarity(StrEnum):
-    """How a query's vector and a passage's make a score; higher is nearer.
+    """The similarity of a query's and a passage's vector. Higher is more similar.
 
-    Between multi-vectors, the similarity is that of tokens, and a score their MaxSim: the sum over the query's tokens
-    of the similarity to the nearest of the passage's (Khattab & Zaharia 2020, arXiv 2004.12832).
+    For multi-vectors, it is the similarity of tokens, and the score is MaxSim: the sum over the query's tokens of the
+    similarity to the nearest token of the passage (Khattab & Zaharia 2020, arXiv 2004.12832).
     """
 
     COSINE = "cosine"
@@ -24,7 +24,7 @@ class Similarity(StrEnum):
 
 
 def parse_similarity(name: object) -> Similarity | None:
-    """Return the similarity of that name; None stays None.
+    """Return the similarity with that name; None stays None.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def parse_similarity(name: object) -> Similarity | None:
     Raises
     ------
     EncoderError
-        There is none of that name.
+        The name is unknown.
     """
     if name is None:
         return None
@@ -46,15 +46,15 @@ def parse_similarity(name: object) -> Similarity | None:
 
 
 def check_comparable(kind: Kind, similarity: Similarity) -> None:
-    """Check that representations of a kind can be compared so.
+    """Check that a kind of representations supports a similarity.
 
     Raises
     ------
     EncoderError
-        They are multi-vectors, and the similarity is a distance.
+        The kind is multi-vector, and the similarity is a distance.
     """
     if kind == Kind.MULTI_VECTOR and similarity == Similarity.EUCLIDEAN:
-        raise EncoderError("multi-vectors are compared by cosine or dot product of tokens, not by distance.")
+        raise EncoderError("multi-vectors support cosine and dot product, not euclidean distance.")
 
 
 class Role(StrEnum):
@@ -71,29 +71,29 @@ class EncoderInfo:
     Attributes
     ----------
     name
-        What a reader calls the model: its Hub name, or the name of its folder.
+        Name for readers: the name on the Hub, or that of the folder.
     adapter
-        The adapter that wraps it.
+        Adapter that wraps it.
     fingerprint
-        Changes whenever the weights, the tokenizer or the modules do: a Hub commit or a digest of the files. Empty if
-        nothing can tell whether they changed; what such an encoder returns is not stored.
+        A value that changes with the weights, the tokenizer or the modules, such as a Hub commit or a digest of the
+        files. If changes cannot be detected, it is empty, and vectors are not stored.
     settings
         Everything else that changes the vectors (prompts, dtype, maximum length, …), as JSON values.
     dimension
         Length of a vector.
     parameters
-        Number of weights, as the model's card counts them; None if it cannot be known.
+        Number of weights, as in the model card; None if unknown.
     similarity
-        The score that the model was trained for, as `parse_similarity` reads it.
+        Similarity that the model was trained for, as `parse_similarity` reads it.
     notes
-        What else a reader should know, such as where the prompts come from; no part of the identity.
+        Further information for readers, such as the source of the prompts; not part of the identity.
     kind
-        What a text becomes: dense, sparse or multi-vector.
+        Kind of representation: dense, sparse or multi-vector.
     device
-        Where it runs; no part of its identity.
+        Device that it runs on; not part of the identity.
     allows_zero
-        Whether a text may have a zero vector, as one without a known word has in a table of words; a sparse one always
-        may.
+        Whether a dense vector may be zero, as for a text without a known word in a table of words. Sparse vectors
+        always may.
     """
 
     name: str
@@ -113,10 +113,10 @@ class EncoderInfo:
 
 
 class Encoder(Protocol):
-    """Anything that turns texts into vectors. Both methods keep the order of `texts`.
+    """An encoder turns texts into vectors. Both methods keep the order of `texts`.
 
-    What they return depends on `info.kind`: a floating-point array of shape (len(texts), dimension), a scipy csr_array
-    of that shape, or `MultiVectors`. An encoder may also be any of the protocols below.
+    The result depends on `info.kind`: a floating-point array of shape (len(texts), dimension), a scipy csr_array of
+    that shape, or `MultiVectors`. An encoder may also implement the protocols below.
     """
 
     @property
@@ -132,7 +132,7 @@ class Encoder(Protocol):
 
 @runtime_checkable
 class Truncating(Protocol):
-    """An encoder that can tell which texts are longer than it reads."""
+    """An encoder that knows which texts are longer than it reads."""
 
     def count_truncated(self, texts: Sequence[str], role: Role, /) -> int:
         """Return how many of `texts` are cut at the maximum length, prompt and special tokens included."""
@@ -144,48 +144,48 @@ class Concurrent(Protocol):
 
     @property
     def texts_at_once(self) -> int:
-        """Of how many texts a call must be for all that work to have some; at least 1."""
+        """Minimum number of texts per call that keeps all parallel batches busy; at least 1."""
 
 
 @runtime_checkable
 class PoolWeighting(Protocol):
-    """A sparse encoder that weighs passages by the pool in which they are ranked, such as BM25."""
+    """A sparse encoder whose weights depend on the pool, such as BM25."""
 
     def weigh(self, documents: csr_array) -> csr_array:
-        """Turn what `encode_document` returned for the passages of a pool into their weights in it; same shape."""
+        """Turn the output of `encode_document` for the passages of a pool into their weights in it; same shape."""
 
 
 _SHOWN = 200  # characters of an option that an error shows
-# Options that only models with prompts of their own can honour.
+# Options that need a model with prompts.
 PROMPT_NAMES = ("query_prompt_name", "document_prompt_name")
 
 
 @dataclass(frozen=True)
 class EncoderOptions:
-    """What a user may ask of any adapter; None leaves it to the model's own configuration.
+    """Options of all adapters. None means the model's configuration.
 
     Attributes
     ----------
     query_prompt, document_prompt
         Text put before each query or passage; an empty string means none.
     query_prompt_name, document_prompt_name
-        Instead, the name of one of the model's own prompts.
+        Name of one of the model's prompts, instead of its text.
     max_length
-        Tokens after which a text is cut.
+        Maximum number of tokens; longer texts are cut.
     dtype
-        Of the weights while encoding: ``float32``, ``bfloat16``, ``float16``, or ``auto`` for as they were saved.
+        Type of the weights while encoding: ``float32``, ``bfloat16``, ``float16``, or ``auto`` for the saved type.
     device
-        As PyTorch names it, such as ``cpu`` or ``cuda:0``; several separated by commas.
+        PyTorch device, such as ``cpu`` or ``cuda:0``; several separated by commas.
     revision
         Branch, tag or commit of a model on the Hub.
     batch_size
-        Texts that the model reads at once; at least 1.
+        Texts per batch; at least 1.
     similarity
-        As `parse_similarity` reads it.
+        Similarity, as `parse_similarity` reads it.
     trust_remote_code
         Whether code that comes with the model may run.
     options
-        Settings of one adapter, as text; see `read_options`.
+        Settings of the adapter, as text; see `read_options`.
 
     Raises
     ------
@@ -214,12 +214,12 @@ class EncoderOptions:
 
     @property
     def overrides(self) -> dict[str, str | int]:
-        """What was asked for that changes the vectors or the scores, by option."""
+        """Options that were given and change the vectors or the scores, by name."""
         names = ("query_prompt", "document_prompt", *PROMPT_NAMES, "max_length", "dtype", "revision", "similarity")
         return {name: value for name in names if (value := getattr(self, name)) is not None} | dict(self.options)
 
     def reject_unsupported(self, adapter: str, *names: str) -> None:
-        """Refuse what an adapter cannot honour, rather than ignore it.
+        """Refuse options that an adapter does not support, rather than ignore them.
 
         Raises
         ------
@@ -228,10 +228,10 @@ class EncoderOptions:
         """
         for name in names:
             if getattr(self, name) is not None:
-                raise EncoderError(f"adapter {adapter!r} does not take --{name.replace('_', '-')}.")
+                raise EncoderError(f"adapter {adapter!r} does not support --{name.replace('_', '-')}.")
 
     def read_options(self, adapter: str, known: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
-        """Parse `options` by the functions in `known`; those that were not given are left out.
+        """Parse `options` with the functions in `known`. Options that were not given are left out.
 
         Raises
         ------
@@ -251,23 +251,24 @@ class EncoderOptions:
 
 @dataclass(frozen=True)
 class Adapter:
-    """An entry in the group ``babelrank.adapters``: how one kind of model becomes an Encoder.
+    """An entry point in the group ``babelrank.adapters``: it makes an Encoder from one kind of model.
 
     Attributes
     ----------
     name
-        As `--adapter` takes it.
+        Name for `--adapter`.
     models
-        How a user names a model for it, in a few words.
+        Names of its models, in a few words for users.
     load
-        Load the model. Raises EncoderError.
+        Function that loads a model. It raises EncoderError.
     recognises
-        Whether a model is surely this adapter's; must be cheap and load no weights. No two adapters recognise the same.
+        Function that returns whether a model is surely for this adapter. It must be fast and load no weights. Two
+        adapters must not recognise the same model.
     wrap
-        Make an encoder of an object that is a model already, such as a SentenceTransformer, under a name (the model's
-        own if None). Returns None if the object is of another kind; must not import the library for that.
+        Function that makes an encoder from an object that is a model, such as a SentenceTransformer, with a name (the
+        model's if None). It returns None for other objects, without importing the library for that.
     requires
-        What must be installed, as pip takes it, such as ``babelrank[bm25]``; empty if it comes with babelrank.
+        Requirement for pip, such as ``babelrank[bm25]``; empty if babelrank installs it.
     """
 
     name: str
@@ -281,7 +282,7 @@ class Adapter:
     def of_one_model(
         cls, name: str, model: str, build: Callable[[EncoderOptions], Encoder], requires: str = ""
     ) -> "Adapter":
-        """Return an adapter that knows a single model, by its name."""
+        """Return an adapter for a single model, given by its name."""
 
         def load(given: str, options: EncoderOptions) -> Encoder:
             if given != model:

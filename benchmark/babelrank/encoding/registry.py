@@ -1,4 +1,4 @@
-"""Finding adapters by entry point, and the one that a model needs."""
+"""Find adapters by entry point, and the right one for a model."""
 
 from contextlib import suppress
 from importlib.metadata import entry_points
@@ -21,7 +21,7 @@ def load_adapter(name: str) -> Adapter:
     Raises
     ------
     EncoderError
-        There is none of that name, or it cannot be imported.
+        The adapter is unknown or cannot be imported.
     """
     found = entry_points(group=ENTRY_POINT_GROUP, name=name)
     if not found:
@@ -41,7 +41,7 @@ def load_adapter(name: str) -> Adapter:
 def find_adapter(model: str, options: EncoderOptions) -> Adapter:
     """Return the adapter that recognises `model`, or the one that loads any sentence-transformers model."""
     for name in adapter_names():
-        with suppress(Exception):  # a broken plug-in does not stop the others; asked for by name, it says why
+        with suppress(Exception):  # a broken plug-in does not stop the others; by name, its error is shown
             adapter = load_adapter(name)
             if adapter.recognises(model, options):
                 return adapter
@@ -56,9 +56,9 @@ def load_encoder(model: str, options: EncoderOptions | None = None, *, adapter: 
     model
         Such as ``use-multilingual-v3``, ``intfloat/multilingual-e5-small`` or ``./checkpoint``.
     options
-        What differs from the model's own configuration.
+        Changes to the model's configuration.
     adapter
-        Its adapter's name; found by the model's name if not given.
+        Name of the adapter; found automatically by default.
 
     Raises
     ------

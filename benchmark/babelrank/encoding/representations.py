@@ -1,4 +1,4 @@
-"""Texts -> representations: each distinct text once per role, kept on disk, checked as it comes."""
+"""Encode each distinct text once per role, check the results, and store them on disk."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -27,16 +27,18 @@ from babelrank.encoding.vector_block import VectorBlock
 from babelrank.encoding.vectors import MultiVectors, Vectors, concatenate, count, take
 from babelrank.errors import EncoderError
 
-# Texts per call of the encoder and per segment on disk. A chunk should be large enough that the encoder's own batching
-# loses nothing at the seams and small enough that an interruption costs seconds: its size follows the encoder's speed,
-# down to what an encoder needs at once.
+# Texts per call of the encoder and per segment on disk. A chunk should be large enough for efficient batches, and small
+# enough that an interruption costs only seconds. Its size follows the encoder's speed, with a minimum per encoder.
 FIRST_CHUNK = 256
 _SMALLEST_CHUNK = 64
 _CHUNK_SECONDS = 5.0
-_CHUNK_GROWTH = (0.5, 16.0)  # from one chunk to the next, as the time of a small one says little about a large one
+_CHUNK_GROWTH = (
+    0.5,
+    16.0,
+)  # limits from one chunk to the next, as the time of a small chunk is a poor estimate for a large one
 
 
-# Receives the role, the texts that are encoded, and all that have to be.
+# Receives the role, the number of encoded texts, and the number of all texts to encode.
 Progress = Callable[[Role, int, int], None]
 
 
@@ -47,19 +49,19 @@ class Representations:
     Attributes
     ----------
     queries, passages
-        One row per query and per passage, of one kind; dense ones are float32 of shape (rows, dimension).
+        One row per query and per passage, of one kind. Dense vectors are float32, shape (rows, dimension).
     similarity
-        How the two are compared.
+        Similarity of queries and passages.
     texts_encoded
-        By role, how many texts the encoder saw; 0 if all came from the store.
+        Number of texts encoded in this run, by role; 0 if all came from the store.
     seconds
-        By role, time spent inside the encoder.
+        Time inside the encoder, by role.
     texts_truncated
-        By role, share of the distinct texts that are longer than the encoder reads; None if it cannot tell.
+        Share of the distinct texts that are longer than the encoder reads, by role; None if unknown.
     passages_in_language
-        The passages as they weigh among those of their own language, where that differs from `passages`.
+        The passages weighted in the pool of their language, if these weights differ from `passages`.
     bits
-        What a number of a dense vector takes where vectors are kept; fewer than here after quantisation.
+        Bits per number of a stored dense vector; fewer than in memory after quantisation.
     """
 
     queries: Vectors
@@ -80,13 +82,13 @@ class Representations:
 
     @property
     def texts_per_second(self) -> float | None:
-        """Distinct texts that the encoder read in a second, of both roles; None if all vectors came from the store."""
+        """Distinct texts encoded per second, of both roles; None if all vectors came from the store."""
         texts, seconds = sum(self.texts_encoded.values()), sum(self.seconds.values())
         return texts / seconds if texts and seconds else None
 
     @property
     def bytes_per_passage(self) -> float:
-        """Mean size of a passage: numbers at `bits` each, and of sparse ones the terms, too."""
+        """Mean size of a passage: numbers at `bits` each, plus the terms of sparse vectors."""
         passages = self.passages
         if isinstance(passages, csr_array):
             return float(passages.data.nbytes + passages.indices.nbytes) / max(1, count(passages))
@@ -98,7 +100,7 @@ class Representations:
 
 @dataclass(frozen=True)
 class EncodedTexts:
-    """Vectors of texts, row by row, and what they took; see `Representations`."""
+    """Vectors of texts, row by row, and their cost; see `Representations`."""
 
     vectors: Vectors
     encoded: int
@@ -113,19 +115,19 @@ def encode(
     store: Path | None = None,
     progress: Progress | None = None,
 ) -> Representations:
-    """Encode a collection, reading from the store what is there and adding what is not.
+    """Encode a collection. Stored vectors are reused, and new ones are stored.
 
     Parameters
     ----------
     store
         Folder of the store; by default the user's cache folder.
     progress
-        Called before the first chunk and after each.
+        Called before the first chunk and after each chunk.
 
     Raises
     ------
     EncoderError
-        The encoder returned something that is not one finite representation per text, or the store cannot be written.
+        The encoder does not return one finite representation per text, or the store cannot be written.
     """
     root = store or default_store()
     queries, passages = (
@@ -152,12 +154,12 @@ def encode_texts(
     Parameters
     ----------
     store, progress
-        See `encode`; `progress` gets the texts done and all that had to be encoded.
+        See `encode`. `progress` receives the number of finished texts and of all texts to encode.
 
     Raises
     ------
     EncoderError
-        As `encode`.
+        As for `encode`.
     """
     keys = [text_key(text) for text in texts]
     distinct = dict(zip(keys, texts, strict=True))
@@ -177,14 +179,14 @@ def _encode_distinct(
     least: int,
     progress: Callable[[int, int], None],
 ) -> tuple[Vectors, dict[bytes, int], int, float]:
-    """Return vectors, the row of each text by its key, how many texts were encoded now, and the seconds it took."""
+    """Return vectors, the row of each text by its key, the number of texts encoded, and the seconds it took."""
     rows, stored = entry.read()
     parts = [] if stored is None else [stored]
     first = 0 if stored is None else count(stored)
     missing = [key for key in distinct if key not in rows]
     missing.sort(key=lambda key: length_class(distinct[key]), reverse=True)
     variety = Variety(info)
-    waiting: list[tuple[list[bytes], Vectors]] = []  # stored once two texts have had different vectors
+    waiting: list[tuple[list[bytes], Vectors]] = []  # stored once two texts have different vectors
     seconds, done, size = 0.0, 0, max(least, FIRST_CHUNK)
     while done < len(missing):
         progress(done, len(missing))
@@ -210,22 +212,22 @@ def _encode_distinct(
 
 
 def least_chunk(encoder: Encoder) -> int:
-    """Return how many texts a call of the encoder should have at least."""
+    """Return the minimum number of texts per call of the encoder."""
     return encoder.texts_at_once if isinstance(encoder, Concurrent) else 1
 
 
 def length_class(text: str) -> int:
-    """Return what texts are sorted by before they are encoded, the highest first.
+    """Return the key by which texts are sorted before encoding, highest first.
 
-    Alike lengths together waste little padding, and encoders that pad sort each chunk again; the longest first show
-    early whether memory suffices. Within a doubling of length the order stays: tokenizers remember words, and are a
-    sixth faster where texts of one language stand together.
+    Similar lengths in a batch need little padding. Starting with the longest texts shows early whether memory suffices.
+    Texts within a factor of two in length keep their order: tokenizers cache words, and are a sixth faster if texts of
+    one language are together.
     """
     return len(text).bit_length()
 
 
 def _weigh(representations: Representations, encoder: PoolWeighting, collection: Collection) -> Representations:
-    """Weigh the passages in the pool of all languages, and in that of their own."""
+    """Weight the passages in the pool of all languages, and in the pool of their language."""
     counts = cast("csr_array", representations.passages)
     codes = collection.passages.lang_codes
     order = np.argsort(codes, kind="stable")
@@ -249,12 +251,12 @@ def _ignore(*_: object) -> None:
 
 
 def _store_all(entry: StoreEntry, waiting: list[tuple[list[bytes], Vectors]]) -> None:
-    """Store what waits, and forget it."""
+    """Store the waiting vectors."""
     try:
         while waiting:
             entry.add(*waiting.pop(0))
     except OSError as error:
         raise EncoderError(
-            f"{entry.folder}: representations cannot be stored ({error.strerror}). --store DIR names another folder; "
-            "what was stored before is kept."
+            f"{entry.folder}: representations cannot be stored ({error.strerror}). Choose another folder with --store "
+            "DIR. Earlier vectors are kept."
         ) from error

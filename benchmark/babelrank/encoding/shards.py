@@ -1,10 +1,10 @@
-"""Vectors that do not fit in memory, in; files of bounded size, each whole or not there, out.
+"""Store vectors that do not fit in memory in files of bounded size. Each file is complete or does not exist.
 
-A folder of shards holds the vectors of a corpus, cut by position: shard 0 its first rows, shard 1 the next. A manifest
-says how the corpus is cut and which encoder made the vectors. A shard is a safetensors file that is named by its number
-and the checksum of its content. It comes into being by one rename, so any number of processes may write shards of one
-folder at once, and a process that dies leaves whole shards only. Row offsets tie vectors to passages; ids stay with the
-corpus.
+A folder of shards holds the vectors of a corpus, cut by position: shard 0 has the first rows, shard 1 the next. A
+manifest records how the corpus is cut and which encoder made the vectors. A shard is a safetensors file named by its
+number and the checksum of its content. It is created by one rename, so any number of processes may write shards to a
+folder, and a process that dies leaves only complete shards. Rows correspond to passages by position; ids stay with
+the corpus.
 """
 
 import json
@@ -25,13 +25,13 @@ from babelrank.encoding.vector_block import DTYPES, measure_lengths
 from babelrank.errors import EncoderError, unknown_choice
 from babelrank.files import PART_SUFFIX, atomic_write, show_size
 
-_FORMAT = 1  # raise it when shards change, so that old ones are not read
+_FORMAT = 1  # increase it when the format changes, so old shards are not read
 _MANIFEST = "manifest.json"
 _NAME = re.compile(r"(?P<number>\d{6})-(?P<checksum>[0-9a-f]{32})\.safetensors")
 _TENSOR = "vectors"
-_TYPES = {"float32": "F32", "float16": "F16"}  # as safetensors names them
-_HEADER_BYTES = 1024  # more than a shard's header takes
-_STALE_SECONDS = 3600.0  # a shard takes seconds: a part that nobody touched for an hour is of a dead process
+_TYPES = {"float32": "F32", "float16": "F16"}  # names in safetensors
+_HEADER_BYTES = 1024  # upper bound for a shard's header
+_STALE_SECONDS = 3600.0  # a shard takes seconds, so a temporary file unchanged for an hour is of a dead process
 
 # Reading is sequential, a worker that dies loses seconds, and writing one takes twice this in memory, next to a model.
 SHARD_BYTES = 128 * 2**20
@@ -39,20 +39,20 @@ SHARD_BYTES = 128 * 2**20
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """How the vectors of a corpus are cut.
+    """The division of a corpus's vectors into shards.
 
     Attributes
     ----------
     rows
-        Passages of the corpus.
+        Number of passages in the corpus.
     dimension
         Length of a vector.
     rows_per_shard
-        Of every shard but the last, which holds the rest.
+        Rows of every shard except the last, which has the rest.
     dtype
         ``float32`` or ``float16``.
     identity
-        All that changes the vectors (encoder, settings, corpus), as JSON values.
+        Everything that changes the vectors (encoder, settings, corpus), as JSON values.
     """
 
     rows: int
@@ -72,7 +72,7 @@ class ShardPlan:
         Raises
         ------
         EncoderError
-            There is no such shard.
+            The number is out of range.
         """
         if not 0 <= number < self.count:
             raise EncoderError(f"no shard {number}: there are {self.count}, numbered from 0.")
@@ -80,7 +80,7 @@ class ShardPlan:
         return start, min(start + self.rows_per_shard, self.rows)
 
     def disk_bytes(self, numbers: Collection[int] | None = None) -> int:
-        """Return the bytes that shards take on disk, at most; by default all of them."""
+        """Return the maximum bytes that shards take on disk; by default for all of them."""
         chosen = range(self.count) if numbers is None else numbers
         rows = sum(stop - start for start, stop in map(self.bounds, chosen))
         return rows * self.dimension * np.dtype(self.dtype).itemsize + len(chosen) * _HEADER_BYTES
@@ -96,26 +96,26 @@ def plan_shards(
     multiple: int = 1,
     identity: Mapping[str, Any] | None = None,
 ) -> ShardPlan:
-    """Cut a corpus into shards whose files hold at most `shard_bytes`, and `shard_rows` vectors, each.
+    """Cut a corpus into shards of at most `shard_bytes` bytes and `shard_rows` vectors each.
 
     Every shard begins at a multiple of `multiple`.
 
     Raises
     ------
     EncoderError
-        The type is unknown, there is nothing to cut, or not one row fits into a shard.
+        The type is unknown, the corpus is empty, or a shard is too small for one row.
     """
     if dtype not in DTYPES:
         raise EncoderError(unknown_choice("type of stored vectors", dtype, DTYPES))
     if rows < 1 or dimension < 1:
-        raise EncoderError(f"{rows} vectors of dimension {dimension} make no shards; both must be at least 1.")
+        raise EncoderError(f"cannot cut {rows} vectors of dimension {dimension}; both must be at least 1.")
     row_bytes = dimension * np.dtype(dtype).itemsize
     rows_per_shard = min((shard_bytes - _HEADER_BYTES) // row_bytes, shard_rows or rows)
     rows_per_shard -= rows_per_shard % multiple if rows_per_shard < rows else 0
     if rows_per_shard < 1:
-        few = "no vector" if multiple == 1 else f"not {multiple} vectors"
+        few = "a vector" if multiple == 1 else f"{multiple} vectors"
         raise EncoderError(
-            f"a shard of {shard_bytes:,} bytes holds {few} of {row_bytes:,} bytes; it needs at least "
+            f"a shard of {shard_bytes:,} bytes is too small for {few} of {row_bytes:,} bytes; it needs at least "
             f"{multiple * row_bytes + _HEADER_BYTES:,}."
         )
     return ShardPlan(rows, dimension, min(rows_per_shard, rows), dtype, json.loads(json.dumps(dict(identity or {}))))
@@ -123,26 +123,26 @@ def plan_shards(
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard on disk; satisfies `VectorBlock`.
+    """A shard on disk. It implements `VectorBlock`.
 
     Attributes
     ----------
     path
-        Its file.
+        Path of its file.
     number
-        Its place among the shards.
+        Number of the shard.
     start
         Position in the corpus of the first row.
     shape
         Rows and dimension.
     dtype
-        Of the stored vectors.
+        Type of the stored vectors.
     offset
-        Where in the file the vectors begin, in bytes.
+        Offset of the vectors in the file, in bytes.
     lengths
         Euclidean lengths of the shortest and the longest vector.
     notes
-        What its writer wanted kept with it.
+        Metadata of its writer.
     """
 
     path: Path
@@ -163,57 +163,57 @@ class Shard:
         return self.shape[0]
 
     def read(self, begin: int, end: int) -> np.ndarray:
-        """Map rows `begin` to `end` into memory; they count as memory until the array is dropped."""
-        # Copy on write, which nobody does: compiled loops need no second version for read-only arrays.
+        """Map rows `begin` to `end` into memory. They count as memory until the array is deleted."""
+        # Copy on write, although nothing writes: compiled loops then need no second version for read-only arrays.
         shape = (end - begin, self.dimension)
         return np.memmap(self.path, np.dtype(self.dtype).newbyteorder("<"), "c", self.offset_of(begin), shape)
 
     def prefetch(self, begin: int, end: int) -> None:
-        """Have the system read these rows while something else is computed, where it can."""
+        """Ask the system to read these rows in the background, if it can."""
         if hasattr(os, "posix_fadvise"):
             with self.path.open("rb") as handle:
                 size = self.offset_of(end) - self.offset_of(begin)
                 os.posix_fadvise(handle.fileno(), self.offset_of(begin), size, os.POSIX_FADV_WILLNEED)
 
     def offset_of(self, row: int) -> int:
-        """Return where in the file a row begins."""
+        """Return the offset of a row in the file."""
         return self.offset + row * self.dimension * np.dtype(self.dtype).itemsize
 
 
 def create_shards(folder: Path, plan: ShardPlan) -> None:
-    """Make a folder for shards, or go on with one of the same plan; parts that dead processes left are removed.
+    """Make a folder for shards, or continue one with the same plan. Leftovers of dead processes are removed.
 
-    Where the manifest is damaged, nothing says what the shards hold: they are removed.
+    If the manifest is damaged, the content of the shards is unknown, and they are removed.
 
     Raises
     ------
     EncoderError
-        The folder holds shards of something else, or cannot be written.
+        The folder has shards with another plan, or cannot be written.
     """
     try:
         found = read_plan(folder)
     except EncoderError:
         found = None
     if found and found.identity != plan.identity:
-        raise EncoderError(f"{folder}: holds shards of something else ({found}); asked for {plan}. Name another.")
+        raise EncoderError(f"{folder}: has shards with another plan ({found}), expected {plan}. Use another folder.")
     if found != plan:
         for path in folder.glob("*.safetensors"):
             path.unlink(missing_ok=True)
         manifest = {"format": _FORMAT, **asdict(plan), "shards": plan.count}
         _write(folder / _MANIFEST, f"{json.dumps(manifest, indent=2, ensure_ascii=False)}\n".encode())
     for part in folder.glob(f".*{PART_SUFFIX}"):
-        with suppress(OSError):  # its process lives after all, and has just renamed it
+        with suppress(OSError):  # its process is alive and has just renamed it
             if part.stat().st_mtime < time.time() - _STALE_SECONDS:
                 part.unlink()
 
 
 def read_plan(folder: Path) -> ShardPlan:
-    """Read how the shards of a folder are cut.
+    """Read the plan of a folder of shards.
 
     Raises
     ------
     EncoderError
-        It has no readable manifest.
+        There is no readable manifest.
     """
     try:
         manifest = json.loads((folder / _MANIFEST).read_bytes())
@@ -222,43 +222,43 @@ def read_plan(folder: Path) -> ShardPlan:
         manifest.pop("shards")
         return ShardPlan(**manifest)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        again = "The same command encodes them again."
+        again = "Run the same command again to encode them."
         raise EncoderError(f"{folder / _MANIFEST}: no readable manifest of shards ({error}). {again}") from error
 
 
 def check_space(folder: Path, numbers: Collection[int] | None = None) -> int:
-    """Return the bytes that shards will take, by default those that are not there, if the disk has room for them.
+    """Return the bytes that shards will take, by default the missing ones, after checking the free space.
 
     Raises
     ------
     EncoderError
-        It has not: says how much is needed, and how much is free.
+        There is too little space. The message says how much is needed and how much is free.
     """
     plan = read_plan(folder)
     needed = plan.disk_bytes(find_missing(folder, verify=False) if numbers is None else numbers)
     free = _free_bytes(folder)
     if needed > free:
         raise EncoderError(
-            f"{folder}: the vectors need {show_size(needed)}, {show_size(free)} are free. Free some space, name a "
+            f"{folder}: the vectors need {show_size(needed)}, and {show_size(free)} is free. Free some space, use a "
             "folder on another disk" + (", or store float16." if plan.dtype == "float32" else ".")
         )
     return needed
 
 
 def write_shard(folder: Path, number: int, vectors: np.ndarray, notes: Mapping[str, str] | None = None) -> Shard:
-    """Store the vectors of one shard: whole, or not at all. What there was of it before is replaced.
+    """Store the vectors of one shard, completely or not at all. An earlier version is replaced.
 
     Parameters
     ----------
     vectors
-        Floating point, shape (rows of this shard, dimension); rounded to the type that the plan names.
+        Floating point, shape (rows of this shard, dimension). They are rounded to the plan's type.
     notes
-        A few short values to be kept with them.
+        A few short values to store with them.
 
     Raises
     ------
     EncoderError
-        Vectors of another shape, or not finite (in float16: above 65,504); a full disk, or one that cannot be written.
+        The vectors have another shape or are not finite (in float16, above 65,504), or the disk is full or read-only.
     """
     plan = read_plan(folder)
     start, stop = plan.bounds(number)
@@ -281,12 +281,12 @@ def write_shard(folder: Path, number: int, vectors: np.ndarray, notes: Mapping[s
 
 
 def find_missing(folder: Path, *, verify: bool = True) -> dict[int, str]:
-    """Return the shards that need encoding (again), by number, and why: ``missing``, ``truncated`` or ``damaged``.
+    """Return the shards that must be encoded, by number, with the reason: ``missing``, ``truncated`` or ``damaged``.
 
     Parameters
     ----------
     verify
-        Read every shard and compare its checksum; else look at names and sizes only.
+        Whether to read every shard and compare its checksum; else only names and sizes are checked.
 
     Raises
     ------
@@ -313,7 +313,7 @@ def open_shards(folder: Path, *, verify: bool = True) -> list[Shard]:
 
 
 def _inspect(folder: Path, plan: ShardPlan, *, verify: bool) -> tuple[dict[int, Path], dict[int, str]]:
-    """Return a whole file of each shard that has one, and why the others have none."""
+    """Return the complete file of each shard that has one, and the reason for the others."""
     files = _files_by_number(folder)
     whole, missing = {}, {}
     for number in range(plan.count):
@@ -334,7 +334,7 @@ def _files_by_number(folder: Path) -> dict[int, list[Path]]:
 
 
 def _damage(path: Path, plan: ShardPlan, number: int, *, verify: bool) -> str:
-    """Return what is wrong with a file, as far as was looked; empty if nothing is."""
+    """Return what is wrong with a file; empty if nothing was found."""
     start, stop = plan.bounds(number)
     vectors = (stop - start) * plan.dimension * np.dtype(plan.dtype).itemsize
     try:
@@ -359,7 +359,7 @@ def _checksum(path: Path) -> str:
 
 
 def _serialise(vectors: np.ndarray, metadata: Mapping[str, str]) -> bytes:
-    """Return a safetensors file; the library puts metadata in no fixed order, and equal shards shall be equal files."""
+    """Return a safetensors file. The library writes metadata in varying order, but equal shards must be equal files."""
     tensor = {"dtype": _TYPES[vectors.dtype.name], "shape": vectors.shape, "data_offsets": (0, vectors.nbytes)}
     header = json.dumps({"__metadata__": metadata, _TENSOR: tensor}, sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
@@ -368,7 +368,7 @@ def _serialise(vectors: np.ndarray, metadata: Mapping[str, str]) -> bytes:
 
 
 def _read_header(path: Path, number: int, plan: ShardPlan) -> Shard:
-    """Read a safetensors header: its length in 8 bytes, then JSON; the tensor follows."""
+    """Read a safetensors header: its length in 8 bytes, then JSON. The tensor follows."""
     try:
         with path.open("rb") as handle:
             size = int.from_bytes(handle.read(8), "little")
@@ -379,7 +379,7 @@ def _read_header(path: Path, number: int, plan: ShardPlan) -> Shard:
         lengths = float(metadata.pop("shortest")), float(metadata.pop("longest"))
         return Shard(path, number, start, (rows, dimension), plan.dtype, 8 + size, lengths, metadata)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise EncoderError(f"{path}: no readable shard ({error}).") from error
+        raise EncoderError(f"{path}: not a readable shard ({error}).") from error
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -387,8 +387,8 @@ def _write(path: Path, content: bytes) -> None:
         atomic_write(path, content)
     except OSError as error:
         raise EncoderError(
-            f"{path.parent}: vectors cannot be stored ({error.strerror}); {show_size(len(content))} were to be "
-            f"written, {show_size(_free_bytes(path.parent))} are free. What was stored before is kept."
+            f"{path.parent}: vectors cannot be stored ({error.strerror}). They need {show_size(len(content))}, and "
+            f"{show_size(_free_bytes(path.parent))} is free. Earlier shards are kept."
         ) from error
 
 

@@ -1,9 +1,9 @@
-"""Representations on disk: each text's vector is computed once, and what was computed is never lost.
+"""The store of representations on disk. Each text is encoded once, and computed vectors are not lost.
 
-An entry holds the vectors of one encoder (weights, settings) in one role. It is a folder of immutable segments, each a
-safetensors file that is named by the checksum of its content. Segments are added, never changed, so any number of
-processes may write to an entry at once, and a process that dies leaves only complete segments. A damaged segment does
-not match its name and is deleted when it is found.
+An entry holds the vectors of one encoder (weights, settings) in one role. It is a folder of immutable segments. Each is
+a safetensors file named by the checksum of its content. Segments are added, never changed, so any number of processes
+may write to an entry, and a process that dies leaves only complete segments. A damaged segment does not match its name
+and is deleted when it is found.
 """
 
 import hashlib
@@ -28,16 +28,16 @@ from babelrank.encoding.vectors import Vectors, concatenate, from_tensors, to_te
 from babelrank.environment import user_cache_path
 from babelrank.files import atomic_write
 
-_FORMAT = 2  # raise it when segments change, so that old ones are not read
+_FORMAT = 2  # increase it when the format changes, so old segments are not read
 _KEY_BYTES = 16
 _KEYS = "keys"
 _DESCRIPTION = "encoder.json"
 STORE_VARIABLE = "BABELRANK_STORE"
-SIZE_LIMIT = 50 * 2**30  # bytes that a store may hold after a submission, unless the user says otherwise
+SIZE_LIMIT = 50 * 2**30  # default limit in bytes after a submission
 
 
 def default_store() -> Path:
-    """Return the folder of representations: ``BABELRANK_STORE``, or the user's cache."""
+    """Return the folder of the store: ``BABELRANK_STORE``, or the user's cache."""
     return Path(os.environ.get(STORE_VARIABLE) or user_cache_path(STORE_VARIABLE) / "representations")
 
 
@@ -48,7 +48,7 @@ def text_key(text: str) -> bytes:
 
 
 def entry_identity(info: EncoderInfo, role: Role) -> dict[str, Any]:
-    """Return the encoder and role of an entry, as JSON values; unique each time if the encoder has no fingerprint."""
+    """Return the encoder and role of an entry as JSON values. Without a fingerprint, they are unique on each call."""
     return {
         "format": _FORMAT,
         "adapter": info.adapter,
@@ -60,13 +60,13 @@ def entry_identity(info: EncoderInfo, role: Role) -> dict[str, Any]:
 
 
 def entry_folder(root: Path, identity: Mapping[str, Any]) -> Path:
-    """Return the folder of a store in which vectors of some identity lie."""
+    """Return the folder for the vectors of an identity."""
     canonical = json.dumps(identity, sort_keys=True, ensure_ascii=False)
     return root / hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
 
 def describe_entry(folder: Path, model: str, identity: Mapping[str, Any]) -> None:
-    """Write into a folder which encoder its vectors are of, for `list_entries` and for people, and note its use.
+    """Write the description of the encoder into an entry's folder, for `list_entries` and people, and record its use.
 
     Raises
     ------
@@ -86,10 +86,9 @@ class StoreEntry:
     Parameters
     ----------
     root
-        The store; it holds one folder per entry.
+        Folder of the store, with one folder per entry.
     info
-        The encoder. Its name does not matter; its weights, settings and dimension do. Without a fingerprint nothing is
-        kept.
+        The encoder. Its weights, settings and dimension matter, not its name. Without a fingerprint nothing is stored.
     role
         Query or document.
     """
@@ -112,7 +111,7 @@ class StoreEntry:
         return {key: row for row, key in enumerate(keys)}, concatenate([from_tensors(tensors) for tensors in segments])
 
     def add(self, keys: Sequence[bytes], vectors: Vectors) -> None:
-        """Store the float32 representations of texts, by their keys, as one segment; whole, or not at all.
+        """Store the float32 representations of texts, by their keys, as one segment, completely or not at all.
 
         Raises
         ------
@@ -127,7 +126,7 @@ class StoreEntry:
 
         def write() -> None:
             self._describe()
-            # Not flushed: what a power failure leaves of a segment does not match its name, and is encoded again.
+            # Not flushed: if a power failure damages a segment, it does not match its name and is encoded again.
             atomic_write(self.folder / f"{_checksum(content)}.safetensors", content, flush=False)
 
         try:
@@ -138,7 +137,7 @@ class StoreEntry:
 
 @dataclass(frozen=True)
 class EntryState:
-    """What an entry holds, for people.
+    """An entry of the store, for people.
 
     Attributes
     ----------
@@ -149,7 +148,7 @@ class EntryState:
     size
         Bytes on disk.
     used
-        When it was last written or read, in seconds since the epoch.
+        Time of the last use, in seconds since the epoch.
     """
 
     folder: Path
@@ -161,7 +160,7 @@ class EntryState:
 
 
 def list_entries(root: Path) -> list[EntryState]:
-    """Return the entries of a store, the most recently used first; what a damaged description does not say is `?`."""
+    """Return the entries of a store, most recently used first. Unreadable fields are `?`."""
     entries = []
     for description in root.glob(f"*/{_DESCRIPTION}"):
         try:
@@ -183,12 +182,12 @@ def list_entries(root: Path) -> list[EntryState]:
 
 
 def prune(root: Path, limit: float, *, spare_seconds: float = 0.0) -> list[EntryState]:
-    """Delete the entries that were used longest ago, until the store holds at most `limit` bytes; return them.
+    """Delete the least recently used entries until the store holds at most `limit` bytes; return the deleted ones.
 
     Parameters
     ----------
     spare_seconds
-        Entries used within so many seconds stay, whatever the limit: another process may be using them.
+        Entries used within this time are kept, whatever the limit, as another process may be using them.
     """
     total, pruned = 0, []
     for entry in list_entries(root):
@@ -201,7 +200,7 @@ def prune(root: Path, limit: float, *, spare_seconds: float = 0.0) -> list[Entry
 
 
 def _mark_used(folder: Path) -> None:
-    """Note that an entry is in use: when it last was decides what is pruned first."""
+    """Record that an entry is in use. The least recently used entries are pruned first."""
     with suppress(OSError):  # a store that cannot be written can still be read
         os.utime(folder / _DESCRIPTION)
 

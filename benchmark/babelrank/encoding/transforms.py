@@ -1,10 +1,10 @@
-"""Post-hoc transforms: dense representations in, others out. They learn from passages.
+"""Post-hoc transforms of dense representations. They are fitted on passages.
 
-These are the passages that are searched, which have to be known beforehand, or those of another collection.
-`center-roles` alone learns from the queries, too, and so has to know all of them, as an evaluation does.
+These are the searched passages, which must be known beforehand, or those of another collection. Only `center-roles` is
+also fitted on the queries, so all queries must be known beforehand, as in an evaluation.
 
-Where the score is the cosine, vectors are brought to length 1 first, so that a transform sees what the score sees; the
-score brings them to length 1 again. Under the other similarities vectors are taken as they are.
+For cosine similarity, vectors are scaled to length 1 first, so that a transform sees the same vectors as the score,
+which scales them again. For other similarities, vectors are used unchanged.
 """
 
 from collections.abc import Callable
@@ -19,36 +19,36 @@ from babelrank.encoding.representations import Representations
 from babelrank.encoding.vectors import Kind, unit_rows
 from babelrank.errors import EncoderError, unknown_choice
 
-# Changes vectors, shape (texts, dimension), given the language of each, shape (texts,).
+# Transforms vectors, shape (texts, dimension), given the language of each, shape (texts,).
 Change = Callable[[np.ndarray, np.ndarray], np.ndarray]
-# Learns a change from the passages and their languages.
+# Fits a transform to the passages and their languages.
 Fit = Callable[[np.ndarray, np.ndarray], Change]
 
-_BLOCK = 1 << 16  # rows of which double-precision copies are held
-_NO_VARIANCE = 1e-10  # of the largest: what varies less is rounding of float32, not data
+_BLOCK = 1 << 16  # rows that are copied to double precision at a time
+_NO_VARIANCE = 1e-10  # of the largest variance; smaller variances are rounding errors of float32
 _INT8_LIMIT = 127  # −128 is left out, so that the range is symmetric
 
 
 @dataclass(frozen=True)
 class Transform:
-    """A transform as a user asked for it; `parse_transform` makes it.
+    """A transform, made by `parse_transform`.
 
     Attributes
     ----------
     name
-        As `parse_transform` reads it, such as ``abtt:3``.
+        Name for `parse_transform`, such as ``abtt:3``.
     fit
-        Learns from the passages what is then done to passages and queries.
+        Fits the transform of passages and queries to the passages.
     similarity
-        How the outcome is compared; None for as before.
+        Similarity of the transformed vectors; None if unchanged.
     size
-        The number in its name; None if it has none.
+        Number in its name; None if it has none.
     by_role
-        Whether it learns what is done to queries from the queries.
+        Whether queries get a separate transform, fitted to the queries.
     bits
-        That a number of what comes out takes.
+        Bits per number of the transformed vectors.
     source
-        The collection that it learns from, as a specification until it is opened; None for the one that is searched.
+        Collection to fit on, as a specification until it is opened; None for the searched collection.
     """
 
     name: str
@@ -60,12 +60,12 @@ class Transform:
     source: Collection | str | None = None
 
     def check(self, kind: Kind, dimension: int) -> int:
-        """Return the dimension of what comes out, at most; whether it can be had is found before there are vectors.
+        """Return the maximum dimension of the transformed vectors, and check it before there are vectors.
 
         Raises
         ------
         EncoderError
-            As `apply`, as far as kind and dimension tell.
+            As for `apply`, as far as kind and dimension show it.
         """
         if kind is not Kind.DENSE:
             raise self._error("for dense representations only")
@@ -84,18 +84,18 @@ class Transform:
         Raises
         ------
         EncoderError
-            Its languages are named.
+            The source lacks a language. The message names the missing ones.
         """
         if isinstance(self.source, Collection) and (missing := {*collection.languages} - {*self.source.languages}):
             raise self._error(f"{self.source.name} has no passages in {', '.join(sorted(missing))}")
 
     def learn(self, representations: Representations, collection: Collection) -> "Transform":
-        """Return the transform as it is learnt from these passages, whatever it is applied to.
+        """Return the transform fitted on these passages, for use on any vectors.
 
         Raises
         ------
         EncoderError
-            The representations are not dense, or the transform asks for more than they have.
+            The representations are not dense, or have too few dimensions or passages for the transform.
         """
         _, passages = self._dense(representations)
         try:
@@ -105,12 +105,12 @@ class Transform:
         return replace(self, fit=lambda *_: change, source=None)
 
     def apply(self, representations: Representations, collection: Collection) -> Representations:
-        """Return the representations, transformed; float32.
+        """Return the transformed representations, float32.
 
         Raises
         ------
         EncoderError
-            They are not dense, or the transform asks for more than they have.
+            They are not dense, or have too few dimensions or passages for the transform.
         """
         queries, passages = self._dense(representations)
         query_langs, passage_langs = (
@@ -146,16 +146,16 @@ class Transform:
 
 
 def parse_transform(text: str) -> Transform:
-    """Read ``center``, ``center-roles``, ``whiten``, ``whiten:K``, ``abtt:K``, ``truncate:K``, ``int8`` or ``binary``.
+    """Parse ``center``, ``center-roles``, ``whiten``, ``whiten:K``, ``abtt:K``, ``truncate:K``, ``int8`` or ``binary``.
 
     ``center:P`` and ``center-roles:P`` subtract P percent of the means. ``center:P@COLLECTION``, and the others alike,
-    learn from the passages of that collection.
+    are fitted on the passages of that collection.
 
     Raises
     ------
     EncoderError
-        It is unknown, or its number is missing, out of place or not a whole number above 0; or it learns from queries,
-        and a collection is named.
+        The transform is unknown, its number is missing, not allowed or not a whole number above 0, or a collection is
+        named for a transform that is fitted on queries.
     """
     verb, at, place = text.partition("@")
     if at:
@@ -186,10 +186,10 @@ def parse_transform(text: str) -> Transform:
 def fit_center(passages: np.ndarray, languages: np.ndarray, share: float = 1.0) -> Change:
     """Subtract from each vector the mean of the passages in its language, or a share of it.
 
-    What a language's vectors have in common says which language it is, not what is said: Libovický et al. 2020, "On the
-    Language Neutrality of Pre-trained Multilingual Representations", arXiv 2004.05160. A passage and a query in one
-    language lose the same vector; by `center-roles` each loses the mean of its own kind, and with it what sets queries
-    as such apart from passages.
+    The mean of a language's vectors identifies the language, not the content: Libovický et al. 2020, "On the Language
+    Neutrality of Pre-trained Multilingual Representations", arXiv 2004.05160. The same vector is subtracted from
+    passages and queries in a language. `center-roles` subtracts separate means, and so also the difference between
+    queries and passages as such.
     """
     means = {lang: share * passages[languages == lang].mean(axis=0, dtype=np.float64) for lang in np.unique(languages)}
 
@@ -205,16 +205,16 @@ def fit_center(passages: np.ndarray, languages: np.ndarray, share: float = 1.0) 
 
 
 def fit_whiten(passages: np.ndarray, _: np.ndarray, size: int | None = None) -> Change:
-    """Subtract the passages' mean, turn to their principal axes, and scale each to variance 1; keep the first `size`.
+    """Subtract the passages' mean, rotate to their principal axes, scale each to variance 1, and keep the first `size`.
 
     Su et al. 2021, "Whitening Sentence Representations for Better Semantics and Faster Retrieval", arXiv 2103.15316.
-    Whitening by ZCA would turn back to the axes there were, which changes no score. Axes along which passages do not
-    vary at all, as when there are fewer passages than dimensions, are left out.
+    ZCA whitening would rotate back to the original axes, which does not change scores. Axes without variance, as with
+    fewer passages than dimensions, are left out.
     """
     mean, axes, variances = _principal_axes(passages)
     varying = int((variances > _NO_VARIANCE * variances[0]).sum())
     if size is not None and size > varying:
-        raise ValueError(f"the passages vary along {varying} axes of {len(mean)} only")
+        raise ValueError(f"the passages vary only along {varying} of {len(mean)} axes")
     if not varying:
         raise ValueError("the passages' vectors are all the same")
     kept = slice(size or varying)
@@ -223,7 +223,7 @@ def fit_whiten(passages: np.ndarray, _: np.ndarray, size: int | None = None) -> 
 
 
 def fit_abtt(passages: np.ndarray, _: np.ndarray, size: int) -> Change:
-    """Subtract the passages' mean and what lies along their first `size` principal axes.
+    """Subtract the passages' mean and the projection on their first `size` principal axes.
 
     Mu & Viswanath 2018, "All-but-the-Top: Simple and Effective Postprocessing for Word Representations", arXiv
     1702.01417.
@@ -237,18 +237,18 @@ def fit_abtt(passages: np.ndarray, _: np.ndarray, size: int) -> Change:
 def fit_truncate(passages: np.ndarray, _: np.ndarray, size: int) -> Change:
     """Keep the first `size` dimensions.
 
-    Models trained for it put the most into them: Kusupati et al. 2022, "Matryoshka Representation Learning", arXiv
-    2205.13147.
+    Models trained for this put the most information into them: Kusupati et al. 2022, "Matryoshka Representation
+    Learning", arXiv 2205.13147.
     """
     _require_at_most(size, passages.shape[1] - 1, passages.shape[1])
     return lambda vectors, _: vectors[:, :size]
 
 
 def fit_int8(passages: np.ndarray, _: np.ndarray) -> Change:
-    """Round to 255 levels per dimension, evenly spaced about 0 up to the largest magnitude among the passages.
+    """Round to 255 levels per dimension, evenly spaced around 0 up to the largest magnitude among the passages.
 
-    Queries beyond it are clipped. Symmetric uniform quantisation: Krishnamoorthi 2018, arXiv 1806.08342, section 2.2.
-    What comes back is the value that each level stands for, so that scores are those of integer arithmetic.
+    Larger values of queries are clipped. Symmetric uniform quantisation: Krishnamoorthi 2018, arXiv 1806.08342, section
+    2.2. The result is the value of each level, so scores equal those of integer arithmetic.
     """
     scale = np.abs(passages).max(axis=0) / _INT8_LIMIT
     scale = np.where(scale == 0, 1, scale)
@@ -256,10 +256,10 @@ def fit_int8(passages: np.ndarray, _: np.ndarray) -> Change:
 
 
 def fit_binary(_passages: np.ndarray, _: np.ndarray) -> Change:
-    """Keep the sign: 1 from 0 upwards, else −1.
+    """Keep the sign: 1 for values of at least 0, else −1.
 
-    A dot product is then dimension − 2 · Hamming distance (Yamada et al. 2021, arXiv 2106.00882, compares binary
-    queries and passages so); it is exact in float32, where the cosine would tell apart by rounding what is tied.
+    The dot product is then dimension − 2 · Hamming distance (Yamada et al. 2021, arXiv 2106.00882, compares binary
+    queries and passages like this). It is exact in float32, while rounding of the cosine would break ties.
     """
     return lambda vectors, _: np.where(vectors >= 0, 1.0, -1.0)
 
@@ -281,7 +281,7 @@ _NUMBERED: dict[str, Callable[..., Change]] = {"whiten": fit_whiten, "abtt": fit
 def _require_several(query_langs: np.ndarray) -> None:
     langs, counts = np.unique(query_langs, return_counts=True)
     for lang in langs[counts == 1]:
-        raise ValueError(f"there is one query only in {lang!r}, of which nothing would be left without its mean")
+        raise ValueError(f"there is only one query in {lang!r}; subtracting the mean would leave a zero vector")
 
 
 def _require_at_most(size: int, most: int, dimension: int) -> None:
@@ -290,7 +290,7 @@ def _require_at_most(size: int, most: int, dimension: int) -> None:
 
 
 def _principal_axes(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean, axes (columns) and the variance along each, most first: float64."""
+    """Return the mean, the principal axes (columns) and the variance along each, largest first: float64."""
     mean = vectors.mean(axis=0, dtype=np.float64)
     blocks = (vectors[start : start + _BLOCK] - mean for start in range(0, len(vectors), _BLOCK))
     covariance = np.sum([block.T @ block for block in blocks], axis=0) / len(vectors)
@@ -299,9 +299,9 @@ def _principal_axes(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
 
 
 def _multiply(vectors: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Return the product, in which equal rows of `vectors` stay equal to the bit.
+    """Return the product. Equal rows of `vectors` give bitwise equal results.
 
-    A matrix product alone does not promise that, and passages with the same vector would then no longer tie.
+    A plain matrix product does not guarantee that, and passages with the same vector would then no longer tie.
     """
     rows = np.ascontiguousarray(vectors).view(np.dtype((np.void, vectors.itemsize * vectors.shape[1])))
     _, first, inverse = np.unique(rows.ravel(), return_index=True, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Consecutive vectors of a corpus, wherever they are kept: what can be searched block by block."""
+"""Blocks of consecutive vectors of a corpus, in memory or on disk, for searching block by block."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -7,12 +7,12 @@ import numpy as np
 
 from babelrank.errors import EncoderError
 
-DTYPES = ("float32", "float16")  # that vectors are kept in
-_ROWS_AT_A_TIME = 16_384  # for what would copy all vectors otherwise
+DTYPES = ("float32", "float16")  # types of stored vectors
+_ROWS_AT_A_TIME = 16_384  # for operations that would otherwise copy all vectors
 
 
 class VectorBlock(Protocol):
-    """Consecutive vectors of a corpus, wherever they are kept."""
+    """Consecutive vectors of a corpus, in memory or on disk."""
 
     @property
     def start(self) -> int:
@@ -32,12 +32,12 @@ class VectorBlock(Protocol):
         """Return rows `begin` to `end`, counted from the block's first."""
 
     def prefetch(self, begin: int, end: int) -> None:
-        """Say that these rows will be read soon."""
+        """Announce that these rows will be read soon."""
 
 
 @dataclass(frozen=True)
 class ArrayBlock:
-    """Vectors that are in memory already; satisfies `VectorBlock`.
+    """Vectors in memory. It implements `VectorBlock`.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class ArrayBlock:
 
 
 def array_block(vectors: np.ndarray, start: int = 0) -> ArrayBlock:
-    """Wrap vectors in memory, so that they can be searched as a shard is.
+    """Wrap vectors in memory, so they can be searched like a shard.
 
     Raises
     ------

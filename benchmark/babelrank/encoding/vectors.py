@@ -1,6 +1,6 @@
-"""The kinds of representation, under one set of operations: dense, sparse and multi-vector.
+"""Common operations on the kinds of representations: dense, sparse and multi-vector.
 
-A row is a text. Everything between the encoder and the making of score blocks treats the three alike.
+A row is a text. All code between the encoder and the computation of scores treats the three kinds alike.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from scipy.sparse import csr_array, vstack
 
 
 class Kind(StrEnum):
-    """What a text becomes."""
+    """Kind of representation."""
 
     DENSE = "dense"  # one vector: float32 ndarray of shape (texts, dimension)
     SPARSE = "sparse"  # a weight per term of a vocabulary: scipy csr_array of shape (texts, vocabulary)
@@ -29,7 +29,7 @@ class MultiVectors:
     tokens
         float32, shape (tokens of all texts, dimension).
     offsets
-        int64, shape (texts + 1,): where each text's tokens begin in `tokens`; no text is without any.
+        int64, shape (texts + 1,): start of each text's tokens in `tokens`. Each text has at least one.
     """
 
     tokens: np.ndarray
@@ -54,7 +54,7 @@ def count(vectors: Vectors) -> int:
 
 
 def take(vectors: Vectors, rows: np.ndarray) -> Vectors:
-    """Return the representations of texts `rows`, in that order; repeats are allowed."""
+    """Return the representations of texts `rows`, in that order. Repeats are allowed."""
     if not isinstance(vectors, MultiVectors):
         return vectors[rows]
     sizes = np.diff(vectors.offsets)[rows]
@@ -77,7 +77,7 @@ def concatenate(parts: Sequence[Vectors]) -> Vectors:
 
 
 def as_float32(vectors: Vectors) -> Vectors:
-    """Return the same in single precision; what is beyond its range becomes infinite."""
+    """Return the representation in single precision. Values beyond its range become infinite."""
     with np.errstate(over="ignore"):
         if isinstance(vectors, MultiVectors):
             return MultiVectors(vectors.tokens.astype(np.float32, copy=False), vectors.offsets)
@@ -85,21 +85,21 @@ def as_float32(vectors: Vectors) -> Vectors:
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:
-    """Scale each row to length 1; a zero vector stays zero, and its cosine with everything is 0."""
+    """Scale each row to length 1. A zero vector stays zero, so its cosine with any vector is 0."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: np.ndarray = vectors / np.where(norms == 0, 1, norms)
     return unit
 
 
 def zero_rows(vectors: np.ndarray | MultiVectors) -> np.ndarray:
-    """Return which texts have nothing but zeros."""
+    """Return which texts have only zeros."""
     if isinstance(vectors, MultiVectors):
         return np.flatnonzero(~np.logical_or.reduceat(vectors.tokens.any(axis=1), vectors.offsets[:-1]))
     return np.flatnonzero(~vectors.any(axis=1))
 
 
 def nearly_equal(one: Vectors, other: Vectors, tolerance: float) -> bool:
-    """Tell whether two representations differ by no more than `tolerance` times the length of the first."""
+    """Return whether two representations differ by at most `tolerance` times the length of the first."""
     if isinstance(one, csr_array) and isinstance(other, csr_array):
         difference, length = (one - other).data, one.data
     else:
@@ -118,7 +118,7 @@ def values(vectors: Vectors) -> np.ndarray:
 
 
 def row_of_value(vectors: Vectors, value: int) -> int:
-    """Return the text to which the `value`-th row (of an array, or of tokens) or number (if sparse) belongs."""
+    """Return the text that the `value`-th row (of an array or of tokens) or number (if sparse) belongs to."""
     if isinstance(vectors, csr_array):
         return int(np.searchsorted(vectors.indptr, value, side="right")) - 1
     return (
@@ -127,7 +127,7 @@ def row_of_value(vectors: Vectors, value: int) -> int:
 
 
 def to_tensors(vectors: Vectors) -> dict[str, np.ndarray]:
-    """Return the plain arrays that a representation is made of, by name."""
+    """Return the plain arrays of a representation, by name."""
     if isinstance(vectors, csr_array):
         return {
             "indptr": vectors.indptr.astype(np.int64),
@@ -141,7 +141,7 @@ def to_tensors(vectors: Vectors) -> dict[str, np.ndarray]:
 
 
 def from_tensors(tensors: dict[str, np.ndarray]) -> Vectors:
-    """Undo `to_tensors`."""
+    """Return the representation that `to_tensors` converted."""
     if "indptr" in tensors:
         parts = (tensors["data"], tensors["indices"], tensors["indptr"])
         return csr_array(parts, shape=tuple(tensors["shape"].tolist()))

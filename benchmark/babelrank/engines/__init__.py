@@ -1,1 +1,1 @@
-"""Numbered tasks in, each done once: in this process, in several on this machine, or on a Ray cluster."""
+"""Run numbered tasks in this process, in several processes on this machine, or on a Ray cluster."""

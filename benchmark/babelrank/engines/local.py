@@ -1,4 +1,4 @@
-"""Tasks on this machine: in this process, or in processes of their own that share its cores."""
+"""Run tasks on this machine: in this process, or in worker processes that share its cores."""
 
 import multiprocessing
 import os
@@ -19,11 +19,11 @@ from babelrank.errors import BabelrankError, EngineError
 
 Thing = TypeVar("Thing")
 
-_SECONDS_TO_END = 5.0  # for a worker that was told to
+_SECONDS_TO_END = 5.0  # for a worker after it was told to end
 
 
 class ThisProcess:
-    """One task after another, here."""
+    """Run one task after another in this process."""
 
     processes = 0
     spreads_search = False
@@ -37,10 +37,10 @@ class ThisProcess:
 
 @dataclass(frozen=True)
 class LocalWorkers:
-    """Worker processes, each with its share of the GPUs and, where the system allows it (Linux), of the cores.
+    """Worker processes. Each gets its share of the GPUs and, on Linux, of the cores.
 
-    They end with this process, also when it is killed. Python starts each by importing the script that runs: guard a
-    script of your own by ``if __name__ == "__main__":``.
+    They end with this process, even if it is killed. Python starts each by importing the main script, so guard your
+    script with ``if __name__ == "__main__":``.
 
     Attributes
     ----------
@@ -75,9 +75,9 @@ class LocalWorkers:
                         died[worker.number] += 1
                         if died[worker.number] > RETRIES:
                             raise EngineError(
-                                f"shard {worker.number}: its worker died {died[worker.number]} times, at last with "
+                                f"shard {worker.number}: its worker died {died[worker.number]} times, last with "
                                 f"{_describe_exit(worker.process.exitcode)}. {done:,} of {total:,} shards are done and "
-                                "kept; the same command goes on from there."
+                                "kept; run the same command again to continue."
                             )
                         waiting.appendleft(worker.number)
                         continue
@@ -98,7 +98,7 @@ class LocalWorkers:
 
 @dataclass(frozen=True)
 class _Share:
-    """What a worker has of this machine: cores, none where one cannot choose, and GPUs, none if it takes none."""
+    """A worker's share of this machine: cores (empty where they cannot be assigned) and GPUs (empty if unused)."""
 
     cores: frozenset[int]
     gpus: tuple[str, ...]
@@ -106,7 +106,7 @@ class _Share:
 
 @dataclass
 class _Worker:
-    """A process, and this end of its pipe."""
+    """A process and this end of its pipe."""
 
     process: BaseProcess
     connection: Connection
@@ -114,26 +114,26 @@ class _Worker:
     number: int = -1
 
     def give(self, number: int) -> None:
-        """Hand it a task; that it is dead shows when its answer is awaited."""
+        """Send a task. If the worker is dead, waiting for the answer shows it."""
         self.number = number
         with suppress(OSError):
             self.connection.send(number)
 
     def answer(self) -> Any:
-        """Return its result in a tuple, the error it met, or None if it died."""
+        """Return the result in a tuple, the worker's error, or None if it died."""
         try:
             return self.connection.recv()
         except (EOFError, OSError):
             return None
 
     def dismiss(self) -> None:
-        """Let it end by itself, so that it can put away what its libraries opened."""
+        """Tell the worker to end, so that its libraries can release their resources."""
         self.connection.close()
         self.process.join(_SECONDS_TO_END)
         self.end()
 
     def end(self) -> None:
-        """Stop it at once: its shards are complete, or not there."""
+        """Kill the worker. This is safe, since a shard on disk is always complete."""
         self.connection.close()
         self.process.terminate()
         self.process.join(_SECONDS_TO_END)
@@ -143,8 +143,8 @@ class _Worker:
 
 
 def _start(payload: bytes, share: _Share) -> _Worker:
-    """Start a worker on its cores: it inherits them from this thread, before any library counts them."""
-    # Not forked: threads of BLAS, and a GPU, do not survive it.
+    """Start a worker on its cores. It inherits them from this thread before any library counts cores."""
+    # Not forked: BLAS threads and GPU contexts do not survive a fork.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, payload, share.gpus), daemon=True)
@@ -156,7 +156,7 @@ def _start(payload: bytes, share: _Share) -> _Worker:
 
 @contextmanager
 def _on_cores(cores: frozenset[int]) -> Iterator[None]:
-    if not cores:  # of a system that does not say which there are
+    if not cores:  # the system does not assign cores
         yield
         return
     everywhere = os.sched_getaffinity(0)
@@ -168,11 +168,11 @@ def _on_cores(cores: frozenset[int]) -> Iterator[None]:
 
 
 def _serve(connection: Connection, payload: bytes, gpus: tuple[str, ...]) -> None:
-    """Do tasks as they come, until the pipe is closed. Any error but ours ends the process, with its traceback."""
+    """Run tasks until the pipe is closed. Errors other than babelrank's end the process with a traceback."""
     end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # at the keyboard it is meant for the parent, which ends the workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends the workers
     if gpus:
-        os.environ[GPU_VARIABLE] = ",".join(gpus)  # CUDA looks at it when it is first used
+        os.environ[GPU_VARIABLE] = ",".join(gpus)  # CUDA reads it on first use
     work = None
     try:
         while True:
@@ -187,14 +187,14 @@ def _serve(connection: Connection, payload: bytes, gpus: tuple[str, ...]) -> Non
 
 
 def _shares(workers: int, gpus: Sequence[str]) -> list[_Share]:
-    """Return an even share of this machine for each worker."""
+    """Return an equal share of this machine for each worker."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else ()
     hands = zip(_deal(cores, workers), _deal(gpus, workers), strict=True)
     return [_Share(frozenset(own), tuple(seen)) for own, seen in hands]
 
 
 def _deal(things: Sequence[Thing], workers: int) -> list[Sequence[Thing]]:
-    """Return each worker's part: an even one, or one thing each, in turn, if there are fewer than workers."""
+    """Return each worker's share: equal parts, or one item each in turn if there are fewer items than workers."""
     if not 0 < len(things) < workers:
         return [things[worker::workers] for worker in range(workers)]
     return [[things[worker % len(things)]] for worker in range(workers)]

@@ -1,4 +1,4 @@
-"""The name of an engine -> the engine."""
+"""Open an engine by name."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -10,24 +10,24 @@ ENGINES = ("local", "ray")
 
 
 def open_engine(name: str, workers: int | None = None, address: str | None = None) -> AbstractContextManager[Engine]:
-    """Return an engine; enter it before it runs anything.
+    """Return an engine. Enter it as a context manager before it runs tasks.
 
     Parameters
     ----------
     name
         One of `ENGINES`.
     workers
-        How many tasks at a time. ``local``: processes, by default none but this one; ``ray``: by default one for each
-        core of the cluster.
+        Number of tasks at a time. ``local``: worker processes, by default none (all tasks run in this process).
+        ``ray``: by default one task per core of the cluster.
     address
-        Of a Ray cluster (``HOST:PORT``, ``ray://HOST:PORT`` or ``auto``); by default one is started for the run on this
-        machine, whatever ``RAY_ADDRESS`` says.
+        Address of a Ray cluster (``HOST:PORT``, ``ray://HOST:PORT`` or ``auto``). By default a cluster is started on
+        this machine, and ``RAY_ADDRESS`` is ignored.
 
     Raises
     ------
     EngineError
         The name is unknown, the address is for the other engine, Ray is not installed, or nothing listens at the
-        address; on entry: what listens there is no cluster.
+        address. On entry: the address is not that of a Ray cluster.
     """
     if name not in ENGINES:
         raise EngineError(unknown_choice("engine", name, ENGINES))
@@ -36,5 +36,5 @@ def open_engine(name: str, workers: int | None = None, address: str | None = Non
 
         return RayCluster(address, workers)
     if address is not None:
-        raise EngineError(f"--address {address}: names a Ray cluster; add --engine ray.")
+        raise EngineError(f"--address {address} is for a Ray cluster; add --engine ray.")
     return nullcontext(ThisProcess() if workers is None or workers < 2 else LocalWorkers(workers))

@@ -1,10 +1,10 @@
-"""Tasks on a Ray cluster: an existing one, or one that is started on this machine for the run.
+"""Run tasks on a Ray cluster: an existing one, or one that is started on this machine for the run.
 
-Every machine of a cluster needs babelrank, and must reach the store, the collection and the model's folder by the same
-path. If a worker or its machine dies, Ray repeats the task elsewhere.
+Every machine of a cluster needs babelrank, and the store, the collection and the model's folder under the same paths.
+If a worker or its machine dies, Ray repeats the task elsewhere.
 
-Whoever can reach the ports of a Ray cluster can run code on it. A cluster that is started here therefore listens on
-loopback only.
+Anyone who can reach the ports of a Ray cluster can run code on it. A cluster that is started here therefore listens
+on loopback only.
 """
 
 import math
@@ -24,14 +24,16 @@ from babelrank.environment import available_cores
 from babelrank.errors import BabelrankError, EngineError
 
 _SECONDS_TO_CONNECT = 5.0
-_OBJECT_STORE_BYTES = 80 * 2**20  # of a cluster that is started here: vectors go by the disk, only queries through Ray
+_OBJECT_STORE_BYTES = (
+    80 * 2**20
+)  # of a cluster that is started here; vectors go through the disk, only queries through Ray
 # For a cluster that is started here. Ray has no option for the interface; where clusters of several machines are off,
 # as by default on Windows and macOS, all its ports are bound to loopback.
 _LOCAL_SETTINGS = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
 class RayCluster:
-    """A cluster, connected to as long as the block lasts.
+    """A cluster. The connection lasts as long as the block.
 
     Parameters
     ----------
@@ -48,7 +50,7 @@ class RayCluster:
         try:
             import ray
         except ModuleNotFoundError as error:
-            raise EngineError(f"{error}: pip install 'babelrank[ray]' brings what --engine ray needs.") from error
+            raise EngineError(f"{error}: install what --engine ray needs with: pip install 'babelrank[ray]'") from error
         if address is not None:
             _knock(address)
         self._ray, self._address, self._workers = ray, address, workers
@@ -59,7 +61,7 @@ class RayCluster:
         quiet = {"log_to_driver": False, "logging_level": "error"}
         if self._address is None:
             cores = self._workers or available_cores()
-            # Of its own: some of Ray's processes would outlive a driver that is killed.
+            # A separate folder, since some of Ray's processes would outlive a killed driver.
             folder = self._on_exit.enter_context(folder_of_children(os.environ.get("RAY_TMPDIR")))
             # "local": without it Ray would connect to the cluster that RAY_ADDRESS names.
             ray.init(
@@ -106,14 +108,14 @@ class RayCluster:
                 ray.cancel(reference, force=True)
 
     def _plan(self, job: Job[Any]) -> tuple[int, dict[str, float]]:
-        """Return how many tasks run at a time, and what each takes of a machine, in Ray's terms."""
+        """Return the number of tasks at a time, and the resources that each needs, in Ray's terms."""
         machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         gpus = sum(int(machine.get("GPU", 0)) for machine in machines) if job.uses_gpu else 0
-        # What has no GPU can do no task that takes one, so its cores are not to be shared out among them.
+        # Machines without a GPU cannot run these tasks, so their cores do not count.
         counts = [int(machine.get("CPU", 1)) for machine in machines if not gpus or machine.get("GPU")]
         cores = max(1, sum(counts))
         slots = min(self._workers or gpus or cores, cores)
-        # A task must fit on a machine; what is left of one that has fewer cores stays idle.
+        # A task must fit on a machine. The remaining cores of a smaller machine stay idle.
         needs: dict[str, float] = {"num_cpus": max(1, min(cores // slots, max(counts, default=1)))}
         if gpus:
             needs["num_gpus"] = 1 if slots <= gpus else 1 / math.ceil(slots / gpus)
@@ -130,7 +132,7 @@ class RayCluster:
         except ray.exceptions.RayError as error:
             raise EngineError(
                 f"shard {number}: its worker died, and {RETRIES} retries did not help ({type(error).__name__}). "
-                f"{progress} shards are done and kept; the same command goes on from there."
+                f"{progress} shards are done and kept; run the same command again to continue."
             ) from error
 
 
@@ -138,7 +140,7 @@ _opened: dict[str, Callable[[int], Any]] = {}
 
 
 def _do(job: Job[Result], identity: str, number: int) -> Result:
-    """Do one task; what its job needs stays loaded for the next task of this process."""
+    """Run one task. Its job stays loaded for the next task of this process."""
     if identity not in _opened:
         _opened.clear()
         _opened[identity] = job.open()
@@ -147,7 +149,7 @@ def _do(job: Job[Result], identity: str, number: int) -> Result:
 
 
 def _knock(address: str) -> None:
-    """Check within seconds that something listens at an address; Ray itself takes minutes."""
+    """Check within seconds that something listens at an address. Ray itself takes minutes."""
     place = urlsplit(address if "://" in address else f"//{address}")
     try:
         host, port = place.hostname, place.port
@@ -165,6 +167,6 @@ def _knock(address: str) -> None:
 
 def _unreachable(address: str, error: Exception) -> EngineError:
     return EngineError(
-        f"the Ray cluster at {address} cannot be reached ({error}). `ray status` on its head says whether it runs; "
-        "without --address one is started on this machine."
+        f"the Ray cluster at {address} cannot be reached ({error}). `ray status` on its head node shows whether it "
+        "runs. Without --address, a cluster is started on this machine."
     )

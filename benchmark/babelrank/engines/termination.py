@@ -1,4 +1,4 @@
-"""Ending in order when the system asks for it, and ending with the parent."""
+"""End cleanly on SIGTERM, and end child processes with their parent."""
 
 import ctypes
 import multiprocessing
@@ -16,7 +16,7 @@ from types import FrameType
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _EXIT_CODE = 128 + signal.SIGTERM  # as shells have it
-# A program that outlives this process: when standard input ends, it ends all that have a file in a folder open.
+# A program that outlives this process. When its standard input ends, it kills processes with open files in a folder.
 _WATCH = """
 import glob, os, shutil, signal, sys, time
 sys.stdin.buffer.read()
@@ -35,9 +35,9 @@ shutil.rmtree(folder, ignore_errors=True)
 
 @contextmanager
 def exit_on_sigterm() -> Iterator[None]:
-    """Turn SIGTERM into `SystemExit` within the block, so that ``finally`` clauses run.
+    """Turn SIGTERM into `SystemExit` within the block, so ``finally`` clauses run.
 
-    Only the main thread can handle signals; in another thread the block runs as it is.
+    Only the main thread can handle signals. In another thread this has no effect.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -53,16 +53,16 @@ def exit_on_sigterm() -> Iterator[None]:
         yield
     except SystemExit:
         if received:
-            sys.exit(_EXIT_CODE)  # libraries on the way, such as Ray, raise another code
+            sys.exit(_EXIT_CODE)  # libraries such as Ray would exit with another code
         raise
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 def end_with_parent() -> None:
-    """End this process as soon as its parent ends, however that happens; for a process of `multiprocessing`."""
+    """End this process, started by `multiprocessing`, as soon as its parent ends for any reason."""
     threading.Thread(target=_wait_for_parent, daemon=True).start()
-    if sys.platform == "linux":  # also where a library holds the interpreter, and no thread of Python runs
+    if sys.platform == "linux":  # works even if a library holds the interpreter lock
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -75,9 +75,9 @@ def _wait_for_parent() -> None:
 
 @contextmanager
 def folder_of_children(parent: str | None = None) -> Iterator[Path]:
-    """Yield a temporary folder; a process that has a file in it open ends with this one, however that happens.
+    """Yield a temporary folder. Processes with open files in it end when this process ends for any reason.
 
-    Needs Linux: other systems do not show what a process has open.
+    Works only on Linux: other systems do not show the open files of a process.
     """
     with TemporaryDirectory(prefix="babelrank-", dir=parent, ignore_cleanup_errors=True) as folder:
         if sys.platform != "linux":

@@ -1,1 +1,1 @@
-"""Whole jobs, from a model or a run to a report: they tie data, encoding, ranking, analysis and reporting together."""
+"""Complete jobs, from a model or a run to a report. They combine data, encoding, ranking, analysis and reporting."""

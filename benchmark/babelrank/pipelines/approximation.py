@@ -1,4 +1,4 @@
-"""A model, a collection and an approximate index in; what searching by it costs out: time, memory, recall, evenness."""
+"""Measure an approximate index on a model and a collection: time, memory, recall, and accuracy by language."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,27 +37,27 @@ def approximate(
     store: Path | None = None,
     memory: int | None = None,
 ) -> ApproximateSearch:
-    """Search a collection by an approximate index and exactly, and compare.
+    """Search a collection with an approximate index and exactly, and compare the results.
 
     Parameters
     ----------
     model, options, adapter
         See `load_encoder`.
     collection
-        One specification, see `load_collection`; passages of a family stay on disk.
+        One specification, see `load_collection`. Passages that can be streamed stay on disk.
     factory, parameters
-        Of the index and of its search, as `measure_approximation` takes them.
+        Index and search parameters, as for `measure_approximation`.
     k
-        Length of the lists.
+        Passages retrieved per query.
     sample
-        Queries that are compared, drawn at random; by default all.
+        Number of queries to compare, drawn at random; by default all.
     memory
-        Bytes that the index, or a search, may take.
+        Memory limit for the index or a search, in bytes.
 
     Raises
     ------
     BabelrankError
-        What is wrong with the collection, the model or the index; representations that are not dense.
+        The collection, the model or the index is not valid, or the representations are not dense.
     """
     options = options or EncoderOptions()
     loaded = load_collection(collection, data)

@@ -1,4 +1,4 @@
-"""A model, queries and a mixed-language corpus in; out: which languages the model ranks first. No qrels are needed."""
+"""Find out which languages a model ranks first in a mixed-language corpus. No qrels are needed."""
 
 from pathlib import Path
 
@@ -22,31 +22,31 @@ DEPTHS = (1, 10, 100)
 
 
 def open_unjudged(collection: str | Collection, data: Path | None, observer: Observer) -> Collection:
-    """Load a collection without its qrels where it can do without.
+    """Load a collection, without its qrels if the source allows it.
 
     Raises
     ------
     DataError
-        See `load_collection`; the passages are in one language.
+        As for `load_collection`; or all passages are in one language.
     """
     if isinstance(collection, str):
         fetch_if_ours(collection, data, observer.log)
         collection = load_collection(collection, data, judged=False)
     present = [lang for lang, size in collection.pool_sizes.items() if size]
     if len(present) < 2:
-        raise DataError(f"{collection.name}: all passages are in {present[0]}; diagnose needs two languages or more.")
+        raise DataError(f"{collection.name}: all passages are in {present[0]}; diagnose needs at least two languages.")
     return collection
 
 
 def diagnose(
     model: LoadedModel, collection: Collection, observer: Observer, *, store: Path | None = None, streaming: Streaming
 ) -> Diagnosis:
-    """Count the languages of the first passages for each query; see `babelrank.diagnose`.
+    """Count the languages of the top passages of each query; see `babelrank.diagnose`.
 
     Raises
     ------
     BabelrankError
-        Texts cannot be encoded, or the memory does not suffice.
+        Texts cannot be encoded, or the memory limit is too low.
     """
     streamed = model.streams(collection, streaming, observer)
     used = collection if streamed else collection.with_passages_in_memory()

@@ -1,6 +1,6 @@
-"""A loaded encoder and a collection -> ranks, and the results that follow from them; in memory or streamed.
+"""Encode and rank a collection, in memory or streamed, and analyse the ranks.
 
-Both modes give the same figures: to the bit if the encoder gives a text the same vector in every batch.
+Both modes give the same measures, bit for bit if the encoder gives a text the same vector in every batch.
 """
 
 import time
@@ -41,14 +41,14 @@ from babelrank.reporting.results import CollectionResults, collection_results
 
 @dataclass(frozen=True)
 class RunExport:
-    """Where TREC runs of the multilingual setting, with qrels, go.
+    """Where to write TREC runs of the multilingual setting, with qrels.
 
     Attributes
     ----------
     folder
-        For the files, which are named by collection and tag.
+        Folder for the files, which are named by collection and tag.
     tag
-        What the runs call the system; without white space.
+        Name of the system in the runs, without white space.
     depth
         Passages per query.
     """
@@ -62,15 +62,15 @@ class RunExport:
         return self.folder / f"{collection_stem(collection)}.{self.tag}.run"
 
     def qrels_file(self, collection: str) -> Path:
-        """Return the path of a collection's judgements."""
+        """Return the path of a collection's qrels."""
         return self.folder / f"{collection_stem(collection)}.qrels"
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The outcome for one collection: its results as reports keep them, the tables they follow from, and the errors.
+    """The outcome for one collection: results, rank table, table of top passages, and errors.
 
-    Errors, and the embedding space, are analysed of up to `MOST_LANGUAGES` languages.
+    Errors and the embedding space are analysed for up to `MOST_LANGUAGES` languages.
     """
 
     results: CollectionResults
@@ -96,26 +96,26 @@ def evaluate_collection(
     Parameters
     ----------
     transforms
-        Applied to the representations, one after another; none of them if the collection is streamed.
+        Transforms of the representations, applied in this order; must be empty if the collection is streamed.
     load_seconds
-        What loading the encoder took.
+        Time that loading the encoder took.
     with_texts
-        Whether results hold the texts of the worst questions, if the collection's licence is known: results go into
-        reports, and from there anywhere.
+        Whether results quote the worst questions, if the collection's licence is known. Results go into reports,
+        which may be published.
     streaming
         How to stream; None keeps all vectors in memory.
     source
-        How other processes load the encoder; needed by engines that work in other processes.
+        How other processes load the encoder. Engines with other processes need it.
 
     Raises
     ------
     EncoderError, EngineError
-        As `encode` and `encode_corpus`; a transform cannot be applied.
+        As for `encode` and `encode_corpus`; or a transform cannot be applied.
     SearchError
         The memory limit is too low.
     """
     depth = 0 if export is None else export.depth
-    in_detail = len(collection.languages) <= MOST_LANGUAGES  # lists and maps of each pair would be most of the report
+    in_detail = len(collection.languages) <= MOST_LANGUAGES  # with more, lists of each pair would dominate the report
     represented = represent(
         collection, encoder, observer, transforms=transforms, store=store, streaming=streaming, source=source
     )
@@ -134,8 +134,8 @@ def evaluate_collection(
     tied, pairs = ranking.ranks.tied, len(ranking.ranks.table)
     if encoder.info.kind is Kind.DENSE and not transforms and tied > _MANY_TIES * pairs:
         observer.log(
-            f"{collection.name}: {tied:,} of {pairs:,} relevant passages have the same score as another one; the model "
-            "gives several texts one vector, as if it did not know their script"
+            f"{collection.name}: {tied:,} of {pairs:,} relevant passages have the same score as another one. The model "
+            "gives different texts the same vector; it may not know their script."
         )
     analysis = analyse(ranking.ranks)
     has_space = len(collection.languages) > 1 and streaming is None and in_detail
@@ -166,8 +166,8 @@ def evaluate_collection(
     return Evaluation(results, ranking, errors)
 
 
-_MANY_TIES = 0.02  # share of the ranks; dense vectors of different texts hardly ever tie
-_Represented = tuple[Representations, int, Tallier | None]  # with the memory for ranking, and what does the counting
+_MANY_TIES = 0.02  # share of the ranks; dense vectors of different texts rarely tie
+_Represented = tuple[Representations, int, Tallier | None]  # with the memory for ranking, and the object that counts
 
 
 def represent(
@@ -180,7 +180,7 @@ def represent(
     streaming: Streaming | None = None,
     source: EncoderSource | None = None,
 ) -> AbstractContextManager[_Represented]:
-    """Return representations, the memory for ranking, and what does the counting; see `evaluate_collection`."""
+    """Return representations, the memory for ranking, and the object that counts; see `evaluate_collection`."""
     if streaming:
         return _streamed(collection, encoder, observer, streaming, source, store)
     return _in_memory(collection, encoder, observer, transforms, store)
@@ -233,7 +233,7 @@ def encode_streamed(
     Raises
     ------
     EncoderError, EngineError
-        As `encode_texts` and `encode_corpus`.
+        As for `encode_texts` and `encode_corpus`.
     """
     root = store or default_store()
     progress = observer.encoding(collection.name)
@@ -261,7 +261,7 @@ def encode_streamed(
 
 @dataclass(frozen=True)
 class ShardTally:
-    """The job of counting and listing passages, shard by shard; its tasks are the shards' numbers."""
+    """The job that counts and lists passages, shard by shard. A task is the number of a shard."""
 
     folder: Path
     queries: np.ndarray
@@ -271,7 +271,7 @@ class ShardTally:
     uses_gpu: ClassVar[bool] = False
 
     def open(self) -> Callable[[int], Tally]:
-        """Look up the shards."""
+        """Open the shards."""
         shards = open_shards(self.folder, verify=False)
 
         def work(number: int) -> Tally:
@@ -282,7 +282,7 @@ class ShardTally:
 
 
 def _tally_shards(engine: Engine, memory: int, scorer: Scorer, request: Request) -> Tally:
-    """Share the shards out among the tasks of an engine, and add up what they found."""
+    """Count each shard in a task of an engine, and add up the results."""
     if not isinstance(scorer, DenseScorer):
         return tally(scorer, request, memory=memory)
     corpus = scorer.corpus

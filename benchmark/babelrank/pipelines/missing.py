@@ -1,4 +1,4 @@
-"""What becomes of relevant passages that the corpus lacks, and of judged queries with nothing relevant: one policy."""
+"""The policy for relevant passages that the corpus lacks, and for judged queries without a relevant passage."""
 
 from dataclasses import replace
 
@@ -9,19 +9,19 @@ MISSING = ("count", "ignore")
 
 
 def apply_missing(collection: Collection, missing: str) -> Collection:
-    """Return a collection that counts, or ignores, what its judgements name and its files lack.
+    """Return a collection that counts or ignores what its qrels name but its files lack.
 
     Parameters
     ----------
     missing
-        ``count``: such passages are not retrieved and such queries score 0, as in trec_eval and published results
-        (the corpus of ArguAna lacks the answers of five queries, which count as 0). ``ignore``: scores are means over
-        what can be found.
+        ``count``: such passages count as not retrieved and such queries score 0, as in trec_eval and published
+        results (ArguAna lacks the answers of five queries, which count as 0). ``ignore``: scores are means over
+        the queries and passages that exist.
 
     Raises
     ------
     DataError
-        `missing` is none of `MISSING`, or the collection has no qrels.
+        `missing` is not one of `MISSING`, or the collection has no qrels.
     """
     if missing not in MISSING:
         raise DataError("--missing: " + unknown_choice("way", missing, MISSING))

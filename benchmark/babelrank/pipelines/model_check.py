@@ -1,4 +1,4 @@
-"""A first look at a model: what it will be used as, and whether translations lie near one another."""
+"""Check a model: its settings, and whether translations get similar vectors."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,26 +18,26 @@ from babelrank.ranking.rank import rank
 
 _LANGUAGES = ("de", "en", "es")
 _TEXTS = 10  # in each language
-_FEW = 0.5  # share of translations that lie nearest; fewer is no multilingual encoder
-_SHORT = 32  # tokens, fewer than most passages have
+_FEW = 0.5  # share of translations found; a multilingual encoder finds more
+_SHORT = 32  # tokens; most passages are longer
 
 
 @dataclass(frozen=True)
 class ModelCheck:
-    """What a model turned out to be.
+    """The settings of a model, and what looks wrong.
 
     Attributes
     ----------
     info
         Identity and settings.
     nearest
-        Texts in one language of which the translation into another lies nearer than all other texts there.
+        Number of translations found: the text in the other language with the highest score is the translation.
     pairs
-        How many there are of such texts and languages.
+        Number of translations that were looked for.
     seconds
         Time that the encoder took for all texts.
     problems
-        What looks wrong, a sentence each.
+        What looks wrong, one sentence each.
     """
 
     info: EncoderInfo
@@ -47,7 +47,7 @@ class ModelCheck:
     problems: tuple[str, ...]
 
     def lines(self) -> list[str]:
-        """Say it in words, a line for each thing."""
+        """Return the check as text, one line per fact."""
         info, settings = self.info, dict(self.info.settings)
         titles = {"query_prompt": "query prompt", "document_prompt": "passage prompt"}
         prompts = {title: repr(settings.pop(name)) for name, title in titles.items() if name in settings}
@@ -61,8 +61,8 @@ class ModelCheck:
             **{name.replace("_", " "): str(value) for name, value in settings.items()},
             **info.notes,
             "device": info.device,
-            "fingerprint": info.fingerprint or "none: its vectors are not kept",
-            "translations": f"nearest in {self.nearest} of {self.pairs} cases, by chance in {self.pairs // _TEXTS}",
+            "fingerprint": info.fingerprint or "none, so its vectors are not stored",
+            "translations": f"{self.nearest} of {self.pairs} found ({self.pairs // _TEXTS} by chance)",
             "speed": f"{len(_LANGUAGES) * _TEXTS * len(Role) / max(self.seconds, 1e-9):.3g} texts per second",
         }
         width = max(map(len, facts))
@@ -73,7 +73,7 @@ class ModelCheck:
 
 
 def check_model(model: object, options: EncoderOptions | None = None, *, adapter: str | None = None) -> ModelCheck:
-    """Load a model, encode ten texts in three languages in both roles, and say what was used and found.
+    """Load a model, encode ten texts in three languages in both roles, and report its settings and problems.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def check_model(model: object, options: EncoderOptions | None = None, *, adapter
     Raises
     ------
     EncoderError
-        It cannot be loaded, or what it returns is no representation of its texts.
+        The model cannot be loaded, or its output is not a valid representation of its texts.
 
     Examples
     --------
@@ -100,11 +100,11 @@ def check_model(model: object, options: EncoderOptions | None = None, *, adapter
     nearest, pairs = int((ranks["rank_in_language"] == 1).sum()), len(ranks)
     problems = []
     if nearest < _FEW * pairs:
-        problems.append(f"only {nearest} of {pairs} translations lie nearest; the model may not know these languages.")
+        problems.append(f"only {nearest} of {pairs} translations are found; the model may not know these languages.")
     if encoder.info.kind is Kind.DENSE and found.tied:
         problems.append(f"{found.tied} of {pairs} translations have the same score as another text.")
     if unused := encoder.info.notes.get("own prompts"):
-        problems.append(f"the model has prompts of its own: {unused}.")
+        problems.append(f"the model has other prompts: {unused}.")
     try:
         check_order(lambda some: check_vectors(encoder.encode_query(some), some, encoder.info), encoder.info.name)
     except EncoderError as error:
@@ -112,7 +112,7 @@ def check_model(model: object, options: EncoderOptions | None = None, *, adapter
     lengths = encoder.info.settings.get("max_length")
     shortest = min(lengths.values(), default=None) if isinstance(lengths, dict) else lengths
     if shortest is not None and shortest < _SHORT:
-        problems.append(f"texts are cut after {shortest} tokens; --max-length sets another length.")
+        problems.append(f"texts are cut after {shortest} tokens; set --max-length for longer texts.")
     elif isinstance(encoder, Truncating):
         texts = collection.queries["text"].tolist()
         if cut := max(encoder.count_truncated(texts, role) for role in Role):
@@ -121,7 +121,7 @@ def check_model(model: object, options: EncoderOptions | None = None, *, adapter
 
 
 def _translations() -> Collection:
-    """Return questions of the sample and, as their relevant passages, their translations."""
+    """Return questions of the sample, with their translations as relevant passages."""
     texts = load_collection(f"sample:{','.join(_LANGUAGES)}").queries
     texts = texts[texts["question"].isin(texts["question"].unique()[:_TEXTS])]
     texts = pd.DataFrame({"id": texts["lang"] + "/" + texts["question"], **texts[["lang", "question", "text"]]})

@@ -1,4 +1,4 @@
-"""A model as a user names it -> an encoder, with what reports say of it."""
+"""Load the encoder for a model's name or object, with the description that reports show."""
 
 import time
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from babelrank.pipelines.modes import Streaming, choose_mode
 from babelrank.reporting.names import default_name, public_label
 from babelrank.reporting.results import ModelResults, model_results
 
-_IDENTIFYING = ("revision", "similarity")  # options that tell submissions apart without being settings of the encoder
+_IDENTIFYING = ("revision", "similarity")  # options that distinguish submissions but are not settings of the encoder
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class LoadedModel:
     Attributes
     ----------
     encoder
-        What encodes.
+        The encoder.
     described
-        Its name and settings, as results keep them.
+        Name and settings, as results store them.
     transforms
-        Applied to its representations, one after another.
+        Transforms of its representations, applied in this order.
     source
         How other processes load it; None for an object.
     seconds
-        What loading took.
+        Time that loading took.
     """
 
     encoder: Encoder
@@ -46,12 +46,12 @@ class LoadedModel:
     seconds: float
 
     def streams(self, collection: Collection, streaming: Streaming, observer: Observer) -> bool:
-        """Tell whether a collection is streamed, and log why.
+        """Return whether a collection is streamed, and log the reason.
 
         Raises
         ------
         BabelrankError
-            It cannot be as it was asked for, or a transform learns from a collection without its languages.
+            It cannot be streamed as requested, or a transform is fitted on a collection that lacks its languages.
         """
         for transform in self.transforms:
             transform.check_languages(collection)
@@ -75,7 +75,7 @@ def load_model(
     Raises
     ------
     BabelrankError
-        The model cannot be loaded, or its representations do not allow the similarity or a transform.
+        The model cannot be loaded, or its representations do not support the similarity or a transform.
     """
     options = options or EncoderOptions()
     label = public_label(model) if isinstance(model, str) else None
@@ -122,6 +122,6 @@ def _describe(
     applied: dict[str, object] = {"transforms": [transform.name for transform in transforms]} if transforms else {}
     info = replace(info, settings={**info.settings, **applied})
     asked = {**options.overrides, **applied}
-    # What was asked for and changes no figure, such as a time-out, is no part of the name.
+    # Options that do not change the vectors, such as a time-out, are not part of the name.
     telling = {key: value for key, value in asked.items() if key in info.settings or key in _IDENTIFYING}
     return model_results(info, name=name or default_name(info.name, telling), submitted_as=label, options=asked)

@@ -1,4 +1,4 @@
-"""In memory or streamed: which mode a collection is evaluated in, and what each takes."""
+"""Decide whether a collection is evaluated in memory or streamed, and estimate the memory that each mode needs."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -15,15 +15,15 @@ from babelrank.errors import EncoderError, SearchError
 from babelrank.files import show_size
 from babelrank.ranking.tally import MEMORY_LIMIT
 
-# About what a collection takes in memory. A text of n characters is a string of n to 4n bytes, with its id, its
-# language and what pandas keeps of the three; its vector is there as stored, as collected and as compared.
+# Estimate of a collection's memory. A text of n characters is a string of n to 4n bytes, plus its id, its language
+# and the overhead of pandas. Its vector exists three times: as stored, as collected and as compared.
 _TEXT_BYTES_PER_CHARACTER = 2
 _TEXT_BYTES_PER_PASSAGE = 400
 _VECTOR_COPIES = 3
-_SHARE_OF_FREE = 0.7  # of the memory that is free: more would push out what others need
-_SEARCH_BYTES = 256 * 2**20  # that ranking needs at least, whatever the corpus
-_SLACK = 32 * 2**20  # what allocators keep
-_WHAT_STREAMS = "only dense vectors without transforms stream"
+_SHARE_OF_FREE = 0.7  # of the free memory; other programs need the rest
+_SEARCH_BYTES = 256 * 2**20  # minimum for ranking any corpus
+_SLACK = 32 * 2**20  # memory that allocators keep
+_WHAT_STREAMS = "only dense vectors without transforms can be streamed"
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Streaming:
     Attributes
     ----------
     memory
-        Bytes that this process, and the local workers with it, may hold; None leaves it to what is free.
+        Memory limit in bytes of this process and its local workers together; None takes what is free.
     engine, workers, address
-        See `open_engine`; None if they were not given.
+        As for `open_engine`; None if not given.
     """
 
     memory: int | None = None
@@ -45,7 +45,7 @@ class Streaming:
 
     @property
     def requested(self) -> bool:
-        """Whether a collection is streamed even if it would fit."""
+        """Whether to stream a collection even if it would fit."""
         return self != Streaming()
 
     def open(self) -> AbstractContextManager[Engine]:
@@ -61,7 +61,7 @@ def choose_mode(
     Raises
     ------
     EncoderError
-        Streaming was asked for, but the representations are not dense, or transforms are to be applied.
+        Streaming was requested, but the representations are not dense or there are transforms.
     """
     if collection.passages.in_memory:
         return (
@@ -69,13 +69,13 @@ def choose_mode(
             "evaluated in memory; only passages on disk can be streamed" if streaming.requested else "",
         )
     if info.kind is not Kind.DENSE and not streaming.requested:
-        # What they take is not known beforehand: a vector may have billions of places, and a few that are not 0.
+        # Their size is not known beforehand: a sparse vector may have billions of dimensions but few entries.
         return False, f"evaluated in memory, since {_WHAT_STREAMS}"
     size, free = estimate_memory(collection, info.dimension), available_memory()
     known = "an unknown amount" if free is None else show_size(free)
-    estimate = f"all in memory takes about {show_size(size)}, {known} are free"
+    estimate = f"it needs about {show_size(size)} of memory, and {known} is free"
     if streaming.requested:
-        plan_corpus(collection, info)  # which refuses what is not dense
+        plan_corpus(collection, info)  # refuses vectors that are not dense
         if transforms:
             raise EncoderError(
                 "--transform: transforms are fitted on all vectors at once, so they cannot be streamed. Without "
@@ -90,7 +90,7 @@ def choose_mode(
 
 
 def estimate_memory(collection: Collection, dimension: int) -> int:
-    """Return about how many bytes the collection and its vectors take when all is in memory."""
+    """Estimate the bytes that the collection and its vectors take in memory."""
     per_passage = _TEXT_BYTES_PER_PASSAGE + 4 * _VECTOR_COPIES * dimension
     return _TEXT_BYTES_PER_CHARACTER * collection.passages.characters + per_passage * len(collection.passages)
 
@@ -101,13 +101,13 @@ def check_memory(limit: int | None, collection: Collection, encoder: Encoder, en
     Raises
     ------
     SearchError
-        The limit is too low; says how much is needed.
+        The limit is too low. The message says how much is needed.
     """
     if limit is None:
         return None
     held = resident_memory()
     queries = 3 * 4 * encoder.info.dimension * len(collection.queries)
-    # A worker loads the model as this process has; while workers encode, this process does not.
+    # Each worker loads the model, too. While workers encode, this process does not.
     needed = max(
         held
         + queries
@@ -118,15 +118,15 @@ def check_memory(limit: int | None, collection: Collection, encoder: Encoder, en
     if needed > limit:
         workers = f", as does each of {engine.processes} workers" if engine.processes else ""
         raise SearchError(
-            f"--memory {limit / 1e6:,.0f} MB is too low: the program with the model and {collection.name}'s queries "
-            f"holds {held / 1e6:,.0f} MB already{workers}; it needs at least {needed / 1e6:,.0f} MB, and more if the "
-            "model takes much for a batch."
+            f"--memory {limit / 1e6:,.0f} MB is too low: babelrank with the model and the queries of {collection.name} "
+            f"takes {held / 1e6:,.0f} MB already{workers}. Set at least {needed / 1e6:,.0f} MB, plus room for the "
+            "model's activations."
         )
     return limit
 
 
 def ranking_memory(limit: int | None) -> int:
-    """Return the bytes that ranking may take."""
+    """Return the memory for ranking, in bytes."""
     if limit is not None:
         return limit - resident_memory() - _SLACK
     free = available_memory()

@@ -1,4 +1,4 @@
-"""Run files in, measures out: a run of another tool, several compared or fused, or one re-ranked.
+"""Score, compare, fuse and re-rank run files.
 
 Data flows one way: file -> run in trec_eval's order -> ranks -> measures.
 """
@@ -34,7 +34,7 @@ _SUFFIX = re.compile(r"(\.run|\.trec|\.txt|\.tsv|\.json)?(\.gz|\.bz2|\.xz|\.zst)
 
 @dataclass(frozen=True)
 class RunFile:
-    """A run file, read; `name` is what reports call it: by default the file's name without its suffix."""
+    """The content of a run file. `name` is its name in reports, by default the file's name without its suffix."""
 
     name: str
     resolved: Resolved
@@ -43,7 +43,7 @@ class RunFile:
 def open_collection(
     collection: str | Collection, data: Path | None, log: Callable[[str], None], missing: str = "count"
 ) -> Collection:
-    """Load what runs are scored against; what babelrank knows where to get is downloaded.
+    """Load the collection of a run, and download it if necessary.
 
     Parameters
     ----------
@@ -69,29 +69,29 @@ def open_run(
     Raises
     ------
     DataError
-        It is malformed, or not of this collection; see `read_run` and `resolve`.
+        The run is malformed or belongs to another collection; see `read_run` and `resolve`.
     ReportError
-        The name is not a valid one.
+        The name is not valid.
     """
     run = read_run(path, subset=subset, split=split)
     return RunFile(check_name(name or run.system or _SUFFIX.sub("", path.name)), resolve(run, collection, str(path)))
 
 
 def compare_runs(runs: Sequence[RunFile], collection: Collection, measure: str, *, margin: float = 0.0) -> Comparison:
-    """Test whether systems of which only runs exist differ; see `babelrank.compare_runs`.
+    """Test whether runs differ; see `babelrank.compare_runs`.
 
-    The rank distance is compared if the runs hold all relevant passages: only then it is known.
+    The rank distance is compared only if the runs hold all relevant passages; otherwise it is unknown.
 
     Raises
     ------
     ReportError
-        There are fewer than two runs, two have one name, or the measure is unknown.
+        There are fewer than two runs, two have the same name, or the measure is unknown.
     """
     if len(runs) < 2:
-        raise ReportError(f"compare needs two runs or more, got {len(runs)}.")
+        raise ReportError(f"compare needs at least two runs, got {len(runs)}.")
     names = [run.name for run in runs]
     if repeated := next((name for name in names if names.count(name) > 1), None):
-        raise ReportError(f"two runs are called {repeated!r}; --name, once for each run, tells them apart.")
+        raise ReportError(f"two runs are called {repeated!r}; give each another --name.")
     tables = [rank_run(run.resolved, collection) for run in runs]
     tasks = tasks_of(collection.languages, score_pairs(tables[0]).n)
     check_measure(measure)
@@ -113,12 +113,12 @@ def fuse_runs(
     name: str | None = None,
     depth: int,
 ) -> RunEvaluation:
-    """Fuse runs into one, write that to `out`, and score it.
+    """Fuse runs into one, write it to `out`, and score it.
 
     Raises
     ------
     BabelrankError
-        They cannot be fused this way; see `fuse`.
+        The runs cannot be fused by this method; see `fuse`.
     """
     fused = fuse([run.resolved.run for run in runs], method, weights, depth=depth)
     return _write(fused, collection, name or f"{method} of {', '.join(run.name for run in runs)}", out)
@@ -134,7 +134,7 @@ def rerank_run(
     name: str,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> RunEvaluation:
-    """Re-rank a run, write the new one to `out`, and score it.
+    """Re-rank a run, write the new run to `out`, and score it.
 
     Raises
     ------

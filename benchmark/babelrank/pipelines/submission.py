@@ -1,4 +1,4 @@
-"""The main job: encoder and collections in, report out.
+"""The main job: evaluate an encoder on collections and write its report.
 
 Data flows one way: collection -> representations -> ranks -> analysis -> report.
 """
@@ -27,7 +27,7 @@ from babelrank.reporting.results import Results
 from babelrank.result import Result
 
 _NOT_COMPARED = "training texts not compared with"
-_SPARE_SECONDS = 24 * 3600.0  # what another submission may still be at is not pruned
+_SPARE_SECONDS = 24 * 3600.0  # entries used more recently are kept, as another submission may need them
 
 
 def submit(
@@ -57,24 +57,24 @@ def submit(
     Parameters
     ----------
     reports
-        Folder in which the report's folder is made; None to write nothing.
+        Folder of reports to write to; None writes nothing.
     streaming
-        How to stream collections whose passages are on disk; by default those are streamed that would not fit.
+        How to stream collections with passages on disk. By default those are streamed that do not fit into memory.
     with_leaderboard
         See `write_report`.
     replace_figures
-        Let figures replace those of other files that have the same collection's name in the model's report.
+        Whether to replace measures in the report that come from a different version of the collection.
     missing
         See `apply_missing`.
 
     Raises
     ------
     BabelrankError
-        Whatever is wrong with the collections, the model, or the place for the report is found before anything is
-        encoded, where it can be.
+        The collections, the model or the folder for the report are not valid. Most errors are found before anything
+        is encoded.
     """
     streaming = streaming or Streaming()
-    streaming.open()  # an engine that cannot be had is refused now; it is entered when there is work for it
+    streaming.open()  # refuses an engine that is not available; it is entered when there is work for it
     if name is not None:
         check_name(name)
     chosen = open_transforms(transforms, data, observer)
@@ -121,7 +121,7 @@ def submit(
             source=loaded_model.source,
         )
     for entry in prune(store or default_store(), SIZE_LIMIT, spare_seconds=_SPARE_SECONDS):
-        observer.log(f"removed {entry.folder}, used longest ago, since the store was full")
+        observer.log(f"removed {entry.folder}: the store is full, and this entry is the least recently used")
     results = Results(
         described,
         {name: each.results for name, each in evaluations.items()},
@@ -139,15 +139,15 @@ def submit(
 def _load_collections(
     collections: Sequence[str | Collection], data: Path | None, observer: Observer
 ) -> list[Collection]:
-    """Load what is named, each with the variants of its queries, downloading what babelrank knows where to get.
+    """Load the named collections, each with its query variants, and download them if necessary.
 
     Raises
     ------
     DataError
-        There is none, or two are called the same.
+        No collection is given, or two have the same name.
     """
     if not collections:
-        raise DataError("no collection is named, such as xquad-r.")
+        raise DataError("no collection given; name one, such as xquad-r.")
     given = [
         each if isinstance(each, Collection) else load_collection(each)
         for each in collections
@@ -158,10 +158,10 @@ def _load_collections(
     names = [each.name for each in loaded]
     for name in names:
         if names.count(name) > 1:
-            raise DataError(f"two collections are called {name!r}; evaluate them apart, or rename one.")
+            raise DataError(f"two collections are called {name!r}; evaluate them separately, or rename one.")
     return loaded
 
 
 def _list(settings: Mapping[str, object]) -> str:
-    """Write settings as ``, name value``; without those that are not set."""
+    """Format settings as ``, name value``. Those that are not set are left out."""
     return "".join(f", {name} {value!r}" for name, value in settings.items() if value not in (None, "", [], {}))

@@ -1,4 +1,4 @@
-"""Language bias -> tables and sections: how much the passage's language decides, and whom that favours."""
+"""Tables and sections on language bias: how much the passage's language matters, and which languages it favours."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -13,24 +13,24 @@ from babelrank.reporting.tables import Column, Table
 
 _LABELS = {
     "language_effect": "language effect η² ↓",
-    "rank_ratio": "rank ratio, best-liked to least-liked language ↓",
+    "rank_ratio": "rank ratio, most to least favoured language ↓",
     "kendall_w": "Kendall's W ↓",
     "merge_gap": "merge gap, in mAP ↓",
     "own_first": "own language first",
     "own_above": "own language above the others",
-    "exposure_relevant": "unevenness of exposure@10, relevant passages ↓",
+    "exposure_relevant": "inequality of exposure@10, relevant passages ↓",
 }
 MEANING = (
     "The language effect η² is the share of the variance of log ranks within queries that the passage's language "
-    "explains, less what chance explains: 0 without bias at any accuracy, 1 if the language decides everything. Rank "
-    "ratio: how many times higher the best-liked language's answers stand than the least-liked's. Merge gap: what the "
-    "shared pool costs against taking turns between the languages' own rankings. Measures of MLAIRE (arXiv 2605.07249) "
-    "are not given: their formulas could not be verified."
+    "explains, minus the share expected by chance: 0 without bias at any accuracy, 1 if the language decides "
+    "everything. Rank ratio: how many times higher answers in the most favoured language rank than those in the least "
+    "favoured one. Merge gap: mAP if the languages' separate rankings are merged in turns, minus mAP in the shared "
+    "pool. Measures of MLAIRE (arXiv 2605.07249) are missing, as their formulas could not be verified."
 )
 
 
 def bias_table(bias: BiasSummary) -> Table:
-    """Return the macro measures of language bias, with what no bias would give."""
+    """Return the macro measures of language bias, with the values of an encoder without bias."""
     return Table(
         caption="Measures of language bias, means over query languages, with 95 % intervals",
         columns=[
@@ -52,20 +52,20 @@ def bias_columns(chosen: Sequence[str]) -> list[Column]:
 
 
 def effect_table(bias: BiasSummary) -> Table:
-    """Return how much higher or lower the answers of each passage language stand, the most favoured first."""
+    """Return how much higher or lower answers rank in each passage language, most favoured first."""
     return Table(
         caption="Favoured languages: m, the mean difference in log rank from a query's average answer",
         columns=[Column("passage language"), Column("m", show_signed)],
         rows=[[language_name(lang), bias.effects[lang]] for lang, _ in bias.favoured],
-        note="Below 0 a language is favoured: at −0.69 its answers stand at half the rank, at +0.69 at twice the rank.",
+        note="Below 0, a language is favoured: −0.69 means half the rank of the average answer, +0.69 twice the rank.",
     )
 
 
 def bias_section(bias: BiasSummary) -> Section:
-    """Show how much language decides, and whom that favours."""
+    """Show how much the passage's language matters, and which languages it favours."""
     return Section(
         title="Language bias",
-        caption="How much does a passage's language decide where it stands in the pool, and whom does that favour?",
+        caption="How much does a passage's language affect its rank in the pool, and which languages does that favour?",
         tables=[bias_table(bias), effect_table(bias)],
     )
 
@@ -81,9 +81,9 @@ def bias_views(found: LanguageBias) -> Sequence[MatrixView]:
             title="m of each passage language: mean difference in log rank from the query's average answer",
             values=found.effect.effects,
             show=show_signed,
-            legend="difference in log rank (lower: the language is favoured)",
+            legend="difference in log rank (below 0: favoured)",
             colours="cividis_r",
-            note="Without bias all are 0.",
+            note="Without bias, all values are 0.",
         ),
         *(
             view(
@@ -92,7 +92,7 @@ def bias_views(found: LanguageBias) -> Sequence[MatrixView]:
                 values=shares.share,
                 show=show_share,
                 legend="share of 1 / log₂(rank + 1), over ranks 1 to 10",
-                note="Each row adds up to 100 %. An even split is the target.",
+                note="Each row adds up to 100 %. Without bias, all languages have equal shares.",
                 limits=(0.0, None),
             )
             for what, shares in exposure

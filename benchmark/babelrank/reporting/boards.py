@@ -1,7 +1,7 @@
-"""Standings -> the tables of the leaderboard: one for each collection, and one for collections side by side.
+"""The tables of the leaderboard: one per collection, and one for collections side by side.
 
-Collections of MIRACL and BEIR stand side by side, a column each with their average, as in Tables 12 and 13 of arXiv
-2408.10536. Variants of a model are grouped under it.
+Collections of MIRACL and BEIR are shown side by side, one column each and their average, as in Tables 12 and 13 of
+arXiv 2408.10536. Variants of a model are grouped under it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -39,7 +39,7 @@ EFFECT = "language_effect"
 SEARCHED = "searched"
 GROUP = "group"
 _DESCRIPTIONS = {
-    "miracl": "Monolingual retrieval of Wikipedia's passages, MIRACL's dev queries of each language (Zhang et al. "
+    "miracl": "Monolingual retrieval of Wikipedia passages with MIRACL's dev queries of each language (Zhang et al. "
     "2023, arXiv 2210.09984).",
     "beir": "Collections in BEIR's layout (Thakur et al. 2021, arXiv 2104.08663), each in one language.",
 }
@@ -53,7 +53,7 @@ _SIZE = (
     Column("parameters", show_parameters, "size", "parameters"),
     Column("dimension", show_count, "size", "dimension"),
 )
-_COST = (  # columns that are there if a report has them
+_COST = (  # columns that are shown if a report has them
     Column("texts/s", show_significant, "cost", "speed"),
     Column("bytes/vector", show_count, "cost", "bytes"),
     Column("max. length", show_count, "cost", "length"),
@@ -62,30 +62,30 @@ _COST = (  # columns that are there if a report has them
 
 @dataclass(frozen=True)
 class Board:
-    """A table of models that can be compared; the best first, variants after their base model.
+    """A table of comparable models, best first. Variants follow their base model.
 
     Attributes
     ----------
     title, note
-        What it is called, and what it is about.
+        Heading and description.
     table
-        Columns have keys: those of the scores are ``<measure>/<label>``, of the letters ``<measure>/group``.
+        Table whose columns have keys: ``<measure>/<label>`` for scores, ``<measure>/group`` for letters.
     models
-        Of the rows.
+        Model of each row.
     heads
-        Name of the model under which each row is grouped; its own, or its base model's.
+        Name of the model under which each row is grouped: its own or its base model's.
     measures, labels
-        There is a column for each measure and label: a task, or a collection.
+        There is a column for each measure and label. A label is a task or a collection.
     headline
-        The measures that leaderboard.md has.
+        Measures shown in leaderboard.md.
     main
-        The label by which models are sorted.
+        Label by which models are sorted.
     has_pool, has_bias
-        Whether there is a pool of several languages, and columns of language bias.
+        Whether there is a pool of several languages, and whether there are columns on language bias.
     scaling
-        How figures go with the models' sizes.
+        Table of scaling laws.
     results
-        By model, if there is a pool: matrices from which a reader can pick languages.
+        Matrices by model, if there is a pool. The page's language picker uses them.
     """
 
     title: str
@@ -104,12 +104,12 @@ class Board:
 
     @property
     def id(self) -> str:
-        """Id of its element in a page."""
+        """Id of the board's element in a page."""
         return anchor(self.title)
 
     @property
     def languages(self) -> Sequence[str]:
-        """Order of the languages in the matrices; empty without."""
+        """Languages in the order of the matrices; empty without matrices."""
         return next((result.languages for result in self.results.values()), ())
 
     @property
@@ -131,7 +131,7 @@ class Board:
         return found
 
     def _by_measure(self, measure: str, rows: Sequence[Sequence[Entry]]) -> Table:
-        """Return rows with the columns of one measure, sorted and numbered by it."""
+        """Return a table with the columns of one measure, sorted and numbered by it."""
         keys = ["#", "name", *(f"{measure}/{label}" for label in (GROUP, *self.labels))]
         keys += [column.key for column in (*_BIAS, _SIZE[0], *_COST)]
         table = replace(self.table, rows=rows).select(keys)
@@ -148,7 +148,7 @@ class Board:
 
 
 def make_boards(standings: Sequence[Standings], cache: Cache | None = None) -> list[Board]:
-    """Return the boards in the leaderboard's order; `cache` knows what was computed of them before."""
+    """Return the boards in the leaderboard's order. `cache` holds what was computed before."""
     by_source = {source: [each for each in standings if each.shown.source == source] for source in SOURCE_TITLES}
     return [
         *(_collection_board(each, cache) for each in by_source[LAREQA]),
@@ -166,7 +166,7 @@ def numbered(table: Table, main: str, letters: str) -> Table:
     """Return a table sorted by the column with the key `main`, and numbered by that with letters (see `places`)."""
     keys = [column.key for column in table.columns]
     score = keys.index(main)
-    rows = sorted(table.rows, key=lambda row: -_number(row[score]))  # equals stay in order
+    rows = sorted(table.rows, key=lambda row: -_number(row[score]))  # ties keep their order
     known = [str(row[keys.index(letters)] or "") for row in rows] if letters in keys else [""] * len(rows)
     ranks = places(known)
     return replace(table, rows=[[place, *row[1:]] for place, row in zip(ranks, rows, strict=True)])
@@ -220,7 +220,7 @@ def _side_by_side(source: str, sections: Sequence[Standings]) -> Board:
         return [*found, sum(known) / len(known) if len(known) == len(found) else None]
 
     labels = (*names, AVERAGE) if len(names) > 1 else tuple(names)
-    note = " A model that was not evaluated on all of them has no average." if len(names) > 1 else ""
+    note = " A model that was not evaluated on all collections has no average." if len(names) > 1 else ""
     standings = replace(sections[0], entries=list(entries.values()))
     if len(names) > 1:  # letters are of one collection
         standings = replace(standings, entries=[replace(entry, letters={}) for entry in standings.entries])
@@ -241,7 +241,7 @@ def _make(
     *,
     measures: tuple[str, ...] = (),
 ) -> Board:
-    """Return a board of models by name; `cells` gives the scores of one in a measure, a cell for each label."""
+    """Return a board of models by name. `cells` returns a model's scores in a measure, one cell per label."""
     shown = standings.shown
     measures = measures or shown.measures
     lettered = [measure for measure in measures if any(entry.letters.get(measure) for entry in entries.values())]
@@ -288,23 +288,23 @@ def _make(
 
 
 def _certainty(sections: Sequence[Standings], label: str) -> str:
-    """Say what difference can be found, or why there are no intervals."""
+    """Return a sentence on the smallest detectable difference, or on why there are no intervals."""
     standings = sections[0]
     measure = standings.shown.headline[0]
     warnings = [each.estimates[measure].warning for each in standings.entries if measure in each.estimates]
     if warnings and warnings[0]:
-        return f" {warnings[0]} They are left out."
+        return f" {warnings[0]} Intervals and letters are left out."
     least = standings.detectable.get(measure)
     if least is None:
         return ""
     return (
-        f" A test of two of these checkpoints finds a difference of {show_score(least)} in {label} ({measure}) in 80 % "
-        "of cases (the median pair, before correction)."
+        f" A test of two of these models detects a difference of {show_score(least)} in {label} ({measure}) with 80 % "
+        "power (median over pairs, before correction)."
     )
 
 
 def _bias(entry: Standing, standings: Standings) -> list[Entry]:
-    """Return the cells of language bias."""
+    """Return the cells on language bias."""
     found: BiasSummary | None = getattr(entry.estimates.get(standings.shown.headline[0]), "bias", None)
     distance = entry.result.macro["multilingual"][RANK_DISTANCE]
     if found is None or not found.favoured:
@@ -314,7 +314,7 @@ def _bias(entry: Standing, standings: Standings) -> list[Entry]:
 
 
 def _sizes(entry: Standing) -> list[Entry]:
-    """Return the cells of the size, then of the cost; of a length for each role, that of passages."""
+    """Return the cells on size and cost. If queries have another maximum length, the one of passages is shown."""
     model, cost = entry.model, entry.result.cost
     length = model.settings.get("max_length")
     if isinstance(length, dict):
@@ -329,7 +329,7 @@ def _sizes(entry: Standing) -> list[Entry]:
 
 
 def _number(cell: Entry) -> float:
-    """Return the number in a score's cell, below all scores where there is none."""
+    """Return the number in a score's cell; if there is none, a number below all scores."""
     value = cell.value if isinstance(cell, Interval) else cell
     return value if isinstance(value, float | int) else -1.0
 
@@ -341,7 +341,7 @@ def _linked(entry: Standing) -> Link:
 
 
 def _label(column: Column) -> str:
-    """Return a header for a table without groups of columns."""
+    """Return a column header for a table without column groups."""
     if column.key == EFFECT:
         return "language effect η² ↓"
     if column.label == GROUP or column.key in ("most", "least"):

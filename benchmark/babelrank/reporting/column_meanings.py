@@ -24,47 +24,47 @@ _MEANINGS = (
         "bias",
         "language effect η² ↓",
         "Language bias: the share of the variance of log ranks within queries that the passage's language explains, "
-        "less what chance explains. 0 without bias at any accuracy, 1 if the language decides everything.",
+        "minus the share expected by chance. 0 without bias at any accuracy, 1 if the language decides everything.",
     ),
     (
         "bias",
         "favoured most, least",
-        "The passage languages that stand highest and lowest, with m: the mean difference in log rank from a query's "
-        "average answer. −0.69 says that answers in the language stand at half the rank.",
+        "The passage languages that rank highest and lowest, with m: the mean difference in log rank from a query's "
+        "average answer. m = −0.69 means that answers in the language have half the rank of the average answer.",
     ),
     (
         "bias",
         "rank distance (spread) ↓",
-        "The figure of arXiv 2408.10536: difference between the ranks in the pool of a query's worst and best relevant "
-        "passage, mean over queries, then over query languages. It does not see which language is which, and falls "
-        "with accuracy.",
+        "The measure of arXiv 2408.10536: the difference between the pool ranks of a query's worst and best relevant "
+        "passages, averaged over queries, then over query languages. It ignores which language is favoured, and "
+        "falls as accuracy rises.",
     ),
     (
         "group",
         "group",
-        "Models that share a letter do not differ by significantly more than a thousandth (`--margin`) in the measure "
-        "that sorts them: paired permutation tests over groups of questions that share an article (else over "
-        "questions), at 5 % after Holm's correction over all pairs. A model's number is one more than the models above "
-        "it that are significantly better, and does not fall. Tests are about these checkpoints: runs of one recipe "
-        "with other seeds are not compared, and share letters.",
+        "Models that share a letter do not differ significantly by more than .001 (`--margin`) in the measure that "
+        "sorts them. Tests are paired permutation tests over groups of questions that share an article (else over "
+        "questions), at 5 % after Holm's correction over all pairs. The number in front of a model is 1 plus the "
+        "number of models above it that are significantly better; it never decreases down the table. Tests compare "
+        "these checkpoints. Runs of one recipe with different seeds are not compared and share letters.",
     ),
     (
         "searched",
         "searched",
-        "An experiment chose among such runs by their figures on this collection: expect less on others.",
+        "An experiment selected such runs by their scores on this collection. Expect lower scores on others.",
     ),
     (
         "speed",
         "texts/s",
-        "Distinct texts that the model encoded in a second, on the hardware that its report names; a dash where "
-        "vectors came from the store.",
+        "Distinct texts that the model encoded per second, on the hardware that its report names. A dash means "
+        "that all vectors came from the store.",
     ),
-    ("interval", "in brackets, or small", "95 % intervals by bootstrap over the same groups of questions."),
+    ("interval", "in brackets or small", "95 % bootstrap intervals over the same groups of questions."),
 )
 
 
 def meanings(boards: Sequence[Board]) -> dict[str, str]:
-    """Return what the columns mean, of those that there are."""
+    """Return the meanings of the columns that the boards have."""
     cells = [cell for board in boards for row in board.table.rows for cell in row]
     there = {
         "pool": any(board.has_pool for board in boards),

@@ -1,4 +1,4 @@
-"""Two models compared -> tables of how they differ."""
+"""Tables on the differences between two models."""
 
 import math
 
@@ -12,7 +12,7 @@ _LABELS = ("difference (95 %)", "p", "p, Holm", "d", "won / tied / lost")
 
 
 def comparison_tables(first: str, second: str, collection: str, measure: str, comparison: Comparison) -> list[Table]:
-    """Return how two models differ on a collection: macro figures with their tests, then gains by query language."""
+    """Return how two models differ on a collection: macro averages with tests, then gains by query language."""
     found = comparison.macro
     macro = Table(
         f"{first} − {second} on {collection}, {measure}",
@@ -28,10 +28,10 @@ def comparison_tables(first: str, second: str, collection: str, measure: str, co
             ]
             for figure, tally in comparison.tallies.items()
         ],
-        note=f"Intervals and tests draw {comparison.drawn}. p, Holm: over all figures and pairs of models. Settings at "
-        "5 %, Holm over those of a kind. d: Cohen's effect size. Rank distance: lower wins. All of it is about these "
-        "checkpoints; other seeds of a recipe may differ by more."
-        + (f" p is of differences beyond {comparison.margin:g} in {measure}." if comparison.margin else "")
+        note=f"Intervals and tests draw {comparison.drawn}. p, Holm: corrected over all figures and pairs of models. "
+        "Won and lost settings: at 5 %, corrected over settings of one kind. d: Cohen's effect size. Rank distance: "
+        "lower wins. Tests compare these checkpoints; other seeds of a recipe may differ by more."
+        + (f" p tests for differences of more than {comparison.margin:g} in {measure}." if comparison.margin else "")
         + (f" {comparison.warning}" if comparison.warning else ""),
     )
     gains = Table(

@@ -1,4 +1,4 @@
-"""The tables of a report -> what is shown of a collection beyond its results: intervals and sections."""
+"""The content of a report that follows from its tables: intervals and sections."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,8 +21,8 @@ from babelrank.reporting.sections import Section
 from babelrank.reporting.space_section import space_section
 from babelrank.reporting.stored_tables import read_stored_ranks, read_stored_top
 
-_REMEDY = "To have it, submit the model again (babelrank submit MODEL) without streaming; nothing is encoded again."
-_TOO_MANY = f"Errors and the embedding space are analysed of up to {MOST_LANGUAGES} languages."
+_REMEDY = "To add it, submit the model again without streaming; stored vectors are reused."
+_TOO_MANY = f"Errors and the embedding space are only analysed for up to {MOST_LANGUAGES} languages."
 
 # Of a collection: its rank table, its top passages, and the errors that were found in both.
 InMemory = tuple[RankTable, TopTable | None, Errors | None]
@@ -31,7 +31,7 @@ Tables = Mapping[str, InMemory]  # by collection
 
 @dataclass(frozen=True)
 class Content:
-    """What is shown of a collection beyond its results: estimates, and sections of the page."""
+    """Estimates and page sections of a collection, made from its tables."""
 
     estimates: CollectionEstimates = field(default_factory=CollectionEstimates)
     sections: list[Section] = field(default_factory=list)
@@ -47,7 +47,7 @@ def make_content(
     model, name, collection, folder
         The results, and the folder with the tables.
     tables
-        The same tables in memory, if they are.
+        Tables that are in memory already.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def make_content(
         return Content(estimates, [*sections, Section("Not in this report", _TOO_MANY)])
     left_out = []
     if collection.space is None:
-        left_out.append(f"Embedding space: it was not measured. {_REMEDY}")
+        left_out.append(f"Embedding space: not measured. {_REMEDY}")
     elif collection.space.undefined:
         left_out.append(f"Embedding space: {collection.space.undefined}")
     else:
@@ -87,7 +87,7 @@ def make_content(
         worst = attach_texts(select_worst(errors), collection.texts or Texts({}, {}))
         sections.append(error_section(errors, worst, source_of(name) if collection.texts else None))
     else:
-        left_out.append(f"Errors: there is no table of top passages. {_REMEDY}")
+        left_out.append(f"Errors: no table of top passages. {_REMEDY}")
     if left_out:
         sections.append(Section("Not in this report", " ".join(left_out)))
     return Content(estimates, sections)

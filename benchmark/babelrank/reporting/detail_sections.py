@@ -1,4 +1,4 @@
-"""Analyses of a rank table -> sections of a report."""
+"""Sections of a report that follow from a rank table."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -23,7 +23,7 @@ from babelrank.reporting.tables import Bars, Column, Table
 
 
 def detail_sections(detail: Detail) -> list[Section]:
-    """Return the sections of one collection that follow from its rank table."""
+    """Return the sections on one collection that follow from its rank table."""
     languages = detail.figures.languages
     return [
         preference_section(detail.preference, detail.bias, languages),
@@ -36,7 +36,7 @@ def detail_sections(detail: Detail) -> list[Section]:
 
 
 def preference_section(preference: LanguagePreference, bias: LanguageBias | None, languages: Sequence[str]) -> Section:
-    """Show how high each passage language stands, and which of two stands above the other."""
+    """Show how high each passage language ranks, and which of two languages ranks higher."""
     view = partial(
         MatrixView, rows=languages, columns=languages, show=show_share, colours="cividis", limits=(0.0, None)
     )
@@ -49,7 +49,7 @@ def preference_section(preference: LanguagePreference, bias: LanguageBias | None
         *(bias_views(bias) if bias else ()),
         view(
             label="which of two",
-            title="How often the row's passage stands above the column's",
+            title="How often the row's passage ranks above the column's",
             values=preference.above_macro,
             legend="share of queries; 50 % without bias",
             note="P(rank a < rank b) + ½ P(rank a = rank b) over queries with a relevant passage in both, mean over "
@@ -62,7 +62,7 @@ def preference_section(preference: LanguagePreference, bias: LanguageBias | None
             title="Mean reciprocal rank in the pool of each language's best relevant passage",
             values=preference.reciprocal_rank,
             legend="mean of 1 / rank",
-            note="From 1 / |D| to 1; in a row, at most one passage of a query is first.",
+            note="From 1 / |D| to 1. Only one passage of a query can be first, so not all values of a row can be 1.",
             show=show_score,
         ),
         *(
@@ -71,14 +71,14 @@ def preference_section(preference: LanguagePreference, bias: LanguageBias | None
                 title=f"Share of queries with the language's relevant passage in the top {depth} of the pool",
                 values=preference.in_top[str(depth)],
                 legend="share of queries",
-                note=f"Rank in the pool ≤ {depth}. Without bias a row has one colour.",
+                note=f"Rank in the pool ≤ {depth}. Without bias, a row has one colour.",
             )
             for depth in DEPTHS
         ),
         *(
             view(
                 label=f"share of top {depth}",
-                title=f"Of all relevant passages found in the top {depth}, the share of each language",
+                title=f"Share of each language among the relevant passages in the top {depth}",
                 values=preference.share_of_top[str(depth)],
                 legend=f"share of what is found{'; equal without bias' if even else ''}",
                 note=found,
@@ -94,34 +94,33 @@ def preference_section(preference: LanguagePreference, bias: LanguageBias | None
         matrices.append(
             by_passage(
                 label="share without bias",
-                title="Share without bias: that of each language among the queries' relevant passages",
+                title="Share without bias: share of each language among all relevant passages",
                 values=preference.share_expected,
-                legend="share of what there is",
-                note="What each language's share of any top would be without bias. Each row adds up to 100 %.",
+                legend="share of relevant passages",
+                note="The share in the top passages, at any depth, of an encoder without bias. Rows add up to 100 %.",
             )
         )
     return Section(
         title="Preference between languages",
-        caption="Which of a query's parallel passages stand high in the pool? Rows are query languages, columns "
-        "passage languages; only queries with relevant passages in two languages or more count.",
+        caption="Which of a query's parallel passages rank high in the pool? Rows are query languages, columns "
+        "passage languages. Only queries with relevant passages in at least two languages count.",
         matrices=matrices,
     )
 
 
 def own_language_section(preference: LanguagePreference, languages: Sequence[str]) -> Section:
-    """Show whether a query's own language is preferred."""
+    """Show whether passages in the query's own language are preferred."""
     own = preference.own
     macro = [own.macro[name] for name in ("own_above", "own_first", "own_first_expected")]
     rows = zip(map(language_name, languages), own.above, own.first, own.first_expected, own.n, strict=True)
     return Section(
         title="The query's own language",
         caption="Does a query prefer the passage in its own language? Above: share of the other languages' relevant "
-        "passages above which the own one stands (50 % without bias). First: share of queries whose own language comes "
-        "first of all, next to what it would be without bias.",
+        "passages that rank below the one in the query's language (50 % without bias). First: share of queries for "
+        "which the passage in their own language comes first, next to the value without bias.",
         tables=[
             Table(
-                caption="Preference for the query's own language: bars are the share above which it stands, from 0 to "
-                "100 %",
+                caption="Preference for the query's own language: bars are the share ranked below it, from 0 to 100 %",
                 columns=[
                     Column("query language"),
                     Column("above", show_share),
@@ -138,7 +137,7 @@ def own_language_section(preference: LanguagePreference, languages: Sequence[str
 
 
 def test_section(tests: FriedmanTests) -> Section:
-    """Show whether the languages' ranks differ more than by chance."""
+    """Show whether the languages' ranks differ by more than chance."""
     which = "Friedman's test" if all(tests.complete) else "the test of Skillings and Mack (Friedman's, for gaps)"
     languages = tests.labels
     rows = zip(
@@ -151,7 +150,7 @@ def test_section(tests: FriedmanTests) -> Section:
         tests.queries,
         strict=True,
     )
-    # How many query languages prefer the row's language to the column's, less how many prefer the column's.
+    # Number of query languages that prefer the row's language, minus the number that prefer the column's.
     verdicts = np.array(
         [[[np.nan if cell is None else cell for cell in row] for row in matrix] for matrix in tests.preferred]
     )
@@ -160,13 +159,13 @@ def test_section(tests: FriedmanTests) -> Section:
     values: Matrix = [[None if np.isnan(cell) else float(cell) for cell in row] for row in balance]
     return Section(
         title="Are the differences real?",
-        caption=f"For each query language, {which} over the ranks of parallel passages; p-values corrected over the "
-        "query languages (Holm). Kendall's W is the effect size: 0 if languages are treated alike, 1 if every query "
-        "puts them in one order. " + " ".join(tests.warnings),
+        caption=f"For each query language, {which} over the ranks of parallel passages. p-values are corrected over "
+        "query languages (Holm). Kendall's W is the effect size: 0 if all languages are treated alike, 1 if every "
+        "query ranks them in the same order. " + " ".join(tests.warnings),
         matrices=[
             MatrixView(
                 label="pairs",
-                title="Query languages that prefer the row's language, less those that prefer the column's",
+                title="Query languages that prefer the row's language, minus those that prefer the column's",
                 rows=languages,
                 columns=languages,
                 values=values,
@@ -199,12 +198,12 @@ def test_section(tests: FriedmanTests) -> Section:
 
 
 def consistency_section(consistency: Consistency, lists: ListConsistency | None, languages: Sequence[str]) -> Section:
-    """Show whether a question's translations retrieve the same passages, and put its answers in the same order."""
+    """Show whether translations of a question retrieve the same passages, and rank answers in the same order."""
     view = partial(MatrixView, rows=languages, columns=languages, unit="questions", join="and")
     likeness = partial(view, show=show_number, precise=show_score, limits=(None, 1.0))
     views = []
     if lists:
-        legend = "of the way from chance (0) to the same list (1)"
+        legend = "0: chance, 1: the same list"
         compared = (
             (f"overlap@{lists.depth}", lists.overlap, lists.overlap_chance, "share of passages in both lists"),
             (f"RBO@{lists.depth}", lists.rbo, lists.rbo_chance, "rank-biased overlap (Webber et al. 2010)"),
@@ -215,7 +214,7 @@ def consistency_section(consistency: Consistency, lists: ListConsistency | None,
                 title=f"{label} of the lists for a question in two languages, beyond chance",
                 values=_beyond_chance(values, chance),
                 legend=legend,
-                note=f"The {meaning}, less that of lists for different questions.",
+                note=f"The {meaning}, corrected for chance: 0 is the value of lists for different questions.",
                 n=lists.n,
             )
             for label, values, chance, meaning in compared
@@ -225,7 +224,7 @@ def consistency_section(consistency: Consistency, lists: ListConsistency | None,
             label="answers' order, RBO",
             title="Order of the answers: rank-biased overlap for a question in two languages",
             values=consistency.rbo,
-            legend="likeness (higher is more consistent)",
+            legend="similarity (higher is more consistent)",
             note=f"Webber et al. 2010, p = {PERSISTENCE}; 1 if the orders are the same.",
             n=consistency.n,
         ),
@@ -233,25 +232,25 @@ def consistency_section(consistency: Consistency, lists: ListConsistency | None,
             label="answers' order, RankC",
             title="Order of the answers: RankC-like overlap for a question in two languages",
             values=consistency.rankc,
-            legend="likeness (higher is more consistent)",
-            note="After Qi et al. 2023 (arXiv 2310.10378): what comes first decides nearly alone.",
+            legend="similarity (higher is more consistent)",
+            note="After Qi et al. 2023 (arXiv 2310.10378). The first place has nearly all the weight.",
             n=consistency.n,
         ),
         view(
             label="rank gap",
-            title="How far apart the answers in the asker's own language stand",
+            title="Difference in rank of the answers in the query's own language",
             values=consistency.own_rank_gap,
             show=show_rank,
             legend="mean difference of ranks (lower is more consistent)",
-            note="Mean absolute difference between the pool's ranks of the own-language answer, asked in one language "
-            "and in the other.",
+            note="Mean absolute difference between the pool ranks of the own-language answers when a question is asked "
+            "in one language and in the other.",
             colours="viridis_r",
             n=consistency.own_n,
         ),
     ]
     return Section(
         title="Consistency",
-        caption="Do a question's translations retrieve the same passages? Diagonals are of one language with itself. "
+        caption="Do a question's translations retrieve the same passages? Diagonals compare a language with itself. "
         f"{_describe_lists(lists)}{_describe_orders(consistency)}",
         matrices=[each for each in views if each.bounds],
     )
@@ -262,20 +261,20 @@ def _describe_lists(lists: ListConsistency | None) -> str:
     if lists is None or macro["overlap"] is None:
         return ""
     return (
-        f"Of the first {lists.depth} passages, {show_share(macro['overlap'])} are the same in two languages on "
-        f"average: {show_score(macro['overlap_beyond_chance'])} of the way from lists of different questions (0) to "
-        "the same list (1). "
+        f"On average, two languages share {show_share(macro['overlap'])} of their top {lists.depth} passages. "
+        f"Corrected for chance, this is {show_score(macro['overlap_beyond_chance'])} (0: lists of different "
+        "questions, 1: the same list). "
     )
 
 
 def _describe_orders(consistency: Consistency) -> str:
     macro = consistency.macro
     if macro["rbo"] is None:
-        return "No question with several answers to order is asked in two languages."
+        return "No question with several answers is asked in two languages, so orders of answers are not compared."
     return (
-        "The orders in which two languages put a question's answers have a rank-biased overlap of "
-        f"{show_score(macro['rbo'])}, random orders {show_score(macro['rbo_random'])}: "
-        f"{show_score(macro['rbo_beyond_random'])} of the way from chance to the same order."
+        "The orders in which two languages rank a question's answers have a rank-biased overlap of "
+        f"{show_score(macro['rbo'])} (random orders: {show_score(macro['rbo_random'])}). Corrected for chance, this is "
+        f"{show_score(macro['rbo_beyond_random'])} (0: random orders, 1: the same order)."
     )
 
 
@@ -285,7 +284,7 @@ def _beyond_chance(values: Matrix, chance: Matrix) -> Matrix:
 
 
 def _hits(preference: LanguagePreference, depth: str) -> list[list[int]]:
-    """Return how many relevant passages of each language are found within a depth."""
+    """Return the number of relevant passages of each language within a depth."""
     return [
         [round((share or 0.0) * n) for share, n in zip(*rows, strict=True)]
         for rows in zip(preference.in_top[depth], preference.n, strict=True)

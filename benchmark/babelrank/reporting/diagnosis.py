@@ -1,4 +1,4 @@
-"""Which languages a model ranks first, as tables and as DataFrames."""
+"""The languages that a model ranks first, as tables and DataFrames."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,27 +15,27 @@ from babelrank.reporting.terminal import table_terminal, text_lines
 
 _COLUMNS = 9  # languages side by side: with the query language, 80 characters
 CAUTION = (
-    "A share above that in the corpus is a preference only if the languages hold texts on the same subjects: without "
-    "qrels, nobody knows which passages are right."
+    "A share above that in the corpus is a preference only if all languages have texts on the same subjects. Without "
+    "qrels, it is unknown which passages are relevant."
 )
 
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis:
-    """Which languages a model ranks first, on queries and a corpus that need no qrels.
+    """The languages that a model ranks first, measured without qrels.
 
     Attributes
     ----------
     model, collection
-        Their names.
+        Names of the model and the collection.
     passages
-        Number in each language.
+        Number of passages in each language.
     depths
-        How many passages are looked at, from the top.
+        Numbers of top passages that are examined.
     measured
         All shares.
     notes
-        What of the files takes no part, and what limits the figures.
+        What was left out, and what limits the results.
     """
 
     model: str
@@ -67,7 +67,7 @@ class Diagnosis:
         return self.measured.own.copy()
 
     def verdict(self) -> list[str]:
-        """Say which languages are shown more, and less, than their share in the corpus; only what intervals confirm."""
+        """Return sentences on languages with a share above or below that in the corpus, if intervals confirm it."""
         depth = self.depths[len(self.depths) // 2]
         means = self.measured.shares.query("query == @MEAN and depth == @depth").sort_values("ratio")
         more, less = means[means["low"] > means["corpus"]][::-1], means[means["high"] < means["corpus"]]
@@ -79,7 +79,7 @@ class Diagnosis:
             ]
             if shown:
                 lines.append(f"{word} than in the corpus: {', '.join(shown)}.")
-        return lines or [f"In the top {depth}, no language differs from its share in the corpus."]
+        return lines or [f"In the top {depth}, no language differs significantly from its share in the corpus."]
 
     def __rich__(self) -> Group:
         return Group(*map(table_terminal, self._tables()), *text_lines([*self.verdict(), *self.notes, CAUTION]))

@@ -1,4 +1,4 @@
-"""What stands above the answers -> the section of it, with the worst questions to look at."""
+"""The section on errors: which passages rank above the answers, and the worst questions."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -29,8 +29,8 @@ _PLACES = {"same_paragraph": "same paragraph", "same_article": "same article", "
 _LISTS = {
     "monolingual": "Monolingual: the worst questions of each language",
     "cross_lingual": "Cross-lingual: the worst question of each pair",
-    "multilingual": "Multilingual: for each language, the questions with the lowest first answer",
-    "most_buried": "Multilingual: for each language, the question with the lowest last answer",
+    "multilingual": "Multilingual: for each language, the questions with the worst-ranked first answer",
+    "most_buried": "Multilingual: for each language, the question with the worst-ranked last answer",
 }
 
 
@@ -40,22 +40,22 @@ def error_section(errors: Errors, worst: Worst, source: Source | None) -> Sectio
     Parameters
     ----------
     worst
-        What `analysis.errors.select_worst` returns, with or without texts.
+        Output of `analysis.errors.select_worst`, with or without texts.
     source
-        Where the texts are from; None if there are none.
+        Source of the texts; None if there are none.
     """
     texts = (
-        f"Texts: {source.description} ({source.citation}), licence {source.licence}; long ones are cut short."
+        f"Texts: {source.description} ({source.citation}), licence {source.licence}. Long texts are cut."
         if source
-        else "The report has no texts of this collection: questions and passages are named by their ids."
+        else "The report has no texts of this collection, so questions and passages are shown by their ids."
     )
     of_language = f"{errors.language_depth} " if errors.language_depth > 1 else ""
     return Section(
         title="Errors",
-        caption="Worst questions, and what outranked the answer: another relevant passage (in the pool, another "
-        "language's), or a wrong one in the query's language, in the answer's, or in a third. For each query the first "
-        f"{errors.pool_depth} of the pool and the first {of_language}of each language were kept; what stands below "
-        f"them is not counted. {texts}",
+        caption="The worst questions, and the passages ranked above the answer: another relevant passage (in the pool, "
+        "one in another language), or a wrong one in the query's, the answer's or a third language. For each query, "
+        f"the top {errors.pool_depth} of the pool and the top {of_language}of each language are stored; passages below "
+        f"are not counted. {texts}",
         matrices=[*_pair_views(errors), *_pool_views(errors)],
         tables=[_first_table(errors)],
         queries=[
@@ -74,7 +74,7 @@ def _pair_views(errors: Errors) -> list[MatrixView]:
         title="Share of questions with an outranked answer, by query and passage language",
         values=_divide(pairs.outranked, pairs.n),
         legend="share of questions (lower is better)",
-        note="By a wrong passage of the passage language; equal scores do not outrank.",
+        note="A wrong passage in the passage language has a higher score. Ties do not count.",
         colours="viridis_r",
         n=pairs.n,
         intervals=wilson_intervals(pairs.outranked, pairs.n),
@@ -82,10 +82,10 @@ def _pair_views(errors: Errors) -> list[MatrixView]:
     places = [
         share_of(
             label=_PLACES[place],
-            title=f"Where the answer is outranked: first is a wrong passage of {_article(place)}",
+            title=f"Outranked answers where the first passage is a wrong one of {_article(place)}",
             values=_divide(counts, pairs.outranked),
             legend="share of the questions with an outranked answer",
-            note="As an answer's. A near miss is another sentence of the right paragraph.",
+            note="Compared with the answer. A near miss is another sentence of the right paragraph.",
             colours="cividis",
             n=pairs.outranked,
             intervals=wilson_intervals(counts, pairs.outranked),
@@ -106,9 +106,9 @@ def _pool_views(errors: Errors) -> list[MatrixView]:
             values=_divide(counts, pool.n),
             show="{:.1f}".format,
             precise="{:.2f}".format,
-            legend=f"mean number, of the {errors.pool_depth} kept (lower is better)",
-            note="Columns are the languages of the answers. Where query and answer are in one language, its wrong "
-            "passages count as the query's.",
+            legend=f"mean number in the top {errors.pool_depth} (lower is better)",
+            note="Columns are the languages of the answers. If query and answer are in one language, wrong passages in "
+            "it count as the query's.",
             colours="viridis_r",
             limits=(0.0, None),
             n=pool.n,
@@ -119,7 +119,7 @@ def _pool_views(errors: Errors) -> list[MatrixView]:
     intruders = [[sum(row)] * len(languages) for row in pool.intruders]
     above_all = MatrixView(
         label="above all answers",
-        title="Languages of the wrong passages that stand above all answers in the pool",
+        title="Languages of the wrong passages that rank above all answers in the pool",
         rows=languages,
         columns=languages,
         values=_divide(pool.intruders, intruders),
@@ -141,7 +141,7 @@ def _first_table(errors: Errors) -> Table:
     by_kind = {kind: [_share(counts[i], n) for i, n in questions] for kind, counts in pool.first.items()}
     wrong = [_share(sum(counts[i] for counts in pool.first.values()), n) for i, n in questions]
     return Table(
-        caption="In the pool, share of questions for which a wrong passage comes first, and its language: bars are the "
+        caption="Share of questions for which a wrong passage comes first in the pool, and its language: bars are the "
         "share, from 0 to 100 %",
         columns=[
             Column("query language"),

@@ -1,4 +1,4 @@
-"""What rank tables say beyond results.json: intervals, language bias, groups of models; computed once each."""
+"""Estimates from rank tables beyond results.json: intervals, language bias, groups of models. Each is computed once."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, astuple, dataclass, field
@@ -19,12 +19,12 @@ from babelrank.reporting.formatting import settle
 from babelrank.reporting.measures import MeasureSet
 from babelrank.reporting.stored_tables import StoredRanks, checked_path, question_values, read_stored_ranks
 
-Estimate = Interval | float  # a figure with its interval, if there is one
+Estimate = Interval | float  # a value, with its interval if there is one
 
 
 @dataclass(frozen=True)
 class BiasFigure:
-    """A macro measure of language bias, with its interval if there is one, what no bias gives, and its range."""
+    """A macro measure of language bias: its value with an interval, the value without bias, and its range."""
 
     value: Estimate
     shuffled: Cell
@@ -39,9 +39,9 @@ class BiasSummary:
     Attributes
     ----------
     measures
-        By name, as in `LanguageBias.measures`.
+        Measures by name, as in `LanguageBias.measures`.
     effects
-        By passage language, m_l: the mean difference in log rank from the query's average answer.
+        m_l by passage language: the mean difference in log rank from the query's average answer.
     """
 
     measures: dict[str, BiasFigure]
@@ -49,28 +49,28 @@ class BiasSummary:
 
     @property
     def effect(self) -> Estimate | None:
-        """The language effect η²; None if all of a query's answers have one rank."""
+        """The language effect η²; None if the answers of each query share one rank."""
         found = self.measures.get("language_effect")
         return found.value if found else None
 
     @property
     def favoured(self) -> list[tuple[str, float]]:
-        """Passage languages with their m_l, the most favoured first."""
+        """Passage languages with their m_l, most favoured first."""
         return sorted(((lang, number(effect)) for lang, effect in self.effects.items()), key=lambda each: each[1])
 
 
 @dataclass(frozen=True)
 class CollectionEstimates:
-    """What the rank table of one collection says beyond the results.
+    """Estimates from the rank table of one collection.
 
     Attributes
     ----------
     intervals
-        Of the macro figures that there are, in one measure; none if there are too few clusters.
+        Intervals of the macro averages in one measure; empty if there are too few clusters.
     drawn
         What intervals and tests draw, in words.
     warning
-        A sentence if there are too few clusters for intervals.
+        A sentence if there are too few clusters for intervals, else empty.
     bias
         Language bias, if languages can be compared.
     recall
@@ -84,7 +84,7 @@ class CollectionEstimates:
     recall: list[PoolRecall] = field(default_factory=list)
 
 
-_NEEDS_TOP = "exposure_irrelevant"  # which not every report has: a summary follows from the rank table alone
+_NEEDS_TOP = "exposure_irrelevant"  # not every report has it, since a summary needs only the rank table
 _ADAPTER = TypeAdapter(CollectionEstimates)
 _DIFFERENCE = TypeAdapter(RecipeDifference)
 
@@ -92,14 +92,14 @@ _DIFFERENCE = TypeAdapter(RecipeDifference)
 def estimate(
     ranks: RankTable, figures: QuestionScores, shown: MeasureSet, bias: LanguageBias | None = None
 ) -> CollectionEstimates:
-    """Return what a rank table says beyond the results.
+    """Return the estimates from a rank table.
 
     Parameters
     ----------
     figures
-        Its scores by question.
+        Scores by question.
     bias
-        Its language bias, where that is known already.
+        Language bias, if it is computed already.
     """
     if shown.has_bias and bias is None and can_measure_bias(ranks):
         bias = measure_language_bias(ranks, clusters=clusters(ranks))
@@ -114,13 +114,13 @@ def estimate(
 
 
 class Estimates:
-    """Estimates from stored rank tables; each table is checked against the checksum in its results.json."""
+    """Estimates from stored rank tables. Each table is checked against the checksum in its results.json."""
 
     def __init__(self, cache: Cache | None = None) -> None:
         self._cache, self._checked = cache or Cache(), set[Path]()
 
     def of(self, table: StoredRanks, shown: MeasureSet) -> CollectionEstimates:
-        """Return what a rank table says beyond the results."""
+        """Return the estimates from a rank table."""
         origin = ["estimates", self._origin([table]), shown.has_bias, shown.has_pool]
 
         def compute() -> Any:
@@ -130,7 +130,7 @@ class Estimates:
         return _ADAPTER.validate_python(self._cache.once(origin, compute))
 
     def interval(self, runs: Sequence[StoredRanks], figure: str, *, against: Sequence[StoredRanks] = ()) -> Interval:
-        """Return a macro figure, the mean over runs, or its difference from others; see `bootstrap.find_interval`."""
+        """Return a macro average, as a mean over runs, or its difference from others; see `bootstrap.find_interval`."""
 
         def compute() -> Any:
             other = _mean(against) if against else None
@@ -142,7 +142,7 @@ class Estimates:
     def letters(
         self, tables: Sequence[StoredRanks], figure: str, *, recipes: Sequence[str] = (), margin: float = 0.0
     ) -> tuple[list[str], Cell]:
-        """Return letters of models in the order given, best first, and the difference that a test would find.
+        """Return letters of models in the order given, best first, and the smallest detectable difference.
 
         See `letters.find_letters` and `letters.minimal_detectable_difference`. There are none with too few clusters.
         """
@@ -199,7 +199,7 @@ class Estimates:
 
 
 def number(estimate: Estimate) -> float:
-    """Return a figure without its interval."""
+    """Return a value without its interval."""
     return estimate.value if isinstance(estimate, Interval) else estimate
 
 

@@ -1,7 +1,7 @@
-"""An experiment -> one page: reports of several checkpoints compared, and what they say of its claims.
+"""The page of an experiment: it compares reports of several checkpoints and tests the experiment's claims.
 
-In: ``experiments/<name>/experiment.toml`` and the rank tables of the reports that it names. Out: ``reports/<name>.md``,
-and the same in HTML.
+Input: ``experiments/<name>/experiment.toml`` and the rank tables of the reports that it names. Output:
+``reports/<name>.md``, and the same page in HTML.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,16 +31,16 @@ from babelrank.reporting.stored_tables import StoredRanks
 from babelrank.reporting.tables import Column, Link, Table
 
 _NOTE = (
-    "Figures are macro averages of mAP, uncut, and the rank distance (spread). In brackets are 95 % intervals of the "
-    "bootstrap over groups of questions that share an article, where a collection says which do, else over questions "
-    "with their translations (1,000 resamples); they are about these checkpoints. Differences from the start are "
+    "Values are macro averages of uncut mAP, and the rank distance (spread). In brackets are 95 % bootstrap intervals "
+    "over groups of questions that share an article, if the collection says which do, else over questions with their "
+    "translations (1,000 resamples). They describe these checkpoints. Differences from the base model are "
     "paired."
 )
 _CLAIMS = (
-    "Intervals of claims allow for other questions and other seeds: the variance between seeds is pooled over all runs "
-    "that have several. p: that the difference is just what is claimed, corrected over all claims of this page (Holm). "
-    "A claim has held if p is below 0.05 and the difference is larger, in each comparison. With one seed of a run a "
-    "claim cannot hold: it stays open, unless p says that it did not hold."
+    "Intervals of claims account for other questions and other seeds. The variance between seeds is pooled over all "
+    "runs with several seeds. p tests whether the difference equals the claimed one, corrected over all claims of this "
+    "page (Holm). A claim holds if p is below 0.05 and the difference is larger than claimed, in each comparison. With "
+    "only one seed of a run, a claim stays open unless p shows that it does not hold."
 )
 
 QUESTIONS = "questions"  # the page of all experiments that answer a question, without suffix

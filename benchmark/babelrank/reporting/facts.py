@@ -1,4 +1,4 @@
-"""What a report says of the model, of how it was evaluated and of where: tables of two columns, and a command line."""
+"""Tables on the model, the evaluation and the environment, and the command that reproduces a report."""
 
 import json
 import re
@@ -62,7 +62,7 @@ def evaluation_facts(collection: CollectionResults) -> Table:
     texts, truncated, seconds = collection.texts_encoded, collection.texts_truncated, collection.seconds
     facts: dict[str, Entry] = {
         "when": f"{collection.evaluated:%Y-%m-%d %H:%M} UTC",
-        "texts encoded": f"{texts.query:,} queries and {texts.document:,} passages; repeated and stored ones are not "
+        "texts encoded": f"{texts.query:,} queries and {texts.document:,} passages; repeated and stored texts are not "
         "encoded again",
     }
     if truncated.query is not None and truncated.document is not None:
@@ -82,8 +82,8 @@ def evaluation_facts(collection: CollectionResults) -> Table:
         facts["cost"] = f"{speed}; {show_count(cost.bytes_per_vector)} bytes per vector"
     if collection.ranks:
         facts["tied ranks"] = (
-            f"{collection.ranks.tied:,} of {collection.ranks.rows:,}; where passages have the same score, each gets "
-            "the mean of their ranks"
+            f"{collection.ranks.tied:,} of {collection.ranks.rows:,}; passages with the same score all get the mean of "
+            "their ranks"
         )
         facts["all ranks"] = Link(collection.ranks.file, collection.ranks.file)
     if collection.top:
@@ -94,7 +94,7 @@ def evaluation_facts(collection: CollectionResults) -> Table:
     if collection.environment:
         other = collection.environment
         packages = ", ".join(f"{package} {version}" for package, version in other.packages.items())
-        facts["environment, unlike that below"] = (
+        facts["environment (differs from the one below)"] = (
             f"babelrank {other.babelrank}, Python {other.python}, {other.platform}, {other.machine.cpu}, "
             f"{other.machine.device}; {packages}"
         )
@@ -102,7 +102,7 @@ def evaluation_facts(collection: CollectionResults) -> Table:
 
 
 def describe_collection(name: str, collection: CollectionResults) -> str:
-    """Say what the collection is, and how large."""
+    """Describe the collection and its size."""
     source, size = source_of(name), len(collection.languages)
     told = f"{source.description} ({source.citation}; licence: {source.licence}). " if source else ""
     return (
@@ -113,12 +113,12 @@ def describe_collection(name: str, collection: CollectionResults) -> str:
 
 
 def is_folder(model: ModelResults) -> bool:
-    """Return whether a model was submitted from a folder, of which the fingerprint is the digest."""
+    """Return whether a model was submitted from a folder. Its fingerprint is then the folder's digest."""
     return _FOLDER_DIGEST.fullmatch(model.fingerprint) is not None
 
 
 def reproducing_command(results: Results) -> str:
-    """Return the command line that gives these results again, in as many lines as it takes."""
+    """Return the command that reproduces these results, on as many lines as needed."""
     model = results.model
     options = dict(model.options)
     if _COMMIT.fullmatch(model.fingerprint):
@@ -143,12 +143,12 @@ def _facts(facts: dict[str, Entry]) -> Table:
 
 
 def _leaves_out_texts(name: str, collection: CollectionResults) -> bool:
-    """Return whether texts could have been kept, as those of top passages are, but were not wanted."""
+    """Return whether the user declined to keep texts that the report could hold."""
     return source_of(name) is not None and collection.top is not None and collection.texts is None
 
 
 def _as_arguments(key: str, value: object) -> list[list[str]]:
-    """Return the arguments that set an option: of `babelrank submit`, or of one adapter."""
+    """Return the arguments that set an option of `babelrank submit` or of an adapter."""
     if isinstance(value, list):
         return [[f"--{key.removesuffix('s')}", str(item)] for item in value]
     if key in _SUBMIT_OPTIONS:

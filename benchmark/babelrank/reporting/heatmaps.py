@@ -1,4 +1,4 @@
-"""Which heatmaps a report has: what each shows, and how. They become SVG here; `plots` draws them for papers."""
+"""The heatmaps of a report as SVG. `plots` draws them for papers."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -28,19 +28,19 @@ class Heatmap:
     name
         Part of file names.
     title
-        What it shows.
+        Title of the heatmap.
     label
-        Of the colour bar.
+        Label of the colour bar.
     caption
-        A sentence for the report.
+        Sentence for the report.
     matrix
-        The values.
+        Function that returns the values.
     show
-        A value as text that fits a cell.
+        Formats a value for a cell.
     colours
-        A sequential map, one that is safe for colour-blind readers and falls or rises in grey, too.
+        Sequential colour map that is safe for colour-blind readers and monotonic in grey.
     limits
-        Bounds of the scale, if the values' own do not serve.
+        Bounds of the scale; by default those of the values.
     logarithmic
         Whether ratios matter more than differences.
     """
@@ -60,7 +60,7 @@ class Heatmap:
         return f"{collection_stem(collection)}.{self.name}.{suffix}"
 
     def view(self, collection: CollectionResults) -> MatrixView:
-        """Return what a page shows."""
+        """Return the heatmap as the view of a page."""
         if self is PAIRS:
             return pair_view(collection, "mAP")
         values = self.matrix(collection)
@@ -100,7 +100,7 @@ def pair_view(collection: CollectionResults, measure: str) -> MatrixView:
 
 
 def heatmaps_of(name: str, collection: CollectionResults) -> tuple[Heatmap, ...]:
-    """Return the heatmaps that a collection has: of one language there are none, and without bias none of ranks."""
+    """Return the heatmaps that a collection has: none with one language, and none of ranks if bias is undefined."""
     shown = measures_of(name, collection)
     if not shown.has_pool:
         return ()
@@ -108,12 +108,12 @@ def heatmaps_of(name: str, collection: CollectionResults) -> tuple[Heatmap, ...]
 
 
 def render_svg(view: MatrixView, title: Sequence[str]) -> str:
-    """Return a heatmap as SVG: the same bytes on every machine, as no layout depends on fonts.
+    """Return a heatmap as SVG, the same bytes on every machine, as its layout does not depend on fonts.
 
     Parameters
     ----------
     title
-        Lines above the cells, such as the model's name and what is shown.
+        Lines above the cells, such as the model's name and the measure.
     """
     return (
         templates()
@@ -146,8 +146,8 @@ MEAN_RANK = Heatmap(
     name="mean-rank",
     title="mean rank in the pool of each language's relevant passage",
     label="mean rank in the pool (lower is better)",
-    caption="Mean rank, in the pool of all languages, of the relevant passage of each passage language. Without "
-    "language bias a row has one colour.",
+    caption="Mean rank of the relevant passage of each passage language in the pool of all languages. Without "
+    "language bias, a row has one colour.",
     matrix=lambda collection: collection.favoured.mean_rank,
     show=_show_rank,
     colours="viridis_r",  # bright is better, as in the map of mAP
@@ -157,8 +157,8 @@ SHARE_FIRST = Heatmap(
     name="share-first",
     title="share of queries for which a passage language comes first",
     label="share of queries",
-    caption="Share of queries for which, of all relevant passages in the pool, that of the passage language ranks "
-    "first. Without language bias each cell of a row has the same share.",
+    caption="Share of queries for which the relevant passage of the passage language ranks first among all "
+    "relevant passages in the pool. Without language bias, a row has one colour.",
     matrix=lambda collection: collection.favoured.share_first,
     show=lambda share: f"{share:.0%}",
     colours="cividis",

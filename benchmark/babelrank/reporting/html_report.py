@@ -1,6 +1,6 @@
-"""Results -> report.html: the figures of one model, to be looked at.
+"""The interactive report of one model, report.html.
 
-In: results, as their file has them, with what was computed from the rank tables. Out: the page.
+Input: results, as stored in results.json, and estimates from the rank tables. Output: the page.
 """
 
 import json
@@ -44,18 +44,18 @@ _SHARED = frozenset(("rows", "columns", "n"))
 
 @dataclass(frozen=True)
 class Headline:
-    """A macro figure as the head of a report shows it.
+    """A macro average as shown at the top of a report.
 
     Attributes
     ----------
     label, meaning
-        What it is called, and what it is.
+        Name and meaning.
     cell, show
-        The figure, with its interval if that is known, and how it is written.
+        Value, with its interval if known, and its format.
     limit
-        The highest possible.
+        Highest possible value.
     higher_is_better
-        Which way is up.
+        Whether higher values are better.
     """
 
     label: str
@@ -67,7 +67,7 @@ class Headline:
 
     @property
     def places(self) -> list[float]:
-        """Where the figure and the ends of its interval stand on the way from 0 to the highest possible: 0 to 100."""
+        """Positions of the value and of the ends of its interval, as percentages of the highest possible value."""
         numbers = astuple(self.cell) if isinstance(self.cell, Interval) else [self.cell]
         return [min(max(number / self.limit, 0.0), 1.0) * 100 for number in numbers if number is not None]
 
@@ -78,18 +78,18 @@ def render_report_html(
     sections: Mapping[str, Sequence[Section]] | None = None,
     leaderboard: str | None = None,
 ) -> str:
-    """Return a report.html: it follows from the arguments alone.
+    """Return the content of report.html, which depends on the arguments alone.
 
     Parameters
     ----------
     results
-        As read from a results.json, which rounds.
+        Results as read from a results.json, where they are rounded.
     estimates
-        By collection; what is missing is shown without.
+        Estimates by collection. Collections without estimates have no intervals.
     sections
-        By collection: what stands after the sections that follow from the results.
+        Further sections by collection, shown after those that follow from the results.
     leaderboard
-        Address of the leaderboard's page, seen from the report; no link by default.
+        Address of the leaderboard's page, relative to the report; no link by default.
     """
     known = {name: (estimates or {}).get(name, CollectionEstimates()) for name in results.collections}
     parts = {
@@ -132,7 +132,7 @@ def render_report_html(
 
 
 def headlines(name: str, collection: CollectionResults, estimates: CollectionEstimates) -> list[Headline]:
-    """Return the macro figures that a collection has: its headline measures, and language bias."""
+    """Return the headline measures and the language bias of a collection, as far as it has them."""
     shown, intervals = measures_of(name, collection), estimates.intervals
     found = [
         Headline(
@@ -169,7 +169,7 @@ def collection_sections(name: str, collection: CollectionResults, estimates: Col
             Section(
                 title="Pairs of languages",
                 caption="Rows are query languages, columns passage languages. Monolingual settings, on the diagonal, "
-                "are framed. Mul. is the pool of all languages at once. A pair's queries are those with a relevant "
+                "are framed. Mul. is the pool of all languages. A pair counts only queries that have a relevant "
                 "passage in the passage language.",
                 matrices=[pair_view(collection, measure) for measure in shown.measures],
             )
@@ -185,8 +185,8 @@ def collection_sections(name: str, collection: CollectionResults, estimates: Col
             ),
             Section(
                 title="Favoured languages",
-                caption="Whose passages come first in the pool of all languages? Rows are query languages, columns the "
-                "languages of the relevant passages.",
+                caption="Which language's passages come first in the pool of all languages? Rows are query languages, "
+                "columns the languages of the relevant passages.",
                 matrices=[heatmap.view(collection) for heatmap in HEATMAPS[1:]],
             ),
         ]
@@ -194,7 +194,7 @@ def collection_sections(name: str, collection: CollectionResults, estimates: Col
         sections.append(
             Section(
                 title="Multilingual pool",
-                caption="Queries of one language, passages of all languages in one pool; the relevant passages of all "
+                caption="Queries in one language, passages of all languages in one pool. Relevant passages of all "
                 "languages count. Higher is better.",
                 tables=[pool_table(collection, shown.measures, estimates.recall)],
             )

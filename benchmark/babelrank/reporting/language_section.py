@@ -1,4 +1,4 @@
-"""What is known of the languages -> sections: figures by groups of them, and by how far apart two are."""
+"""Sections on groups of languages, and on the distance between languages."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -36,13 +36,13 @@ _VIEWS = {
 
 
 def group_section(groups: Mapping[str, Sequence[Group]], warning: str | None = None) -> Section:
-    """Show figures by what is known of the languages; with a warning in the place of intervals, if there is one."""
+    """Show scores by groups of languages. A warning, if there is one, replaces the intervals."""
     return Section(
         title="Groups of languages",
-        caption="Macro figures by script (Unicode), family (Glottolog), genus (WALS) and resource class (Joshi et al. "
-        f"2020, arXiv 2004.09095; 0 to 5){'' if warning else ', with 95 % intervals'}; groups of one language are left "
-        f"out.{f' {warning} Intervals are left out.' if warning else ''} Distant "
-        f"low-resource pairs differ in family and script, and the lower resource class of the two is at most "
+        caption="Macro averages by script (Unicode), family (Glottolog), genus (WALS) and resource class (Joshi et al. "
+        f"2020, arXiv 2004.09095; 0 to 5){'' if warning else ', with 95 % intervals'}. Groups of one language are left "
+        f"out.{f' {warning} Intervals are left out.' if warning else ''} Distant low-resource pairs differ in family "
+        f"and script, and the lower resource class of the two is at most "
         f"{LOW_RESOURCE}.",
         tables=[
             Table(
@@ -75,7 +75,7 @@ def group_section(groups: Mapping[str, Sequence[Group]], warning: str | None = N
 
 
 def distance_section(detail: Detail) -> Section:
-    """Show whether figures go with how far apart two languages are."""
+    """Show whether scores depend on the distance between two languages."""
     by_kind = [
         [found[kind] for found in (detail.score_by_distance, detail.rank_by_distance)]
         for kind in detail.score_by_distance
@@ -106,8 +106,8 @@ def distance_section(detail: Detail) -> Section:
     return Section(
         title="Distance between languages",
         caption="Spearman's correlation, over ordered pairs of languages, of typological distance (after URIEL, "
-        "Littell et al. 2017) with cross-lingual mAP, and with the mean rank in the pool; p-values by Mantel's test, "
-        f"which permutes languages, corrected over all {np.size(corrected)} of the table (Holm). Partial: with the "
+        "Littell et al. 2017) with cross-lingual mAP and with the mean rank in the pool. p-values come from Mantel's "
+        f"test, which permutes languages, corrected over all {np.size(corrected)} in the table (Holm). Partial: the "
         "resource class of the pair held constant. A negative ρ with mAP says that the encoder serves distant pairs "
         "worse.",
         tables=[
@@ -121,6 +121,6 @@ def distance_section(detail: Detail) -> Section:
 
 
 def _cell(group: Group, figure: str, *, bare: bool) -> Interval | Cell:
-    """Return a group's figure, with its interval unless it should be bare."""
+    """Return a group's value, with its interval unless `bare` is set."""
     interval = group.intervals.get(figure)
     return interval.value if interval and bare else interval

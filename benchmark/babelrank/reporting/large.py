@@ -1,4 +1,4 @@
-"""Matrices and tables of many languages -> matrices of language families and tables of the ends, for a page."""
+"""Shorten matrices and tables of many languages for a page: by families, and to the lowest and highest rows."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,13 +17,13 @@ _ENDS = 5  # rows at each end of a shortened table
 def shorten(table: Table) -> Table:
     """Return the rows with the lowest and the highest values of a table of more than `MOST_LANGUAGES` languages.
 
-    Rows are sorted by the second column; those in the footer stay.
+    Rows are sorted by the second column. Footer rows are kept.
     """
     last = len(table.rows) - table.footer
     if last <= MOST_LANGUAGES:
         return table
     rows = sorted(table.rows[:last], key=lambda row: number_in(row[1]) or 0.0)
-    note = f"The {_ENDS} lowest and the {_ENDS} highest of {last} languages; report.html has all. {table.note}"
+    note = f"The {_ENDS} lowest and the {_ENDS} highest of {last} languages; report.html lists all. {table.note}"
     return replace(table, rows=[*rows[:_ENDS], *rows[-_ENDS:], *table.rows[last:]], note=note)
 
 
@@ -58,7 +58,7 @@ def by_family(view: MatrixView) -> MatrixView:
         intervals=None,
         right=margin(view.right, rows),
         below=margin(view.below, columns),
-        note=f"{view.note} Families of languages: each cell is the mean over its pairs of languages.".strip(),
+        note=f"{view.note} Languages are grouped by family: each cell is the mean over its pairs of languages.".strip(),
     )
 
 

@@ -1,4 +1,4 @@
-"""Reports -> the models that are as good as the best for some languages, with figures and reasons."""
+"""Recommend the models that do not differ significantly from the best for some languages."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,25 +25,25 @@ SETTINGS = (ALL_PAIRS, *TASKS)
 _WHAT = {
     ALL_PAIRS: "mean over all pairs of these languages",
     "monolingual": "queries and passages in the same language",
-    "cross_lingual": "queries and passages in different ones of these languages",
+    "cross_lingual": "queries and passages in two different languages of these",
     "multilingual": "queries in these languages, passages in all languages of the collection",
 }
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model that was compared.
+    """A model in the comparison.
 
     Attributes
     ----------
     model
-        Its name and settings.
+        Name and settings.
     folder
-        Of its report.
+        Folder of its report.
     versus
-        How it compares with the best.
+        Comparison with the best model.
     by_language
-        Its score for queries in each language.
+        Score for queries in each language.
     """
 
     model: ModelResults
@@ -54,18 +54,18 @@ class Candidate:
 
 @dataclass(frozen=True, repr=False)
 class Recommendation:
-    """The models that are as good as the best for some languages.
+    """The models that do not differ significantly from the best for some languages.
 
     Attributes
     ----------
     collection, languages, measure, setting, margin
-        What the models are compared on, and the difference that does not matter.
+        What the models are compared on, and the difference that does not matter in practice.
     candidates
-        All models that were compared, the best first.
+        All compared models, best first.
     drawn
         What intervals and tests draw, such as ``48 groups of questions that share an article``.
     notes
-        Which reports take no part, and why.
+        Which reports are left out, and why.
     """
 
     collection: str
@@ -79,7 +79,7 @@ class Recommendation:
 
     @property
     def models(self) -> list[str]:
-        """Names of the recommended models, the best first."""
+        """Names of the recommended models, best first."""
         return [each.model.name for each in self._tied]
 
     @property
@@ -87,14 +87,14 @@ class Recommendation:
         return [each for each in self.candidates if each.versus.is_tied]
 
     def to_frame(self) -> pd.DataFrame:
-        """Return all models that were compared, the best first.
+        """Return all compared models, best first.
 
         Returns
         -------
         DataFrame
-            Columns ``model``, ``recommended``, ``score``, ``low`` and ``high`` (95 % interval), ``behind`` (score less
-            that of the best; NaN for the best itself), ``behind_low``, ``behind_high``, ``p``, ``p_holm`` (corrected
-            after Holm), ``parameters``, ``dimension``, one column for each query language, and ``folder``.
+            Columns ``model``, ``recommended``, ``score``, ``low`` and ``high`` (95 % interval), ``behind`` (score minus
+            that of the best; NaN for the best itself), ``behind_low``, ``behind_high``, ``p``, ``p_holm`` (corrected by
+            Holm's method), ``parameters``, ``dimension``, one column for each query language, and ``folder``.
         """
         rows = []
         for each in self.candidates:
@@ -120,7 +120,7 @@ class Recommendation:
         return pd.DataFrame(rows)
 
     def reasons(self) -> list[str]:
-        """Say why these models, and which of them is much smaller than the best."""
+        """Return the reasons in sentences, and which model is much smaller than the best."""
         tied, names = self._tied, ", ".join(map(language_name, self.languages))
         best, others = tied[0], len(self.candidates) - 1
         by = f" by more than {self.margin:g}" if self.margin else ""
@@ -143,11 +143,11 @@ class Recommendation:
         if worse is not None and worse.versus.behind is not None:
             behind = show_change(self.setting, worse.versus.behind)
             p = f"p = {worse.versus.p_holm:.4f}"
-            lines.append(f"The best of those that are significantly worse is {worse.model.name}: {behind}, {p}.")
+            lines.append(f"The best model that is significantly worse is {worse.model.name}: {behind}, {p}.")
         return lines
 
     def __rich__(self) -> Group:
-        columns = [Column(each, numeric=True) for each in (self.measure, "less the best (95 %)", "p", "size")]
+        columns = [Column(each, numeric=True) for each in (self.measure, "behind the best (95 %)", "p", "size")]
         rows: list[list[Entry]] = [
             [
                 each.model.name,
@@ -160,10 +160,12 @@ class Recommendation:
             for each in self._tied
         ]
         languages = [Column(lang, _show_briefly) for lang in self.languages]
-        table = Table(f"As good as the best on {self.collection}", [Column("model"), *columns, *languages], rows)
+        table = Table(
+            f"Not significantly worse than the best on {self.collection}", [Column("model"), *columns, *languages], rows
+        )
         tests = (
-            f"Intervals and tests draw {self.drawn}. p: paired permutation test against the best, Holm over all "
-            "models. size: number of parameters. Languages: scores of their queries."
+            f"Intervals and tests draw {self.drawn}. p: paired permutation test against the best, corrected over all "
+            "models (Holm). size: number of parameters. Languages: scores of queries in them."
         )
         return Group(table_terminal(table), *text_lines([*self.reasons(), tests, *self.notes]))
 
@@ -187,7 +189,7 @@ def recommend(
 ) -> Recommendation:
     """Compare all models for some languages; see `babelrank.recommend`."""
     if not languages:
-        raise ReportError("name one language or more, such as de,tr,ar.")
+        raise ReportError("name at least one language, such as de,tr,ar.")
     name = collection or _choose_collection(reports, languages)
     evaluated = {folder: each.collections[name] for folder, each in reports.items() if name in each.collections}
     if not evaluated:
@@ -198,7 +200,7 @@ def recommend(
     for folder, found in evaluated.items():
         model = reports[folder].model
         if found.sha256 != digest:
-            notes.append(f"{model.name} was evaluated on other files.")
+            notes.append(f"{model.name} was evaluated on a different version of the collection.")
         elif found.ranks is None:
             notes.append(f"{model.name} has no rank table.")
         elif max_parameters is not None and model.parameters is None:
@@ -257,7 +259,7 @@ def _check_setting(setting: str | None, languages: int) -> str:
     if chosen not in SETTINGS:
         raise ReportError(unknown_choice("setting", chosen, SETTINGS))
     if chosen == "cross_lingual" and languages < 2:
-        raise ReportError("cross_lingual needs two languages or more.")
+        raise ReportError("cross_lingual needs at least two languages.")
     return chosen
 
 

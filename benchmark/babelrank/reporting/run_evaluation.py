@@ -1,4 +1,4 @@
-"""What a run that may be cut off allows to say: tables for the terminal, and JSON.
+"""The evaluation of a run, which may be cut off: tables for the terminal, and JSON.
 
 In: a run in trec_eval's order, and the ranks that follow from it. Out: measures of every setting that there is. There
 is no rank distance if the run lacks a relevant passage: how far down that stands is not known.
@@ -23,14 +23,12 @@ from babelrank.reporting.tables import Column, Table
 from babelrank.reporting.terminal import table_terminal, text_lines
 
 _COLUMNS = 14  # of scores side by side: with the query language, 77 characters
-NO_DISTANCE = (
-    "No rank distance: the run does not hold all relevant passages, and how far down the others stand is unknown."
-)
+NO_DISTANCE = "No rank distance: the run does not hold all relevant passages, and the ranks of the others are unknown."
 
 
 @dataclass(frozen=True)
 class Depth:
-    """How many passages of a query the run holds: the least and the most, over its queries."""
+    """The minimum and maximum number of passages per query in a run."""
 
     least: int
     most: int
@@ -43,25 +41,26 @@ class RunEvaluation:
     Attributes
     ----------
     name
-        What it is called.
+        Name of the run.
     collection, sha256
-        The collection, and the digest of its files.
+        Collection, and digest of its files.
     languages
-        Order of rows and columns.
+        Languages in the order of rows and columns.
     queries
-        Judged queries; those that are not in the run count as 0.
+        Number of judged queries. Those that are not in the run count as 0.
     depth
-        How far the run goes.
+        Passages per query in the run.
     notes
-        What takes no part, and what the measures cannot say.
+        What was left out, and what limits the measures.
     measures
-        Those that are shown, the headline first. ``mAP`` is cut where the run ends, and divided by |R|.
+        Measures that are shown, the headline measure first. ``mAP`` is cut off at the end of the run and divided by
+        |R|.
     kinds
-        Kinds of setting that there are.
+        Kinds of settings.
     macro, pairs, pool
-        As in results.json; for a pair, the run is cut to the passage language.
+        As in results.json. For a pair, the run is restricted to the passage language.
     rank_distance
-        Mean over query languages; None unless the run holds every relevant passage, or if no query has two.
+        Mean over query languages; None if the run lacks a relevant passage, or if no query has two.
     """
 
     name: str
@@ -83,7 +82,7 @@ class RunEvaluation:
 
 
 def evaluate_run(name: str, resolved: Resolved, collection: Collection) -> RunEvaluation:
-    """Score a run as trec_eval does, by language where there are several."""
+    """Score a run with trec_eval's measures, by language if there are several."""
     ranks = rank_run(resolved, collection)
     pairs, pool = score_pairs(ranks), score_pool(ranks)
     kinds = tasks_of(collection.languages, pairs.n)
@@ -91,7 +90,7 @@ def evaluate_run(name: str, resolved: Resolved, collection: Collection) -> RunEv
     notes = [*collection.notes, *resolved.notes]
     deepest = int(depths.max())
     if deepest < 100:
-        notes.append(f"the run has at most {deepest} passages for a query: R@100 is the recall of what is there")
+        notes.append(f"the run has at most {deepest} passages per query, so R@100 is the recall at that depth")
     several = len(collection.languages) > 1
     distance = None
     if several and np.isfinite(ranks.table["rank_in_pool"]).all():
@@ -116,12 +115,12 @@ def evaluate_run(name: str, resolved: Resolved, collection: Collection) -> RunEv
 
 
 def as_json(evaluation: RunEvaluation) -> str:
-    """Return an evaluation as JSON: the same text for the same measures."""
+    """Return an evaluation as JSON. The same measures give the same text."""
     return json.dumps(asdict(evaluation), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def evaluation_tables(evaluation: RunEvaluation) -> Iterator[RichTable]:
-    """Yield the averages, and where there are several languages the headline measure of every setting."""
+    """Yield the averages and, with several languages, the headline measure of every setting."""
     distance = evaluation.rank_distance
     ending = "" if distance is None else f"; rank distance {show_rank(distance)}"
     yield table_terminal(
@@ -156,5 +155,5 @@ def _tables_by_pair(evaluation: RunEvaluation) -> Iterator[RichTable]:
 
 
 def _show_briefly(score: float) -> str:
-    """Write a score in four characters: .840, or 1.00."""
+    """Format a score in four characters: .840 or 1.00."""
     return show_score(score).removeprefix("0")[:4]

@@ -54,13 +54,13 @@ def scaling_table(models: Sequence[Evaluated], cache: Cache | None = None) -> Ta
     if not rows:
         return None
     return Table(
-        caption="Scaling: laws fitted to the number of parameters by least squares, with 95 % intervals, for families "
-        f"of models with {FEWEST_SIZES} sizes or more. A model and its variants count once.",
+        caption="Scaling laws: least-squares fits to the number of parameters, with 95 % intervals, for families of "
+        f"models with at least {FEWEST_SIZES} sizes. A model and its variants count once.",
         columns=[
             Column("figure"),
             Column("family"),
             Column("law"),
-            Column("what size does"),
+            Column("effect of size"),
             Column("R²", show_score),
             Column("models", show_count),
         ],

@@ -1,4 +1,4 @@
-"""Geometry of the vectors -> the section of it."""
+"""The section on the embedding space."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,13 +21,13 @@ def space_section(space: Space) -> Section:
     """Show the space of dense vectors, which was measured."""
     return Section(
         title="Embedding space",
-        caption="Ranks say whether languages are favoured, the vectors why. All are brought to length 1, except where "
-        "passages are retrieved. Language probe: share of texts for which a linear classifier tells the "
-        "language from the vector, on questions that it was not fitted on. Uniformity (Wang & Isola 2020, "
-        "arXiv 2005.10242): the lower, the more evenly vectors fill the sphere. IsoScore (Rudman et al. 2022, "
-        "arXiv 2108.07344): 1 if all directions vary alike. Mean cosine (Ethayarajh 2019, arXiv 1909.00512): "
-        "0 in an isotropic space. Hubs (Radovanović et al. 2010): passages among the ten nearest of very many "
-        "texts; skewness 0 if there are none.",
+        caption="Ranks show whether languages are favoured; vectors help to explain why. Vectors are scaled to length "
+        "1, except for retrieval. Language probe: share of texts whose language a linear classifier predicts from the "
+        "vector, on questions that it was not trained on. Uniformity (Wang & Isola 2020, arXiv 2005.10242): lower "
+        "values mean that vectors fill the sphere more evenly. IsoScore (Rudman et al. 2022, arXiv 2108.07344): 1 if "
+        "all directions have equal variance. Mean cosine (Ethayarajh 2019, arXiv 1909.00512): 0 in an isotropic space. "
+        "Hubs (Radovanović et al. 2010): passages that are among the ten nearest of very many texts; skewness 0 means "
+        "no hubs.",
         matrices=_views(space),
         tables=[_sides_table(space), _places_table(space), _hub_table(space), _language_table(space)],
     )
@@ -51,7 +51,7 @@ def _views(space: Space) -> list[MatrixView]:
     alignment = "Mean ‖x − y‖² (Wang & Isola 2020, arXiv 2005.10242): 0 if they coincide, 2 if they are orthogonal."
     apart = partial(
         number,
-        legend="distance (lower: the languages lie together)",
+        legend="distance (lower: the languages are closer)",
         note="1 − cos of the means of two languages' vectors (Libovický et al. 2020, arXiv 2004.05160).",
     )
     near = partial(number, legend="mean squared distance (lower is closer)", note=alignment)
@@ -60,9 +60,10 @@ def _views(space: Space) -> list[MatrixView]:
             shared,
             retrieval.precision if retrieval else None,
             "translations found",
-            title="Share of passages with their translation as the nearest of all passages in the other language",
+            title="Share of passages with their translation nearest among all passages in the other language",
             legend="P@1 (higher is better)",
-            note="Similarity search as in Artetxe & Schwenk 2019, arXiv 1812.10464; rows ask, columns are searched.",
+            note="Similarity search as in Artetxe & Schwenk 2019, arXiv 1812.10464. Passages in the row's language are "
+            "the queries.",
             colours="viridis",
             limits=(0.0, 1.0),
             show=show_share,
@@ -137,7 +138,7 @@ def _sides_table(space: Space) -> Table:
 def _hub_table(space: Space) -> Table:
     found = {"queries": space.query_hubs, "other passages": space.passage_hubs}
     return Table(
-        caption="Passages among the ten nearest",
+        caption="Hubs: passages among the ten nearest",
         columns=[
             Column("nearest to"),
             Column("largest hub"),
@@ -156,8 +157,8 @@ def _places_table(space: Space) -> Table:
     passages, hubs = space.passages, space.query_hubs
     pool = sum(passages.n) if passages else 0
     return Table(
-        caption="By passage language: bars are the share of the places among queries' ten nearest passages, with the "
-        "share of the pool marked",
+        caption="By passage language: bars are the share among queries' ten nearest passages, with the share of the "
+        "pool marked",
         columns=[
             Column("passage language"),
             Column("share of the nearest", "{:.1%}".format),
@@ -176,7 +177,7 @@ def _places_table(space: Space) -> Table:
 
 
 def _language_table(space: Space) -> Table:
-    """Return figures by language; where the probe finds every language, a line says so in place of columns of 100 %."""
+    """Return measures by language. If the probe finds every language, a line replaces its columns of 100 %."""
     sides = {name: texts for name in _SIDES if (texts := getattr(space, name)) is not None}
     probes = {name: texts.language_probe.by_language for name, texts in sides.items() if texts.language_probe}
     shares = [share for found in probes.values() for share in found if share is not None]
@@ -197,7 +198,9 @@ def _language_table(space: Space) -> Table:
             ]
             for i, lang in enumerate(space.languages)
         ],
-        note=f"The language probe finds each language in at least {_CERTAIN:.1%} of its texts." if certain else "",
+        note=f"The language probe is right for at least {_CERTAIN:.1%} of the texts in each language."
+        if certain
+        else "",
     )
 
 

@@ -1,4 +1,4 @@
-"""Results of one collection -> the tables and the verdict that every page shows."""
+"""The tables and the verdict on one collection that every page shows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,10 +31,10 @@ MICRO = "Mul. micro"
 # Of the macro figures with intervals; the arrow says which way is better.
 MACRO_LABELS = {figure: f"{TASK_LABELS[figure]} ↑" for figure in TASKS} | {RANK_DISTANCE: "rank distance ↓"}
 MEANING = (
-    "Mo. (monolingual): queries and passages in one language. Cr. (cross-lingual): passages in one other language. "
-    "Mul. (multilingual): passages of all languages in one pool. Each is the mean over its settings' means (macro); "
-    "micro is the mean over all queries. With one relevant passage per query and language, mAP in Mo. and Cr. is the "
-    "mean reciprocal rank (MRR, uncut)."
+    "Mo. (monolingual): queries and passages in the same language. Cr. (cross-lingual): passages in one other "
+    "language. Mul. (multilingual): passages of all languages in one pool. Each score is the mean over its settings "
+    "(macro); micro is the mean over all queries. With one relevant passage per query and language, mAP in Mo. and Cr. "
+    "equals the mean reciprocal rank (MRR, uncut)."
 )
 
 Intervals = Mapping[str, Interval]  # by macro figure
@@ -51,7 +51,7 @@ class SummaryRow:
     meaning
         What it averages over.
     scores
-        By measure.
+        Scores by measure.
     task
         Of `TASKS`; empty for the micro average.
     """
@@ -63,7 +63,7 @@ class SummaryRow:
 
 
 def summary_rows(collection: CollectionResults) -> list[SummaryRow]:
-    """Return the macro averages of the tasks that there are, and the micro average of the multilingual one."""
+    """Return the macro average of each task, and the micro average of the multilingual task."""
     pairs = collection.pairs.n
     diagonal = [i == j for i, j in product(range(len(pairs)), repeat=2)]
     filled = [n > 0 for row in pairs for n in row]
@@ -112,7 +112,7 @@ def summary_table(name: str, collection: CollectionResults, intervals: Intervals
 
 
 def verdict(name: str, collection: CollectionResults, bias: BiasSummary | None = None) -> str:
-    """Say in a few sentences how well the model retrieves, and whom it favours."""
+    """Return a few sentences on how well the model retrieves and which languages it favours."""
     shown, languages = measures_of(name, collection), collection.languages
     measure = shown.headline[0]
     scores = {task: show_score(collection.macro[task][measure]) for task in shown.tasks}
@@ -128,7 +128,7 @@ def verdict(name: str, collection: CollectionResults, bias: BiasSummary | None =
     sentences = [f"{measure} is {', '.join(parts[:-1])} and {parts[-1]}."]
     if bias and bias.effect is not None:
         sentences.append(
-            f"The passage's language explains {show_share(number(bias.effect))} of where answers rank (0 % without "
+            f"The passage's language explains {show_share(number(bias.effect))} of the variation in ranks (0 % without "
             f"bias): {_ends(bias)}."
         )
     if shown.has_bias:
@@ -137,14 +137,14 @@ def verdict(name: str, collection: CollectionResults, bias: BiasSummary | None =
 
 
 def certainty(estimates: CollectionEstimates) -> str:
-    """Say what the intervals draw, or why there are none."""
+    """Return a sentence on what the intervals draw, or on why there are none."""
     if estimates.warning:
-        return f"{estimates.warning} They are left out."
-    return f"In brackets: 95 % intervals, by bootstrap over {estimates.drawn}." if estimates.drawn else ""
+        return f"{estimates.warning} Intervals are left out."
+    return f"In brackets: 95 % bootstrap intervals over {estimates.drawn}." if estimates.drawn else ""
 
 
 def distance_table(collection: CollectionResults) -> Table:
-    """Return the rank distance by query language, with how often the query's own language comes first."""
+    """Return the rank distance by query language, and how often the query's own language comes first."""
     distance, favoured = collection.rank_distance, collection.favoured
     macro, own = collection.macro[TASKS[2]], [row[i] for i, row in enumerate(favoured.share_first)]
     rows: list[list[Entry]] = [
@@ -171,11 +171,10 @@ def distance_table(collection: CollectionResults) -> Table:
         ],
         rows=[*rows, ["mean over languages", *(macro[name] for name in BIAS_LABELS), _mean(own), None]],
         bars=Bars(length=1, marks=(2, 3)),
-        note="The rank distance of a query is the difference between the ranks in the pool of its worst and its best "
-        "relevant passage, over the n queries that have at least two. Its floor is their number less one, below which "
-        "it falls only where they tie; normalised, it is 0 at the floor and 1 if they stand at both ends of the pool. "
-        "arXiv 2408.10536 takes it for language bias; it does not see which language is which, and falls with "
-        "accuracy.",
+        note="The rank distance of a query is the difference between the pool ranks of its worst and its best relevant "
+        "passages. It is averaged over the n queries with at least two. Its floor is their number minus one, unless "
+        "they tie. The normalised value is 0 at the floor and 1 if they are at both ends of the pool. arXiv 2408.10536 "
+        "uses it as language bias, but it ignores which language is favoured, and it falls as accuracy rises.",
         footer=1,
     )
 
@@ -208,11 +207,11 @@ def pool_table(collection: CollectionResults, measures: Sequence[str], recall: S
 
 
 def recall_note(recall: Sequence[PoolRecall]) -> str:
-    """Say how much of what can be found in the first places of the pool is found."""
+    """Return sentences on recall and success at the top of the pool."""
     parts = [
-        f"R@{each.depth} is at most {show_score(each.macro[f'R@{each.depth}_ceiling'])}, of which "
-        f"{show_share(each.macro[f'R@{each.depth}_of_ceiling'] or 0.0)} is reached; Success@{each.depth}, a relevant "
-        f"passage in the first {each.depth}, is {show_score(each.macro[f'Success@{each.depth}'])}"
+        f"R@{each.depth} reaches {show_share(each.macro[f'R@{each.depth}_of_ceiling'] or 0.0)} of its ceiling, "
+        f"{show_score(each.macro[f'R@{each.depth}_ceiling'])}. Success@{each.depth} (a relevant passage in the top "
+        f"{each.depth}) is {show_score(each.macro[f'Success@{each.depth}'])}"
         for each in recall
         if each.depth < 100
     ]
@@ -241,17 +240,17 @@ def _distance_note(collection: CollectionResults, intervals: Intervals) -> str:
 
 
 def _ends(bias: BiasSummary) -> str:
-    """Name the most and the least favoured language, with their m."""
+    """Return a clause on the most and the least favoured language, with their m."""
     (best, high), (worst, low) = bias.favoured[0], bias.favoured[-1]
     names = [language_name(lang).rpartition(" (")[0] or lang for lang in (best, worst)]
     return (
-        f"{names[0]} answers stand highest (m = {show_signed(high)} in log rank), {names[1]} ones lowest "
+        f"{names[0]} answers rank highest (m = {show_signed(high)} in log rank), {names[1]} answers lowest "
         f"(m = {show_signed(low)})"
     )
 
 
 def _own_language(collection: CollectionResults) -> str:
-    """Say how often the query's own language comes first."""
+    """Return a sentence on how often the query's own language comes first."""
     favoured = collection.favoured
     own = _mean([row[i] for i, row in enumerate(favoured.share_first)])
     if own is None:

@@ -57,7 +57,7 @@ def train(
     """
     output, work = Path(config.output), _work_folder(config)
     if is_done(config):
-        observer.log(f"{output}: is there already, trained as this configuration says.")
+        observer.log(f"{output}: exists already, trained with this configuration.")
         return _upload(config, observer)
     if find_spec("accelerate") is None:  # transformers' trainer would say so after all examples are read
         raise TrainingError("training needs accelerate: pip install 'babelrank[train]'.")

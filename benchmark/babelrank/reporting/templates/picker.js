@@ -68,7 +68,7 @@ function offerLanguages(board) {
 function describeLanguages() {
   const told = (side) => (picked[side].size ? [...picked[side]].join(", ") : "all");
   byId("_languages").querySelector("summary").textContent = isPicked() ? `Languages: ${told("from")} → ${told("to")}` : "Languages: all";
-  return isPicked() ? `; queries in ${told("from")}, passages in ${told("to")} (the pool and the bias are of all languages)` : "";
+  return isPicked() ? `; queries in ${told("from")}, passages in ${told("to")} (the pool and the bias still cover all languages)` : "";
 }
 
 // ---- The table as a file ---------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-// The leaderboard's plot: accuracy against language bias, drawn anew whenever what it shows changes.
+// The leaderboard's plot: accuracy against language bias. It is redrawn whenever its data change.
 
 const SVG = "http://www.w3.org/2000/svg";
 const EDGE = { left: 46, right: 14, top: 26, bottom: 50 };
@@ -190,7 +190,7 @@ function explain(points, missing) {
   const sentences = ["Up and to the left is better."];
   if (points.length > 1) sentences.push("No model beats those on the dotted line in both.");
   if (points.some(({ across }) => across)) sentences.push("Crosses are 95 % intervals.");
-  if (missing) sentences.push(`Not drawn, for want of a figure: ${missing}.`);
-  sentences.push("The table has the same figures.");
+  if (missing) sentences.push(`Not drawn, as a value is missing: ${missing}.`);
+  sentences.push("The table has the same values.");
   document.querySelector("#_scatter figcaption").replaceChildren(...keys, sentences.join(" "));
 }
