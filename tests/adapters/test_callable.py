@@ -209,7 +209,7 @@ class TestRecognition:
         assert not load_adapter("callable").recognises(model, EncoderOptions())
 
     def test_of_a_module_that_is_not_there_says_so(self, write):
-        with pytest.raises(EncoderError, match="nor is there a module named 'users_nothing' here"):
+        with pytest.raises(EncoderError, match="there is also no module named 'users_nothing' here"):
             load_encoder("users_nothing:f")
 
     def test_imports_nothing_and_leaves_the_path_alone(self, write, capsys):

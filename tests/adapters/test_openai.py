@@ -240,7 +240,7 @@ class TestProbing:
         server.answer = lambda body, _: ok([vector(text) for text in body["input"]], model="some-model")
         encoder = load(server.url)
         server.answer = lambda body, _: ok([vector(text) for text in body["input"]], model="another")
-        with pytest.raises(EncoderError, match="answers with model 'another', before it was 'some-model'"):
+        with pytest.raises(EncoderError, match="answers with model 'another', earlier it was 'some-model'"):
             encoder.encode_query(["a"])
 
     def test_another_order_of_later_requests_is_found(self, server):

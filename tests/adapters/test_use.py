@@ -63,7 +63,7 @@ def test_prompts_are_put_before_the_texts_of_their_role_and_recorded(use, vector
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_options_that_it_cannot_honour_are_refused(options, name):
-    with pytest.raises(EncoderError, match=rf"adapter 'use' does not take {name}\."):
+    with pytest.raises(EncoderError, match=rf"adapter 'use' does not support {name}\."):
         load_encoder("use-multilingual-v3", options)
 
 

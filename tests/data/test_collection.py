@@ -70,7 +70,7 @@ def test_a_question_and_a_grade_are_optional():
         ({"queries": [1]}, "frames: queries must be a DataFrame, got list"),
         (
             {"queries": QUERIES.drop(columns="lang")},
-            "frames: queries: no column 'lang'; needed are 'id', 'lang', 'text'",
+            "frames: queries: no column 'lang'; expected 'id', 'lang', 'text'",
         ),
         ({"qrels": QRELS.drop(columns=["query_id"])}, "frames: qrels: no column 'query_id'"),
         ({"passages": PASSAGES[:0]}, "frames: passages: the table is empty"),

@@ -248,7 +248,7 @@ BAD_PARAGRAPHS = {
     ),
     "duplicate question id": (
         lambda p: p["qas"][1].update(id="ran"),
-        rf"{P}\.qas\[1\]: question id 'ran' is repeated; it is first at .*data\[0\]\.paragraphs\[0\]\.qas\[0\]",
+        rf"{P}\.qas\[1\]: question id 'ran' is repeated; it first occurs at .*data\[0\]\.paragraphs\[0\]\.qas\[0\]",
     ),
     "empty question": (lambda p: p["qas"][0].update(question=""), rf"{P}\.qas\[0\]: question 'ran': empty text"),
     "blank question": (lambda p: p["qas"][0].update(question=" \n"), rf"{P}\.qas\[0\]: question 'ran': an empty"),
@@ -315,7 +315,7 @@ def test_an_id_that_stands_in_two_paragraphs_is_a_duplicate(load_changed):
         document["data"][1]["paragraphs"][0]["qas"][0]["id"] = "sat"
 
     with pytest.raises(
-        DataError, match=r"data\[1\]\.paragraphs\[0\]\.qas\[0\]: question id 'sat' is repeated; it is first at"
+        DataError, match=r"data\[1\]\.paragraphs\[0\]\.qas\[0\]: question id 'sat' is repeated; it first occurs at"
     ):
         load_changed(repeat, whole=True)
 
@@ -344,8 +344,8 @@ def test_a_document_of_another_shape_is_refused(tmp_path, json_file, document, m
         (b"<html>404</html>", r"not valid JSON, or cut off, at line 1, column 1"),
         (json.dumps(EN).encode().replace(b"Ann", b"\xff\xfe\xfd", 1), r"not UTF-8 at byte \d+"),
         (json.dumps(EN).encode("utf-16"), r"not UTF-8 at byte 0"),
-        (b"[" * 200_000, r"not JSON"),
-        (b'{"data": ' + b"9" * 5000 + b"}", r"not JSON"),
+        (b"[" * 200_000, r"cannot be read as JSON"),
+        (b'{"data": ' + b"9" * 5000 + b"}", r"cannot be read as JSON"),
     ],
     ids=["truncated", "empty", "html", "damaged", "UTF-16", "nested beyond reason", "a number beyond reason"],
 )

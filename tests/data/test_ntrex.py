@@ -120,7 +120,7 @@ def test_notes_say_what_is_few_close_empty_or_the_same(folder):
             lambda f: lines_file(f / DOCUMENTS, ("a", "a", "b", "b", "a", "a", "b")),
             r"DOCUMENT_IDS\.tsv:5: document 'a' continues after line 2; the lines of a document must be together",
         ),
-        (lambda f: lines_file(f / DOCUMENTS, ("a",) * 6 + ("b",)), r":7: document 'b' has one line, a headline"),
+        (lambda f: lines_file(f / DOCUMENTS, ("a",) * 6 + ("b",)), r":7: document 'b' has only one line, a headline"),
         (lambda f: lines_file(f / DOCUMENTS, ("a",) * 6 + ("",)), r":7: no document id"),
         (lambda f: (f / "NTREX-128/newstest2019-ref.deu.txt").write_bytes(b"\xff"), r"not UTF-8 at byte 0"),
     ],

@@ -87,7 +87,7 @@ def check_text(text: Any, where: str) -> str:
     if not isinstance(text, str):
         raise DataError(f"{where} must be a str, got {type(text).__name__}.")
     if not text.strip():
-        raise DataError(f"{where}: an empty text.")
+        raise DataError(f"{where}: empty text.")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
