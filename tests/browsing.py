@@ -56,6 +56,10 @@ FAINT = """() => {
 }"""
 
 
+def unbounded(value):
+    return Interval(value, float("nan"), float("nan"))
+
+
 @pytest.fixture(scope="module")
 def browser():
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
@@ -87,8 +91,9 @@ def folder(tmp_path_factory) -> Path:
     unknown = replace(first.entries[-1], model=replace(first.entries[-1].model, name="Unknown size", parameters=None))
 
     def estimates(entry, i):
-        figure = BiasFigure(0.1 + entry.result.macro["multilingual"]["rank_distance"] / 20_000, 0.0, 0.0, 1.0)
-        bias = BiasSummary({"language_effect": figure}, {"de": -0.5, "en": 0.25})
+        effect = 0.1 + entry.result.macro["multilingual"]["rank_distance"] / 20_000
+        figure = BiasFigure(unbounded(effect), 0.0, 0.0, 1.0)
+        bias = BiasSummary({"language_effect": figure}, {"de": unbounded(-0.5), "en": unbounded(0.25)})
         return CollectionEstimates(intervals if i < 2 else {}, bias=bias)
 
     entries = [

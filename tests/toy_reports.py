@@ -33,27 +33,27 @@ ROWS = [
 INFO = EncoderInfo("toy", "use", "toy==1", dimension=4, parameters=1_234_567, settings={"query_prompt": "q| `x` "})
 
 
-def toy_ranks(rows=ROWS):
+def toy_ranks(rows=ROWS, languages=("de", "en")):
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return RankTable(table, ("de", "en"), {"de": 3, "en": 3}, tied=1)
+    return RankTable(table, languages, dict.fromkeys(languages, 3), tied=1)
 
 
-def toy_collection(name, sha256="0" * 64):
-    queries = pd.DataFrame(
-        [(lang, q, "?") for lang in ("de", "en") for q in ("q1", "q2")], columns=["lang", "id", "text"]
-    )
+def toy_collection(name, sha256="0" * 64, languages=("de", "en")):
+    queries = pd.DataFrame([(lang, q, "?") for lang in languages for q in ("q1", "q2")], columns=["lang", "id", "text"])
     passages = pd.DataFrame(
-        [(lang, f"{lang}/{i}", "!") for lang in ("de", "en") for i in range(3)], columns=["lang", "id", "text"]
+        [(lang, f"{lang}/{i}", "!") for lang in languages for i in range(3)], columns=["lang", "id", "text"]
     )
-    return collection_of_tables(name, ("de", "en"), queries, passages, pd.DataFrame(), "sentence", sha256)
+    return collection_of_tables(name, languages, queries, passages, pd.DataFrame(), "sentence", sha256)
 
 
-def toy_results(names=("xquad-r",), *, name="toy", info=INFO, rows=ROWS, sha256="0" * 64, **model):
+def toy_results(
+    names=("xquad-r",), *, name="toy", info=INFO, rows=ROWS, sha256="0" * 64, languages=("de", "en"), **model
+):
     """Results and rank tables as a submission has them."""
-    ranks = toy_ranks(rows)
+    ranks = toy_ranks(rows, languages)
     collections = {
         item: collection_results(
-            toy_collection(item, sha256),
+            toy_collection(item, sha256, languages),
             analyse(ranks),
             texts_encoded={"query": 4, "document": 6},
             texts_truncated={"query": 0.25, "document": None},

@@ -1,6 +1,7 @@
 """The result of an evaluation: one model's measures on one or more collections, as tables for notebooks."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -169,8 +170,7 @@ class Result:
             for figure, interval in find_intervals(scores).items():
                 if figure in kinds:
                     shown = "ranks" if figure == RANK_DISTANCE else measure
-                    bounds = (np.nan, np.nan) if scores.warning else (interval.low, interval.high)
-                    rows.append((name, figure, shown, interval.value, *bounds, sum(results.queries.values())))
+                    rows.append((name, figure, shown, *astuple(interval), sum(results.queries.values())))
         columns = ["collection", "figure", "measure", "value", "low", "high", "queries"]
         return pd.DataFrame(rows, columns=columns)
 
@@ -249,8 +249,8 @@ class Result:
         table = {
             measure: {
                 "value": found.macro.value,
-                "low": np.nan if found.warning else found.macro.low,
-                "high": np.nan if found.warning else found.macro.high,
+                "low": found.macro.low,
+                "high": found.macro.high,
                 "shuffled": found.shuffled,
                 "floor": found.floor,
                 "ceiling": found.ceiling,

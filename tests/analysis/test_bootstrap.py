@@ -1,6 +1,6 @@
 """Intervals of macro figures by the bootstrap over questions."""
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -49,15 +49,24 @@ def test_an_interval_is_scipys_where_a_figure_is_one_mean(ranks_of):
 
 
 def test_translations_of_a_question_stay_together(ranks_of):
-    """Two questions with opposite ranks in both languages: resampled as one, all of the variance is between them."""
+    """Questions with the same ranks in both languages: a second language adds nothing."""
     rows = [
-        (query, f"q{i}", passage, f"{passage}{i}", 1, rank, rank)
-        for i, rank in enumerate([1.0, 2.0])
+        (query, f"q{i}", passage, f"{passage}{i}", 1, 1.0 + i % 2, 1.0 + i % 2)
+        for i in range(30)
         for query in ("de", "en")
         for passage in ("de", "en")
     ]
-    found = find_interval(question_scores(ranks_of(rows)), "monolingual")
-    assert (found.value, found.low, found.high) == pytest.approx((0.75, 0.5, 1.0))
+    one, both = (find_interval(question_scores(ranks_of(chosen)), "monolingual") for chosen in (rows[::4], rows))
+    assert both.low < both.value < both.high
+    assert astuple(one) == pytest.approx(astuple(both))
+
+
+def test_there_is_no_interval_of_fewer_than_30_questions(ranks_of):
+    rows = [("en", f"q{i}", "en", f"p{i}", 1, 1.0 + i, 1.0 + i) for i in range(30)]
+    few, enough = (find_interval(question_scores(ranks_of(rows[:n], ("en",))), "monolingual") for n in (29, 30))
+    assert (few.is_known, enough.is_known) == (False, True)
+    assert np.isnan([few.low, few.high]).all()
+    assert few.value > enough.value
 
 
 def test_a_difference_is_paired(random_ranks):

@@ -48,7 +48,7 @@ def parallel_ranks(languages: tuple[str, ...], questions: int, seed: int) -> Ran
 
 @pytest.fixture(scope="module")
 def ranks():
-    return parallel_ranks(("de", "en", "ru", "th"), 12, 0)
+    return parallel_ranks(("de", "en", "ru", "th"), 36, 0)
 
 
 def group_of(groups, view, label):
@@ -63,7 +63,7 @@ def test_a_group_is_the_mean_of_its_settings(ranks):
     latin = group_of(groups, "query_script", "Latn")
     assert latin.languages == ("de", "en")
     assert latin.settings == {"monolingual": 2, "cross_lingual": 6, "multilingual": 2, "rank_distance": 2}
-    assert latin.queries == {"monolingual": 24, "cross_lingual": 72, "multilingual": 24, "rank_distance": 24}
+    assert latin.queries == {"monolingual": 72, "cross_lingual": 216, "multilingual": 72, "rank_distance": 72}
     values = {figure: interval.value for figure, interval in latin.intervals.items()}
     assert values == pytest.approx(
         {
@@ -93,7 +93,7 @@ def test_pairs_are_sorted_by_whether_they_share_a_script(ranks):
 
 
 def test_a_group_of_all_settings_has_the_interval_of_the_macro_figure():
-    ranks = parallel_ranks(("de", "en", "es"), 20, 1)
+    ranks = parallel_ranks(("de", "en", "es"), 40, 1)
     figures = question_scores(ranks)
     group = group_of(find_groups(figures), "query_family", "Indo-European")
     for figure in MACRO_MEASURES:
@@ -111,8 +111,8 @@ def test_a_group_of_some_queries_has_the_interval_of_these(ranks):
 
 
 def test_intervals_hold_where_a_resample_leaves_a_setting_empty():
-    """Two questions, one of them in German only: half of the resamples draw one of them twice."""
-    ranks = parallel_ranks(("de", "en"), 2, 2)
+    """Only one of 30 questions is in English, too: a third of the resamples do not draw it."""
+    ranks = parallel_ranks(("de", "en"), 30, 2)
     table = ranks.table[(ranks.table["query_id"] == "q0") | (ranks.table["query_lang"] == "de")]
     figures = question_scores(RankTable(table, ranks.languages, ranks.pool_sizes, 0))
     found = group_of(find_groups(figures), "query_script", "Latn").intervals["multilingual"]

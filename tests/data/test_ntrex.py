@@ -95,6 +95,13 @@ def test_notes_say_what_is_few_close_empty_or_the_same(folder):
     assert collection.query_counts == {"da": 1, "de": 2, "de-AT": 2, "en": 2}
 
 
+def test_a_second_translation_is_left_out_with_a_note(folder):
+    lines_file(folder / "NTREX-128" / "newstest2019-ref-2.deu.txt", GERMAN)
+    collection = load_ntrex("ntrex", folder)
+    assert collection.languages == ("de", "en")
+    assert "takes no part: NTREX-128/newstest2019-ref-2.deu.txt; each language" in collection.notes[-1]
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import babelrank
 from babelrank.analysis.language_shares import measure_language_shares
@@ -48,8 +49,9 @@ def test_passages_that_tie_share_the_last_places(sparse):
 
 
 def test_shares_are_means_over_queries_with_intervals_over_questions():
-    counts = np.array([[[2, 0, 0], [1, 0, 1], [0, 0, 2], [0, 0, 2]]], float)  # two queries in de, then two in tr
-    lang, question = np.array([0, 0, 2, 2]), np.array([0, 1, 0, 1])
+    # Pairs of queries in de, then in tr; each stands for 20 questions.
+    counts = np.repeat(np.array([[[2, 0, 0], [1, 0, 1], [0, 0, 2], [0, 0, 2]]], float), 20, axis=1)
+    lang, question = np.repeat([0, 0, 2, 2], 20), np.tile(np.arange(40), 2)
     found = measure_language_shares(counts, [2], lang, question, {"de": 3, "en": 0, "tr": 1})
     shares = found.shares.set_index(["query", "passage"])
     assert shares["share"].to_dict() == {
@@ -60,14 +62,15 @@ def test_shares_are_means_over_queries_with_intervals_over_questions():
         ("tr", "tr"): 1.0,
         ("mean", "tr"): 0.625,
     }
-    assert shares.loc[("de", "de"), ["low", "high", "corpus", "ratio", "queries"]].tolist() == [0.5, 1, 0.75, 1, 2]
-    assert shares.loc[("mean", "tr"), ["low", "high", "corpus", "ratio", "queries"]].tolist() == [
-        0.5,
-        0.75,
-        0.25,
-        2.5,
-        4,
-    ]
+    columns = ["corpus", "ratio", "queries"]
+    assert shares.loc[("de", "de"), columns].tolist() == [0.75, 1, 40]
+    assert shares.loc[("mean", "tr"), columns].tolist() == [0.25, 2.5, 80]
+    # With k of 40 questions drawn from the first half, the share of de is (1 + k / 40) / 2.
+    ends = 0.5 + stats.binom.ppf([0.025, 0.975], 40, 0.5) / 80
+    assert shares.loc[("de", "de"), ["low", "high"]].tolist() == pytest.approx(ends, abs=0.013)
+    few = measure_language_shares(counts[:, ::20], [2], lang[::20], np.array([0, 1, 0, 1]), {"de": 3, "en": 0, "tr": 1})
+    assert few.shares["share"].tolist() == found.shares["share"].tolist()
+    assert few.shares[["low", "high"]].isna().all(axis=None)
     own = found.own.set_index("query")
     assert own["share"].to_dict() == {"de": 0.75, "tr": 1.0, "mean": 0.875}
     assert own["corpus"].to_dict() == {"de": 0.75, "tr": 0.25, "mean": 0.5}

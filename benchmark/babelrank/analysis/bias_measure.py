@@ -37,7 +37,7 @@ class BiasMeasure:
     clusters
         Groups of questions that the intervals draw.
     warning
-        A sentence if these are too few for an interval to be trusted.
+        A sentence if these are too few for intervals, which then have no bounds.
     """
 
     n: list[int]
@@ -65,7 +65,7 @@ class Resampler:
 
     def __init__(self, query_lang: np.ndarray, cluster: np.ndarray, *, size: int, clusters: int, seed: int = 0) -> None:
         self.n: list[int] = np.bincount(query_lang, minlength=size).tolist()
-        self.clusters, self._size = clusters, size
+        self.query_lang, self.clusters, self._size = query_lang, clusters, size
         self._group = cluster * size + query_lang
         self._weights = draw_weights(clusters, RESAMPLES, seed)
 
@@ -134,17 +134,18 @@ class Resampler:
         """
         macro = (average or mean_known)(values)
         columns = [*values.T, macro]
-        intervals = [None if np.isnan(column[0]) else interval(column, centre=centre) for column in columns]
+        intervals = [self.interval(column, centre=centre) for column in columns]
         return BiasMeasure(
             self.n, intervals[:-1], intervals[-1], floor, ceiling, shuffled, self.clusters, warn_of_few(self.clusters)
         )
 
-
-def interval(values: np.ndarray, *, centre: bool = False) -> Interval:
-    """Return the first of the values with an interval from the others; see `Resampler.measure`."""
-    if centre:
-        values = np.concatenate([values[:1], values[1:] - np.nanmean(values[1:]) + values[0]])
-    return percentile_interval(values)
+    def interval(self, values: np.ndarray, *, centre: bool = False) -> Interval | None:
+        """Return the first of the values with an interval from the others, None for NaN; see `measure`."""
+        if np.isnan(values[0]):
+            return None
+        if centre:
+            values = np.concatenate([values[:1], values[1:] - np.nanmean(values[1:]) + values[0]])
+        return percentile_interval(values, self.clusters)
 
 
 def divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

@@ -8,13 +8,14 @@ questions, so that a thousand of them are one matrix product.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import isnan
 
 import numpy as np
 import pandas as pd
 
 from babelrank.analysis.bias import query_distances
+from babelrank.analysis.clusters import FEWEST, number_clusters, sum_by_cluster, warn_of_few
 from babelrank.analysis.clusters import clusters as find_clusters
-from babelrank.analysis.clusters import number_clusters, sum_by_cluster, warn_of_few
 from babelrank.analysis.measures import MEASURES, RankLists
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RankTable
@@ -36,12 +37,17 @@ class Interval:
     value
         On all questions as they are.
     low, high
-        Bounds.
+        Bounds; NaN if there are too few clusters for an interval.
     """
 
     value: float
     low: float
     high: float
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there are bounds."""
+        return not (isnan(self.low) or isnan(self.high))
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ class QuestionScores:
 
     @property
     def warning(self) -> str | None:
-        """A sentence if there are fewer than 30 clusters: intervals and tests are then too sure."""
+        """A sentence if there are fewer than 30 clusters: there are then no intervals, and tests are too sure."""
         return warn_of_few(self.cluster_count)
 
     def draw(self, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
@@ -250,13 +256,22 @@ def find_interval(
     values = figures.macro(figure, weights, languages)
     if against is not None:
         values = values - times * against.macro(figure, weights, languages)
-    return percentile_interval(values)
+    return percentile_interval(values, figures.cluster_count)
 
 
-def percentile_interval(values: np.ndarray) -> Interval:
-    """Return the interval of a figure (Efron 1979): `values` has it on all questions, then on each resample, or NaN."""
+def percentile_interval(values: np.ndarray, clusters: int = FEWEST) -> Interval:
+    """Return a figure with its interval (Efron 1979).
+
+    Parameters
+    ----------
+    values
+        The figure on all questions, then on each resample; NaN where it has none.
+    clusters
+        Number of what was drawn. With fewer than `clusters.FEWEST` there are no bounds: they would be too close.
+    """
     known = values[1:][~np.isnan(values[1:])]
-    low, high = np.quantile(known, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2]) if len(known) else (np.nan, np.nan)
+    bounded = len(known) and clusters >= FEWEST
+    low, high = np.quantile(known, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2]) if bounded else (np.nan, np.nan)
     return Interval(float(values[0]), float(low), float(high))
 
 

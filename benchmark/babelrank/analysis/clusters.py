@@ -126,10 +126,13 @@ def sum_by_cluster(values: np.ndarray, clusters: np.ndarray | None) -> np.ndarra
 
 
 def warn_of_few(count: int) -> str | None:
-    """Return a sentence if there are too few clusters for intervals and tests to be trusted."""
+    """Return a sentence if there are too few clusters for intervals, and for tests to be trusted."""
     if count >= FEWEST:
         return None
-    return f"Only {count} independent groups of questions: with fewer than {FEWEST}, intervals and tests are too sure."
+    return (
+        f"Only {count} independent groups of questions: with fewer than {FEWEST} there are no intervals, and tests are "
+        "too sure."
+    )
 
 
 def _questions(ranks: RankTable) -> np.ndarray:

@@ -246,6 +246,46 @@ def shares_of(figure: str, encoder: QuestionScores, languages: Sequence[str] = (
     return _average(_shares(encoder.counts)[:, encoder.settings(figure, languages)])
 
 
+def side_by_side(collections: Sequence[QuestionScores], figure: str = "monolingual") -> QuestionScores:
+    """Put one encoder's scores on several collections together: the monolingual figure is the mean of theirs.
+
+    Parameters
+    ----------
+    figure
+        What is averaged, one of `bootstrap.MACRO_MEASURES`.
+
+    Returns
+    -------
+    QuestionScores
+        With the numbers of the collections for languages. A resample draws clusters of all collections together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> one, two = (QuestionScores(("q",), ("en",), np.full((1, 3), x), np.ones((1, 3))) for x in (0.2, 0.6))
+    >>> side_by_side([one, two]).macro("monolingual", np.ones((1, 2)))
+    array([0.4])
+    """
+    size = len(collections)
+    totals: list[np.ndarray] = []
+    counts: list[np.ndarray] = []
+    ids, clusters, drawn = [], [], 0
+    for number, scores in enumerate(collections):
+        for parts, values in ((totals, contributions_to(figure, scores)), (counts, shares_of(figure, scores))):
+            parts.append(np.zeros((len(values), size * size + 2 * size)))
+            parts[-1][:, number * size + number] = values
+        ids += [f"{number}:{name}" for name in scores.ids]
+        clusters.append(scores.cluster_numbers + drawn)
+        drawn += scores.cluster_count
+    return QuestionScores(
+        tuple(ids),
+        tuple(map(str, range(size))),
+        np.concatenate(totals),
+        np.concatenate(counts),
+        np.concatenate(clusters),
+    )
+
+
 def standard_errors(contributions: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Return the standard error of each figure or difference, linearised as a ratio of sums over clusters.
 

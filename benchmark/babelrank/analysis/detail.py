@@ -12,7 +12,7 @@ from babelrank.analysis.bootstrap import DEFAULT_MEASURE, QuestionScores, questi
 from babelrank.analysis.consistency import Consistency, measure_consistency
 from babelrank.analysis.friedman import FriedmanTests, compare_languages
 from babelrank.analysis.groups import DistanceCorrelation, Group, correlate_with_distances, find_groups
-from babelrank.analysis.language_bias import LanguageBias, can_measure_bias, measure_language_bias
+from babelrank.analysis.language_bias import LanguageBias, measure_language_bias
 from babelrank.analysis.list_consistency import ListConsistency, compare_lists
 from babelrank.analysis.preference import LanguagePreference, measure_preference
 from babelrank.analysis.summary import analyse
@@ -29,7 +29,7 @@ class Detail:
     figures
         What each question adds to each setting, in one measure; `figures.warning` says if intervals are too sure.
     bias
-        How much the passage's language decides; None if there are too many languages.
+        How much the passage's language decides.
     preference
         Which passage languages stand high.
     tests
@@ -45,7 +45,7 @@ class Detail:
     """
 
     figures: QuestionScores
-    bias: LanguageBias | None
+    bias: LanguageBias
     preference: LanguagePreference
     tests: FriedmanTests
     consistency: Consistency
@@ -80,7 +80,7 @@ def analyse_in_detail(
     summary = analyse(ranks)
     return Detail(
         figures,
-        measure_language_bias(ranks, top, clusters=clusters) if can_measure_bias(ranks) else None,
+        measure_language_bias(ranks, top, clusters=clusters),
         measure_preference(ranks),
         compare_languages(ranks, clusters=clusters),
         measure_consistency(ranks),

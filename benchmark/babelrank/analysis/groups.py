@@ -271,7 +271,7 @@ def _find_intervals(figures: QuestionScores, membership: np.ndarray, resamples: 
     means = np.where(known, weights @ figures.totals / np.where(known, counts, 1.0), 0.0)
     sizes = known @ membership
     values = np.where(sizes > 0, means @ membership / np.maximum(sizes, 1.0), np.nan)
-    return [percentile_interval(column) for column in values.T]
+    return [percentile_interval(column, figures.cluster_count) for column in values.T]
 
 
 def _find_complete(*matrices: np.ndarray) -> np.ndarray:

@@ -6,12 +6,9 @@ import numpy as np
 
 from babelrank.analysis.bias_measure import BiasMeasure
 from babelrank.analysis.exposure import Exposure, measure_exposure
-from babelrank.analysis.friedman import MOST_LANGUAGES
 from babelrank.analysis.language_effect import LanguageEffect, measure_language_effect
 from babelrank.analysis.merge_gap import measure_merge_gap
 from babelrank.analysis.own_language import OwnLanguagePreference, measure_own_language
-from babelrank.analysis.preference import best_ranks
-from babelrank.errors import ReportError
 from babelrank.ranking.table import RankTable
 from babelrank.ranking.top_table import TopTable
 
@@ -54,14 +51,6 @@ class LanguageBias:
         return measures
 
 
-def can_measure_bias(ranks: RankTable) -> bool:
-    """Return whether language bias can be measured in reasonable time and memory.
-
-    Where queries lack some languages, a system of equations is solved for each resample: of few languages only.
-    """
-    return len(ranks.languages) <= MOST_LANGUAGES or bool(np.isfinite(best_ranks(ranks).rank).all())
-
-
 def measure_language_bias(
     ranks: RankTable, top: TopTable | None = None, *, clusters: np.ndarray | None = None, seed: int = 0
 ) -> LanguageBias:
@@ -79,13 +68,8 @@ def measure_language_bias(
     Raises
     ------
     ReportError
-        The clusters do not fit the table, the two tables do not belong together, or there are too many languages.
+        The clusters do not fit the table, or the two tables do not belong together.
     """
-    if not can_measure_bias(ranks):
-        raise ReportError(
-            f"language bias of more than {MOST_LANGUAGES} languages is measured only where every query has a relevant "
-            f"passage in each; there are {len(ranks.languages)}."
-        )
     return LanguageBias(
         measure_language_effect(ranks, clusters=clusters, seed=seed),
         measure_merge_gap(ranks, clusters=clusters, seed=seed),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from babelrank.analysis.bias_measure import BiasMeasure, Resampler, divide, interval, mean_known, number_or_none
+from babelrank.analysis.bias_measure import BiasMeasure, Resampler, divide, mean_known, number_or_none
 from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.friedman import scaled_deviations
 from babelrank.analysis.preference import best_ranks
@@ -124,7 +124,7 @@ def measure_language_effect(ranks: RankTable, *, clusters: np.ndarray | None = N
     return LanguageEffect(
         ranks.languages,
         as_cells(fit.effects[0]),
-        [None if np.isnan(column[0]) else interval(column) for column in effect.T],
+        [resampler.interval(column) for column in effect.T],
         resampler.measure(
             eta_squared,
             floor=0.0,
@@ -156,8 +156,10 @@ def _fit(resampler: Resampler, deviations: np.ndarray, known: np.ndarray, scale:
     """Fit the effects of languages on deviations from the query's mean.
 
     With P = Σ_i s_i (k_i I − 1 1ᵀ) over the k_i languages of each query, a graph's Laplacian, and A = Σ_i y_i, the
-    effects are P⁺ A and explain Aᵀ P⁺ A of Σ_i room_i. Shuffled, y_i has the covariance
-    Σ_l y_il² / (k_i (k_i − 1)) · (k_i I − 1 1ᵀ), which gives the means and covariances exactly.
+    effects are m = P⁺ A and explain Aᵀ m of Σ_i room_i. A resample, with P* and A*, takes one step of Newton's method
+    from there: m + P⁺ (A* − P* m) · tr P / tr P*, which is exact where P* is a multiple of P, as in a parallel
+    collection. Shuffled, y_i has the covariance Σ_l y_il² / (k_i (k_i − 1)) · (k_i I − 1 1ᵀ), which gives the means and
+    covariances exactly.
 
     Parameters
     ----------
@@ -169,38 +171,35 @@ def _fit(resampler: Resampler, deviations: np.ndarray, known: np.ndarray, scale:
         Shape (queries,).
     """
     count = known.sum(axis=1)
-    spread = (deviations**2).sum(axis=1) / (count * (count - 1))
     sums, rooms = resampler.sums(deviations), resampler.sums(room)
-    held, asked = resampler.totals(known.astype(float)), np.array(resampler.n)
-    if ((held == 0) | (held == asked[:, None])).all():
-        # All queries of a language have the same k languages: P⁺ A is A / (k Σ s_i), without a matrix per resample.
-        present = held > 0
-        size, scales = present.sum(axis=1), resampler.sums(scale)
-        effects = divide(sums, (scales * size)[..., None])
-        centring = size[:, None, None] * np.eye(len(size)) - 1.0
-        ratio = divide(resampler.totals(spread), scales[0])
-        shuffled = divide(ratio * (size - 1), rooms[0])
-        covariance = np.nan_to_num(divide(ratio, scales[0] * size**2))[:, None, None] * centring
-        covariance *= present[:, :, None] & present[:, None, :]
-    else:
-        both = (known[:, :, None] & known[:, None, :]).astype(float)
-        laplacians = _laplacian(resampler.sums(both * scale[:, None, None]))
-        present = np.diagonal(laplacians, axis1=2, axis2=3) > 0
-        inverses = np.zeros_like(laplacians)
-        inverses[:, asked > 0] = np.linalg.pinv(laplacians[:, asked > 0], rcond=1e-10, hermitian=True)
-        effects = (inverses @ sums[..., None])[..., 0]
-        covariance = _laplacian(resampler.totals(both * spread[:, None, None]))
-        shuffled = divide(np.trace(inverses[0] @ covariance, axis1=1, axis2=2), rooms[0])
-        covariance = inverses[0] @ covariance @ inverses[0]
-    explained = divide((np.nan_to_num(effects) * sums).sum(axis=-1), rooms)
-    return _Fit(np.where(present, effects, np.nan), explained, shuffled, covariance)
+    laplacians = _laplacians(resampler, known, scale)
+    inverses = np.linalg.pinv(laplacians, rcond=1e-10, hermitian=True)
+    effects = (inverses @ sums[0][..., None])[..., 0]
+    own = np.where(known, effects[resampler.query_lang], 0.0)
+    moved = scale[:, None] * (count[:, None] * own - np.where(known, own.sum(axis=1, keepdims=True), 0.0))  # P_i m
+    sizes = resampler.sums(scale * count * (count - 1))  # traces of P
+    steps = np.einsum("qij,bqj->bqi", inverses, sums - resampler.sums(moved), optimize=True)
+    stepped = effects + steps * divide(sizes[0], sizes)[..., None]
+    spread = (deviations**2).sum(axis=1) / (count * (count - 1))
+    covariance = _laplacians(resampler, known, spread)
+    present = np.diagonal(laplacians, axis1=1, axis2=2) > 0
+    return _Fit(
+        np.where(present, stepped, np.nan),
+        divide((np.nan_to_num(stepped) * sums).sum(axis=-1), rooms),
+        divide(np.einsum("qij,qji->q", inverses, covariance), rooms[0]),
+        inverses @ covariance @ inverses,
+    )
 
 
-def _laplacian(weights: np.ndarray) -> np.ndarray:
-    """Return the Laplacians of graphs from their weights, of which the diagonal does not count."""
-    size = weights.shape[-1]
-    weights = weights * (1 - np.eye(size))
-    laplacians: np.ndarray = weights.sum(axis=-1)[..., None] * np.eye(size) - weights
+def _laplacians(resampler: Resampler, known: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return Σ_i w_i (k_i I − 1 1ᵀ) over the queries in each language: shape (languages, languages, languages)."""
+    size = len(resampler.n)
+    laplacians = np.zeros((size, known.shape[1], known.shape[1]))
+    for lang, laplacian in enumerate(laplacians):
+        held = known[resampler.query_lang == lang].astype(float)
+        laplacian -= (held * weights[resampler.query_lang == lang, None]).T @ held
+        np.fill_diagonal(laplacian, 0.0)
+        np.fill_diagonal(laplacian, -laplacian.sum(axis=1))
     return laplacians
 
 

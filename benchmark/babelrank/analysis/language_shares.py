@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from babelrank.analysis.bias_measure import Resampler, mean_known
+from babelrank.analysis.bootstrap import Interval, percentile_interval
 
 MEAN = "mean"  # over the query languages
-_ENDS = (0.025, 0.975)
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class LanguageShares:
     ----------
     shares
         Columns ``query`` (language; ``mean`` over all), ``passage`` (language), ``depth`` (k), ``share``, ``low`` and
-        ``high`` (95 % interval), ``corpus`` (share in the corpus), ``ratio`` (share / corpus), ``queries`` (number).
+        ``high`` (95 % interval; NaN with fewer than 30 questions), ``corpus`` (share in the corpus), ``ratio`` (share /
+        corpus), ``queries`` (number).
     own
         The same of the query's own language, without ``passage``. The mean is over query languages with passages.
     """
@@ -62,6 +63,10 @@ def measure_language_shares(
     asked, present = np.flatnonzero(resampler.n), np.flatnonzero(sizes)
     both = np.intersect1d(asked, present)
     shares, own = [], []
+
+    def figures(values: np.ndarray, in_corpus: float) -> dict[str, float]:
+        return _figures(percentile_interval(values, resampler.clusters), in_corpus)
+
     for depth, found in zip(depths, counts, strict=True):
         sums = resampler.sums(found / found.sum(axis=1, keepdims=True))
         means = sums / np.where(n == 0, np.nan, n)  # (1 + resamples, query languages, passage languages)
@@ -69,26 +74,25 @@ def measure_language_shares(
             columns = {langs[query]: means[:, query, passage] for query in asked}
             columns[MEAN] = mean_known(means[:, asked, passage])
             shares += [
-                {"query": query, "passage": langs[passage], "depth": depth, **_interval(values, corpus[passage])}
+                {"query": query, "passage": langs[passage], "depth": depth, **figures(values, corpus[passage])}
                 for query, values in columns.items()
             ]
         same = {langs[lang]: (means[:, lang, lang], corpus[lang]) for lang in both}
         if len(both):
             same[MEAN] = mean_known(means[:, both, both]), corpus[both].mean()
-        own += [{"query": query, "depth": depth, **_interval(*values)} for query, values in same.items()]
+        own += [{"query": query, "depth": depth, **figures(*values)} for query, values in same.items()]
     queries = {langs[lang]: resampler.n[lang] for lang in asked} | {MEAN: len(query_lang)}
     names = ["query", "passage", "depth", "share", "low", "high", "corpus", "ratio"]
     tables = pd.DataFrame(shares, columns=names), pd.DataFrame(own, columns=[names[0], *names[2:]])
     return LanguageShares(*(table.assign(queries=table["query"].map(queries)) for table in tables))
 
 
-def _interval(values: np.ndarray, corpus: float) -> dict[str, float]:
-    """Return the first of the values, with an interval from the others, and the share in the corpus."""
-    low, high = np.nanquantile(values[1:], _ENDS)
+def _figures(interval: Interval, corpus: float) -> dict[str, float]:
+    """Return a share with its interval, and the share in the corpus."""
     return {
-        "share": float(values[0]),
-        "low": float(low),
-        "high": float(high),
+        "share": interval.value,
+        "low": interval.low,
+        "high": interval.high,
         "corpus": float(corpus),
-        "ratio": float(values[0] / corpus),
+        "ratio": float(interval.value / corpus),
     }

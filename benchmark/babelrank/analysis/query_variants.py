@@ -34,12 +34,13 @@ def compare_variants(original: RankTable, variant: RankTable, measure: str = DEF
     Returns
     -------
     dict
-        By query language. Intervals draw groups of questions, the same for both versions (paired).
+        By query language, of those that have queries in both. Intervals draw groups of questions, the same for both
+        versions (paired).
 
     Raises
     ------
     ReportError
-        The tables have no query in common, or are not of the same passages.
+        The tables are not of the same passages.
     """
     if (original.languages, original.pool_sizes) != (variant.languages, variant.pool_sizes):
         raise ReportError("versions of queries can be compared over the same passages only.")
@@ -54,8 +55,6 @@ def compare_variants(original: RankTable, variant: RankTable, measure: str = DEF
                 find_interval(after, "multilingual"),
                 find_interval(after, "multilingual", against=before),
             )
-    if not gains:
-        raise ReportError("the versions have no query in common.")
     return gains
 
 

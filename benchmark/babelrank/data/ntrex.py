@@ -150,7 +150,7 @@ def load_ntrex(
         candidates=candidates,
         source="ntrex",
         sha256=combine_digests(iter(sorted(digests.items()))),
-        notes=tuple(_notes(texts, documents, len(queries))),
+        notes=(*_notes(texts, documents, len(queries)), *_left_out(folder)),
     )
 
 
@@ -263,6 +263,14 @@ def _notes(texts: Mapping[str, Sequence[str]], documents: Sequence[Document], qu
         yield f"the headlines of {one} and {other} are nearly the same in {shown} ({len(langs)} in total)"
     if len(similar) > _SHOWN:
         yield f"nearly the same headline in some language: {len(similar) - _SHOWN:,} more pairs of documents"
+
+
+def _left_out(folder: Path) -> Iterator[str]:
+    """Name files that are no first translation, such as the second one into Spanish, ``ref-2.spa``."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.glob("NTREX-128/*.txt"))
+    others = [name for name in names if not _FILE.fullmatch(name)]
+    if others:
+        yield f"takes no part: {', '.join(others)}; each language has one translation, ref.CODE.txt"
 
 
 def find_variants(languages: Sequence[str]) -> list[list[str]]:

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from functools import partial
 
+from babelrank.analysis.bias_measure import BiasMeasure
 from babelrank.analysis.language_bias import LanguageBias
 from babelrank.reporting.estimates import BiasSummary
 from babelrank.reporting.formatting import show_bias, show_share, show_signed
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.matrices import MatrixView
 from babelrank.reporting.sections import Section
-from babelrank.reporting.tables import Column, Table
+from babelrank.reporting.tables import Column, Table, show_cell
 
 _LABELS = {
     "language_effect": "language effect η² ↓",
@@ -25,14 +26,16 @@ MEANING = (
     "explains, minus the share expected by chance: 0 without bias at any accuracy, 1 if the language decides "
     "everything. Rank ratio: how many times higher answers in the most favoured language rank than those in the least "
     "favoured one. Merge gap: mAP if the languages' separate rankings are merged in turns, minus mAP in the shared "
-    "pool. Measures of MLAIRE (arXiv 2605.07249) are missing, as their formulas could not be verified."
+    "pool; its value without bias cannot be computed from the ranks. Measures of MLAIRE (arXiv 2605.07249) are "
+    "missing, as their formulas could not be verified."
 )
 
 
 def bias_table(bias: BiasSummary) -> Table:
     """Return the macro measures of language bias, with the values of an encoder without bias."""
+    intervals = ", with 95 % intervals" if any(each.value.is_known for each in bias.measures.values()) else ""
     return Table(
-        caption="Measures of language bias, means over query languages, with 95 % intervals",
+        caption=f"Measures of language bias, means over query languages{intervals}",
         columns=[
             Column("measure"),
             *(Column(label, show_bias) for label in ("value", "without bias", "lowest", "highest")),
@@ -70,6 +73,12 @@ def bias_section(bias: BiasSummary) -> Section:
     )
 
 
+def _describe(measure: BiasMeasure) -> str:
+    """Return a macro measure with its interval, what no bias gives, and its range."""
+    values = [show_cell(each, show_bias) for each in (measure.macro, measure.shuffled, measure.floor, measure.ceiling)]
+    return "{} ({} without bias; from {} to {})".format(*values)
+
+
 def bias_views(found: LanguageBias) -> Sequence[MatrixView]:
     """Return favoured languages by query language: m, and exposure in the top 10."""
     languages = found.effect.languages
@@ -92,7 +101,8 @@ def bias_views(found: LanguageBias) -> Sequence[MatrixView]:
                 values=shares.share,
                 show=show_share,
                 legend="share of 1 / log₂(rank + 1), over ranks 1 to 10",
-                note="Each row adds up to 100 %. Without bias, all languages have equal shares.",
+                note="Each row adds up to 100 %. Without bias, all languages have equal shares. Unevenness, the share "
+                f"that would have to move to other languages, is {_describe(shares.unevenness)}.",
                 limits=(0.0, None),
             )
             for what, shares in exposure

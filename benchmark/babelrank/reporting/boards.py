@@ -4,16 +4,17 @@ Collections of MIRACL and BEIR are shown side by side, one column each and their
 arXiv 2408.10536. Variants of a model are grouped under it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
-from babelrank.analysis.letters import places
+from babelrank.analysis.letters import PRACTICAL_MARGIN, places
+from babelrank.analysis.settings import Cell
 from babelrank.data.catalog import source_of
 from babelrank.data.spec import LAREQA
 from babelrank.encoding.protocol import Role
 from babelrank.reporting.cache import Cache
-from babelrank.reporting.estimates import BiasSummary
+from babelrank.reporting.estimates import BiasSummary, Estimates
 from babelrank.reporting.formatting import (
     HASHED,
     show_count,
@@ -29,6 +30,7 @@ from babelrank.reporting.measures import SOURCE_TITLES
 from babelrank.reporting.results import CollectionResults, ModelResults
 from babelrank.reporting.scaling_table import scaling_table
 from babelrank.reporting.standings import Standing, Standings
+from babelrank.reporting.stored_tables import StoredRanks
 from babelrank.reporting.summary import TASK_LABELS, summary_rows, with_interval
 from babelrank.reporting.tables import Column, Entry, Link, Table
 from babelrank.reporting.variants import find_heads
@@ -38,6 +40,7 @@ AVERAGE = "average"
 EFFECT = "language_effect"
 SEARCHED = "searched"
 GROUP = "group"
+Cells = dict[str, Entry]  # of one model, by the key of the column
 _DESCRIPTIONS = {
     "miracl": "Monolingual retrieval of Wikipedia passages with MIRACL's dev queries of each language (Zhang et al. "
     "2023, arXiv 2210.09984).",
@@ -69,7 +72,7 @@ class Board:
     title, note
         Heading and description.
     table
-        Table whose columns have keys: ``<measure>/<label>`` for scores, ``<measure>/group`` for letters.
+        Table whose columns have keys: ``<measure>/<label>`` for scores, ``<measure>/<label>/group`` for their letters.
     models
         Model of each row.
     heads
@@ -132,10 +135,10 @@ class Board:
 
     def _by_measure(self, measure: str, rows: Sequence[Sequence[Entry]]) -> Table:
         """Return a table with the columns of one measure, sorted and numbered by it."""
-        keys = ["#", "name", *(f"{measure}/{label}" for label in (GROUP, *self.labels))]
-        keys += [column.key for column in (*_BIAS, _SIZE[0], *_COST)]
+        keys = ["#", "name", *(column.key for column in (*_BIAS, _SIZE[0], *_COST))]
+        keys += [column.key for column in self.table.columns if column.key.startswith(f"{measure}/")]
         table = replace(self.table, rows=rows).select(keys)
-        with_interval = (f"{measure}/{self.main}", EFFECT)
+        with_interval = (EFFECT, *(f"{measure}/{label}" for label in ([self.main] if self.has_pool else self.labels)))
         rows = [
             [
                 cell.value if isinstance(cell, Interval) and column.key not in with_interval else cell
@@ -144,17 +147,28 @@ class Board:
             for row in table.rows
         ]
         columns = [replace(each, group="", label=_label(each)) for each in table.columns]
-        return numbered(replace(table, columns=columns, rows=rows), f"{measure}/{self.main}", f"{measure}/{GROUP}")
+        return numbered(replace(table, columns=columns, rows=rows), f"{measure}/{self.main}")
 
 
-def make_boards(standings: Sequence[Standings], cache: Cache | None = None) -> list[Board]:
-    """Return the boards in the leaderboard's order. `cache` holds what was computed before."""
+def make_boards(
+    standings: Sequence[Standings], estimates: Estimates | None = None, *, margin: float = PRACTICAL_MARGIN
+) -> list[Board]:
+    """Return the boards in the leaderboard's order.
+
+    Parameters
+    ----------
+    estimates
+        Gives intervals and letters of averages over collections.
+    margin
+        The largest difference that does not matter in practice: letters separate only beyond it.
+    """
+    known = estimates or Estimates()
     by_source = {source: [each for each in standings if each.shown.source == source] for source in SOURCE_TITLES}
     return [
-        *(_collection_board(each, cache) for each in by_source[LAREQA]),
-        *(_side_by_side(source, by_source[source]) for source in SIDE_BY_SIDE if by_source[source]),
+        *(_collection_board(each, known.cache) for each in by_source[LAREQA]),
+        *(_side_by_side(source, by_source[source], estimates, margin) for source in SIDE_BY_SIDE if by_source[source]),
         *(
-            _collection_board(each, cache)
+            _collection_board(each, known.cache)
             for source, several in by_source.items()
             if source not in (LAREQA, *SIDE_BY_SIDE)
             for each in several
@@ -162,9 +176,9 @@ def make_boards(standings: Sequence[Standings], cache: Cache | None = None) -> l
     ]
 
 
-def numbered(table: Table, main: str, letters: str) -> Table:
-    """Return a table sorted by the column with the key `main`, and numbered by that with letters (see `places`)."""
-    keys = [column.key for column in table.columns]
+def numbered(table: Table, main: str) -> Table:
+    """Return a table sorted by the column with the key `main`, and numbered by its letters (see `places`)."""
+    keys, letters = [column.key for column in table.columns], f"{main}/{GROUP}"
     score = keys.index(main)
     rows = sorted(table.rows, key=lambda row: -_number(row[score]))  # ties keep their order
     known = [str(row[keys.index(letters)] or "") for row in rows] if letters in keys else [""] * len(rows)
@@ -172,27 +186,26 @@ def numbered(table: Table, main: str, letters: str) -> Table:
     return replace(table, rows=[[place, *row[1:]] for place, row in zip(ranks, rows, strict=True)])
 
 
-def _collection_board(standings: Standings, cache: Cache | None) -> Board:
+def _collection_board(standings: Standings, cache: Cache) -> Board:
     shown, first, source = standings.shown, standings.entries[0].result, source_of(standings.name)
     labels = tuple(row.label for row in summary_rows(first))
     told = f"{source.description} ({source.citation}; licence: {source.licence}). " if source else ""
     size = len(first.languages)
     languages = f"{size} language{'s' if size > 1 else ''}: {', '.join(map(language_name, first.languages))}"
-
-    def cells(entry: Standing, measure: str) -> list[Entry]:
-        intervals = entry.estimates[measure].intervals if measure in entry.estimates else {}
-        return [with_interval(row.scores[measure], intervals.get(row.task)) for row in summary_rows(entry.result)]
-
     main = TASK_LABELS[shown.main[0]]
-    board = _make(
-        standings.title,
-        f"{told}Candidates: {first.candidates}; {languages}.{_certainty([standings], main)}",
-        {entry.model.name: entry for entry in standings.entries},
-        cells,
-        standings,
-        labels,
-        main,
-    )
+    cells = {
+        entry.model.name: {
+            key: cell
+            for measure in shown.measures
+            for row in summary_rows(entry.result)
+            for key, cell in _scored(entry, measure, row.task, row.label, row.scores[measure], main).items()
+        }
+        for entry in standings.entries
+    }
+    certainty = _certainty(_warning(standings), standings.detectable.get(shown.headline[0]), main, shown.headline[0])
+    note = f"{told}Candidates: {first.candidates}; {languages}.{certainty}"
+    entries = {entry.model.name: entry for entry in standings.entries}
+    board = _make(standings.title, note, entries, cells, standings, shown.measures, labels, main)
     models = [(each.model, each.result) for each in standings.entries]
     return replace(
         board,
@@ -202,75 +215,106 @@ def _collection_board(standings: Standings, cache: Cache | None) -> Board:
     )
 
 
-def _side_by_side(source: str, sections: Sequence[Standings]) -> Board:
-    entries = {entry.model.name: entry for section in sections for entry in section.entries}
-    by_section = [{entry.model.name: entry for entry in section.entries} for section in sections]
+def _side_by_side(source: str, sections: Sequence[Standings], estimates: Estimates | None, margin: float) -> Board:
+    """Return a board with a column for each collection, and one for the average; each with its own letters."""
     names = [section.title.removeprefix(f"{source}:") for section in sections]
-    task = sections[0].shown.main[0]
+    by_name = {
+        name: {entry.model.name: entry for entry in each.entries} for name, each in zip(names, sections, strict=True)
+    }
+    entries = {model: entry for section in by_name.values() for model, entry in section.items()}
+    (task, *_), measures = sections[0].shown.main, sections[0].shown.headline
+    cells: dict[str, Cells] = {model: {} for model in entries}
+    for name, section in by_name.items():
+        for model, entry in section.items():
+            for measure in measures:
+                cells[model] |= _scored(entry, measure, task, name, entry.result.macro[task][measure], name)
+    labels, note, least = tuple(names), "", sections[0].detectable.get(measures[0])
+    if len(names) > 1:
+        labels, note = (*names, AVERAGE), " A model that was not evaluated on all collections has no average."
+        complete = set.intersection(*map(set, by_name.values()))
+        on_all = {model: [each[model] for each in by_name.values()] for model in complete}
+        for measure in reversed(measures):  # the first is described
+            least = _add_average(cells, on_all, measure, task, estimates, margin)
+    warning = next(filter(None, map(_warning, sections)), "")
+    note = f"{_DESCRIPTIONS[source]}{note}{_certainty(warning, least, labels[-1], measures[0])}"
+    return _make(SOURCE_TITLES[source], note, entries, cells, sections[0], measures, labels, labels[-1])
 
-    def cells(entry: Standing, measure: str) -> list[Entry]:
-        found: list[Entry] = []
-        for section in by_section:
-            here = section.get(entry.model.name)
-            intervals = here.estimates[measure].intervals if here and measure in here.estimates else {}
-            found.append(with_interval(here.result.macro[task][measure], intervals.get(task)) if here else None)
-        if len(sections) == 1:
-            return found
-        known = [_number(cell) for cell in found if cell is not None]
-        return [*found, sum(known) / len(known) if len(known) == len(found) else None]
 
-    labels = (*names, AVERAGE) if len(names) > 1 else tuple(names)
-    note = " A model that was not evaluated on all collections has no average." if len(names) > 1 else ""
-    standings = replace(sections[0], entries=list(entries.values()))
-    if len(names) > 1:  # letters are of one collection
-        standings = replace(standings, entries=[replace(entry, letters={}) for entry in standings.entries])
-        entries = {entry.model.name: entry for entry in standings.entries}
-    certainty = _certainty(sections, names[0]) if len(names) == 1 else ""
-    title, note = SOURCE_TITLES[source], f"{_DESCRIPTIONS[source]}{note}{certainty}"
-    return _make(title, note, entries, cells, standings, labels, labels[-1], measures=standings.shown.headline)
+def _scored(entry: Standing, measure: str, task: str, label: str, score: Cell, main: str) -> Cells:
+    """Return the cells of a score with its interval, and, if its label is the main one, of its letters."""
+    intervals = entry.estimates[measure].intervals if measure in entry.estimates else {}
+    cells: Cells = {f"{measure}/{label}": with_interval(score, intervals.get(task))}
+    letters = entry.letters.get(measure, "") if label == main else ""
+    return cells | ({f"{measure}/{label}/{GROUP}": letters} if letters else {})
+
+
+def _add_average(
+    cells: Mapping[str, Cells],
+    models: Mapping[str, Sequence[Standing]],
+    measure: str,
+    task: str,
+    estimates: Estimates | None,
+    margin: float,
+) -> Cell:
+    """Add the average of models over their standings on all collections; return the difference that can be found."""
+    key = f"{measure}/{AVERAGE}"
+    tables: dict[str, list[StoredRanks]] = {}
+    for name, standings in models.items():
+        scores = [each.result.macro[task][measure] or 0.0 for each in standings]
+        cells[name][key] = sum(scores) / len(scores)
+        stored = [StoredRanks(each.folder, each.result.ranks, measure) for each in standings if each.result.ranks]
+        tables |= {name: stored} if len(stored) == len(standings) else {}
+    if estimates is None or not tables:
+        return None
+    order = sorted(tables, key=lambda name: (-_number(cells[name][key]), name))
+    recipes = [next((each.recipe for each in models[name] if each.recipe), name) for name in order]
+    letters, least = estimates.letters([tables[name] for name in order], task, recipes=recipes, margin=margin)
+    for name, letter in zip(order, letters, strict=True):
+        cells[name] |= {key: estimates.average(tables[name], task), f"{key}/{GROUP}": letter or None}
+    return least
 
 
 def _make(
     title: str,
     note: str,
     entries: Mapping[str, Standing],
-    cells: Callable[[Standing, str], list[Entry]],
+    cells: Mapping[str, Cells],
     standings: Standings,
-    labels: tuple[str, ...],
+    measures: Sequence[str],
+    labels: Sequence[str],
     main: str,
-    *,
-    measures: tuple[str, ...] = (),
 ) -> Board:
-    """Return a board of models by name. `cells` returns a model's scores in a measure, one cell per label."""
+    """Return a board of models by name. `cells` holds their scores and letters, by the keys of the columns."""
     shown = standings.shown
-    measures = measures or shown.measures
-    lettered = [measure for measure in measures if any(entry.letters.get(measure) for entry in entries.values())]
+    score_columns = [
+        column
+        for measure in measures
+        for label in labels
+        for column in (
+            Column(GROUP, group=f"{measure} ↑", key=f"{measure}/{label}/{GROUP}"),
+            Column(label, show_score, f"{measure} ↑", f"{measure}/{label}"),
+        )
+    ]
+    if shown.has_pool:  # one letter a measure, first of its columns
+        score_columns.sort(key=lambda column: (measures.index(column.key.split("/")[0]), column.label != GROUP))
+    found = {
+        name: {**cells[name], **(_bias(each, standings) if shown.has_bias else {}), **_sizes(each)}
+        for name, each in entries.items()
+    }
+    filled = {key for row in found.values() for key, cell in row.items() if cell is not None}
     columns = [Column("#", show_count, key="#"), Column("model", key="name")]
-    for measure in measures:
-        if measure in lettered:
-            columns.append(Column(GROUP, group=f"{measure} ↑", key=f"{measure}/{GROUP}"))
-        columns += [Column(label, show_score, f"{measure} ↑", f"{measure}/{label}") for label in labels]
-    columns += _BIAS if shown.has_bias else ()
-    sizes = {name: _sizes(entry) for name, entry in entries.items()}
-    ends = (*_SIZE, *_COST)
-    kept = [i for i, column in enumerate(ends) if column in _SIZE or any(row[i] is not None for row in sizes.values())]
-    columns += [ends[i] for i in kept]
-    rows: dict[str, list[Entry]] = {}
-    for name, entry in entries.items():
-        row: list[Entry] = [None, _linked(entry)]
-        for measure in measures:
-            row += [entry.letters.get(measure) or None] if measure in lettered else []
-            row += cells(entry, measure)
-        row += _bias(entry, standings) if shown.has_bias else []
-        rows[name] = [*row, *(sizes[name][i] for i in kept)]
-    score = [column.key for column in columns].index(f"{measures[0]}/{main}")
-    order = sorted(rows, key=lambda name: (-_number(rows[name][score]), name))
+    columns += [column for column in score_columns if column.label != GROUP or column.key in filled]
+    columns += [*(_BIAS if shown.has_bias else ()), *_SIZE, *(column for column in _COST if column.key in filled)]
+    key = f"{measures[0]}/{main}"
+    order = sorted(found, key=lambda name: (-_number(found[name].get(key)), name))
     heads = find_heads([entries[name].model for name in order])
     first = [name for name in order if heads[name] == name]
     grouped = [name for head in first for name in (head, *(each for each in order if heads[each] == head != each))]
-    table = numbered(
-        Table(title, columns, [rows[name] for name in first]), f"{measures[0]}/{main}", f"{measures[0]}/{GROUP}"
-    )
+    rows = {
+        name: [None, _linked(entries[name]), *(found[name].get(column.key) for column in columns[2:])]
+        for name in grouped
+    }
+    table = numbered(Table(title, columns, [rows[name] for name in first]), key)
     numbers = {name: row[0] for name, row in zip(first, table.rows, strict=True)}
     return Board(
         title=title,
@@ -278,54 +322,55 @@ def _make(
         table=replace(table, rows=[[numbers.get(name), *rows[name][1:]] for name in grouped]),
         models=[entries[name].model for name in grouped],
         heads=[heads[name] for name in grouped],
-        measures=measures,
-        labels=labels,
-        headline=measures,
+        measures=tuple(measures),
+        labels=tuple(labels),
+        headline=tuple(measures),
         main=main,
         has_pool=shown.has_pool,
         has_bias=shown.has_bias,
     )
 
 
-def _certainty(sections: Sequence[Standings], label: str) -> str:
-    """Return a sentence on the smallest detectable difference, or on why there are no intervals."""
-    standings = sections[0]
+def _warning(standings: Standings) -> str:
+    """Return why there are no intervals; empty if there are."""
     measure = standings.shown.headline[0]
     warnings = [each.estimates[measure].warning for each in standings.entries if measure in each.estimates]
-    if warnings and warnings[0]:
-        return f" {warnings[0]} Intervals and letters are left out."
-    least = standings.detectable.get(measure)
-    if least is None:
-        return ""
+    return next(filter(None, warnings), "")
+
+
+def _certainty(warning: str, least: Cell, label: str, measure: str) -> str:
+    """Say why there are no intervals, or what difference can be found."""
+    if warning or least is None:
+        return f" {warning}" if warning else ""
     return (
         f" A test of two of these models detects a difference of {show_score(least)} in {label} ({measure}) with 80 % "
         "power (median over pairs, before correction)."
     )
 
 
-def _bias(entry: Standing, standings: Standings) -> list[Entry]:
+def _bias(entry: Standing, standings: Standings) -> Cells:
     """Return the cells on language bias."""
     found: BiasSummary | None = getattr(entry.estimates.get(standings.shown.headline[0]), "bias", None)
-    distance = entry.result.macro["multilingual"][RANK_DISTANCE]
+    cells: Cells = {RANK_DISTANCE: entry.result.macro["multilingual"][RANK_DISTANCE]}
     if found is None or not found.favoured:
-        return [None, None, None, distance]
-    ends = [f"{lang} {show_signed(effect)}" for lang, effect in (found.favoured[0], found.favoured[-1])]
-    return [found.effect, *ends, distance]
+        return cells
+    most, least = (f"{lang} {show_signed(effect)}" for lang, effect in (found.favoured[0], found.favoured[-1]))
+    return {EFFECT: found.effect, "most": most, "least": least, **cells}
 
 
-def _sizes(entry: Standing) -> list[Entry]:
+def _sizes(entry: Standing) -> Cells:
     """Return the cells on size and cost. If queries have another maximum length, the one of passages is shown."""
     model, cost = entry.model, entry.result.cost
     length = model.settings.get("max_length")
     if isinstance(length, dict):
         length = length.get(Role.DOCUMENT)
-    return [
-        model.parameters,
-        model.dimension if model.dimension < HASHED else None,
-        cost.texts_per_second if cost else None,
-        cost.bytes_per_vector if cost else None,
-        length if isinstance(length, int) else None,
-    ]
+    return {
+        "parameters": model.parameters,
+        "dimension": model.dimension if model.dimension < HASHED else None,
+        "speed": cost.texts_per_second if cost else None,
+        "bytes": cost.bytes_per_vector if cost else None,
+        "length": length if isinstance(length, int) else None,
+    }
 
 
 def _number(cell: Entry) -> float:

@@ -42,9 +42,9 @@ _MEANINGS = (
     (
         "group",
         "group",
-        "Models that share a letter do not differ significantly by more than .001 (`--margin`) in the measure that "
-        "sorts them. Tests are paired permutation tests over groups of questions that share an article (else over "
-        "questions), at 5 % after Holm's correction over all pairs. The number in front of a model is 1 plus the "
+        "Models that share a letter do not differ significantly by more than .001 (`--margin`) in Mul., or else in the "
+        "score that follows. Tests are paired permutation tests over groups of questions that share an article (else "
+        "over questions), at 5 % after Holm's correction over all pairs. The number in front of a model is 1 plus the "
         "number of models above it that are significantly better; it never decreases down the table. Tests compare "
         "these checkpoints. Runs of one recipe with different seeds are not compared and share letters.",
     ),

@@ -16,10 +16,11 @@ from babelrank.reporting.detail_sections import detail_sections
 from babelrank.reporting.error_section import error_section
 from babelrank.reporting.estimates import CollectionEstimates, estimate
 from babelrank.reporting.measures import measures_of
-from babelrank.reporting.results import CollectionResults, ModelResults
+from babelrank.reporting.results import Results
 from babelrank.reporting.sections import Section
 from babelrank.reporting.space_section import space_section
 from babelrank.reporting.stored_tables import read_stored_ranks, read_stored_top
+from babelrank.reporting.variant_section import find_original, variant_section
 
 _REMEDY = "To add it, submit the model again without streaming; stored vectors are reused."
 _TOO_MANY = f"Errors and the embedding space are only analysed for up to {MOST_LANGUAGES} languages."
@@ -37,15 +38,13 @@ class Content:
     sections: list[Section] = field(default_factory=list)
 
 
-def make_content(
-    model: ModelResults, name: str, collection: CollectionResults, folder: Path, tables: InMemory | None = None
-) -> Content:
+def make_content(results: Results, name: str, folder: Path, tables: InMemory | None = None) -> Content:
     """Analyse the tables of a collection.
 
     Parameters
     ----------
-    model, name, collection, folder
-        The results, and the folder with the tables.
+    results, name, folder
+        The results, the collection, and the folder with the tables.
     tables
         Tables that are in memory already.
 
@@ -54,7 +53,11 @@ def make_content(
     ReportError
         A table cannot be read.
     """
-    shown = measures_of(name, collection)
+    collection = results.collections[name]
+    shown, original = measures_of(name, collection), find_original(results, name)
+    original_ranks = (
+        read_stored_ranks(folder, file) if original and (file := results.collections[original].ranks) else None
+    )
     if tables:
         ranks, top, errors = tables
     elif collection.ranks:
@@ -66,13 +69,16 @@ def make_content(
         top = read_stored_top(folder, collection.top)
     measure, of_row = shown.headline[0], clusters(ranks)
     if not shown.has_bias:
-        estimates = estimate(ranks, question_scores(ranks, measure, clusters=of_row), shown)
+        estimates = estimate(ranks, question_scores(ranks, measure, clusters=of_row), shown, original=original_ranks)
         sections = []
     else:
-        detail = analyse_in_detail(ranks, measure, seen=model.seen, clusters=of_row, top=top)
-        estimates, sections = estimate(ranks, detail.figures, shown, detail.bias), detail_sections(detail)
+        detail = analyse_in_detail(ranks, measure, seen=results.model.seen, clusters=of_row, top=top)
+        estimates = estimate(ranks, detail.figures, shown, detail.bias, original_ranks)
+        sections = detail_sections(detail)
+    if estimates.gains:
+        sections = [variant_section(name, estimates.gains, measure), *sections]
     if not shown.has_pool:
-        return Content(estimates)
+        return Content(estimates, sections)
     if many:
         return Content(estimates, [*sections, Section("Not in this report", _TOO_MANY)])
     left_out = []

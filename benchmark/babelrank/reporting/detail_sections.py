@@ -35,7 +35,7 @@ def detail_sections(detail: Detail) -> list[Section]:
     ]
 
 
-def preference_section(preference: LanguagePreference, bias: LanguageBias | None, languages: Sequence[str]) -> Section:
+def preference_section(preference: LanguagePreference, bias: LanguageBias, languages: Sequence[str]) -> Section:
     """Show how high each passage language ranks, and which of two languages ranks higher."""
     view = partial(
         MatrixView, rows=languages, columns=languages, show=show_share, colours="cividis", limits=(0.0, None)
@@ -46,7 +46,7 @@ def preference_section(preference: LanguagePreference, bias: LanguageBias | None
     if not even:
         found += " Not every query has a passage in every language: compare with “share without bias”."
     matrices = [
-        *(bias_views(bias) if bias else ()),
+        *bias_views(bias),
         view(
             label="which of two",
             title="How often the row's passage ranks above the column's",

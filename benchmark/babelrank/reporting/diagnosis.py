@@ -70,6 +70,8 @@ class Diagnosis:
         """Return sentences on languages with a share above or below that in the corpus, if intervals confirm it."""
         depth = self.depths[len(self.depths) // 2]
         means = self.measured.shares.query("query == @MEAN and depth == @depth").sort_values("ratio")
+        if means["low"].isna().all():
+            return ["There are too few questions to say which languages the model ranks first more often."]
         more, less = means[means["low"] > means["corpus"]][::-1], means[means["high"] < means["corpus"]]
         lines = []
         for word, found in (("More", more), ("Less", less)):

@@ -1,7 +1,8 @@
 """Estimates from rank tables beyond results.json: intervals, language bias, groups of models. Each is computed once."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, replace
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ from pydantic import TypeAdapter
 
 from babelrank.analysis.bootstrap import Interval, QuestionScores, find_interval, find_intervals, mean_scores
 from babelrank.analysis.clusters import clusters
-from babelrank.analysis.language_bias import LanguageBias, can_measure_bias, measure_language_bias
+from babelrank.analysis.comparison import side_by_side
+from babelrank.analysis.language_bias import LanguageBias, measure_language_bias
 from babelrank.analysis.pool_recall import PoolRecall, measure_pool_recall
+from babelrank.analysis.query_variants import VariantGain, compare_variants
 from babelrank.analysis.seeds import RecipeDifference, contrast_recipes, pool_seeds
 from babelrank.analysis.settings import Cell
 from babelrank.ranking.table import RankTable
@@ -19,14 +22,12 @@ from babelrank.reporting.formatting import settle
 from babelrank.reporting.measures import MeasureSet
 from babelrank.reporting.stored_tables import StoredRanks, checked_path, question_values, read_stored_ranks
 
-Estimate = Interval | float  # a value, with its interval if there is one
-
 
 @dataclass(frozen=True)
 class BiasFigure:
     """A macro measure of language bias: its value with an interval, the value without bias, and its range."""
 
-    value: Estimate
+    value: Interval
     shuffled: Cell
     floor: Cell
     ceiling: Cell
@@ -45,10 +46,10 @@ class BiasSummary:
     """
 
     measures: dict[str, BiasFigure]
-    effects: dict[str, Estimate]
+    effects: dict[str, Interval]
 
     @property
-    def effect(self) -> Estimate | None:
+    def effect(self) -> Interval | None:
         """The language effect η²; None if the answers of each query share one rank."""
         found = self.measures.get("language_effect")
         return found.value if found else None
@@ -56,7 +57,7 @@ class BiasSummary:
     @property
     def favoured(self) -> list[tuple[str, float]]:
         """Passage languages with their m_l, most favoured first."""
-        return sorted(((lang, number(effect)) for lang, effect in self.effects.items()), key=lambda each: each[1])
+        return sorted(((lang, effect.value) for lang, effect in self.effects.items()), key=lambda each: each[1])
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class CollectionEstimates:
     Attributes
     ----------
     intervals
-        Intervals of the macro averages in one measure; empty if there are too few clusters.
+        Intervals of the macro averages in one measure; without bounds if there are too few clusters.
     drawn
         What intervals and tests draw, in words.
     warning
@@ -75,6 +76,8 @@ class CollectionEstimates:
         Language bias, if languages can be compared.
     recall
         Recall and success in the pool of several languages, by depth.
+    gains
+        Of a query variant: how its queries do against the original ones, by query language.
     """
 
     intervals: dict[str, Interval] = field(default_factory=dict)
@@ -82,6 +85,7 @@ class CollectionEstimates:
     warning: str | None = None
     bias: BiasSummary | None = None
     recall: list[PoolRecall] = field(default_factory=list)
+    gains: dict[str, VariantGain] = field(default_factory=dict)
 
 
 _NEEDS_TOP = "exposure_irrelevant"  # not every report has it, since a summary needs only the rank table
@@ -90,7 +94,11 @@ _DIFFERENCE = TypeAdapter(RecipeDifference)
 
 
 def estimate(
-    ranks: RankTable, figures: QuestionScores, shown: MeasureSet, bias: LanguageBias | None = None
+    ranks: RankTable,
+    figures: QuestionScores,
+    shown: MeasureSet,
+    bias: LanguageBias | None = None,
+    original: RankTable | None = None,
 ) -> CollectionEstimates:
     """Return the estimates from a rank table.
 
@@ -100,15 +108,18 @@ def estimate(
         Scores by question.
     bias
         Language bias, if it is computed already.
+    original
+        If the queries are a variant, the ranks for the original ones.
     """
-    if shown.has_bias and bias is None and can_measure_bias(ranks):
+    if shown.has_bias and bias is None:
         bias = measure_language_bias(ranks, clusters=clusters(ranks))
     found = CollectionEstimates(
-        {} if figures.warning else find_intervals(figures),
+        find_intervals(figures),
         figures.drawn,
         figures.warning,
         _summarise(bias) if bias else None,
         measure_pool_recall(ranks) if shown.has_pool else [],
+        compare_variants(original, ranks, shown.headline[0]) if original else {},
     )
     return _ADAPTER.validate_python(_settled(_ADAPTER.dump_python(found)))
 
@@ -117,17 +128,19 @@ class Estimates:
     """Estimates from stored rank tables. Each table is checked against the checksum in its results.json."""
 
     def __init__(self, cache: Cache | None = None) -> None:
-        self._cache, self._checked = cache or Cache(), set[Path]()
+        self.cache, self._checked = cache or Cache(), set[Path]()
 
-    def of(self, table: StoredRanks, shown: MeasureSet) -> CollectionEstimates:
-        """Return the estimates from a rank table."""
-        origin = ["estimates", self._origin([table]), shown.has_bias, shown.has_pool]
+    def of(self, table: StoredRanks, shown: MeasureSet, original: StoredRanks | None = None) -> CollectionEstimates:
+        """Return the estimates from a rank table; see `estimate` for `original`."""
+        tables = [each for each in (table, original) if each]
+        origin = ["estimates", self._origin(tables), shown.has_bias, shown.has_pool]
 
         def compute() -> Any:
-            found = estimate(read_stored_ranks(table.folder, table.file), question_values(table), shown)
+            ranks, *others = (read_stored_ranks(each.folder, each.file) for each in tables)
+            found = estimate(ranks, question_values(table), shown, original=next(iter(others), None))
             return _ADAPTER.dump_python(found, mode="json")
 
-        return _ADAPTER.validate_python(self._cache.once(origin, compute))
+        return _ADAPTER.validate_python(self.cache.once(origin, compute))
 
     def interval(self, runs: Sequence[StoredRanks], figure: str, *, against: Sequence[StoredRanks] = ()) -> Interval:
         """Return a macro average, as a mean over runs, or its difference from others; see `bootstrap.find_interval`."""
@@ -137,26 +150,43 @@ class Estimates:
             return _settled(astuple(find_interval(_mean(runs), figure, against=other)))
 
         origin = ["interval", self._origin(runs), self._origin(against), figure]
-        return Interval(*self._cache.once(origin, compute))
+        return Interval(*self.cache.once(origin, compute))
+
+    def average(self, tables: Sequence[StoredRanks], figure: str) -> Interval:
+        """Return the mean of a macro figure over one model's collections; without bounds if one has few clusters."""
+
+        def compute() -> Any:
+            found = find_interval(_side_by_side(tables, figure), "monolingual")
+            return _settled(astuple(found if _are_enough(tables) else replace(found, low=nan, high=nan)))
+
+        return Interval(*self.cache.once(["average", self._origin(tables), figure], compute))
 
     def letters(
-        self, tables: Sequence[StoredRanks], figure: str, *, recipes: Sequence[str] = (), margin: float = 0.0
+        self, models: Sequence[Sequence[StoredRanks]], figure: str, *, recipes: Sequence[str] = (), margin: float = 0.0
     ) -> tuple[list[str], Cell]:
         """Return letters of models in the order given, best first, and the smallest detectable difference.
 
         See `letters.find_letters` and `letters.minimal_detectable_difference`. There are none with too few clusters.
+
+        Parameters
+        ----------
+        models
+            The tables of each; of several collections, the mean of the figure over them is compared.
         """
 
         def compute() -> Any:
             from babelrank.analysis.letters import find_letters, minimal_detectable_difference
 
-            figures = list(map(question_values, tables))
-            if any(each.warning for each in figures):
-                return ["" for _ in figures], None
-            least = settle(minimal_detectable_difference(figures, figure))
-            return find_letters(figures, figure, recipes=recipes, margin=margin), least if least == least else None
+            if not all(map(_are_enough, models)):
+                return ["" for _ in models], None
+            several = any(len(tables) > 1 for tables in models)
+            compared = "monolingual" if several else figure
+            scores = [_side_by_side(each, figure) if several else question_values(each[0]) for each in models]
+            least = settle(minimal_detectable_difference(scores, compared))
+            return find_letters(scores, compared, recipes=recipes, margin=margin), least if least == least else None
 
-        letters, least = self._cache.once(["groups", self._origin(tables), figure, list(recipes), margin], compute)
+        origin = ["groups", list(map(self._origin, models)), figure, list(recipes), margin]
+        letters, least = self.cache.once(origin, compute)
         return letters, least
 
     def contrast(
@@ -187,7 +217,7 @@ class Estimates:
             return _settled(asdict(found))
 
         options = [list(weights), figure, margin, list(languages), list(than_languages), sorted(fixed)]
-        found = self._cache.once(["contrast", list(map(self._origin, recipes)), options], compute)
+        found = self.cache.once(["contrast", list(map(self._origin, recipes)), options], compute)
         return _DIFFERENCE.validate_python(found)
 
     def _origin(self, tables: Sequence[StoredRanks]) -> list[list[str]]:
@@ -198,26 +228,25 @@ class Estimates:
         return [[table.file.sha256, table.measure] for table in tables]
 
 
-def number(estimate: Estimate) -> float:
-    """Return a value without its interval."""
-    return estimate.value if isinstance(estimate, Interval) else estimate
-
-
 def _summarise(found: LanguageBias) -> BiasSummary:
-    few = found.merge_gap.warning is not None
-
-    def shown(interval: Interval) -> Estimate:
-        return interval.value if few else interval
-
     effects = zip(found.effect.languages, found.effect.effect, strict=True)
     return BiasSummary(
         {
-            name: BiasFigure(shown(each.macro), each.shuffled, each.floor, each.ceiling)
+            name: BiasFigure(each.macro, each.shuffled, each.floor, each.ceiling)
             for name, each in found.measures.items()
             if each.macro is not None and name != _NEEDS_TOP
         },
-        {lang: shown(effect) for lang, effect in effects if effect is not None},
+        {lang: effect for lang, effect in effects if effect is not None},
     )
+
+
+def _side_by_side(tables: Sequence[StoredRanks], figure: str) -> QuestionScores:
+    return side_by_side([question_values(table) for table in tables], figure)
+
+
+def _are_enough(tables: Sequence[StoredRanks]) -> bool:
+    """Return whether each table has enough clusters for intervals and tests."""
+    return not any(question_values(table).warning for table in tables)
 
 
 def _mean(runs: Sequence[StoredRanks]) -> QuestionScores:

@@ -99,9 +99,9 @@ def show_macro(figure: str, value: Cell) -> str:
 
 
 def show_change(figure: str, interval: Interval) -> str:
-    """Write the difference of two macro figures with its interval."""
+    """Write the difference of two macro figures with its interval, if there is one."""
     value, low, high = (show_difference(figure, bound) for bound in (interval.value, interval.low, interval.high))
-    return f"{value} ({low} to {high})"
+    return f"{value} ({low} to {high})" if interval.is_known else value
 
 
 def show_difference(figure: str, difference: float) -> str:

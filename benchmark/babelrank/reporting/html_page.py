@@ -14,10 +14,9 @@ from typing import Any
 
 import jinja2
 
-from babelrank.analysis.bootstrap import Interval
 from babelrank.reporting.formatting import NO_VALUE
 from babelrank.reporting.languages import language_name
-from babelrank.reporting.tables import Code, Link, number_in, show_bounds, show_cell
+from babelrank.reporting.tables import Code, Link, is_bounded, number_in, show_bounds, show_cell
 
 
 def render_page(template: str, *, styles: Sequence[str], scripts: Sequence[str], **values: Any) -> str:
@@ -72,7 +71,7 @@ def templates() -> jinja2.Environment:
     environment.tests.update(
         link=lambda cell: isinstance(cell, Link),
         code=lambda cell: isinstance(cell, Code),
-        interval=lambda cell: isinstance(cell, Interval),
+        interval=is_bounded,
     )
     environment.globals.update(NO_VALUE=NO_VALUE)
     return environment

@@ -36,7 +36,7 @@ from babelrank.reporting.summary import (
     verdict,
     with_interval,
 )
-from babelrank.reporting.tables import Show
+from babelrank.reporting.tables import Show, is_bounded, number_in
 
 REPORT_PAGE = "report.html"
 _SHARED = frozenset(("rows", "columns", "n"))
@@ -68,7 +68,7 @@ class Headline:
     @property
     def places(self) -> list[float]:
         """Positions of the value and of the ends of its interval, as percentages of the highest possible value."""
-        numbers = astuple(self.cell) if isinstance(self.cell, Interval) else [self.cell]
+        numbers = astuple(self.cell) if is_bounded(self.cell) else [number_in(self.cell)]
         return [min(max(number / self.limit, 0.0), 1.0) * 100 for number in numbers if number is not None]
 
 
@@ -118,7 +118,7 @@ def render_report_html(
         is_folder=is_folder(results.model),
         headlines={name: headlines(name, each, known[name]) for name, each in results.collections.items()},
         verdicts={name: verdict(name, each, known[name].bias) for name, each in results.collections.items()},
-        has_intervals=any(each.intervals for each in known.values()),
+        has_intervals=any(interval.is_known for each in known.values() for interval in each.intervals.values()),
         collections=[(anchor(name), name) for name in results.collections],
         sections=parts,
         choices_of=lambda section, part: [(f"{part}--{anchor(view.label)}", view.label) for view in section.matrices],

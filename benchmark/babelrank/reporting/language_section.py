@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from babelrank.analysis.bootstrap import MACRO_MEASURES, Interval
+from babelrank.analysis.bootstrap import MACRO_MEASURES
 from babelrank.analysis.comparison import holm
 from babelrank.analysis.detail import Detail
 from babelrank.analysis.groups import LOW_RESOURCE, Group
@@ -36,13 +36,13 @@ _VIEWS = {
 
 
 def group_section(groups: Mapping[str, Sequence[Group]], warning: str | None = None) -> Section:
-    """Show scores by groups of languages. A warning, if there is one, replaces the intervals."""
+    """Show scores by groups of languages, and a warning if there is one."""
     return Section(
         title="Groups of languages",
         caption="Macro averages by script (Unicode), family (Glottolog), genus (WALS) and resource class (Joshi et al. "
         f"2020, arXiv 2004.09095; 0 to 5){'' if warning else ', with 95 % intervals'}. Groups of one language are left "
-        f"out.{f' {warning} Intervals are left out.' if warning else ''} Distant low-resource pairs differ in family "
-        f"and script, and the lower resource class of the two is at most "
+        f"out.{f' {warning}' if warning else ''} Distant low-resource pairs differ in family and script, and the lower "
+        f"resource class of the two is at most "
         f"{LOW_RESOURCE}.",
         tables=[
             Table(
@@ -57,7 +57,7 @@ def group_section(groups: Mapping[str, Sequence[Group]], warning: str | None = N
                     [
                         f"{_VIEWS[view]}: {group.label}",
                         ", ".join(group.languages),
-                        *(_cell(group, figure, bare=warning is not None) for figure in figures),
+                        *(group.intervals.get(figure) for figure in figures),
                         group.settings.get("cross_lingual"),
                     ]
                     for view in _VIEWS
@@ -118,9 +118,3 @@ def distance_section(detail: Detail) -> Section:
             )
         ],
     )
-
-
-def _cell(group: Group, figure: str, *, bare: bool) -> Interval | Cell:
-    """Return a group's value, with its interval unless `bare` is set."""
-    interval = group.intervals.get(figure)
-    return interval.value if interval and bare else interval

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from babelrank.analysis.bootstrap import Interval
-from babelrank.reporting.tables import Entry, Show, Table, number_in, show_bounds, show_cell
+from babelrank.reporting.tables import Entry, Show, Table, is_bounded, number_in, show_bounds, show_cell
 
 _SPECIAL = str.maketrans(
     {
@@ -92,7 +92,7 @@ def _cells(table: Table) -> list[list[str]]:
 def _cell(cell: Entry, show: Show, *, bold: bool) -> str:
     shown = _dashed(show_cell(number_in(cell) if isinstance(cell, Interval) else cell, show))
     text = f"\\textbf{{{shown}}}" if bold else shown
-    bounds = f" {{\\scriptsize ({_dashed(show_bounds(cell, show))})}}" if isinstance(cell, Interval) else ""
+    bounds = f" {{\\scriptsize ({_dashed(show_bounds(cell, show))})}}" if is_bounded(cell) else ""
     return f"{text}{bounds}"
 
 

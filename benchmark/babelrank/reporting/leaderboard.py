@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.letters import PRACTICAL_MARGIN
 from babelrank.errors import ReportError
 from babelrank.files import atomic_write
@@ -19,7 +18,7 @@ from babelrank.reporting.pages import LEADERBOARD, LEADERBOARD_PAGE, REPORT_NAME
 from babelrank.reporting.report import lock_reports
 from babelrank.reporting.results import ModelResults
 from babelrank.reporting.standings import read_standings
-from babelrank.reporting.tables import Entry, Link, number_in, show_bounds, show_cell
+from babelrank.reporting.tables import Entry, Link, is_bounded, number_in, show_bounds, show_cell
 
 
 def read_boards(
@@ -43,7 +42,10 @@ def read_boards(
     ReportError
         A report or a rank table cannot be read, or is of another schema version.
     """
-    return make_boards(read_standings(reports, root or reports.parent, Estimates(cache), margin=margin), cache)
+    estimates = Estimates(cache)
+    return make_boards(
+        read_standings(reports, root or reports.parent, estimates, margin=margin), estimates, margin=margin
+    )
 
 
 def render_leaderboard(boards: Sequence[Board]) -> str:
@@ -128,7 +130,7 @@ def _data(board: Board) -> list[dict[str, object]]:
 
 def _row(board: Board, row: Sequence[Entry], model: ModelResults, head: str) -> dict[str, object]:
     cells = {column.key: (cell, column.show) for cell, column in zip(row, board.table.columns, strict=True)}
-    link, intervals = row[1], {key: each for key, (each, _) in cells.items() if isinstance(each, Interval)}
+    link, intervals = row[1], {key: each for key, (each, _) in cells.items() if is_bounded(each)}
     values = {key: cell if isinstance(cell, str) else number_in(cell) for key, (cell, _) in cells.items()}
     return {
         "kind": model.kind,

@@ -22,6 +22,7 @@ from babelrank.reporting.measures import measures_of
 from babelrank.reporting.results import CollectionResults, Results
 from babelrank.reporting.stored_tables import StoredRanks
 from babelrank.reporting.summary import MEANING, certainty, distance_table, recall_note, summary_table, verdict
+from babelrank.reporting.variant_section import find_original, variant_section
 
 if TYPE_CHECKING:
     from babelrank.reporting.content import Tables
@@ -53,10 +54,7 @@ def render_report(
     """
     from babelrank.reporting.content import make_content  # with all that analyses; most reports are current
 
-    contents = {
-        name: make_content(results.model, name, collection, folder, (tables or {}).get(name))
-        for name, collection in results.collections.items()
-    }
+    contents = {name: make_content(results, name, folder, (tables or {}).get(name)) for name in results.collections}
     estimates = {name: content.estimates for name, content in contents.items()}
     sections = {name: content.sections for name, content in contents.items()}
     linked = with_leaderboard or has_leaderboard(folder)
@@ -89,8 +87,13 @@ def read_estimates(results: Results, folder: Path, estimates: Estimates) -> dict
     found = {}
     for name, collection in results.collections.items():
         if collection.ranks:
-            shown = measures_of(name, collection)
-            found[name] = estimates.of(StoredRanks(folder, collection.ranks, shown.headline[0]), shown)
+            shown, original = measures_of(name, collection), find_original(results, name)
+            file = results.collections[original].ranks if original else None
+            found[name] = estimates.of(
+                StoredRanks(folder, collection.ranks, shown.headline[0]),
+                shown,
+                StoredRanks(folder, file) if file else None,
+            )
     return found
 
 
@@ -146,6 +149,7 @@ def _shown(name: str, collection: CollectionResults, estimates: CollectionEstima
         "recall": recall_note(estimates.recall),
         "pairs": by_family(PAIRS.view(collection)) if shown.has_pool else None,
         "n": f"{numbers.pop():,}" if len(numbers) == 1 else "",
+        "variant": variant_section(name, estimates.gains, shown.headline[0]) if estimates.gains else None,
         "bias": [bias_table(estimates.bias), shorten(effect_table(estimates.bias))] if estimates.bias else [],
         "distance": shorten(distance_table(collection)) if shown.has_bias else None,
         "heatmaps": heatmaps_of(name, collection),

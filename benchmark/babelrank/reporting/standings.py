@@ -134,7 +134,9 @@ def _estimated(standings: Standings, measure: str, estimates: Estimates, margin:
         if entry.result.ranks
     }
     recipes = [standings.entries[i].recipe or str(i) for i in tables]
-    letters, detectable = estimates.letters(list(tables.values()), shown.main[0], recipes=recipes, margin=margin)
+    letters, detectable = estimates.letters(
+        [[each] for each in tables.values()], shown.main[0], recipes=recipes, margin=margin
+    )
     known = dict(zip(tables, letters, strict=True))
     only = shown if measure == first else replace(shown, has_bias=False)  # bias is the same in every measure
     entries = [

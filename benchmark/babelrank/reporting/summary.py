@@ -9,7 +9,7 @@ import numpy as np
 from babelrank.analysis.bootstrap import DEFAULT_MEASURE, RANK_DISTANCE, Interval
 from babelrank.analysis.pool_recall import PoolRecall
 from babelrank.analysis.settings import Cell, mean_or_none
-from babelrank.reporting.estimates import BiasSummary, CollectionEstimates, number
+from babelrank.reporting.estimates import BiasSummary, CollectionEstimates
 from babelrank.reporting.formatting import (
     show_count,
     show_precisely,
@@ -128,7 +128,7 @@ def verdict(name: str, collection: CollectionResults, bias: BiasSummary | None =
     sentences = [f"{measure} is {', '.join(parts[:-1])} and {parts[-1]}."]
     if bias and bias.effect is not None:
         sentences.append(
-            f"The passage's language explains {show_share(number(bias.effect))} of the variation in ranks (0 % without "
+            f"The passage's language explains {show_share(bias.effect.value)} of the variation in ranks (0 % without "
             f"bias): {_ends(bias)}."
         )
     if shown.has_bias:
@@ -139,7 +139,7 @@ def verdict(name: str, collection: CollectionResults, bias: BiasSummary | None =
 def certainty(estimates: CollectionEstimates) -> str:
     """Return a sentence on what the intervals draw, or on why there are none."""
     if estimates.warning:
-        return f"{estimates.warning} Intervals are left out."
+        return estimates.warning
     return f"In brackets: 95 % bootstrap intervals over {estimates.drawn}." if estimates.drawn else ""
 
 
@@ -219,8 +219,8 @@ def recall_note(recall: Sequence[PoolRecall]) -> str:
 
 
 def with_interval(value: Cell, interval: Interval | None) -> Interval | Cell:
-    """Return a figure as results have it, with the ends of its interval where that is known."""
-    return value if value is None or interval is None else Interval(value, interval.low, interval.high)
+    """Return a figure as results have it, with the bounds of its interval where they are known."""
+    return Interval(value, interval.low, interval.high) if value is not None and interval else value
 
 
 def macro_value(collection: CollectionResults, figure: str) -> Cell:

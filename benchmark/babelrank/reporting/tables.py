@@ -16,6 +16,7 @@ Texts are plain: each renderer escapes them, whatever is in them. None, and NaN,
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.settings import Cell
@@ -169,7 +170,7 @@ class Table:
 
 
 def show_cell(cell: Entry, show: Show) -> str:
-    """Write a cell: a text as it is, a number by `show` with its interval, a dash where there is none."""
+    """Write a cell: a text as it is, a number by `show` with its interval, a dash for no number."""
     if isinstance(cell, str):
         return cell
     if isinstance(cell, Link | Code):
@@ -177,13 +178,18 @@ def show_cell(cell: Entry, show: Show) -> str:
     number = number_in(cell)
     if number is None:
         return NO_VALUE
-    return f"{show(number)}{f' ({show_bounds(cell, show)})' if isinstance(cell, Interval) else ''}"
+    return f"{show(number)} ({show_bounds(cell, show)})" if is_bounded(cell) else show(number)
+
+
+def is_bounded(cell: Entry) -> TypeGuard[Interval]:
+    """Return whether a cell is a figure with the bounds of an interval."""
+    return isinstance(cell, Interval) and cell.is_known
 
 
 def show_bounds(interval: Interval, show: Show) -> str:
     """Write the ends of an interval."""
     low, high = show(settle(interval.low)), show(settle(interval.high))
-    return f"{low} to {high}" if "−" in low + high else f"{low}–{high}"
+    return f"{low} to {high}" if {"−", "+"} & {*low, *high} else f"{low}–{high}"
 
 
 def number_in(cell: Entry) -> Cell:

@@ -56,8 +56,8 @@ class Point:
         """Ends of the lines that show the intervals."""
         across, up = self.x_interval, self.y_interval
         return [
-            *([((across.low, self.y), (across.high, self.y))] if across else []),
-            *([((self.x, up.low), (self.x, up.high))] if up else []),
+            *([((across.low, self.y), (across.high, self.y))] if across and across.is_known else []),
+            *([((self.x, up.low), (self.x, up.high))] if up and up.is_known else []),
         ]
 
 

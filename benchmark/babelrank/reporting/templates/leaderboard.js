@@ -91,12 +91,11 @@ function arrange(sorted) {
 
 // The number of each: one more than those before it that are significantly better, which have none of its letters.
 function places(lines) {
-  const letters = lines.map(({ values }) => values[`${state.measure}/group`]?.match(/[a-z]\d*/g) ?? []);
-  const isTested = state.descending && state.key === `${state.measure}/${state.board.dataset.main}`;
+  const letters = lines.map(({ values }) => values[`${state.key}/group`]?.match(/[a-z]\d*/g) ?? []);
   let most = 0;
   return letters.map((own, i) => {
     const better = letters.slice(0, i).filter((other) => !other.some((letter) => own.includes(letter))).length;
-    most = Math.max(most, isTested && own.length ? better : i);
+    most = Math.max(most, state.descending && own.length ? better : i);
     return most + 1;
   });
 }
