@@ -270,7 +270,7 @@ class Result:
         ----------
         kind
             ``pairs``, ``mean-rank`` or ``share-first`` (heatmaps), ``bars``, ``radar``, ``distance``, ``scatter``,
-            ``scaling``, or ``difference`` (from another model).
+            ``scaling``, ``map`` (languages at their places), or ``difference`` (from another model).
         others
             Other models to draw in the same figure.
 

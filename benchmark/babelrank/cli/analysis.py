@@ -31,7 +31,8 @@ def plot(
             "--kind",
             "-k",
             help="heatmaps (or one of them: pairs, mean-rank, share-first), difference (A − B), distance "
-            "(distributions), scatter (accuracy and bias), scaling, bars, radar; may be repeated [default: heatmaps].",
+            "(distributions), scatter (accuracy and bias), scaling, bars, radar, map; may be repeated "
+            "[default: heatmaps].",
         ),
     ] = None,
     size: Annotated[

@@ -118,15 +118,15 @@ def render_svg(view: MatrixView, title: Sequence[str]) -> str:
     return (
         templates()
         .get_template("heatmap.svg.j2")
-        .render(view=view, title=title, colours=_colours(view.colours.removesuffix("_r")), steps=STEPS)
+        .render(view=view, title=title, colours=palette_colours(view.colours), steps=STEPS)
     )
 
 
 @cache
-def _colours(palette: str) -> list[tuple[str, str]]:
-    """Return the colours of a scale from low to high, each with the colour of a text on it."""
+def palette_colours(palette: Palette) -> list[tuple[str, str]]:
+    """Return the colours of a scale from dark to bright, each with the colour of a text on it."""
     css = (resources.files("babelrank.reporting") / "templates" / "scales.css").read_text(encoding="utf-8")
-    return [(ground, text) for name, _, ground, text in _COLOUR.findall(css) if name == palette]
+    return [(ground, text) for name, _, ground, text in _COLOUR.findall(css) if name == palette.removesuffix("_r")]
 
 
 def _show_rank(rank: float) -> str:

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 
 from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
+from babelrank.analysis.friedman import MOST_LANGUAGES
 from babelrank.analysis.settings import Cell
+from babelrank.data.language_facts import language_facts
 from babelrank.reporting.bias_section import bias_section
 from babelrank.reporting.estimates import CollectionEstimates
 from babelrank.reporting.facts import (
@@ -22,7 +24,10 @@ from babelrank.reporting.facts import (
 from babelrank.reporting.formatting import show_count, show_dimension, show_parameters, show_score
 from babelrank.reporting.heatmaps import HEATMAPS, pair_view
 from babelrank.reporting.html_page import anchor, render_page
+from babelrank.reporting.languages import language_name
 from babelrank.reporting.large import by_family
+from babelrank.reporting.maps import CAPTION as MAP_CAPTION
+from babelrank.reporting.maps import has_map, language_maps, render_map
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.results import CollectionResults, Results
 from babelrank.reporting.sections import Section
@@ -109,7 +114,7 @@ def render_report_html(
     return render_page(
         "report.html.j2",
         styles=("base.css", "scales.css", "report.css"),
-        scripts=("common.js", "report.js"),
+        scripts=("common.js", "zoom.js", "report.js"),
         results=results,
         model=results.model,
         dimension=show_dimension(results.model.dimension),
@@ -122,7 +127,8 @@ def render_report_html(
         collections=[(anchor(name), name) for name in results.collections],
         sections=parts,
         choices_of=lambda section, part: [(f"{part}--{anchor(view.label)}", view.label) for view in section.matrices],
-        data=_share_lists(views),
+        data=_share_lists(views) | _many(results),
+        svg_of=render_map,
         describe=describe_collection,
         evaluation=evaluation_facts,
         settings=model_facts(results.model),
@@ -174,6 +180,8 @@ def collection_sections(name: str, collection: CollectionResults, estimates: Col
                 matrices=[pair_view(collection, measure) for measure in shown.measures],
             )
         )
+    if has_map(name, collection):
+        sections.append(Section("Map", MAP_CAPTION, maps=language_maps(name, collection)))
     if estimates.bias:
         sections.append(bias_section(estimates.bias))
     if shown.has_bias:
@@ -200,6 +208,27 @@ def collection_sections(name: str, collection: CollectionResults, estimates: Col
             )
         )
     return sections
+
+
+def _many(results: Results) -> dict[str, object]:
+    """Return what groups the languages of large collections: their facts, and mAP within each, by collection."""
+    large = {name: each for name, each in results.collections.items() if len(each.languages) > MOST_LANGUAGES}
+    facts = {lang: language_facts(lang) for each in large.values() for lang in each.languages}
+    return {
+        "languages": {
+            lang: {
+                "name": language_name(lang),
+                "family": fact.family,
+                "script": fact.script,
+                "resources": fact.resource_class,
+            }
+            for lang, fact in facts.items()
+        },
+        "scores": {
+            anchor(name): {lang: each.pairs.scores["mAP"][i][i] for i, lang in enumerate(each.languages)}
+            for name, each in large.items()
+        },
+    }
 
 
 def _share_lists(views: Mapping[str, Mapping[str, object]]) -> dict[str, object]:

@@ -56,6 +56,7 @@ def by_family(view: MatrixView) -> MatrixView:
         values=[[mean(values[np.ix_(i, j)]) for j in columns.values()] for i in rows.values()],
         n=n,
         intervals=None,
+        finer=view if view.rows == view.columns else None,
         right=margin(view.right, rows),
         below=margin(view.below, columns),
         note=f"{view.note} Languages are grouped by family: each cell is the mean over its pairs of languages.".strip(),

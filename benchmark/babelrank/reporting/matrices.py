@@ -76,6 +76,8 @@ class MatrixView:
         A column more on the right, a row more at the foot.
     join
         Stands between the names of a row and a column.
+    finer
+        The matrix of single languages of which this one has groups; a page shows its cells on demand.
     """
 
     label: str
@@ -96,6 +98,7 @@ class MatrixView:
     right: Margin | None = None
     below: Margin | None = None
     join: str = "→"
+    finer: "MatrixView | None" = None
 
     @property
     def bounds(self) -> tuple[float, float] | None:
@@ -159,6 +162,34 @@ class MatrixView:
             and [
                 [each and [show(settle(each.low)), show(settle(each.high))] for each in row] for row in self.intervals
             ],
+            "cells": self.finer and self.finer.cells(),
+        }
+
+    def cells(self) -> dict[str, object]:
+        """Return the values, and how they are shown, for a page's script: as JSON, with three digits or more."""
+        bounds, text = self.bounds or (0.0, 1.0), self.show(0.5)
+        largest = max(map(abs, bounds))
+        scale = 1 if self.logarithmic or largest >= 1000 else 10 ** (2 - math.floor(math.log10(largest or 1.0)))
+
+        def packed(values: Sequence[Cell]) -> list[float | None]:
+            numbers = map(number_in, values)
+            return [None if each is None else _pack(each, scale, logarithmic=self.logarithmic) for each in numbers]
+
+        def margin(side: Margin | None) -> dict[str, object] | None:
+            return side and {"label": side.label, "meaning": side.meaning, "values": packed(side.values)}
+
+        return {
+            "codes": list(self.rows),
+            "values": [packed(row) for row in self.values],
+            "right": margin(self.right),
+            "below": margin(self.below),
+            "scale": scale,
+            "bounds": bounds,
+            "logarithmic": self.logarithmic,
+            "reversed": self.colours.endswith("_r"),
+            "percent": text.endswith("%"),
+            "signed": text.startswith("+"),
+            "decimals": len(text.partition(".")[2]),
         }
 
     def _labels(self, codes: Sequence[str], margin: Margin | None) -> list[str]:
@@ -180,6 +211,11 @@ class MatrixView:
             foot = list(below) if below else [None] * len(self.columns)
             rows.append([*foot, None] if self.right else foot)
         return rows
+
+
+def _pack(value: float, scale: int, *, logarithmic: bool) -> float:
+    """Return a number that is short as JSON: three digits where ratios matter, else a multiple of 1 / scale."""
+    return float(f"{value:.3g}") if logarithmic else round(value * scale)
 
 
 def _within(share: float) -> float:

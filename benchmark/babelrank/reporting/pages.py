@@ -17,6 +17,8 @@ from babelrank.reporting.facts import (
 from babelrank.reporting.heatmaps import PAIRS, heatmaps_of, render_svg
 from babelrank.reporting.html_report import REPORT_PAGE, render_report_html
 from babelrank.reporting.large import by_family, shorten
+from babelrank.reporting.maps import CAPTION as MAP_CAPTION
+from babelrank.reporting.maps import has_map, language_maps, map_file, render_map
 from babelrank.reporting.markdown import Markdown, fence, render_template
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.results import CollectionResults, Results
@@ -61,13 +63,18 @@ def render_report(
     return {
         REPORT_NAME: render_markdown(results, estimates, f"../../{LEADERBOARD}" if linked else None),
         REPORT_PAGE: render_report_html(results, estimates, sections, f"../../{LEADERBOARD_PAGE}" if linked else None),
-        **render_heatmaps(results),
+        **render_figures(results),
     }
 
 
-def render_heatmaps(results: Results) -> dict[str, str]:
-    """Return the heatmaps of a report by file name."""
-    return {
+def render_figures(results: Results) -> dict[str, str]:
+    """Return the heatmaps and maps of a report by file name."""
+    maps = {
+        map_file(name): render_map(language_maps(name, collection), [results.model.name, f"{name}: languages on a map"])
+        for name, collection in results.collections.items()
+        if has_map(name, collection)
+    }
+    return maps | {
         heatmap.file_name(name): render_svg(
             by_family(heatmap.view(collection)), [results.model.name, f"{name}: {heatmap.title}"]
         )
@@ -124,6 +131,7 @@ def render_markdown(
             for name, collection in results.collections.items()
         },
         meaning=Markdown(MEANING),
+        map_caption=MAP_CAPTION,
         model_facts=model_facts(results.model),
         environment=environment_facts(results.environment),
         command=fence(reproducing_command(results), "sh"),
@@ -153,5 +161,6 @@ def _shown(name: str, collection: CollectionResults, estimates: CollectionEstima
         "bias": [bias_table(estimates.bias), shorten(effect_table(estimates.bias))] if estimates.bias else [],
         "distance": shorten(distance_table(collection)) if shown.has_bias else None,
         "heatmaps": heatmaps_of(name, collection),
+        "map": map_file(name) if has_map(name, collection) else "",
         "facts": evaluation_facts(collection),
     }

@@ -5,7 +5,7 @@ from pathlib import Path
 from babelrank.files import atomic_write
 from babelrank.reporting.cache import Cache, digest, open_cache
 from babelrank.reporting.estimates import Estimates
-from babelrank.reporting.heatmaps import heatmaps_of
+from babelrank.reporting.maps import figure_files
 from babelrank.reporting.pages import REPORT_NAME, has_leaderboard, render_markdown_of, render_report
 from babelrank.reporting.report import damaged_tables, lock_reports, read_reports, report_folders
 from babelrank.reporting.results import Results
@@ -16,7 +16,7 @@ from babelrank.reporting.stored_tables import file_digest
 def check_reports(reports: Path, cache: Cache | None = None) -> list[str]:
     """Return the paths in `reports` that do not follow from their results.json.
 
-    These are a report.md that differs, a heatmap that is missing, a rank table that is missing, and a table with a
+    These are a report.md that differs, a figure that is missing, a rank table that is missing, and a table with a
     checksum that differs from results.json. (A table of top passages may be missing: the page then has no errors to
     show.) Pages in HTML are not looked at.
 
@@ -33,12 +33,8 @@ def check_reports(reports: Path, cache: Cache | None = None) -> list[str]:
     stale, estimates = [], Estimates(cache)
     for folder, results in read_reports(reports).items():
         damaged = [path for collection in results.collections.values() for path in damaged_tables(folder, collection)]
-        heatmaps = [
-            folder / heatmap.file_name(name)
-            for name, collection in results.collections.items()
-            for heatmap in heatmaps_of(name, collection)
-        ]
-        stale += damaged + [path for path in heatmaps if not path.is_file()]
+        figures = [folder / file for each in results.collections.items() for file in figure_files(*each)]
+        stale += damaged + [path for path in figures if not path.is_file()]
         page = folder / REPORT_NAME
         if not damaged and not _holds(page, render_markdown_of(results, folder, estimates)):
             stale.append(page)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from babelrank.reporting.maps import LanguageMap
 from babelrank.reporting.matrices import MatrixView
 from babelrank.reporting.tables import Table
 
@@ -82,6 +83,8 @@ class Section:
         Below the matrices.
     queries
         Below the tables.
+    maps
+        Below the caption.
     """
 
     title: str
@@ -89,3 +92,4 @@ class Section:
     matrices: Sequence[MatrixView] = ()
     tables: Sequence[Table] = ()
     queries: Sequence[QueryList] = ()
+    maps: Sequence[LanguageMap] = ()

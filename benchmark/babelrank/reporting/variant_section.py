@@ -9,7 +9,7 @@ from babelrank.reporting.formatting import show_count, show_difference, show_sco
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.results import Results
 from babelrank.reporting.sections import Section
-from babelrank.reporting.tables import Column, Table
+from babelrank.reporting.tables import Column, Entry, Table
 
 
 def find_original(results: Results, name: str) -> str | None:
@@ -24,6 +24,9 @@ def find_original(results: Results, name: str) -> str | None:
 def variant_section(name: str, gains: Mapping[str, VariantGain], measure: str) -> Section:
     """Show how the queries of a variant do against the original ones, by query language."""
     original, variant = split_name(name)
+    rows: list[list[Entry]] = [
+        [language_name(lang), each.queries, each.original, each.variant, each.gain] for lang, each in gains.items()
+    ]
     return Section(
         title="Against the original questions",
         caption=f"The same questions over the same passages, in the original ({original}) and in another version "
@@ -38,13 +41,7 @@ def variant_section(name: str, gains: Mapping[str, VariantGain], measure: str) -
                     Column(f"{variant} ↑", show_score),
                     Column("gain", partial(show_difference, "multilingual")),
                 ],
-                rows=[
-                    *(
-                        [language_name(lang), each.queries, each.original, each.variant, each.gain]
-                        for lang, each in gains.items()
-                    ),
-                    ["mean over languages", None, None, None, mean_gain(gains)],
-                ],
+                rows=[*rows, ["mean over languages", None, None, None, mean_gain(gains)]],
                 note="Intervals of the gain are paired: both versions are drawn together.",
                 footer=1,
             )

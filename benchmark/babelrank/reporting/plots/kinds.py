@@ -12,12 +12,14 @@ from babelrank.analysis.scaling import fit_families
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.ranking.table import RankTable
 from babelrank.reporting.heatmaps import HEATMAPS, heatmaps_of
+from babelrank.reporting.maps import language_maps
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.names import collection_stem, slug
 from babelrank.reporting.plots.bars import draw_bars, draw_radar
 from babelrank.reporting.plots.differences import DIFFERENCES, draw_difference
 from babelrank.reporting.plots.distances import draw_distance_boxes, draw_distance_curves
 from babelrank.reporting.plots.heatmaps import draw_heatmap, shared_scale
+from babelrank.reporting.plots.maps import draw_map
 from babelrank.reporting.plots.quantities import QUANTITIES
 from babelrank.reporting.plots.scaling import ScalingPanel, draw_scaling
 from babelrank.reporting.plots.scatter import draw_scatter
@@ -121,6 +123,13 @@ def _scaling(inputs: PlotInputs, size: Size) -> Drawn:
         yield f"{collection_stem(name)}.scaling", draw_scaling(panels, size=size)
 
 
+def _maps(inputs: PlotInputs, size: Size) -> Drawn:
+    for name, having in inputs.pooled.items():
+        for model in (inputs.models[i] for i in having):
+            if language_maps(name, model.collections[name]):
+                yield f"{slug(model.model.name)}.{collection_stem(name)}.map", draw_map(model, name, size=size)
+
+
 def _by_language(draw: Callable[..., Figure], kind: str) -> Callable[[PlotInputs, Size], Drawn]:
     def drawn(inputs: PlotInputs, size: Size) -> Drawn:
         for name, having in inputs.collections.items():
@@ -142,6 +151,7 @@ KINDS: dict[str, Callable[..., Drawn]] = {
     "scaling": _scaling,
     "bars": _by_language(draw_bars, "bars"),
     "radar": _by_language(draw_radar, "radar"),
+    "map": _maps,
 }
 
 

@@ -61,14 +61,15 @@ function tell(cell) {
   if (!cell) return hideTip();
   if (cell === tipped?.element) return;
   const view = data.views[cell.closest(".matrix").id];
-  const [rows, columns, counts] = [view.rows, view.columns, view.n].map((place) => data.lists[place]);
+  const listed = [view.rows, view.columns, view.n].map((place) => data.lists[place]);
+  const [rows, columns, counts] = view.shown ? [view.shown.rows, view.shown.columns] : listed;
   const row = cell.parentElement;
   const [i, j] = [row.sectionRowIndex, cell.cellIndex - 1];
   const interval = view.intervals?.[i]?.[j];
   const n = counts?.[i]?.[j];
   const lines = [
     ["who", `${rows[i]} ${view.join} ${columns[j]}`],
-    ["value", `${view.label} ${view.values ? view.values[i][j] : cell.textContent}`],
+    ["value", `${view.label} ${view.values && !view.shown ? view.values[i][j] : cell.textContent}`],
   ];
   if (interval) lines.push(["", `95 % interval ${interval.join("–")}`]);
   if (Number.isInteger(n)) lines.push(["", `n = ${n.toLocaleString("en")} ${view.unit}`]);
