@@ -60,3 +60,16 @@ def test_a_table_of_many_languages_keeps_its_ends_and_its_footer():
     assert [row[1] for row in shorten(table).rows] == [0, 1, 2, 3, 4, 35, 36, 37, 38, 39, 19.5]
     few = replace(table, rows=table.rows[:10], footer=0)
     assert shorten(few) is few
+
+
+def test_single_languages_are_kept_for_the_page_with_four_digits():
+    size = len(LANGUAGES)
+    values = [[None if i == j else (i + j) / 1000 for j in range(size)] for i in range(size)]
+    grouped = by_family(replace(view(LANGUAGES), values=values, show="{:.2f}".format))
+    cells = grouped.data()["cells"]
+    assert cells["codes"] == LANGUAGES
+    assert cells["values"][1][:3] == [100, None, 300]
+    assert (cells["scale"], cells["decimals"], cells["percent"]) == (100_000, 2, False)
+    ranks = by_family(replace(view(LANGUAGES), logarithmic=True, values=[[1234.56] * size] * size)).data()["cells"]
+    assert (ranks["values"][0][0], ranks["scale"]) == (1235.0, 1)
+    assert view(LANGUAGES[:3]).data()["cells"] is None

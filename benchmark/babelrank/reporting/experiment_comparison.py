@@ -14,7 +14,7 @@ from babelrank.analysis.comparison import SIGNIFICANT
 from babelrank.analysis.seeds import RecipeDifference
 from babelrank.errors import ReportError
 from babelrank.reporting.bias_section import bias_columns
-from babelrank.reporting.estimates import Estimates, number
+from babelrank.reporting.estimates import Estimates
 from babelrank.reporting.experiment_file import FILE_NAME, Claim, Experiment, ExperimentRun, Figure, Gain
 from babelrank.reporting.formatting import NO_VALUE, settle, show_bias, show_change, show_macro, show_p, show_signed
 from babelrank.reporting.measures import MeasureSet
@@ -122,7 +122,7 @@ class Comparison:
                 bias = self.estimates.of(self.table_of(report), self.shown).bias
                 score = self.results[report].macro["multilingual"]["mAP"]
                 if bias and bias.effect is not None and score is not None:
-                    found.append((run.label, score, number(bias.effect)))
+                    found.append((run.label, score, bias.effect.value))
         return found
 
     def _reports(self, *, only_seeds: bool = False) -> Iterator[tuple[list[Entry], str]]:

@@ -166,16 +166,16 @@ class MatrixView:
         }
 
     def cells(self) -> dict[str, object]:
-        """Return the values, and how they are shown, for a page's script: as JSON, with three digits or more."""
+        """Return the values, and how they are shown, for a page's script: as JSON, with four digits."""
         bounds, text = self.bounds or (0.0, 1.0), self.show(0.5)
         largest = max(map(abs, bounds))
-        scale = 1 if self.logarithmic or largest >= 1000 else 10 ** (2 - math.floor(math.log10(largest or 1.0)))
+        scale = 1 if self.logarithmic or largest >= 10_000 else 10 ** (3 - math.floor(math.log10(largest or 1.0)))
 
         def packed(values: Sequence[Cell]) -> list[float | None]:
             numbers = map(number_in, values)
             return [None if each is None else _pack(each, scale, logarithmic=self.logarithmic) for each in numbers]
 
-        def margin(side: Margin | None) -> dict[str, object] | None:
+        def margin(side: Margin | None) -> object:
             return side and {"label": side.label, "meaning": side.meaning, "values": packed(side.values)}
 
         return {
@@ -214,8 +214,8 @@ class MatrixView:
 
 
 def _pack(value: float, scale: int, *, logarithmic: bool) -> float:
-    """Return a number that is short as JSON: three digits where ratios matter, else a multiple of 1 / scale."""
-    return float(f"{value:.3g}") if logarithmic else round(value * scale)
+    """Return a number that is short as JSON: four digits where ratios matter, else a multiple of 1 / scale."""
+    return float(f"{value:.4g}") if logarithmic else round(value * scale)
 
 
 def _within(share: float) -> float:
