@@ -10,9 +10,7 @@ from itertools import chain
 from pathlib import Path
 from textwrap import fill
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 
 from babelrank.analysis.bootstrap import Interval, QuestionScores, clustered_scores, percentile_interval
 from babelrank.analysis.groups import Group, find_distant_pairs, find_groups
@@ -21,12 +19,13 @@ from babelrank.analysis.typology import Explanation, explain_scores, language_tr
 from babelrank.data.language_facts import language_facts
 from babelrank.ranking.table import read_ranks
 from babelrank.reporting.languages import language_name
+from babelrank.reporting.maps import CAPTION, map_file
 from babelrank.reporting.results import CollectionResults
 from babelrank.reporting.results_file import FILE_NAME, read_results
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORTS = ROOT / "reports"
-PAGE, MAP = "distant-languages.md", "distant-languages.svg"
+PAGE = "distant-languages.md"
 FERTILITY = Path(__file__).with_name("fertility.csv")
 NTREX, AFRIQA = "ntrex.lead", "afriqa"
 # TensorFlow Hub's list for use-multilingual-v3, as quoted in github.com/koaning/whatlies,
@@ -159,12 +158,8 @@ def render(models: Sequence[Model]) -> str:
         "## Ends of the list",
         ends_table(encoder, models),
         "## Map",
-        "![Languages on a map, coloured by mAP and by the share of first places](distant-languages.svg)",
-        prose(
-            "Places of languages are Glottolog's (CC BY 4.0). Left: mAP within the language. Right: how much "
-            "more often than "
-            "by chance its passages come first in the pool of all languages, over queries in other languages."
-        ),
+        f"![Languages on a map, coloured by mAP and by the share of first places]({ENCODER}/{map_file('ntrex:lead')})",
+        prose(CAPTION),
         "## What not understanding costs: AfriQA",
         afriqa_section(),
         "## A transformer on six languages",
@@ -312,33 +307,6 @@ def transformer_section(models: Sequence[Model]) -> str:
     return "\n\n".join(parts)
 
 
-def draw_map(model: Model) -> Figure:
-    """Draw languages at their places, coloured by mAP and by the share of first places."""
-    languages = [lang for lang in model.results.languages if language_facts(lang).coordinates]
-    latitude, longitude = np.array([language_facts(lang).coordinates for lang in languages], dtype=float).T
-    longitude = np.where(longitude < -100, longitude + 360, longitude)  # Polynesia is east of New Zealand
-    shares = np.array(model.results.favoured.share_first, dtype=float)
-    np.fill_diagonal(shares, np.nan)
-    first = np.nanmean(shares, axis=0) * (len(model.results.languages) - 1)
-    place = {lang: i for i, lang in enumerate(model.results.languages)}
-    figure = Figure(figsize=(11, 3.4), layout="constrained")
-    panels = (
-        ("mAP within the language", [model.own[lang] for lang in languages], "viridis", None),
-        ("first places, relative to chance", [first[place[lang]] for lang in languages], "cividis", (0, 2)),
-    )
-    for axes, (title, values, colours, limits) in zip(figure.subplots(1, 2), panels, strict=True):
-        low, high = limits or (min(values), max(values))
-        axes.set(xlim=(-30, 220), ylim=(-50, 75), xticks=range(0, 181, 60), yticks=range(-40, 71, 20), title=title)
-        axes.grid(color="0.9", linewidth=0.6)
-        axes.set_axisbelow(True)
-        points = axes.scatter(
-            longitude, latitude, c=values, cmap=colours, vmin=low, vmax=high, s=26, edgecolor="0.3", linewidth=0.4
-        )
-        axes.tick_params(labelsize=7)
-        figure.colorbar(points, ax=axes, shrink=0.85)
-    return figure
-
-
 def show(value: float | Interval) -> str:
     """Write a score."""
     return f"{value.value if isinstance(value, Interval) else value:.3f}"
@@ -368,12 +336,9 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def main() -> None:
-    """Write the page and the map."""
+    """Write the page."""
     models = read_models()
     (REPORTS / PAGE).write_text(render(models), encoding="utf-8")
-    with mpl.rc_context({"svg.hashsalt": "babelrank", "svg.fonttype": "none", "font.size": 8}):
-        encoder = next(model for model in models if model.name == ENCODER)
-        draw_map(encoder).savefig(REPORTS / MAP, metadata={"Date": None})
 
 
 if __name__ == "__main__":
