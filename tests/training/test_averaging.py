@@ -44,8 +44,8 @@ def test_a_checkpoint_averaged_later_is_the_one_that_training_would_have_average
     [
         (1.5, "a", r"1\.5: should be at least 0 and below 1"),
         (0.0, "a", r"0\.0: should be .* above 0 for a single checkpoint"),
-        (0.5, "nothing", "is no checkpoint that `babelrank train` wrote"),
-        (0.5, "averaged", "is averaged with its base model already"),
+        (0.5, "nothing", "not a checkpoint of `babelrank train`"),
+        (0.5, "averaged", "already averaged with its base model"),
     ],
 )
 def test_what_cannot_be_averaged_is_refused(write_config, tmp_path, share, folder, problem):
@@ -102,6 +102,6 @@ def test_checkpoints_of_different_starts_are_not_averaged(write_config, tmp_path
     metadata["config"]["model"]["base_model"] = "another/model"
     path.write_text(json.dumps(metadata))
     with pytest.raises(
-        TrainingError, match=r"b: model\.base_model is 'another/model', of .*a .*only checkpoints of one base model"
+        TrainingError, match=r"b: model\.base_model is 'another/model', but .*Checkpoints need the same base model"
     ):
         average_checkpoints([tmp_path / "a", tmp_path / "b"], tmp_path / "soup")

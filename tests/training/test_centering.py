@@ -127,7 +127,7 @@ def test_a_trained_checkpoint_that_is_centred_or_trained_on_tells_what_it_was_tr
     note = summarise_training(read_metadata(folder))
     assert "2 steps from tiny" in note
     assert "50% of the mean embedding subtracted" in note
-    with pytest.raises(TrainingError, match="is centred"):
+    with pytest.raises(TrainingError, match="centred; average"):
         average_checkpoints([folder], tmp_path / "average", base_share=0.5)
     examples.write_text(examples.read_text().replace('"es"', '"fr"'))
     again, _ = run(write_config("again.toml", output="again", base_model=folder, steps=1))

@@ -85,5 +85,5 @@ def test_damaged_metadata_say_nothing_and_stop_nothing(write_config, damage, tmp
     (folder / METADATA_FILE).write_text(json.dumps(metadata))
     trained_languages(folder)
     if not summarise_training(metadata):
-        with pytest.raises(TrainingError, match="is no checkpoint that `babelrank train` wrote"):
+        with pytest.raises(TrainingError, match="not a checkpoint of `babelrank train`"):
             average_checkpoints([folder], tmp_path / "averaged", base_share=0.5)

@@ -221,17 +221,17 @@ def test_a_value_that_a_key_does_not_take_is_told_with_what_it_takes(complaints,
         ),
         (
             TOP + 'freeze = ["*b*"]\n' + UNITS + SCHEDULE + "[lora]\n",
-            "model.freeze is given, but [lora] is too: nothing but its adapters is trained.",
+            "model.freeze cannot be combined with [lora], which trains only its adapters.",
         ),
         (
             RUN + "[objectives]\n",
             "objectives: at least one objective should be given: info_nce, embedding_distillation, "
             "score_distillation, semantic_contrast, language_contrast.",
         ),
-        (RUN + '[teacher]\nlanguage = "en"\n', "[teacher] is given, but no objective distils from it."),
+        (RUN + '[teacher]\nlanguage = "en"\n', "[teacher] is given, but there is no distillation objective."),
         (
             RUN + VALIDATION + "[engine]\nsave_every = 3\n",
-            "engine.save_every is given, but [validation] is too: checkpoints are saved with each.",
+            "engine.save_every cannot be combined with [validation], which saves checkpoints.",
         ),
     ],
 )

@@ -105,7 +105,7 @@ def test_what_the_hub_refuses_is_kept_and_uploaded_by_the_same_command(write_con
 
 def test_nobody_logged_in_ends_the_run_before_it_begins(write_config, server, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_TOKEN", "other")
-    with pytest.raises(TrainingError, match=r"hub.push: acme/mine: .*; `hf auth login` logs in"):
+    with pytest.raises(TrainingError, match=r"hub.push: acme/mine: .*; log in with `hf auth login`"):
         run(write_config(more=PUSH))
     shown = CliRunner().invoke(app, ["train", str(write_config(more=PUSH)), "--dry-run"])
     assert "logs in" in shown.stderr

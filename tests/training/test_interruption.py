@@ -206,10 +206,10 @@ def test_a_disk_that_fills_up_costs_nothing(write_config, tiny_model, tmp_path, 
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     work = tmp_path / "full.training"
     assert str(caught.value).startswith(f"{work}: cannot be written (")
-    assert str(caught.value).endswith("; the same command goes on from the last complete checkpoint.")
+    assert str(caught.value).endswith("; run the same command to continue from the last complete checkpoint.")
     assert [folder.name for folder in work.glob("checkpoint-*")] == ["checkpoint-2"]
     folder, observer = run(path)
-    assert any("going on from" in message for message in observer.messages)
+    assert any("continuing from" in message for message in observer.messages)
     undisturbed, _ = run(write_config("b.toml", output="undisturbed", engine="save_every = 2"))
     assert read_curve(folder, "loss") == read_curve(undisturbed, "loss")
 

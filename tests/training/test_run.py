@@ -183,7 +183,7 @@ def test_low_rank_adapters_follow_the_seed_and_can_be_averaged_with_the_start(wr
 def test_a_raw_checkpoint_gets_the_pooling_that_is_asked_for(write_config, plain_bert):
     folder, _ = run(write_config(base_model=plain_bert, model='pooling = "cls"'))
     assert json.loads((folder / "1_Pooling" / "config.json").read_text())["pooling_mode"] == "cls"
-    with pytest.raises(TrainingError, match="has a pooling of its own"):
+    with pytest.raises(TrainingError, match="has a pooling already"):
         run(write_config("b.toml", output="b", model='pooling = "cls"'))
 
 
@@ -232,7 +232,7 @@ def test_objectives_that_read_what_no_unit_has_are_refused(write_config, example
 
 
 def test_more_tokens_than_the_model_has_positions_for_are_refused(write_config, examples):
-    with pytest.raises(TrainingError, match=r"model\.max_length: 256; .* reads at most 64 tokens"):
+    with pytest.raises(TrainingError, match=r"model\.max_length: 256 exceeds the 64 tokens"):
         run(write_config(model="max_length = 256"))
     examples.write_text(examples.read_text().replace("river", "river " * 99))
     folder, _ = run(write_config("b.toml", output="b", steps=1))
@@ -241,7 +241,7 @@ def test_more_tokens_than_the_model_has_positions_for_are_refused(write_config, 
 
 def test_a_teacher_of_another_dimension_is_refused_for_its_vectors_but_not_for_its_scores(write_config, static_model):
     more = f"[objectives.{{}}]\n[teacher]\nmodel = '{static_model}'\n"
-    with pytest.raises(TrainingError, match=r"teacher\.model: its vectors have 8 dimensions, those of .* 16"):
+    with pytest.raises(TrainingError, match=r"teacher\.model: its vectors have 8 dimensions, but those of .* 16"):
         run(write_config(more=more.format("embedding_distillation")))
     run(write_config("b.toml", output="b", steps=1, more=more.format("score_distillation")))
 

@@ -383,5 +383,5 @@ class TestErrors:
     @pytest.mark.parametrize("kind", list(BatchKind))
     def test_units_without_any_text(self, kind):
         # Such as a file of examples of which only a language is wanted that none of them has.
-        with pytest.raises(TrainingError, match="none has a text in the languages that are wanted"):
+        with pytest.raises(TrainingError, match="none has a text in the configured languages"):
             make_schedule([make_source([("", "")] * 10)], kind, 5)

@@ -121,7 +121,8 @@ def test_nothing_left_to_validate_with_is_refused(write_config, tmp_path):
     (tmp_path / "valid.jsonl").write_text("\n".join(map(json.dumps, lines)))
     more = "[validation]\npath = 'valid.jsonl'\nevery = 1\n"
     with pytest.raises(
-        TrainingError, match=r"has 0 usable examples in 'en', and needs 2\. It holds 3, of which 3 share"
+        TrainingError,
+        match=r"has 0 usable examples in 'en', but needs 2\. It has 3 examples in .*, and 3 of them are left out",
     ):
         run(write_config(collections='["sample"]', more=more))
 

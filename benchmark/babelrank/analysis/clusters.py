@@ -130,8 +130,8 @@ def warn_of_few(count: int) -> str | None:
     if count >= FEWEST:
         return None
     return (
-        f"Only {count} independent groups of questions: with fewer than {FEWEST} there are no intervals, and tests are "
-        "too sure."
+        f"There are only {count} independent groups of questions; with fewer than {FEWEST} there are no intervals, and "
+        "p-values are too small."
     )
 
 

@@ -308,23 +308,22 @@ def _warn(
     sentences = {
         f"The {len(ranks.languages)} languages are compared by family: the rank of a family is the geometric mean of "
         "its languages' ranks.": len(labels) != len(ranks.languages),
-        "There is nothing to compare: no query has relevant passages in two languages.": not sizes,
+        "No query has relevant passages in two languages, so there is nothing to compare.": not sizes,
         f"Queries in {among(some)}: fewer than {_FEW_QUERIES}, so p-values are rough.": any(some),
-        f"Queries in {among(no_test)}: no test, since each gives all its relevant passages one rank.": any(no_test),
-        f"Queries in {among(mostly)}: more than half give all their relevant passages one rank, and say nothing about "
-        "languages; the concordance is low for it.": any(mostly),
-        f"Queries in {among(apart)}: some passage languages are never compared, directly or through others; the test "
-        "is about differences within the groups that are.": any(apart),
-        f"There are so many queries that a concordance of {max(enough, default=0):.2g} is significant at 5 %: read the "
-        "concordance and not p.": bool(enough) and max(enough) < _TELLING,
-        "Not every query has a relevant passage in every language: the concordance is comparable between encoders on "
-        "this collection, but may stay below 1 even if all queries follow one order.": any(
+        f"Queries in {among(no_test)}: no test, since all relevant passages of each query tie.": any(no_test),
+        f"Queries in {among(mostly)}: for over half, all relevant passages tie, which lowers the concordance.": any(
+            mostly
+        ),
+        f"Queries in {among(apart)}: some passage languages are never compared, directly or through others, so the "
+        "test covers only differences within groups of compared languages.": any(apart),
+        f"With so many queries, a concordance of {max(enough, default=0):.2g} is significant at 5 %. Look at the "
+        "concordance, not at p.": bool(enough) and max(enough) < _TELLING,
+        "Not every query has a relevant passage in every language. The concordance can be compared between encoders "
+        "on this collection, but may stay below 1 even if all queries rank languages in the same order.": any(
             test.degrees_of_freedom and not test.complete for test in tests
         ),
-        "PEER (arXiv 2405.00978) is not given: with one relevant passage per language its p-value is the same whatever "
-        f"the order ({_peer_constants(sizes)}).": bool(sizes)
-        and of_language.max() == 1
-        and len(labels) == len(ranks.languages),
+        "PEER (arXiv 2405.00978) is not shown: with one relevant passage per language, its p-value is constant "
+        f"({_peer_constants(sizes)}).": bool(sizes) and of_language.max() == 1 and len(labels) == len(ranks.languages),
     }
     return [sentence for sentence, holds in sentences.items() if holds]
 

@@ -41,7 +41,7 @@ def load_cross_encoder(
     architectures = [str(name) for name in files.config.get("architectures") or []]
     if architectures and all(name.endswith(_HEADLESS) for name in architectures):
         # The library would put a head of random numbers on it.
-        raise EncoderError(f"{model}: no cross-encoder but an encoder without a scoring head ({architectures[0]}).")
+        raise EncoderError(f"{model}: not a cross-encoder, but an encoder without a scoring head ({architectures[0]}).")
     limits = {} if max_length is None else {"max_length": max_length}
     encoder: Any = load_checked(
         lambda: CrossEncoder(files.location, revision=files.revision, device=device, **limits),

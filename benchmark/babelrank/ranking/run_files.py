@@ -71,7 +71,7 @@ def _read_score(value: Any) -> float:
     try:
         score = float("" if isinstance(value, (bool, str)) else value)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"score {_show(value)} is no number") from error
+        raise ValueError(f"score {_show(value)} is not a number") from error
     if math.isnan(score):
         raise ValueError(f"score {_show(value)} cannot be sorted")
     return score

@@ -70,8 +70,8 @@ def resolve(run: Run, collection: Collection, source: str) -> Resolved:
     """
     if any(passage.startswith(PLACEHOLDER) for passage in run.passages):
         raise DataError(
-            f"{source}: holds passages called {PLACEHOLDER}…, which `babelrank export --format trec` puts in the place "
-            "of those that a report does not name: they do for trec_eval, but their languages are unknown. "
+            f"{source}: has passages named {PLACEHOLDER}…, which `babelrank export --format trec` writes for passages "
+            "that a report does not name. They suffice for trec_eval, but their languages are unknown. "
             "`babelrank submit … --run DIR` writes the passages themselves."
         )
     rows = collection.find_queries(run.queries)
@@ -164,8 +164,8 @@ def _count_unknown(source: str, collection: str, kind: str, ids: np.ndarray, unk
     examples = ", ".join(list(dict.fromkeys(ids[unknown]))[:_SHOWN])
     if count > UNKNOWN_SHARE * len(ids):
         raise DataError(
-            f"{source}: {count:,} of {len(ids):,} lines name {kind} that are not in {collection} ({examples}); more "
-            f"than {UNKNOWN_SHARE:.0%} means that run and collection do not belong together."
+            f"{source}: {count:,} of {len(ids):,} lines name {kind} that are not in {collection} ({examples}). With "
+            f"more than {UNKNOWN_SHARE:.0%}, run and collection do not belong together."
         )
     what = "are ignored" if kind == "queries" else "keep their places"
     return f"{count:,} lines name {kind} that are not in the collection and {what}: {examples}"

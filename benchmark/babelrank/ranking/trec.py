@@ -164,8 +164,8 @@ def check_exportable(collection: Collection) -> None:
     name = spaced[0].as_py() if len(spaced) else collection.passages.spaced_id
     if name is not None:
         raise ReportError(
-            f"{collection.name}: the id {name!r} holds white space, which TREC's formats cannot tell from a separator; "
-            "without --run it can be evaluated."
+            f"{collection.name}: the id {name!r} has white space, which is a separator in TREC formats. Leave out "
+            "--run to evaluate this collection."
         )
 
 
@@ -179,7 +179,7 @@ def check_ids(queries: pa.Array, passages: pa.Array) -> None:
     """
     for kind, values in (("query", queries), ("passage", passages)):
         if pc.any(pc.match_substring_regex(values, _WHITE_SPACE)).as_py():
-            raise ReportError(f"a {kind}'s id holds white space, which TREC's formats cannot tell from a separator.")
+            raise ReportError(f"the id of a {kind} has white space, which is a separator in TREC formats.")
 
 
 def _lines(columns: Sequence[pa.Array], layout: str) -> bytes:

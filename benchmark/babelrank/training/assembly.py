@@ -93,7 +93,7 @@ def _require_environment(config: TrainingConfig) -> None:
         if name not in installed:
             raise TrainingError(f"engine.report_to: {name} is not installed.")
     if config.engine.fp16 and not torch.cuda.is_available():
-        raise TrainingError("engine.fp16: needs a GPU; bf16 works on a CPU, too.")
+        raise TrainingError("engine.fp16 needs a GPU; bf16 also works on a CPU.")
     if config.hub:
         require_login(config.hub.push)
 
@@ -204,7 +204,7 @@ def _max_length(config: ModelConfig, model: SentenceTransformer) -> dict[str, in
         found[role] = wanted = getattr(config, name)
         if most is not None and wanted > most:
             if name in config.model_fields_set:
-                raise TrainingError(f"model.{name}: {wanted}; {config.base_model} reads at most {most} tokens.")
+                raise TrainingError(f"model.{name}: {wanted} exceeds the {most} tokens that {config.base_model} reads.")
             found[role] = most
     return found
 
@@ -219,13 +219,13 @@ def _require_fit(config: TrainingConfig, model: SentenceTransformer, teacher: Te
         )
     if teacher and config.objectives.embedding_distillation and teacher.dimension != dimension:
         raise TrainingError(
-            f"teacher.model: its vectors have {teacher.dimension} dimensions, those of {config.model.base_model} "
-            f"{dimension}; objectives.embedding_distillation needs as many, objectives.score_distillation does not."
+            f"teacher.model: its vectors have {teacher.dimension} dimensions, but those of {config.model.base_model} "
+            f"have {dimension}. Use objectives.score_distillation, which does not need equal dimensions."
         )
     if config.engine.micro_batch_size and isinstance(model[0], StaticEmbedding):
         raise TrainingError(
-            f"engine.micro_batch_size: {config.model.base_model} is a static model, and its batches cannot be "
-            "read in parts; leave it out."
+            f"engine.micro_batch_size: {config.model.base_model} is a static model, whose batches cannot be "
+            "split; leave it out."
         )
 
 

@@ -92,14 +92,14 @@ def _check_origins(all_metadata: dict[Path, dict[str, Any]]) -> dict[str, Any]:
     for checkpoint, metadata in all_metadata.items():
         own = metadata["config"]["model"]
         if own.get("average_with_base_model"):
-            raise TrainingError(f"{checkpoint}: is averaged with its base model already.")
+            raise TrainingError(f"{checkpoint}: already averaged with its base model.")
         if CENTERED in metadata:
-            raise TrainingError(f"{checkpoint}: is centred; only what it was centred from can be averaged.")
+            raise TrainingError(f"{checkpoint}: centred; average the checkpoint that it was made from instead.")
         differing = [key for key in _ORIGIN if own.get(key) != settings.get(key)]
         if differing:
             key = differing[0]
             raise TrainingError(
-                f"{checkpoint}: model.{key} is {own.get(key)!r}, of {first} {settings.get(key)!r}; only checkpoints of "
-                "one base model can be averaged."
+                f"{checkpoint}: model.{key} is {own.get(key)!r}, but {settings.get(key)!r} in {first}. Checkpoints "
+                "need the same base model."
             )
     return dict(settings)

@@ -1,8 +1,8 @@
-"""A model, and texts in several languages -> the same model with its mean embedding subtracted.
+"""Make a checkpoint that subtracts a model's mean embedding.
 
-What all vectors share tells no passage from another, yet makes up most of a cosine. Without their mean (Mu & Viswanath
-2018, arXiv 1702.01417) the differences between texts count for more. The subtraction is a linear module of the
-checkpoint itself, so that it works wherever the model does, also in training.
+The mean of all vectors does not distinguish passages, but dominates the cosine. Subtracting it (Mu & Viswanath 2018,
+arXiv 1702.01417) gives the differences between texts more weight. The subtraction is a linear module of the checkpoint,
+so it works wherever the model works, including training.
 """
 
 from collections.abc import Callable, Sequence
@@ -98,7 +98,7 @@ def center_model(
     if not isinstance(model[-1], Normalize):
         kind = type(model[-1]).__name__
         raise TrainingError(
-            f"{config.base_model}: its last module is {kind}; only a model that ends with Normalize can be centred."
+            f"{config.base_model}: the last module is {kind}; only models that end with Normalize can be centred."
         )
     prompts = prompts_of(model)
     means = mean_vectors(lambda texts, role: encode_role(model, prompts, texts, role), examples, on_progress)

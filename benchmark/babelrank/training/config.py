@@ -1,7 +1,7 @@
-"""The configuration of a training run; every default is here, with its reason.
+"""The configuration of a training run, with the reason for every default.
 
-A `TrainingConfig` is valid in itself; `config_file` reads it from TOML. What depends on the examples or the model (a
-language that no example has, a parameter that does not exist) is checked where they are read.
+`config_file` reads a `TrainingConfig` from TOML. Values that depend on the examples or the model (such as a language
+that no example has) are checked when these are read.
 """
 
 from typing import Annotated, Literal, Self
@@ -27,37 +27,39 @@ class _Table(BaseModel):
 
 
 class ModelConfig(_Table):
-    """The base model, and how it reads a text."""
+    """The base model, and how it encodes texts."""
 
     base_model: str  # name on the Hub, or folder
     revision: str | None = None
-    pooling: Literal["mean", "cls"] | None = None  # of a raw checkpoint; else mean
+    pooling: Literal["mean", "cls"] | None = None  # for a raw checkpoint; mean by default
     query_prompt: str | None = None  # the base model's own by default
     document_prompt: str | None = None
-    max_length: Count = 128  # tokens while training; the checkpoint keeps the base model's own
-    query_max_length: Count | None = None  # of queries alone; max_length by default
+    max_length: Count = 128  # tokens while training; the checkpoint keeps the base model's
+    query_max_length: Count | None = None  # for queries; max_length by default
     document_max_length: Count | None = None
-    layers: Count | None = None  # so many of the base model's, evenly spaced; all by default
-    dropout: Share | None = None  # while training, of all its layers; the base model's own by default
-    freeze: tuple[str, ...] = ()  # patterns of parameter names, as "*embeddings*"
+    layers: Count | None = None  # number of the base model's layers to keep, evenly spaced; all by default
+    dropout: Share | None = None  # while training, in all layers; the base model's by default
+    freeze: tuple[str, ...] = ()  # patterns of parameter names, such as "*embeddings*"
     # Weight of the base model in the checkpoint (Wortsman et al. 2022, arXiv 2109.01903).
     average_with_base_model: Share = 0.0
 
 
 class ExamplesConfig(_Table):
-    """One set of parallel examples: a JSONL file, or a data set of the Hub."""
+    """One set of parallel examples: a JSONL file, or a data set on the Hub."""
 
     path: str | None = None
     hub: str | None = None
-    query: str = "query"  # columns of a Hub data set; {lang} stands for the language
+    query: str = "query"  # columns of a data set on the Hub; {lang} stands for the language
     passage: str = "passage"
     negatives: tuple[str, ...] = ()
-    configs: dict[Language, str] | None = None  # language -> configuration, if each language has its own
+    configs: dict[Language, str] | None = None  # configuration by language, if each language has one
     split: str = "train"
     revision: str | None = None
-    languages: tuple[Language, ...] = ()  # texts in others are ignored; all by default, required for the Hub
-    weight: Positive | None = None  # how many examples it counts as; as many as it has by default
-    share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of its examples, drawn by the seed; more include fewer
+    languages: tuple[Language, ...] = ()  # texts in other languages are ignored; all by default, required for the Hub
+    weight: Positive | None = None  # number of examples that it counts as; by default its number of examples
+    share: Annotated[float, Field(gt=0, le=1)] = (
+        1.0  # share of its examples, drawn by the seed; larger shares include smaller ones
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -170,15 +172,15 @@ class ObjectivesConfig(_Table):
 
 
 class TeacherConfig(_Table):
-    """What the distillation objectives learn from."""
+    """The teacher of the distillation objectives."""
 
     model: str | None = None  # the base model by default
     revision: str | None = None
-    # Language in which the teacher reads every example; "own": each text as the student does; "all": every translation.
-    # Several, as "own+en": the mean of its vectors of each.
+    # Language in which the teacher reads every example. "own": the student's text; "all": every translation. Several,
+    # such as "own+en": the mean of their vectors.
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*([+][a-z]{2,3}(-[A-Za-z0-9]+)*)*$")] = "en"
-    centered: bool = False  # move the vectors of each language so that their mean is that of all languages
-    query_prompt: str | None = None  # the teacher's own by default, none if it has none
+    centered: bool = False  # move the mean of each language's vectors to the mean of all languages
+    query_prompt: str | None = None  # the teacher's by default
     document_prompt: str | None = None
 
     @model_validator(mode="after")
@@ -204,16 +206,16 @@ class OptimizerConfig(_Table):
 
 
 class ValidationConfig(_Table):
-    """What the checkpoint is chosen by: the InfoNCE loss of examples, or a measure of a development collection."""
+    """How the checkpoint is selected: by the InfoNCE loss of examples, or by a measure on a development collection."""
 
     every: Count  # steps
-    path: str | None = None  # examples; their loss is logged whatever the checkpoint is chosen by
+    path: str | None = None  # examples; their loss is always logged
     languages: Annotated[tuple[Language, ...], Field(min_length=1)] = ("en",)  # English only, as in the paper
-    batch_size: Annotated[int, Field(ge=2)] | None = None  # passages that are compared; schedule.batch_size by default
+    batch_size: Annotated[int, Field(ge=2)] | None = None  # passages per comparison; schedule.batch_size by default
     select_by: Literal["loss", "multilingual_map", "rank_ratio", "merge_gap"] = "loss"
-    collection: str | None = None  # for the measures; it shares no text with contamination.collections
-    patience: Count | None = None  # evaluations without a gain before training stops; never by default
-    choose_best: bool = True  # keep the best checkpoint, or the base model if none is better, rather than the last
+    collection: str | None = None  # for the measures; must not share texts with contamination.collections
+    patience: Count | None = None  # number of validations without a gain before training stops; never by default
+    choose_best: bool = True  # keep the best checkpoint (or the base model, if none is better) instead of the last
 
     @model_validator(mode="after")
     def _has_what_it_reads(self) -> Self:
@@ -228,14 +230,14 @@ class ValidationConfig(_Table):
 
 
 class CurvesConfig(_Table):
-    """A collection on which the model is ranked while it is trained."""
+    """A collection on which the model is evaluated during training."""
 
     collection: str
     every: Count
 
 
 class EngineConfig(_Table):
-    """How the run is computed; nothing here changes which batches are drawn."""
+    """How the run is computed. Nothing here changes the batches."""
 
     bf16: bool = False
     fp16: bool = False  # on a GPU
@@ -243,15 +245,15 @@ class EngineConfig(_Table):
         None  # gradient caching: texts in memory at once (Gao et al. 2021, arXiv 2101.06983)
     )
     gradient_accumulation: Count = 1
-    save_every: Count | None = None  # steps; with each validation, or else a tenth of the run, by default
-    workers: Annotated[int, Field(ge=0)] = 0  # processes that read and tokenise
-    report_to: tuple[str, ...] = ()  # trackers that transformers knows, as "tensorboard", "wandb" or "trackio"
-    device: Literal["cpu"] | None = None  # what accelerate finds by default
+    save_every: Count | None = None  # steps; by default with each validation, else every tenth of the run
+    workers: Annotated[int, Field(ge=0)] = 0  # processes that read and tokenise texts
+    report_to: tuple[str, ...] = ()  # trackers of transformers, such as "tensorboard", "wandb" or "trackio"
+    device: Literal["cpu"] | None = None  # accelerate's choice by default
 
     @model_validator(mode="after")
     def _one_precision(self) -> Self:
         if self.bf16 and self.fp16:
-            raise ValueError("'bf16' and 'fp16' exclude one another")
+            raise ValueError("'bf16' and 'fp16' cannot be combined")
         if self.fp16 and self.device == "cpu":
             raise ValueError("'fp16' needs a GPU; 'bf16' works on a CPU, too")
         return self
@@ -267,26 +269,26 @@ class LoraConfig(_Table):
 
 
 class MatryoshkaConfig(_Table):
-    """Train the first dimensions of the vectors to be of use alone (Kusupati et al. 2022, arXiv 2205.13147)."""
+    """Train vectors that work when truncated to the first dimensions (Kusupati et al. 2022, arXiv 2205.13147)."""
 
     dimensions: Annotated[tuple[Count, ...], Field(min_length=1)]  # in addition to all of them
 
 
 class HubConfig(_Table):
-    """Where the checkpoint is uploaded when it is done."""
+    """Where the finished checkpoint is uploaded."""
 
     push: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
     private: bool = False
 
 
 class ContaminationConfig(_Table):
-    """Test collections of which no text is trained on or validated with."""
+    """Test collections. Examples that share a text with them are not used."""
 
     collections: tuple[str, ...] = ("xquad-r", "mlqa-r")
 
 
 class TrainingConfig(_Table):
-    """All of a run."""
+    """The whole configuration of a run."""
 
     output: str
     model: ModelConfig
@@ -306,24 +308,24 @@ class TrainingConfig(_Table):
     @model_validator(mode="after")
     def _teacher_is_used(self) -> Self:
         if self.teacher and not self.objectives.needs_teacher:
-            raise ValueError("[teacher] is given, but no objective distils from it")
+            raise ValueError("[teacher] is given, but there is no distillation objective")
         return self
 
     @model_validator(mode="after")
     def _save_every_is_used(self) -> Self:
         if self.validation and self.engine.save_every:
-            raise ValueError("engine.save_every is given, but [validation] is too: checkpoints are saved with each")
+            raise ValueError("engine.save_every cannot be combined with [validation], which saves checkpoints")
         return self
 
     @model_validator(mode="after")
     def _freeze_is_used(self) -> Self:
         if self.model.freeze and self.lora:
-            raise ValueError("model.freeze is given, but [lora] is too: nothing but its adapters is trained")
+            raise ValueError("model.freeze cannot be combined with [lora], which trains only its adapters")
         return self
 
     @property
     def save_every(self) -> int:
-        """Steps between two checkpoints from which a run can go on."""
+        """Steps between two checkpoints from which a run can continue."""
         if self.validation:
             return self.validation.every
         return self.engine.save_every or max(self.schedule.steps // 10, 1)

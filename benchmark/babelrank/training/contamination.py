@@ -1,4 +1,4 @@
-"""Examples that hold a text of a test collection: they are not trained on, and no checkpoint is chosen by them.
+"""Find examples that contain a text of a test collection. They are not used for training or validation.
 
 Texts are compared as `texts.normalise` leaves them.
 """

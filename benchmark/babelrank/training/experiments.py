@@ -144,7 +144,7 @@ def check_runs(
     """
     for first, *_ in experiment.left.values():
         if first.config:
-            observer.log(f"{first.planned.report}: checking what it reads")
+            observer.log(f"{first.planned.report}: checking its inputs")
             load_models(first.config, trust_remote_code=trust_remote_code)
             make_plan(first.config, Observer(), data)
 
@@ -182,7 +182,7 @@ def run_experiment(folder: Path, reports: Path, observer: Observer, *, train: Tr
                     continue
                 _make(step, experiment, train, submit)
         except Timeout:
-            observer.log(f"{name} is made by another process")
+            observer.log(f"{name}: another process is working on it")
             continue
         made.append(name)
     return made

@@ -23,7 +23,7 @@ def require_login(repository: str) -> None:
     try:
         HfApi().whoami()
     except _ERRORS as error:
-        raise TrainingError(f"hub.push: {repository}: {_in_one_line(error)}; `hf auth login` logs in.") from error
+        raise TrainingError(f"hub.push: {repository}: {_in_one_line(error)}; log in with `hf auth login`.") from error
 
 
 def push(config: HubConfig, checkpoint: Path) -> str:

@@ -75,7 +75,7 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Any], list[dict[str, float]
     if metadata is None or history is None or not all(isinstance(entry, dict) for entry in history):
         missing = METADATA_FILE if metadata is None else LOG_FILE
         raise TrainingError(
-            f"{folder}: is no checkpoint that `babelrank train` wrote ({missing} is missing or cannot be read)."
+            f"{folder}: not a checkpoint of `babelrank train` ({missing} is missing or cannot be read)."
         )
     return metadata, history
 

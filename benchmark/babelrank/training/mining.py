@@ -90,8 +90,8 @@ class MiningSummary:
     def __str__(self) -> str:
         counts = ", ".join(f"{lang} {count:,}" for lang, count in sorted(self.negatives.items())) or "none"
         return (
-            f"negatives: {counts}; {self.too_near:,} passages are too near to the true one; "
-            f"{self.without:,} of {self.examples:,} examples have none"
+            f"negatives: {counts}; {self.too_near:,} passages were left out as too similar to the true one; "
+            f"{self.without:,} of {self.examples:,} examples have no negatives"
         )
 
 

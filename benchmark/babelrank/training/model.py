@@ -111,7 +111,7 @@ def keep_layers(model: SentenceTransformer, wanted: int, place: str) -> None:
     if not count or len(lists) != 1:
         raise TrainingError(f"{place}: its layers cannot be found; leave it out.")
     if wanted > count:
-        raise TrainingError(f"{place} has {count} layers, {wanted} were asked for.")
+        raise TrainingError(f"{place}: the model has {count} layers, got {wanted}.")
     kept = np.linspace(0, count - 1, wanted).round().astype(int).tolist()
     name, layers = lists[0]
     parent, _, attribute = name.rpartition(".")
@@ -215,7 +215,7 @@ def _load_with_pooling(config: ModelConfig, device: str | None, trust_remote_cod
     from sentence_transformers.util import is_sentence_transformer_model
 
     if is_sentence_transformer_model(config.base_model, revision=config.revision):
-        raise TrainingError(f"model.pooling: {config.base_model} is no raw checkpoint: it has a pooling of its own.")
+        raise TrainingError(f"model.pooling: {config.base_model} has a pooling already; leave out this key.")
     source = {"revision": config.revision, "trust_remote_code": trust_remote_code}
     first = Transformer(
         config.base_model, model_kwargs=_WEIGHTS | source, processor_kwargs=source, config_kwargs=source

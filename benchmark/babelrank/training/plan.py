@@ -112,7 +112,7 @@ def make_plan(config: TrainingConfig, observer: Observer, data: Path | None = No
     schedule = Schedule(sources, settings, config.schedule.steps * config.engine.gradient_accumulation)
     for i, name in enumerate(names):
         if i not in schedule.drawn:
-            observer.log(f"{name}: no batch as configured can be made of it; it is not trained on")
+            observer.log(f"{name}: not used, since no batch of the configured kinds can be made from it")
     shared = _count_shared(validation, examples, observer) if validation else 0
     return TrainingPlan(
         examples,
@@ -152,8 +152,8 @@ def _count_shared(validation: ValidationSet, examples: Sequence[ExampleSet], obs
     shared = max(validation.count_sharing(each.index.found[KNOWN_AS]) for each in examples)
     if shared:
         observer.log(
-            f"warning: {shared:,} of {len(validation):,} validation examples share a text with the training examples; "
-            "the validation loss is too low for them, and may choose an overfitted checkpoint"
+            f"warning: {shared:,} of {len(validation):,} validation examples share a text with the training examples. "
+            "Their validation loss is too low, so an overfitted checkpoint may be selected."
         )
     return shared
 
@@ -163,8 +163,8 @@ def _count_development(collection: Collection, examples: Sequence[ExampleSet], o
     shared = sum(len(each.index.shared[DEVELOPMENT]) for each in examples)
     if shared:
         observer.log(
-            f"warning: {shared:,} training examples share a text with {collection.name}, by which the checkpoint is "
-            "chosen; it may be an overfitted one"
+            f"warning: {shared:,} training examples share a text with {collection.name}, which selects the checkpoint. "
+            "An overfitted checkpoint may be selected."
         )
     return shared
 

@@ -40,7 +40,7 @@ _NOT_COMPARED = {"output", "hub"}  # where the checkpoint goes
 def train(
     config: TrainingConfig, observer: Observer, data: Path | None = None, *, trust_remote_code: bool = False
 ) -> Path:
-    """Train a checkpoint, or go on with the run that was begun; return its folder.
+    """Train a checkpoint, or continue an interrupted run; return its folder.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def is_done(config: TrainingConfig) -> bool:
         return False
     metadata = read_training_metadata(output)
     if metadata is None:
-        raise TrainingError(f"{output}: exists, and is no checkpoint of this trainer; choose another output.")
+        raise TrainingError(f"{output}: exists, but is not a checkpoint of this trainer; choose another output.")
     _require_same(as_json(config), with_new_keys(metadata["config"]), output)
     return True
 
@@ -130,7 +130,7 @@ def _run(
     on_step = observer.training(config.schedule.steps)
     trainer = make_trainer(config, models, plan, work, on_step, resuming=resume is not None)
     if resume:
-        observer.log(f"going on from {resume}")
+        observer.log(f"continuing from {resume}")
     began = time.perf_counter()
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     seconds = time.perf_counter() - began
@@ -173,8 +173,8 @@ def _choose_step(config: TrainingConfig, trainer: ScheduledTrainer, observer: Ob
 def _clean_up(work: Path) -> str:
     """Free what is of no use after the disk is full; return what the same command does next."""
     remove_incomplete_checkpoints(work)
-    then = "goes on from the last complete checkpoint" if last_checkpoint(work) else "begins again"
-    return f"; the same command {then}"
+    then = "continue from the last complete checkpoint" if last_checkpoint(work) else "start again"
+    return f"; run the same command to {then}"
 
 
 def _require_same_as_noted(noted: Path, what: Any, place: Path) -> None:
@@ -206,7 +206,7 @@ def _require_same(what: Any, other: Any, place: Path) -> None:
     ]
     if differing:
         raise TrainingError(
-            f"{place}: holds a run with another configuration: {'; '.join(differing)}. Choose another output, or "
+            f"{place}: has a run with another configuration: {'; '.join(differing)}. Choose another output, or "
             "remove that folder."
         )
 

@@ -285,7 +285,7 @@ def languages_of(sources: Iterable[Source]) -> tuple[str, ...]:
 
 def _check_settings(settings: ScheduleSettings, languages: Sequence[str]) -> None:
     if not languages:
-        raise TrainingError("examples: none has a text in the languages that are wanted.")
+        raise TrainingError("examples: none has a text in the configured languages.")
     if settings.batch_size < 2:
         raise TrainingError(f"schedule.batch_size: {settings.batch_size}: in-batch negatives need at least 2 triplets.")
     for lang in settings.languages:

@@ -1,7 +1,7 @@
-"""sentence-transformers' Trainer, fed by a schedule: the loop, several processes, precision and resuming are its own.
+"""sentence-transformers' Trainer, extended by schedules. The loop, processes, precision and resuming are the Trainer's.
 
-What is added: batches come from the schedule, validation is a mean over examples and includes the base model as step 0,
-a loss that is no number ends the run, and a checkpoint counts only once it is complete.
+Additions: batches come from the schedule, validation is a mean over examples and includes the base model as step 0, a
+loss that is not a number stops the run, and incomplete checkpoints are ignored.
 """
 
 import math
@@ -143,7 +143,7 @@ class ScheduledTrainer(SentenceTransformerTrainer):
         step, count = self._batch
         batch = self._schedule[step * self.args.gradient_accumulation_steps + count]
         last = last_checkpoint(Path(self.args.output_dir))
-        kept = f"; {last} holds the state before" if last else "; no checkpoint was written before"
+        kept = f"; {last} is the last checkpoint" if last else "; there is no earlier checkpoint"
         return (
             f"step {step + 1}: the loss is {loss} ({self._schedule.describe(batch)}){kept}. A lower "
             "optimizer.learning_rate, or bf16 = false, may help."
@@ -177,7 +177,7 @@ class MarkComplete(TrainerCallback):
         for name, parameter in model.named_parameters():
             if not torch.isfinite(parameter).all():
                 raise TrainingError(
-                    f"step {state.global_step}: the weights {name} are not finite; {folder} is of no use, and earlier "
+                    f"step {state.global_step}: the weights {name} are not finite, so {folder} cannot be used. Earlier "
                     "checkpoints are kept."
                 )
         atomic_write(folder / _COMPLETE, "")

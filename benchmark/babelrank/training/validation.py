@@ -83,9 +83,9 @@ def load_validation(config: ValidationConfig, batch_size: int, collections: Sequ
         if len(pairs) < 2:
             available = ", ".join(sorted(set(examples.queries) & set(examples.passages))) or "none"
             raise TrainingError(
-                f"validation.path: {config.path} has {len(pairs)} usable examples in {lang!r}, and needs 2. It holds "
-                f"{len(examples)}, of which {len(dropped)} share a text with a test collection and are left out; their "
-                f"languages are {available} (see validation.languages)."
+                f"validation.path: {config.path} has {len(pairs)} usable examples in {lang!r}, but needs 2. It has "
+                f"{len(examples)} examples in {available}, and {len(dropped)} of them are left out, since they share "
+                "a text with a test collection (see validation.languages)."
             )
         size = min(config.batch_size or batch_size, len(pairs))
         groups += [tuple(pairs[first : first + size]) for first in range(0, len(pairs) - size + 1, size)]
