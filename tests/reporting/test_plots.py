@@ -223,7 +223,7 @@ def test_only_models_evaluated_on_the_same_files_are_compared():
         draw_difference(first, replace(first, collections={"xquad-r": other}), "xquad-r")
     with pytest.raises(ReportError, match=r"two: unknown collection 'xquad-r'.*Known: mlqa-r"):
         draw_bars([first, make_results("two", [[1, 2], [2, 1]], "mlqa-r")], "xquad-r")
-    with pytest.raises(ReportError, match="no model is named"):
+    with pytest.raises(ReportError, match="no model given"):
         draw_bars([], "xquad-r")
 
 

@@ -1,4 +1,4 @@
-"""Does the encoder favour some languages? Statistics over the ranks in the multilingual pool."""
+"""Statistics of the ranks in the multilingual pool that show whether the encoder favours some languages."""
 
 from dataclasses import dataclass
 
@@ -19,14 +19,14 @@ class RankDistance:
     Attributes
     ----------
     n
-        Queries with at least two relevant passages, by query language.
+        Number of queries with at least two relevant passages, by query language.
     mean, median
-        Of the distance, by query language.
+        Mean and median of the distance, by query language.
     floor
         Mean of |R| − 1, by query language.
     normalised
         Mean of (distance − (|R| − 1)) / (|D| − |R|), by query language: 0 at the floor, 1 if the relevant passages
-        stand at both ends of the pool, below 0 if they tie.
+        are at both ends of the pool, below 0 if they tie.
     """
 
     n: list[int]
@@ -49,17 +49,17 @@ class RankDistance:
 
 @dataclass(frozen=True)
 class FavouredLanguages:
-    """Which passage languages come first; rows are query languages, columns passage languages.
+    """The passage languages that come first. Rows are query languages, columns passage languages.
 
     Attributes
     ----------
     n
-        Queries with a relevant passage in the column's language, and at least one in another.
+        Number of queries with a relevant passage in the column's language and at least one in another language.
     mean_rank
-        Mean rank in the pool of the best relevant passage of the column's language.
+        Mean rank in the pool of the best-ranked relevant passage in the column's language.
     share_first
-        Share of those queries for which a passage of the column's language is the best ranked of all relevant ones;
-        passages that share the first rank share the query.
+        Share of those queries for which a passage in the column's language ranks first among all relevant ones. Tied
+        passages share the query.
     """
 
     n: list[list[int]]
@@ -90,7 +90,7 @@ class QueryDistances:
 
 
 def query_distances(ranks: RankTable) -> QueryDistances:
-    """Return the rank distance of each query that has one; a run that lacks a relevant passage gives none."""
+    """Return the rank distance of each query that has one. If a run lacks a relevant passage, it is undefined."""
     query, (query_lang, _) = ranks.query_numbers, ranks.language_codes
     rank = ranks.table["rank_in_pool"].to_numpy()
     size = np.bincount(query)

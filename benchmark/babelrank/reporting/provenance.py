@@ -1,4 +1,4 @@
-"""How long an evaluation took, and on what it ran: part of results.json."""
+"""The time and the environment of an evaluation: part of results.json."""
 
 import os
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Seconds:
     encode_document
         Inside the encoder, with passages.
     rank
-        Scoring and ranking, all settings, and since version 2 the top passages.
+        Scoring and ranking for all settings and, since version 2, for the top passages.
     analyse
         Measures, bias and, since version 2, the embedding space.
     """
@@ -34,16 +34,17 @@ class Seconds:
 
 @dataclass(frozen=True)
 class Cost:
-    """What the encoder costs; after how many tokens it cuts texts is among the model's settings.
+    """The cost of the encoder. Its maximum length is among the model's settings.
 
     Attributes
     ----------
     texts_per_second
-        Distinct texts, queries and passages together; of all workers. Null if all vectors came from the store.
+        Distinct texts (queries and passages) encoded per second, by all workers together. Null if all vectors came from
+        the store.
     hardware
-        Where they were encoded: GPUs by name, or the processor and how many cores it gave.
+        Names of the GPUs, or the processor and its number of cores.
     bytes_per_vector
-        Mean size of a passage as it is ranked: dense ones in float32 or as they were quantised.
+        Mean size of a passage for ranking. Dense vectors are float32 or quantised.
     """
 
     texts_per_second: float | None
@@ -53,7 +54,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Machine:
-    """The machine that evaluated.
+    """The machine of an evaluation.
 
     Attributes
     ----------
@@ -62,9 +63,9 @@ class Machine:
     cores
         Cores that the process could use.
     memory_gib
-        Main memory, in GiB; null if it cannot be known.
+        Main memory, in GiB; null if unknown.
     device
-        Where the encoder ran, such as ``cpu`` or the name of a GPU.
+        Device of the encoder, such as ``cpu`` or the name of a GPU.
     """
 
     cpu: str
@@ -75,12 +76,12 @@ class Machine:
 
 @dataclass(frozen=True)
 class Environment:
-    """Software and hardware that evaluated.
+    """Software and hardware of an evaluation.
 
     Attributes
     ----------
     babelrank
-        Version of the harness.
+        Version of babelrank.
     python
         Version of Python.
     platform
@@ -88,7 +89,7 @@ class Environment:
     machine
         Processor, memory, device.
     packages
-        Versions of the packages that the figures can depend on.
+        Versions of the packages that the results can depend on.
     """
 
     babelrank: str
@@ -99,7 +100,7 @@ class Environment:
 
 
 def current_environment(device: str = "cpu") -> Environment:
-    """Describe this process's machine and packages; `device` is where the encoder ran."""
+    """Describe this process's machine and packages. `device` is the encoder's device."""
     machine, packages = environment.machine(), environment.package_versions()
     return Environment(
         babelrank=packages.pop("babelrank", "unknown"),
@@ -113,7 +114,7 @@ def current_environment(device: str = "cpu") -> Environment:
 
 
 def measure_cost(representations: Representations, device: str) -> Cost:
-    """Return what an encoder that ran on `device` took for a collection."""
+    """Return the cost of an encoder on `device` for a collection."""
     machine = environment.machine()
     hardware = (
         f"{machine['processor']}, {machine['cores']} cores" if device == "cpu" else environment.device_names(device)

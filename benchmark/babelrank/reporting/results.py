@@ -1,8 +1,8 @@
-"""Everything that is known about one model, by collection.
+"""The results of one model, by collection.
 
-Comes in: the analysis of a rank table with what was measured on the way. From what goes out, and from it alone, follow
-the report, its figures and the leaderboard. The dataclasses here and in `babelrank.analysis` are the schema of
-results.json; `results_file` reads and writes it.
+In: the analysis of a rank table, and measurements of the run. Out: results, from which alone the report, its figures
+and the leaderboard are made. The dataclasses here and in `babelrank.analysis` are the schema of results.json;
+`results_file` reads and writes it.
 """
 
 import json
@@ -26,8 +26,8 @@ from babelrank.errors import ReportError, unknown_choice
 from babelrank.reporting.names import check_name
 from babelrank.reporting.provenance import Cost, Environment, Seconds
 
-SCHEMA_VERSION = 3  # raise it whenever a field is added, dropped, or comes to mean something else
-READABLE_VERSIONS = (1, 2, SCHEMA_VERSION)  # the earlier ones lack what is null by default
+SCHEMA_VERSION = 3  # increase it whenever a field is added, removed or changes its meaning
+READABLE_VERSIONS = (1, 2, SCHEMA_VERSION)  # earlier versions lack fields that are null by default
 TASKS = ("monolingual", "cross_lingual", "multilingual")
 BIAS_MEASURES = ("rank_distance", "rank_distance_median", "rank_distance_floor", "rank_distance_normalised")
 
@@ -37,40 +37,39 @@ FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 @dataclass(frozen=True)
 class ModelResults:
-    """The model and all of its settings that change the figures.
+    """The model and all of its settings that change the results.
 
     Attributes
     ----------
     name
-        What reports call it; its slug names the folder.
+        Name in reports. The folder's name is made from it.
     submitted_as
-        MODEL as given to `babelrank submit`: a name on the Hub, or a folder's name without the path to it.
+        MODEL as given to `babelrank submit`: a name on the Hub, or a folder's name without its path.
     adapter
-        The adapter that wraps it.
+        Adapter that loads it.
     fingerprint
-        Commit on the Hub, digest of the folder, or package version: changes whenever the weights do.
+        Commit on the Hub, digest of the folder, or package version. It changes whenever the weights change.
     dimension
         Length of a vector.
     parameters
-        Number of weights; null if it cannot be known.
+        Number of weights; null if unknown.
     kind
-        What a text becomes: ``dense``, ``sparse`` or ``multi-vector``.
+        Kind of representation: ``dense``, ``sparse`` or ``multi-vector``.
     similarity
-        How a query's vector and a passage's make a score.
+        Similarity of a query's and a passage's vector.
     settings
-        Everything else that changes the vectors (prompts, dtype, maximum length, …), as it was in effect.
+        All other settings in effect that change the vectors (prompts, dtype, maximum length, …).
     notes
-        What else a reader should know, such as where the prompts come from.
+        Further information for readers, such as the source of the prompts.
     options
-        Those settings that were given to `babelrank submit`, where the model's own configuration says otherwise or
-        nothing.
+        Settings given to `babelrank submit` that differ from the model's configuration.
     seen
-        Languages that it was trained on, as the user or the checkpoint says; null if neither does.
+        Languages that it was trained on, from the user or the checkpoint; null if unknown.
     base_model
         Name of the model that it is a variant of: trained further, transformed, or run by other software. Leaderboards
-        group variants. Null if it is none, or that is not known.
+        group variants. Null if it is not a variant, or unknown.
     family
-        Models of one recipe in several sizes, such as ``multilingual-e5``: scaling laws are of one family.
+        Family of models that differ only in size, such as ``multilingual-e5``. Scaling laws are fitted per family.
     """
 
     name: str
@@ -96,9 +95,9 @@ class PoolCells:
     Attributes
     ----------
     n
-        Queries of each setting.
+        Number of queries of each setting.
     scores
-        By measure: mean over the setting's queries.
+        Mean over the setting's queries, by measure.
     """
 
     n: list[int]
@@ -112,11 +111,11 @@ class TableFile:
     Attributes
     ----------
     file
-        Its name.
+        Name of the file.
     sha256
         Digest of the file (hex).
     rows
-        Number of its rows.
+        Number of rows.
     """
 
     file: FileName
@@ -126,12 +125,12 @@ class TableFile:
 
 @dataclass(frozen=True)
 class RanksFile(TableFile):
-    """The rank table, from which everything follows: a Parquet file with a row for each query and relevant passage.
+    """The rank table, from which all measures are computed: a Parquet file with a row per query and relevant passage.
 
     Attributes
     ----------
     tied
-        Rows with a passage that scores the same as another of the pool, and so has a mid-rank.
+        Number of rows with a passage that ties with another in the pool, and so has a mid-rank.
     """
 
     tied: int
@@ -139,12 +138,12 @@ class RanksFile(TableFile):
 
 @dataclass(frozen=True)
 class TopFile(TableFile):
-    """The table of top passages, from which errors follow: a Parquet file with a row for each query and passage.
+    """The table of top passages, from which errors are found: a Parquet file with a row per query and passage.
 
     Attributes
     ----------
     pool_depth, language_depth
-        Passages kept for each query, of the pool and of each language.
+        Passages stored per query, of the pool and of each language.
     """
 
     pool_depth: int
@@ -153,14 +152,14 @@ class TopFile(TableFile):
 
 @dataclass(frozen=True)
 class TextsEncoded:
-    """Distinct texts that the encoder saw; texts with a stored representation are not encoded again.
+    """Distinct texts that were encoded. Texts with a stored representation are not encoded again.
 
     Attributes
     ----------
     query
-        As queries.
+        Number of queries.
     document
-        As passages.
+        Number of passages.
     """
 
     query: int
@@ -169,14 +168,14 @@ class TextsEncoded:
 
 @dataclass(frozen=True)
 class TextsTruncated:
-    """Share of the distinct texts that are longer than the encoder reads; null if it cannot tell.
+    """Share of the distinct texts that are longer than the encoder reads; null if unknown.
 
     Attributes
     ----------
     query
-        Of the queries.
+        Share of the queries.
     document
-        Of the passages.
+        Share of the passages.
     """
 
     query: float | None
@@ -185,56 +184,55 @@ class TextsTruncated:
 
 @dataclass(frozen=True)
 class CollectionResults:
-    """One collection: what was evaluated, and the figures.
+    """One collection: what was evaluated, and the results.
 
     Attributes
     ----------
     sha256
         Digest of the collection's files (hex).
     candidates
-        What a passage is: ``sentence``, ``sentence+context`` or ``paragraph``.
+        Kind of candidates: ``sentence``, ``sentence+context``, ``paragraph`` or ``passage``.
     languages
         ISO 639-1 codes, in the order of all rows and columns.
     queries
         Number of queries, by language.
     passages
-        Number of candidates, by language; they sum to the size of the pool.
+        Number of candidates, by language. Their sum is the size of the pool.
     macro
-        ``monolingual``, ``cross_lingual``, ``multilingual`` -> measure -> mean over settings; ``rank_distance`` and its
-        median, floor and normalised form stand with the multilingual ones.
+        Mean over settings, by task (``monolingual``, ``cross_lingual``, ``multilingual``) and measure. ``multilingual``
+        also has ``rank_distance`` and its median, floor and normalised form.
     micro
-        ``multilingual`` -> measure -> mean over all queries of all languages, as LAReQA reports it.
+        Mean over all queries of all languages by measure, for ``multilingual``, as LAReQA reports it.
     pairs
-        The monolingual (diagonal) and cross-lingual settings.
+        Monolingual (diagonal) and cross-lingual settings.
     pool
-        The multilingual settings.
+        Multilingual settings.
     rank_distance
         The language bias of arXiv 2408.10536, by query language.
     favoured
-        Which passage languages come first, by query language.
+        Passage languages that come first, by query language.
     texts_encoded
-        How many texts the encoder saw.
+        Number of texts that were encoded.
     texts_truncated
         Share of the texts that were cut at the maximum length.
     seconds
         Time by phase.
     evaluated
-        When, UTC.
+        Time of the evaluation, UTC.
     ranks
-        The rank table; null until the report is written.
+        Rank table; null until the report is written.
     environment
-        Where this collection was evaluated, if not where the report as a whole says; else null.
+        Environment of this collection, if it differs from the report's; else null.
     top
-        The table of top passages; null if there is none.
+        Table of top passages; null if there is none.
     space
         Geometry of the vectors; null if it was not measured.
     texts
-        Of the worst questions and what outranked their answers; null where they may not be passed on.
+        Texts of the worst questions and of the passages that outrank their answers; null if they must not be shared.
     cost
         Speed and size; null in reports of earlier versions.
     notes
-        What of the collection's files takes no part, or was put together, in sentences; null in reports of earlier
-        versions.
+        Sentences on what was left out of the collection or merged; null in reports of earlier versions.
     """
 
     sha256: Digest
@@ -272,12 +270,12 @@ class Results:
     model
         The model and its settings.
     collections
-        By specification, such as ``xquad-r`` or ``mlqa-r:paragraph:de,en``.
+        Results by specification, such as ``xquad-r`` or ``mlqa-r:paragraph:de,en``.
     environment
-        Where the latest evaluation ran.
+        Environment of the latest evaluation.
     """
 
-    # Nothing is coerced, nothing unknown passes, and no NaN stands for a number.
+    # No coercion, no unknown fields, and no NaN.
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
     model: ModelResults
@@ -289,21 +287,21 @@ class Results:
 def model_results(
     info: EncoderInfo, *, name: str, submitted_as: str, options: Mapping[str, object] | None = None
 ) -> ModelResults:
-    """Describe an encoder as results do.
+    """Return the description of an encoder for results.
 
     Parameters
     ----------
     name
-        What to call it; see `names.default_name`.
+        Name in reports; see `names.default_name`.
     submitted_as
-        MODEL, as `names.public_label` gives it.
+        MODEL, from `names.public_label`.
     options
-        Settings that the user asked for.
+        Settings that the user gave.
 
     Raises
     ------
     ReportError
-        The name is not a valid one.
+        The name is not valid.
     """
     return ModelResults(
         name=check_name(name),
@@ -332,7 +330,7 @@ def collection_results(
     texts: Texts | None = None,
     cost: Cost | None = None,
 ) -> CollectionResults:
-    """Put together the results of one collection; `evaluated` is now unless given."""
+    """Combine the results of one collection. `evaluated` is by default the current time."""
     return CollectionResults(
         sha256=collection.sha256,
         candidates=collection.candidates,
@@ -357,13 +355,13 @@ def collection_results(
 
 
 def _as_json(settings: Mapping[str, object]) -> dict[str, JsonValue]:
-    """Turn tuples, enums and the like into what they are after a round trip through a file."""
+    """Convert tuples, enums and so on into the values that they have after a round trip through a file."""
     plain: dict[str, JsonValue] = json.loads(json.dumps(dict(settings)))
     return plain
 
 
 def catalog_order(collection: str) -> tuple[int, str]:
-    """Sort key of collections: as the catalog has them, defaults before variants."""
+    """Return the sort key of a collection: the catalog's order, defaults before variants."""
     source, known = source_of(collection), list(SOURCES.values())
     return known.index(source) if source else len(known), collection
 
@@ -374,10 +372,10 @@ def find_collections(models: Sequence[Results], collection: str) -> list[Collect
     Raises
     ------
     ReportError
-        There is no model, one has no such results, or they are about other files.
+        There is no model, a model has no results on the collection, or they are for different files.
     """
     if not models:
-        raise ReportError("no model is named.")
+        raise ReportError("no model given.")
     for model in models:
         if collection not in model.collections:
             raise ReportError(f"{model.model.name}: " + unknown_choice("collection", collection, model.collections))
@@ -386,7 +384,7 @@ def find_collections(models: Sequence[Results], collection: str) -> list[Collect
         if (results.languages, results.sha256) != (found[0].languages, found[0].sha256):
             raise ReportError(
                 f"{collection}: {model.model.name} and {models[0].model.name} were evaluated on different files "
-                f"({results.sha256[:8]}, {found[0].sha256[:8]}) or languages, so that their figures do not compare. "
-                "Submit one of them again, or show them apart."
+                f"({results.sha256[:8]}, {found[0].sha256[:8]}) or languages, so their scores cannot be compared. "
+                "Submit one of them again, or show them separately."
             )
     return found
