@@ -62,7 +62,7 @@ def test_a_report_is_removed_once_that_is_confirmed(babelrank, reports, tmp_path
         (["remove", "first model", "sec", "--yes"], "unknown report 'sec'"),
         (["remove", "first model"], "cannot ask for confirmation without a terminal; --yes"),
         (["remove", "reports/second", "--yes"], "unknown report 'reports/second'"),
-        (["rename", "second", "First Model"], "another report is there"),
+        (["rename", "second", "First Model"], "another report exists there"),
         (["rename", "second", "a|b"], "contains |"),
         (["rename", "third", "fourth"], "unknown report 'third'"),
     ],

@@ -81,7 +81,7 @@ def test_figures_of_other_files_are_not_replaced_without_a_word(submit, results,
     before = results()["beir:test"]
     again = submit("-c", "beir:de/test")
     assert again.code == 2
-    assert "holds figures of other files called beir:test" in again.err
+    assert "has scores of a different version of beir:test" in again.err
     assert results()["beir:test"] == before
     (tmp_path / "german").symlink_to(tmp_path / "de" / "test")
     assert submit("-c", "beir:german").code == 0

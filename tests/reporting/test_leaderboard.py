@@ -77,7 +77,7 @@ def test_with_few_questions_there_is_a_warning_and_no_intervals_and_letters(tmp_
     intervals = [each for entry in entries for each in entry.estimates["mAP"].intervals.values()]
     assert len(intervals) == 8
     assert not any(each.is_known for each in intervals)
-    assert "Only 2 independent groups of questions" in render_leaderboard(read_boards(tmp_path))
+    assert "only 2 independent groups of questions" in render_leaderboard(read_boards(tmp_path))
 
 
 @pytest.fixture

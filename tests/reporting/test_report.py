@@ -150,10 +150,10 @@ def test_languages_seen_are_kept_until_others_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"fingerprint": "toy==2"}, "fingerprint 'toy==1' there, 'toy==2' now"),
-        ({"dimension": 8}, "dimension 4 there, 8 now"),
+        ({"fingerprint": "toy==2"}, "fingerprint was 'toy==1', now 'toy==2'"),
+        ({"dimension": 8}, "dimension was 4, now 8"),
         ({"settings": {"query_prompt": ""}}, "setting query_prompt"),
-        ({"settings": {"query_prompt": "q| `x` ", "max_length": 9}}, "setting max_length 'not set' there, 9 now"),
+        ({"settings": {"query_prompt": "q| `x` ", "max_length": 9}}, "setting max_length was 'not set', now 9"),
     ],
 )
 def test_another_model_of_the_same_name_is_refused(tmp_path, change, named):

@@ -122,7 +122,7 @@ def test_without_experiments_and_reports_there_is_an_index(tmp_path):
 
 
 def test_a_site_within_the_reports_is_refused(project):
-    with pytest.raises(ReportError, match="within the folder of reports"):
+    with pytest.raises(ReportError, match="cannot be inside the folder of reports"):
         build_site(project / "reports", project / "experiments", project / "reports" / "site")
 
 

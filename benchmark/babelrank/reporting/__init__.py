@@ -1,1 +1,1 @@
-"""Analysis in; results.json, report.md, heatmaps and the leaderboard out."""
+"""Write results.json, reports, heatmaps and the leaderboard from the analysis."""

@@ -1,4 +1,4 @@
-"""What an approximate search costs, as text: the index first, then accuracy and evenness by language."""
+"""The report on an approximate search: the index, then accuracy by language."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +22,7 @@ _SHOWN: dict[str, tuple[Show, int]] = dict(
 
 
 def index_lines(found: ApproximateSearch) -> list[str]:
-    """Say what was built and searched, and what it took."""
+    """Return lines on the index, the search, and their cost."""
     search, sample = found.search, len(found.search.sample)
     trained = f", trained on {search.trained_on:,}" if search.trained_on else ""
     parameters = f" with {search.parameters}" if search.parameters else ""
@@ -69,17 +69,17 @@ def cost_tables(found: ApproximateSearch) -> Iterator[RichTable]:
 
 
 def notes(found: ApproximateSearch) -> str:
-    """Say what the columns mean."""
+    """Explain the columns."""
     return (
-        f"Lists of {found.cost.k} passages. Rank distance (lower is better): over queries with at least two relevant "
-        f"passages; one that is not listed counts as ranked {found.cost.k + 1}. Listed: share of the relevant passages "
-        "in the language that are in the lists. nDCG@10 and rank distance are by query language, listed by passage "
-        "language."
+        f"Lists have {found.cost.k} passages. Rank distance (lower is better) is over queries with at least two "
+        f"relevant passages; a passage that is not listed has rank {found.cost.k + 1}. Listed: share of the relevant "
+        "passages in the language that are in the lists. nDCG@10 and rank distance are by query language, listed is by "
+        "passage language."
     )
 
 
 def render_approximation(found: ApproximateSearch) -> str:
-    """Return all of it as Markdown."""
+    """Return the report as Markdown."""
     title, lines = f"# Approximate search: {escape(found.search.factory)}", map(escape, index_lines(found))
     return "\n\n".join([title, *lines, table_markdown(cost_table(found)), notes(found)]) + "\n"
 

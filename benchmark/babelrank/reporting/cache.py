@@ -1,4 +1,4 @@
-"""What was computed from files that have not changed: kept by digests, in a file that git does not see."""
+"""Cache values computed from files, by the digests of these files. The cache file is ignored by git."""
 
 import hashlib
 import json
@@ -18,20 +18,20 @@ _LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "jinja2")
 
 
 class Cache:
-    """JSON values by what they follow from; those of another version of babelrank are not known."""
+    """JSON values by their inputs. Values of other versions of babelrank are ignored."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path, self._values, self._changed = path, _read(path) if path else {}, False
 
     def once(self, origin: object, compute: Callable[[], Any]) -> Any:
-        """Return what `compute` returns, calling it only if the value is not known.
+        """Return the result of `compute`, which is called only if the value is not cached.
 
         Parameters
         ----------
         origin
-            All that the value follows from, as JSON: a name, digests of files, options.
+            All inputs of the value, as JSON: a name, digests of files, options.
         compute
-            Returns the value, as JSON has it.
+            Function that returns the value as JSON.
         """
         key = digest(json.dumps(origin, sort_keys=True))
         if key not in self._values:
@@ -39,7 +39,7 @@ class Cache:
         return self._values[key]
 
     def replace(self, origin: object, value: object) -> None:
-        """Set a value, known or not."""
+        """Set a value."""
         key = digest(json.dumps(origin, sort_keys=True))
         self._changed |= self._values.get(key) != value
         self._values[key] = value
@@ -53,7 +53,7 @@ class Cache:
 
 @contextmanager
 def open_cache(reports: Path) -> Iterator[Cache]:
-    """Yield what is known of the reports in a folder, and save at the end what was added."""
+    """Yield the cache of the reports in a folder, and save new values at the end."""
     known = Cache(reports / FILE_NAME)
     yield known
     known.save()
@@ -70,7 +70,7 @@ def _read(path: Path) -> dict[str, Any]:
         whole = stored["code"] == _code_digest() and stored["digest"] == _values_digest(stored["values"])
         return dict(stored["values"]) if whole else {}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return {}  # what cannot be read is computed again
+        return {}  # an unreadable cache is computed again
 
 
 def _values_digest(values: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Numbers -> texts for people; the same on every processor."""
+"""Format numbers for people, equally on every processor."""
 
 import math
 
@@ -12,9 +12,9 @@ _ROUNDED_UP = 0.9995  # of a unit, three digits say one of it rather than a thou
 
 
 def settle(value: float, digits: int = 9) -> float:
-    """Round to significant digits: processors add up in different orders, and their sums agree that far.
+    """Round to the significant digits that sums on different processors share.
 
-    A value that lies exactly between two texts, such as .8125 with three decimals, is then the same text on each.
+    A value between two texts, such as .8125 with three decimals, then gives the same text on each.
     """
     return float(f"{value:.{digits}g}")
 

@@ -1,7 +1,7 @@
-"""Sections and whatever else a page has -> one file of HTML.
+"""Render pages as single HTML files.
 
-What comes out needs nothing but itself: no network, no other file, and no script to show its figures; scripts only make
-it handier. All that is filled in is escaped. The same data give the same bytes.
+A page needs no network, no other file, and no script to show its content; scripts only add convenience. All values are
+escaped. The same data give the same bytes.
 """
 
 import base64
@@ -22,7 +22,7 @@ from babelrank.reporting.tables import Code, Link, is_bounded, number_in, show_b
 def render_page(template: str, *, styles: Sequence[str], scripts: Sequence[str], **values: Any) -> str:
     """Fill in a page's template with its styles and scripts.
 
-    Only these may act on the page: its content security policy holds their digests.
+    The page's content security policy allows only these, by their digests.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""reports/ -> leaderboard.md and leaderboard.html: every model that was submitted, by collection."""
+"""Write leaderboard.md and leaderboard.html: all submitted models, by collection."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,11 +31,11 @@ def read_boards(
     reports
         Folder of all reports.
     root
-        Folder in which the leaderboard stands; links are relative to it. By default the one that holds `reports`.
+        Folder of the leaderboard; links are relative to it. By default the parent of `reports`.
     cache
-        What is known of the reports.
+        Cache of the reports.
     margin
-        The largest difference that does not matter in practice: letters separate models only beyond it.
+        Largest difference that does not matter in practice. Letters separate models that differ by more.
 
     Raises
     ------
@@ -49,12 +49,12 @@ def read_boards(
 
 
 def render_leaderboard(boards: Sequence[Board]) -> str:
-    """Return a leaderboard.md: it follows from the arguments alone."""
+    """Return the content of leaderboard.md, which depends on the arguments alone."""
     return render_template("leaderboard.md.j2", boards=boards, meanings=meanings(boards))
 
 
 def render_leaderboard_html(boards: Sequence[Board], *, nav: Sequence[tuple[str, str]] = ()) -> str:
-    """Return a leaderboard.html: it follows from the arguments alone.
+    """Return the content of leaderboard.html, which depends on the arguments alone.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def render_leaderboard_html(boards: Sequence[Board], *, nav: Sequence[tuple[str,
 
 
 def write_leaderboard(reports: Path, root: Path, *, margin: float = PRACTICAL_MARGIN) -> list[Path]:
-    """Write the leaderboard of `reports` into `root`, each page complete or not at all; return the pages that changed.
+    """Write the leaderboard of `reports` to `root`, each page atomically; return the pages that changed.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def write_leaderboard(reports: Path, root: Path, *, margin: float = PRACTICAL_MA
 def check_leaderboard(
     reports: Path, root: Path, cache: Cache | None = None, *, margin: float = PRACTICAL_MARGIN
 ) -> list[str]:
-    """Return leaderboard.md in `root` if it is missing, or differs from what the reports say.
+    """Return the path of leaderboard.md in `root` if it is missing or out of date.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def _shown(board: Board) -> str:
 
 
 def _data(board: Board) -> list[dict[str, object]]:
-    """Return what the page's script sorts, filters and draws, by row."""
+    """Return the data that the page's script sorts, filters and draws, by row."""
     return [_row(board, *each) for each in zip(board.table.rows, board.models, board.heads, strict=True)]
 
 
@@ -147,7 +147,7 @@ def _row(board: Board, row: Sequence[Entry], model: ModelResults, head: str) -> 
 
 
 def _matrices(board: Board, model: ModelResults) -> dict[str, object]:
-    """Return the scores of all pairs, and of the pool by query language, in each measure: a reader picks languages."""
+    """Return the scores of all pairs, and of the pool by query language, in each measure, for the language picker."""
     result = board.results.get(model.name)
     if result is None:
         return {}

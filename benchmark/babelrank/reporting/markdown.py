@@ -1,4 +1,4 @@
-"""Tables and templates -> Markdown. What comes out of a results file is escaped: it may have been written by anyone."""
+"""Render tables and templates as Markdown. Values from results files are escaped, as anyone may have written them."""
 
 import re
 import unicodedata
@@ -11,7 +11,7 @@ from babelrank.reporting.languages import language_name
 from babelrank.reporting.tables import Code, Column, Entry, Link, Table, show_cell
 
 GENERATED = "<!-- Made by `babelrank leaderboard` from the reports; changes made here by hand are lost. -->"
-# What Markdown takes for its own: GitHub's, with tables, formulas, short codes, and links made of bare addresses.
+# Special characters of GitHub's Markdown, with tables, formulas, short codes, and bare addresses.
 _SPECIAL = re.compile(
     r"[\\`*\[\]<>|~&$]"
     r"|(?<![^\W_])_|_(?![^\W_])"  # an underscore within a word is none
@@ -27,12 +27,12 @@ class Markdown(str):
 
 
 def escape(text: object) -> Markdown:
-    """Turn anything into one line of Markdown that shows it as it is."""
+    """Escape a value as one line of Markdown that shows it unchanged."""
     return text if isinstance(text, Markdown) else Markdown(_SPECIAL.sub(r"\\\g<0>", " ".join(str(text).split())))
 
 
 def code(text: object) -> Markdown:
-    """Show a text as code, also inside a table."""
+    """Format a text as code, also inside a table."""
     visible = "".join(
         character if unicodedata.category(character)[0] != "C" else f"\\u{ord(character):04x}"
         for character in str(text)
@@ -43,7 +43,7 @@ def code(text: object) -> Markdown:
 
 
 def fence(text: str, language: str = "") -> Markdown:
-    """Show lines as a block of code, whatever is in them."""
+    """Format lines as a block of code, whatever they contain."""
     ticks = "`" * max(3, _longest_run(text) + 1)
     return Markdown(f"{ticks}{language}\n{text}\n{ticks}")
 

@@ -11,7 +11,7 @@ from babelrank.reporting.formatting import settle, show_count
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.tables import Column, Show, Table, number_in, show_cell
 
-STEPS = 32  # colours of a scale, as scales.css has them: more look the same side by side
+STEPS = 32  # colours of a scale in scales.css; with more, neighbours look the same
 Palette = Literal["viridis", "viridis_r", "cividis", "cividis_r"]
 
 
@@ -22,13 +22,13 @@ class Margin:
     Attributes
     ----------
     label
-        Its header.
+        Header.
     meaning
-        What takes the place of a language's name, such as ``all languages``.
+        Name in place of a language's, such as ``all languages``.
     values
-        One per row, or per column, of the matrix.
+        One value per row (or column) of the matrix.
     n
-        Observations of each value; none if they are not known.
+        Number of observations of each value; empty if unknown.
     """
 
     label: str
@@ -44,40 +44,40 @@ class MatrixView:
     Attributes
     ----------
     label
-        A word or two for the switch; unique in its section. Tooltips give it with the value.
+        One or two words for the switch, unique in its section. Tooltips show it with the value.
     title
-        What the matrix shows: the table's caption.
+        Caption of the table.
     rows, columns
         Language codes, or any other names.
     values
         Shape (rows, columns).
     show
-        A value as text that fits a cell.
+        Formats a value for a cell.
     legend
-        What the colours say, with the direction: ``mAP (higher is better)``.
+        Meaning of the colours, with the direction: ``mAP (higher is better)``.
     note
-        How the values come about, in words.
+        Explanation of the values.
     precise
-        A value as text for the tooltip; by default as in the cell.
+        Formats a value for the tooltip; by default as in the cell.
     colours
-        Scale; where lower is better take a reversed one (``_r``), so that bright is always better. ``cividis`` is for
-        what is neither better nor worse.
+        Colour scale. If lower is better, it is a reversed one (``_r``), so bright is always better. ``cividis`` is for
+        values that are neither better nor worse.
     limits
-        Bounds of the scale, if the values' own do not serve.
+        Bounds of the scale; by default those of the values.
     logarithmic
-        Whether ratios matter more than differences; values above 0 only.
+        Whether ratios matter more than differences. All values must be above 0.
     n
-        Observations of each cell; none if they are not known.
+        Number of observations of each cell; empty if unknown.
     unit
-        What `n` counts.
+        Unit of `n`.
     intervals
-        95 % interval of each cell; None, as a whole or in a cell, where it is not known.
+        95 % interval of each cell; None for all or for a cell if unknown.
     right, below
-        A column more on the right, a row more at the foot.
+        Additional column on the right, additional row at the bottom.
     join
-        Stands between the names of a row and a column.
+        Text between the names of a row and a column.
     finer
-        The matrix of single languages of which this one has groups; a page shows its cells on demand.
+        The matrix of single languages, if this one has groups of languages. A page shows its cells on demand.
     """
 
     label: str
@@ -111,7 +111,7 @@ class MatrixView:
 
     @property
     def grid(self) -> Matrix:
-        """The values with the margins, NaN as None; where both margins would meet there is nothing."""
+        """The values with the margins, NaN as None. The cell where both margins meet is empty."""
         return [[number_in(value) for value in row] for row in self._with_margins(self.values, "values")]
 
     @property
@@ -138,7 +138,7 @@ class MatrixView:
     def count_table(self) -> Table:
         """The number of observations of each cell as a table."""
         return Table(
-            caption=f"Number of {self.unit} of each cell",
+            caption=f"Number of {self.unit} in each cell",
             columns=[Column(""), *(Column(code, show_count) for code in self._labels(self.columns, self.right))],
             rows=[
                 [language_name(code), *counts]
@@ -147,7 +147,7 @@ class MatrixView:
         )
 
     def data(self) -> dict[str, object]:
-        """Return what a tooltip tells, by cell of the grid: as JSON."""
+        """Return the tooltips by cell of the grid, as JSON."""
         show = self.precise or self.show
         return {
             "label": self.label,
@@ -155,7 +155,7 @@ class MatrixView:
             "unit": self.unit,
             "rows": [*map(language_name, self.rows), *([self.below.meaning] if self.below else [])],
             "columns": [*map(language_name, self.columns), *([self.right.meaning] if self.right else [])],
-            # Where a cell has all there is to tell, the page's script reads it there.
+            # If the cell shows the full value, the page's script reads it there.
             "values": self.precise and [[show_cell(value, show) for value in row] for row in self.grid],
             "n": None if self.n is None else self._with_margins(self.n, "n"),
             "intervals": self.intervals

@@ -1,6 +1,6 @@
-"""Which measures a collection has: those that its judgements allow, its source's headline measures first.
+"""The measures of a collection: those that its qrels support, its source's headline measures first.
 
-In: a collection's name and results. Out: what reports, leaderboard, terminal and plots show of it.
+In: a collection's name and results. Out: the measures that reports, leaderboard, terminal and plots show.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from babelrank.analysis.bootstrap import RANK_DISTANCE
 from babelrank.data.spec import LAREQA, source_of_name
 from babelrank.reporting.results import TASKS, CollectionResults
 
-# In the leaderboard's order; what has no other prefix follows LAReQA's protocol.
+# In the leaderboard's order. Names without a known prefix follow LAReQA's protocol.
 SOURCE_TITLES = MappingProxyType(
     {
         LAREQA: "LAReQA",
@@ -35,21 +35,21 @@ _MULTILINGUAL_HEADLINE = ("mAP",)
 
 @dataclass(frozen=True)
 class MeasureSet:
-    """What is shown of a collection.
+    """The measures and tasks that are shown for a collection.
 
     Attributes
     ----------
     source
-        A key of `SOURCE_TITLES`.
+        Key of `SOURCE_TITLES`.
     headline
-        The measures in which the collection is reported first; models are sorted by the first of them.
+        Main measures. Models are sorted by the first of them.
     measures
-        All measures, those of the headline first.
+        All measures, the headline measures first.
     tasks
-        Of `TASKS`, those that there are. With one language, the pool is the language's own passages, so there is no
+        Available tasks of `TASKS`. With one language, the pool is the same as the monolingual setting, so there is no
         multilingual task.
     has_bias
-        Whether languages can be compared: a query has relevant passages in two of them.
+        Whether languages can be compared, that is, a query has relevant passages in two of them.
     """
 
     source: str
@@ -65,7 +65,7 @@ class MeasureSet:
 
     @property
     def macro(self) -> tuple[str, ...]:
-        """Of `bootstrap.MACRO_MEASURES`, those that there are."""
+        """The available macro measures of `bootstrap.MACRO_MEASURES`."""
         return (*self.tasks, RANK_DISTANCE) if self.has_bias else self.tasks
 
     @property
@@ -88,7 +88,7 @@ def measures_of(name: str, collection: CollectionResults) -> MeasureSet:
 
 
 def headline_measures(source: str, tasks: Sequence[str]) -> tuple[str, ...]:
-    """Return a source's headline measures; those of an own collection depend on the tasks that it has."""
+    """Return a source's headline measures. For the user's collections, they depend on the tasks."""
     by_source = {LAREQA: _MULTILINGUAL_HEADLINE, "miracl": _MONOLINGUAL_HEADLINE, "beir": _MONOLINGUAL_HEADLINE}
     return by_source.get(source, _MULTILINGUAL_HEADLINE if len(tasks) > 1 else _MONOLINGUAL_HEADLINE)
 
@@ -99,7 +99,7 @@ def shown_measures(headline: Sequence[str], *, cut: bool = False) -> tuple[str, 
     Parameters
     ----------
     cut
-        Of a run that ends somewhere: the uncut mAP is then none of the first.
+        Whether the run is cut off. The uncut mAP is then not a headline measure.
     """
     measures = dict.fromkeys((*headline, *_MEASURES))
     if not cut:

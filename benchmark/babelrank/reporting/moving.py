@@ -1,4 +1,4 @@
-"""Reports that are removed or renamed: checked first, out of sight at once, and back if anything fails meanwhile."""
+"""Remove or rename reports. They are checked first, hidden at once, and restored after an error."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -15,12 +15,12 @@ from babelrank.reporting.results_file import FILE_NAME, dump, read_results
 
 
 def find_own(names: Sequence[str], reports: Path, experiments: Path) -> list[Path]:
-    """Return the folders of reports by the names of models or of folders, which must be given in full.
+    """Return the folders of reports by the full names of models or folders.
 
     Raises
     ------
     ReportError
-        There is no such report, an experiment needs it, or none is named.
+        A report does not exist, an experiment needs it, or no name is given.
     """
     known = {folder.name: folder for folder in report_folders(reports) if (folder / FILE_NAME).is_file()}
     by_model = {read_results(folder / FILE_NAME).model.name: folder for folder in known.values()}
@@ -36,16 +36,18 @@ def find_own(names: Sequence[str], reports: Path, experiments: Path) -> list[Pat
         if folder is None:
             raise ReportError(f"{reports}: " + unknown_choice("report", name, [*known, *by_model]))
         if folder.name in users:
-            raise ReportError(f"{folder}: the experiment in {users[folder.name]} needs it; change that first.")
+            raise ReportError(
+                f"{folder}: the experiment in {users[folder.name]} needs this report; change the experiment first."
+            )
         found.append(folder)
     if not found:
-        raise ReportError("name one report or more.")
+        raise ReportError("name at least one report.")
     return list(dict.fromkeys(found))
 
 
 @contextmanager
 def set_aside(folders: Sequence[Path], reports: Path, replacement: Path | None = None) -> Iterator[None]:
-    """Hide reports, which are deleted at the end; after an error they are back.
+    """Hide reports within the block and delete them at the end. After an error they are restored.
 
     Parameters
     ----------
@@ -71,7 +73,7 @@ def set_aside(folders: Sequence[Path], reports: Path, replacement: Path | None =
 
 
 def copy_renamed(folder: Path, name: str) -> Path:
-    """Copy a report under another name next to it, out of sight; return the place that the copy is for.
+    """Make a hidden copy of a report under another name; return the path that the copy is for.
 
     Raises
     ------
@@ -80,7 +82,7 @@ def copy_renamed(folder: Path, name: str) -> Path:
     """
     place = folder.with_name(slug(name))
     if place != folder and place.exists():
-        raise ReportError(f"{place}: another report is there.")
+        raise ReportError(f"{place}: another report exists there.")
     fresh = sibling(place, "new")
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.copytree(folder, fresh, symlinks=True)

@@ -1,4 +1,4 @@
-"""What a model may be called, and the folder name that follows from it."""
+"""Valid names of models, and the folder names made from them."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ from babelrank.errors import ReportError
 from babelrank.files import as_path
 
 MAX_LENGTH = 120  # characters: what a table's column and a figure's title can still show
-# What HTML, Markdown tables, shells or paths would take for their own.
+# Special characters in HTML, Markdown tables, shells or paths.
 _FORBIDDEN = frozenset("<>&\"'`|\\")
 _BAD_STARTS = ("/", ".", "-")  # an absolute path, a hidden folder, a command-line option
 _READABLE = re.compile(r"[\w.+:-]{1,24}", re.ASCII)
@@ -21,19 +21,19 @@ _DIGEST = 8  # hex digits: enough to tell a few thousand names apart
 
 
 def check_name(name: str) -> str:
-    """Return `name` if it can stand in a path, a Markdown table and a page.
+    """Return `name` if it is valid in a path, a Markdown table and a page.
 
     Raises
     ------
     ReportError
-        Says which character is in the way, and what is allowed.
+        The name is not valid. The message names the problem and what is allowed.
     """
     problem = find_problem(name)
     if problem:
         raise ReportError(
             f"model name {name if len(name) <= MAX_LENGTH else name[:40] + '…'!r} {problem}. "
             f"Allowed: 1 to {MAX_LENGTH} letters, digits, spaces and punctuation other than < > & \" ' ` | \\, "
-            "not beginning with / . or -, and no '..' between slashes. --name NAME sets it."
+            "not beginning with / . or -, and no '..' between slashes. Set another with --name NAME."
         )
     return name
 
@@ -44,7 +44,7 @@ def slug(name: str) -> str:
     Raises
     ------
     ReportError
-        The name is not a valid one (see `check_name`).
+        The name is not valid (see `check_name`).
     """
     plain = slugify(check_name(name), regex_pattern=r"[^a-z0-9.]+")
     plain = re.sub(r"\.[.-]+|-\.", "-", plain).strip(".-")
@@ -55,22 +55,22 @@ def slug(name: str) -> str:
 
 
 def collection_stem(collection: str) -> str:
-    """Return how a collection's files begin: ``mlqa-r:sentence+context:de,en`` -> ``mlqa-r.sentence-context.de-en``.
+    """Return the prefix of a collection's files: ``mlqa-r.sentence.de-en`` for ``mlqa-r:sentence:de,en``.
 
-    Names of folders may differ in what a file's name cannot show; a digest then tells them apart: ``local.foo-bar`` is
-    that of ``local:foo-bar``, and ``local:foo_bar`` has ``local.foo-bar-`` and eight digits.
+    Names may differ in characters that file names do not allow. A digest then distinguishes them: ``local:foo-bar`` has
+    ``local.foo-bar``, and ``local:foo_bar`` has ``local.foo-bar-`` and eight digits.
     """
     separators = _CATALOG_SEPARATORS if source_of(collection) else {}
     return ".".join(_stem(part.translate(separators)) for part in collection.split(":"))
 
 
 def default_name(name: str, overrides: Mapping[str, object]) -> str:
-    """Return the name under which a model is reported if the user gives none.
+    """Return the default name of a model in reports.
 
     Parameters
     ----------
     name
-        Of the model, as its encoder tells it.
+        Name of the model, from its encoder.
     overrides
         Settings that differ from the model's own configuration. They are part of the name, sorted, so that two
         submissions of one model do not fall into one folder: ``e5 [dtype=float16, max_length=128]``. A prompt, with
@@ -89,7 +89,7 @@ def public_label(model: str) -> str:
 
 
 def find_problem(name: str) -> str | None:
-    """Say in a few words what is wrong with a model's name; None if nothing is."""
+    """Return what is wrong with a model's name, in a few words; None if it is valid."""
     if not name:
         return "is empty"
     if len(name) > MAX_LENGTH:

@@ -1,4 +1,4 @@
-"""Results and the tables next to them -> what a report shows: pages and heatmaps."""
+"""Make the pages and heatmaps of a report from its results and tables."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,17 +37,17 @@ LEADERBOARD_PAGE = "leaderboard.html"
 def render_report(
     results: Results, folder: Path, tables: "Tables | None" = None, *, with_leaderboard: bool = False
 ) -> dict[str, str]:
-    """Return what a report shows, by file name: report.md, report.html and heatmaps.
+    """Return the pages and heatmaps of a report by file name.
 
-    A collection without a table of top passages has no section of errors, and one without a measured space none of
-    that; the page says so.
+    Without a table of top passages there is no section on errors, and without a measured space no section on it. The
+    page says so.
 
     Parameters
     ----------
     tables
-        Those tables in `folder` that are in memory, too.
+        Tables of `folder` that are in memory already.
     with_leaderboard
-        Whether a leaderboard is about to be written, to which pages can link; they also do if there is one.
+        Whether a leaderboard will be written. Pages link to it, as they do to an existing one.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def render_figures(results: Results) -> dict[str, str]:
 
 
 def read_estimates(results: Results, folder: Path, estimates: Estimates) -> dict[str, CollectionEstimates]:
-    """Return what the rank tables in a report's folder say, by collection.
+    """Return the estimates from the rank tables in a report's folder, by collection.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def read_estimates(results: Results, folder: Path, estimates: Estimates) -> dict
 
 
 def render_markdown_of(results: Results, folder: Path, estimates: Estimates) -> str:
-    """Return a report.md with what the rank tables in its folder say; errors are those of `read_estimates`."""
+    """Return the content of report.md with the estimates from its rank tables; errors as for `read_estimates`."""
     leaderboard = f"../../{LEADERBOARD}" if has_leaderboard(folder) else None
     return render_markdown(results, read_estimates(results, folder, estimates), leaderboard)
 
@@ -113,7 +113,7 @@ def render_markdown_of(results: Results, folder: Path, estimates: Estimates) -> 
 def render_markdown(
     results: Results, estimates: Mapping[str, CollectionEstimates] | None = None, leaderboard: str | None = None
 ) -> str:
-    """Return a report.md: it follows from the arguments alone.
+    """Return the content of report.md, which depends on the arguments alone.
 
     Parameters
     ----------
@@ -141,12 +141,12 @@ def render_markdown(
 
 
 def has_leaderboard(folder: Path) -> bool:
-    """Return whether there is a leaderboard where a report's pages would link to it."""
+    """Return whether there is a leaderboard that a report's pages can link to."""
     return (folder.absolute().parent.parent / LEADERBOARD).is_file()
 
 
 def _shown(name: str, collection: CollectionResults, estimates: CollectionEstimates) -> dict[str, Any]:
-    """Return what report.md shows of a collection."""
+    """Return the content of report.md for a collection."""
     shown = measures_of(name, collection)
     numbers = {n for row in (*collection.pairs.n, collection.pool.n) for n in row}
     return {

@@ -1,7 +1,7 @@
-"""reports/ -> repositories on the Hub: the site as a static Space, results and rank tables as a data set.
+"""Publish reports on the Hub: the site as a static Space, results and rank tables as a data set.
 
-The data set also has each model's scores as the files in `.eval_results/` of a model's repository take them; the Hub
-shows these on the model's page: https://huggingface.co/docs/hub/eval-results.
+The data set also has each model's scores in the format of `.eval_results/` in a model's repository, which the Hub shows
+on the model's page: https://huggingface.co/docs/hub/eval-results.
 """
 
 import json
@@ -59,7 +59,7 @@ def publish(
         _require_token()
     results = read_reports(reports)
     if not results:
-        raise ReportError(f"{reports}: holds no reports to publish.")
+        raise ReportError(f"{reports}: there are no reports to publish.")
     with TemporaryDirectory(prefix="babelrank-") as made:
         space, dataset = Path(made, "space"), Path(made, "dataset")
         build_site(reports, experiments, space)
@@ -149,8 +149,8 @@ def _write_dataset(folder: Path, results: dict[Path, Results], name: str, title:
         "Results of babelrank: one folder per model in `reports/`.",
         "- `results.json`: all measures; `babelrank schema` prints its JSON Schema.\n"
         "- `*.ranks.parquet`: the rank of every relevant passage, in its language and in the pool.\n"
-        "- `*.top.parquet`: the best passages of each query.\n"
-        "- `eval_results/`: a model's scores, to put into `.eval_results/` of its repository.",
+        "- `*.top.parquet`: the top passages of each query.\n"
+        "- `eval_results/`: a model's scores, for `.eval_results/` of its repository.",
     ]
     atomic_write(folder / CARD, f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(lines) + "\n")
 

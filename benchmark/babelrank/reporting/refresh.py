@@ -1,4 +1,4 @@
-"""Which files of reports are current, and drawing again those that are not."""
+"""Find files of reports that are out of date, and regenerate them."""
 
 from pathlib import Path
 
@@ -14,11 +14,10 @@ from babelrank.reporting.stored_tables import file_digest
 
 
 def check_reports(reports: Path, cache: Cache | None = None) -> list[str]:
-    """Return the paths in `reports` that do not follow from their results.json.
+    """Return the paths in `reports` that do not match their results.json.
 
-    These are a report.md that differs, a figure that is missing, a rank table that is missing, and a table with a
-    checksum that differs from results.json. (A table of top passages may be missing: the page then has no errors to
-    show.) Pages in HTML are not looked at.
+    These are report.md files that differ, missing figures, missing rank tables, and tables with another checksum than
+    in results.json. (A table of top passages may be missing; the page then has no errors.) HTML pages are ignored.
 
     Parameters
     ----------
@@ -42,9 +41,9 @@ def check_reports(reports: Path, cache: Cache | None = None) -> list[str]:
 
 
 def refresh_reports(reports: Path) -> list[Path]:
-    """Draw every report again that is not current, as after a change of babelrank; return the files that changed.
+    """Regenerate every report that is out of date, such as after a change of babelrank; return the files that changed.
 
-    A report is current if nothing that it follows from has changed since it was drawn, nor what was drawn.
+    A report is up to date if neither its inputs nor its files have changed since it was generated.
 
     Raises
     ------
@@ -63,7 +62,7 @@ def refresh_reports(reports: Path) -> list[Path]:
 
 
 def draw_report(folder: Path, results: Results, cache: Cache, *, with_leaderboard: bool = False) -> dict[str, str]:
-    """Return the pages and heatmaps of a report by file name: from its folder if they are current, else drawn.
+    """Return the pages and heatmaps of a report by file name, from its folder if they are up to date, else regenerated.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The folder of a report: results.json, tables, heatmaps and pages, written complete or not at all."""
+"""Write the folder of a report atomically: results.json, tables, heatmaps and pages."""
 
 import logging
 import shutil
@@ -23,14 +23,14 @@ from babelrank.reporting.results_file import FILE_NAME, dump, parse, read_result
 from babelrank.reporting.stored_tables import StoredRanks, file_digest, is_complete, read_stored_ranks
 
 _LOCK_NAME = ".lock"
-_LOCK_SECONDS = 3600  # many times what a leaderboard of many reports takes: who waits may hold hours of encoding
+_LOCK_SECONDS = 3600  # far longer than a leaderboard takes, since a waiting process may hold hours of encoding
 _LOGGER = logging.getLogger(__name__)
-# What makes two submissions one model. Names do not: a folder can be renamed.
+# Fields that identify a model. Names do not, since a folder can be renamed.
 _IDENTITY = ("adapter", "fingerprint", "dimension", "similarity", "settings")
 
 
 def check_writable(reports: Path, model: ModelResults, digests: Mapping[str, str] | None = None) -> None:
-    """Find out, before the hours of encoding, whether the model's report could be written; change nothing.
+    """Check, before hours of encoding, that the model's report can be written. Nothing is changed.
 
     Parameters
     ----------
@@ -40,22 +40,22 @@ def check_writable(reports: Path, model: ModelResults, digests: Mapping[str, str
     Raises
     ------
     ReportError
-        The folder cannot be made or written, or holds a report of another model, schema version, or none that can be
-        read; or that has figures of other files by a collection's name.
+        The folder cannot be created or written, or has a report of another model or schema version, an unreadable
+        report, or scores of a different version of a collection.
     """
     folder = reports / slug(model.name)
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir():
-        raise ReportError(f"{existing}: is a file where a report needs a folder. --out DIR names another.")
+        raise ReportError(f"{existing}: is a file, but a report needs a folder. Choose another with --out DIR.")
     if existing == folder:
         earlier = _read_earlier(folder)
         _check_identity(folder, earlier, model)
         for name, digest in (digests or {}).items():
             if name in earlier.collections and earlier.collections[name].sha256 != digest:
                 raise ReportError(
-                    f"{folder}: holds figures of other files called {name} (SHA-256 "
-                    f"{earlier.collections[name].sha256[:8]}…, now {digest[:8]}…). If the files have changed, "
-                    "--replace lets the figures go; else rename the folder, or --out DIR names another place."
+                    f"{folder}: has scores of a different version of {name} (SHA-256 "
+                    f"{earlier.collections[name].sha256[:8]}…, now {digest[:8]}…). If the files have changed, replace "
+                    "the scores with --replace. Otherwise rename the folder, or choose another with --out DIR."
                 )
     with _writing(reports):
         # Next to the report, or where the folder of all reports would have to be made.
@@ -74,8 +74,8 @@ def write_report(
 ) -> Path:
     """Write a model's report, or add to the one it has.
 
-    Collections that were evaluated earlier stay; those of the same name are replaced. Files that are no part of a
-    report are left in its folder.
+    Collections that were evaluated earlier are kept; those with the same name are replaced. Other files in the folder
+    are kept.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def write_report(
     ------
     ReportError
         The folder cannot be written, the disk is full, or the report that is there is of another model or schema
-        version. What was there before is then as it was.
+        version. Existing files are then unchanged.
     """
     if set(ranks) != set(results.collections):
         raise ReportError(
@@ -140,7 +140,7 @@ def write_report(
 
 
 def read_reports(reports: Path) -> dict[Path, Results]:
-    """Return the results of every report by its folder, sorted; hidden folders and plain files are no reports.
+    """Return the results of every report by its folder, sorted. Hidden folders and plain files are ignored.
 
     Raises
     ------
@@ -194,7 +194,7 @@ def find_stored_ranks(model: str, collection: str, reports: Path) -> StoredRanks
         raise ReportError(f"{folder}: " + unknown_choice("collection", collection, collections))
     stored = collections[collection].ranks
     if stored is None:
-        raise ReportError(f"{folder}: has no rank table of {collection}.")
+        raise ReportError(f"{folder}: there is no rank table of {collection}.")
     return StoredRanks(folder, stored)
 
 
@@ -218,7 +218,7 @@ def find_folder(model: str, reports: Path) -> Path:
 
 @contextmanager
 def lock_reports(reports: Path) -> Iterator[None]:
-    """Keep other processes from writing reports, or a leaderboard of them; say so if that means to wait.
+    """Keep other processes from writing reports or a leaderboard of them. Log a message if this has to wait.
 
     Raises
     ------
@@ -252,7 +252,7 @@ def _writing(reports: Path) -> Iterator[None]:
     except OSError as error:
         where = error.filename or reports
         raise ReportError(
-            f"{where}: cannot be written ({error.strerror or error}). --out DIR names another folder."
+            f"{where}: cannot be written ({error.strerror or error}). Choose another folder with --out DIR."
         ) from error
 
 
@@ -260,27 +260,25 @@ def _read_earlier(folder: Path) -> Results:
     try:
         return read_results(folder / FILE_NAME)
     except ReportError as error:
-        raise ReportError(
-            f"{error} It stands where the new report would; --name NAME gives that another folder."
-        ) from error
+        raise ReportError(f"{error} It is in the folder of the new report; choose another with --name NAME.") from error
 
 
 def _check_identity(folder: Path, earlier: Results, model: ModelResults) -> None:
     ours, theirs = _identity(model), _identity(earlier.model)
     differing = [
-        f"{field} {theirs.get(field, 'not set')!r} there, {ours.get(field, 'not set')!r} now"
+        f"{field} was {theirs.get(field, 'not set')!r}, now {ours.get(field, 'not set')!r}"
         for field in sorted(ours.keys() | theirs.keys())
         if (field in ours) != (field in theirs) or ours.get(field) != theirs.get(field)
     ]
     if differing:
         raise ReportError(
-            f"{folder}: holds another model, {earlier.model.name!r}: {'; '.join(differing)}. "
-            "--name NAME gives this one a folder of its own."
+            f"{folder}: has a report of another model, {earlier.model.name!r}: {'; '.join(differing)}. "
+            "Choose another name with --name NAME."
         )
 
 
 def _identity(model: ModelResults) -> dict[str, object]:
-    """Return all that makes a model what it is, flat, as JSON values."""
+    """Return the fields that identify a model, flattened, as JSON values."""
     values = {field: asdict(model)[field] for field in _IDENTITY}
     settings = values.pop("settings")
     return {**values, "similarity": model.similarity.value, **{f"setting {key}": settings[key] for key in settings}}
@@ -294,7 +292,7 @@ def _merge(earlier: Results | None, latest: Results) -> Results:
         for name, collection in earlier.collections.items()
         if name not in latest.collections
     }
-    # Adding a collection says nothing of where the model comes from, unless it does.
+    # Adding a collection keeps the model's origin, unless a new one is given.
     known = {
         field: getattr(earlier.model, field) if getattr(latest.model, field) is None else getattr(latest.model, field)
         for field in ("seen", "base_model", "family")
@@ -345,7 +343,7 @@ def sibling(folder: Path, purpose: str) -> Path:
 
 
 def _swap(fresh: Path, folder: Path) -> None:
-    """Put `fresh` in the place of `folder`; where the second rename fails, the first is undone."""
+    """Replace `folder` by `fresh`. If the second rename fails, the first is undone."""
     old = sibling(folder, "old")
     if not folder.exists():
         fresh.rename(folder)
@@ -360,7 +358,7 @@ def _swap(fresh: Path, folder: Path) -> None:
 
 
 def _recover(folder: Path) -> None:
-    """Clear up after a process that died while it wrote: bring the old report back if the new one was not in place."""
+    """Clean up after a process that died while writing: restore the old report if the new one was not in place."""
     old = sibling(folder, "old")
     if old.exists() and not folder.exists():
         old.rename(folder)

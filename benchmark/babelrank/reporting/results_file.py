@@ -1,4 +1,4 @@
-"""results.json: written with one row of a matrix to a line, and checked when it is read."""
+"""Write results.json with one matrix row per line, and check it when it is read."""
 
 import inspect
 import json
@@ -37,7 +37,7 @@ _ADAPTER = TypeAdapter(Results)
 
 
 def dump(results: Results) -> str:
-    """Return the text of a results.json: the same for the same results, with one row of a matrix to a line.
+    """Return the text of a results.json, with one matrix row per line. The same results give the same text.
 
     Raises
     ------
@@ -51,9 +51,7 @@ def dump(results: Results) -> str:
     try:
         return _lay_out({"schema_version": document.pop("schema_version"), **document}) + "\n"
     except ValueError as error:
-        raise ReportError(
-            f"the results of {results.model.name!r} hold a NaN or infinity, which is no figure."
-        ) from error
+        raise ReportError(f"the results of {results.model.name!r} have NaN or infinity.") from error
 
 
 @lru_cache(maxsize=64)  # a leaderboard, an experiment and the reports themselves all read the same files
@@ -100,7 +98,7 @@ def read_results(path: Path) -> Results:
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise ReportError(f"{path}: not there. `babelrank submit MODEL` writes it.") from error
+        raise ReportError(f"{path}: not found. `babelrank submit MODEL` writes it.") from error
     except OSError as error:
         raise ReportError(f"{path}: cannot be read ({error.strerror}).") from error
     return parse(content, str(path))
@@ -123,18 +121,18 @@ def json_schema() -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _check_version(document: object, source: str) -> None:
     if not isinstance(document, dict) or "schema_version" not in document:
-        raise ReportError(f"{source}: not the results of a model; it has no schema_version.")
+        raise ReportError(f"{source}: not a results file; it has no schema_version.")
     version = document["schema_version"]
     if version in READABLE_VERSIONS and type(version) is int:
         return
     newer = isinstance(version, int) and version > SCHEMA_VERSION
     remedy = (
-        "A newer babelrank wrote it: upgrade, or write to another folder with --out DIR."
+        "It was written by a newer babelrank. Upgrade, or write to another folder with --out DIR."
         if newer
         else "Move the report away and submit the model again, or write to another folder with --out DIR."
     )

@@ -1,6 +1,6 @@
-"""reports/ and experiments/ -> a static site: index, leaderboard, reports and experiments, for any host.
+"""Build a static website of reports and experiments: index, leaderboard, reports and experiments.
 
-Links are relative, so that the site works from a sub-path and from the disk.
+Links are relative, so the site also works from a sub-path and from the disk.
 """
 
 import shutil
@@ -37,7 +37,7 @@ def build_site(reports: Path, experiments: Path, folder: Path) -> Path:
     reports, experiments
         Folders of the reports and of the experiments; the latter may be missing.
     folder
-        Where the site goes; made if need be. Other files in it stay.
+        Folder for the site; created if needed. Other files in it are kept.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def build_site(reports: Path, experiments: Path, folder: Path) -> Path:
     """
     target = folder.absolute()
     if target.resolve().is_relative_to(reports.resolve()):
-        raise ReportError(f"{folder}: a site within the folder of reports would hold itself. Choose another folder.")
+        raise ReportError(f"{folder}: the site cannot be inside the folder of reports. Choose another folder.")
     cache = Cache(reports / CACHE_NAME)
     estimates = Estimates(cache)
     results = read_reports(reports)

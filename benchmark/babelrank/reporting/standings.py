@@ -1,4 +1,4 @@
-"""reports/ -> models that can be compared, by collection, with intervals and groups."""
+"""Group reports into comparable models by collection, with intervals and letters."""
 
 import os
 from collections import defaultdict
@@ -27,15 +27,15 @@ class Standing:
     model, result
         The model and its results.
     link
-        Where its report.md is, seen from the leaderboard.
+        Path of its report.md, relative to the leaderboard.
     folder
-        Of its report.
+        Folder of its report.
     recipe
-        What an experiment that chose by this collection calls the run; empty if the model is of none.
+        Label of the run in an experiment that selected by this collection; empty if there is none.
     estimates
-        By headline measure; none without a rank table.
+        Estimates by headline measure; empty without a rank table.
     letters
-        By headline measure: models that share one do not differ significantly in it; see `analysis.letters`.
+        Letters by headline measure. Models that share one do not differ significantly; see `analysis.letters`.
     """
 
     model: ModelResults
@@ -49,7 +49,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Standings:
-    """Models that can be compared, on the same files, candidates and languages; the best first (`MeasureSet.main`).
+    """Comparable models: on the same files, candidates and languages. The best comes first (`MeasureSet.main`).
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ def read_standings(
     found = []
     for name, digest in sorted(groups, key=lambda key: (catalog_order(key[0]), key[1])):
         shown = measures_of(name, groups[name, digest][0].result)
-        # One name with two digests: the files were another version's, and the figures cannot be compared.
+        # The same name with two digests: these are different versions of the files, and scores cannot be compared.
         title = name if names.count(name) == 1 else f"{name} (files {digest[:8]})"
         standings = Standings(title, name, groups[name, digest], shown)
         for measure in reversed(shown.headline):  # the first decides the order

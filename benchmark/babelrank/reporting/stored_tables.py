@@ -1,4 +1,4 @@
-"""The tables next to a results.json, which holds their digests: what is read is what was written with it."""
+"""Read the tables next to a results.json, and check them against the digests in it."""
 
 import hashlib
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Tables, each described once and rendered to HTML, Markdown, LaTeX and the terminal.
+"""Tables that are described once and rendered as HTML, Markdown, LaTeX and terminal output.
 
 A `Table` knows its columns, how their numbers become text, its rows and its notes. The renderers are
 those of pages (``parts.html.j2``), `markdown.table_markdown`, `terminal.table_terminal` and `latex.table_latex`::
@@ -10,7 +10,7 @@ those of pages (``parts.html.j2``), `markdown.table_markdown`, `terminal.table_t
         bars=Bars(length=1, limit=1.0),
     )
 
-Texts are plain: each renderer escapes them, whatever is in them. None, and NaN, are shown as a dash.
+Texts are plain, and each renderer escapes them. None and NaN are shown as a dash.
 """
 
 import math
@@ -27,7 +27,7 @@ Show = Callable[[float], str]
 
 @dataclass(frozen=True)
 class Link:
-    """A text that leads somewhere; `note`, and `badge` in bold, are shown behind it, outside the link."""
+    """A link. `note`, and `badge` in bold, are shown after it, outside the link."""
 
     text: str
     href: str
@@ -52,15 +52,15 @@ class Column:
     Attributes
     ----------
     label
-        Its header.
+        Header.
     show
-        A number as text; texts among its cells are shown as they are.
+        Formats a number. Texts are shown unchanged.
     group
         Header above this column and its neighbours of the same group.
     key
-        What programs call it: the script of a page, and `Table.select`.
+        Name for the page's script and `Table.select`.
     numeric
-        Whether its texts are numbers, too.
+        Whether its texts are numbers.
     """
 
     label: str
@@ -72,16 +72,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Bars:
-    """Bars drawn into a table, one a row, all on one linear scale from 0.
+    """Bars in a table, one per row, on one linear scale from 0.
 
     Attributes
     ----------
     length
-        Number of the column (from 0) that a bar is as long as.
+        Number of the column (from 0) that gives a bar's length.
     marks
-        Numbers of the columns that are marked upon it: the first as a line, the second as a dotted one.
+        Numbers of the columns that are marked on it: the first as a line, the second as a dotted line.
     limit
-        What a bar of full length stands for; by default the largest of those columns' values.
+        Value of a bar with full length; by default the largest value of those columns.
     """
 
     length: int
@@ -101,17 +101,17 @@ class Table:
     Attributes
     ----------
     caption
-        What the table shows.
+        Title of the table.
     columns
-        From left to right.
+        Columns from left to right.
     rows
-        As many cells as there are columns.
+        Rows with one cell per column.
     bars
-        Of some of its columns; none by default.
+        Bars of some of its columns; none by default.
     note
-        What a reader should know beyond that.
+        Explanation below the table.
     footer
-        How many of the last rows are means over the others.
+        Number of rows at the end that are means over the others.
     bold
         Rows and columns of the cells that LaTeX sets in bold.
     """
@@ -160,7 +160,7 @@ class Table:
         )
 
     def bar_places(self, row: Sequence[Entry]) -> list[Cell]:
-        """Return where a row's bar ends and where its marks stand, from 0 to 100."""
+        """Return the positions of a row's bar end and marks, from 0 to 100."""
         if self.bars is None:
             return []
         shown = self.bars.columns
@@ -170,7 +170,7 @@ class Table:
 
 
 def show_cell(cell: Entry, show: Show) -> str:
-    """Write a cell: a text as it is, a number by `show` with its interval, a dash for no number."""
+    """Format a cell: a text unchanged, a number by `show` with its interval, a missing value as a dash."""
     if isinstance(cell, str):
         return cell
     if isinstance(cell, Link | Code):

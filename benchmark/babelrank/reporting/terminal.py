@@ -1,4 +1,4 @@
-"""Tables in a terminal, and the progress of a submission or a training run."""
+"""Show tables, and the progress of an evaluation or a training run, in a terminal."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 # Of what a training run measures.
 _SHOWN = ("eval_loss", *(f"eval_{name}" for name in ("multilingual_map", "rank_ratio", "merge_gap")))
 _SHOWN += ("Mo. mAP", "Cr. mAP", "Mul. mAP", "rank distance")
-_LINE_EVERY = 30.0  # seconds, where there is no terminal to draw bars in: a log should show that the work goes on
+_LINE_EVERY = 30.0  # seconds between lines of progress without a terminal, so a log shows that work continues
 _ROLES = {Role.QUERY: "queries", Role.DOCUMENT: "passages"}
 
 
 class ProgressBars(Observer):
-    """One bar per collection and role, with texts, rate and time left; messages above them.
+    """Progress bars by collection and role, with texts, rate and remaining time, and messages above them.
 
-    Where the console is no terminal but a file or a pipe, a line now and then says the same.
+    If the console is a file or a pipe, lines from time to time show the same.
     """
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
@@ -72,7 +72,7 @@ class ProgressBars(Observer):
         self._progress.console.print(message, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def encoding(self, collection: str) -> EncodingProgress:
-        """Return what moves the bars of one collection."""
+        """Return a function that moves the bars of one collection."""
         bars = {}
 
         def show(role: Role, done: int, total: int) -> None:
@@ -83,12 +83,12 @@ class ProgressBars(Observer):
         return show
 
     def counting(self, what: str, unit: str) -> Callable[[int, int], None]:
-        """Return what moves the bar of whatever else is counted; it takes how many are done, and how many there are."""
+        """Return a function that moves another bar. It receives the number of finished items and of all items."""
         bar = self._add(what, total=None, unit=unit)
         return lambda done, total: self._update(bar, completed=done, total=total)
 
     def training(self, steps: int) -> Callable[[int, Mapping[str, float]], None]:
-        """Return what moves the bar of a training run, and prints what is measured between its steps."""
+        """Return a function that moves the bar of a training run, and prints measurements between steps."""
         bar = self._add("training", total=steps, unit="steps", digits=2)
 
         def show(step: int, logs: Mapping[str, float]) -> None:
@@ -115,7 +115,7 @@ class ProgressBars(Observer):
 
 
 def table_terminal(table: Table, *, padding: tuple[int, int] = (0, 1)) -> RichTable:
-    """Return a table as a terminal shows it: its caption above, its note below, numbers to the right.
+    """Return a table for a terminal: caption above, note below, numbers aligned to the right.
 
     Parameters
     ----------
@@ -138,12 +138,12 @@ def table_terminal(table: Table, *, padding: tuple[int, int] = (0, 1)) -> RichTa
 
 
 def text_lines(lines: Iterable[str]) -> Iterator[Text]:
-    """Yield lines as a terminal shows them next to tables: wrapped, but without markup or colours."""
+    """Yield lines for a terminal, wrapped, without markup or colours."""
     yield from map(Text, lines)
 
 
 def summary_tables(results: Results) -> Iterator[RichTable]:
-    """Yield one table per collection: macro averages by task, with the rank distance as far as there is one."""
+    """Yield one table per collection: macro averages by task, and the rank distance if there is one."""
     for name, collection in results.collections.items():
         table = summary_table(name, collection)
         yield table_terminal(replace(table, caption=f"{results.model.name} on {name}"))

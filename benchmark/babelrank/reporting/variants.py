@@ -1,4 +1,4 @@
-"""Which models are variants of which."""
+"""Find the base models of variants."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,9 +6,9 @@ from babelrank.reporting.results import ModelResults
 
 
 def base_names(models: Iterable[ModelResults]) -> dict[str, str]:
-    """Return the name of each model's base model, by the model's name; one that is no variant is its own.
+    """Return the name of each model's base model, by the model's name. A model that is not a variant is its own base.
 
-    A base model is known by its name in reports, or by that under which it was submitted.
+    A base model is identified by its name in reports, or by the name under which it was submitted.
     """
     known = list(models)
     named = {model.submitted_as: model.name for model in known if model.base_model is None}
