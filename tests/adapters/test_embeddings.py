@@ -157,7 +157,7 @@ class TestBadVectors:
             (IDS, GOOD[:2], "2 vectors for 3 ids"),
             (IDS, np.float32([[1, 2], [3, np.nan], [1, 2]]), "NaN or infinity in the vectors of en:p1"),
             (IDS, np.float32([[1, 2], [3, 4], [1, 2.2]]), r"'en:p2' and .*'en:p0' have the same text but different"),
-            (IDS, GOOD.astype(np.int8), "holds int8 values, expected floating point"),
+            (IDS, GOOD.astype(np.int8), "has int8 values, expected floating point"),
             (IDS, GOOD[:, :1], "queries have 2 dimensions, passages 1"),
         ],
     )
@@ -205,13 +205,13 @@ class TestBadVectors:
 
     def test_no_ids(self, tiny):
         (tiny / "passages.ids.txt").unlink()
-        with pytest.raises(EncoderError, match=r"ids are missing; they are expected in passages\.ids\.txt"):
+        with pytest.raises(EncoderError, match=r"ids are missing; expected them in passages\.ids\.txt"):
             load(tiny)
 
     def test_tensors_of_which_none_is_meant(self, tiny):
         (tiny / "passages.npy").unlink()
         save_file({"a": self.GOOD, "b": self.GOOD}, tiny / "passages.safetensors")
-        with pytest.raises(EncoderError, match=r"holds 2 tensors \(a, b\), expected one"):
+        with pytest.raises(EncoderError, match=r"has 2 tensors \(a, b\), expected one"):
             load(tiny)
 
     @pytest.mark.parametrize(

@@ -218,7 +218,9 @@ def test_another_runtime_gives_the_same_vectors_from_the_graph_of_the_model(with
 def test_a_file_that_is_no_graph_is_named(with_graph, tmp_path, backend):
     folder = shutil.copytree(with_graph, tmp_path / "tiny")
     (folder / "onnx" / "model.onnx").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
-    with pytest.raises(EncoderError, match=rf"tiny: --option backend={backend}: .*onnx/model\.onnx holds no graph"):
+    with pytest.raises(
+        EncoderError, match=rf"tiny: --option backend={backend}: .*onnx/model\.onnx is not a readable graph"
+    ):
         load(folder, options={"backend": backend})
 
 
@@ -231,7 +233,7 @@ def with_runtime(monkeypatch, run, inputs):
 
 def test_a_graph_that_needs_more_than_the_tokenizer_gives_is_refused(with_graph, monkeypatch):
     with_runtime(monkeypatch, None, ["input_ids", "position_ids", "attention_mask"])
-    with pytest.raises(EncoderError, match="the graph needs position_ids, which the tokenizer does not give"):
+    with pytest.raises(EncoderError, match="the graph needs position_ids, which the tokenizer does not provide"):
         load(with_graph, options={"backend": "onnx"})
 
 
@@ -333,7 +335,7 @@ def test_a_model_without_a_transformer_runs_on_pytorch_only(tmp_path):
     tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0, "a": 1}, unk_token="[UNK]"))
     SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=8)]).save_pretrained(str(tmp_path / "static"))
     assert load(tmp_path / "static").info.adapter == "sentence-transformers"
-    with pytest.raises(EncoderError, match=r"backend=onnx: there is no transformer in the model"):
+    with pytest.raises(EncoderError, match=r"backend=onnx: the model has no transformer"):
         load(tmp_path / "static", options={"backend": "onnx"})
 
 

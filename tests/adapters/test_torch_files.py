@@ -159,7 +159,9 @@ def test_a_masked_language_model_is_a_sparse_encoder_when_asked_for_and_another_
     masked = plain_bert.with_name("masked-bert")
     vectors = load(masked, "sparse").encode_query(TEXTS)
     assert np.abs((vectors - load(sparse_model).encode_query(TEXTS)).toarray()).max() < 1e-6
-    with pytest.raises(EncoderError, match=r"plain-bert: no sparse encoder; its architecture is not one ForMaskedLM"):
+    with pytest.raises(
+        EncoderError, match=r"plain-bert: not a sparse encoder; its architecture is not one ForMaskedLM"
+    ):
         load(plain_bert, "sparse")
 
 

@@ -155,7 +155,8 @@ class TestCodeOfTheModelsOwn:
         folder = save_modules(Transformer(str(plain_bert)), Pooling(16), Dense(16, 8))
         change_json(folder / "2_Dense" / "config.json", activation_function="own.Cube")
         with pytest.raises(
-            EncoderError, match=r"2_Dense/config\.json asks for the activation function own\.Cube\. --trust-remote-code"
+            EncoderError,
+            match=r"2_Dense/config\.json needs own\.Cube, an activation function in its own code\..*--trust-remote-code",
         ):
             load(folder)
 

@@ -152,7 +152,7 @@ def test_a_checkpoint_of_a_known_family_is_encoded_with_its_prompts(plain_bert, 
     assert encoder.info.settings["document_prompt"] == "passage: "
     whole = encoder.info.parameters
     there = whole - (250_037 - 60) * 16
-    note = f"cut to 60 of 250,037 tokens, with {there:,} of {whole:,} parameters"
+    note = f"reduced to 60 of 250,037 tokens, with {there:,} of {whole:,} parameters"
     assert encoder.info.notes == {"prompts from": "family", "vocabulary": note}
     assert there == sum(weights.numel() for weights in encoder._model.parameters())
     bare = load_encoder(str(folder), EncoderOptions(query_prompt="", document_prompt=""))

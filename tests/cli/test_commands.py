@@ -130,7 +130,7 @@ def test_a_run_can_be_exported(babelrank: Babelrank, store: Path, tmp_path: Path
         (["submit", "use-multilingual-v3", "-c", "sample", "--name", "../x"], "'../x'"),
         (["submit", "use-multilingual-v3", "-c", "sample", "--name", "<b>x</b>"], "contains <"),
         (["submit", "use-multilingual-v3", "-c", "sample", "--name", "a\x07b"], "control character U+0007"),
-        (["submit", "use-multilingual-v3", "-c", "sample", "--dtype", "float16"], "does not take --dtype"),
+        (["submit", "use-multilingual-v3", "-c", "sample", "--dtype", "float16"], "does not support --dtype"),
         (["submit", "use-multilingual-v3", "-c", "sample", "--similarity", "cosin"], "Did you mean 'cosine'?"),
         (["plot", "nothing"], "unknown report 'nothing'"),
         (["data", "verify", "xquad"], "Did you mean 'xquad-r'?"),

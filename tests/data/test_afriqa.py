@@ -78,7 +78,7 @@ def test_passages_that_differ_in_white_space_alone_are_both_relevant(tmp_path):
         ({"question_lang": " "}, r"test\.json:2: 'question_lang': empty text"),
         ({"question_translated": None}, r":2: 'question_translated' must be a str, but is missing"),
         ({"id": "0"}, r":2: id '0' is repeated; it first occurs on line 1"),
-        ({"context": 7}, r":2: 'context' must be a str, but is int"),
+        ({"context": 7}, r":2: 'context' must be a str, got int"),
         ({"answer_pivot": []}, r":2: 'answer_pivot' must be a dict, but is list"),
     ],
 )

@@ -119,7 +119,7 @@ def test_collections_on_the_hub_are_the_same_as_in_folders(beir, miracl, tmp_pat
     assert other == ["beir:acme/tiny", *counts(local)]
     assert unknown["error"].startswith("BeIR/none: no such folder here, and not found on the Hub (")
     assert sw == ["miracl:sw", *counts(swahili)]
-    assert te["error"].startswith("miracl/miracl: holds no miracl-v1.0-te/topics/")
+    assert te["error"].startswith("miracl/miracl: found no miracl-v1.0-te/topics/")
 
 
 def test_all_languages_of_a_repository_are_one_collection(tmp_path, serve):

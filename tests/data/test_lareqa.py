@@ -251,7 +251,7 @@ BAD_PARAGRAPHS = {
         rf"{P}\.qas\[1\]: question id 'ran' is repeated; it first occurs at .*data\[0\]\.paragraphs\[0\]\.qas\[0\]",
     ),
     "empty question": (lambda p: p["qas"][0].update(question=""), rf"{P}\.qas\[0\]: question 'ran': empty text"),
-    "blank question": (lambda p: p["qas"][0].update(question=" \n"), rf"{P}\.qas\[0\]: question 'ran': an empty"),
+    "blank question": (lambda p: p["qas"][0].update(question=" \n"), rf"{P}\.qas\[0\]: question 'ran': empty"),
     "empty sentence": (lambda p: p["sentences"].__setitem__(1, ""), rf"{P}\.sentences\[1\]: empty text"),
     "blank sentence": (lambda p: p["sentences"].__setitem__(1, "\t"), rf"{P}\.sentences\[1\]: empty text"),
     "sentence of another type": (

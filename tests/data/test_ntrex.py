@@ -122,7 +122,7 @@ def test_a_second_translation_is_left_out_with_a_note(folder):
         ),
         (lambda f: add_language(f, "qqqq1"), r"LANGUAGES\.tsv:2: 'qqqq1' is not a language code"),
         (lambda f: add_language(f, "deu"), r"LANGUAGES\.tsv:2: the language code 'deu' is repeated; .* line 1"),
-        (lambda f: add_language(f, "ger"), r"deu and ger are codes of one language, de\."),
+        (lambda f: add_language(f, "ger"), r"deu and ger are codes of the same language, de\."),
         (
             lambda f: lines_file(f / DOCUMENTS, ("a", "a", "b", "b", "a", "a", "b")),
             r"DOCUMENT_IDS\.tsv:5: document 'a' continues after line 2; the lines of a document must be together",

@@ -216,7 +216,7 @@ def test_nothing_to_search_is_an_error(tmp_path, records, complaint):
         ('{"_id": "x", "text": 5}', "int"),
         ('{"_id": "x", "title": ["y"], "text": "z"}', "list"),
         ('{"_id": 1.5, "text": "y"}', "an id must be a str or an int, got 1.5"),
-        ('{"_id": true, "text": "y"}', "is True"),
+        ('{"_id": true, "text": "y"}', "got True"),
         ('{"_id": " ", "text": "y"}', "empty id"),
         ('["x", "y"]', "a list; expected"),
         ('{"_id": "x", "text": "\\ud83d"}', "not valid Unicode"),

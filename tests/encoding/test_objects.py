@@ -114,7 +114,7 @@ def test_an_encoder_is_returned_as_it_is():
     assert wrap_encoder(encoder) is encoder
     with pytest.raises(EncoderError, match="already an encoder"):
         wrap_encoder(encoder, query_prompt="query: ")
-    with pytest.raises(EncoderError, match="without encode_document"):
+    with pytest.raises(EncoderError, match="has no encode_document"):
         wrap_encoder(SimpleNamespace(info=encoder.info, encode_query=encoder.encode_query))
 
 
@@ -258,7 +258,7 @@ def test_texts_in_a_language_that_it_does_not_know_may_have_one_vector(tmp_path)
     collection = babelrank.load_collection("sample:en,th")
     representations = babelrank.encode(wrap_encoder(letters, similarity="dot"), collection, store=tmp_path)
     assert len(np.unique(representations.passages, axis=0)) > 30
-    with pytest.raises(EncoderError, match=r"one and the same vector for .. different texts"):
+    with pytest.raises(EncoderError, match=r"the same vector for .. different texts"):
         babelrank.encode(
             wrap_encoder(letters, similarity="dot"), babelrank.load_collection("sample:th"), store=tmp_path
         )

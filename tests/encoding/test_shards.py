@@ -239,7 +239,7 @@ def test_room_on_the_disk_is_checked_for_what_is_not_there_yet(folder, monkeypat
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**9, 0, needed))
     assert check_space(folder) == needed
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**9, 0, needed - 1))
-    with pytest.raises(EncoderError, match=r"need 1\.15 kB, 1\.15 kB are free.*or store float16"):
+    with pytest.raises(EncoderError, match=r"need 1\.15 kB, and 1\.15 kB is free.*or store float16"):
         check_space(folder)
     assert check_space(folder, []) == 0
 

@@ -169,7 +169,7 @@ def test_what_cannot_be_streamed_is_refused_before_anything_is_encoded(evaluate,
     collection = f"beir:{write_beir(tmp_path / 'made', 300)}"
     with pytest.raises(EncoderError, match="transforms are fitted on all vectors at once"):
         evaluate("transformed", collection, STREAMED, transforms=["center"])
-    with pytest.raises(EncoderError, match="sparse representations cannot be streamed, only dense vectors can"):
+    with pytest.raises(EncoderError, match="only dense vectors can be streamed, these are sparse"):
         submit(
             "bm25", [collection], tmp_path / "bm25", RecordingObserver(), streaming=STREAMED, store=tmp_path / "store"
         )

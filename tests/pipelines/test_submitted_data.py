@@ -68,7 +68,7 @@ def test_two_folders_of_one_name_are_refused_before_any_work(submit, tmp_path):
         write_beir(tmp_path / lang / "test", passages)
     outcome = submit("-c", "beir:fr/test", "-c", "beir:de/test")
     assert outcome.code == 2
-    assert "beir:fr/test and beir:de/test would both be called beir:test: rename a folder" in outcome.err
+    assert "beir:fr/test and beir:de/test would both be called beir:test. Rename one folder" in outcome.err
     assert not (tmp_path / "out").exists()
     assert submit("-c", "beir:fr/test@fr", "-c", "beir:de/test@de", out="both").code == 0
     assert submit("-c", "beir:fr/test", "-c", f"beir:{tmp_path}/fr/test", out="once").code == 0

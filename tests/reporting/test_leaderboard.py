@@ -162,7 +162,7 @@ def test_a_report_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(ReportError, match=r"better.results\.json: not JSON"):
         read_boards(tmp_path)
     (tmp_path / "better" / "results.json").unlink()
-    with pytest.raises(ReportError, match=r"better.results\.json: not there"):
+    with pytest.raises(ReportError, match=r"better.results\.json: not found"):
         read_reports(tmp_path)
     with pytest.raises(ReportError, match="not a folder of reports"):
         read_boards(tmp_path / "missing")

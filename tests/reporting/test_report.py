@@ -191,7 +191,7 @@ def test_a_folder_that_is_no_report_is_not_touched(tmp_path):
     (tmp_path / "toy").mkdir()
     (tmp_path / "toy" / "thesis.txt").write_text("years of work")
     results, ranks = toy_results()
-    with pytest.raises(ReportError, match="not there"):
+    with pytest.raises(ReportError, match="not found"):
         write_report(tmp_path, results, ranks)
     assert snapshot(tmp_path / "toy") == {"thesis.txt": b"years of work"}
 

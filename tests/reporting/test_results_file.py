@@ -118,7 +118,7 @@ def test_what_is_no_results_file_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ReportError, match="not"):
         read_results(path)
-    with pytest.raises(ReportError, match="not there"):
+    with pytest.raises(ReportError, match="not found"):
         read_results(tmp_path / "missing.json")
 
 
