@@ -156,7 +156,7 @@ class TestCodeOfTheModelsOwn:
         change_json(folder / "2_Dense" / "config.json", activation_function="own.Cube")
         with pytest.raises(
             EncoderError,
-            match=r"2_Dense/config\.json needs own\.Cube, an activation function in its own code\..*--trust-remote-code",
+            match=r"Dense/config\.json needs own\.Cube, an activation function in its own code\..*--trust-remote-code",
         ):
             load(folder)
 
