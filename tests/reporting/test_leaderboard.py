@@ -130,7 +130,7 @@ def test_collections_side_by_side_have_letters_each_and_their_average_has_its_ow
     one, two, average = (first[f"nDCG@10/{label}"] for label in ("one", "two", "average"))
     assert average.value == pytest.approx((one.value + two.value) / 2)
     assert average.low < average.value < average.high
-    assert "finds a difference of" in board.note
+    assert "detects a difference of" in board.note
     assert "in average (nDCG@10)" in board.note
 
 
