@@ -287,6 +287,7 @@ def test_kinds_are_written_to_files_named_after_models_collections_and_figures(r
         "scaling": ["mlqa-r.scaling.svg"],
         "bars": [f"mlqa-r.{figure}-bars.svg" for figure in figures],
         "radar": [f"mlqa-r.{figure}-radar.svg" for figure in figures],
+        "map": [f"{model}.mlqa-r.map.svg" for model in (first, second)],
     }
     assert {path.name for path in tmp_path.iterdir()} == {name for each in names.values() for name in each}
 

@@ -101,7 +101,7 @@ def bias_views(found: LanguageBias) -> Sequence[MatrixView]:
                 values=shares.share,
                 show=show_share,
                 legend="share of 1 / log₂(rank + 1), over ranks 1 to 10",
-                note="Each row adds up to 100 %. Without bias, all languages have equal shares. Unevenness, the share "
+                note="Each row adds up to 100 %. Without bias, all languages have equal shares. Inequality, the share "
                 f"that would have to move to other languages, is {_describe(shares.unevenness)}.",
                 limits=(0.0, None),
             )

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from babelrank.analysis.bootstrap import Interval
 from babelrank.reporting.boards import GROUP, Board
-from babelrank.reporting.tables import Link
+from babelrank.reporting.tables import Link, is_bounded
 
 # What has to be there for it, the term and its meaning.
 _MEANINGS = (
@@ -72,6 +71,6 @@ def meanings(boards: Sequence[Board]) -> dict[str, str]:
         "group": any(column.label == GROUP for board in boards for column in board.table.columns),
         "speed": any(column.key == "speed" for board in boards for column in board.table.columns),
         "searched": any(isinstance(cell, Link) and cell.badge for cell in cells),
-        "interval": any(isinstance(cell, Interval) for cell in cells),
+        "interval": any(map(is_bounded, cells)),
     }
     return {term: meaning for needed, term, meaning in _MEANINGS if there[needed]}

@@ -29,7 +29,9 @@ function recompute(line, board) {
   const found = {};
   for (const [measure, matrices] of isPicked() ? Object.entries(line.scores ?? {}) : []) {
     const now = averages(matrices, languagesOf(board));
-    for (const key of keys) if (key?.startsWith(`${measure}/`)) found[key] = now[key.split("/")[1]] ?? null;
+    for (const key of keys.filter((each) => each?.startsWith(`${measure}/`))) {
+      found[key] = key.endsWith("/group") ? null : (now[key.split("/")[1]] ?? null);
+    }
   }
   keys.forEach((key, i) => {
     if (!isPicked() || !(key in found)) {
