@@ -62,14 +62,23 @@ def test_a_table_of_many_languages_keeps_its_ends_and_its_footer():
     assert shorten(few) is few
 
 
-def test_single_languages_are_kept_for_the_page_with_four_digits():
+def unpack(text):
+    return [None if text[i] == " " else int(text[i : i + 3], 36) / (36**3 - 1) for i in range(0, len(text), 3)]
+
+
+def test_single_languages_are_kept_for_the_page_in_three_digits_each():
     size = len(LANGUAGES)
     values = [[None if i == j else (i + j) / 1000 for j in range(size)] for i in range(size)]
-    grouped = by_family(replace(view(LANGUAGES), values=values, show="{:.2f}".format))
-    cells = grouped.data()["cells"]
+    pool = Margin("Mul.", "all", [0.5] * size)
+    cells = by_family(replace(view(LANGUAGES, right=pool), values=values, show="{:.2f}".format)).data()["cells"]
     assert cells["codes"] == LANGUAGES
-    assert cells["values"][1][:3] == [100, None, 300]
-    assert (cells["scale"], cells["decimals"], cells["percent"]) == (100_000, 2, False)
-    ranks = by_family(replace(view(LANGUAGES), logarithmic=True, values=[[1234.56] * size] * size)).data()["cells"]
-    assert (ranks["values"][0][0], ranks["scale"]) == (1235.0, 1)
+    assert cells["ends"] == (0.001, 0.5)
+    second = unpack(cells["values"][1])
+    assert second[1] is None
+    assert 0.001 + 0.499 * second[3] == pytest.approx(0.004, abs=1e-5)
+    assert unpack(cells["right"]["values"]) == [1.0] * size
+    assert (cells["decimals"], cells["percent"], cells["below"]) == (2, False, None)
+    ranks = [[float(1 + i * j) for j in range(size)] for i in range(size)]
+    cells = by_family(replace(view(LANGUAGES), logarithmic=True, values=ranks)).data()["cells"]
+    assert cells["ends"][1] ** unpack(cells["values"][7])[11] == pytest.approx(78, rel=1e-4)
     assert view(LANGUAGES[:3]).data()["cells"] is None

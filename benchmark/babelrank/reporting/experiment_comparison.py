@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from scipy.stats import spearmanr
+import pandas as pd
 
 from babelrank.analysis.bootstrap import MACRO_MEASURES, RANK_DISTANCE, Interval
 from babelrank.analysis.comparison import SIGNIFICANT
@@ -148,9 +148,9 @@ class Comparison:
         ]
         note = ""
         if len(found) >= _FEWEST_CORRELATED:
-            scores = [score for *_, score in found]
+            scores = pd.Series([score for *_, score in found], dtype=float).rank()
             correlations = [
-                f"{name} {show_signed(float(spearmanr([each[i] for _, each, _ in found], scores).statistic))}"
+                f"{name} {show_signed(pd.Series([each[i] for _, each, _ in found], dtype=float).rank().corr(scores))}"
                 for i, name in enumerate(SPACE_FIGURES)
                 if None not in [each[i] for _, each, _ in found]
             ]

@@ -11,6 +11,7 @@ from babelrank.reporting.formatting import settle, show_count
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.tables import Column, Show, Table, number_in, show_cell
 
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 STEPS = 32  # colours of a scale in scales.css; with more, neighbours look the same
 Palette = Literal["viridis", "viridis_r", "cividis", "cividis_r"]
 
@@ -166,14 +167,17 @@ class MatrixView:
         }
 
     def cells(self) -> dict[str, object]:
-        """Return the values, and how they are shown, for a page's script: as JSON, with four digits."""
-        bounds, text = self.bounds or (0.0, 1.0), self.show(0.5)
-        largest = max(map(abs, bounds))
-        scale = 1 if self.logarithmic or largest >= 10_000 else 10 ** (3 - math.floor(math.log10(largest or 1.0)))
+        """Return the values and how they are shown, for a page's script, as JSON.
 
-        def packed(values: Sequence[Cell]) -> list[float | None]:
+        A row is one text with three digits to the base 36 for each value, evenly between the ends (their logarithms, if
+        ratios matter), and spaces where there is none: a third of the length that numbers have.
+        """
+        text, known = self.show(0.5), [value for row in self.grid for value in row if value is not None]
+        ends = (min(known, default=0.0), max(known, default=1.0))
+
+        def packed(values: Sequence[Cell]) -> str:
             numbers = map(number_in, values)
-            return [None if each is None else _pack(each, scale, logarithmic=self.logarithmic) for each in numbers]
+            return "".join("   " if each is None else _to_base_36(self._share(each, ends)) for each in numbers)
 
         def margin(side: Margin | None) -> object:
             return side and {"label": side.label, "meaning": side.meaning, "values": packed(side.values)}
@@ -183,8 +187,8 @@ class MatrixView:
             "values": [packed(row) for row in self.values],
             "right": margin(self.right),
             "below": margin(self.below),
-            "scale": scale,
-            "bounds": bounds,
+            "ends": ends,
+            "bounds": self.bounds or ends,
             "logarithmic": self.logarithmic,
             "reversed": self.colours.endswith("_r"),
             "percent": text.endswith("%"),
@@ -196,11 +200,15 @@ class MatrixView:
         return [*codes, *([margin.label] if margin else [])]
 
     def _step(self, value: float, bounds: tuple[float, float]) -> int:
+        share = self._share(value, bounds)
+        return round((1 - share if self.colours.endswith("_r") else share) * (STEPS - 1))
+
+    def _share(self, value: float, bounds: tuple[float, float]) -> float:
+        """Return how far a value is on the way between two bounds, from 0 to 1."""
         low, high = bounds
         if self.logarithmic:
             value, low, high = math.log(value), math.log(low), math.log(high)
-        share = settle(_within((value - low) / (high - low))) if high > low else 1.0
-        return round((1 - share if self.colours.endswith("_r") else share) * (STEPS - 1))
+        return settle(_within((value - low) / (high - low))) if high > low else 1.0
 
     def _with_margins(self, matrix: Sequence[Sequence[Any]], what: Literal["values", "n"]) -> list[list[Any]]:
         right, below = (None if side is None else getattr(side, what) for side in (self.right, self.below))
@@ -213,9 +221,10 @@ class MatrixView:
         return rows
 
 
-def _pack(value: float, scale: int, *, logarithmic: bool) -> float:
-    """Return a number that is short as JSON: four digits where ratios matter, else a multiple of 1 / scale."""
-    return float(f"{value:.4g}") if logarithmic else round(value * scale)
+def _to_base_36(share: float) -> str:
+    """Return a share from 0 to 1 as three digits."""
+    number = round(share * (36**3 - 1))
+    return "".join(_DIGITS[number // 36**place % 36] for place in (2, 1, 0))
 
 
 def _within(share: float) -> float:

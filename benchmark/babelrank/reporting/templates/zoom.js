@@ -34,6 +34,16 @@ function axis(codes, { by, group }, own) {
   return labels.map((label) => ({ label, name: label, group: label, places: groups.get(label) }));
 }
 
+// Three digits to the base 36 for each value; see MatrixView.cells.
+function unpack(text, { ends, logarithmic }) {
+  const [low, high] = logarithmic ? ends.map(Math.log) : ends;
+  return text.match(/.{3}/g).map((digits) => {
+    if (!digits.trim()) return null;
+    const value = low + ((high - low) * parseInt(digits, 36)) / (36 ** 3 - 1);
+    return logarithmic ? Math.exp(value) : value;
+  });
+}
+
 function meanOf(values, logarithmic) {
   const known = values.filter((value) => value !== null);
   if (!known.length) return null;
@@ -49,7 +59,9 @@ function write(value, { percent, signed, decimals }) {
 }
 
 function makeZoom(figure, view) {
-  const { codes, values, scale, bounds, logarithmic, reversed, right, below } = view.cells;
+  const { codes, bounds, logarithmic, reversed, right, below } = view.cells;
+  const values = view.cells.values.map((row) => unpack(row, view.cells));
+  const [rightValues, belowValues] = [right, below].map((side) => side && unpack(side.values, view.cells));
   const own = data.scores[figure.closest(".collection").id];
   const state = { by: "family", rows: null, columns: null };
   const table = figure.querySelector("table");
@@ -107,7 +119,7 @@ function makeZoom(figure, view) {
     for (const column of columns) head(top, column, "columns");
     if (right) head(top, { label: right.label, name: right.meaning }, "columns");
     table.tBodies[0].replaceChildren();
-    const pick = (list, places) => places.map((place) => (list[place] === null ? null : list[place] / scale));
+    const pick = (list, places) => places.map((place) => list[place]);
     for (const row of rows) {
       const line = table.tBodies[0].insertRow();
       head(line, row, "rows");
@@ -116,13 +128,13 @@ function makeZoom(figure, view) {
         const isOwn = row.group === undefined && row.label === column.label;
         cell(line, meanOf(found, logarithmic), isOwn ? "own" : "");
       }
-      if (right) cell(line, meanOf(pick(right.values, row.places), logarithmic), "aside");
+      if (right) cell(line, meanOf(pick(rightValues, row.places), logarithmic), "aside");
     }
     for (const { label: text, name } of foot) {
       const line = table.tBodies[0].insertRow();
       line.className = "foot";
       head(line, { label: text, name }, "rows");
-      for (const column of columns) cell(line, meanOf(pick(below.values, column.places), logarithmic));
+      for (const column of columns) cell(line, meanOf(pick(belowValues, column.places), logarithmic));
     }
     const [first] = all("tbody td", table);
     if (first) first.tabIndex = 0;
