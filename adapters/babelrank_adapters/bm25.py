@@ -5,7 +5,7 @@ term's column is a hash, so no vocabulary is stored. The idf and average length 
 """
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from itertools import chain
@@ -30,7 +30,7 @@ _DELTA_METHODS = ("bm25l", "bm25+")  # the others have no delta
 # Letters and marks of scripts without spaces between words. Punctuation that they share is not \w.
 _SCRIPTS = ("Thai", "Lao", "Khmer", "Myanmar", "Han", "Hiragana", "Katakana")
 _UNSPACED = r"[\w&&[" + "".join(rf"\p{{scx={script}}}" for script in _SCRIPTS) + "]]"
-_TOKENS = 1  # increase it when tokenization changes, so old stored counts are not read
+_TOKENS = "tokens 1"  # increase it when tokenization changes, so old stored counts are not read
 
 
 class Bm25Encoder:
@@ -38,24 +38,46 @@ class Bm25Encoder:
 
     The score is the dot product. It equals bm25s' score, up to a constant per query for methods that also score
     passages without the term (bm25l, bm25+).
+
+    Parameters
+    ----------
+    settings
+        For `info`: ``method``, ``k1``, ``b``, ``delta`` for the methods that have one, and what else changes terms.
+    tokenise
+        Splits a text into terms.
+    common
+        Terms in at least this share of a pool's passages are ignored, as stop words are. None keeps all terms.
+    name, adapter, fingerprint, notes
+        For `info`; the fingerprint is that of `tokenise`.
     """
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        tokenise: Callable[[str], list[str]],
+        common: float | None = None,
+        *,
+        name: str = MODEL,
+        adapter: str = MODEL,
+        fingerprint: str = _TOKENS,
+        notes: Mapping[str, str] | None = None,
+    ) -> None:
         from bm25s import scoring
 
         # Private names of bm25s, hence the upper bound in pyproject.toml. Tests compare the weights with its index.
         self._parameters = {name: settings.get(name) for name in ("k1", "b", "delta")}
         self._idf = scoring._select_idf_scorer(settings["method"])
         self._saturate = scoring._select_tfc_scorer(settings["method"])
-        self._tokenise = tokeniser(settings["ngram"])
+        self._tokenise, self._common = tokenise, common
         self.info = EncoderInfo(
-            name=MODEL,
-            adapter="bm25",
-            fingerprint=f"bm25s=={version('bm25s')}, tokens {_TOKENS}",
+            name=name,
+            adapter=adapter,
+            fingerprint=f"bm25s=={version('bm25s')}, {fingerprint}",
             dimension=DIMENSION,
             parameters=0,
             similarity=Similarity.DOT,
             settings=settings,
+            notes=notes or {},
             kind=Kind.SPARSE,
         )
 
@@ -86,8 +108,11 @@ class Bm25Encoder:
             return documents
         import pandas as pd
 
-        terms, columns = pd.factorize(documents.indices)  # a hash table: far cheaper than np.unique's sort
-        frequencies, place = np.unique(np.bincount(terms, minlength=len(columns)), return_inverse=True)
+        terms, _ = pd.factorize(documents.indices)  # a hash table: far cheaper than np.unique's sort
+        frequency = np.bincount(terms)
+        if self._common is not None and (common := frequency >= self._common * documents.shape[0]).any():
+            return self.weigh(_without(documents, common[terms]))
+        frequencies, place = np.unique(frequency, return_inverse=True)
         idf = np.array([self._idf(int(df), documents.shape[0]) for df in frequencies])[place]
         lengths = documents.sum(axis=1, dtype=np.float64)
         saturate = partial(self._saturate, l_avg=lengths.mean(), **self._parameters)
@@ -100,6 +125,12 @@ class Bm25Encoder:
     def count_truncated(self, _texts: Sequence[str], _role: Role) -> int:
         """Return 0, as texts are never cut."""
         return 0
+
+
+def _without(counts: csr_array, dropped: np.ndarray) -> csr_array:
+    """Return counts without those at some places, a Boolean each."""
+    kept = np.concatenate([[0], np.cumsum(~dropped)])
+    return csr_array((counts.data[~dropped], counts.indices[~dropped], kept[counts.indptr]), shape=counts.shape)
 
 
 def tokeniser(ngram: int) -> Callable[[str], list[str]]:
@@ -160,7 +191,7 @@ def _load(options: EncoderOptions) -> Bm25Encoder:
             raise EncoderError(f"adapter 'bm25': --option delta is for the methods {' and '.join(_DELTA_METHODS)}.")
         del settings["delta"]
     with requires("bm25", EncoderError):
-        return Bm25Encoder(settings)
+        return Bm25Encoder(settings, tokeniser(settings["ngram"]))
 
 
 ADAPTER = Adapter.of_one_model("bm25", MODEL, _load, requires="babelrank[bm25]")

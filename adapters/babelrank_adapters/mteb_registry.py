@@ -15,6 +15,7 @@ from babelrank.encoding.objects import dimension_of, kind_of, to_vectors
 from babelrank.encoding.protocol import (
     PROMPT_NAMES,
     Adapter,
+    Encoder,
     EncoderInfo,
     EncoderOptions,
     Role,
@@ -23,6 +24,7 @@ from babelrank.encoding.protocol import (
 )
 from babelrank.encoding.vectors import Kind, Vectors
 from babelrank.errors import EncoderError, requires
+from babelrank_adapters.mteb_bm25 import bm25_encoder, is_bm25
 from babelrank_adapters.option_types import boolean, positive_integer
 
 if TYPE_CHECKING:
@@ -123,7 +125,7 @@ def _similarity(meta: "ModelMeta", vectors: Vectors) -> Similarity:
     return _SIMILARITIES.get(name) or parse_similarity(name) or Similarity.COSINE
 
 
-def _load(model: str, options: EncoderOptions) -> MtebEncoder:
+def _load(model: str, options: EncoderOptions) -> Encoder:
     options.reject_unsupported(NAME, "query_prompt", "document_prompt", *PROMPT_NAMES, "max_length", "dtype")
     given = options.read_options(NAME, _OPTIONS)
     name = model.removeprefix(_PREFIX)
@@ -153,11 +155,11 @@ def _load(model: str, options: EncoderOptions) -> MtebEncoder:
         loaded = load_checked(load, files, trust_remote_code=trust, allow_pickle=pickles)
     else:
         loaded = load()
-    if not hasattr(loaded, "encode"):
-        raise EncoderError(
-            f"{model}: {_NO_ENCODER}; mteb ranks with it. Use babelrank's adapters bm25 or multi-vector instead."
-        )
-    return MtebEncoder(loaded, meta, task, options)
+    if hasattr(loaded, "encode"):
+        return MtebEncoder(loaded, meta, task, options)
+    if is_bm25(loaded):
+        return bm25_encoder(loaded, meta, task, options)
+    raise EncoderError(f"{model}: {_NO_ENCODER}; it searches a corpus by itself, and its scores are mteb's alone.")
 
 
 def _require_encoder(meta: "ModelMeta", options: EncoderOptions) -> None:

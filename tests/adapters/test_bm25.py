@@ -171,6 +171,41 @@ def test_evaluation_ranks_as_bm25s_does_in_each_pool(sample, tmp_path):
             assert low <= ranks.loc[row, name] <= high
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("lang", "task", "language"),
+    [
+        ("en", "SciFact", "eng"),
+        ("zh", "CMedQAv2-reranking", "cmn"),  # by characters
+        ("tr", "TurHistQuadRetrieval", "tur"),  # without stop words, but for terms that nearly all passages have
+        ("all", "XQuADRetrieval", "eng"),
+    ],
+)
+def test_scores_of_mtebs_bm25_are_those_that_mteb_itself_returns(sample, lang, task, language):
+    mteb = pytest.importorskip("mteb")
+    datasets = pytest.importorskip("datasets")
+    passages, queries = (
+        (frame if lang == "all" else frame[frame["lang"] == lang])["text"].tolist()
+        for frame in (sample.passages.frame, sample.queries)
+    )
+    passages = [f"{text} ortak" for text in passages]  # a term of all passages
+    passages, queries = passages[:400], queries[:40]
+    metadata = mteb.get_task(task).metadata
+    subset = "several" if lang == "all" else metadata.hf_subsets[0]
+    where = {"task_metadata": metadata, "hf_split": "test", "hf_subset": subset, "encode_kwargs": {}}
+    model = mteb.get_model("mteb/baseline-bm25s")
+    ids = [str(row) for row in range(len(passages))]
+    model.index(datasets.Dataset.from_dict({"id": ids, "title": [""] * len(ids), "text": passages}), **where)
+    asked = datasets.Dataset.from_dict({"id": ids[: len(queries)], "text": queries})
+    found = model.search(asked, top_k=len(ids), **where)
+
+    encoder = load_encoder("mteb:mteb/baseline-bm25s", EncoderOptions(options={"task": task}))
+    ours = dot(encoder.encode_query(queries), encoder.weigh(encoder.encode_document(passages)))
+
+    assert encoder.info.settings["language"] == language
+    np.testing.assert_allclose(ours, [[found[query][passage] for passage in ids] for query in asked["id"]], atol=1e-5)
+
+
 def test_says_what_it_is():
     encoder = load(k1="0.9")
     assert encoder.info.settings == {"method": "lucene", "k1": 0.9, "b": 0.75, "ngram": 2}

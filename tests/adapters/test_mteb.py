@@ -143,6 +143,8 @@ def test_tokens_that_are_filled_up_are_multi_vectors(register):
         (RANDOM, {"options": {"task": "Nothing"}}, "'Nothing' not found"),
         (RANDOM, {"query_prompt": "q"}, "does not support --query-prompt"),
         ("mteb:mteb/baseline-random-cross-encoder", {}, r"a cross-encoder, which does not encode.*`babelrank rerank`"),
+        ("mteb:mteb/baseline-bm25s", {"similarity": "cosine"}, "mteb/baseline-bm25s.*does not support --similarity"),
+        ("mteb:mteb/baseline-bb25", {}, "baseline-bb25: does not encode single texts; it searches a corpus by itself"),
         ("mteb:jinaai/jina-embeddings-v3", {}, "runs code of the model .* --trust-remote-code"),
     ],
 )
@@ -159,5 +161,5 @@ def test_what_a_loader_raises_is_an_error_of_the_encoder(register):
     with pytest.raises(EncoderError, match=r"mteb:acme/api: mteb cannot load it \(ImportError: needs a key\)"):
         load("mteb:acme/api")
     register("acme/search", lambda *_, **__: SimpleNamespace())
-    with pytest.raises(EncoderError, match="does not encode single texts; mteb ranks with it"):
+    with pytest.raises(EncoderError, match="acme/search: does not encode single texts; it searches a corpus by itself"):
         load("mteb:acme/search")
