@@ -185,7 +185,7 @@ def _load(options: EncoderOptions) -> Bm25Encoder:
         "bm25",
         {"method": one_of(*_METHODS), "k1": number(), "b": number(0, 1), "delta": number(), "ngram": positive_integer},
     )
-    settings = _DEFAULTS | given
+    settings: dict[str, Any] = _DEFAULTS | given
     if settings["method"] not in _DELTA_METHODS:
         if "delta" in given:
             raise EncoderError(f"adapter 'bm25': --option delta is for the methods {' and '.join(_DELTA_METHODS)}.")

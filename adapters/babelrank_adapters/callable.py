@@ -20,7 +20,7 @@ from typing import Any
 from babelrank.encoding.objects import ObjectEncoder
 from babelrank.encoding.protocol import PROMPT_NAMES, Adapter, EncoderOptions
 from babelrank.encoding.registry import adapter_names
-from babelrank.errors import EncoderError, unknown_choice
+from babelrank.errors import EncoderError, described, unknown_choice
 
 _NAME = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*)")
 
@@ -45,7 +45,7 @@ def _find(model: str) -> tuple[ModuleType, str, Any]:
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # importing runs the user's code
-        raise EncoderError(f"{model}: {module_name} cannot be imported ({type(error).__name__}: {error}).") from error
+        raise EncoderError(f"{model}: {module_name} cannot be imported ({described(error)}).") from error
     if not hasattr(module, name):
         own = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise EncoderError(f"{module_name}: " + unknown_choice("function or class", name, own))

@@ -21,7 +21,7 @@ import numpy as np
 
 from babelrank.data.export import SIDES, read_texts
 from babelrank.encoding.protocol import PROMPT_NAMES, Adapter, EncoderInfo, EncoderOptions, Similarity
-from babelrank.errors import DataError, EncoderError, listed
+from babelrank.errors import DataError, EncoderError, described, listed
 
 # Maximum relative difference between two vectors of the same text. Batching and half precision cause less; another
 # prompt or text causes more.
@@ -133,7 +133,7 @@ def _read_vectors(folder: Path, side: str) -> tuple[Path, list[str], np.ndarray]
     except EncoderError:
         raise
     except Exception as error:  # damaged files: several libraries' own errors
-        raise EncoderError(f"{path}: cannot be read ({type(error).__name__}: {error}).") from error
+        raise EncoderError(f"{path}: cannot be read ({described(error)}).") from error
     return path, ids, vectors
 
 

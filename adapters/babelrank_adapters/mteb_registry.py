@@ -9,7 +9,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from babelrank.encoding.checks import PROBES, check_alone, check_order, check_vectors
+from babelrank.encoding.checks import PROBES, OrderWatch, check_order, check_vectors
 from babelrank.encoding.model_files import look_for_model
 from babelrank.encoding.objects import dimension_of, kind_of, to_vectors
 from babelrank.encoding.protocol import (
@@ -23,7 +23,7 @@ from babelrank.encoding.protocol import (
     parse_similarity,
 )
 from babelrank.encoding.vectors import Kind, Vectors
-from babelrank.errors import EncoderError, requires
+from babelrank.errors import EncoderError, described, requires
 from babelrank_adapters.mteb_bm25 import bm25_encoder, is_bm25
 from babelrank_adapters.option_types import boolean, positive_integer
 
@@ -47,7 +47,8 @@ class MtebEncoder:
         self._model, self._task = model, task
         self._batch_size = options.batch_size
         self._name = f"{_PREFIX}{meta.name}"
-        first = self._encode(PROBES, Role.QUERY)
+        self._watches = {role: OrderWatch(options.batch_size, self._name) for role in Role}
+        first = self._call(PROBES, Role.QUERY)
         length = options.options.get("embed_dim")
         self.info = EncoderInfo(
             name=str(meta.name),
@@ -65,22 +66,25 @@ class MtebEncoder:
             device=str(getattr(getattr(model, "model", None), "device", "") or options.device or "cpu"),
         )
         for role in Role:
-            check_order(partial(self._encode_checked, role=role), self._name)
+            check_order(partial(self._checked, role=role), self._name)
 
     def encode_query(self, texts: Sequence[str]) -> Vectors:
         """Return mteb's representations of queries."""
-        return self._encode_checked(texts, Role.QUERY)
+        return self._encode(texts, Role.QUERY)
 
     def encode_document(self, texts: Sequence[str]) -> Vectors:
         """Return mteb's representations of passages."""
-        return self._encode_checked(texts, Role.DOCUMENT)
-
-    def _encode_checked(self, texts: Sequence[str], role: Role) -> Vectors:
-        vectors = check_vectors(self._encode(texts, role), texts, self.info)
-        check_alone(partial(self._encode, role=role), texts, vectors, self._batch_size, self._name)
-        return vectors
+        return self._encode(texts, Role.DOCUMENT)
 
     def _encode(self, texts: Sequence[str], role: Role) -> Vectors:
+        vectors = self._checked(texts, role)
+        self._watches[role].check(partial(self._checked, role=role), texts, vectors)
+        return vectors
+
+    def _checked(self, texts: Sequence[str], role: Role) -> Vectors:
+        return check_vectors(self._call(texts, role), texts, self.info)
+
+    def _call(self, texts: Sequence[str], role: Role) -> Vectors:
         from datasets import Dataset
         from mteb._create_dataloaders import create_dataloader
         from mteb.types import PromptType
@@ -145,7 +149,7 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
         try:
             return mteb.get_model(name, options.revision, options.device, embed_dim=given.get("embed_dim"))
         except Exception as error:  # any of several libraries' own errors
-            raise EncoderError(f"{model}: mteb cannot load it ({type(error).__name__}: {error}).") from error
+            raise EncoderError(f"{model}: mteb cannot load it ({described(error)}).") from error
 
     on_hub = meta.open_weights and meta.framework
     if on_hub and (files := look_for_model(str(meta.name), meta.revision)):

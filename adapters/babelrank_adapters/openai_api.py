@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import numpy as np
 
-from babelrank.encoding.checks import PROBES, SAME_TEXT, check_order, check_vectors, require_same
+from babelrank.encoding.checks import PROBES, SAME_TEXT, OrderWatch, check_order, check_vectors
 from babelrank.encoding.prompts import choose_prompts
 from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions, Role, Similarity
 from babelrank.encoding.vectors import Vectors, nearly_equal
@@ -99,7 +99,7 @@ class OpenAIEncoder:
         )
         # First vectors of the probe. For documents they are unknown at first if their requests differ from queries'.
         self._first = {Role.QUERY: first.vectors} if roles_differ else dict.fromkeys(Role, first.vectors)
-        self._probed: set[Role] = set()
+        self._watches = {role: OrderWatch(options.batch_size, endpoint.base_url) for role in Role}
         for role in Role if roles_differ else (Role.QUERY,):
             check_order(partial(self._ask_checked, role=role), endpoint.base_url)
 
@@ -120,17 +120,16 @@ class OpenAIEncoder:
         return [_sendable(self._prompts.of(role) + text) for text in texts]
 
     def _encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
-        """Request vectors and, for checking, those of one of the texts alone and of the first probe."""
+        """Request vectors and, for checking, some of them again in another order and that of the first probe."""
         ready, size = self._ready(texts, role), self._batch_size
         batches = [ready[start : start + size] for start in range(0, len(ready), size)]
-        if len(batches) < (1 if role not in self._probed else 2):
+        rows = self._watches[role].choose(len(ready))
+        if not rows:
             return self._ask(batches, role)
-        self._probed.add(role)
-        row = (len(ready) // size * size or len(ready)) - 1  # the last of a full batch
-        answers = self._ask([*batches, [ready[row]], [PROBES[0]]], role)
-        vectors, alone, again = answers[:-2], answers[-2:-1], answers[-1:]
+        answers = self._ask([*batches, *([ready[row] for row in batch] for batch in rows), [PROBES[0]]], role)
+        vectors, others, again = answers[: len(ready)], answers[len(ready) : -1], answers[-1:]
         check_vectors(vectors, ready, self.info)
-        require_same(vectors[row : row + 1], alone, ready[row], self._endpoint.base_url)
+        self._watches[role].require(ready, vectors, list(chain.from_iterable(rows)), others)
         if not nearly_equal(self._first.setdefault(role, again), again, SAME_TEXT):
             raise EncoderError(
                 f"{self._endpoint.base_url}: {PROBES[0]!r} no longer gets the same vector, so the model has changed."
@@ -160,18 +159,9 @@ class OpenAIEncoder:
 class CuttingEncoder(OpenAIEncoder):
     """Cut texts before they are sent, with a tokenizer that the user chose."""
 
-    def __init__(
-        self,
-        model: str,
-        endpoint: Endpoint,
-        options: EncoderOptions,
-        bodies: Mapping[Role, Body],
-        settings: Mapping[str, Any],
-        tokenizer: "PreTrainedTokenizerBase",
-        max_length: int,
-    ) -> None:
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", max_length: int, *given: Any) -> None:
         self._tokenizer, self._max_length = tokenizer, max_length
-        super().__init__(model, endpoint, options, bodies, {**settings, "max_length": max_length})
+        super().__init__(*given)
 
     def count_truncated(self, texts: Sequence[str], role: Role) -> int:
         """Return how many texts are cut, the prompt and special tokens included."""
@@ -244,7 +234,8 @@ def _load(model: str, options: EncoderOptions) -> OpenAIEncoder:
         raise EncoderError("adapter 'openai': give --max-length and --option tokenizer=NAME together.")
     if tokenizer is None or length is None:
         return OpenAIEncoder(name, endpoint, options, bodies, settings)
-    return CuttingEncoder(name, endpoint, options, bodies, settings | given, _tokenizer(tokenizer), length)
+    settings |= {"tokenizer": tokenizer, "max_length": length}
+    return CuttingEncoder(_tokenizer(tokenizer), length, name, endpoint, options, bodies, settings)
 
 
 def _bodies(settings: Mapping[str, Any], key: str) -> tuple[Body, dict[Role, Body]]:

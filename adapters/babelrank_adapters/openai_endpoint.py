@@ -46,6 +46,7 @@ _FIRST_WAIT = 0.5  # seconds; doubled after each try
 _LONGEST_WAIT = 60.0  # if a server asks for more, the request fails
 _RETRIED = frozenset({408, 409, 425, 429})  # and statuses from 500, except those that are permanent
 _NEVER = 501
+_NO_SUCH_ADDRESS = frozenset({404, 405})
 _ABOUT_TEXTS = frozenset({400, 413, 422})  # refused because of the texts or their number
 # Messages of servers about texts that are too long, with any status.
 _TOO_LONG = re.compile(
@@ -235,7 +236,8 @@ class _Request:
             return self._error(f"redirects to {target}; set --option base_url to the new address: {described}")
         too_long = _TOO_LONG.search(received.text)
         if received.status not in _ABOUT_TEXTS and not too_long:
-            return self._error(described + endpoint.proxy)
+            hint = f"The request went to {endpoint.base_url}/embeddings; --option base_url sets all before /embeddings."
+            return self._error(described + endpoint.proxy, hint if received.status in _NO_SUCH_ADDRESS else "")
         low, high = find_failing(self._require_answer, texts)
         shown = f"{texts[low][:_SHOWN]!r}, {len(texts[low]):,} characters"
         if high - low > 1:

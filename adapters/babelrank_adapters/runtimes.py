@@ -19,7 +19,7 @@ from sentence_transformers.base.modules import Transformer
 
 from babelrank.encoding.model_files import ModelFiles
 from babelrank.environment import available_cores
-from babelrank.errors import EncoderError, requires
+from babelrank.errors import EncoderError, described, requires
 
 _TOKENS = ("last_hidden_state", "token_embeddings")  # names of the tokens' vectors in graphs
 _EXPORTED = "exported"
@@ -113,7 +113,7 @@ def _require_tokens(graph: Graph, example: Mapping[str, torch.Tensor], where: st
     try:
         shape = tuple(graph(**example)[_TOKENS[0]].shape)
     except Exception as error:  # any of the runtime's own errors
-        raise EncoderError(f"{where}: the graph cannot read texts ({type(error).__name__}: {error}).") from error
+        raise EncoderError(f"{where}: the graph cannot read texts ({described(error)}).") from error
     tokens = example["input_ids"].shape[1]
     if len(shape) != 3 or shape[:2] != (1, tokens):
         raise EncoderError(
@@ -163,7 +163,7 @@ def _open(path: Path, backend: str, where: str) -> tuple[Run, Inputs]:
     except ImportError:
         raise
     except Exception as error:  # any of the runtime's own errors
-        raise EncoderError(f"{where}: {path} is not a readable graph ({type(error).__name__}: {error}).") from error
+        raise EncoderError(f"{where}: {path} is not a readable graph ({described(error)}).") from error
 
 
 def _open_onnx(path: Path) -> tuple[Run, Inputs]:

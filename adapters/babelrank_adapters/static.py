@@ -21,7 +21,7 @@ from babelrank.encoding.protocol import (
     Similarity,
     parse_similarity,
 )
-from babelrank.errors import EncoderError, requires
+from babelrank.errors import EncoderError, described, requires
 from babelrank_adapters.model_kinds import SENTENCE_TRANSFORMERS, STATIC, TRANSFORMERS, recogniser, require_kind
 from babelrank_adapters.option_types import positive_integer
 from babelrank_adapters.token_limits import longer_candidates, token_counts
@@ -146,7 +146,12 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
     try:
         loaded = StaticModel.from_pretrained(files.folder(_FILES))
     except Exception as error:  # any of several libraries' own errors, none of them a bug of ours
-        raise EncoderError(f"{files.location}: cannot be loaded ({type(error).__name__}: {error}).") from error
+        raise EncoderError(f"{files.location}: cannot be loaded ({described(error)}).") from error
+    if loaded.token_mapping is not None and loaded.token_mapping.max() >= len(loaded.embedding):
+        raise EncoderError(
+            f"{files.name}: model.safetensors maps tokens to row {loaded.token_mapping.max()}, and has "
+            f"{len(loaded.embedding)} rows of embeddings."
+        )
     loaded.normalize = loaded.normalize or _NORMALIZE in modules
     if length is None:
         return StaticEncoder(loaded, files, options, {})

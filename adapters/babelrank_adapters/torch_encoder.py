@@ -14,7 +14,7 @@ from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from babelrank.checkpoints import METADATA_FILE, summarise_training
 from babelrank.encoding.loading import load_checked
 from babelrank.encoding.model_files import ModelFiles
-from babelrank.encoding.prompts import Prompts
+from babelrank.encoding.prompts import Prompts, require_texts
 from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, Role, Similarity, parse_similarity
 from babelrank.encoding.vectors import Kind, Vectors
 from babelrank.errors import EncoderError, unknown_choice
@@ -156,6 +156,7 @@ def load_model(
     """
     if options.dtype is not None and options.dtype not in _DTYPES:
         raise EncoderError(unknown_choice("dtype", options.dtype, _DTYPES))
+    require_texts(files.read_object("config_sentence_transformers.json").get("prompts", {}), files.name)
     devices = split_devices(options)
     _check_devices(devices)
     model = load_checked(

@@ -48,6 +48,18 @@ def requires(extra: str, error_class: type[BabelrankError]) -> Iterator[None]:
         raise error_class(f"{error}: install it with: pip install 'babelrank[{extra}]'") from error
 
 
+def described(error: BaseException, most: int = 300) -> str:
+    r"""Return another library's error in one line: its kind, and the beginning of its own words.
+
+    Examples
+    --------
+    >>> described(ValueError("no such\n    model"))
+    'ValueError: no such model'
+    """
+    words = " ".join(str(error).split()).rstrip(".")
+    return f"{type(error).__name__}: {words[:most]}{'…' if len(words) > most else ''}"
+
+
 def listed(names: Iterable[str], most: int = 5) -> str:
     """List the first few items, and count the rest."""
     every = list(names)

@@ -104,6 +104,20 @@ class TestMissingWeights:
         with pytest.raises(EncoderError, match="broken: weights do not fit the architecture"):
             load(copy)
 
+    @pytest.mark.parametrize("kind", [torch.int8, torch.float8_e4m3fn])
+    def test_quantised_without_a_word_on_how(self, copy, kind):
+        name = "encoder.layer.0.output.dense.weight"
+        weights = load_file(copy / "model.safetensors")
+        save_file({**weights, name: (weights[name] * 100).to(kind)}, copy / "model.safetensors", {"format": "pt"})
+        with pytest.raises(EncoderError, match=rf"model.safetensors holds {name} as [IF]8.*no quantization_config"):
+            load(copy)
+
+    @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
+    def test_of_which_git_lfs_left_a_pointer(self, copy, name):
+        (copy / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "utf-8")
+        with pytest.raises(EncoderError, match=f"{name} is only a Git LFS pointer; `git lfs pull` downloads"):
+            load(copy)
+
     def test_in_a_part_of_a_model(self, plain_bert, save_modules):
         folder = save_modules(Transformer(str(plain_bert)), Pooling(16), Dense(16, 8))
         change_weights(folder / "2_Dense", lambda name: None if "bias" in name else name)

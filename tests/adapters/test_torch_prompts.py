@@ -1,5 +1,6 @@
 """Prompts: as given, else the model's own, else those of its family, else none."""
 
+import json
 import shutil
 
 import numpy as np
@@ -159,6 +160,25 @@ def test_a_checkpoint_of_a_known_family_is_encoded_with_its_prompts(plain_bert, 
     np.testing.assert_allclose(encoder.encode_query(["who?"]), bare.encode_query(["query: who?"]), atol=1e-6)
     np.testing.assert_allclose(encoder.encode_document(["ann"]), bare.encode_document(["passage: ann"]), atol=1e-6)
     assert bare.info.notes["prompts from"] == "given"
+
+
+@pytest.mark.parametrize(
+    ("prompts", "message"),
+    [
+        (None, "prompts are a NoneType, expected texts by their names"),
+        (["query: "], "prompts are a list, expected texts by their names"),
+        ({"query": 5}, "prompt 'query' is a int, expected a text"),
+        ({"query": ["ask: "]}, "prompt 'query' is a list, expected a text"),
+    ],
+)
+def test_prompts_that_are_no_texts_are_refused_before_the_model_is_loaded(
+    multi_vector_model, tmp_path, prompts, message
+):
+    folder = shutil.copytree(multi_vector_model, tmp_path / "model")
+    config = folder / "config_sentence_transformers.json"
+    config.write_text(json.dumps({**json.loads(config.read_text("utf-8")), "prompts": prompts}), "utf-8")
+    with pytest.raises(EncoderError, match=f"model: the model's {message}"):
+        load_encoder(str(folder))
 
 
 def test_the_table_of_families_is_for_dense_models(multi_vector_model, tmp_path):

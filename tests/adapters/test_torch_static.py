@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from babelrank.encoding.protocol import EncoderOptions, Role
 from babelrank.encoding.registry import find_adapter, load_encoder
@@ -71,6 +72,15 @@ def remade(direct, folder, *, dtype=np.float32, clusters=None, weighted=False, n
         token_mapping=generator.integers(clusters, size=tokens) if clusters else None,
     ).save_pretrained(folder)
     return StaticModel.from_pretrained(folder)
+
+
+def test_tokens_of_rows_that_are_not_there_are_refused(direct, tmp_path):
+    remade(direct, tmp_path / "model", clusters=20)
+    file = tmp_path / "model" / "model.safetensors"
+    tensors = load_file(file)
+    save_file({**tensors, "mapping": tensors["mapping"] + 20}, file)
+    with pytest.raises(EncoderError, match=r"model: model.safetensors maps tokens to row 3\d, and has 20 rows"):
+        load(tmp_path / "model")
 
 
 @pytest.mark.parametrize("normalize", [False, True])

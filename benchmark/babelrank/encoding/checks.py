@@ -19,7 +19,7 @@ from babelrank.encoding.vectors import (
     values,
     zero_rows,
 )
-from babelrank.errors import BabelrankError, EncoderError
+from babelrank.errors import BabelrankError, EncoderError, described
 
 # Not sorted by length or alphabet, in either direction, to catch encoders that sort a batch and do not undo it.
 PROBES = ("Where do bees sleep?", "Zebras sleep standing, lions lie down.", "A bed")
@@ -27,6 +27,7 @@ _TYPES = {Kind.DENSE: np.ndarray, Kind.SPARSE: csr_array, Kind.MULTI_VECTOR: Mul
 SAME_TEXT = 0.02  # relative difference; padding and half precision cause less, another text causes more
 _ROUNDING = 1e-6  # relative difference below which two vectors are the same
 _ENOUGH = 8  # texts with one vector; fewer may be spellings of one text
+_SEED = 12  # of a permutation; in batches of the usual sizes hardly a text keeps its place
 _SHOWN = 80  # characters of a text in an error
 
 Encode: TypeAlias = Callable[[Sequence[str]], Vectors]
@@ -46,7 +47,7 @@ def encode_checked(encode: Encode, texts: Sequence[str], info: EncoderInfo) -> V
         raise
     except Exception as error:  # any error of several libraries
         raise EncoderError(
-            f"encoder {info.name!r} failed on {_name_failing(encode, texts)} ({type(error).__name__}: {error})."
+            f"encoder {info.name!r} failed on {_name_failing(encode, texts)} ({described(error)})."
         ) from error
     return check_vectors(vectors, texts, info)
 
@@ -143,19 +144,42 @@ def require_same(among_others: Vectors, alone: Vectors, text: str, where: str) -
         )
 
 
-def check_alone(encode: Encode, texts: Sequence[str], vectors: Vectors, batch_size: int, where: str) -> None:
-    """Check that the last text of a full batch gets the same vector alone, if there is more than one batch.
+class OrderWatch:
+    """Check that an encoder keeps the order of texts in large batches, which `check_order` does not try.
 
-    This is for encoders that could lose the order after the texts that `check_order` tries.
-
-    Raises
-    ------
-    EncoderError
-        As for `require_same`.
+    The first time, the texts of a batch are encoded again in another order. Each call with more than one batch encodes
+    the last text of a batch again, alone.
     """
-    if len(texts) > batch_size:
-        row = len(texts) // batch_size * batch_size - 1
-        require_same(take(vectors, np.array([row])), encode([texts[row]]), texts[row], where)
+
+    def __init__(self, batch_size: int, where: str) -> None:
+        self._size, self._where = batch_size, where
+        self._is_first = True
+
+    def choose(self, texts: int) -> list[list[int]]:
+        """Return which of so many texts to encode again: their rows, batch by batch."""
+        if not texts or not (self._is_first or texts > self._size):
+            return []
+        again = [[(texts // self._size * self._size or texts) - 1]]
+        if self._is_first and texts > 1:
+            again.append(np.random.default_rng(_SEED).permutation(min(texts, self._size)).tolist())
+        self._is_first = False
+        return again
+
+    def require(self, texts: Sequence[str], vectors: Vectors, rows: Sequence[int], again: Vectors) -> None:
+        """Refuse an encoder that gave texts other vectors the second time.
+
+        Raises
+        ------
+        EncoderError
+            As `require_same`.
+        """
+        for place, row in enumerate(rows):
+            require_same(take(vectors, np.array([row])), take(again, np.array([place])), texts[row], self._where)
+
+    def check(self, encode: Encode, texts: Sequence[str], vectors: Vectors) -> None:
+        """Encode some of the texts again, and compare; see `require`."""
+        for rows in self.choose(len(texts)):
+            self.require(texts, vectors, rows, encode([texts[row] for row in rows]))
 
 
 class Variety:

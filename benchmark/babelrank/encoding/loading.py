@@ -12,6 +12,7 @@ from threading import RLock
 from typing import TypeVar
 
 import transformers
+from safetensors import safe_open
 from sentence_transformers import CrossEncoder
 from sentence_transformers.base.modules import Transformer
 from torch import nn
@@ -19,13 +20,14 @@ from transformers import PreTrainedModel
 from transformers.utils.loading_report import LoadStateDictInfo
 
 from babelrank.encoding.model_files import ModelFiles, require_safe_weights
-from babelrank.errors import BabelrankError, EncoderError, listed
+from babelrank.errors import BabelrankError, EncoderError, described, listed
 
 _LOGGER = logging.getLogger(__name__)
 _LOADING = RLock()  # one checkpoint at a time, since each needs separate reports
 _CODE = "auto_map"  # in configurations: classes of the model that replace the library's
 _POOLER = "pooler"  # layer over the first token; a checkpoint may lack it if it is not used
 _TRUST = "If you trust it, allow it with --trust-remote-code."
+_QUANTISED = ("I8", "U8", "F8", "I4", "U4", "F4")  # types of quantised weights in safetensors begin so
 _SHOWN = 3  # weights in an error
 
 _Model = TypeVar("_Model")
@@ -65,10 +67,12 @@ def load_checked(
         raise
     except Exception as error:  # any error of several libraries, none of them a bug of babelrank
         hint = f" {_TRUST}" if "trust_remote_code" in str(error) else ""
-        raise EncoderError(f"{files.location}: cannot be loaded ({type(error).__name__}: {error}).{hint}") from error
+        raise EncoderError(f"{files.location}: cannot be loaded ({described(error)}).{hint}") from error
     inner = model if isinstance(model, nn.Module) else getattr(model, "model", None)
     parts = list(inner.modules()) if isinstance(inner, nn.Module) else []
     _require_weights(parts, files, reports, trust_remote_code=trust_remote_code)
+    for part in (files, *files.bases):
+        _require_floats(part)
     return model
 
 
@@ -87,6 +91,23 @@ def _require_known_code(files: ModelFiles) -> None:
                 )
         elif kind == "tokenizer_config.json" and _CODE in files.read_object(name):
             raise EncoderError(f"{files.name}: the tokenizer is code of the model ({name}). {_TRUST}")
+
+
+def _require_floats(files: ModelFiles) -> None:
+    """Refuse weights in 8 bits without a word on how they were quantised: libraries read them without their scales."""
+    for name in sorted(name for name in files.names if name.endswith(".safetensors")):
+        config = files.read_object(str(PurePosixPath(name).with_name("config.json")))
+        path = files.path_here(name) if config and not config.get("quantization_config") else None
+        if path is None:
+            continue
+        with safe_open(path, "pt") as weights:
+            keys = [key for key in list(weights.keys()) if key.endswith(".weight")]
+            types = {key: weights.get_slice(key).get_dtype() for key in keys}
+        if key := next((key for key in keys if types[key].startswith(_QUANTISED)), None):
+            raise EncoderError(
+                f"{files.name}: {name} holds {key} as {types[key]}, and config.json has no quantization_config, which "
+                "would say how the weights were quantised."
+            )
 
 
 @contextmanager

@@ -30,6 +30,8 @@ _HUB_TIMEOUT = 10.0  # seconds
 _REMEMBERED = 64  # models on the Hub; every adapter inspects a model, and one request is enough
 # Weights pickled by PyTorch. Unpickling can run any code.
 _PICKLED = re.compile(r"(pytorch_model|model|adapter_model).*\.(bin|pt|pth|ckpt|pkl)")
+_READ = frozenset({".safetensors", ".json", ".model"})  # suffixes of what a model is made of, whatever runs it
+_POINTER = b"version https://git-lfs.github.com/spec/"  # how Git LFS begins what it leaves in place of a file
 _SAFE = ("{}.safetensors", "{}.safetensors.index.json")  # whole, or a list of parts, as transformers looks for it
 
 
@@ -101,6 +103,15 @@ class ModelFiles:
         from huggingface_hub import hf_hub_download
 
         return Path(hf_hub_download(self.location, name, revision=self.revision))
+
+    def path_here(self, name: str) -> Path | None:
+        """Return one file if it is on this machine."""
+        if self.revision is None:
+            return self.path(name)
+        from huggingface_hub import try_to_load_from_cache
+
+        cached = try_to_load_from_cache(self.location, name, revision=self.revision)
+        return Path(cached) if isinstance(cached, str) else None
 
     def read_json(self, name: str) -> Any:
         """Return the content of a JSON file; None if it does not exist or cannot be read."""
@@ -234,7 +245,12 @@ def _in_folder(folder: Path, revision: str | None) -> ModelFiles:
         raise EncoderError(f"{folder}: not a model folder; it has none of {', '.join(_MODEL_FILES)}.")
     if revision is not None:
         raise EncoderError(f"{folder}: --revision is for models on the Hub, not for a folder.")
-    return ModelFiles(folder_name(folder), str(folder), _list_folder(folder))
+    names = _list_folder(folder)
+    for name in sorted(name for name in names if PurePosixPath(name).suffix in _READ):
+        with suppress(OSError), (folder / name).open("rb") as handle:
+            if handle.read(len(_POINTER)) == _POINTER:
+                raise EncoderError(f"{folder}: {name} is only a Git LFS pointer; `git lfs pull` downloads the file.")
+    return ModelFiles(folder_name(folder), str(folder), names)
 
 
 def _list_folder(folder: Path) -> frozenset[str]:

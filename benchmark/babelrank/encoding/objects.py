@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from babelrank.encoding.checks import PROBES, check_alone, check_order, check_vectors
+from babelrank.encoding.checks import PROBES, OrderWatch, check_order, check_vectors
 from babelrank.encoding.protocol import PROMPT_NAMES, Encoder, EncoderInfo, EncoderOptions, Role, Similarity
 from babelrank.encoding.registry import adapter_names, load_adapter, load_encoder
 from babelrank.encoding.vectors import Kind, MultiVectors, Vectors, concatenate, values
-from babelrank.errors import EncoderError, unknown_choice
+from babelrank.errors import EncoderError, described, unknown_choice
 
 ADAPTER = "object"  # adapter in reports for an object that no adapter knows
 _METHODS = {Role.QUERY: "encode_query", Role.DOCUMENT: "encode_document"}
@@ -127,6 +127,7 @@ class ObjectEncoder:
         self._name = name
         self._batch_size = options.batch_size
         self._functions = _functions(name, target)
+        self._watches = {role: OrderWatch(options.batch_size, name) for role in Role}
         self._prompts = {Role.QUERY: options.query_prompt or "", Role.DOCUMENT: options.document_prompt or ""}
         first = self._call(PROBES, Role.QUERY)
         self.info = EncoderInfo(
@@ -157,7 +158,7 @@ class ObjectEncoder:
         size = self._batch_size
         batches = [texts[start : start + size] for start in range(0, len(texts), size)] or [texts]
         vectors = concatenate([self._checked(batch, role) for batch in batches])
-        check_alone(partial(self._checked, role=role), texts, vectors, size, self._name)
+        self._watches[role].check(partial(self._checked, role=role), texts, vectors)
         return vectors
 
     def _checked(self, texts: Sequence[str], role: Role) -> Vectors:
@@ -168,8 +169,7 @@ class ObjectEncoder:
             answer = self._functions[role]([self._prompts[role] + text for text in texts])
         except Exception as error:  # the user's code may raise anything
             raise EncoderError(
-                f"{self._name} raised {type(error).__name__}: {error} (for {len(texts)} texts, the first of them "
-                f"{texts[0][:80]!r})."
+                f"{self._name} raised {described(error)} (for {len(texts)} texts, the first of them {texts[0][:80]!r})."
             ) from error
         return to_vectors(answer, self._name, len(texts))
 
@@ -281,7 +281,7 @@ def _functions(name: str, target: Any) -> dict[Role, Callable[[Sequence[str]], A
         try:
             target = target()
         except Exception as error:  # the user's code may raise anything
-            raise EncoderError(f"{name}() raised {type(error).__name__}: {error}.") from error
+            raise EncoderError(f"{name}() raised {described(error)}.") from error
     encode = getattr(target, "encode", target)  # a function encodes itself
     functions = {}
     for role, method in _METHODS.items():

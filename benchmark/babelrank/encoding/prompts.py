@@ -166,11 +166,7 @@ def choose_prompts(options: EncoderOptions, name: str, own: Mapping[str, str], d
     EncoderError
         A prompt is not a text, a prompt's name is unknown, or both a prompt and a name are given.
     """
-    if not isinstance(own, Mapping):
-        raise EncoderError(f"{name}: the model's prompts are a {type(own).__name__}, expected texts by their names.")
-    wrong = next((key for key, text in own.items() if not isinstance(text, str)), None)
-    if wrong is not None:
-        raise EncoderError(f"{name}: the model's prompt {wrong!r} is a {type(own[wrong]).__name__}, expected a text.")
+    require_texts(own, name)
     said = {role: next((own[key] for key in _NAMES[role] if own.get(key)), "") for role in Role}
     family = find_family(name)
     if any(said.values()):
@@ -184,6 +180,20 @@ def choose_prompts(options: EncoderOptions, name: str, own: Mapping[str, str], d
     sources = {role: source if given[role] is None else PromptSource.GIVEN for role in Role}
     unused = _unused(own, default, prompts)
     return Prompts(prompts[Role.QUERY], prompts[Role.DOCUMENT], sources, unused)
+
+
+def require_texts(own: object, name: str) -> None:
+    """Refuse prompts of a model that are no texts by their names; null is none.
+
+    Raises
+    ------
+    EncoderError
+        They are something else.
+    """
+    if not isinstance(own, Mapping):
+        raise EncoderError(f"{name}: the model's prompts are a {type(own).__name__}, expected texts by their names.")
+    if wrong := next((key for key, text in own.items() if not isinstance(text, str | None)), None):
+        raise EncoderError(f"{name}: the model's prompt {wrong!r} is a {type(own[wrong]).__name__}, expected a text.")
 
 
 def _given(options: EncoderOptions, role: Role, own: Mapping[str, str]) -> str | None:

@@ -4,7 +4,7 @@ from contextlib import suppress
 from importlib.metadata import entry_points
 
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
-from babelrank.errors import BabelrankError, EncoderError, unknown_choice
+from babelrank.errors import BabelrankError, EncoderError, described, unknown_choice
 
 ENTRY_POINT_GROUP = "babelrank.adapters"
 _FALLBACK = "sentence-transformers"  # loads any Hub name or model folder that no other adapter recognises
@@ -30,9 +30,7 @@ def load_adapter(name: str) -> Adapter:
     try:
         adapter = point.load()
     except (Exception, SystemExit) as error:  # importing runs the package's code
-        raise EncoderError(
-            f"adapter {name!r} ({point.value}) cannot be imported ({type(error).__name__}: {error})."
-        ) from error
+        raise EncoderError(f"adapter {name!r} ({point.value}) cannot be imported ({described(error)}).") from error
     if not isinstance(adapter, Adapter):
         raise EncoderError(f"adapter {name!r}: {point.value} is a {type(adapter).__name__}, not a babelrank Adapter.")
     return adapter
@@ -72,6 +70,4 @@ def load_encoder(model: str, options: EncoderOptions | None = None, *, adapter: 
     except BabelrankError:
         raise
     except Exception as error:  # any of several libraries' own errors
-        raise EncoderError(
-            f"{model}: adapter {chosen.name!r} cannot load it ({type(error).__name__}: {error})."
-        ) from error
+        raise EncoderError(f"{model}: adapter {chosen.name!r} cannot load it ({described(error)}).") from error

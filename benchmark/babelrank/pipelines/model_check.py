@@ -19,6 +19,7 @@ from babelrank.ranking.rank import rank
 _LANGUAGES = ("de", "en", "es")
 _TEXTS = 10  # in each language
 _FEW = 0.5  # share of translations found; a multilingual encoder finds more
+_HASHES = 2**32  # dimensions of a sparse encoder; with more, terms are hashed, and there is no vocabulary
 _SHORT = 32  # tokens; most passages are longer
 
 
@@ -54,7 +55,7 @@ class ModelCheck:
         facts = {
             "model": info.name,
             "adapter": info.adapter,
-            "representation": f"{info.kind}, {info.dimension:,} dimensions",
+            "representation": _representation(info),
             "similarity": info.similarity.value,
             "parameters": "unknown" if info.parameters is None else f"{info.parameters:,}",
             **prompts,
@@ -100,7 +101,10 @@ def check_model(model: object, options: EncoderOptions | None = None, *, adapter
     nearest, pairs = int((ranks["rank_in_language"] == 1).sum()), len(ranks)
     problems = []
     if nearest < _FEW * pairs:
-        problems.append(f"only {nearest} of {pairs} translations are found; the model may not know these languages.")
+        problems.append(
+            f"only {nearest} of {pairs} translations are found; the model may not know these languages, or only "
+            "compares words."
+        )
     if encoder.info.kind is Kind.DENSE and found.tied:
         problems.append(f"{found.tied} of {pairs} translations have the same score as another text.")
     if unused := encoder.info.notes.get("own prompts"):
@@ -118,6 +122,13 @@ def check_model(model: object, options: EncoderOptions | None = None, *, adapter
         if cut := max(encoder.count_truncated(texts, role) for role in Role):
             problems.append(f"{cut} of {len(texts)} short questions are cut.")
     return ModelCheck(encoder.info, nearest, pairs, sum(vectors.seconds.values()), tuple(problems))
+
+
+def _representation(info: EncoderInfo) -> str:
+    """Say what a text becomes, and of which size."""
+    if info.kind is Kind.SPARSE:
+        return "sparse, any terms" if info.dimension >= _HASHES else f"sparse, {info.dimension:,} terms"
+    return f"{info.kind}, {info.dimension:,} dimensions{' for each token' if info.kind is Kind.MULTI_VECTOR else ''}"
 
 
 def _translations() -> Collection:
