@@ -241,7 +241,7 @@ class TestProbing:
         if is_same:
             assert load(server.url).encode_query(TEXTS).tolist() == [vector(text) for text in TEXTS]
         else:
-            with pytest.raises(EncoderError, match=f"answers with model '{name}', before it was 'm'"):
+            with pytest.raises(EncoderError, match=f"answers with model '{name}', earlier it was 'm'"):
                 load(server.url)
 
     def test_another_model_is_found_by_its_vectors(self, server):
