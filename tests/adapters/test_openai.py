@@ -294,7 +294,7 @@ class TestKey:
     def test_that_is_refused_is_not_tried_again_and_not_shown(self, server, monkeypatch, status):
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
         server.answer = lambda *_: error(status, f"Incorrect API key provided: {KEY}.")
-        with pytest.raises(EncoderError, match=rf"the key in OPENAI_API_KEY is refused.*HTTP {status}") as caught:
+        with pytest.raises(EncoderError, match=rf"the server refuses the key in OPENAI_API_KEY.*HTTP {status}") as caught:
             load(server.url)
         assert KEY not in str(caught.value)
         assert "***" in str(caught.value)
@@ -302,7 +302,7 @@ class TestKey:
 
     def test_that_is_missing_is_said(self, server):
         server.answer = lambda *_: error(401, "who are you?")
-        with pytest.raises(EncoderError, match=r"OPENAI_API_KEY holds no key.*who are you"):
+        with pytest.raises(EncoderError, match=r"OPENAI_API_KEY has no key.*who are you"):
             load(server.url)
         with pytest.raises(EncoderError, match="MY_KEY is not set"):
             load(server.url, key_variable="MY_KEY")
