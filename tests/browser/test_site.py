@@ -58,7 +58,7 @@ def test_on_a_phone_the_page_does_not_scroll_sideways(visit, name):
 def test_the_index_leads_to_reports_experiments_and_the_leaderboard(visit):
     page = visit("index.html")
     page.get_by_role("link", name="Two seeds").click()
-    page.get_by_role("link", name="two", exact=True).click()
+    page.get_by_role("link", name="two", exact=True).first.click()
     assert page.get_by_role("heading", level=1).inner_text() == "two"
     page.get_by_role("link", name="Leaderboard").click()
     assert page.get_by_role("heading", level=1).inner_text() == "Leaderboard"

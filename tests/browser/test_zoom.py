@@ -67,4 +67,4 @@ def test_cells_of_an_opened_group_are_reached_by_keyboard(figure):
 def test_few_languages_are_shown_one_by_one(figure):
     other = figure.page.locator("[id='xquad-r--pairs-of-languages--map']")
     assert other.locator(".zoom").count() == 0
-    assert figure.page.locator(".map svg circle").count() > 200
+    assert figure.page.locator(".picture circle").count() > 200
