@@ -4,8 +4,9 @@ Muennighoff et al. 2023, arXiv 2210.07316; Enevoldsen et al. 2025, arXiv 2502.13
 on a task: XQuADRetrieval, or `--option task=NAME`.
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial, partialmethod
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -91,16 +92,30 @@ class MtebEncoder:
 
         rows = Dataset.from_dict({"id": [str(row) for row in range(len(texts))], "text": list(texts)})
         prompt_type = PromptType(role.value)
-        answer = self._model.encode(
-            create_dataloader(rows, task_metadata=self._task, prompt_type=prompt_type, batch_size=self._batch_size),
-            task_metadata=self._task,
-            hf_split=self._task.eval_splits[0],
-            hf_subset=self._task.hf_subsets[0],
-            prompt_type=prompt_type,
-            batch_size=self._batch_size,
-            show_progress_bar=False,
-        )
+        with _no_progress_bars():
+            answer = self._model.encode(
+                create_dataloader(rows, task_metadata=self._task, prompt_type=prompt_type, batch_size=self._batch_size),
+                task_metadata=self._task,
+                hf_split=self._task.eval_splits[0],
+                hf_subset=self._task.hf_subsets[0],
+                prompt_type=prompt_type,
+                batch_size=self._batch_size,
+                show_progress_bar=False,
+            )
         return to_vectors(answer, self._name, len(texts))
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """Hide tqdm's progress bars, one for each call; some wrappers of mteb ignore `show_progress_bar`."""
+    from tqdm import tqdm
+
+    original = tqdm.__init__
+    tqdm.__init__ = partialmethod(original, disable=True)
+    try:
+        yield
+    finally:
+        tqdm.__init__ = original
 
 
 def _prompts(model: Any, task: "TaskMetadata") -> dict[str, str]:

@@ -47,7 +47,7 @@ def register(monkeypatch):
     return register
 
 
-def test_a_baseline_is_evaluated_without_a_network(tmp_path):
+def test_a_baseline_is_evaluated_without_a_network(tmp_path, capfd):
     assert find_adapter(RANDOM, EncoderOptions()).name == "mteb"
     encoder = load()
     assert (encoder.info.name, encoder.info.dimension, encoder.info.kind) == (RANDOM.partition(":")[2], 32, Kind.DENSE)
@@ -55,6 +55,7 @@ def test_a_baseline_is_evaluated_without_a_network(tmp_path):
     collection = babelrank.load_collection("sample:en")
     vectors = babelrank.encode(encoder, collection, store=tmp_path)
     assert vectors.queries.shape == (len(collection.queries), 32)
+    assert "batch" not in capfd.readouterr().err
     assert load("mteb:mteb/baseline-random-sparse-encoder").info.similarity is Similarity.DOT
     assert load(options={"embed_dim": "10"}).info.dimension == 10
 

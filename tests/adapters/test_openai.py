@@ -294,7 +294,9 @@ class TestKey:
     def test_that_is_refused_is_not_tried_again_and_not_shown(self, server, monkeypatch, status):
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
         server.answer = lambda *_: error(status, f"Incorrect API key provided: {KEY}.")
-        with pytest.raises(EncoderError, match=rf"the server refuses the key in OPENAI_API_KEY.*HTTP {status}") as caught:
+        with pytest.raises(
+            EncoderError, match=rf"the server refuses the key in OPENAI_API_KEY.*HTTP {status}"
+        ) as caught:
             load(server.url)
         assert KEY not in str(caught.value)
         assert "***" in str(caught.value)
