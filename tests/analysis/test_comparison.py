@@ -8,6 +8,7 @@ from scipy import stats
 
 from babelrank.analysis.bootstrap import question_scores
 from babelrank.analysis.comparison import compare, holm, permutation_test
+from babelrank.reporting.formatting import show_change
 
 
 def test_p_values_are_scipys():
@@ -54,6 +55,18 @@ def test_holm_lies_between_no_correction_and_bonferronis(p_values):
     corrected = holm(p_values)
     assert (corrected >= np.array(p_values)).all()
     assert (corrected <= np.minimum(np.array(p_values) * len(p_values), 1) + 1e-12).all()
+
+
+def test_differences_of_fewer_than_30_questions_have_no_interval(ranks_of):
+    def scores(count, shift):
+        rows = [("en", f"q{i}", "en", f"p{i}", 1, 1.0 + i % shift, 1.0 + i % shift) for i in range(count)]
+        return question_scores(ranks_of(rows, ("en",)))
+
+    for count in (29, 30):
+        found = compare([scores(count, 2), scores(count, 3)], ["monolingual"])[0, 1]
+        interval = found.macro["monolingual"].interval
+        assert interval.is_known == (found.warning is None) == (count == 30)
+        assert ("(" in show_change("monolingual", interval)) == (count == 30)
 
 
 @pytest.fixture

@@ -32,6 +32,8 @@ from babelrank.reporting.plots import (
     render,
     style,
 )
+from babelrank.reporting.plots.points import Point
+from babelrank.reporting.plots.style import PlotStyle
 from babelrank.reporting.report import read_reports
 from babelrank.reporting.scaling_table import scaling_points
 from paths import REPORTS
@@ -316,3 +318,10 @@ def test_drawing_does_not_depend_on_the_users_settings(material):
     first = render(draw_scatter(material.models[:3]), "svg")
     with mpl.rc_context({"font.size": 30, "axes.grid": True, "figure.dpi": 50, "text.color": "red"}):
         assert render(draw_scatter(material.models[:3]), "svg") == first
+
+
+def test_a_point_shows_only_intervals_with_bounds():
+    unknown, known = Interval(0.5, float("nan"), float("nan")), Interval(9.0, 8.0, 11.0)
+    style = PlotStyle("black", "", "o", "-")
+    assert Point(9.0, 0.5, known, unknown, style).strokes == [((8.0, 0.5), (11.0, 0.5))]
+    assert Point(9.0, 0.5, None, unknown, style).strokes == []
