@@ -265,7 +265,7 @@ def test_similarities_are_read_by_value_and_whole_numbers_and_halves_are_numbers
         (lambda r: babelrank.plot(r, kinds="pie"), "unknown kind of figure 'pie'"),
         (lambda r: babelrank.plot(), "nothing to draw"),
         (lambda r: babelrank.export_reports("bm25", format_name="cvs"), "unknown format 'cvs'. Did you mean 'csv'"),
-        (lambda r: babelrank.export_reports(format_name="csv"), "name one model or more"),
+        (lambda r: babelrank.export_reports(format_name="csv"), "name at least one model"),
         (lambda r: babelrank.fetch_collections(["xquad"]), "unknown collection 'xquad'"),
         (lambda r: babelrank.score_run("x.run", "sample:en", missing="no"), "unknown"),
         (lambda r: babelrank.fuse_runs([], "sample:en"), "at least two runs"),

@@ -363,7 +363,7 @@ def test_an_unknown_collection_is_told_with_those_there_are(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("models", "message"), [([], "name one model or more"), (["bm25"] * 2, "export each model once")]
+    ("models", "message"), [([], "name at least one model"), (["bm25"] * 2, "export each model once")]
 )
 def test_no_model_and_one_model_twice_are_refused(models, message, tmp_path):
     with pytest.raises(ReportError, match=message):

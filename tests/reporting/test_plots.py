@@ -284,7 +284,7 @@ def test_a_radar_goes_round_the_languages_and_shows_distances_as_logarithms():
 
 
 def test_a_radar_needs_three_languages():
-    with pytest.raises(ReportError, match=r"3 languages, there are 2"):
+    with pytest.raises(ReportError, match=r"3 languages, got 2"):
         draw_radar([make_results("two", [[1, 2], [2, 1]])], "xquad-r")
 
 

@@ -118,7 +118,7 @@ def test_tables_that_cannot_be_drawn_together_are_refused():
         draw_distance_boxes({"a": table, "b": make_table([[(1, 4)], [(5, 2)]], ("de", "fr"))}, "xquad-r")
     with pytest.raises(ReportError, match="no query has two"):
         draw_distance_curves({"a": make_table([[(1,)], [(5,)]])}, "xquad-r")
-    with pytest.raises(ReportError, match="a rank table at least"):
+    with pytest.raises(ReportError, match="at least one rank table"):
         draw_distance_boxes({}, "xquad-r")
 
 
@@ -204,7 +204,7 @@ def test_a_law_that_leaves_the_possible_does_not_stretch_the_axis():
 
 
 def test_scaling_needs_panels_with_points():
-    with pytest.raises(ReportError, match="a panel at least"):
+    with pytest.raises(ReportError, match="at least one panel"):
         draw_scaling([])
     with pytest.raises(ReportError, match="known number of parameters"):
         draw_scaling([ScalingPanel("toy", "multilingual", [], {})])

@@ -1,7 +1,7 @@
-"""Committed reports -> files for other tools and for papers.
+"""Export reports to files for other tools and for papers.
 
-In: results.json and rank tables, with no encoder and no collection. Out: files in a folder, the same bytes for the same
-reports. A format is one module with a function that yields files; `FORMATS` lists them.
+In: results.json and rank tables, without the encoder or the collection. Out: files in a folder, the same bytes for the
+same reports. A format is a module with a function that yields files; `FORMATS` lists them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,11 +28,11 @@ class Format:
     Attributes
     ----------
     description
-        What comes out, in one line.
+        One line on the output.
     render
-        Yields the files.
+        Function that yields the files.
     side_by_side
-        Whether the models' figures stand in one table, and so must be of the same data.
+        Whether the models' scores are in one table, and so must be for the same data.
     """
 
     description: str
@@ -42,20 +42,20 @@ class Format:
     def export(
         self, results: Sequence[Results], read_ranks: RanksReader, folder: Path, options: Options | None = None
     ) -> list[Path]:
-        """Write the files, each complete or not at all, and return their paths; other files in `folder` stay.
+        """Write the files atomically, and return their paths. Other files in `folder` are kept.
 
         Parameters
         ----------
         results
-            One per model, in the order in which they are shown.
+            One per model, in the order of the output.
         read_ranks
             Returns the rank table of a model, by its name, on a collection.
 
         Raises
         ------
         ReportError
-            Two models have one name, two reports cannot stand side by side, a rank table is missing, an option has no
-            valid value, or a file cannot be written.
+            Two models have the same name, two reports cannot be compared, a rank table is missing, an option is not
+            valid, or a file cannot be written.
         """
         _check_names(results)
         if self.side_by_side:
@@ -95,7 +95,7 @@ def find_format(name: str) -> Format:
     Raises
     ------
     ReportError
-        There is no such format: says which there are.
+        The format is unknown. The message lists the valid ones.
     """
     if name not in FORMATS:
         raise ReportError(unknown_choice("format", name, FORMATS))
@@ -152,7 +152,7 @@ def _only(results: Results, collections: Sequence[str]) -> Results:
 def _check_names(results: Sequence[Results]) -> None:
     """Refuse two reports of one name: their rows would look the same, and one's files would replace the other's."""
     if not results:
-        raise ReportError("nothing to export: name one model or more.")
+        raise ReportError("nothing to export; name at least one model.")
     names = [each.model.name for each in results]
     for place, name in enumerate(names):
         for earlier in names[:place]:

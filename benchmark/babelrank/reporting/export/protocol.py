@@ -1,4 +1,4 @@
-"""What every format of `babelrank export` takes and gives: reports in, files by name out."""
+"""The interface of all formats of `babelrank export`: reports in, files by name out."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ ALL_LANGUAGES = "all"  # in the place of a passage language: the pool
 
 @dataclass(frozen=True)
 class Options:
-    """What an export can be asked for; a format takes no notice of what is not its own.
+    """Options of exports. A format ignores those of other formats.
 
     Attributes
     ----------
     depth
-        ``trec``: ranks from 1 that a run holds.
+        ``trec``: number of ranks in a run.
     pairs
         ``trec``: also write the monolingual and cross-lingual settings; ``latex``: also write a matrix of pairs for
         each model.

@@ -1,4 +1,4 @@
-"""Qrels and runs for trec_eval, and for whatever else reads TREC's formats.
+"""Qrels and runs for trec_eval and other tools that read TREC formats.
 
 In: rank tables, which hold the ranks of the relevant passages and nothing of the others. Out: for each collection
 ``<collection>.multilingual.qrels`` and, for each model, ``<collection>.multilingual.<model>.run``; on request the same
@@ -6,16 +6,16 @@ for the pairs of languages, all pairs in one file (``….pairs.qrels``). Queries
 setting (in a collection of one language, ``ID`` alone) and ``de-en:ID`` in a pair, query language first: `trec_eval -q`
 then tells settings apart.
 
-*What a run holds.* trec_eval sorts by score and forgets the ranks that a file gives: were the relevant passages alone
-in it, they would close up and stand at the top. So every rank above a relevant passage that another passage has is
-filled with a placeholder, ``unjudged-RANK``, which no qrels name. A list ends with its last relevant passage within the
-depth; what stands below changes no measure but the number of retrieved passages. A query with no relevant passage
-within the depth keeps one placeholder, so that it counts.
+*Content of a run.* trec_eval sorts by score and ignores the ranks in a file. If a run had only the relevant passages,
+they would move to the top. So every other rank above a relevant passage is filled with a placeholder,
+``unjudged-RANK``, which is not in the qrels. A list ends with its last relevant passage within the depth; passages
+below change no measure except the number of retrieved passages. A query without a relevant passage within the depth
+keeps one placeholder, so it counts.
 
-*What is right, then.* Every measure at a cut-off up to the depth: recall, success, precision, nDCG, and AP, which
-trec_eval divides by the number of relevant passages whatever the cut-off. Measures without a cut-off (``map``,
-``recip_rank``, ``ndcg``) are those at the depth, and so at most what the report says; if the depth is the size of the
-pool they are the uncut ones.
+*Which measures are right.* Every measure with a cut-off up to the depth is right: recall, success, precision, nDCG,
+and AP, which trec_eval divides by the number of relevant passages whatever the cut-off. Measures without a cut-off
+(``map``, ``recip_rank``, ``ndcg``) are those at the depth, so at most the report's values. If the depth is the size of
+the pool, they are the uncut ones.
 
 *Ties.* A list has whole ranks, a rank table has mid-ranks. Relevant passages of one query that have the same rank r
 take the places around it, in the order of their ids: g of them those from r − (g − 1) / 2 on, rounded up. If they tie
@@ -68,7 +68,7 @@ def render(results: Sequence[Results], read_ranks: RanksReader, options: Options
         of one list contradict each other.
     """
     if options.depth < 1:
-        raise ReportError(f"depth {options.depth}: a run holds 1 rank or more.")
+        raise ReportError(f"--depth must be at least 1, got {options.depth}.")
     settings = ["multilingual", "pairs"] if options.pairs else ["multilingual"]
     for name in collection_names(results):
         stem = collection_stem(name)
@@ -85,7 +85,7 @@ def render(results: Sequence[Results], read_ranks: RanksReader, options: Options
                     judged[setting] = qrels
                     yield f"{stem}.{setting}.qrels", qrels
                 elif judged[setting] != qrels:
-                    raise ReportError(f"{name}: {each.model.name!r} has a rank table of other judgements.")
+                    raise ReportError(f"{name}: {each.model.name!r} has a rank table for different qrels.")
                 yield f"{stem}.{setting}.{model}.run", write_run(ranks, lists, model, options.depth)
 
 

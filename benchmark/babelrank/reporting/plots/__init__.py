@@ -1,4 +1,4 @@
-"""Results and rank tables in; figures out, as SVG, PDF and PNG. Here and in `curves` alone matplotlib is loaded.
+"""Draw figures from results and rank tables, as SVG, PDF and PNG. Only this package and `curves` load matplotlib.
 
 Each ``draw_…`` is a pure function that returns a figure of one of the `SIZES`; `write_figure` writes it. The same input
 gives the same bytes with the same version of matplotlib.

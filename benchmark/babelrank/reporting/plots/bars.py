@@ -1,4 +1,4 @@
-"""Results -> a macro figure by query language, as bars and as a radar."""
+"""Draw a macro average by query language, as bars or as a radar."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -28,14 +28,14 @@ from babelrank.reporting.plots.style import (
 )
 from babelrank.reporting.results import Results, find_collections
 
-_LEAST_NUMBER = 4.5  # points: smaller ones cannot be read, and are left out
+_LEAST_NUMBER = 4.5  # points; smaller numbers are not readable and left out
 _ROOM = 1.02  # beyond the longest bar, where there are no numbers
 _DIGIT = 0.64  # width of a digit of DejaVu Sans, in font sizes
 _LANGUAGES_FOR_RADAR = 3
 
 
 def draw_bars(models: Sequence[Results], collection: str, figure: str = "multilingual", *, size: Size = TEXT) -> Figure:
-    """Draw a bar per query language and model, with its value where there is room to read it.
+    """Draw a bar per query language and model, with its value if there is room.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def draw_bars(models: Sequence[Results], collection: str, figure: str = "multili
     Raises
     ------
     ReportError
-        The figure is unknown, or a model was not evaluated on the collection, or on other files.
+        The figure is unknown, or a model was not evaluated on the collection, or on a different version of it.
     """
     found, quantity = find_collections(models, collection), find_quantity(figure)
     values = np.stack([quantity.by_language(results) for results in found], axis=1)  # (languages, models)
@@ -83,13 +83,13 @@ def draw_radar(
 ) -> Figure:
     """Draw a macro figure on a spoke per query language, a line per model; the rank distance on a logarithmic scale.
 
-    Parameters and errors are those of `draw_bars`; fewer than three languages make no radar and are an error, too.
+    Parameters and errors are those of `draw_bars`. Fewer than three languages are also an error.
     """
     found, quantity = find_collections(models, collection), find_quantity(figure)
     codes = found[0].languages
     if len(codes) < _LANGUAGES_FOR_RADAR:
         raise ReportError(
-            f"{collection}: a radar needs {_LANGUAGES_FOR_RADAR} languages, there are {len(codes)}; draw bars."
+            f"{collection}: a radar needs at least {_LANGUAGES_FOR_RADAR} languages, got {len(codes)}; draw bars."
         )
     values = np.stack([quantity.by_language(results) for results in found])  # (models, languages)
     styles, names = plot_styles(len(models)), [model.model.name for model in models]

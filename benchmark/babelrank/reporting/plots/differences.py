@@ -1,4 +1,4 @@
-"""Two models on one collection -> where one is better, by query and passage language."""
+"""Draw where one of two models is better on a collection, by query and passage language."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ from babelrank.reporting.results import Results, find_collections
 
 @dataclass(frozen=True)
 class DifferenceMap:
-    """A heatmap of A against B; blue is where A is better, red where B is.
+    """A heatmap of A against B. Blue means that A is better, red that B is better.
 
     Attributes
     ----------
     of
-        The heatmap of the values that are compared: its logarithmic ones as log₂(A / B), others as A − B.
+        The heatmap of the compared values: log₂(A / B) if it is logarithmic, else A − B.
     title
-        What it shows.
+        Title of the heatmap.
     label
-        Of the colour bar.
+        Label of the colour bar.
     show
-        A difference as text.
+        Formats a difference.
     colours
-        A diverging map of matplotlib's that is safe for colour-blind readers.
+        Diverging colour map of matplotlib that is safe for colour-blind readers.
     """
 
     of: Heatmap
@@ -73,12 +73,12 @@ DIFFERENCES = (
 def draw_difference(
     first: Results, second: Results, collection: str, difference: DifferenceMap = DIFFERENCES[0], *, size: Size = TEXT
 ) -> Figure:
-    """Draw where one model is better than another; rows are query languages, columns passage languages.
+    """Draw where one model is better than another. Rows are query languages, columns passage languages.
 
     Raises
     ------
     ReportError
-        One of the models was not evaluated on the collection, or on other files.
+        A model was not evaluated on the collection, or on a different version of it.
     """
     found = find_collections([first, second], collection)
     a, b = (np.array(difference.of.matrix(results), dtype=float) for results in found)

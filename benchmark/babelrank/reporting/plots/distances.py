@@ -1,4 +1,4 @@
-"""Rank tables -> how the rank distance is distributed over queries, by query language and model."""
+"""Draw the distribution of the rank distance over queries, by query language and model."""
 
 from collections.abc import Mapping, Sequence
 
@@ -30,7 +30,7 @@ from babelrank.reporting.plots.style import (
 )
 
 _WHISKERS = (5.0, 95.0)  # percentiles
-_SHARES = np.linspace(0, 1, 101)  # enough for a curve a few inches wide, a tenth of what all queries would take
+_SHARES = np.linspace(0, 1, 101)  # enough for a curve a few inches wide
 _ROOM = 1.3  # between the ends of an axis and what it shows, as a factor
 _LABEL = "rank distance"
 _KEY = "box: quartiles; line: 5 % to 95 %; bar: median; diamond: mean"
@@ -39,20 +39,20 @@ _KEY = "box: quartiles; line: 5 % to 95 %; bar: median; diamond: mean"
 def draw_distance_boxes(tables: Mapping[str, RankTable], collection: str, *, size: Size = TEXT) -> Figure:
     """Draw a box plot per query language and model, of the rank distances of the queries with |R| ≥ 2.
 
-    Boxes are quartiles, whiskers the 5th and the 95th percentile; a diamond is the mean, which is what reports call the
-    rank distance (arXiv 2408.10536). The axis is logarithmic.
+    Boxes are quartiles, whiskers the 5th and the 95th percentile. A diamond is the mean, which reports show as the rank
+    distance (arXiv 2408.10536). The axis is logarithmic.
 
     Parameters
     ----------
     tables
         Rank tables on one collection, by the model's name.
     collection
-        What the title calls it.
+        Name in the title.
 
     Raises
     ------
     ReportError
-        There is no table, the tables' languages differ, or no query has two relevant passages.
+        There is no table, the languages of the tables differ, or no query has two relevant passages.
     """
     distances = _by_language(tables)
     codes, styles = next(iter(tables.values())).languages, plot_styles(len(tables))
@@ -145,7 +145,7 @@ def draw_distance_curves(tables: Mapping[str, RankTable], collection: str, *, si
 def _by_language(tables: Mapping[str, RankTable]) -> dict[str, list[np.ndarray]]:
     """Return each model's distances, one array per query language."""
     if not tables:
-        raise ReportError("a figure needs a rank table at least.")
+        raise ReportError("a figure needs at least one rank table.")
     first, *others = tables.values()
     for table in others:
         if table.languages != first.languages:

@@ -1,4 +1,4 @@
-"""Heatmaps of results: which there are says `babelrank.reporting.heatmaps`."""
+"""Draw the heatmaps of `babelrank.reporting.heatmaps` with matplotlib."""
 
 from collections.abc import Callable, Sequence
 
@@ -40,7 +40,7 @@ def shared_scale(heatmap: Heatmap, collections: Sequence[CollectionResults]) -> 
 def draw_heatmap(
     results: Results, collection: str, heatmap: Heatmap, scale: Normalize, size: Size | None = None
 ) -> Figure:
-    """Draw a heatmap: rows are query languages, columns passage languages; `size` is by default that of reports."""
+    """Draw a heatmap. Rows are query languages, columns passage languages. `size` is by default that of reports."""
     return draw_cells(
         _values(heatmap, results.collections[collection]),
         results.collections[collection].languages,

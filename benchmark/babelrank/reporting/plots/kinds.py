@@ -1,4 +1,4 @@
-"""Which figures `babelrank plot` draws: for each kind, what it takes and how its files are called."""
+"""The kinds of figures of `babelrank plot`: their inputs and file names."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -32,14 +32,15 @@ HEATMAP_KIND = "heatmaps"  # all of them
 
 @dataclass(frozen=True)
 class PlotInputs:
-    """What there is to draw.
+    """The inputs of figures.
 
     Attributes
     ----------
     models
-        In the order in which they are drawn.
+        Models in the order of drawing.
     ranks
-        Gives the rank table of a model, by its place in `models`, on a collection; read where a kind needs it.
+        Function that returns the rank table of a model, by its index in `models`, on a collection. Only some kinds
+        need it.
     """
 
     models: Sequence[Results]
@@ -163,9 +164,9 @@ def draw(kind: str, inputs: PlotInputs, *, collection: str | None = None, size: 
     kind
         One of `KINDS`.
     collection
-        Only this one; by default all that the models have.
+        Collection to draw; by default all.
     size
-        By default `TEXT`; heatmaps then have a size that follows from the number of languages.
+        Size of the figures; by default `TEXT`, and for heatmaps a size that depends on the number of languages.
 
     Raises
     ------
@@ -178,14 +179,14 @@ def draw(kind: str, inputs: PlotInputs, *, collection: str | None = None, size: 
 def plot(
     kind: str, inputs: PlotInputs, out: Path, *, size: Size | None = None, formats: Sequence[str] = FORMATS
 ) -> Iterator[Path]:
-    """Draw one kind of figure, and write each as soon as it is drawn.
+    """Draw one kind of figure, and write each figure as soon as it is drawn.
 
     Parameters
     ----------
     kind, size
         As for `draw`.
     out
-        Folder of the files; made if need be.
+        Folder for the files; created if needed.
 
     Yields
     ------
@@ -214,6 +215,6 @@ def _drawn(kind: str, inputs: PlotInputs, collection: str | None, size: Size | N
         yield stem, figure
     if nothing:
         raise ReportError(
-            f"{kind}: nothing to draw. Figures show collections in which languages can be compared; a difference needs "
-            "two models that have one in common."
+            f"{kind}: nothing to draw. Figures need collections in which languages can be compared, and a difference "
+            "needs two models with a common collection."
         )

@@ -1,4 +1,4 @@
-"""Models as points: a panel for each collection or figure, with intervals, and a key that names the models."""
+"""Draw models as points with intervals: one panel per collection or figure, and a key with the models' names."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which macro figures can be drawn: their values by query language and over all, and how they are written."""
+"""The macro averages that can be drawn: their values by query language, their means, and their formats."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

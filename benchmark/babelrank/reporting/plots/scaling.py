@@ -1,4 +1,4 @@
-"""Models by number of parameters -> how a figure goes with it, with laws that were fitted elsewhere and their bands."""
+"""Draw scores against the number of parameters, with fitted scaling laws and their bands."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -57,11 +57,11 @@ def draw_scaling(panels: Sequence[ScalingPanel], *, size: Size = TEXT) -> Figure
         There is no panel, a figure is unknown, or a panel has no point or one without parameters.
     """
     if not panels:
-        raise ReportError("a figure needs a panel at least.")
+        raise ReportError("a figure needs at least one panel.")
     for panel in panels:
         find_quantity(panel.figure)
         if not panel.points or min(point.parameters for point in panel.points) <= 0:
-            raise ReportError(f"{panel.title}: scaling is drawn for models with a known number of parameters only.")
+            raise ReportError(f"{panel.title}: scaling needs models with a known number of parameters.")
     names = list(dict.fromkeys(point.label for panel in panels for point in panel.points))
     styles = dict(zip(names, plot_styles(len(names)), strict=True))
     room = size.characters(size.width / (1 if size.is_narrow else min(len(panels), 2)) * 0.85)

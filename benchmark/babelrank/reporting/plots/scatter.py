@@ -1,4 +1,4 @@
-"""Results -> models by language bias and accuracy, a panel per collection."""
+"""Draw models by language bias and accuracy, one panel per collection."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -46,7 +46,7 @@ def draw_scatter(
     }
     drawn = {name: points for name, points in known.items() if points}
     if not drawn:
-        raise ReportError(f"no model has both {quantity.title} and a rank distance.")
+        raise ReportError(f"no model has both {quantity.title} and rank distance.")
     panels = [
         partial(_draw_panel, name=name, points=points, quantity=quantity, size=size) for name, points in drawn.items()
     ]

@@ -1,4 +1,4 @@
-"""What all figures share: sizes, fonts, colours, titles, axes, and the files they become."""
+"""Shared by all figures: sizes, fonts, colours, titles, axes, and writing files."""
 
 import io
 import textwrap
@@ -46,8 +46,8 @@ _POINTS = 72  # per inch
 _LEGEND_SHARE = 0.35  # of a figure's height, where that is fixed
 _LEGEND_SCALES = (1, 0.85, 0.7, 0.6, 0.5)  # of a legend's font, as it takes more than that
 
-# The colours of Okabe & Ito (2008, https://jfly.uni-koeln.de/color/), told apart by colour-blind readers; yellow, too
-# faint on white, gives way to grey. Hatches, markers and dashes differ, too, for print in black and white.
+# The colours of Okabe & Ito (2008, https://jfly.uni-koeln.de/color/), which colour-blind readers can distinguish. Grey
+# replaces yellow, which is too faint on white. Hatches, markers and dashes also differ, for print in black and white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#999999", "#000000")
 _HATCHES = ("", "/////", "\\\\\\\\\\", "-----", "xxxxx", "|||||", "+++++", "", "///")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
@@ -56,7 +56,7 @@ _DASHES: tuple[Dashes, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 @dataclass(frozen=True)
 class Size:
-    """Where a figure is to stand.
+    """The size of a figure, by where it will be used.
 
     Attributes
     ----------
@@ -135,7 +135,7 @@ def plot_styles(count: int) -> list[PlotStyle]:
 
 @contextmanager
 def house_style(size: Size | None = None) -> Iterator[None]:
-    """Set matplotlib's defaults and ours, whatever the user's own settings say, and put those back after."""
+    """Use matplotlib's defaults and babelrank's style within the block, and restore the user's settings after it."""
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
@@ -160,7 +160,7 @@ def house_style(size: Size | None = None) -> Iterator[None]:
                     **ticks,
                 }
             )
-        # A model may be named in a script that the font lacks; nobody can act on that.
+        # A model's name may have characters that the font lacks, and users cannot change that.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
         yield
 
@@ -195,7 +195,7 @@ def write_figure(figure: Figure, stem: Path, formats: Sequence[str] = FORMATS) -
             atomic_write(path, content)
         except OSError as error:
             raise ReportError(
-                f"{path}: cannot be written ({error.strerror}). --out DIR names another folder."
+                f"{path}: cannot be written ({error.strerror}). Choose another folder with --out DIR."
             ) from error
     return list(contents)
 
