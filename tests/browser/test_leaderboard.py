@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from babelrank.reporting.report import find_report
-from browsing import REPORTS, choose, column, names, texts
+from browsing import PHONE, REPORTS, choose, column, names, texts
 
 
 def test_a_column_is_sorted_by_mouse_best_first_and_back(visit):
@@ -30,6 +30,15 @@ def test_a_column_is_sorted_by_keyboard(visit):
     assert names(page) == sorted(names(page), key=str.lower)
     page.keyboard.press("Space")
     assert names(page) == sorted(names(page), key=str.lower, reverse=True)
+
+
+def test_on_a_phone_the_sorted_column_is_pinned_next_to_the_name(visit):
+    page = visit("leaderboard.html", viewport=PHONE)
+    table, row = page.locator(".board:not([hidden]) .scroll").first, page.locator("tbody tr >> visible=true").first
+    table.evaluate("element => { element.scrollLeft = element.scrollWidth }")
+    name, pinned = row.locator("th").bounding_box(), row.locator(".sorted").bounding_box()
+    assert pinned["x"] == pytest.approx(name["x"] + name["width"], abs=1)
+    assert pinned["x"] + pinned["width"] < PHONE["width"]
 
 
 def test_what_has_no_value_comes_last_either_way(visit):

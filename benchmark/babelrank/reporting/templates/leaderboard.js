@@ -127,11 +127,20 @@ function update() {
   }
   body.append(...shown.map(({ row }) => row));
   state.shown = shown;
+  pin(state.board.querySelector(`[data-key="${state.key}"]`), body);
   writeAddress();
   state.board.querySelector(".empty").hidden = shown.length > 0;
   byId("_status").textContent = `${shown.length} of ${sorted.length} models, by ${describeOrder()}${describeLanguages()}`;
   byId("_scatter").hidden = !("bias" in state.board.dataset);
   if (!byId("_scatter").hidden) drawScatter(shown, state.setting, state.measure);
+}
+
+// On narrow screens the sorted column stays next to the names while others scroll.
+function pin(head, body) {
+  for (const row of [head.parentElement, ...body.rows]) {
+    for (const cell of row.cells) cell.classList.toggle("sorted", cell.cellIndex === head.cellIndex && state.key !== "name");
+  }
+  body.parentElement.style.setProperty("--name", `${state.shown[0]?.row.querySelector("th").offsetWidth ?? 0}px`);
 }
 
 function describeOrder() {
