@@ -108,7 +108,7 @@ def user_data_path(variable: str) -> Path:
 
 
 def _user_path(kind: str, variable: str) -> Path:
-    with suppress(RuntimeError):  # nobody's home
+    with suppress(RuntimeError):  # no home folder
         folder: Path = getattr(platformdirs, f"user_{kind}_path")("babelrank")
         if _is_writable(folder) or (kind == "data" and folder.is_dir()):
             return folder
@@ -130,7 +130,7 @@ def provide_compile_cache() -> None:
     """
     if "NUMBA_CACHE_DIR" in os.environ or _is_writable(Path(__file__).parent):
         return
-    with suppress(RuntimeError):  # nobody's home
+    with suppress(RuntimeError):  # no home folder
         if _is_writable(Path.home() / ".cache"):
             return
     os.environ["NUMBA_CACHE_DIR"] = str(_temporary_folder("numba"))

@@ -99,7 +99,7 @@ def test_a_second_translation_is_left_out_with_a_note(folder):
     lines_file(folder / "NTREX-128" / "newstest2019-ref-2.deu.txt", GERMAN)
     collection = load_ntrex("ntrex", folder)
     assert collection.languages == ("de", "en")
-    assert "takes no part: NTREX-128/newstest2019-ref-2.deu.txt; each language" in collection.notes[-1]
+    assert "ignored: NTREX-128/newstest2019-ref-2.deu.txt; each language" in collection.notes[-1]
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,7 @@ def test_nothing_to_search_is_an_error(tmp_path, records, complaint):
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ('{"_id": "x", "text": ', "not JSON on a line of its own"),
+        ('{"_id": "x", "text": ', "not a line of JSON"),
         ('{"_id": "x", "text": "y"} {}', "more follows after column 25"),
         ('{"text": "y"}', "no field '_id'"),
         ('{"_id": "x", "contents": "y"}', "no field 'text'"),

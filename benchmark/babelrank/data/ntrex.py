@@ -270,7 +270,7 @@ def _left_out(folder: Path) -> Iterator[str]:
     names = sorted(path.relative_to(folder).as_posix() for path in folder.glob("NTREX-128/*.txt"))
     others = [name for name in names if not _FILE.fullmatch(name)]
     if others:
-        yield f"takes no part: {', '.join(others)}; each language has one translation, ref.CODE.txt"
+        yield f"ignored: {', '.join(others)}; each language has one translation, ref.CODE.txt"
 
 
 def find_variants(languages: Sequence[str]) -> list[list[str]]:

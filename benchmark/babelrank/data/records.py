@@ -181,7 +181,7 @@ def _read_json_lines(path: Path, skip: int) -> Iterator[tuple[int, Any]]:
             except (ValueError, RecursionError) as error:
                 if not raw.strip():
                     continue
-                raise DataError(f"{path}:{number}: not JSON on a line of its own ({error}).") from error
+                raise DataError(f"{path}:{number}: not a line of JSON ({error}).") from error
             yield number, record
 
 

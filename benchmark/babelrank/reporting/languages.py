@@ -7,7 +7,7 @@ from langcodes import Language, LanguageTagError
 
 @cache
 def language_name(code: str) -> str:
-    """Return the English name with the code, ``German (de)``; the code alone if it is none of ISO 639."""
+    """Return the English name with the code, such as ``German (de)``; only the code if it is not in ISO 639."""
     try:
         name = Language.get(code).display_name()
     except LanguageTagError:

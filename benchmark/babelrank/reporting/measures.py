@@ -108,7 +108,7 @@ def shown_measures(headline: Sequence[str], *, cut: bool = False) -> tuple[str, 
 
 
 def tasks_of(languages: Sequence[str], pairs: Sequence[Sequence[int]]) -> tuple[str, ...]:
-    """Return the tasks that there are, of `TASKS`; `pairs` has the number of queries of each pair of languages."""
+    """Return the available tasks of `TASKS`. `pairs` has the number of queries of each pair of languages."""
     if len(languages) == 1:
         return TASKS[:1]
     filled = {i == j for i, row in enumerate(pairs) for j, n in enumerate(row) if n > 0}

@@ -71,7 +71,7 @@ def draw_report(folder: Path, results: Results, cache: Cache, *, with_leaderboar
     cache
         Knows what the files followed from; it is told of those that are drawn.
     with_leaderboard
-        Whether pages link to a leaderboard although there is none yet.
+        Whether pages link to a leaderboard that does not exist yet.
 
     Raises
     ------

@@ -338,7 +338,7 @@ def damaged_tables(folder: Path, collection: CollectionResults) -> list[Path]:
 
 
 def sibling(folder: Path, purpose: str) -> Path:
-    """Return a hidden folder next to a report; under the lock nobody else uses it."""
+    """Return a hidden folder next to a report. The lock keeps other processes from using it."""
     return folder.with_name(f".{folder.name}.{purpose}{PART_SUFFIX}")
 
 

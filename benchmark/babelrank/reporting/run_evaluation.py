@@ -1,7 +1,7 @@
 """The evaluation of a run, which may be cut off: tables for the terminal, and JSON.
 
-In: a run in trec_eval's order, and the ranks that follow from it. Out: measures of every setting that there is. There
-is no rank distance if the run lacks a relevant passage: how far down that stands is not known.
+In: a run in trec_eval's order, and its ranks. Out: measures of every setting. There is no rank distance if the run
+lacks a relevant passage, as its rank is unknown.
 """
 
 import json

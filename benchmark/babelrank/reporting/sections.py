@@ -1,4 +1,4 @@
-"""Parts of a page: a heading, an explanation, and matrices, tables and queries to look at."""
+"""The parts of a page: a heading, an explanation, and matrices, tables and queries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class RankedQuery:
 
 @dataclass(frozen=True)
 class QueryList:
-    """Queries by setting, folded up until they are wanted.
+    """Queries by setting, folded by default.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class Section:
     title
         Its heading; unique among the sections of a collection.
     caption
-        What the values mean and how they come about, in words.
+        Explanation of the values.
     matrices
         Shown one at a time.
     tables

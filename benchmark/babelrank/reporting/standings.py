@@ -80,7 +80,7 @@ def read_standings(
     root
         Experiments are looked for in its folder ``experiments``.
     estimates
-        Gives intervals and letters; without, there are none.
+        Source of intervals and letters; None for none.
     margin
         The largest difference that does not matter in practice: letters separate only beyond it.
 

@@ -1,4 +1,4 @@
-"""Models, loss and data of a run, put together into a trainer."""
+"""Assemble models, loss and data of a run into a trainer."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -85,7 +85,7 @@ def load_models(config: TrainingConfig, *, trust_remote_code: bool = False) -> M
 
 
 def _require_environment(config: TrainingConfig) -> None:
-    """Make sure that the trackers, the precision and the Hub that are configured can be used here."""
+    """Check that the configured trackers, precision and Hub can be used here."""
     installed = get_available_reporting_integrations()
     for name in config.engine.report_to:
         if name not in INTEGRATION_TO_CALLBACK:
@@ -128,7 +128,7 @@ def make_trainer(
     on_step
         Receives each step that is done, and what was measured at it.
     resuming
-        Whether the run goes on from a checkpoint.
+        Whether the run continues from a checkpoint.
 
     Raises
     ------
@@ -210,7 +210,7 @@ def _max_length(config: ModelConfig, model: SentenceTransformer) -> dict[str, in
 
 
 def _require_fit(config: TrainingConfig, model: SentenceTransformer, teacher: Teacher | None) -> None:
-    """Make sure that the model can be trained with this teacher, in parts, and in fewer dimensions, if configured."""
+    """Check that the model can be trained with the configured teacher, micro-batches and dimensions."""
     dimension = model.get_embedding_dimension()
     if config.matryoshka and dimension and max(config.matryoshka.dimensions) > dimension:
         raise TrainingError(

@@ -1,4 +1,4 @@
-"""Checkpoints, and the base model that they come from -> another checkpoint, between them."""
+"""Average the weights of checkpoints, or of checkpoints and their base model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,16 +23,16 @@ def average_checkpoints(
 ) -> Path:
     """Average the weights of checkpoints, and of the base model that they were trained from.
 
-    Several checkpoints weigh the same (model soups, arXiv 2203.05482); the base model keeps more of its abilities than
-    it costs (arXiv 2109.01903). A single checkpoint becomes what training with ``model.average_with_base_model`` would
-    have left, without training again.
+    All checkpoints have the same weight (model soups, arXiv 2203.05482). Adding the base model keeps more of its
+    abilities than it costs (arXiv 2109.01903). For a single checkpoint, the result is that of training with
+    ``model.average_with_base_model``, without training again.
 
     Parameters
     ----------
     checkpoints
-        Folders that `run.train` wrote, all from one base model, none of them averaged with it or centred.
+        Checkpoints of `run.train` with the same base model, not averaged with it or centred.
     output
-        Folder to make; complete, or not at all.
+        Folder for the new checkpoint; written atomically.
     base_share
         Weight of the base model, from 0 to below 1; above 0 for a single checkpoint.
     trust_remote_code
@@ -81,7 +81,7 @@ def average_checkpoints(
 
 
 def _members(metadata: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the metadata of what a checkpoint is the average of: its own, if it is none."""
+    """Return the metadata of the averaged checkpoints; the checkpoint's metadata if it is not an average."""
     own = {key: value for key, value in metadata.items() if key != AVERAGED_WITH}
     return [own, *metadata.get(AVERAGED_WITH, ())]
 

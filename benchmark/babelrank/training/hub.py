@@ -1,4 +1,4 @@
-"""A finished checkpoint -> a repository of the Hub."""
+"""Upload a finished checkpoint to the Hub."""
 
 from pathlib import Path
 
@@ -13,12 +13,12 @@ _ERRORS = (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OfflineMo
 
 
 def require_login(repository: str) -> None:
-    """Make sure that somebody is logged in, before anything is trained.
+    """Check that the user is logged in, before training starts.
 
     Raises
     ------
     TrainingError
-        Nobody is, or the Hub cannot be reached.
+        The user is not logged in, or the Hub cannot be reached.
     """
     try:
         HfApi().whoami()
@@ -27,12 +27,12 @@ def require_login(repository: str) -> None:
 
 
 def push(config: HubConfig, checkpoint: Path) -> str:
-    """Upload a checkpoint with its card; return its address. Files that are there already are not sent again.
+    """Upload a checkpoint with its card; return its address. Existing files are not sent again.
 
     Raises
     ------
     TrainingError
-        The Hub refuses it, or cannot be reached.
+        The Hub refuses the upload or cannot be reached.
     """
     api = HfApi()
     try:

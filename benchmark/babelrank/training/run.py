@@ -97,7 +97,7 @@ def is_done(config: TrainingConfig) -> bool:
     Raises
     ------
     TrainingError
-        Something else is at its place, or a run with another configuration was begun there.
+        There is something else at the output, or a run with another configuration.
     """
     output, work = Path(config.output), _work_folder(config)
     if not output.exists():

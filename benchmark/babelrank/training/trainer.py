@@ -184,7 +184,7 @@ class MarkComplete(TrainerCallback):
 
 
 class EarlyStopping(EarlyStoppingCallback):
-    """Stops a run that goes on from where it had stopped before, too: transformers forgets it."""
+    """Stop a resumed run if patience is exhausted, which transformers does not remember."""
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Take no step if patience is at its end."""

@@ -40,7 +40,7 @@ class Quantity:
     logarithmic: bool = False
 
     def macro(self, collection: CollectionResults) -> Cell:
-        """Return the mean over all, as results have it; None where there is none."""
+        """Return the mean over all languages from the results; None if it is undefined."""
         return macro_value(collection, self.figure)
 
 
@@ -101,7 +101,7 @@ def find_quantity(name: str) -> Quantity:
     Raises
     ------
     ReportError
-        `name` is none of `MACRO_MEASURES`.
+        `name` is not one of `MACRO_MEASURES`.
     """
     if name not in QUANTITIES:
         raise ReportError(unknown_choice("figure", name, QUANTITIES))

@@ -16,9 +16,9 @@ tip.id = "_tip";
 tip.className = "tip";
 tip.setAttribute("role", "tooltip");
 tip.hidden = true;
-let tipped = null; // the element it belongs to, the one beside which it stands, and those that are marked
+let tipped = null; // the element it belongs to, the one next to which it is shown, and those that are marked
 
-// `lines`: class and text of each; `box`: the element beside which it stands.
+// `lines`: class and text of each; `box`: the element next to which it is shown.
 function showTip(element, lines, box = element) {
   hideTip();
   tipped = { element, box, lit: [] };

@@ -189,7 +189,7 @@ function choose(id) {
   if (board === state.board) return;
   state.board = board;
   check("collection", board.id);
-  // A family has measures and columns of its own.
+  // A family has separate measures and columns.
   offerLanguages(board);
   const measures = board.dataset.measures.split(" ");
   if (!measures.includes(state.measure)) [state.measure] = measures;

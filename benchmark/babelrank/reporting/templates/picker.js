@@ -21,7 +21,7 @@ function averages({ pairs, pool }, languages) {
 const languagesOf = (board) => board.dataset.languages?.split(" ") ?? [];
 const isPicked = () => SIDES.some((side) => picked[side].size);
 
-// Show the averages in a row's cells; intervals, letters and what else is of all languages is left out meanwhile.
+// Show the averages in a row's cells. Intervals, letters and other values over all languages are hidden.
 function recompute(line, board) {
   const keys = [...board.querySelectorAll("thead tr:last-child > *")].map((head) => head.dataset.key);
   line.given ??= { values: line.values, texts: line.texts, ranges: line.ranges, intervals: line.intervals, cells: [...line.row.cells].map((cell) => [...cell.childNodes]) };

@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const EDGE = { left: 46, right: 14, top: 26, bottom: 50 };
-// By kind of representation: told apart by shape as well as by colour.
+// By kind of representation: shapes differ as well as colours.
 const SHAPES = {
   dense: "M0-5.5a5.5 5.5 0 1 0 .01 0z",
   sparse: "M-5-5h10v10h-10z",
@@ -138,7 +138,7 @@ function tipLines({ texts, ranges, values }, setting, measure) {
   ];
 }
 
-// A name stands beside its point where it covers nothing; where there is no such place, the tooltip tells it.
+// A name is shown next to its point if it covers nothing there; otherwise only the tooltip shows it.
 function placeNames(points, links, { width, height, x, y }) {
   const around = points.map(({ bias, accuracy, across, along }) => ({
     left: Math.min(x(bias) - 7, x(across?.[0] ?? bias)),
