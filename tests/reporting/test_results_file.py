@@ -62,7 +62,7 @@ def test_nan_is_neither_written_nor_read():
         parse(dump(results).replace('"dimension": 4', '"dimension": NaN'), "x")
 
 
-@pytest.mark.parametrize(("version", "remedy"), [(4, "upgrade"), (0, "submit the model again"), ("1", "again")])
+@pytest.mark.parametrize(("version", "remedy"), [(4, "Upgrade"), (0, "submit the model again"), ("1", "again")])
 def test_another_schema_version_is_refused_with_what_to_do(version, remedy):
     text = dump(toy_results()[0]).replace('"schema_version": 3', f'"schema_version": {json.dumps(version)}')
     with pytest.raises(ReportError) as caught:
