@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial, partialmethod
 from importlib.metadata import version
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from babelrank.encoding.checks import PROBES, OrderWatch, check_order, check_vectors
@@ -44,8 +45,15 @@ _NO_ENCODER = "does not encode single texts"
 class MtebEncoder:
     """A model loaded by mteb."""
 
-    def __init__(self, model: Any, meta: "ModelMeta", task: "TaskMetadata", options: EncoderOptions) -> None:
-        self._model, self._task = model, task
+    def __init__(
+        self,
+        model: Any,
+        encode: Callable[..., Any],
+        meta: "ModelMeta",
+        task: "TaskMetadata",
+        options: EncoderOptions,
+    ) -> None:
+        self._encode_by_mteb, self._task = encode, task
         self._batch_size = options.batch_size
         self._name = f"{_PREFIX}{meta.name}"
         self._watches = {role: OrderWatch(options.batch_size, self._name) for role in Role}
@@ -93,7 +101,7 @@ class MtebEncoder:
         rows = Dataset.from_dict({"id": [str(row) for row in range(len(texts))], "text": list(texts)})
         prompt_type = PromptType(role.value)
         with _no_progress_bars():
-            answer = self._model.encode(
+            answer = self._encode_by_mteb(
                 create_dataloader(rows, task_metadata=self._task, prompt_type=prompt_type, batch_size=self._batch_size),
                 task_metadata=self._task,
                 hf_split=self._task.eval_splits[0],
@@ -174,11 +182,28 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
         loaded = load_checked(load, files, trust_remote_code=trust, allow_pickle=pickles)
     else:
         loaded = load()
-    if hasattr(loaded, "encode"):
-        return MtebEncoder(loaded, meta, task, options)
+    if encode := _encode_function(loaded, meta):
+        return MtebEncoder(loaded, encode, meta, task, options)
     if is_bm25(loaded):
         return bm25_encoder(loaded, meta, task, options)
     raise EncoderError(f"{model}: {_NO_ENCODER}; it searches a corpus by itself, and its scores are mteb's alone.")
+
+
+def _encode_function(model: Any, meta: "ModelMeta") -> Callable[..., Any] | None:
+    """Return the function that encodes texts; None if there is none.
+
+    In mteb's late-interaction models it is private, since they compare tokens without mteb.
+    """
+    function: Callable[..., Any] | None = getattr(model, "encode", None)
+    if function is None and "late-interaction" in (meta.model_type or []):
+        function = getattr(model, "_encode", None)
+    if function and not any(each.kind is each.VAR_KEYWORD for each in signature(function).parameters.values()):
+        return partial(_encode_inputs, function)
+    return function
+
+
+def _encode_inputs(function: Callable[..., Any], inputs: object, **_: object) -> Any:
+    return function(inputs)
 
 
 def _require_encoder(meta: "ModelMeta", options: EncoderOptions) -> None:

@@ -12,6 +12,7 @@ import babelrank
 from babelrank.encoding.model_files import find_model
 from babelrank.encoding.protocol import EncoderOptions, Kind, Similarity
 from babelrank.encoding.registry import find_adapter, load_encoder
+from babelrank.encoding.vectors import take
 from babelrank.errors import EncoderError
 from babelrank_adapters import mteb_registry
 from babelrank_adapters.mteb_registry import MtebEncoder
@@ -116,8 +117,28 @@ def test_a_model_that_lacks_weights_is_refused(register, plain_bert, tmp_path, m
     wrapped = partial(SentenceTransformerEncoderWrapper, str(folder), None)
     register("acme/lacking", lambda *_, **__: wrapped(), open_weights=True, framework=["PyTorch"])
     monkeypatch.setattr(mteb_registry, "look_for_model", lambda *_: find_model(str(folder), None))
-    with pytest.raises(EncoderError, match=r"lacking: the checkpoint lacks weights: embeddings.*It has module\.embed"):
+    with pytest.raises(EncoderError, match=r"lacking: the checkpoint lacks weights: embeddings.*Instead it has module\.embed"):
         load("mteb:acme/lacking")
+
+
+def test_late_interaction_scores_are_those_that_mteb_itself_returns():
+    from datasets import Dataset
+
+    texts = ["who ran?", "ann ran", "a rather longer text"]
+    ids = ["0", "1", "2"]
+    task = mteb.get_task("XQuADRetrieval").metadata
+    where = {"task_metadata": task, "hf_split": "validation", "hf_subset": "de", "encode_kwargs": {"batch_size": 32}}
+    model = mteb.get_model("mteb/baseline-random-colbert")
+    model.index(Dataset.from_dict({"id": ids, "title": [""] * 3, "text": texts}), **where)
+    found = model.search(Dataset.from_dict({"id": ids, "text": texts}), top_k=3, **where)
+
+    encoder = load("mteb:mteb/baseline-random-colbert")
+    assert (encoder.info.kind, encoder.info.similarity) == (Kind.MULTI_VECTOR, Similarity.DOT)
+    queries, passages = encoder.encode_query(texts), encoder.encode_document(texts)
+    for query in range(3):
+        for passage in range(3):
+            pairs = take(queries, np.array([query])).tokens @ take(passages, np.array([passage])).tokens.T
+            assert pairs.max(axis=1).sum() == pytest.approx(found[ids[query]][ids[passage]], abs=1e-4)
 
 
 def test_tokens_that_are_filled_up_are_multi_vectors(register):

@@ -47,6 +47,11 @@ class TestRetry:
             encoder.encode_query(["a"])
         assert len(server.bodies) == 1
 
+    def test_an_address_that_is_not_there_is_named(self, server):
+        server.answer = lambda *_: error(404, "Not Found")
+        with pytest.raises(EncoderError, match=rf"HTTP 404.* went to {server.url}/embeddings; --option base_url"):
+            load(server.url)
+
     def test_waits_as_long_as_the_server_asks(self, server):
         def once(body, number):
             return error(429, **{"Retry-After": "0.3"}) if number == 1 else ok([vector(t) for t in body["input"]])
@@ -160,7 +165,7 @@ class TestBadAnswers:
             after_probe(server, later).encode_query(TEXTS)
 
     def test_other_dimensions_than_asked_for(self, server):
-        with pytest.raises(EncoderError, match="asked for 8 dimensions, some-model gives 3"):
+        with pytest.raises(EncoderError, match="requested 8 dimensions, some-model returns 3"):
             load(server.url, dimensions=8)
 
     def test_html_instead_of_json(self, server):
@@ -298,7 +303,7 @@ class TestWhatIsSaid:
 
     def test_where_a_redirection_leads(self, server):
         server.answer = lambda *_: error(307, "moved", Location="https://there.example/v1/embeddings?sig=secret")
-        with pytest.raises(EncoderError, match=r"redirects to https://there\.example/v1/embeddings; give") as caught:
+        with pytest.raises(EncoderError, match=r"redirects to https://there\.example/v1/embeddings; set --option") as caught:
             load(server.url)
         assert "secret" not in str(caught.value)
 
