@@ -41,11 +41,21 @@ def xquad() -> babelrank.Collection:
     BabelrankError
         It is in neither, nor where `babelrank data fetch` puts it.
     """
+    return _load("xquad-r")
+
+
+@cache
+def ntrex() -> babelrank.Collection:
+    """Load the leads of NTREX-128, like `xquad`."""
+    return _load("ntrex:lead")
+
+
+def _load(spec: str) -> babelrank.Collection:
     if TINY in os.environ:
         return babelrank.load_collection("sample")
     beside = SHARED / "data"
     given = "BABELRANK_DATA" in os.environ or not beside.is_dir()
-    return babelrank.load_collection("xquad-r", None if given else beside)
+    return babelrank.load_collection(spec, None if given else beside)
 
 
 def made_up_representations(collection: babelrank.Collection) -> babelrank.Representations:

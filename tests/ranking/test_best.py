@@ -245,16 +245,17 @@ def test_counts_are_those_of_all_scores_compared(shape, places, edge, similarity
     shards, all_scores = cut(passages, *places), exact_scores(asked, passages, similarity)
     scorer = DenseScorer(asked, Corpus(shards, similarity))
     query_rows.sort()
-    targets = score_targets(scorer, query_rows, positions)
-    own = targets.scores
-    np.testing.assert_array_equal(own, all_scores[query_rows, positions])
     # Groups that stand together, and then mixed.
     groups = (np.arange(rows) >= edge if edge % 2 else rng.random(rows) < 0.5).astype(np.uint16)
+    counted = rng.integers(0, 3, 15)
+    targets = score_targets(scorer, query_rows, positions, counted)
+    own = targets.scores
+    np.testing.assert_array_equal(own, all_scores[query_rows, positions])
     counts = tally(scorer, Request(targets, groups, 3), threads=1)
-    for group in range(3):
-        others = all_scores[query_rows][:, groups == group]
-        np.testing.assert_array_equal(counts.above[:, group], (others > own[:, None]).sum(axis=1))
-        np.testing.assert_array_equal(counts.equal[:, group], (others == own[:, None]).sum(axis=1))
+    above, equal = all_scores[query_rows] > own[:, None], all_scores[query_rows] == own[:, None]
+    inside = groups == counted[:, None]
+    np.testing.assert_array_equal(counts.above, np.stack([(above & inside).sum(axis=1), above.sum(axis=1)], axis=1))
+    np.testing.assert_array_equal(counts.equal, np.stack([(equal & inside).sum(axis=1), equal.sum(axis=1)], axis=1))
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
@@ -266,9 +267,10 @@ def test_counts_tell_scores_apart_that_single_precision_cannot(similarity):
     scores = exact_scores(asked, passages, similarity)[query_rows]
     own = scores[np.arange(300), positions]
     scorer = DenseScorer(asked, Corpus(cut(passages, 150), similarity))
-    counts = tally(scorer, Request(Targets(query_rows, positions, own)), threads=2)
-    np.testing.assert_array_equal(counts.above[:, 0], (scores > own[:, None]).sum(axis=1))
-    np.testing.assert_array_equal(counts.equal[:, 0], (scores == own[:, None]).sum(axis=1))
+    counts = tally(scorer, Request(Targets(query_rows, positions, own, np.zeros(300, int))), threads=2)
+    for column in range(2):
+        np.testing.assert_array_equal(counts.above[:, column], (scores > own[:, None]).sum(axis=1))
+        np.testing.assert_array_equal(counts.equal[:, column], (scores == own[:, None]).sum(axis=1))
 
 
 def test_a_pair_outside_the_shards_is_refused():

@@ -315,22 +315,3 @@ def test_representations_of_another_collection_are_refused(queries, passages):
     collection = make_collection({"de": 2}, {"de": 2}, [(1, 1)])
     with pytest.raises(SearchError, match=r"vectors, but made up has \(2, 2\)"):
         rank(collection, represent(np.ones((queries, 1)), np.ones((passages, 1))))
-
-
-def test_queries_that_are_ranked_part_by_part_come_out_the_same(monkeypatch):
-    import babelrank.ranking.rank as module
-    from babelrank.data.loading import load_collection
-
-    collection, rng = load_collection("sample:de,en,th"), np.random.default_rng(0)
-    vectors = [rng.integers(-2, 3, (size, 6)).astype(np.float32) + 0.5 for size in (len(collection.queries), 210)]
-    representations = Representations(*vectors)
-    at_once = rank_with_top(collection, representations, run_depth=4)
-    size = len(collection.queries)
-    monkeypatch.setattr(
-        module, "_count_bytes", lambda part: 4 * module.MEMORY_LIMIT if len(part.queries) == size else 0
-    )
-    in_parts = rank_with_top(collection, representations, run_depth=4)
-    assert in_parts.ranks.table.equals(at_once.ranks.table)
-    assert in_parts.ranks.tied == at_once.ranks.tied > 0
-    assert in_parts.top.table.equals(at_once.top.table)
-    assert (in_parts.best.positions == at_once.best.positions).all()

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from itertools import pairwise, repeat
 
 import numpy as np
+import pandas as pd
 
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.vector_block import VectorBlock
 from babelrank.environment import available_cores
 from babelrank.errors import SearchError
-from babelrank.ranking.exact_scores import CODES, row_lengths, score_pairs
+from babelrank.ranking.exact_scores import CODES, Rows, row_lengths, score_pairs
 from babelrank.ranking.panels import Panel, Score
 
 # What BLAS and the tiles take apart from vectors and results.
@@ -160,23 +161,24 @@ class DenseScorer:
             A position is in no shard.
         """
         scores = np.full(len(positions), np.nan, dtype=np.float32)
-        order = np.argsort(positions, kind="stable")
         workers = threads or available_cores()
         size = max(1, _PAIRS // workers)
 
         def work(shard: VectorBlock, pairs: np.ndarray) -> None:
             places = positions[pairs] - shard.start
-            first = np.diff(places, prepend=-1) > 0
+            first = np.diff(places, prepend=-1) != 0
             vectors = np.ascontiguousarray(shard.read(0, len(shard))[places[first]], dtype=np.float32)
-            rows = np.cumsum(first) - 1
-            scores[pairs] = score_pairs(
-                self.queries, query_rows[pairs], self.lengths, vectors, rows, row_lengths(vectors), self.code
-            )
+            passages, rows = Rows(vectors, row_lengths(vectors)), np.cumsum(first) - 1
+            scores[pairs] = score_pairs(Rows(self.queries, self.lengths), query_rows[pairs], passages, rows, self.code)
 
         with ThreadPoolExecutor(workers) as executor:
             for shard in self.corpus.shards:
-                begin, end = np.searchsorted(positions[order], [shard.start, shard.start + len(shard)])
-                parts = [order[start : min(start + size, end)] for start in range(begin, end, size)]
+                inside = np.flatnonzero((positions >= shard.start) & (positions < shard.start + len(shard)))
+                # Passages in the order in which queries name them: parallel passages, which the same queries name,
+                # follow one another, and these queries stay in the cache.
+                numbers, distinct = pd.factorize(positions[inside])
+                order = inside[np.argsort(numbers.astype(np.min_scalar_type(len(distinct))), kind="stable")]
+                parts = [order[start : start + size] for start in range(0, len(order), size)]
                 list(executor.map(work, repeat(shard), parts))
         if np.isnan(scores).any():
             raise SearchError(f"position {positions[np.isnan(scores)][0]} is in no shard.")

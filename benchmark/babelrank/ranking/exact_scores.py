@@ -2,11 +2,14 @@
 
 A matrix product adds in an order that depends on the shapes of the blocks, so its last bits do too. The exact score is
 added up in double precision in one fixed order and then rounded to single. The product of two float32 numbers is exact
-in double precision, so that nothing else can differ. Fast approximate scores only choose which pairs are worth it.
+in double precision, so that nothing else can differ. In almost all cases every order gives the same rounded score: sums
+are made in the fastest order, and again in the fixed one only where rounding could go either way.
 
-Within this module a *value* is what is compared: the product, the cosine, or the negative squared distance, in double
-precision. A *score* is what a reader sees: the value in float32, or the negative distance.
+A *value* is what is added up in double precision: the product, the cosine, or the negative squared distance. A *score*
+is what a reader sees: the value in float32, or the negative distance.
 """
+
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -22,19 +25,33 @@ NO_POSITION = np.iinfo(np.int64).max  # of places in a list that no passage has 
 
 # Two values with the same score differ by less than this share: float32 has 24 bits, the square of a distance 23.
 _ROUNDING = 2.0**-21
-
+_DOUBLE_ROUNDING = 2.0**-50  # for each addition of two sums in double precision, with room to spare
 
 _LANES = 64  # sums that do not wait for one another; the order of additions is fixed
 
 
+class Rows(NamedTuple):
+    """Vectors as compiled loops take them.
+
+    Attributes
+    ----------
+    vectors
+        float32, shape (rows, dimension).
+    lengths
+        Their Euclidean lengths: float64, shape (rows,).
+    """
+
+    vectors: np.ndarray
+    lengths: np.ndarray
+
+
 # Products are exact in double precision, so fusing them with the sums changes no bit.
 @numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-def _product(a: np.ndarray, i: int, b: np.ndarray, j: int, sums: np.ndarray) -> float:
-    """Return the product of row i of `a` and row j of `b`; `sums` is scratch, see `scratch`."""
+def _product(a: np.ndarray, i: int, b: np.ndarray, j: int) -> float:
+    """Return the product of row i of `a` and row j of `b`, added up in the fixed order."""
     size = a.shape[1]
     complete = size - size % _LANES
-    for lane in range(_LANES):
-        sums[lane] = 0.0
+    sums = np.zeros(_LANES)
     for start in range(0, complete, _LANES):
         for lane in range(_LANES):
             sums[lane] += np.float64(a[i, start + lane]) * np.float64(b[j, start + lane])
@@ -46,17 +63,28 @@ def _product(a: np.ndarray, i: int, b: np.ndarray, j: int, sums: np.ndarray) -> 
     return total
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def scratch() -> np.ndarray:
-    """Return an array for the sums of one thread."""
-    return np.empty(_LANES)
-
-
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def _squared_distance(a: np.ndarray, i: int, b: np.ndarray, j: int) -> float:
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
+def _product_in_any_order(a: np.ndarray, b: np.ndarray) -> float:
     total = 0.0
-    for k in range(a.shape[1]):
-        difference = np.float64(a[i, k]) - np.float64(b[j, k])
+    for k in range(a.size):
+        total += np.float64(a[k]) * np.float64(b[k])
+    return total
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _squared_distance(a: np.ndarray, b: np.ndarray) -> float:
+    total = 0.0
+    for k in range(a.size):
+        difference = np.float64(a[k]) - np.float64(b[k])
+        total += difference * difference
+    return total
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
+def _squared_distance_in_any_order(a: np.ndarray, b: np.ndarray) -> float:
+    total = 0.0
+    for k in range(a.size):
+        difference = np.float64(a[k]) - np.float64(b[k])
         total += difference * difference
     return total
 
@@ -64,68 +92,73 @@ def _squared_distance(a: np.ndarray, i: int, b: np.ndarray, j: int) -> float:
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def to_score(value: float, code: int) -> np.float32:
     """Return the score of a value."""
-    return np.float32(0.0 - np.sqrt(-value)) if code == _EUCLIDEAN else np.float32(value)
+    return np.float32(0.0 - np.sqrt(max(-value, 0.0))) if code == _EUCLIDEAN else np.float32(value)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def to_value(score: np.float32, code: int) -> float:
-    """Return the value of a score, as far as its rounding tells."""
+def band(score: np.float32, margin: float, code: int) -> tuple[np.float32, np.float32]:
+    """Return between which approximate scores the exact one may be on either side of a score.
+
+    Parameters
+    ----------
+    margin
+        By how much approximate values may be off; 0 if they are exact.
+    """
+    if margin == 0 or score == -np.inf:
+        return score, score
     value = float(score)
-    return -value * value if code == _EUCLIDEAN else value
-
-
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def lowest_value(score: np.float32, margin: float, code: int) -> float:
-    """Return the approximate value below which the exact score is surely below `score`."""
-    value: float = to_value(score, code)
-    return value - margin - abs(value) * _ROUNDING if value > -np.inf else value
-
-
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def exact_score(
-    queries: np.ndarray,
-    i: int,
-    length: float,
-    passages: np.ndarray,
-    j: int,
-    passage_length: float,
-    code: int,
-    sums: np.ndarray,
-) -> np.float32:
-    """Score row i of `queries` and row j of `passages`, of these lengths. A zero vector's cosine is always 0."""
     if code == _EUCLIDEAN:
-        distance: np.float32 = to_score(-_squared_distance(queries, i, passages, j), code)
-        return distance
-    product = _product(queries, i, passages, j, sums)
-    if code == _COSINE:
-        lengths = length * passage_length
-        product = product / lengths if lengths > 0 else 0.0
-    score: np.float32 = np.float32(product)
+        value *= -value
+    # In float32 the bounds are rounded outwards: a 24-bit number's neighbour is at most a 2⁻²³rd away.
+    spread = margin * 1.000001 + abs(value) * (_ROUNDING + 2.0**-22) + 1e-44
+    low, high = to_score(value - spread, code), to_score(value + spread, code)
+    if code == _EUCLIDEAN:
+        low, high = np.float32(low * (1 + 2.0**-22)), np.float32(high * (1 - 2.0**-22))
+    return low, high
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def exact_score(queries: Rows, i: int, passages: Rows, j: int, code: int) -> np.float32:
+    """Score row i of `queries` and row j of `passages`. A zero vector's cosine is always 0."""
+    query, passage = queries.vectors[i], passages.vectors[j]
+    lengths = queries.lengths[i] * passages.lengths[j]
+    if code == _EUCLIDEAN:
+        value = -_squared_distance_in_any_order(query, passage)
+        error = -value
+    else:
+        value = _product_in_any_order(query, passage)
+        error = lengths
+        if code == _COSINE:
+            if lengths == 0:
+                return np.float32(0)
+            value /= lengths
+            error = 1.0
+    error *= query.size * _DOUBLE_ROUNDING
+    score: np.float32 = to_score(value - error, code)
+    if score != to_score(value + error, code):
+        if code == _EUCLIDEAN:
+            value = -_squared_distance(query, passage)
+        else:
+            value = _product(queries.vectors, i, passages.vectors, j)
+            if code == _COSINE:
+                value /= lengths
+        score = to_score(value, code)
     return score
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def row_lengths(vectors: np.ndarray) -> np.ndarray:
     """Return the Euclidean length of each row of float32 vectors: float64, shape (rows,)."""
-    lengths, sums = np.empty(len(vectors)), scratch()
+    lengths = np.empty(len(vectors))
     for row in range(len(vectors)):
-        lengths[row] = np.sqrt(_product(vectors, row, vectors, row, sums))
+        lengths[row] = np.sqrt(_product(vectors, row, vectors, row))
     return lengths
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def score_pairs(
-    queries: np.ndarray,
-    rows: np.ndarray,
-    lengths: np.ndarray,
-    passages: np.ndarray,
-    passage_rows: np.ndarray,
-    passage_lengths: np.ndarray,
-    code: int,
-) -> np.ndarray:
-    """Score pairs of rows of two float32 arrays of vectors; returns float32, shape (pairs,)."""
-    scores, sums = np.empty(len(rows), np.float32), scratch()
+def score_pairs(queries: Rows, rows: np.ndarray, passages: Rows, passage_rows: np.ndarray, code: int) -> np.ndarray:
+    """Score pairs of rows; returns float32, shape (pairs,)."""
+    scores = np.empty(len(rows), np.float32)
     for n in range(len(rows)):
-        i, j = rows[n], passage_rows[n]
-        scores[n] = exact_score(queries, i, lengths[i], passages, j, passage_lengths[j], code, sums)
+        scores[n] = exact_score(queries, rows[n], passages, passage_rows[n], code)
     return scores

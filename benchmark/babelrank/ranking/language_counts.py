@@ -54,12 +54,12 @@ def count_languages(
     lists = work(Request(no_targets(), pool_depth=min(max(depths), shape[1]), left_out=left_out)).pool
     scores, positions = lists.scores[:, 0, : lists.depth], lists.positions[:, 0, : lists.depth]
     counted = np.minimum(depths, (scores > -np.inf).sum(axis=1)[:, None])  # a query may leave one passage out
-    places = counted - 1
-    rows = np.broadcast_to(np.arange(shape[0])[:, None], places.shape)
-    last = Targets(rows.ravel(), positions[rows, places].ravel(), scores[rows, places].ravel())
     size = len(collection.languages)
+    rows, depth, groups = np.indices((*counted.shape, size))
+    places = counted[rows, depth] - 1
+    last = Targets(*(each.ravel() for each in (rows, positions[rows, places], scores[rows, places], groups)))
     found = work(Request(last, collection.passages.lang_codes if size > 1 else None, size, left_out=left_out))
-    above, tied = (array.reshape(*places.shape, size) for array in (found.above, found.equal))
+    above, tied = (array[:, 0].reshape(rows.shape) for array in (found.above, found.equal))
     room = counted - above.sum(axis=2)
     counts: np.ndarray = above + tied * (room / tied.sum(axis=2))[..., None]
     return counts.swapaxes(0, 1)

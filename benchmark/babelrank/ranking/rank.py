@@ -5,7 +5,6 @@ Both tables follow from the same scores, in memory as on disk, for dense, sparse
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,7 @@ from babelrank.data.collection import Collection
 from babelrank.data.pool import Passages
 from babelrank.encoding.representations import Representations
 from babelrank.encoding.vector_block import VectorBlock
-from babelrank.encoding.vectors import Vectors, take
+from babelrank.encoding.vectors import Vectors
 from babelrank.errors import SearchError
 from babelrank.ranking.best import TopPassages
 from babelrank.ranking.panels import Scorer
@@ -98,25 +97,13 @@ def rank(
             f"pool_depth must be at least 1 and language_depth at least 0, got {pool_depth} and {language_depth}."
         )
 
-    parts = 1 if tallier else min(-(-_count_bytes(collection) // max(memory // 2, 1)), len(collection.queries))
-    if parts > 1:
-        again = partial(
-            rank,
-            pool_depth=pool_depth,
-            language_depth=language_depth,
-            run_depth=run_depth,
-            memory=memory,
-            threads=threads,
-        )
-        rows = np.array_split(np.arange(len(collection.queries)), parts)
-        return _join([again(*_of_queries(collection, representations, part)) for part in rows])
-
     def work(scorer: Scorer, request: Request) -> Tally:
         return tallier(scorer, request) if tallier else tally(scorer, request, memory=memory, threads=threads)
 
     several = len(collection.languages) > 1
     codes = collection.passages.lang_codes if several else None
     rows, positions = (collection.qrels[side].to_numpy(np.int64) for side in ("query", "passage"))
+    langs = np.zeros(len(positions), np.int64) if codes is None else codes[positions]
 
     def count(
         passages: Vectors | Sequence[VectorBlock], depths: tuple[int, int]
@@ -125,7 +112,7 @@ def rank(
         shape = len(collection.queries), len(collection.passages)
         if scorer.shape != shape:
             raise SearchError(f"{scorer.shape} (query, passage) vectors, but {collection.name} has {shape}.")
-        targets = score_targets(scorer, rows, positions, threads)
+        targets = score_targets(scorer, rows, positions, langs, threads)
         request = Request(targets, codes, len(collection.languages), *depths, collection.self_matches)
         total = work(scorer, request)
 
@@ -147,50 +134,9 @@ def rank(
         in_pool, lists = count(representations.passages, (depth, 0))
         in_language, own_lists = count(weighted, (0, language_depth))
         lists |= own_lists
-    langs = np.zeros(len(positions), np.int64) if codes is None else codes[positions].astype(np.int64)
-    ranks = _rank_table(collection, in_pool, in_language, langs)
+    ranks = _rank_table(collection, in_pool, in_language)
     best = TopPassages.of(in_pool.pool, run_depth) if run_depth else None
     return Ranking(ranks, _top_table(collection, lists, pool_depth, language_depth), best)
-
-
-def _count_bytes(collection: Collection) -> int:
-    """Return what `tally` takes for its counts, by relevant passage and language."""
-    return 3 * 2 * 8 * len(collection.qrels) * len(collection.languages)
-
-
-def _of_queries(
-    collection: Collection, representations: Representations, rows: np.ndarray
-) -> tuple[Collection, Representations]:
-    """Return a collection with some of its queries, which follow one another, and their representations."""
-    first, last = int(rows[0]), int(rows[-1]) + 1
-    begin, end = np.searchsorted(collection.qrels["query"].to_numpy(), [first, last])
-    qrels = collection.qrels.iloc[begin:end]
-    matches = collection.self_matches
-    part = replace(
-        collection,
-        queries=collection.queries.iloc[first:last].reset_index(drop=True),
-        qrels=qrels.assign(query=qrels["query"] - first).reset_index(drop=True),
-        self_matches=None if matches is None else matches[first:last],
-    )
-    return part, replace(representations, queries=take(representations.queries, rows))
-
-
-def _join(parts: Sequence[Ranking]) -> Ranking:
-    """Put together the rankings of queries that follow one another."""
-    first = parts[0]
-    ranks = replace(
-        first.ranks,
-        table=pd.concat([part.ranks.table for part in parts], ignore_index=True),
-        tied=sum(part.ranks.tied for part in parts),
-    )
-    top = replace(first.top, table=pd.concat([part.top.table for part in parts], ignore_index=True))
-    lists = [part.best for part in parts if part.best]
-    best = None
-    if lists:
-        best = TopPassages(
-            *(np.concatenate([getattr(each, name) for each in lists]) for name in ("positions", "scores"))
-        )
-    return Ranking(ranks, top, best)
 
 
 def _entries(lists: Lists, rank: str, depth: int, count: Callable[[Targets], Tally]) -> pd.DataFrame:
@@ -203,31 +149,28 @@ def _entries(lists: Lists, rank: str, depth: int, count: Callable[[Targets], Tal
     """
     scores = lists.scores
     wanted = scores[:, :, :depth]
-    above, equal = np.zeros(wanted.shape, np.int64), np.zeros(wanted.shape, np.int64)
+    above, equal = np.zeros(wanted.shape, np.int32), np.zeros(wanted.shape, np.int32)
     for place in range(scores.shape[2]):  # all at once takes four times as long
         above += scores[:, :, place, None] > wanted
         equal += scores[:, :, place, None] == wanted
     queries, groups = np.nonzero(lists.overflowing(depth))
     if len(queries):
         last = queries, groups, depth - 1
-        ties = Targets(queries, lists.positions[last], scores[last])
-        tied = count(ties).equal
-        exact = tied.sum(axis=1) if lists.scores.shape[1] == 1 else tied[np.arange(len(ties)), groups]
+        ties = Targets(queries, lists.positions[last], scores[last], groups)
+        exact = count(ties).equal[:, tuple(RANK_TYPES).index(rank)]
         at_last = wanted[queries, groups] == ties.scores[:, None]
         equal[queries, groups] = np.where(at_last, exact[:, None], equal[queries, groups])
     found = wanted > -np.inf
     return pd.DataFrame(
         {
-            "query": np.nonzero(found)[0],
+            "query": np.repeat(np.arange(len(found)), found.sum(axis=(1, 2))),
             "passage": lists.positions[:, :, :depth][found],
             rank: (above + (equal + 1) / 2)[found],
         }
     )
 
 
-def _rank_table(collection: Collection, in_pool: Tally, in_language: Tally, langs: np.ndarray) -> RankTable:
-    own = np.arange(len(langs)), langs
-    equal = in_pool.equal.sum(axis=1)
+def _rank_table(collection: Collection, in_pool: Tally, in_language: Tally) -> RankTable:
     qrels = collection.qrels
     queries, rows = collection.queries, qrels["query"].to_numpy()
     table = pd.DataFrame(
@@ -237,11 +180,11 @@ def _rank_table(collection: Collection, in_pool: Tally, in_language: Tally, lang
             "passage_lang": qrels["passage_lang"].array,
             "passage_id": qrels["passage_id"].array,
             "grade": qrels["grade"].to_numpy(),
-            "rank_in_language": in_language.above[own] + (in_language.equal[own] + 1) / 2,
-            "rank_in_pool": in_pool.above.sum(axis=1) + (equal + 1) / 2,
+            "rank_in_language": in_language.mid_ranks[:, 0],
+            "rank_in_pool": in_pool.mid_ranks[:, 1],
         }
     )
-    return RankTable(table, collection.languages, collection.pool_sizes, tied=int((equal > 1).sum()))
+    return RankTable(table, collection.languages, collection.pool_sizes, tied=int((in_pool.equal[:, 1] > 1).sum()))
 
 
 def _top_table(

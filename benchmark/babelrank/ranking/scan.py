@@ -1,36 +1,122 @@
 """The inner loop: a tile of scores in, counts of what outscores the relevant passages and lists of the best out.
 
-Scores of a tile come from a fast matrix product, so they may be off by a margin. Only passages within the margin of a
-score that matters are scored exactly (`exact_scores`). Where a tile holds the scores themselves, the margin is 0.
+Scores of a tile come from a fast matrix product, so they may be off by a margin. A passage is scored exactly
+(`exact_scores`) only where the margin leaves open on which side of a score that matters it is; the tile then holds its
+exact score. Where a tile holds exact scores from the start, the margin is 0.
+
+Passages are not compared with each target of a query, of which there may be more than a hundred. The range of scores is
+cut into cells; how many passages fall into each says how many are above a target, but for those in the target's cell.
 """
+
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
-from babelrank.ranking.exact_scores import exact_score, lowest_value, scratch, to_value
+from babelrank.encoding.protocol import Similarity
+from babelrank.ranking.exact_scores import CODES, Rows, band, exact_score, to_score
 
 _PIECE = 32  # Passages of which a vector loop takes the maximum; a scalar loop looks into the few pieces that matter.
+_CELLS, _TARGET_CELLS = 256, 8  # at least, and per target: so many that a target's cell holds few passages
+_MOST_CELLS = 1 << 15  # twice as many are numbered in two bytes
+_EUCLIDEAN = CODES[Similarity.EUCLIDEAN]
+
+
+class Tile(NamedTuple):
+    """Scores of some queries with some passages.
+
+    Attributes
+    ----------
+    values
+        float32, shape (queries, passages): approximate values; −∞ for a passage that is left out. Changed.
+    margins
+        float64, shape (queries,): by how much a value may be off.
+    code
+        Similarity, see `exact_scores.CODES`.
+    queries, passages
+        Their vectors; without columns where `values` are exact.
+    positions
+        int64, shape (passages,): of each passage in the collection.
+    edges
+        int64, shape (groups + 1,): where each group (language) begins.
+    """
+
+    values: np.ndarray
+    margins: np.ndarray
+    code: int
+    queries: Rows
+    passages: Rows
+    positions: np.ndarray
+    edges: np.ndarray
+
+
+class Counts(NamedTuple):
+    """Scores to rank, query by query, and what is counted for them.
+
+    Attributes
+    ----------
+    starts
+        int64, shape (queries + 1,): where the targets of each query begin.
+    columns
+        int64, shape (targets,): column of each passage to rank, which may be outside the tile.
+    groups
+        int64, shape (targets,): group that is counted in, apart from the whole tile.
+    scores
+        float32, shape (targets,): exact.
+    above, equal
+        int32, shape (targets, 2): passages with a higher and with the same score, in the group and in all; added to.
+    """
+
+    starts: np.ndarray
+    columns: np.ndarray
+    groups: np.ndarray
+    scores: np.ndarray
+    above: np.ndarray
+    equal: np.ndarray
+
+
+class Best(NamedTuple):
+    """Lists of the best passages, best first.
+
+    Attributes
+    ----------
+    depth
+        How many places must be right; the places behind them hold what ties with the last.
+    scores, positions
+        float32 and int64, shape (queries, groups, places): the best so far; changed.
+    """
+
+    depth: int
+    scores: np.ndarray
+    positions: np.ndarray
 
 
 # Sums of ones in float32 are what the compiler counts fastest; they are exact up to 2²⁴, far above a tile's passages.
 @numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
-def _count(values: np.ndarray, low: np.float32, high: np.float32) -> tuple[np.float32, np.float32]:
-    """Return how many values are above `high`, and how many are at least `low`."""
+def _count(values: np.ndarray, score: np.float32) -> tuple[np.float32, np.float32]:
+    """Return how many values are above a score, and how many equal it."""
     above = np.float32(0)
-    near = np.float32(0)
+    equal = np.float32(0)
     for i in range(values.size):
-        above += np.float32(1) if values[i] > high else np.float32(0)
-        near += np.float32(1) if values[i] >= low else np.float32(0)
-    return above, near
+        above += np.float32(1) if values[i] > score else np.float32(0)
+        equal += np.float32(1) if values[i] == score else np.float32(0)
+    return above, equal
 
 
 # No score is NaN, and maxima may be taken in any order, so that the compiler can use vector registers.
 @numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "nnan", "nsz"})
-def _maximum(values: np.ndarray) -> np.float32:
-    best: np.float32 = values[0]
-    for i in range(1, values.size):
-        best = max(best, values[i])
-    return best
+def _find_maxima(row: np.ndarray, begins: np.ndarray, maxima: np.ndarray) -> None:
+    """Write the highest score of each piece."""
+    for piece in range(maxima.size):
+        begin, size = begins[piece], begins[piece + 1] - begins[piece]
+        best = row[begin]
+        if size == _PIECE:  # a loop of known length is faster
+            for i in range(1, _PIECE):
+                best = max(best, row[begin + i])
+        else:
+            for i in range(1, size):
+                best = max(best, row[begin + i])
+        maxima[piece] = best
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -44,6 +130,130 @@ def _cut(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         for piece in range(firsts[group], firsts[group + 1]):
             begins[piece] = edges[group] + (piece - firsts[group]) * _PIECE
     return begins, firsts
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _refine(tile: Tile, query: int, column: int, known: np.ndarray) -> np.float32:
+    """Return the exact score of a passage, which the tile then holds; `known` tells which are."""
+    if not known[column]:
+        known[column] = True
+        if tile.queries.vectors.shape[1]:
+            tile.values[query, column] = exact_score(tile.queries, query, tile.passages, column, tile.code)
+    score: np.float32 = tile.values[query, column]
+    return score
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _cell(score: np.float32, base: np.float32, scale: np.float32, half: int) -> np.uint16:
+    """Return the cell of a score, which never falls as scores rise."""
+    return np.uint16(np.int32(max((score - base) * scale + np.float32(half), np.float32(0))))
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _assign_cells(scores: np.ndarray, base: np.float32, scale: np.float32, half: int, cells: np.ndarray) -> None:
+    """Write the cells of a piece."""
+    if scores.size == _PIECE:  # a loop of known length is faster
+        for i in range(_PIECE):
+            cells[i] = _cell(scores[i], base, scale, half)
+    else:
+        for i in range(scores.size):
+            cells[i] = _cell(scores[i], base, scale, half)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _count_pool(
+    tile: Tile,
+    query: int,
+    begins: np.ndarray,
+    maxima: np.ndarray,
+    known: np.ndarray,
+    wanted: Counts,
+    found: np.ndarray,
+    cells: np.ndarray,
+) -> None:
+    """Count what of the tile is above the targets of a query; passages that may be on either side become exact.
+
+    Parameters
+    ----------
+    begins, maxima
+        Where each piece of the row begins, and its highest score.
+    found, cells
+        Scratch: int64 and uint16, shape (passages,).
+    """
+    start, row = wanted.starts[query], tile.values[query]
+    count = wanted.starts[query + 1] - start
+    order = np.argsort(wanted.scores[start : start + count])
+    scores, lows, highs = np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.float32)
+    for k in range(count):
+        scores[k] = wanted.scores[start + order[k]]
+        lows[k], highs[k] = band(scores[k], tile.margins[query], tile.code)
+
+    # As many cells from the lowest bound to the highest score as below it: what is lower still shares the first.
+    base, top, half = lows[0], max(maxima.max(), highs[-1]), min(_CELLS + _TARGET_CELLS * count, _MOST_CELLS)
+    scale = np.float32((half - 2) / max(top - base, np.float32(1e-30)))
+    below, undecided = np.zeros(2 * half, np.int32), np.zeros(2 * half, np.bool_)
+    for k in range(count):
+        below[_cell(scores[k], base, scale, half) + 1] += 1
+        for cell in range(_cell(lows[k], base, scale, half), _cell(highs[k], base, scale, half) + 1):
+            undecided[cell] = True
+
+    # No branch depends on where a score falls, since that cannot be foreseen. Two short loops are faster than one.
+    held, near = np.zeros(2 * half, np.int32), np.uint64(0)
+    for piece in range(maxima.size):
+        if maxima[piece] >= base:
+            begin, end = begins[piece], begins[piece + 1]
+            _assign_cells(row[begin:end], base, scale, half, cells[begin:end])
+            for column in range(begin, end):
+                held[cells[column]] += 1
+    for piece in range(maxima.size):
+        if maxima[piece] >= base:
+            for column in range(begins[piece], begins[piece + 1]):
+                found[near] = column
+                near += np.uint64(undecided[cells[column]])
+    decided = 0
+    for cell in range(1, 2 * half):
+        below[cell] += below[cell - 1]
+        if not undecided[cell]:
+            decided += held[cell]
+        held[cell] = decided
+
+    # Passages in undecided cells by how many targets are below them, and those that tie with each.
+    steps, ties = np.zeros(count + 1, np.int64), np.zeros(count, np.int64)
+    for column in found[:near]:
+        score = row[column]
+        k = below[_cell(score, base, scale, half)]
+        while k < count and scores[k] < score:
+            k += 1
+        if (k > 0 and score <= highs[k - 1]) or (k < count and score >= lows[k]):
+            score = _refine(tile, query, column, known)
+            while k > 0 and scores[k - 1] >= score:
+                k -= 1
+            while k < count and scores[k] < score:
+                k += 1
+            if k < count and scores[k] == score:
+                ties[k] += 1
+        steps[k] += 1
+    higher = 0
+    for k in range(count - 1, -1, -1):
+        higher += steps[k + 1]
+        wanted.above[start + order[k], 1] += higher + decided - held[_cell(scores[k], base, scale, half)]
+    for k in range(count):
+        if k > 0 and scores[k] == scores[k - 1]:
+            ties[k] = ties[k - 1]
+        wanted.equal[start + order[k], 1] += ties[k]
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _count_groups(tile: Tile, query: int, wanted: Counts) -> None:
+    """Count in the groups of a query's targets, after `_count_pool`."""
+    for i in range(wanted.starts[query], wanted.starts[query + 1]):
+        if tile.edges.size == 2:
+            wanted.above[i, 0], wanted.equal[i, 0] = wanted.above[i, 1], wanted.equal[i, 1]
+            continue
+        group = wanted.groups[i]
+        above, equal = _count(tile.values[query, tile.edges[group] : tile.edges[group + 1]], wanted.scores[i])
+        wanted.above[i, 0] += np.int32(above)
+        wanted.equal[i, 0] += np.int32(equal)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -65,23 +275,17 @@ def _nth_highest(values: np.ndarray, highest: np.ndarray) -> np.float32:
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _lowest_listed(
     maxima: np.ndarray, depth: int, scores: np.ndarray, margin: float, code: int, highest: np.ndarray
-) -> float:
-    """Return the approximate value from which on a passage may be listed.
+) -> np.float32:
+    """Return the approximate score from which on a passage may be listed.
 
-    Parameters
-    ----------
-    maxima
-        Of the pieces that are listed: as many values as places are wanted are no lower than that many of them.
-    depth, scores
-        Places wanted, and the list so far.
-    highest
-        Scratch of at least `depth` places.
+    As many pieces as the list has wanted places hold a passage at least as high as the n-th highest maximum; and
+    nothing below the n-th place so far comes in.
     """
     if depth == 0:
-        return np.inf
-    limit = _nth_highest(maxima, highest[:depth])
-    lowest: float = max(limit - 2 * margin - abs(limit) * 2.0**-20, lowest_value(scores[depth - 1], margin, code))
-    return lowest
+        return np.float32(np.inf)
+    limit, _ = band(_nth_highest(maxima, highest[:depth]), 2 * margin, code)
+    listed, _ = band(scores[depth - 1], margin, code)
+    return max(limit, listed)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -109,125 +313,38 @@ def insert_all(
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def scan_tile(
-    queries: np.ndarray,
-    lengths: np.ndarray,
-    passages: np.ndarray,
-    passage_lengths: np.ndarray,
-    code: int,
-    values: np.ndarray,
-    positions: np.ndarray,
-    edges: np.ndarray,
-    starts: np.ndarray,
-    targets: np.ndarray,
-    thresholds: np.ndarray,
-    margins: np.ndarray,
-    above: np.ndarray,
-    equal: np.ndarray,
-    pool_depth: int,
-    pool_scores: np.ndarray,
-    pool_positions: np.ndarray,
-    group_depth: int,
-    group_scores: np.ndarray,
-    group_positions: np.ndarray,
-) -> None:
-    """Count and list the passages of a tile for a window of queries.
-
-    Parameters
-    ----------
-    queries, lengths
-        float32, shape (queries, dimension), and their Euclidean lengths, float64; without columns where `values` are
-        the scores themselves.
-    passages, passage_lengths
-        The same for the tile's passages.
-    code
-        Similarity, see `exact_scores.CODES`.
-    values
-        float32, shape (queries, passages): approximate values; −∞ for a passage that is left out.
-    positions
-        int64, shape (passages,): of each passage in the collection.
-    edges
-        int64, shape (groups + 1,): where in the tile each group (language) begins.
-    starts
-        int64, shape (queries + 1,): where each query's thresholds begin.
-    targets, thresholds
-        int64 and float32, shape (thresholds,): column of each passage to rank, which may be outside the tile, and its
-        exact score.
-    margins
-        float64, shape (queries,): by how much a value may be off.
-    above, equal
-        int64, shape (thresholds, groups): added to.
-    pool_depth, group_depth
-        How many places of the lists below must be right; the places behind them hold what ties with the last.
-    pool_scores, pool_positions
-        float32 and int64, shape (queries, places): the best so far, best first; changed.
-    group_scores, group_positions
-        The same by group, shape (queries, groups, places).
-    """
-    exact = queries.shape[1] > 0
-    groups = edges.size - 1
-    begins, firsts = _cut(edges)
-    maxima, highest = np.empty(begins.size - 1, np.float32), np.empty(groups, np.float32)
-    best = np.empty(max(pool_depth, group_depth), np.float32)
-    sums = scratch()
-    for query in range(len(values)):
-        row, margin, length = values[query], margins[query], lengths[query]
-        for group in range(groups):
-            highest[group] = -np.inf
-            for piece in range(firsts[group], firsts[group + 1]):
-                maxima[piece] = _maximum(row[begins[piece] : begins[piece + 1]])
-                highest[group] = max(highest[group], maxima[piece])
-        for i in range(starts[query], starts[query + 1]):
-            threshold = thresholds[i]
-            low = high = threshold
-            if exact:
-                # To float32 the bounds are rounded outwards: a 24-bit number's neighbour is at most a 2⁻²³rd away.
-                value = to_value(threshold, code)
-                spread = (value - lowest_value(threshold, margin, code)) * 1.000001 + abs(value) * 2.0**-22 + 1e-44
-                low, high = np.float32(value - spread), np.float32(value + spread)
-            for group in range(groups):
-                if highest[group] < low:
-                    continue
-                begin, end = edges[group], edges[group + 1]
-                more, near = _count(row[begin:end], low, high)
-                above[i, group] += np.int64(more)
-                undecided = np.int64(near) - np.int64(more)
-                if not exact:
-                    equal[i, group] += undecided
-                    continue
-                own = targets[i]
-                if begin <= own < end and low <= row[own] <= high:
-                    undecided -= 1
-                    equal[i, group] += 1
-                for piece in range(firsts[group], firsts[group + 1]):
-                    if undecided == 0:
-                        break
-                    if maxima[piece] < low:
-                        continue
-                    more, near = _count(row[begins[piece] : begins[piece + 1]], low, high)
-                    if more == near:
-                        continue
-                    for j in range(begins[piece], begins[piece + 1]):
-                        if low <= row[j] <= high and j != own:
-                            undecided -= 1
-                            score = exact_score(queries, query, length, passages, j, passage_lengths[j], code, sums)
-                            above[i, group] += score > threshold
-                            equal[i, group] += score == threshold
-        in_pool = _lowest_listed(maxima, pool_depth, pool_scores[query], margin, code, best)
+def scan_tile(tile: Tile, wanted: Counts, pool: Best, by_group: Best) -> None:
+    """Count and list the passages of a tile for some queries."""
+    groups = tile.edges.size - 1
+    begins, firsts = _cut(tile.edges)
+    maxima, highest = np.empty(begins.size - 1, np.float32), np.empty(max(pool.depth, by_group.depth), np.float32)
+    size = tile.positions.size
+    known, found, cells = np.empty(size, np.bool_), np.empty(size, np.int64), np.empty(size, np.uint16)
+    for query in range(len(tile.values)):
+        row, margin = tile.values[query], tile.margins[query]
+        if tile.code == _EUCLIDEAN:
+            for column in range(row.size):
+                row[column] = to_score(row[column], tile.code)
+        _find_maxima(row, begins, maxima)
+        known[:] = False
+        if wanted.starts[query] < wanted.starts[query + 1]:
+            for i in range(wanted.starts[query], wanted.starts[query + 1]):
+                column = wanted.columns[i]
+                if 0 <= column < row.size and row[column] > -np.inf:
+                    row[column], known[column] = wanted.scores[i], True
+            _count_pool(tile, query, begins, maxima, known, wanted, found, cells)
+            _count_groups(tile, query, wanted)
+        in_pool = _lowest_listed(maxima, pool.depth, pool.scores[query, 0], margin, tile.code, highest)
         for group in range(groups):
             first, last = firsts[group], firsts[group + 1]
-            in_group = _lowest_listed(maxima[first:last], group_depth, group_scores[query, group], margin, code, best)
+            listed, positions = by_group.scores[query, group], by_group.positions[query, group]
+            in_group = _lowest_listed(maxima[first:last], by_group.depth, listed, margin, tile.code, highest)
             lowest = min(in_pool, in_group)
             for piece in range(first, last):
                 if maxima[piece] < lowest:
                     continue
                 for column in range(begins[piece], begins[piece + 1]):
-                    score = row[column]
-                    if score < lowest or score == -np.inf:
-                        continue
-                    if exact:
-                        score = exact_score(
-                            queries, query, length, passages, column, passage_lengths[column], code, sums
-                        )
-                    insert(pool_scores[query], pool_positions[query], score, positions[column])
-                    insert(group_scores[query, group], group_positions[query, group], score, positions[column])
+                    if row[column] >= lowest and row[column] > -np.inf:
+                        score = _refine(tile, query, column, known)
+                        insert(pool.scores[query, 0], pool.positions[query, 0], score, tile.positions[column])
+                        insert(listed, positions, score, tile.positions[column])

@@ -14,9 +14,9 @@ from threadpoolctl import threadpool_limits
 
 from babelrank.environment import available_cores
 from babelrank.ranking.dense import DenseScorer
-from babelrank.ranking.exact_scores import NO_POSITION
+from babelrank.ranking.exact_scores import NO_POSITION, Rows
 from babelrank.ranking.panels import Panel, Scorer
-from babelrank.ranking.scan import insert_all, scan_tile
+from babelrank.ranking.scan import Best, Counts, Tile, insert_all, scan_tile
 
 MEMORY_LIMIT = 2 * 2**30
 _TILE_PASSAGES = 16_384  # that one thread scores and scans at a time
@@ -37,11 +37,14 @@ class Targets:
         Position of the passage: int64, shape (targets,).
     scores
         Exact scores, float32, shape (targets,); NaN until a scorer that is exact has made them.
+    groups
+        Group of which passages are counted, apart from the whole pool: int64, shape (targets,).
     """
 
     query_rows: np.ndarray
     positions: np.ndarray
     scores: np.ndarray
+    groups: np.ndarray
 
     def __len__(self) -> int:
         return len(self.query_rows)
@@ -84,8 +87,8 @@ class Tally:
     Attributes
     ----------
     above, equal
-        Passages of each group with a higher score than a target, and with the same one (its own passage included):
-        int64, shape (targets, groups).
+        Passages with a higher score than a target, and with the same one (its own passage included), in the target's
+        group and in the pool: int32, shape (targets, 2).
     pool, by_group
         Lists of the best passages.
     """
@@ -94,6 +97,12 @@ class Tally:
     equal: np.ndarray
     pool: Lists
     by_group: Lists
+
+    @property
+    def mid_ranks(self) -> np.ndarray:
+        """Rank of each target in its group and in the pool: float64, shape (targets, 2)."""
+        ranks: np.ndarray = self.above + (self.equal + 1) / 2
+        return ranks
 
     def add(self, part: "Tally") -> None:
         """Take in the tally of another part of the collection."""
@@ -137,10 +146,10 @@ class Request:
 
     def empty(self, queries: int) -> Tally:
         """Return a tally of no passages."""
-        shape = (len(self.targets), self.group_count)
+        shape = (len(self.targets), 2)
         return Tally(
-            np.zeros(shape, np.int64),
-            np.zeros(shape, np.int64),
+            np.zeros(shape, np.int32),
+            np.zeros(shape, np.int32),
             Lists.empty(queries, 1, self.pool_depth, _POOL_RESERVE),
             Lists.empty(queries, self.group_count, self.group_depth, _GROUP_RESERVE),
         )
@@ -148,15 +157,18 @@ class Request:
 
 def no_targets() -> Targets:
     """Return no targets, for lists alone."""
-    return Targets(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+    none = np.empty(0, np.int64)
+    return Targets(none, none, np.empty(0, np.float32), none)
 
 
-def score_targets(scorer: Scorer, query_rows: np.ndarray, positions: np.ndarray, threads: int | None = None) -> Targets:
+def score_targets(
+    scorer: Scorer, query_rows: np.ndarray, positions: np.ndarray, groups: np.ndarray, threads: int | None = None
+) -> Targets:
     """Return targets with the exact scores of pairs; those of a scorer that is exact come later, from its panel."""
-    query_rows, positions = query_rows.astype(np.int64), positions.astype(np.int64)
+    query_rows, positions, groups = (each.astype(np.int64) for each in (query_rows, positions, groups))
     if isinstance(scorer, DenseScorer):
-        return Targets(query_rows, positions, scorer.pair_scores(query_rows, positions, threads))
-    return Targets(query_rows, positions, np.full(len(query_rows), np.nan, np.float32))
+        return Targets(query_rows, positions, scorer.pair_scores(query_rows, positions, threads), groups)
+    return Targets(query_rows, positions, np.full(len(query_rows), np.nan, np.float32), groups)
 
 
 def tally(scorer: Scorer, request: Request, *, memory: int = MEMORY_LIMIT, threads: int | None = None) -> Tally:
@@ -223,24 +235,25 @@ def _scan(
         if scorer.exact:  # one tile holds the whole pool
             targets.scores[wanted] = values[targets.query_rows[wanted] - window.start, columns]
         scan_tile(
-            scorer.queries[window],
-            scorer.lengths[window],
-            panel.vectors[tile],
-            panel.lengths[tile],
-            scorer.code,
-            values,
-            panel.positions[tile],
-            np.clip(panel.edges - tile.start, 0, tile.stop - tile.start),
-            starts[window.start : window.stop + 1] - starts[window.start],
-            columns - tile.start,
-            targets.scores[wanted],
-            scorer.margins[window],
-            total.above[wanted],
-            total.equal[wanted],
-            total.pool.depth,
-            total.pool.scores[window, 0],
-            total.pool.positions[window, 0],
-            total.by_group.depth,
-            total.by_group.scores[window],
-            total.by_group.positions[window],
+            Tile(
+                values,
+                scorer.margins[window],
+                scorer.code,
+                Rows(scorer.queries[window], scorer.lengths[window]),
+                Rows(panel.vectors[tile], panel.lengths[tile]),
+                panel.positions[tile],
+                np.clip(panel.edges - tile.start, 0, tile.stop - tile.start),
+            ),
+            Counts(
+                starts[window.start : window.stop + 1] - starts[window.start],
+                columns - tile.start,
+                targets.groups[wanted],
+                targets.scores[wanted],
+                total.above[wanted],
+                total.equal[wanted],
+            ),
+            *(
+                Best(lists.depth, lists.scores[window], lists.positions[window])
+                for lists in (total.pool, total.by_group)
+            ),
         )
