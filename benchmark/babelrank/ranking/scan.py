@@ -112,10 +112,10 @@ def _find_maxima(row: np.ndarray, begins: np.ndarray, maxima: np.ndarray) -> Non
         best = row[begin]
         if size == _PIECE:  # a loop of known length is faster
             for i in range(1, _PIECE):
-                best = max(best, row[begin + i])
+                best = best if best > row[begin + i] else row[begin + i]
         else:
             for i in range(1, size):
-                best = max(best, row[begin + i])
+                best = best if best > row[begin + i] else row[begin + i]
         maxima[piece] = best
 
 
@@ -150,14 +150,10 @@ def _cell(score: np.float32, base: np.float32, scale: np.float32, half: int) -> 
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _assign_cells(scores: np.ndarray, base: np.float32, scale: np.float32, half: int, cells: np.ndarray) -> None:
-    """Write the cells of a piece."""
-    if scores.size == _PIECE:  # a loop of known length is faster
-        for i in range(_PIECE):
-            cells[i] = _cell(scores[i], base, scale, half)
-    else:
-        for i in range(scores.size):
-            cells[i] = _cell(scores[i], base, scale, half)
+def _assign_cells(row: np.ndarray, base: np.float32, scale: np.float32, half: int, cells: np.ndarray) -> None:
+    """Write the cell of each score."""
+    for column in range(row.size):
+        cells[column] = _cell(row[column], base, scale, half)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -199,17 +195,16 @@ def _count_pool(
 
     # No branch depends on where a score falls, since that cannot be foreseen. Two short loops are faster than one.
     held, near = np.zeros(2 * half, np.int32), np.uint64(0)
+    _assign_cells(row, base, scale, half, cells)
     for piece in range(maxima.size):
         if maxima[piece] >= base:
-            begin, end = begins[piece], begins[piece + 1]
-            _assign_cells(row[begin:end], base, scale, half, cells[begin:end])
-            for column in range(begin, end):
-                held[cells[column]] += 1
+            for cell in cells[begins[piece] : begins[piece + 1]]:
+                held[cell] += 1
     for piece in range(maxima.size):
         if maxima[piece] >= base:
-            for column in range(begins[piece], begins[piece + 1]):
-                found[near] = column
-                near += np.uint64(undecided[cells[column]])
+            for i, cell in enumerate(cells[begins[piece] : begins[piece + 1]]):
+                found[near] = begins[piece] + i
+                near += np.uint64(undecided[cell])
     decided = 0
     for cell in range(1, 2 * half):
         below[cell] += below[cell - 1]
