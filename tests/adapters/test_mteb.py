@@ -117,7 +117,8 @@ def test_a_model_that_lacks_weights_is_refused(register, plain_bert, tmp_path, m
     wrapped = partial(SentenceTransformerEncoderWrapper, str(folder), None)
     register("acme/lacking", lambda *_, **__: wrapped(), open_weights=True, framework=["PyTorch"])
     monkeypatch.setattr(mteb_registry, "look_for_model", lambda *_: find_model(str(folder), None))
-    with pytest.raises(EncoderError, match=r"lacking: the checkpoint lacks weights: embeddings.*Instead it has module\.embed"):
+    message = r"lacking: the checkpoint lacks weights: embeddings.*Instead it has module\.embed"
+    with pytest.raises(EncoderError, match=message):
         load("mteb:acme/lacking")
 
 

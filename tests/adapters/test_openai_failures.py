@@ -303,7 +303,8 @@ class TestWhatIsSaid:
 
     def test_where_a_redirection_leads(self, server):
         server.answer = lambda *_: error(307, "moved", Location="https://there.example/v1/embeddings?sig=secret")
-        with pytest.raises(EncoderError, match=r"redirects to https://there\.example/v1/embeddings; set --option") as caught:
+        message = r"redirects to https://there\.example/v1/embeddings; set --option"
+        with pytest.raises(EncoderError, match=message) as caught:
             load(server.url)
         assert "secret" not in str(caught.value)
 
