@@ -234,7 +234,7 @@ def test_a_line_that_is_no_passage_is_named(tmp_path, line, complaint):
 def test_the_line_is_right_after_a_restart_too(tmp_path):
     path = tmp_path / "corpus.jsonl"
     path.write_text('{"_id": "a", "text": "b"}\n\n{"_id": "c", "text": "d"}\n{\n')
-    with pytest.raises(DataError, match=r"corpus\.jsonl:4: not JSON"):
+    with pytest.raises(DataError, match=r"corpus\.jsonl:4: not a line of JSON"):
         list(source_of(path).blocks(1, first=1))
 
 
