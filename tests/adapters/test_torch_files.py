@@ -145,7 +145,7 @@ def test_what_older_and_other_libraries_wrote_is_told_apart(tmp_path, json_file,
     ],
 )
 def test_an_adapter_that_would_add_untrained_parts_names_the_right_one(folders, fixture, asked, right):
-    with pytest.raises(EncoderError, match=rf"not a model for adapter '{asked}'; --adapter {right} loads it"):
+    with pytest.raises(EncoderError, match=rf"not a model for adapter '{asked}'; use --adapter {right}\."):
         load(folders[fixture], asked)
 
 

@@ -158,7 +158,7 @@ class TestCodeOfTheModelsOwn:
     def test_that_it_is_not_used_is_said(self, copy, caplog):
         change_json(copy / "config.json", auto_map={"AutoModel": "own.Model"})
         load(copy)
-        assert "comes with code of its own; the library's is used instead. --trust-remote-code" in caplog.text
+        assert "comes with its own code; the library's is used instead. If you trust it" in caplog.text
 
     def test_a_tokenizer_of_its_own_is_refused(self, copy):
         change_json(copy / "tokenizer_config.json", auto_map={"AutoTokenizer": ["own.Tokenizer", None]})

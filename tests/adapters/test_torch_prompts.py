@@ -76,7 +76,11 @@ def test_prompts_of_other_names_are_named_and_can_be_chosen(names):
     [
         ({"query": "q: "}, {"query_prompt_name": "quer"}, "--query-prompt-name: unknown prompt 'quer'. Did you mean"),
         ({}, {"document_prompt_name": "passage"}, "--document-prompt-name: unknown prompt 'passage'. Known: none"),
-        ({"a": "b"}, {"query_prompt": "", "query_prompt_name": "a"}, "--query-prompt and --query-prompt-name exclude"),
+        (
+            {"a": "b"},
+            {"query_prompt": "", "query_prompt_name": "a"},
+            "give --query-prompt or --query-prompt-name, not both",
+        ),
         ({"query": ["a", "b"]}, {}, "acme/model: the model's prompt 'query' is a list, expected a text"),
     ],
 )
