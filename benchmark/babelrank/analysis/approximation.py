@@ -1,7 +1,7 @@
-"""Exact and approximate lists of the same queries in, what the approximation costs out: nDCG, and whom it costs.
+"""Measure what approximate search costs against exact search: nDCG, rank distance, and passages by language.
 
-An approximate index loses passages. Which ones need not be fair: where one language's passages lie in a corner of the
-space that an index seldom visits, they are lost more often than others.
+An approximate index loses passages, and not always evenly. If the passages of one language lie in a region of the space
+that the index seldom visits, they are lost more often than others.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from babelrank.ranking.best import TopPassages
 
 @dataclass(frozen=True)
 class ListQuality:
-    """How good, and how even between languages, lists of k passages are.
+    """Quality of lists of k passages, by language.
 
     Attributes
     ----------
@@ -24,8 +24,8 @@ class ListQuality:
         nDCG@10, by query language: mean over its queries with a relevant passage.
     rank_distance
         By query language: mean difference between the ranks of a query's worst and best relevant passage, over queries
-        with at least two (arXiv 2408.10536). A passage that is not listed counts as ranked k + 1, so that this is the
-        least that the uncut rank distance can be.
+        with at least two (arXiv 2408.10536). A passage that is not listed counts as ranked k + 1, so this is a lower
+        bound of the uncut rank distance.
     listed
         Share of the relevant passages that are listed, by passage language.
     """
@@ -43,7 +43,7 @@ class ListQuality:
 
 @dataclass(frozen=True)
 class ApproximationCost:
-    """What is left of an exact search in an approximate one.
+    """Quality of approximate search compared with exact search.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class ApproximationCost:
     queries, pairs
         By query language: queries with a relevant passage, and with at least two.
     exact, approximate
-        The two.
+        Quality of the exact and of the approximate lists.
     """
 
     languages: tuple[str, ...]
@@ -66,7 +66,7 @@ class ApproximationCost:
 
     @property
     def difference(self) -> ListQuality:
-        """Approximate less exact: what is lost is below 0 in nDCG and listed, and above 0 in rank distance."""
+        """Approximate minus exact. A loss is negative in nDCG and listed, and positive in rank distance."""
         return ListQuality(
             *(
                 [None if a is None or b is None else a - b for a, b in zip(ours, theirs, strict=True)]
@@ -81,7 +81,7 @@ class ApproximationCost:
 
 @dataclass(frozen=True)
 class ApproximateSearch:
-    """What was measured.
+    """Measurements of one approximate search.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class ApproximateSearch:
     search
         The index: seconds, bytes, recall.
     cost
-        What it does to the same queries' lists, against exact search.
+        Change in the lists of the same queries, compared with exact search.
     """
 
     model: str
@@ -110,17 +110,17 @@ def measure_cost(
     passage_langs: np.ndarray,
     languages: tuple[str, ...],
 ) -> ApproximationCost:
-    """Compare two lists of k passages per query by what they do to accuracy and to language bias.
+    """Compare the accuracy and language bias of two lists of k passages per query.
 
     Parameters
     ----------
     exact, approximate
-        Of the same queries, row by row, and the same k.
+        Lists of the same queries, row by row, with the same k.
     query_rows, positions, grades
-        The judgements, shape (judgements,): row of the query, position of the passage, and grade; those of grade 0 or
-        below are left out.
+        The qrels, shape (judgements,): row of the query, position of the passage, and grade. Grades of 0 or below are
+        ignored.
     query_langs, passage_langs
-        Integers, shape (judgements,): places in `languages` of the query's and the passage's language.
+        Integers, shape (judgements,): positions in `languages` of the query's and the passage's language.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Which models are as good as the best? Each is compared with it, by paired tests over clusters of questions."""
+"""Find the models that are as good as the best one, with paired tests over clusters of questions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ class VersusBest:
     Attributes
     ----------
     score
-        Its figure, with the bootstrap interval.
+        Value of the measure, with its bootstrap interval.
     behind
-        The figure less that of the best, with its interval; None for the best itself.
+        Value minus that of the best model, with its interval; None for the best model.
     p, p_holm
-        Of the two-sided paired permutation test of the difference, and the same corrected after Holm over all models;
-        None for the best itself.
+        p-value of the two-sided paired permutation test of the difference, and the same after Holm's correction over
+        all models; None for the best model.
     """
 
     score: Interval
@@ -38,21 +38,21 @@ class VersusBest:
 def compare_with_best(
     encoders: Sequence[QuestionScores], figure: str, *, margin: float = 0.0, seed: int = 0
 ) -> list[VersusBest]:
-    """Compare every model with the one of the highest figure.
+    """Compare every model with the one that has the highest value.
 
     Parameters
     ----------
     encoders
-        One or more, which ranked for the same questions.
+        One or more encoders that ranked for the same questions.
     figure
-        Of `MACRO_MEASURES`, one where higher is better, or `ALL_PAIRS`.
+        One of `MACRO_MEASURES` for which higher is better, or `ALL_PAIRS`.
     margin
-        The largest difference that does not matter in practice, in units of the figure.
+        Largest difference that does not matter in practice, in units of `figure`.
 
     Raises
     ------
     ReportError
-        They did not rank for the same questions.
+        The encoders did not rank for the same questions.
     """
     for other in encoders[1:]:
         require_paired(encoders[0], other)

@@ -1,4 +1,4 @@
-"""Statistics of the ranks in the multilingual pool that show whether the encoder favours some languages."""
+"""Measure from the ranks in the multilingual pool whether the encoder favours some languages."""
 
 from dataclasses import dataclass
 
@@ -49,7 +49,7 @@ class RankDistance:
 
 @dataclass(frozen=True)
 class FavouredLanguages:
-    """The passage languages that come first. Rows are query languages, columns passage languages.
+    """How high each passage language ranks. Rows are query languages, columns passage languages.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class QueryDistances:
     Attributes
     ----------
     query
-        int64, shape (queries,): its number in `RankTable.query_numbers`.
+        int64, shape (queries,): the query's number in `RankTable.query_numbers`.
     distance
         float64, shape (queries,).
     floor
@@ -90,7 +90,7 @@ class QueryDistances:
 
 
 def query_distances(ranks: RankTable) -> QueryDistances:
-    """Return the rank distance of each query that has one. If a run lacks a relevant passage, it is undefined."""
+    """Return the rank distance of each query with |R| ≥ 2. It is undefined if a run lacks a relevant passage."""
     query, (query_lang, _) = ranks.query_numbers, ranks.language_codes
     rank = ranks.table["rank_in_pool"].to_numpy()
     size = np.bincount(query)

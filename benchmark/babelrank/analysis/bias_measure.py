@@ -1,7 +1,7 @@
-"""What every measure of language bias has: figures by query language, their mean, intervals, and the possible range.
+"""What all measures of language bias share: values by query language, their mean, intervals, and possible range.
 
-In: a value for each query, or for each resample. Out: `BiasMeasure`. Intervals are of the bootstrap over clusters of
-questions (by default, each question with its translations), and macro figures are means over the query languages.
+In: a value for each query, or for each resample. Out: `BiasMeasure`. Intervals come from the bootstrap over clusters of
+questions (by default, each question with its translations). Macro values are means over the query languages.
 """
 
 import math
@@ -24,20 +24,20 @@ class BiasMeasure:
     Attributes
     ----------
     n
-        Queries that it rests on, by query language.
+        Number of queries behind the value, by query language.
     by_language
-        The figure with its 95 % interval, by query language; None without queries.
+        Value with its 95 % interval, by query language; None without queries.
     macro
         Mean over the query languages.
     floor, ceiling
-        What it can be at least and at most. None if that is not fixed.
+        Smallest and largest possible value; None if not fixed.
     shuffled
-        Its macro figure if the languages of each query's relevant passages are shuffled: the figure of an encoder that
-        ranks as it does, but without favour. None if the rank table does not tell.
+        Macro value after shuffling the languages of each query's relevant passages: the value of an encoder with the
+        same ranks but no bias. None if the rank table does not determine it.
     clusters
-        Groups of questions that the intervals draw.
+        Number of clusters of questions that the intervals resample.
     warning
-        A sentence if these are too few for intervals, which then have no bounds.
+        A sentence if there are too few clusters for intervals, which then have no bounds.
     """
 
     n: list[int]
@@ -51,7 +51,7 @@ class BiasMeasure:
 
 
 class Resampler:
-    """Sums of what queries contribute, over query languages, for all queries and then for each resample of clusters.
+    """Sum values of queries over query languages, for all queries and for each resample of clusters.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Resampler:
     cluster
         int64, shape (queries,): cluster of each query.
     clusters
-        Number of all clusters, with those that have none of these queries.
+        Number of all clusters, including those without any of these queries.
     """
 
     def __init__(self, query_lang: np.ndarray, cluster: np.ndarray, *, size: int, clusters: int, seed: int = 0) -> None:
@@ -78,7 +78,7 @@ class Resampler:
         Parameters
         ----------
         clusters
-            Cluster of each row of `ranks` (see `clusters.clusters`); None to draw questions.
+            Cluster of each row of `ranks` (see `clusters.clusters`); None to resample questions.
 
         Raises
         ------
@@ -125,12 +125,13 @@ class Resampler:
         Parameters
         ----------
         values
-            Shape (1 + resamples, languages), the first of all queries as they are; NaN without queries.
+            Shape (1 + resamples, languages); the first row is for all queries; NaN without queries.
         average
-            Of the languages, in place of the arithmetic mean: shape (resamples, languages) to (resamples,).
+            Average of the languages to use instead of the arithmetic mean: shape (resamples, languages) to
+            (resamples,).
         centre
-            Whether to move the resampled values so that their mean is the value. Measures that cannot be below 0 are
-            higher in every resample than in truth, by what the draw adds.
+            Whether to shift the resampled values so that their mean equals the value. Resampling inflates measures that
+            cannot be below 0.
         """
         macro = (average or mean_known)(values)
         columns = [*values.T, macro]
@@ -149,13 +150,13 @@ class Resampler:
 
 
 def divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Divide; NaN where there is nothing to divide by."""
+    """Divide; NaN where the denominator is 0."""
     quotient: np.ndarray = numerator / np.where(denominator == 0, np.nan, denominator)
     return quotient
 
 
 def mean_known(values: np.ndarray) -> np.ndarray:
-    """Return the mean over the last axis of what is not NaN; NaN if nothing is left."""
+    """Return the mean over the last axis, ignoring NaN; NaN if all values are NaN."""
     known = ~np.isnan(values)
     return divide(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))
 

@@ -1,8 +1,8 @@
-"""How sure a figure is: the bootstrap over questions, or clusters of them (Efron 1979).
+"""Bootstrap intervals over questions, or clusters of questions (Efron 1979).
 
-In: rank tables. Out: intervals of the macro figures, and of their differences between two encoders that ranked for the
-same questions. A question's translations stay together, and so do the questions of a cluster. A resample weighs
-questions, so that a thousand of them are one matrix product.
+In: rank tables. Out: intervals of the macro measures, and of their differences between two encoders that ranked for the
+same questions. A question's translations stay together, and so do the questions of a cluster. A resample is a vector of
+question weights, so a thousand resamples are one matrix product.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from babelrank.analysis.measures import MEASURES, RankLists
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RankTable
 
-RANK_DISTANCE = "rank_distance"  # of the macro figures, the one where lower is better
+RANK_DISTANCE = "rank_distance"  # the only macro measure where lower is better
 MACRO_MEASURES = ("monolingual", "cross_lingual", "multilingual", RANK_DISTANCE)
 ALL_PAIRS = "pairs"  # monolingual and cross-lingual settings, each with the same weight
 RESAMPLES = 1000
@@ -30,12 +30,12 @@ DEFAULT_MEASURE = "mAP"
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure and its 95 % interval; here of the bootstrap's percentiles.
+    """A value and its 95 % interval; here from bootstrap percentiles.
 
     Attributes
     ----------
     value
-        On all questions as they are.
+        Value on all questions.
     low, high
         Bounds; NaN if there are too few clusters for an interval.
     """
@@ -52,7 +52,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class QuestionScores:
-    """What each question adds to each setting: a setting's figure is the sum of `totals` over that of `counts`.
+    """Contribution of each question to each setting: a setting's value is the sum of `totals` over that of `counts`.
 
     Settings are the pairs of languages row by row, then the query languages against the pool, then the
     query languages again (their rank distance).
@@ -60,14 +60,14 @@ class QuestionScores:
     Attributes
     ----------
     ids
-        Of the questions, sorted.
+        Ids of the questions, sorted.
     languages
-        Order of the settings.
+        Languages, in the order of the settings.
     totals, counts
         Shape (questions, languages² + 2 · languages).
     clusters
-        Cluster of each question, which are drawn together: int64, shape (questions,), 0, 1, … without gaps. None if
-        questions are drawn one by one.
+        Cluster of each question: int64, shape (questions,), 0, 1, … without gaps. The questions of a cluster are
+        resampled together. None if questions are resampled one by one.
     """
 
     ids: tuple[str, ...]
@@ -78,44 +78,44 @@ class QuestionScores:
 
     @property
     def cluster_numbers(self) -> np.ndarray:
-        """Number of what each question is drawn with: of its cluster, or of itself; int64, shape (questions,)."""
+        """Cluster of each question, or its own number without clusters; int64, shape (questions,)."""
         return np.arange(len(self.ids)) if self.clusters is None else self.clusters
 
     @property
     def cluster_count(self) -> int:
-        """Number of what is drawn: clusters, or questions."""
+        """Number of clusters; without clusters, of questions."""
         return int(self.cluster_numbers.max(initial=-1)) + 1
 
     @property
     def drawn(self) -> str:
-        """What intervals and tests draw, in words, such as ``48 groups of questions that share an article``."""
+        """The resampled units in words, such as ``48 groups of questions that share an article``."""
         if self.clusters is None:
             return f"{len(self.ids):,} questions"
         return f"{self.cluster_count:,} groups of questions that share an article"
 
     @property
     def warning(self) -> str | None:
-        """A sentence if there are fewer than 30 clusters: there are then no intervals, and tests are too sure."""
+        """A sentence if there are fewer than 30 clusters: intervals are then left out, and p-values are too small."""
         return warn_of_few(self.cluster_count)
 
     def draw(self, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
-        """Return how often each question counts: once each, then as drawn; shape (1 + resamples, questions)."""
+        """Return how often each question counts: once each, then per resample; shape (1 + resamples, questions)."""
         weights = draw_weights(self.cluster_count, resamples, seed)
         return weights if self.clusters is None else weights[:, self.clusters]
 
     def by_cluster(self, contributions: np.ndarray) -> np.ndarray:
-        """Sum what questions contribute over each cluster: shape (clusters, …)."""
+        """Sum the contributions of questions over each cluster: shape (clusters, …)."""
         return sum_by_cluster(contributions, self.clusters)
 
     def settings(self, figure: str, languages: Sequence[str] = ()) -> np.ndarray:
-        """Return the positions of the settings over which a macro figure is the mean; int64.
+        """Return the positions of the settings that a macro measure averages; int64.
 
         Parameters
         ----------
         figure
             One of `MACRO_MEASURES`, or `ALL_PAIRS`.
         languages
-            Only those with queries in these.
+            Only settings with queries in these languages.
         """
         size = len(self.languages)
         rows = np.flatnonzero([not languages or lang in languages for lang in self.languages])
@@ -130,20 +130,20 @@ class QuestionScores:
         return positions[figure]
 
     def restricted(self, languages: Sequence[str]) -> "QuestionScores":
-        """Return the scores of queries in some languages: for passages in these, and for the whole pool."""
+        """Return the scores of queries in some languages, for passages in these languages and for the whole pool."""
         size, places = len(self.languages), [self.languages.index(lang) for lang in languages]
         pairs = [query * size + passage for query in places for passage in places]
         kept = [*pairs, *(size * size + place for place in places), *(size * size + size + place for place in places)]
         return replace(self, languages=tuple(languages), totals=self.totals[:, kept], counts=self.counts[:, kept])
 
     def without(self, figure: str) -> "QuestionScores":
-        """Return the scores with no queries in the settings of a macro figure, for one that is not known."""
+        """Return the scores without queries in the settings of a macro measure, for one that is unknown."""
         totals, counts = self.totals.copy(), self.counts.copy()
         totals[:, self.settings(figure)] = counts[:, self.settings(figure)] = 0.0
         return replace(self, totals=totals, counts=counts)
 
     def macro(self, figure: str, weights: np.ndarray, languages: Sequence[str] = ()) -> np.ndarray:
-        """Return a macro figure with other weights of the questions.
+        """Return a macro measure with other weights of the questions.
 
         Parameters
         ----------
@@ -153,7 +153,7 @@ class QuestionScores:
         Returns
         -------
         numpy.ndarray
-            Shape (resamples,); settings that a resample leaves empty take no part in its mean.
+            Shape (resamples,). Settings without queries in a resample are left out of its mean.
         """
         settings = self.settings(figure, languages)
         counts = weights @ self.counts[:, settings]
@@ -167,14 +167,14 @@ class QuestionScores:
 def question_scores(
     ranks: RankTable, measure: str = DEFAULT_MEASURE, *, clusters: np.ndarray | None = None
 ) -> QuestionScores:
-    """Take a rank table apart by question.
+    """Split a rank table by question.
 
     Parameters
     ----------
     measure
         One of `MEASURES`.
     clusters
-        Cluster of each row (see `clusters.clusters`), which intervals and tests draw; None to draw questions.
+        Cluster of each row (see `clusters.clusters`) for intervals and tests; None to resample questions.
 
     Raises
     ------
@@ -205,17 +205,17 @@ def question_scores(
 
 
 def clustered_scores(ranks: RankTable, measure: str = DEFAULT_MEASURE) -> QuestionScores:
-    """Return `question_scores` with the questions about one article in one cluster, where passage ids tell."""
+    """Return `question_scores` with the questions about one article in one cluster, if passage ids name articles."""
     return question_scores(ranks, measure, clusters=find_clusters(ranks))
 
 
 def mean_scores(runs: Sequence[QuestionScores]) -> QuestionScores:
-    """Return figures that are the mean of several runs', such as checkpoints of one configuration with other seeds.
+    """Return the mean scores of several runs, such as checkpoints of one configuration with other seeds.
 
     Raises
     ------
     ReportError
-        The runs are not about the same questions.
+        The runs did not rank for the same questions.
     """
     for run in runs[1:]:
         require_paired(runs[0], run)
@@ -239,16 +239,16 @@ def find_interval(
     figure
         One of `MACRO_MEASURES`.
     against
-        What to subtract; paired, since both are weighed by the same resamples.
+        Scores to subtract. The difference is paired: both sides use the same resamples.
     times
-        Multiplies what is subtracted: 1/3 asks whether a figure is below a third of the other's.
+        Factor of the subtracted value: 1/3 asks whether a value is below a third of the other's.
     languages
-        Only settings with queries in these. NaN, all three, where none has any.
+        Only settings with queries in these languages. Value and bounds are NaN if there are none.
 
     Raises
     ------
     ReportError
-        The two are not about the same questions.
+        The two encoders did not rank for the same questions.
     """
     if against is not None:
         require_paired(figures, against)
@@ -260,14 +260,14 @@ def find_interval(
 
 
 def percentile_interval(values: np.ndarray, clusters: int = FEWEST) -> Interval:
-    """Return a figure with its interval (Efron 1979).
+    """Return a value with its percentile interval (Efron 1979).
 
     Parameters
     ----------
     values
-        The figure on all questions, then on each resample; NaN where it has none.
+        Value on all questions, then on each resample; NaN where undefined.
     clusters
-        Number of what was drawn. With fewer than `clusters.FEWEST` there are no bounds: they would be too close.
+        Number of resampled clusters. With fewer than `clusters.FEWEST` there are no bounds: they would be too narrow.
     """
     known = values[1:][~np.isnan(values[1:])]
     bounded = len(known) and clusters >= FEWEST
@@ -276,14 +276,14 @@ def percentile_interval(values: np.ndarray, clusters: int = FEWEST) -> Interval:
 
 
 def find_intervals(figures: QuestionScores) -> dict[str, Interval]:
-    """Return the macro figures that there are, with their intervals; one language, say, has no cross-lingual ones."""
+    """Return the defined macro measures with their intervals. A single language has no cross-lingual ones."""
     found = {figure: find_interval(figures, figure) for figure in MACRO_MEASURES}
     return {figure: interval for figure, interval in found.items() if not np.isnan(interval.value)}
 
 
-@lru_cache(maxsize=2)  # of all figures of a report, and of all reports on a collection, the draws are the same
+@lru_cache(maxsize=2)  # all measures of a report, and all reports on a collection, share the resamples
 def draw_weights(size: int, resamples: int, seed: int) -> np.ndarray:
-    """Return how often each cluster counts: once each, then as drawn; read-only, shape (1 + resamples, size).
+    """Return how often each cluster counts: once each, then per resample; read-only, shape (1 + resamples, size).
 
     Raises
     ------
@@ -299,7 +299,7 @@ def draw_weights(size: int, resamples: int, seed: int) -> np.ndarray:
 
 
 def require_paired(first: QuestionScores, second: QuestionScores) -> None:
-    """Refuse two encoders that did not rank for the same questions.
+    """Check that two encoders ranked for the same questions.
 
     Raises
     ------
@@ -315,6 +315,6 @@ def require_paired(first: QuestionScores, second: QuestionScores) -> None:
 
 
 def _number(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the distinct keys, the position of each row's among them, and the first row of each."""
+    """Return the distinct keys, the position of each row's key among them, and the first row of each."""
     distinct, first, positions = np.unique(keys, return_index=True, return_inverse=True)
     return distinct, positions, first

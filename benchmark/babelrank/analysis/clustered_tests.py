@@ -1,9 +1,9 @@
-"""Tests of means that are 0 under the null hypothesis, from sums over independent clusters: p-values out."""
+"""Tests of the null hypothesis that means are 0, from sums over independent clusters."""
 
 import numpy as np
 from scipy.special import fdtrc, stdtr
 
-_NEGLIGIBLE = 1e-10  # of the largest eigenvalue: rounding leaves some 1e-15 where there should be 0
+_NEGLIGIBLE = 1e-10  # relative to the largest eigenvalue: rounding leaves some 1e-15 instead of 0
 
 
 def hotelling_test(sums: np.ndarray, freedom: int) -> float:
@@ -14,12 +14,12 @@ def hotelling_test(sums: np.ndarray, freedom: int) -> float:
     sums
         Shape (clusters, variables).
     freedom
-        Independent variables among them: one less than all for deviations that add up to 0.
+        Number of independent variables: one less than all for deviations that add up to 0.
 
     Returns
     -------
     float
-        NaN if there are not more clusters than independent variables, or some of these do not vary.
+        NaN unless there are more clusters than independent variables and all of these vary.
     """
     count = len(sums)
     if not 0 < freedom < count:
@@ -44,7 +44,7 @@ def t_test(sums: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Shape (…): 1 where all sums are 0, 0 where they are all the same otherwise. NaN with fewer than two clusters.
+        Shape (…): 1 where all sums are 0, 0 where they are otherwise constant. NaN with fewer than two clusters.
     """
     count = len(sums)
     if count < 2:

@@ -1,8 +1,8 @@
-"""Which questions belong together: rank table in, a cluster number for each row out.
+"""Group related questions: find the cluster of each row of a rank table.
 
 Questions about one article share its topic, its wording and often an answer sentence. They are not independent, and
-intervals that draw questions one by one are too narrow. Resamples and permutations therefore draw whole clusters, a
-question's translations together.
+intervals that resample single questions are too narrow. Resamples and permutations therefore use whole clusters, and
+keep a question's translations together.
 """
 
 import numpy as np
@@ -20,8 +20,8 @@ _LAREQA_ID = r"^(?P<paragraph>(?P<article>[^/]+/\d+)/\d+)/\d+$"  # language/arti
 def clusters(ranks: RankTable, level: str = "article") -> np.ndarray | None:
     """Return the cluster of each row's question.
 
-    A question belongs to the articles (or paragraphs) of its relevant passages. LAReQA numbers them in each language
-    for itself, so questions with an article in common form a cluster, as do those that are linked through others.
+    A question belongs to the articles (or paragraphs) of its relevant passages. LAReQA numbers articles separately in
+    each language. Questions with an article in common form a cluster, as do questions that are linked through others.
     XQuAD-R has 48 articles and 240 paragraphs, MLQA-R 520 and 933.
 
     Parameters
@@ -32,13 +32,13 @@ def clusters(ranks: RankTable, level: str = "article") -> np.ndarray | None:
     Returns
     -------
     numpy.ndarray or None
-        int64, shape (rows,): 0, 1, … without gaps. None if the passage ids do not tell: only LAReQA's do, such as
-        ``en/12/3/0``.
+        int64, shape (rows,): 0, 1, … without gaps. None if the passage ids do not name articles. Only ids of LAReQA do,
+        such as ``en/12/3/0``.
 
     Raises
     ------
     ReportError
-        There is no such level.
+        `level` is not one of these.
     """
     if level not in LEVELS:
         raise ReportError(unknown_choice("level of clusters", level, LEVELS))
@@ -64,19 +64,19 @@ def number_clusters(clusters: np.ndarray | None, members: np.ndarray, count: int
     Parameters
     ----------
     clusters
-        Shape (rows,); None if each question stands for itself.
+        Shape (rows,); None if questions are not clustered.
     members
         int64, shape (rows,): number of each row's question, below `count`.
 
     Returns
     -------
     numpy.ndarray or None
-        int64, shape (count,): 0, 1, … without gaps; None as `clusters`.
+        int64, shape (count,): 0, 1, … without gaps; None if `clusters` is None.
 
     Raises
     ------
     ReportError
-        The clusters are of another table, or the rows of a question are in different clusters.
+        The clusters belong to another table, or the rows of a question are in different clusters.
     """
     if clusters is None:
         return None
@@ -91,7 +91,7 @@ def number_clusters(clusters: np.ndarray | None, members: np.ndarray, count: int
 
 
 def query_clusters(ranks: RankTable, given: np.ndarray | None) -> np.ndarray:
-    """Return the cluster of each query: that of its rows, or by default of its question, with its translations.
+    """Return the cluster of each query: that of its rows, or by default that of its question with its translations.
 
     Parameters
     ----------

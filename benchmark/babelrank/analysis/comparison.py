@@ -1,9 +1,9 @@
-"""Is one encoder better than another? Paired tests over the questions that both ranked for.
+"""Test whether one encoder is better than another, with paired tests over the questions that both ranked for.
 
-In: what each question adds to each setting, for two encoders or more. Out: differences of the macro figures with
-intervals, p-values corrected after Holm and effect sizes, and in how many settings one is better. A question's
-translations are one observation, and so are the questions of a cluster: they are resampled, and their signs are
-flipped, together. All of it is about these checkpoints; other seeds of the same recipe may differ by more.
+In: the contribution of each question to each setting, for two or more encoders. Out: differences of the macro measures
+with intervals, Holm-corrected p-values and effect sizes, and the number of settings in which one encoder is better. A
+question's translations are one observation, and so are the questions of a cluster: they are resampled together, and
+their signs are flipped together. Results hold for these checkpoints; other seeds of the same recipe may differ by more.
 """
 
 from collections.abc import Sequence
@@ -21,24 +21,24 @@ from babelrank.analysis.bootstrap import (
     require_paired,
 )
 
-_FLIPS = 10_000  # at least; the smallest p-value that can come out is 1 / (flips + 1)
-_FLIPS_PER_TEST = 100  # where more tests are corrected together
+_FLIPS = 10_000  # at least; the smallest possible p-value is 1 / (flips + 1)
+_FLIPS_PER_TEST = 100  # if more tests are corrected together
 SIGNIFICANT = 0.05
 _CHUNK = 500  # rows of random signs at once: 5 MB for XQuAD-R's questions
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How much higher a figure is for the first of two encoders.
+    """Difference of a measure between two encoders, first minus second.
 
     Attributes
     ----------
     interval
         The difference and its bootstrap interval.
     p
-        Of the two-sided paired permutation test that the difference is no larger than the margin.
+        p-value of the two-sided paired permutation test that the difference is no larger than the margin.
     p_holm
-        The same, corrected for the number of differences looked at together, of all pairs (Holm 1979).
+        The same, corrected for all differences that are tested together, of all pairs (Holm 1979).
     effect
         Mean over standard deviation of the questions' differences (Cohen's d for paired samples); NaN if all are equal.
     """
@@ -51,12 +51,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Tally:
-    """Settings of one kind by verdict, at 5 % after Holm's correction over them.
+    """Number of settings of one kind by verdict, at 5 % after Holm's correction over them.
 
     Attributes
     ----------
     wins, ties, losses
-        Settings in which the first is better, in which they do not differ significantly, and in which it is worse.
+        Number of settings in which the first is better, does not differ significantly, and is worse.
     """
 
     wins: int
@@ -71,20 +71,20 @@ class Comparison:
     Attributes
     ----------
     macro
-        By figure; corrected together, over all pairs that are compared.
+        Differences by measure, corrected together over all compared pairs.
     tallies
-        By figure.
+        Tallies by measure.
     gains
-        By figure, the difference for each query language: float64, in the order of the languages; NaN for one without
-        queries.
+        By measure, the difference for each query language: float64, in the order of the languages; NaN for languages
+        without queries.
     clusters
         Number of independent observations: clusters of questions, or questions.
     drawn
         The same in words, such as ``48 groups of questions that share an article``.
     warning
-        A sentence if these are too few for intervals and tests to be trusted.
+        A sentence if there are too few clusters for intervals and reliable tests.
     margin
-        The largest difference that does not matter.
+        Largest difference that does not matter in practice.
     """
 
     languages: tuple[str, ...]
@@ -104,14 +104,14 @@ def compare(
     margin: float = 0.0,
     seed: int = 0,
 ) -> dict[tuple[int, int], Comparison]:
-    """Compare every pair of two encoders or more; return what was found by their positions.
+    """Compare every pair of two or more encoders; return the comparisons by position.
 
     Parameters
     ----------
     compared
-        Of `MACRO_MEASURES`, those that there are.
+        Those of `MACRO_MEASURES` that are defined.
     margin
-        The largest difference that does not matter in practice: tests are about what goes beyond it. It is in units of
+        Largest difference that does not matter in practice: tests are about differences beyond it. It is in units of
         the accuracy measure, and does not apply to the rank distance.
 
     Raises
@@ -176,25 +176,25 @@ def permutation_test(
 ) -> np.ndarray:
     """Return two-sided p-values of paired permutation tests (Fisher 1935), each over the same flips.
 
-    If both encoders were the same, each question could as well have contributed with the other sign. With a margin m it
-    is d_i − m w_i that could, where w_i is the question's share: the test is then that the difference is m, on the side
-    where it was observed, and a difference within the margin has p = 1.
+    If both encoders were equal, each contribution d_i could as well have the other sign. With a margin m, this holds
+    for d_i − m w_i, where w_i is the question's share. The test is then that the difference is m, on the side where it
+    was observed. A difference within the margin has p = 1.
 
     Parameters
     ----------
     contributions
-        What each question, or cluster of them, adds to each difference: shape (questions, differences); a column sums
-        to the difference.
+        Contribution of each question, or cluster of questions, to each difference: shape (questions, differences). A
+        column sums to the difference.
     pairs
-        If given, `contributions` has what each question adds to each figure, and tested are the differences of the
-        columns of each pair: shape (differences, 2). Much faster for many pairs of few columns.
+        If given, `contributions` are those to each measure, and the tests compare the columns of each pair: shape
+        (differences, 2). Much faster for many pairs of few columns.
     margin
-        Difference that does not matter: one for all, or shape (differences,).
+        Difference that does not matter: one value, or shape (differences,).
     shares
-        How much each question weighs in the figures: shape (questions,) or (questions, differences), of sum 1. All the
-        same by default; of no meaning without a margin.
+        Weight of each question in the measures: shape (questions,) or (questions, differences), of sum 1. Equal by
+        default; not used without a margin.
     flips
-        By default enough that Holm's correction over all differences can come down to 1 %, and 10,000 or more.
+        By default enough for Holm's correction over all differences to reach 1 %, and 10,000 or more.
 
     Returns
     -------
@@ -226,7 +226,7 @@ def permutation_test(
 
 
 def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Return p-values corrected for their number, step by step from the smallest (Holm 1979); NaN takes no part."""
+    """Return p-values corrected for their number with Holm's step-down method (Holm 1979), ignoring NaN."""
     given = np.asarray(p_values, dtype=float)
     corrected = np.full(len(given), np.nan)
     known = np.flatnonzero(~np.isnan(given))
@@ -237,27 +237,27 @@ def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def contributions_to(figure: str, encoder: QuestionScores, languages: Sequence[str] = ()) -> np.ndarray:
-    """Return what each question adds to a macro figure, of queries in some languages only: shape (questions,)."""
+    """Return each question's contribution to a macro measure, for queries in some languages: shape (questions,)."""
     return _average(_contributions(encoder)[:, encoder.settings(figure, languages)])
 
 
 def shares_of(figure: str, encoder: QuestionScores, languages: Sequence[str] = ()) -> np.ndarray:
-    """Return how much each question weighs in a macro figure: shape (questions,), of sum 1."""
+    """Return the weight of each question in a macro measure: shape (questions,), of sum 1."""
     return _average(_shares(encoder.counts)[:, encoder.settings(figure, languages)])
 
 
 def side_by_side(collections: Sequence[QuestionScores], figure: str = "monolingual") -> QuestionScores:
-    """Put one encoder's scores on several collections together: the monolingual figure is the mean of theirs.
+    """Combine one encoder's scores on several collections: the monolingual measure becomes their mean.
 
     Parameters
     ----------
     figure
-        What is averaged, one of `bootstrap.MACRO_MEASURES`.
+        Measure to average, one of `bootstrap.MACRO_MEASURES`.
 
     Returns
     -------
     QuestionScores
-        With the numbers of the collections for languages. A resample draws clusters of all collections together.
+        Scores with collection numbers as languages. A resample takes clusters of all collections together.
 
     Examples
     --------
@@ -289,7 +289,7 @@ def side_by_side(collections: Sequence[QuestionScores], figure: str = "monolingu
 def standard_errors(contributions: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Return the standard error of each figure or difference, linearised as a ratio of sums over clusters.
 
-    With what a cluster adds c_k, the share of its questions w_k and the figure m = Σ c_k, that is
+    With the contribution c_k of a cluster, the share w_k of its questions and the value m = Σ c_k, this is
     √(K / (K − 1) · Σ (c_k − m w_k)²) over K clusters.
 
     Parameters
@@ -306,7 +306,7 @@ def standard_errors(contributions: np.ndarray, shares: np.ndarray) -> np.ndarray
 
 
 def _contributions(encoder: QuestionScores) -> np.ndarray:
-    """Return what each question adds to each setting's mean: shape (questions, settings); NaN without queries."""
+    """Return each question's contribution to each setting's mean: shape (questions, settings); NaN without queries."""
     counts = encoder.counts.sum(axis=0)
     contributions: np.ndarray = encoder.totals / np.where(counts == 0, np.nan, counts)
     return contributions
@@ -320,7 +320,7 @@ def _shares(counts: np.ndarray) -> np.ndarray:
 
 
 def _average(contributions: np.ndarray) -> np.ndarray:
-    """Return what each question adds to the mean over settings, those without queries aside; NaN if all are."""
+    """Return each question's contribution to the mean over the settings with queries; NaN if there are none."""
     known = contributions[:, ~np.isnan(contributions).any(axis=0)]
     averages: np.ndarray = known.sum(axis=1) / (known.shape[1] or np.nan)
     return averages

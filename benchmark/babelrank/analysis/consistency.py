@@ -1,15 +1,15 @@
-"""Do a question's translations retrieve the same? The orders in which they put its relevant passages, compared.
+"""Compare the orders in which a question's translations rank its relevant passages.
 
-In: a rank table. Out: for each two query languages, how alike the orders are over the questions asked in both, what
-two random orders would give, and how far apart the answers in the asker's own language stand.
+In: a rank table. Out: for each two query languages, the similarity of the orders over the questions asked in both, the
+similarity of two random orders, and the distance between the ranks of the answers in the query's language.
 
-Both measures of likeness average the agreement A_d, the share of passages that the first d of both orders have in
-common, over depths d = 1 … n with weights that add up to 1. The n passages of a question are those that are relevant to
-it in each language in which it is asked: in a parallel collection all of them.
+Both measures of similarity average the agreement A_d, the share of passages that the first d of both orders have in
+common, over depths d = 1 … n with weights that add up to 1. The n passages of a question are those that are relevant in
+each language in which it is asked: in a parallel collection all of them.
 
-Ties: passages with the same rank count with the share of them that fits within depth d, as if their order were drawn at
-random in either list alone (RBO^a of Corsi and Urbano 2024, arXiv 2406.07121). An encoder that ties everything has so
-the value of random orders, not 1.
+Ties: a group of passages with the same rank counts with the share of it that fits within depth d, as if each list drew
+the order independently at random (RBO^a of Corsi and Urbano 2024, arXiv 2406.07121). An encoder that ties everything
+gets the value of random orders, not 1.
 """
 
 from dataclasses import dataclass
@@ -24,25 +24,25 @@ PERSISTENCE = 0.9  # p of the rank-biased overlap, as in Webber et al.: their fi
 
 @dataclass(frozen=True)
 class Consistency:
-    """Likeness of the results of translated questions; rows and columns are query languages.
+    """Similarity of the results of translated questions; rows and columns are query languages.
 
     Attributes
     ----------
     n
-        Questions asked in both languages that have at least two passages to order; on the diagonal, those asked in that
+        Questions asked in both languages with at least two passages to order; on the diagonal, those asked in that
         language and any other. Where it is 0, the overlaps are null.
     rbo
         Mean rank-biased overlap over those questions; see `rbo_weights`. 1 if the orders are the same, `rbo_random` if
         they have nothing to do with each other, less if they are opposed: as when each query has its own language
         first. On the diagonal 1 but for ties.
     rbo_random
-        Mean of it over all orders, exactly: A_d is d / n on average.
+        Mean over all orders, computed exactly: A_d is d / n on average.
     rankc
-        Mean weighted overlap after RankC; see `rankc_weights`. As `rbo`, but what comes first decides nearly alone.
+        Mean weighted overlap after RankC; see `rankc_weights`. Like `rbo`, but the first passages decide nearly alone.
     rankc_random
-        Mean of it over all orders.
+        Mean over all orders.
     own_n
-        Questions asked in both languages, each with a relevant passage in its own language.
+        Questions asked in both languages, each with a relevant passage in the query's language.
     own_rank_gap
         Mean over those of the difference, either way, between the ranks in the pool of the own-language passages: asked
         in the row's language, and in the column's. From 0, no ceiling but the pool's size.
@@ -60,8 +60,8 @@ class Consistency:
     def macro(self) -> dict[str, float | None]:
         """Means over pairs of distinct languages.
 
-        ``…_beyond_random`` is (value − random) / (1 − random): 1 for the same orders, 0 for unrelated ones, whatever
-        the number of passages.
+        ``…_beyond_random`` is (value − random) / (1 − random): 1 for the same orders, 0 for unrelated ones, for any
+        number of passages.
         """
         distinct = np.triu_indices(len(self.n), 1)
         rbo, rbo_random, rankc, rankc_random, gap = (
@@ -87,10 +87,10 @@ class _Questions:
     Attributes
     ----------
     rank
-        In the pool, of the passages that are relevant in each of these languages: float64, shape (questions, query
-        languages, passages); infinite where a question is not asked in the language or has not so many passages.
+        Rank in the pool of the passages that are relevant in each of these languages: float64, shape (questions, query
+        languages, passages); infinite where a question is not asked in the language or has fewer passages.
     own
-        In the pool, of the best relevant passage in the query's own language: float64, shape (questions, query
+        Rank in the pool of the best relevant passage in the query's own language: float64, shape (questions, query
         languages); NaN if there is none.
     """
 
@@ -139,7 +139,7 @@ def weigh_overlap(rank: np.ndarray, weights: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Shape (measures, lists, orders, orders); means nothing for an order without ranks.
+        Shape (measures, lists, orders, orders); undefined for an order without ranks.
     """
     lists, orders, passages = rank.shape
     lengths = np.isfinite(rank).sum(axis=2).max(axis=1, initial=0)

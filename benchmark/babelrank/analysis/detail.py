@@ -1,6 +1,6 @@
-"""Rank table -> everything that follows from it, beyond the summary in results.json.
+"""Analyse a rank table in more detail than the summary in results.json.
 
-It is computed when a report is rendered, so that a new analysis serves old reports.
+Reports compute it when they are rendered, so a new analysis also applies to old reports.
 """
 
 from collections.abc import Collection
@@ -22,26 +22,27 @@ from babelrank.ranking.top_table import TopTable
 
 @dataclass(frozen=True)
 class Detail:
-    """One encoder on one collection in which languages can be compared, in more detail.
+    """Detailed analysis of one encoder on one collection with languages to compare.
 
     Attributes
     ----------
     figures
-        What each question adds to each setting, in one measure; `figures.warning` says if intervals are too sure.
+        Contribution of each question to each setting, in one measure; `figures.warning` says if intervals are too
+        narrow.
     bias
-        How much the passage's language decides.
+        Effect of the passage's language on its rank.
     preference
-        Which passage languages stand high.
+        Ranks of the passage languages.
     tests
         Whether passage languages differ more than by chance.
     consistency
-        Whether a question's translations put its answers in the same order.
+        Whether a question's translations rank its answers in the same order.
     lists
-        Whether they retrieve the same passages; None without a table of top passages.
+        Whether a question's translations retrieve the same passages; None without a table of top passages.
     groups
-        Macro figures by script, family, genus, resources and training of the languages; see `groups.find_groups`.
+        Macro measures by script, family, genus, resources and training of the languages; see `groups.find_groups`.
     score_by_distance, rank_by_distance
-        By kind of typological distance, how the cross-lingual mAP, and the mean rank in the pool, go with it.
+        By kind of typological distance, its correlation with the cross-lingual mAP and with the mean rank in the pool.
     """
 
     figures: QuestionScores
@@ -63,16 +64,16 @@ def analyse_in_detail(
     clusters: np.ndarray | None = None,
     top: TopTable | None = None,
 ) -> Detail:
-    """Reduce a rank table to everything that a report shows beyond its results.
+    """Compute from a rank table everything that a report shows beyond its results.
 
     Parameters
     ----------
     measure
-        That which has the intervals.
+        Measure with intervals.
     seen
-        Languages that the encoder was trained on; None if that is not known.
+        Languages that the encoder was trained on; None if unknown.
     clusters
-        Cluster of each row, which intervals and tests draw; None to draw questions.
+        Cluster of each row for intervals and tests; None to resample questions.
     top
         The best passages of the same queries.
     """

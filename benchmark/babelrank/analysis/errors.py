@@ -1,8 +1,9 @@
-"""What stands above the answers? Ranks of the relevant passages and the best ranked passages in, classified errors out.
+"""Classify what ranks above the answers, from the ranks of the relevant passages and the best ranked passages.
 
-In a pair of languages, what outranks an answer is a wrong passage of the answer's language; it may still be from the
-right paragraph or the right article. In the pool of all languages it may also be another relevant passage, or a wrong
-one in the query's language, in the answer's or in a third. All but the texts follows from the two tables of a report.
+In a pair of languages, a passage that outranks an answer is a wrong passage of the answer's language; it may still be
+from the right paragraph or article. In the pool of all languages it may also be another relevant passage, or a wrong
+one in the query's language, in the answer's or in a third. Everything except the texts comes from the two tables of a
+report.
 """
 
 import math
@@ -28,8 +29,8 @@ from babelrank.ranking.table import RankTable
 from babelrank.ranking.top_table import TopTable
 
 WORST = 10  # questions given for each setting
-# What a report shows: questions of each setting by kind of setting, and passages above each answer. A person looks at
-# them; the texts of all would outweigh the figures.
+# What a report shows: questions of each setting by kind of setting, and passages above each answer. They are few, so
+# that people can read them and texts do not dominate the file size.
 _SELECTED = {"monolingual": 3, "cross_lingual": 1, "multilingual": 3, "most_buried": 1}
 _SELECTED_OUTRANKING = 3
 _LONGEST_TEXT = 400  # characters
@@ -39,19 +40,19 @@ Counts = list[list[int]]
 
 @dataclass(frozen=True)
 class Outranking:
-    """A passage that stands above an answer.
+    """A passage that ranks above an answer.
 
     Attributes
     ----------
     passage_id, passage_lang
-        Which it is.
+        Id and language of the passage.
     rank
-        In the setting's list.
+        Rank in the setting's list.
     kind
         One of `KINDS`: another relevant passage, or a wrong one by its language.
     place
-        One of `PLACES`: where it stands relative to the query's relevant passages of its own language; None for a
-        relevant passage, or if ids do not tell.
+        One of `PLACES`: its relation to the query's relevant passages of its own language; None for a relevant passage,
+        or if ids do not name paragraphs and articles.
     text
         None until `attach_texts`.
     """
@@ -66,16 +67,16 @@ class Outranking:
 
 @dataclass(frozen=True)
 class WorstQuestion:
-    """A question with an answer far down.
+    """A question with a low-ranked answer.
 
     Attributes
     ----------
     query_id, answer_id, answer_lang
-        The question and the answer that is meant.
+        The question and its answer.
     rank
-        Of the answer, in the setting's list.
+        Rank of the answer in the setting's list.
     outranking
-        What stands above it, best first, as far as top passages were kept.
+        Passages that rank above it, best first, as far as top passages were kept.
     query, answer
         The texts; None until `attach_texts`.
     """
@@ -110,17 +111,17 @@ class Texts:
 class PairErrors:
     """Errors of the settings xx→yy. Rows are query languages, columns passage languages.
 
-    Of several answers in the passage language, the best ranked is meant.
+    If there are several answers in the passage language, the best ranked one counts.
 
     Attributes
     ----------
     n
         Questions with an answer in the passage language.
     outranked
-        Those with a passage above their answer; equal scores do not outrank.
+        Number of those with a passage above their answer; equal scores do not outrank.
     places
-        By `PLACES`: what stands first where an answer is outranked; sums to `outranked`. None if passage ids do not
-        tell paragraphs and articles.
+        By `PLACES`: what ranks first where an answer is outranked; sums to `outranked`. None if passage ids do not name
+        paragraphs and articles.
     worst
         ``xx→yy`` -> questions by the rank of the answer, worst first; only those that are outranked.
     """
@@ -140,18 +141,18 @@ class PoolErrors:
     questions
         By query language.
     n, outranked
-        Answers by their language (columns): all, and those that have a passage above them.
+        Number of answers by their language (columns): all, and those with a passage above them.
     kinds
-        By `KINDS`, passages that outrank the answers of a language (columns), among those kept. A passage counts once
-        for each answer that it outranks. Where query and answer are in one language, its wrong passages count as
+        By `KINDS`, number of kept passages that outrank the answers of a language (columns). A passage counts once for
+        each answer that it outranks. If query and answer are in one language, its wrong passages count as
         ``query_language``.
     first
-        By `KINDS` of wrong passages, questions for which such a passage stands first in the pool, above all answers;
-        the answer's language is that of the best ranked answer. By query language.
+        By `KINDS` of wrong passages, questions for which such a passage ranks first in the pool, above all answers. The
+        answer's language is that of the best ranked answer. By query language.
     intruders
-        Wrong passages that stand above all answers to a question, among those kept, by their language (columns).
+        Kept wrong passages that rank above all answers to a question, by their language (columns).
     worst
-        ``xx→all`` -> questions by the rank of their best answer, worst first: how far one reads before any answer.
+        ``xx→all`` -> questions by the rank of their best answer, worst first: how far a user reads before any answer.
     most_buried
         ``xx→all`` -> questions by the rank of their last answer, worst first.
     """
@@ -168,14 +169,14 @@ class PoolErrors:
 
 @dataclass(frozen=True)
 class Errors:
-    """What outranks the answers of one encoder on one collection.
+    """Passages that outrank the answers of one encoder on one collection.
 
     Attributes
     ----------
     languages
         Order of all rows and columns.
     pool_depth, language_depth
-        Passages kept for each query, of the pool and of each language; nothing below them is counted.
+        Number of passages kept for each query, of the pool and of each language; passages below them are not counted.
     """
 
     languages: list[str]
@@ -186,19 +187,19 @@ class Errors:
 
 
 def find_errors(ranks: RankTable, top: TopTable, *, worst: int = WORST) -> Errors:
-    """Classify what stands above the answers, by setting.
+    """Classify what ranks above the answers, by setting.
 
     Parameters
     ----------
     ranks, top
-        Of one encoder on one collection.
+        Tables of one encoder on one collection.
     worst
-        Questions given for each setting.
+        Number of questions for each setting.
 
     Raises
     ------
     ReportError
-        The two tables are of different collections or encoders.
+        The two tables belong to different collections or encoders.
     """
     tables = join_tables(ranks.found, top)
     return Errors(
@@ -211,7 +212,7 @@ def find_errors(ranks: RankTable, top: TopTable, *, worst: int = WORST) -> Error
 
 
 def gather_texts(worst: Worst, collection: Collection) -> Texts:
-    """Return the texts of the questions and passages of a selection; those that are long are cut short."""
+    """Return the texts of the questions and passages of a selection; long texts are cut short."""
     queries, passages = (
         dict(zip(zip(table["lang"], table["id"], strict=True), table["text"], strict=True))
         for table in (collection.queries.assign(id=collection.queries["question"]), collection.passages.frame)
@@ -232,7 +233,7 @@ def gather_texts(worst: Worst, collection: Collection) -> Texts:
 
 
 def attach_texts(worst: Worst, texts: Texts) -> Worst:
-    """Return the same selection with its texts; None for those that are not given."""
+    """Return the same selection with its texts; None for missing texts."""
     queries, passages = texts.queries, texts.passages
     return {
         kind: {
@@ -255,7 +256,7 @@ def attach_texts(worst: Worst, texts: Texts) -> Worst:
 
 
 def select_worst(errors: Errors) -> Worst:
-    """Return the few questions that a report shows, with the best ranked of what outranks their answers."""
+    """Return the few questions that a report shows, with the best ranked passages that outrank their answers."""
     pairs = errors.pairs.worst
     own = {f"{lang}→{lang}" for lang in errors.languages}
     chosen = {
@@ -293,7 +294,7 @@ def _count(cells: np.ndarray, shape: tuple[int, ...]) -> Any:
 def _count_labels(
     names: Sequence[str], labels: np.ndarray, cells: np.ndarray, chosen: np.ndarray, shape: tuple[int, ...]
 ) -> dict[str, Any]:
-    """Count cells by label, over the entries that are `chosen`; all of one shape."""
+    """Count cells by label, over the `chosen` entries; all arrays have one shape."""
     return {name: _count(cells[chosen & (labels == label)], shape) for label, name in enumerate(names)}
 
 
@@ -351,7 +352,7 @@ def _find_worst(
     names: Sequence[str],
     worst: int,
 ) -> dict[str, list[WorstQuestion]]:
-    """Return the outranked answers with the highest ranks, by name of the setting."""
+    """Return the outranked answers with the largest ranks, by name of the setting."""
     outranked = np.flatnonzero(above[:, 0] >= 0)
     order = outranked[np.lexsort((tables.query[rows[outranked]], -rank[rows[outranked]], settings[outranked]))]
     chosen = order[positions_in_groups(settings[order]) < worst]

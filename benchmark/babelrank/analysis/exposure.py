@@ -1,8 +1,8 @@
-"""Which languages does a user see? Shares of the attention that the first ten passages get, against an even split.
+"""Measure which languages a user sees: shares of the exposure of the first ten passages, against an even split.
 
 In: a rank table for relevant passages, and the table of top passages for the others. Out: the exposure of each passage
-language, by query language, and how far it is from even. A passage at rank r has the exposure 1 / log₂(r + 1), as in
-nDCG (Singh & Joachims 2018, arXiv 1802.07281); below the tenth rank it has none.
+language, by query language, and its distance from an even split. A passage at rank r has the exposure 1 / log₂(r + 1),
+as in nDCG (Singh & Joachims 2018, arXiv 1802.07281); below the tenth rank it has none.
 """
 
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ class ExposureShares:
     Attributes
     ----------
     share
-        Share of the column's language in the exposure of all these passages; None without any.
+        Share of the column's language in the exposure of all these passages; None if there are none.
     target
-        The even split: of relevant passages, what each query's exposure comes to if it is dealt out evenly to the
-        languages in which it has a relevant passage; of the others, the same for all languages of the pool.
+        The even split. For relevant passages, each query's exposure is split evenly over the languages in which it has
+        a relevant passage. For the others, all languages of the pool get the same share.
     unevenness
-        Share of the exposure that would have to go to other languages to meet the target, ½ Σ_l |share − target|.
+        Share of the exposure that would have to move to other languages to reach the target, ½ Σ_l |share − target|.
     """
 
     share: Matrix
@@ -46,9 +46,9 @@ class Exposure:
     Attributes
     ----------
     relevant
-        Of relevant passages.
+        Exposure of relevant passages.
     irrelevant
-        Of all others, which show favour where accuracy does not; None without a table of top passages.
+        Exposure of all others, which show bias that accuracy does not; None without a table of top passages.
     """
 
     relevant: ExposureShares
@@ -58,19 +58,19 @@ class Exposure:
 def measure_exposure(
     ranks: RankTable, top: TopTable | None = None, *, clusters: np.ndarray | None = None, seed: int = 0
 ) -> Exposure:
-    """Measure how evenly languages are seen, by query language.
+    """Measure how evenly languages are exposed, by query language.
 
     Parameters
     ----------
     top
         The best passages of the same queries.
     clusters
-        Cluster of each row of `ranks` (see `clusters.clusters`), which intervals draw; None to draw questions.
+        Cluster of each row of `ranks` (see `clusters.clusters`) for the intervals; None to resample questions.
 
     Raises
     ------
     ReportError
-        The clusters do not fit the table, or the two tables do not belong together.
+        The clusters do not fit the table, or the two tables belong to different collections or encoders.
     """
     query, (row_lang, passage_lang) = ranks.query_numbers, ranks.language_codes
     size, count = len(ranks.languages), int(query.max(initial=-1)) + 1
@@ -84,7 +84,7 @@ def measure_exposure(
     held = np.isfinite(rank)
     possible[query[held], passage_lang[held]] = True
     even = possible * (seen.sum(axis=1) / np.maximum(possible.sum(axis=1), 1))[:, None]
-    # Shuffled within the query, what a language gets varies around the even share like the query's exposures.
+    # Shuffled within the query, the exposure of a language varies around the even share like the query's exposures.
     variance = possible * divide(((seen - even) ** 2).sum(axis=1), possible.sum(axis=1))[:, None]
     relevant = _shares(resampler, seen, even, np.nan_to_num(variance))
     if top is None:
@@ -123,8 +123,8 @@ def _exposure_of_others(ranks: RankTable, top: TopTable) -> tuple[np.ndarray, np
 def _shares(resampler: Resampler, seen: np.ndarray, even: np.ndarray, variance: np.ndarray) -> ExposureShares:
     """Compare exposure with its target; arrays have the shape (queries, languages).
 
-    `variance` is that of the exposure of each language around the target under shuffling; the mean distance of a sum of
-    many from its mean is √(2/π) standard deviations.
+    `variance` is that of each language's exposure around the target under shuffling. The mean absolute deviation of a
+    sum of many terms is √(2/π) standard deviations.
     """
     found, target = resampler.sums(seen), resampler.sums(even)
     total = found.sum(axis=-1, keepdims=True)

@@ -1,11 +1,11 @@
-"""Are the differences between passage languages real? Rank tests over queries, one for each query language.
+"""Test whether passage languages really differ in rank: rank tests over queries, one for each query language.
 
-In: a rank table. Out: Friedman's test (Friedman 1937) over a query's parallel passages, generalised to queries that
-have some of the languages only; its effect size; and which of two languages stands above the other more often than
-chance would have it. Where a test is degenerate, a sentence says so.
+In: a rank table. Out: Friedman's test (Friedman 1937) over a query's parallel passages, generalised to queries with
+only some of the languages; its effect size; and which of two languages ranks above the other more often than by chance.
+Where a test is degenerate, a sentence says so.
 
-By default queries are taken as independent. Questions about one article are not, and p-values are too small for it;
-with clusters of questions, p-values come from sums over clusters. Effect sizes are the same either way.
+By default, tests treat queries as independent. Questions about one article are not independent, so these p-values are
+too small. With clusters of questions, p-values come from sums over clusters. Effect sizes are the same either way.
 """
 
 from collections.abc import Sequence
@@ -24,31 +24,31 @@ from babelrank.analysis.settings import Cell, Matrix, as_cells
 from babelrank.data.language_facts import language_facts
 from babelrank.ranking.table import RankTable
 
-MOST_LANGUAGES = 32  # that are compared in pairs: more than 500 pairs for each query language tell a reader nothing
+MOST_LANGUAGES = 32  # compared in pairs: nobody reads more than 500 pairs for each query language
 _SIGNIFICANT = 0.05
-_FEW_QUERIES = 10  # below, scipy's friedmanchisquare too calls its p-value unreliable
-_NEGLIGIBLE = 1e-10  # of the largest eigenvalue: rounding leaves some 1e-15 where there should be 0
-_TELLING = 0.01  # a smaller concordance is no difference that anybody would notice
+_FEW_QUERIES = 10  # below, scipy's friedmanchisquare also calls its p-value unreliable
+_NEGLIGIBLE = 1e-10  # relative to the largest eigenvalue: rounding leaves some 1e-15 instead of 0
+_TELLING = 0.01  # a smaller concordance makes no practical difference
 
 
 @dataclass(frozen=True)
 class BlockTest:
-    """One test of the null hypothesis that within each block every order of the treatments is as likely.
+    """One test of the null hypothesis that all orders of the treatments within a block are equally likely.
 
     Attributes
     ----------
     blocks, treatments
-        With which the test was made: blocks with at least two treatments, treatments that stand in one of them.
+        Size of the test: blocks with at least two treatments, and treatments that occur in one of these blocks.
     complete
         Whether every block has every treatment.
     statistic
         Chi-squared with `degrees_of_freedom` under the null hypothesis; NaN if every block is tied throughout.
     degrees_of_freedom
-        Treatments less groups of treatments that no block connects.
+        Number of treatments minus the number of groups of treatments that no block connects.
     p
-        Probability of such a statistic or a larger one; NaN as that.
+        Probability of a statistic at least this large; NaN if the statistic is NaN.
     concordance
-        Kendall's W for complete blocks; see `skillings_mack`. NaN as the statistic.
+        Kendall's W for complete blocks; see `skillings_mack`. NaN if the statistic is NaN.
     concordance_expected
         Its mean under the null hypothesis.
     """
@@ -65,9 +65,9 @@ class BlockTest:
 
 @dataclass(frozen=True)
 class FriedmanTests:
-    """Do the ranks of parallel passages differ by language? One test for each query language, in lists of that order.
+    """Tests whether the ranks of parallel passages differ by language. Lists have one test for each query language.
 
-    With more than `MOST_LANGUAGES` languages, these are families of languages, see `merge_families`.
+    With more than `MOST_LANGUAGES` languages, families replace languages; see `merge_families`.
 
     Attributes
     ----------
@@ -76,33 +76,33 @@ class FriedmanTests:
     queries
         Blocks: queries with relevant passages in two languages or more.
     languages
-        Treatments: passage languages that stand in one of them.
+        Treatments: passage languages that occur in one of these blocks.
     complete
-        Whether every query has all of these; if so this is Friedman's own test, else that of Skillings and Mack.
+        Whether every query has all of these languages: then this is Friedman's test, else that of Skillings and Mack.
     statistic
-        Chi-squared; see `skillings_mack`. Null where there are no queries, or each has one rank for all its passages.
+        Chi-squared; see `skillings_mack`. Null if there are no queries, or all passages of each query share one rank.
     degrees_of_freedom
-        Of the statistic.
+        Degrees of freedom of the statistic.
     p
-        Under the hypothesis that all languages are treated alike; 0 where it is too small a number. With clusters, of
-        Hotelling's test on their sums of the queries' deviations.
+        p-value if all languages are treated alike; 0 if it underflows. With clusters, the p-value of Hotelling's test
+        on the clusters' sums of the queries' deviations.
     p_holm
         The same, corrected for the number of query languages (Holm 1979).
     concordance
-        Effect size: Kendall's W, from 0 (languages are treated alike on the whole) to 1 (every query puts them in the
+        Effect size: Kendall's W, from 0 (languages are treated alike on average) to 1 (every query ranks them in the
         same order). With incomplete blocks, W as generalised in `skillings_mack`, which may not reach 1.
     concordance_expected
         Mean of the concordance if languages are treated alike.
     pair_p
         By query language, languages × languages: p-value of the sign test between two languages, corrected for the
-        number of pairs of that query language (Holm 1979); symmetric; null where no query has both. With clusters, of
-        the t-test on wins less losses by cluster.
+        number of pairs of that query language (Holm 1979); symmetric; null if no query has both. With clusters, the
+        p-value of the t-test on wins minus losses by cluster.
     preferred
-        By query language, languages × languages: 1 if the row's language stands above the column's significantly more
-        often than below it (at 5 % after correction), −1 if less often, 0 if they do not differ significantly; null as
-        `pair_p`.
+        By query language, languages × languages: 1 if the row's language ranks above the column's significantly more
+        often than below it (at 5 % after correction), −1 if less often, 0 if they do not differ significantly; null
+        where `pair_p` is null.
     warnings
-        What a reader should know before reading the figures, in sentences.
+        Sentences that a reader should know before reading the values.
     """
 
     labels: list[str]
@@ -126,7 +126,7 @@ def compare_languages(ranks: RankTable, *, clusters: np.ndarray | None = None) -
     Parameters
     ----------
     clusters
-        Cluster of each row (see `clusters.clusters`); None to take queries as independent.
+        Cluster of each row (see `clusters.clusters`); None to treat queries as independent.
 
     Raises
     ------
@@ -173,9 +173,9 @@ def compare_languages(ranks: RankTable, *, clusters: np.ndarray | None = None) -
 
 
 def merge_families(best: BestRanks, languages: Sequence[str]) -> tuple[BestRanks, list[str]]:
-    """Put families of languages in the place of languages; return their ranks and their names, sorted.
+    """Replace languages by their families; return the ranks and names of the families, sorted.
 
-    The rank of a family is the geometric mean of its languages' ranks. A language of unknown family is left out.
+    The rank of a family is the geometric mean of its languages' ranks. Languages of unknown family are left out.
     """
     families = [language_facts(lang).family for lang in languages]
     names = sorted({family for family in families if family is not None})
@@ -192,18 +192,18 @@ def merge_families(best: BestRanks, languages: Sequence[str]) -> tuple[BestRanks
 
 
 def _by_cluster(values: np.ndarray, members: np.ndarray) -> np.ndarray:
-    """Sum what blocks contribute over each of the clusters that have some."""
+    """Sum the contributions of blocks over each cluster with blocks."""
     return sum_by_cluster(values, np.unique(members, return_inverse=True)[1])
 
 
 def _signs(values: np.ndarray) -> np.ndarray:
-    """Return 1 where the row's treatment stands above the column's, −1 where below, else 0, for each block."""
+    """Return 1 where the row's treatment ranks above the column's, −1 where below, else 0, for each block."""
     signs: np.ndarray = np.nan_to_num(np.sign(values[:, None, :] - values[:, :, None]))
     return signs
 
 
 def skillings_mack(values: np.ndarray) -> BlockTest:
-    """Test whether treatments differ, from values that compare within blocks only.
+    """Test whether treatments differ, from values that are comparable only within blocks.
 
     The statistic is that of Skillings and Mack (1981, Technometrics 23:171–177), which takes any pattern of missing
     treatments (Durbin's test takes balanced designs only): with mid-ranks r within blocks of kᵢ treatments,
@@ -248,7 +248,7 @@ def skillings_mack(values: np.ndarray) -> BlockTest:
 
 
 def scaled_deviations(values: np.ndarray) -> np.ndarray:
-    """Return what each block adds to the sums A of `skillings_mack`: shaped as the values, 0 where one is missing."""
+    """Return each block's contribution to the sums A of `skillings_mack`: shaped as the values, 0 for missing ones."""
     known = ~np.isnan(values)
     sizes = known.sum(axis=1, keepdims=True)
     mid_ranks = pd.DataFrame(values).rank(axis=1).to_numpy()  # average of ties
@@ -257,11 +257,11 @@ def scaled_deviations(values: np.ndarray) -> np.ndarray:
 
 
 def sign_test(wins: np.ndarray, losses: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """Return two-sided p-values of exact sign tests (Dixon and Mood 1946, JASA 41:557–566); ties say nothing.
+    """Return two-sided p-values of exact sign tests (Dixon and Mood 1946, JASA 41:557–566); ties are ignored.
 
-    Of the tests between two languages it is the one that needs no scale of ranks, and no third language: tests on mean
-    ranks (Nemenyi's, Conover's) turn with the other languages in the collection (Benavoli, Corani and Mangili 2016,
-    JMLR 17(5)), and Wilcoxon's would weigh a step from rank 1 to 11 as one from 5001 to 5011.
+    Unlike other tests between two languages, it needs no scale of ranks and no third language. Tests on mean ranks
+    (Nemenyi's, Conover's) depend on the other languages in the collection (Benavoli, Corani and Mangili 2016, JMLR
+    17(5)), and Wilcoxon's would weigh a step from rank 1 to 11 like one from 5001 to 5011.
 
     Returns
     -------
@@ -273,7 +273,7 @@ def sign_test(wins: np.ndarray, losses: np.ndarray, n: np.ndarray) -> np.ndarray
 
 
 def _holm_over_pairs(p_values: np.ndarray) -> np.ndarray:
-    """Correct a symmetric matrix for its number of pairs."""
+    """Correct a symmetric matrix of p-values for its number of pairs."""
     rows, columns = np.triu_indices(len(p_values), 1)
     corrected = np.full_like(p_values, np.nan)
     corrected[rows, columns] = corrected[columns, rows] = holm(p_values[rows, columns])
@@ -290,7 +290,7 @@ def _find_preferred(direction: np.ndarray, pair_p: np.ndarray) -> list[list[list
 def _warn(
     ranks: RankTable, best: BestRanks, labels: Sequence[str], tests: Sequence[BlockTest], *, clustered: bool
 ) -> list[str]:
-    """Say in sentences where the figures are degenerate or easily misread."""
+    """Return sentences about values that are degenerate or easily misread."""
     present = np.isfinite(best.rank)
     sizes = np.unique(present.sum(axis=1)).tolist()
     tied = np.nanmin(best.rank, axis=1) == np.nanmax(best.rank, axis=1) if len(best.rank) else present.any(axis=1)
@@ -329,7 +329,7 @@ def _warn(
 
 
 def _enough(test: BlockTest) -> float:
-    """Smallest concordance that is significant for so many queries."""
+    """Return the smallest concordance that is significant for the number of queries."""
     return float(chdtri(test.degrees_of_freedom, _SIGNIFICANT)) * (test.concordance_expected / test.degrees_of_freedom)
 
 

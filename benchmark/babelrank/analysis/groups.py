@@ -1,8 +1,9 @@
-"""Which languages does an encoder serve well? Figures by script, family, genus, resources and training languages.
+"""Average scores by script, family, genus, resources and training languages of the settings' languages.
 
-In: what each question adds to each setting (`bootstrap.QuestionScores`), or a matrix over pairs of languages, with the
-facts about the languages. Out: macro figures of groups of settings with intervals, and how figures of the cross-lingual
-pairs go with the typological distance of their languages. A language of which a fact is not known is in no group of it.
+In: the contribution of each question to each setting (`bootstrap.QuestionScores`), or a matrix over pairs of languages,
+with the facts about the languages. Out: macro measures of groups of settings with intervals, and correlations of the
+cross-lingual pairs' values with the typological distance of their languages. If a fact about a language is unknown, the
+language is in no group by that fact.
 """
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
@@ -30,7 +31,7 @@ from babelrank.data.language_facts import (
 )
 
 LOW_RESOURCE = 3
-PERMUTATIONS = 9_999  # the smallest p-value that can come out is 1 / (PERMUTATIONS + 1)
+PERMUTATIONS = 9_999  # the smallest possible p-value is 1 / (PERMUTATIONS + 1)
 _CHUNK = 1_000  # permuted matrices at once: 8 MB for 32 languages
 _CROSS_LINGUAL = "cross_lingual"
 _Key = TypeVar("_Key", bound=Hashable)
@@ -38,19 +39,19 @@ _Key = TypeVar("_Key", bound=Hashable)
 
 @dataclass(frozen=True)
 class Group:
-    """Macro figures over some of the settings.
+    """Macro measures over some of the settings.
 
     Attributes
     ----------
     label
-        What the settings have in common: ``Latn``, ``class 3``, ``same script``.
+        Property that the settings share: ``Latn``, ``class 3``, ``same script``.
     languages
-        Those that the group is made of, in order.
+        Languages of the group, in order.
     settings, queries
-        By figure (`bootstrap.MACRO_MEASURES`): settings that have queries, and their queries in sum. Only figures that
-        the group has settings of.
+        By measure (`bootstrap.MACRO_MEASURES`): number of settings with queries, and their total number of queries.
+        Only measures for which the group has settings.
     intervals
-        By figure: mean over the settings (mAP, or rank distance in ranks) with its bootstrap interval.
+        By measure: mean over the settings (mAP, or rank distance in ranks) with its bootstrap interval.
     """
 
     label: str
@@ -62,14 +63,14 @@ class Group:
 
 @dataclass(frozen=True)
 class DistanceCorrelation:
-    """How a figure of the cross-lingual pairs goes with the distance of their languages.
+    """Correlation of a measure of the cross-lingual pairs with the distance of their languages.
 
     Attributes
     ----------
     languages
-        Those between which all distances and figures are known.
+        Languages for which all distances and values between them are known.
     pairs
-        Ordered pairs of different languages among them.
+        Number of ordered pairs of different languages among them.
     rho, p
         Spearman's rank correlation, and its two-sided p-value by the Mantel test; None where one side is constant.
     partial_rho, partial_p
@@ -87,12 +88,12 @@ class DistanceCorrelation:
 def find_groups(
     figures: QuestionScores, *, seen: Collection[str] | None = None, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, tuple[Group, ...]]:
-    """Average the settings by what is known of their languages.
+    """Average the settings by facts about their languages.
 
     Parameters
     ----------
     seen
-        Languages that the encoder was trained on; None if that is not known, and then there is no view of it.
+        Languages that the encoder was trained on; None if unknown, which leaves out the views by training.
 
     Returns
     -------
@@ -143,10 +144,10 @@ def find_groups(
 def find_distant_pairs(languages: Sequence[str]) -> list[tuple[str, str]]:
     """Return the distant low-resource pairs: another family, another script, and a resource class of at most 3.
 
-    The class is the lower one of the two languages'. Classes 4 and 5 of Joshi et al. 2020 (arXiv 2004.09095) are the
-    two with the most data, and 3 is the lowest in XQuAD-R. There Greek and Thai are in it, which makes 14 pairs of
-    languages, 28 of the 110 cross-lingual settings: Greek with ar, th, tr, vi and zh, Thai with all others. MLQA-R
-    has none: its languages are all in class 4 or 5.
+    The class of a pair is the lower class of its two languages. Classes 4 and 5 of Joshi et al. 2020 (arXiv 2004.09095)
+    are the two with the most data, and 3 is the lowest in XQuAD-R. Its languages of class 3 are Greek and Thai, which
+    makes 14 pairs of languages, 28 of the 110 cross-lingual settings: Greek with ar, th, tr, vi and zh, Thai with all
+    others. MLQA-R has none: its languages are all in class 4 or 5.
     """
     facts = {code: language_facts(code) for code in languages}
     return [pair for pair in _pairs(languages) if _are_distant(*(facts[code] for code in pair))]
@@ -155,7 +156,7 @@ def find_distant_pairs(languages: Sequence[str]) -> list[tuple[str, str]]:
 def correlate_with_distance(
     matrix: Matrix, languages: Sequence[str], kind: str, *, permutations: int = PERMUTATIONS, seed: int = 0
 ) -> DistanceCorrelation:
-    """Correlate a figure of the cross-lingual pairs with the typological distance of their languages.
+    """Correlate a measure of the cross-lingual pairs with the typological distance of their languages.
 
     Pairs that share a language are not independent, so p-values come from permuting languages, not pairs: the Mantel
     test (Mantel 1967, Cancer Research 27, 209–220), two-sided, p = (1 + permutations with a |ρ| at least as large) /
@@ -166,15 +167,15 @@ def correlate_with_distance(
     Parameters
     ----------
     matrix
-        A figure for each query language (row) and passage language (column), such as `PairScores.scores["mAP"]` or
-        `FavouredLanguages.mean_rank`; the diagonal takes no part.
+        Value for each query language (row) and passage language (column), such as `PairScores.scores["mAP"]` or
+        `FavouredLanguages.mean_rank`; the diagonal is ignored.
     kind
         One of `language_facts.DISTANCE_KINDS`.
 
     Raises
     ------
     DataError
-        There is no such kind of distance.
+        `kind` is unknown.
     """
     size = len(languages)
     cells = [typological_distance(a, b, kind) for a in languages for b in languages]
@@ -189,7 +190,7 @@ def correlate_with_distance(
         for values in (distance[np.ix_(kept, kept)], figure[np.ix_(kept, kept)], np.minimum.outer(classes, classes))
     )
     orders = np.random.default_rng(seed).permuted(np.tile(np.arange(len(kept)), (permutations, 1)), axis=1)
-    orders = np.concatenate([np.arange(len(kept))[None], orders])  # the first is the order as it is
+    orders = np.concatenate([np.arange(len(kept))[None], orders])  # the first is the original order
     rho_xy, rho_xz, rho_yz = _correlate(x, y, orders), _correlate(x, z, orders), _correlate(y, z, orders[:1])
     with np.errstate(invalid="ignore", divide="ignore"):
         unexplained = (1 - rho_xz**2) * (1 - rho_yz**2)
@@ -248,7 +249,7 @@ def _are_distant(a: LanguageFacts, b: LanguageFacts) -> bool:
 
 
 def _gather(labels: Mapping[_Key, str | None]) -> dict[str, tuple[_Key, ...]]:
-    """Return the keys by label, labels in order; what has none is left out."""
+    """Return the keys by label, labels in order; keys without a label are left out."""
     known = sorted({label for label in labels.values() if label is not None})
     return {label: tuple(key for key, given in labels.items() if given == label) for label in known}
 
@@ -264,7 +265,7 @@ def _pair_positions(languages: Sequence[str], pairs: Sequence[tuple[str, str]]) 
 
 
 def _find_intervals(figures: QuestionScores, membership: np.ndarray, resamples: int, seed: int) -> list[Interval]:
-    """Return the mean of each column's settings with its interval; settings that a resample leaves empty count not."""
+    """Return the mean of each column's settings with its interval, ignoring settings that a resample leaves empty."""
     weights = figures.draw(resamples, seed)
     counts = weights @ figures.counts
     known = counts > 0
@@ -275,7 +276,7 @@ def _find_intervals(figures: QuestionScores, membership: np.ndarray, resamples: 
 
 
 def _find_complete(*matrices: np.ndarray) -> np.ndarray:
-    """Return the languages between which all is known, after leaving out the one of which most is not, in turn."""
+    """Return languages between which all values are known, by removing the one with most unknown values in turn."""
     unknown: np.ndarray = np.isnan(np.stack(matrices)).any(axis=0)
     np.fill_diagonal(unknown, val=False)
     unknown |= unknown.T
@@ -286,7 +287,7 @@ def _find_complete(*matrices: np.ndarray) -> np.ndarray:
 
 
 def _centred_ranks(matrix: np.ndarray) -> np.ndarray:
-    """Return mid-ranks of the cells off the diagonal, of mean 0 and length 1; NaN if they are all the same."""
+    """Return mid-ranks of the cells off the diagonal, with mean 0 and length 1; NaN if all cells are equal."""
     off = ~np.eye(len(matrix), dtype=bool)
     if np.isnan(matrix[off]).any() or np.ptp(matrix[off]) == 0:
         return np.full_like(matrix, np.nan)
@@ -307,7 +308,7 @@ def _correlate(moved: np.ndarray, fixed: np.ndarray, orders: np.ndarray) -> np.n
 
 
 def _test(correlations: np.ndarray) -> tuple[float | None, float | None]:
-    """Return the first correlation and the share of all that are at least as far from 0."""
+    """Return the first correlation, and the share of all correlations that are at least as far from 0."""
     observed = float(correlations[0])
     if np.isnan(observed):
         return None, None

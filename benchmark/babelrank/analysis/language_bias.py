@@ -1,4 +1,4 @@
-"""Rank table -> all measures of language bias, with intervals."""
+"""Compute all measures of language bias from a rank table, with intervals."""
 
 from dataclasses import dataclass
 
@@ -15,16 +15,16 @@ from babelrank.ranking.top_table import TopTable
 
 @dataclass(frozen=True)
 class LanguageBias:
-    """Whether one encoder favours languages on one collection; see the modules of the measures.
+    """All measures of language bias of one encoder on one collection; see the modules of the measures.
 
     Attributes
     ----------
     effect
         Language effect η², rank ratio and Kendall's W; which languages are favoured.
     merge_gap
-        What the shared pool costs against a merge of the languages' own rankings, in mAP.
+        Cost of the shared pool compared with a merge of the languages' own rankings, in mAP.
     own_language
-        How often the query's own language comes first.
+        How often the query's own language ranks first.
     exposure
         Shares of the languages in the first ten passages.
     """
@@ -54,21 +54,21 @@ class LanguageBias:
 def measure_language_bias(
     ranks: RankTable, top: TopTable | None = None, *, clusters: np.ndarray | None = None, seed: int = 0
 ) -> LanguageBias:
-    """Measure language bias in every way.
+    """Compute all measures of language bias.
 
     Parameters
     ----------
     top
-        The best passages of the same queries, for the exposure of irrelevant ones.
+        The best passages of the same queries, for the exposure of irrelevant passages.
     clusters
-        Cluster of each row (see `clusters.clusters`), which intervals draw; None to draw questions.
+        Cluster of each row (see `clusters.clusters`) for the intervals; None to resample questions.
     seed
-        Of the resamples.
+        Seed of the resamples.
 
     Raises
     ------
     ReportError
-        The clusters do not fit the table, or the two tables do not belong together.
+        The clusters do not fit the table, or the two tables belong to different collections or encoders.
     """
     return LanguageBias(
         measure_language_effect(ranks, clusters=clusters, seed=seed),

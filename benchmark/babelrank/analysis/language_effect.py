@@ -1,12 +1,13 @@
-"""How much the language of a query's relevant passages decides where they stand.
+"""Measure how much the language of a query's relevant passages determines their ranks.
 
-In: a rank table. Out: the language effect η² with the rank ratio, which are on the scale of log ranks, and Kendall's W,
-which is on that of orders. All three are 0 for an encoder without favour, whatever its accuracy, once what chance adds
-is taken off; rank distance is not (see `bias.RankDistance`).
+In: a rank table. Out: the language effect η² and the rank ratio, which use log ranks, and Kendall's W, which uses only
+orders. All three are 0 for an encoder without bias, whatever its accuracy, after subtracting the value expected by
+chance. Rank distance is not (see `bias.RankDistance`).
 
-Each compares passage languages within queries, by query language: y_il is where query i has its passage of language l,
-less the query's mean, and the model is y_il = m_l + noise. In a parallel collection the least-squares fit of m_l is the
-mean of y_il over queries; otherwise it is that of the unbalanced design, in which each query has some of the languages.
+Each measure compares passage languages within queries, by query language. y_il is the position of query i's passage of
+language l, minus the query's mean, and the model is y_il = m_l + noise. In a parallel collection the least-squares fit
+of m_l is the mean of y_il over queries. Otherwise it is that of the unbalanced design, in which each query has some of
+the languages.
 """
 
 from dataclasses import dataclass
@@ -20,34 +21,35 @@ from babelrank.analysis.preference import best_ranks
 from babelrank.analysis.settings import Cell, Matrix, as_cells, mean_or_none
 from babelrank.ranking.table import RankTable
 
-_SHUFFLES = 2000  # draws of m_l under shuffling, of which the mean range is needed to two digits
+_SHUFFLES = 2000  # draws of m_l under shuffling; they give the mean range to two digits
 
 
 @dataclass(frozen=True)
 class LanguageEffect:
-    """Which passage languages stand high, and how much of the ranks that explains.
+    """Which passage languages rank high, and how much of the variance of ranks the language explains.
 
-    A language is judged by its best relevant passage; queries with relevant passages in two languages or more count.
+    The best relevant passage represents its language. Only queries with relevant passages in two or more languages
+    count.
 
     Attributes
     ----------
     languages
         Order of all rows and columns.
     effects
-        m_l by query language (rows) and passage language (columns), in log ranks: −0.7 says that answers in the
-        language stand at half the rank of the query's average answer. Each row has the mean 0 over its languages. None
+        m_l by query language (rows) and passage language (columns), in log ranks: −0.7 means that answers in the
+        language have half the rank of the query's average answer. Each row has the mean 0 over its languages. None
         without queries.
     effect
         By passage language, mean of m_l over the query languages.
     eta_squared
         η² = n Σ m_l² / Σ y², the share of the variance of log ranks within queries that languages explain (an ANOVA
-        without interactions), less what it would be with shuffled labels: 0 without favour, 1 if the language decides
+        without interactions), minus its expectation with shuffled labels: 0 without bias, 1 if the language determines
         everything.
     eta_squared_expected
-        What was taken off, by query language: 1 / n in a parallel collection.
+        The subtracted expectation, by query language: 1 / n in a parallel collection.
     rank_ratio
-        exp(max m_l − min m_l): how many times higher the answers of the best-liked language stand than those of the
-        least-liked. Its macro figure is the geometric mean. 1 without favour, but for chance: see `shuffled`.
+        exp(max m_l − min m_l): how many times higher the answers of the most favoured language rank than those of the
+        least favoured. Its macro value is the geometric mean. 1 without bias, except for chance: see `shuffled`.
     concordance
         Kendall's W over the queries' orders of the languages, from 0 to 1 (see `friedman.skillings_mack`).
     """
@@ -62,12 +64,12 @@ class LanguageEffect:
 
     @property
     def most_favoured(self) -> str | None:
-        """The language with the lowest effect: its answers stand highest. None if there is nothing to compare."""
+        """The language with the lowest effect: its answers rank highest. None without languages to compare."""
         return self._extreme(1)
 
     @property
     def least_favoured(self) -> str | None:
-        """The language with the highest effect: its answers stand lowest. None if there is nothing to compare."""
+        """The language with the highest effect: its answers rank lowest. None without languages to compare."""
         return self._extreme(-1)
 
     def _extreme(self, sign: int) -> str | None:
@@ -82,13 +84,13 @@ class _Fit:
     Attributes
     ----------
     effects
-        m_l: shape (1 + resamples, query languages, passage languages); NaN where no query has the language.
+        m_l: shape (1 + resamples, query languages, passage languages); NaN if no query has the language.
     explained
         Share of Σ y² that the m_l explain: shape (1 + resamples, query languages).
     explained_shuffled
-        Its mean over all ways to shuffle each query's values, exactly: shape (query languages,).
+        Mean of `explained` over all ways to shuffle each query's values, computed exactly: shape (query languages,).
     effects_covariance
-        Covariance of the m_l over these: shape (query languages, passage languages, passage languages).
+        Covariance of the m_l under this shuffling: shape (query languages, passage languages, passage languages).
     """
 
     effects: np.ndarray
@@ -98,12 +100,12 @@ class _Fit:
 
 
 def measure_language_effect(ranks: RankTable, *, clusters: np.ndarray | None = None, seed: int = 0) -> LanguageEffect:
-    """Measure how the passage's language moves ranks in the pool, by query language.
+    """Measure how the passage's language changes ranks in the pool, by query language.
 
     Parameters
     ----------
     clusters
-        Cluster of each row (see `clusters.clusters`), which intervals draw; None to draw questions.
+        Cluster of each row (see `clusters.clusters`) for the intervals; None to resample questions.
 
     Raises
     ------
@@ -142,7 +144,7 @@ def measure_language_effect(ranks: RankTable, *, clusters: np.ndarray | None = N
 
 
 def _measure_concordance(resampler: Resampler, rank: np.ndarray, known: np.ndarray) -> BiasMeasure:
-    """Return Kendall's W; scales are those of Skillings and Mack, see `friedman.skillings_mack`."""
+    """Return Kendall's W, with the scales of Skillings and Mack; see `friedman.skillings_mack`."""
     count = known.sum(axis=1)
     deviations = scaled_deviations(rank)
     scale = (deviations**2).sum(axis=1) / (count * (count - 1))
@@ -164,7 +166,7 @@ def _fit(resampler: Resampler, deviations: np.ndarray, known: np.ndarray, scale:
     Parameters
     ----------
     deviations
-        Shape (queries, languages); 0 where a query lacks the language.
+        Shape (queries, languages); 0 if a query lacks the language.
     known
         bool, of the same shape.
     scale, room
@@ -204,7 +206,7 @@ def _laplacians(resampler: Resampler, known: np.ndarray, weights: np.ndarray) ->
 
 
 def _range(effects: np.ndarray) -> np.ndarray:
-    """Return max − min over the last axis, of what is not NaN; NaN if nothing is left."""
+    """Return max − min over the last axis, ignoring NaN; NaN if all values are NaN."""
     known = ~np.isnan(effects)
     highest = np.where(known, effects, -np.inf).max(axis=-1, initial=-np.inf)
     lowest = np.where(known, effects, np.inf).min(axis=-1, initial=np.inf)
@@ -213,10 +215,10 @@ def _range(effects: np.ndarray) -> np.ndarray:
 
 
 def _shuffled_ranges(fit: _Fit, seed: int) -> np.ndarray:
-    """Return the mean range of the effects under shuffling, by query language: they are normal, as sums of many."""
+    """Return the mean range of the effects under shuffling, by query language: effects are normal, as sums of many."""
     drawn = np.random.default_rng(seed).standard_normal((_SHUFFLES, fit.effects.shape[-1]))
     values, vectors = np.linalg.eigh(fit.effects_covariance)
-    # The symmetric root: that of the eigenvectors alone would differ between processors where eigenvalues are equal.
+    # The symmetric root: eigenvectors alone would differ between processors where eigenvalues are equal.
     roots = (vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]) @ np.swapaxes(vectors, 1, 2)
     effects = np.einsum("dj,qij->dqi", drawn, roots) + np.where(np.isnan(fit.effects[0]), np.nan, 0.0)
     ranges: np.ndarray = _range(effects).mean(axis=0)
@@ -224,7 +226,7 @@ def _shuffled_ranges(fit: _Fit, seed: int) -> np.ndarray:
 
 
 def _exponential(measure: BiasMeasure, ceiling: float) -> BiasMeasure:
-    """Turn a measure of log ratios into one of ratios."""
+    """Convert a measure of log ratios into one of ratios."""
 
     def ratio(each: Interval | None) -> Interval | None:
         return None if each is None else Interval(*np.exp([each.value, each.low, each.high]).tolist())

@@ -1,4 +1,4 @@
-"""How well a linear classifier reads the language of a text off its vector, in closed form."""
+"""Measure how well a linear classifier predicts the language of a text from its vector, in closed form."""
 
 from dataclasses import dataclass
 
@@ -6,25 +6,25 @@ import numpy as np
 
 from babelrank.analysis.settings import Cell, as_cells
 
-PROBE_TEXTS = 10_000  # the accuracy still rises with the sample; more would take too long
+PROBE_TEXTS = 10_000  # accuracy still rises with the sample, but more would take too long
 _FOLDS = 5
-_STRENGTH = 1.0  # of the ridge, scikit-learn's default
+_STRENGTH = 1.0  # strength of the ridge, scikit-learn's default
 
 
 @dataclass(frozen=True)
 class LanguageProbe:
-    """How well a linear classifier reads the language off a vector.
+    """Accuracy of a linear classifier that predicts the language from a vector.
 
     Attributes
     ----------
     n
-        Texts of the sample.
+        Number of texts in the sample.
     accuracy
-        Share of them for which the language is found, by five-fold cross-validation; translations share a fold.
+        Share of correctly predicted texts, by five-fold cross-validation; translations share a fold.
     chance
-        Share of the most frequent language among them.
+        Share of the most frequent language in the sample.
     by_language
-        Share found of each language's texts.
+        Share of correctly predicted texts by language.
     """
 
     n: int
@@ -39,8 +39,8 @@ def probe_language(
     """Cross-validate a linear classifier of the language on a sample of whole groups of translations.
 
     The classifier is ridge regression on the languages as ±1, which has a closed form: it always converges. All folds
-    share one pass over the vectors, since the sums of squares of a training set are those of all texts minus those of
-    the fold.
+    share one pass over the vectors, as the sums of squares of a training set are those of all texts minus those of the
+    fold.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def probe_language(
     groups
         int64, shape (texts,): the same number for all translations of a text.
     seed
-        Of the order in which groups are drawn, until they hold `PROBE_TEXTS` texts.
+        Seed of the order in which groups are drawn until they hold `PROBE_TEXTS` texts.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def probe_language(
     if len(chosen) < _FOLDS or len(np.unique(lang[rows])) < 2:
         return None
     lang = lang[rows]
-    # The last column is the intercept. Inputs have the variance that the default strength is meant for.
+    # The last column is the intercept. Inputs have the variance that the default strength assumes.
     inputs = np.ones((len(rows), vectors.shape[1] + 1), dtype=np.float32)
     np.multiply(vectors[rows], np.sqrt(vectors.shape[1]), out=inputs[:, :-1])
     targets = np.where(lang[:, None] == np.arange(size), np.float32(1), np.float32(-1))

@@ -1,7 +1,7 @@
-"""Which languages fill the top of the lists? Counts by query in, shares with intervals out; no qrels are needed.
+"""Measure which languages fill the top of the lists, with intervals, from counts by query. Needs no qrels.
 
-A share is compared with that of the language in the corpus, which is what a model gives that does not look at the
-language, if the texts of all languages suit the queries alike. Intervals draw questions, each with its translations.
+Each share is compared with the language's share in the corpus. A model that ignores the language reaches that share if
+the texts of all languages suit the queries alike. Intervals resample questions, each with its translations.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ MEAN = "mean"  # over the query languages
 
 @dataclass(frozen=True)
 class LanguageShares:
-    """Shares of the passage languages among the first k passages.
+    """Shares of the passage languages in the first k passages.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class LanguageShares:
         ``high`` (95 % interval; NaN with fewer than 30 questions), ``corpus`` (share in the corpus), ``ratio`` (share /
         corpus), ``queries`` (number).
     own
-        The same of the query's own language, without ``passage``. The mean is over query languages with passages.
+        The same for the query's own language, without ``passage``. The mean is over query languages with passages.
     """
 
     shares: pd.DataFrame
@@ -46,15 +46,15 @@ def measure_language_shares(
     Parameters
     ----------
     counts
-        Passages of each language among the first k: shape (depths, queries, languages).
+        Number of passages of each language in the first k: shape (depths, queries, languages).
     depths
         Values of k.
     query_lang
         Position of each query's language: int64, shape (queries,).
     question
-        Number of the question that each query is drawn with: int64, shape (queries,), 0, 1, … without gaps.
+        Number of each query's question, which is resampled as one: int64, shape (queries,), 0, 1, … without gaps.
     pool_sizes
-        Passages of each language; all languages, in order.
+        Number of passages of each language; all languages, in order.
     """
     langs, sizes = list(pool_sizes), np.array(list(pool_sizes.values()))
     corpus = sizes / sizes.sum()

@@ -1,7 +1,8 @@
-"""Which of many encoders differ significantly? Those that share a letter do not.
+"""Mark encoders that do not differ significantly with a shared letter.
 
-In: what each question adds to each setting, by encoder. Out: letters, a the best, and how large a difference would have
-to be to be found. Both are about these checkpoints; other seeds of the same recipe may differ by more.
+In: the contribution of each question to each setting, by encoder. Out: letters, a for the best, and the smallest
+difference that the tests can detect. Both are about these checkpoints; other seeds of the same recipe may differ by
+more.
 """
 
 import re
@@ -23,7 +24,7 @@ from babelrank.analysis.comparison import (
 )
 
 POWER = 0.8
-PRACTICAL_MARGIN = 0.001  # smaller differences of an accuracy may look alike where three decimals are shown
+PRACTICAL_MARGIN = 0.001  # where three decimals are shown, smaller differences in accuracy may look equal
 
 
 def find_letters(
@@ -34,26 +35,26 @@ def find_letters(
     margin: float = 0.0,
     seed: int = 0,
 ) -> list[str]:
-    """Return the letters of each encoder, in the order given, which should be from best to worst.
+    """Return the letters of each encoder. Give encoders from best to worst.
 
-    Two encoders differ if a paired permutation test of the figure, over questions or clusters of them, is significant
-    at 5 % after Holm's correction over all pairs; the letters are those of `display`.
+    Two encoders differ if a paired permutation test of the measure, over questions or clusters of questions, is
+    significant at 5 % after Holm's correction over all pairs. `display` assigns the letters.
 
     Parameters
     ----------
     figure
         One of `bootstrap.MACRO_MEASURES`.
     recipes
-        What each encoder is a run of. Runs of one recipe, such as two seeds, are not compared, and have the same
-        letters: a recipe differs from another encoder if each of its runs does.
+        Recipe of each encoder. Runs of one recipe, such as two seeds, are not compared, and have the same letters: a
+        recipe differs from another encoder if each of its runs does.
     margin
-        The largest difference that does not matter in practice, in units of the figure: only encoders that differ by
-        significantly more get different letters.
+        The largest difference that does not matter in practice, in units of the measure. Only encoders that differ
+        significantly by more get different letters.
 
     Raises
     ------
     ReportError
-        They did not rank for the same questions.
+        The encoders did not rank for the same questions.
     """
     numbers = combinations(range(len(encoders)), 2)
     pairs = [(i, j) for i, j in numbers if not recipes or recipes[i] != recipes[j]]
@@ -71,10 +72,10 @@ def find_letters(
 
 
 def places(letters: Sequence[str]) -> list[int]:
-    """Return the place of each encoder, best first: one more than the encoders before it that are significantly better.
+    """Return the place of each encoder, best first: 1 plus the number of significantly better encoders before it.
 
-    Encoders that do not differ from the first share the first place, and places do not fall. Without letters they are
-    1, 2, 3, …
+    Encoders that do not differ from the first share the first place, and places never decrease. Without letters, places
+    are 1, 2, 3, …
 
     Examples
     --------
@@ -93,17 +94,17 @@ def significantly_best(
     margin: float = PRACTICAL_MARGIN,
     seed: int = 0,
 ) -> list[int | None]:
-    """Return which encoder is significantly better than all others, by its position, for each figure; None if none is.
+    """Return by measure the position of the encoder that is significantly better than all others, or None.
 
-    The best is compared with each other by paired permutation tests, at 5 % after Holm's correction over these. With
-    fewer than two encoders, or too few clusters, there is none.
+    Paired permutation tests compare the best encoder with each other one, at 5 % after Holm's correction over these
+    tests. With fewer than two encoders, or too few clusters, the result is None.
 
     Parameters
     ----------
     figures
-        Each one of `bootstrap.MACRO_MEASURES`, with the query languages that count; all if there are none.
+        Each one of `bootstrap.MACRO_MEASURES`, with its query languages; all languages if empty.
     margin
-        As in `find_letters`; it does not apply to the rank distance.
+        Same as in `find_letters`; it does not apply to the rank distance.
 
     Raises
     ------
@@ -126,15 +127,15 @@ def significantly_best(
             shares=first.by_cluster(shares_of(figure, first, languages)),
             seed=seed,
         )
-        best.append(top if (holm(p_values) < SIGNIFICANT).all() else None)  # NaN is not
+        best.append(top if (holm(p_values) < SIGNIFICANT).all() else None)  # False for NaN
     return best
 
 
 def minimal_detectable_difference(encoders: Sequence[QuestionScores], figure: str) -> float:
-    """Return the difference that a test at 5 % would find in 80 % of the cases, for the median pair of the encoders.
+    """Return the difference that a test at 5 % detects with 80 % power, for the median pair of the encoders.
 
     It is (t₀.₉₇₅ + t₀.₈) standard errors of a paired difference, with Student's t of clusters − 1 degrees of freedom
-    (Bloom 1995, Evaluation Review 19, 547–556). Holm's correction over many pairs asks for more.
+    (Bloom 1995, Evaluation Review 19, 547–556). Holm's correction over many pairs needs a larger difference.
 
     Parameters
     ----------
@@ -149,7 +150,7 @@ def minimal_detectable_difference(encoders: Sequence[QuestionScores], figure: st
     Raises
     ------
     ReportError
-        They did not rank for the same questions.
+        The encoders did not rank for the same questions.
     """
     pairs = np.array(list(combinations(range(len(encoders)), 2)), dtype=np.int64).reshape(-1, 2)
     if not len(pairs) or encoders[0].cluster_count < 2:
@@ -160,7 +161,7 @@ def minimal_detectable_difference(encoders: Sequence[QuestionScores], figure: st
 
 
 def _columns(encoders: Sequence[QuestionScores], figure: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return what each cluster adds to the figure of each encoder, shape (clusters, encoders), and its share."""
+    """Return each cluster's contribution to the measure by encoder, shape (clusters, encoders), and its share."""
     for other in encoders[1:]:
         require_paired(encoders[0], other)
     columns = np.stack([contributions_to(figure, encoder) for encoder in encoders], axis=1)
@@ -168,10 +169,10 @@ def _columns(encoders: Sequence[QuestionScores], figure: str) -> tuple[np.ndarra
 
 
 def display(apart: np.ndarray) -> list[str]:
-    """Return letters such that two share one exactly if they do not differ: a compact letter display.
+    """Return letters so that two encoders share a letter exactly if they do not differ: a compact letter display.
 
-    Insert and absorb after Piepho 2004 (Journal of Computational and Graphical Statistics 13:456): each pair that is
-    different splits the groups that hold both, and groups within others go.
+    Insert and absorb after Piepho 2004 (Journal of Computational and Graphical Statistics 13:456): each pair that
+    differs splits the groups that contain both, and groups within others are removed.
 
     Parameters
     ----------

@@ -1,8 +1,7 @@
-"""Do a question's translations retrieve the same passages? Their first ten passages of the pool, compared.
+"""Compare the first ten passages of the pool that a question's translations retrieve.
 
-In: a table of top passages. Out: for each two query languages, the overlap of the lists, whether they hold relevant
-passages or not, less what lists of different questions have in common. `consistency` compares only the order in which
-relevant passages come, wherever they stand.
+In: a table of top passages. Out: for each two query languages, the overlap of the lists, relevant or not, and the
+overlap of lists of different questions. `consistency` compares only the order of relevant passages, at any rank.
 """
 
 from dataclasses import dataclass
@@ -23,16 +22,16 @@ class ListConsistency:
     languages
         Order of all rows and columns.
     depth
-        Length of the lists; shorter where the pool is.
+        Length of the lists; less if the pool is smaller.
     n
-        Questions asked in both languages.
+        Number of questions asked in both languages.
     overlap
-        Mean share of the passages of one list that are in the other, from 0 to 1.
+        Mean share of the passages of one list that are also in the other, from 0 to 1.
     overlap_chance
-        The same for two different questions, over all pairs of them: what passages that come up everywhere add.
+        The same for two different questions, over all pairs of questions: the part that popular passages explain.
     rbo
         Mean rank-biased overlap, extrapolated from this depth (Webber, Moffat and Zobel 2010, ACM TOIS 28(4):20), with
-        persistence 0.9: as `overlap`, but the first ranks weigh more.
+        persistence 0.9: like `overlap`, but the first ranks weigh more.
     rbo_chance
         The same for two different questions.
     """
@@ -47,10 +46,10 @@ class ListConsistency:
 
     @property
     def macro(self) -> dict[str, float | None]:
-        """Means over pairs of distinct languages, led by those beyond chance.
+        """Means over pairs of distinct languages; those beyond chance come first.
 
         ``…_beyond_chance`` is (value − chance) / (1 − chance): 1 for the same lists, 0 if translations have no more in
-        common than different questions. It is undefined where a list holds the whole pool, and left out.
+        common than different questions. It is undefined if a list holds the whole pool, and left out.
         """
         distinct = np.triu_indices(len(self.n), 1)
         overlap, overlap_chance, rbo, rbo_chance = (
@@ -67,7 +66,7 @@ class ListConsistency:
 
 
 def _beyond(values: np.ndarray, chances: np.ndarray) -> np.ndarray:
-    """Return what values have beyond chance; NaN where chance alone gives 1."""
+    """Return values beyond chance; NaN where chance alone gives 1."""
     beyond: np.ndarray = (values - chances) / np.where(chances < 1, 1 - chances, np.nan)
     return beyond
 
@@ -98,13 +97,13 @@ def compare_lists(top: TopTable) -> ListConsistency:
 
 
 def _lists(top: TopTable) -> tuple[np.ndarray, int]:
-    """Return passages by question, language and place, −1 where there is none, and the number of passages."""
+    """Return passages by question, language and place, −1 for none, and the number of passages."""
     table = top.table[top.table["rank_in_pool"].notna()]
     question, questions = table["query_id"].factorize()
     passage, passages = table["passage_id"].factorize()
     lang = table["query_lang"].map({lang: i for i, lang in enumerate(top.languages)}).to_numpy(np.int64)
     owner = question * len(top.languages) + lang
-    order = np.lexsort((table["rank_in_pool"].to_numpy(), owner))  # of equal ranks, as the table has them
+    order = np.lexsort((table["rank_in_pool"].to_numpy(), owner))  # equal ranks keep the table's order
     owner = owner[order]
     place = np.arange(len(owner)) - np.searchsorted(owner, owner)
     lists = np.full((len(questions) * len(top.languages), int(place.max(initial=-1)) + 1), -1, dtype=np.int64)
@@ -113,7 +112,7 @@ def _lists(top: TopTable) -> tuple[np.ndarray, int]:
 
 
 def _agreement(first: np.ndarray, second: np.ndarray, pool: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean share that two lists have in common by depth: of one question, and of two different ones."""
+    """Return the mean share that two lists have in common by depth: for one question, and for two different ones."""
     count, depth = first.shape
     depths = np.arange(1, depth + 1)
     same = (first[:, :, None] == second[:, None, :]) & (first >= 0)[:, :, None]

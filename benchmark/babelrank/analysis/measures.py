@@ -1,9 +1,9 @@
-"""Ranks of relevant passages -> one value per query for each measure.
+"""Compute each measure for each query from the ranks of its relevant passages.
 
-All measures take the ranks of a query's relevant passages in one list (a language's passages, or the pool) and need
+All measures take the ranks of a query's relevant passages in one list (a language's passages, or the pool). They need
 neither scores nor the passages between. Definitions follow ir-measures (https://ir-measur.es) and trec_eval: nDCG has
-linear gain. Under ties a rank is a mid-rank (see `ranking.counting`), and the formulas take it as it is; the rank of
-what a list that was cut off does not hold is infinity.
+linear gain. A tied rank is a mid-rank, and the formulas use it unchanged. A passage below the
+cutoff of a list has the rank infinity.
 """
 
 from collections.abc import Callable
@@ -78,7 +78,7 @@ def reciprocal_rank_at(lists: RankLists, k: int) -> np.ndarray:
 def ndcg_at(lists: RankLists, k: int) -> np.ndarray:
     """nDCG@k: Σ grade / log₂(rank + 1) over ranks up to k, by that of the ideal order (Järvelin & Kekäläinen 2002).
 
-    At most 1: of many passages that tie, all stand at their mean rank, and may gain more than fit into the first k.
+    At most 1: if many passages tie, all have their mean rank, and may gain more than fits into the first k.
     """
     gained = lists.total(np.where(lists.ranks <= k, lists.grades / np.log2(lists.ranks + 1), 0.0))
     order = np.lexsort((-lists.grades, lists.lists))

@@ -1,8 +1,9 @@
-"""What does the shared pool cost? The ranking of the pool against a plain merge of the languages' own rankings.
+"""Measure the cost of the shared pool: its ranking against a plain merge of the languages' own rankings.
 
-In: a rank table. Out: the merge gap. A retriever that searches each language for itself and takes turns between the
-lists needs no scores that compare between languages. If it does better than the ranking of the pool, the encoder's
-scores do not compare: passages stand high or low for their language. If it does worse, scores carry more than places.
+In: a rank table. Out: the merge gap. A retriever that searches each language separately and takes turns between the
+lists needs no scores that are comparable between languages. If it does better than the ranking of the pool, the
+encoder's scores are not comparable: some languages score too high or too low. If it does worse, scores carry more
+information than places.
 """
 
 import numpy as np
@@ -14,15 +15,15 @@ from babelrank.ranking.table import RankTable
 
 
 def measure_merge_gap(ranks: RankTable, *, clusters: np.ndarray | None = None, seed: int = 0) -> BiasMeasure:
-    """Return mAP if the languages' own rankings are merged round-robin, less the multilingual mAP (Mul.).
+    """Return mAP after merging the languages' own rankings round-robin, minus the multilingual mAP (Mul.).
 
-    It is above 0 if the shared pool costs accuracy. It is no test for bias: an encoder without any has a gap somewhat
-    below 0, as its scores order passages of one place, and a better encoder has more to lose.
+    It is above 0 if the shared pool costs accuracy. It is not a test for bias: the gap of an unbiased encoder is
+    somewhat below 0, as its scores order passages of one place, and a better encoder has more to lose.
 
     Parameters
     ----------
     clusters
-        Cluster of each row (see `clusters.clusters`), which intervals draw; None to draw questions.
+        Cluster of each row (see `clusters.clusters`) for the intervals; None to resample questions.
 
     Raises
     ------
@@ -45,7 +46,7 @@ def measure_merge_gap(ranks: RankTable, *, clusters: np.ndarray | None = None, s
 
 
 def merged_precision(ranks: RankTable) -> np.ndarray:
-    """Return the expected average precision of each query if the languages' rankings are merged round-robin.
+    """Return each query's expected average precision after merging the languages' rankings round-robin.
 
     Round ρ takes the ρ-th passage of each language, in a random order. Before it stand B = Σ_l min(ρ − 1, N_l)
     passages of lists of N_l, and W lists have a ρ-th passage. Let c of these be relevant, after R relevant ones of
@@ -75,7 +76,7 @@ def merged_precision(ranks: RankTable) -> np.ndarray:
     earlier = starts - first_of_query
     sizes = np.array(list(ranks.pool_sizes.values()), dtype=float)
     before = np.minimum(current[:, None] - 1, sizes).sum(axis=1)
-    width = np.maximum((sizes >= current[:, None]).sum(axis=1), relevant)  # ties can put two of one list into a round
+    width = np.maximum((sizes >= current[:, None]).sum(axis=1), relevant)  # ties: two of a list in one round
     harmonic = digamma(before + width + 1) - digamma(before + 1)
     others = (relevant - 1) / np.maximum(width - 1, 1)
     added = relevant / width * ((earlier + 1) * harmonic + others * (width - (before + 1) * harmonic))

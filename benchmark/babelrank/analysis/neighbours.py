@@ -1,4 +1,4 @@
-"""Which passages are near: whether translations find one another, and whether some passages are near to everything.
+"""Search nearest passages: whether translations find each other, and whether some passages are near to everything.
 
 In: dense vectors of queries and passages, ranked by the encoder's own similarity. Out: P@1 of parallel passages, and
 how often each passage is among the nearest.
@@ -17,7 +17,7 @@ from babelrank.ranking.rank import rank
 from babelrank.ranking.top_table import TopTable
 
 HUB_DEPTH = 10  # k of the k-occurrence
-HUBS = 10  # passages that occur most
+HUBS = 10  # number of most frequent passages to list
 
 
 @dataclass(frozen=True)
@@ -27,19 +27,19 @@ class Hubness:
     Attributes
     ----------
     n
-        Texts that asked: all queries or passages, or a random sample of them.
+        Number of texts that asked: all queries or passages, or a random sample.
     skewness
         Third standardised moment of the k-occurrence over passages (Radovanović et al. 2010, JMLR 11, 2487–2531): 0 if
-        it is symmetric, large if there are hubs. Of a sample, an estimate of that with all texts asking. None if all
-        passages occur alike.
+        it is symmetric, large if there are hubs. For a sample, an estimate of the skewness with all texts asking. None
+        if all passages occur equally often.
     never
-        Share of the passages that are in no list of these `n` (anti-hubs); the more texts ask, the lower.
+        Share of the passages that are in no list of these `n` texts (anti-hubs); it falls as more texts ask.
     hubs
-        Ids of the ten passages that occur most, most first.
+        Ids of the ten passages that occur most often, in descending order.
     occurrences
-        How often each of them does.
+        Number of occurrences of each hub.
     share_of_hubs, share_of_places
-        By passage language: among these ten, and among all places in the lists.
+        By passage language: share of these ten hubs, and of all places in the lists.
     """
 
     n: int
@@ -55,14 +55,14 @@ class Hubness:
 class ParallelRetrieval:
     """Whether a passage finds its translation; rows are the passage's languages, columns the languages searched.
 
-    Similarity search as Artetxe & Schwenk 2019, arXiv 1812.10464, measure it, among all passages of the other language.
+    Similarity search as in Artetxe & Schwenk 2019, arXiv 1812.10464, among all passages of the other language.
 
     Attributes
     ----------
     n
-        Relevant passages with a translation in the column's language.
+        Number of relevant passages with a translation in the column's language.
     precision
-        P@1: share of them for which a translation comes first, and not in a tie.
+        P@1: share of passages with a translation ranked first, without a tie.
     """
 
     n: list[list[int]]
@@ -91,7 +91,7 @@ def search_passages(
     pairs: tuple[np.ndarray, np.ndarray],
     threads: int | None,
 ) -> tuple[ParallelRetrieval, TopTable]:
-    """Let passages be the queries, and their translations what is relevant; none finds itself.
+    """Search with passages as queries and their translations as relevant passages, without self-matches.
 
     Parameters
     ----------
@@ -131,14 +131,14 @@ def find_hubs(collection: Collection, near: TopTable, *, texts: int) -> Hubness 
     Parameters
     ----------
     near
-        The ten nearest passages of the texts that asked: queries of the collection, or passages of it.
+        The ten nearest passages of the texts that asked: queries or passages of the collection.
     texts
-        How many there are, of which those that asked are a random sample.
+        Number of all texts, from which those that asked are a random sample.
 
     Returns
     -------
     Hubness or None
-        None if there are no passages, or no texts.
+        None without passages or texts.
     """
     listed = near.table[near.table["rank_in_pool"].notna()]
     if listed.empty:
@@ -160,11 +160,11 @@ def find_hubs(collection: Collection, near: TopTable, *, texts: int) -> Hubness 
 
 
 def _skewness(occurrences: np.ndarray, asking: int, texts: int) -> float | None:
-    """Estimate the skewness of the k-occurrence with all texts asking from that with a random sample of them.
+    """Estimate the skewness of the k-occurrence with all texts asking from a random sample of the texts.
 
-    A passage that occurs N times among all occurs n times in the sample, where n is hypergeometric, so that the mean of
-    n (n − 1) … (n − r + 1) is N (N − 1) … (N − r + 1) times a factor that does not depend on N. The estimates of the
-    moments that follow have no bias, and all are exact if every text asked.
+    A passage that occurs N times among all occurs n times in the sample, where n is hypergeometric, so the mean of n (n
+    − 1) … (n − r + 1) is N (N − 1) … (N − r + 1) times a factor that does not depend on N. The resulting estimates of
+    the moments are unbiased, and exact if every text asked.
     """
     factorial, factor, moments = np.ones(len(occurrences)), 1.0, []
     for order in range(3):

@@ -1,6 +1,6 @@
-"""The rank table and the table of top passages -> what stands above each answer, and of which kind it is.
+"""Join the rank table with the table of top passages, and find what ranks above each answer, by kind.
 
-Both tables are put under one numbering; answers and passages are then rows, and questions to them are array operations.
+Both tables get one numbering; answers and passages are then rows, and questions about them are array operations.
 """
 
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ PLACES = ("same_paragraph", "same_article", "elsewhere")
 _RELEVANT, _QUERY_LANGUAGE, _ANSWER_LANGUAGE, _THIRD_LANGUAGE = range(len(KINDS))
 _SAME_PARAGRAPH, _SAME_ARTICLE, _ELSEWHERE = range(len(PLACES))
 
-# How ids of passages tell the paragraph and the article: LAReQA's `lang/article/paragraph/sentence`, and MIRACL's
+# How passage ids name the paragraph and the article: LAReQA's `lang/article/paragraph/sentence`, and MIRACL's
 # `article#passage`, where a passage is a paragraph.
 _UNITS = (r"^(?P<paragraph>(?P<article>[^/]+/\d+)/\d+)/\d+$", r"^(?P<paragraph>(?P<article>.+)#\d+)$")
 
-# Share of the answers whose ranks may differ between the tables: scores that nearly tie come out in another order where
-# products are added up in another order.
+# Share of the answers with ranks that may differ between the tables: nearly tied scores change their order if products
+# are added in another order.
 _ROUNDED = 0.01
 
 
@@ -41,7 +41,7 @@ class JoinedTables:
     relevant
         bool, shape (rows,).
     places
-        int64, shape (rows,): positions in `PLACES`; None if passage ids do not tell.
+        int64, shape (rows,): positions in `PLACES`; None if passage ids do not name paragraphs and articles.
     language_lists, pool_lists
         int64, shapes (queries · languages, depth) and (queries, depth): rows of top passages, best first, −1 for none.
     """
@@ -63,7 +63,7 @@ class JoinedTables:
 
 
 def paragraphs_and_articles(passage_ids: pd.Series) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return a number for each passage's paragraph and one for its article; None if the ids do not tell."""
+    """Return a number for each passage's paragraph and one for its article; None if the ids do not name them."""
     for pattern in _UNITS:
         units = passage_ids.astype("str").str.extract(pattern)
         if units["paragraph"].notna().all():
@@ -72,12 +72,12 @@ def paragraphs_and_articles(passage_ids: pd.Series) -> tuple[np.ndarray, np.ndar
 
 
 def join_tables(ranks: RankTable, top: TopTable) -> JoinedTables:
-    """Put both tables under one numbering.
+    """Put both tables under one numbering of queries and passages.
 
     Raises
     ------
     ReportError
-        They are of different collections or encoders.
+        The tables belong to different collections or encoders.
     """
     if (ranks.languages, ranks.pool_sizes) != (top.languages, top.pool_sizes):
         raise ReportError("the rank table and the table of top passages are of different collections.")
@@ -131,13 +131,13 @@ def best_rows(groups: np.ndarray, rank: np.ndarray) -> np.ndarray:
 
 
 def find_outranking(lists: np.ndarray, rank: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return those listed that outrank the answers `rows`: int64, shape (answers, depth), −1 behind the last."""
+    """Return the listed rows that outrank the answers `rows`: int64, shape (answers, depth), −1 after the last."""
     listed = np.where(lists >= 0, rank[lists], np.inf)
     return np.where(listed < rank[rows][:, None], lists, -1)
 
 
 def find_kinds(tables: JoinedTables, rows: np.ndarray, above: np.ndarray) -> np.ndarray:
-    """Return positions in `KINDS` of what outranks the answers `rows`; of no meaning where `above` is −1."""
+    """Return positions in `KINDS` of what outranks the answers `rows`; undefined where `above` is −1."""
     lang = tables.passage_lang[above]
     return np.select(
         [
@@ -151,14 +151,14 @@ def find_kinds(tables: JoinedTables, rows: np.ndarray, above: np.ndarray) -> np.
 
 
 def _holds_answer(query: np.ndarray, unit: np.ndarray, split: int) -> np.ndarray:
-    """Tell for each row whether the query has an answer in the same unit (passage, paragraph or article)."""
+    """Return for each row whether the query has an answer in the same unit (passage, paragraph or article)."""
     keys = query * (unit.max(initial=0) + 1) + unit
-    held: np.ndarray = pd.Series(keys).isin(keys[:split]).to_numpy()  # hashes; NumPy sorts, and takes ten times as long
+    held: np.ndarray = pd.Series(keys).isin(keys[:split]).to_numpy()  # hashes; NumPy sorts, ten times slower
     return held
 
 
 def _require_one_encoder(query: np.ndarray, passage: np.ndarray, in_pool: np.ndarray, split: int) -> None:
-    """Compare the ranks in the pool of the answers that both tables have."""
+    """Check that both tables have the same pool ranks for the answers that both contain."""
     if not np.isin(query[:split], query[split:]).all():
         raise ReportError("the table of top passages lacks queries of the rank table: they do not belong together.")
     _, pair = np.unique(query * (passage.max(initial=0) + 1) + passage, return_inverse=True)
@@ -171,7 +171,7 @@ def _require_one_encoder(query: np.ndarray, passage: np.ndarray, in_pool: np.nda
 
 
 def _make_lists(lists: np.ndarray, rank: np.ndarray, split: int, count: int, depth: int) -> np.ndarray:
-    """Return the listed rows from `split` on, by list and rank: int64, shape (count, depth), −1 where there is none."""
+    """Return the listed rows from `split` on, by list and rank: int64, shape (count, depth), −1 for none."""
     rows = split + np.flatnonzero(~np.isnan(rank[split:]))
     rows = rows[np.lexsort((rank[rows], lists[rows]))]
     made = np.full((count, depth), -1, dtype=np.int64)

@@ -1,7 +1,7 @@
-"""Does the query's own language come first? In: a rank table. Out: own-language preference with intervals.
+"""Measure from a rank table how often the query's own language ranks first, with intervals.
 
-`preference` has the same figures by language pair; here they are measures of bias, with what they range between. The
-protocol of MLAIRE (arXiv 2605.07249) asks the same question; its formulas are not given here, as they could not be
+`preference` has the same values by language pair; here they are measures of bias, with their possible range. The
+protocol of MLAIRE (arXiv 2605.07249) asks the same question. Its formulas are not given here, as they could not be
 verified against the paper.
 """
 
@@ -16,14 +16,15 @@ from babelrank.ranking.table import RankTable
 
 @dataclass(frozen=True)
 class OwnLanguagePreference:
-    """How high the query's own language stands, over queries with relevant passages in it and in another.
+    """How high the query's own language ranks, over queries with relevant passages in it and in another language.
 
     Attributes
     ----------
     first
-        Share of the queries of which the own language comes first; languages that share the first rank share the query.
+        Share of the queries for which the own language ranks first; languages that share the first rank share the
+        query.
     above
-        Mean share of the other languages above which the own one stands; a tie counts ½.
+        Mean share of the other languages that rank below the own one; a tie counts ½.
     """
 
     first: BiasMeasure
@@ -38,7 +39,7 @@ def measure_own_language(
     Parameters
     ----------
     clusters
-        Cluster of each row (see `clusters.clusters`), which intervals draw; None to draw questions.
+        Cluster of each row (see `clusters.clusters`) for the intervals; None to resample questions.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""How much of what can be found in the pool is found? Recall against its ceiling, and success.
+"""Measure recall in the pool, its ceiling, and success.
 
 In: a rank table. Out: recall at a depth k in the pool, its ceiling, and how often a query finds at least one relevant
-passage. Where a query has eleven relevant passages, only one of them can come first: R@1 is at most 1/11.
+passage. If a query has eleven relevant passages, only one of them can be first: R@1 is at most 1/11.
 """
 
 from dataclasses import dataclass
@@ -22,15 +22,15 @@ class PoolRecall:
     Attributes
     ----------
     depth
-        Passages of each list that count: k.
+        Number of passages of each list that count: k.
     recall
         R@k: mean share of a query's relevant passages with a rank of at most k.
     ceiling
-        Its mean for a perfect ranking: min(k, |R|) / |R|.
+        Mean ceiling, the recall of a perfect ranking: min(k, |R|) / |R|.
     of_ceiling
         Mean of recall over ceiling, query by query: from 0 to 1 at any depth.
     success
-        Success@k: share of the queries with a relevant passage of a rank of at most k.
+        Success@k: share of the queries with a relevant passage of rank at most k.
     """
 
     depth: int

@@ -1,9 +1,9 @@
-"""Which passage language does the encoder prefer, and is it the query's own? Figures over the ranks in the pool.
+"""Measure which passage languages the encoder prefers, and whether it prefers the query's own, from pool ranks.
 
-In: a rank table. Out: for each query language, how high each passage language stands, and which of two stands above the
-other. A language is judged by its best relevant passage; only queries with relevant passages in two languages or more
-count. All of it is meant for parallel passages, where each language has one: "without bias" says that the languages of
-a query's relevant passages could be swapped and nothing would change.
+In: a rank table. Out: for each query language, how high each passage language ranks, and which of two ranks above the
+other. The best relevant passage represents its language; only queries with relevant passages in two or more languages
+count. The measures are meant for parallel passages, where each language has one: "without bias" means that swapping the
+languages of a query's relevant passages would change nothing.
 """
 
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ import numpy as np
 from babelrank.analysis.settings import Cell, Matrix, as_cells, mean_or_none
 from babelrank.ranking.table import RankTable
 
-DEPTHS = (1, 10, 100)  # what a user reads: the first answer, the first page, what a reranker gets
-_EVEN = 0.5  # how often one of two stands above the other, without bias
+DEPTHS = (1, 10, 100)  # what a user reads: the first answer, the first page, the input of a reranker
+_EVEN = 0.5  # how often one of two languages ranks above the other, without bias
 
 
 @dataclass(frozen=True)
 class BestRanks:
-    """Where each language's best relevant passage stands, for queries with relevant passages in two languages or more.
+    """Rank of each language's best relevant passage, for queries with relevant passages in two languages or more.
 
     Attributes
     ----------
@@ -43,12 +43,12 @@ class OwnLanguage:
     Attributes
     ----------
     n
-        Queries with a relevant passage in their own language, and at least one in another.
+        Number of queries with a relevant passage in their own language, and at least one in another.
     above
-        Mean over those queries of the share of the other languages above which the own one stands; a tie counts ½.
-        From 0 (always last) to 1 (always first); ½ without bias.
+        Mean over those queries of the share of the other languages that rank below the own one; a tie counts ½. From 0
+        (always last) to 1 (always first); ½ without bias.
     first
-        Share of those queries for which the own language comes first, from 0 to 1; languages that share the first rank
+        Share of those queries for which the own language ranks first, from 0 to 1; languages that share the first rank
         share the query.
     first_expected
         The same without bias: mean of 1 / number of languages with a relevant passage.
@@ -61,7 +61,7 @@ class OwnLanguage:
 
     @property
     def macro(self) -> dict[str, float | None]:
-        """Means over the query languages, and what they would be without bias."""
+        """Means over the query languages, and their values without bias."""
         above = _mean_of_cells(self.above)
         return {
             "own_above": above,
@@ -73,34 +73,34 @@ class OwnLanguage:
 
 @dataclass(frozen=True)
 class LanguagePreference:
-    """How high each passage language stands; rows are query languages, columns passage languages, unless said else.
+    """How high each passage language ranks; rows are query languages, columns passage languages, unless noted.
 
     Attributes
     ----------
     n
-        Queries with a relevant passage in the column's language, and at least one in another.
+        Number of queries with a relevant passage in the column's language, and at least one in another.
     reciprocal_rank
-        Mean over those queries of 1 / rank in the pool. From 1 / |D| to 1; a row cannot be all ones, since only one
+        Mean over those queries of 1 / rank in the pool. From 1 / |D| to 1; a row cannot be all ones, as only one
         passage is first.
     in_top
         By depth k (``1``, ``10``, ``100``): share of those queries with rank in the pool ≤ k. From 0 to 1; a row adds
-        up to k at most if each query has all languages. A mid-rank of 1.5 is not within the first 1.
+        up to at most k if each query has all languages. A mid-rank of 1.5 is not within the first 1.
     share_of_top
-        By depth k: of all that a query language finds within the top k (one passage per query and language), the share
-        of the column's language, n · in_top / Σ over the row. From 0 to 1; a row adds up to 1.
+        By depth k: the column's share of all hits of a query language within the top k (one passage per query and
+        language), n · in_top / Σ over the row. From 0 to 1; a row adds up to 1.
     share_expected
         The same without bias: n / Σ over the row. In a random order any relevant passage is within the top k with the
-        same chance k / |D|, however few passages its language has; so it is not `share_of_pool`.
+        same chance k / |D|, however few passages its language has; so it differs from `share_of_pool`.
     share_of_pool
-        By passage language, its share of the pool's passages: what a random top k would hold of it, relevant or not.
+        By passage language, its share of the pool's passages: its expected share of a random top k, relevant or not.
     pair_n
-        By query language, languages × languages: queries with a relevant passage in both.
+        By query language, languages × languages: number of queries with a relevant passage in both.
     above
-        By query language, languages × languages: share of those queries for which the row's passage stands above the
+        By query language, languages × languages: share of those queries for which the row's passage ranks above the
         column's, P(rank_a < rank_b) + ½ P(rank_a = rank_b). From 0 to 1; ½ without bias; the mirrored cell is its
         complement; null on the diagonal.
     above_macro
-        Languages × languages: mean of `above` over the query languages that have a figure.
+        Languages × languages: mean of `above` over the query languages with a value.
     own
         Preference for the query's own language.
     """
@@ -132,7 +132,7 @@ def best_ranks(ranks: RankTable) -> BestRanks:
 
 
 def count_wins(best: BestRanks) -> np.ndarray:
-    """Count the queries for which the row's passage stands above the column's.
+    """Count the queries for which the row's passage ranks above the column's.
 
     Returns
     -------
@@ -167,7 +167,7 @@ def measure_preference(ranks: RankTable) -> LanguagePreference:
     n = by_lang @ np.isfinite(best.rank)
     found = {str(depth): by_lang @ (best.rank <= depth) for depth in DEPTHS}
     wins, pairs = count_wins(best), count_pairs(best)
-    above = _EVEN + _divide(wins - wins.transpose(0, 2, 1), 2 * pairs)  # ties are what is neither won nor lost
+    above = _EVEN + _divide(wins - wins.transpose(0, 2, 1), 2 * pairs)  # a tie is neither won nor lost
     known = ~np.isnan(above)
     pool = np.array([ranks.pool_sizes[lang] for lang in ranks.languages], dtype=float)
     return LanguagePreference(
@@ -186,16 +186,16 @@ def measure_preference(ranks: RankTable) -> LanguagePreference:
 
 @dataclass(frozen=True)
 class OwnRanks:
-    """How the own language of each query does that has a relevant passage in it; arrays of shape (queries,).
+    """Ranks of the own language of each query with a relevant passage in it; arrays of shape (queries,).
 
     Attributes
     ----------
     query, query_lang
         As in `BestRanks`.
     above
-        Share of the other languages above which the own one stands; a tie counts ½.
+        Share of the other languages that rank below the own one; a tie counts ½.
     first
-        1 if the own language comes first, 1 / n if it shares the first rank with others, n in all; otherwise 0.
+        1 if the own language ranks first, 1 / n if n languages including it share the first rank, 0 otherwise.
     languages
         Number of languages with a relevant passage.
     """
@@ -231,13 +231,13 @@ def _measure_own(best: BestRanks) -> OwnLanguage:
 
 
 def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Divide; NaN where there is nothing to divide by."""
+    """Divide; NaN where the denominator is 0."""
     quotient: np.ndarray = numerator / np.where(denominator == 0, np.nan, denominator)
     return quotient
 
 
 def _share_of_row(counts: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """Divide each row by its sum; NaN for languages that no query can find."""
+    """Divide each row by its sum; NaN where no query has a relevant passage in the language."""
     return np.where(n > 0, _divide(counts, counts.sum(axis=1, keepdims=True)), np.nan)
 
 

@@ -1,4 +1,4 @@
-"""Shares that rest on few observations: counts in, intervals out."""
+"""Intervals of shares from few observations."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ _LEVEL = 0.95
 def wilson_intervals(hits: Sequence[Sequence[float]], counts: Sequence[Sequence[float]]) -> list[list[Interval | None]]:
     """Return the 95 % interval of each share, hits over counts (Wilson 1927, JASA 22, 209–212); None without counts.
 
-    Observations are taken as independent: where questions share an article, intervals are too narrow.
+    The intervals assume independent observations: they are too narrow if questions share an article.
 
     Examples
     --------

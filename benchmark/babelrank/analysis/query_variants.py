@@ -1,4 +1,4 @@
-"""Versions of the same questions, compared pairwise per question: two rank tables in, differences by language out."""
+"""Compare two versions of the same questions, question by question, from two rank tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,14 +12,15 @@ from babelrank.ranking.table import RankTable
 
 @dataclass(frozen=True)
 class VariantGain:
-    """How queries in one language do in another version.
+    """Difference between two versions of the queries in one language.
 
     Attributes
     ----------
     queries
-        That both versions have.
+        Number of queries in both versions.
     original, variant, gain
-        Mean of the measure over all their relevant passages in the pool, and the difference, with intervals.
+        Mean of the measure over all their relevant passages in the pool, for each version, and the difference, with
+        intervals.
     """
 
     queries: int
@@ -40,7 +41,7 @@ def compare_variants(original: RankTable, variant: RankTable, measure: str = DEF
     Raises
     ------
     ReportError
-        The tables are not of the same passages.
+        The tables have different passages.
     """
     if (original.languages, original.pool_sizes) != (variant.languages, variant.pool_sizes):
         raise ReportError("versions of queries can be compared over the same passages only.")

@@ -1,8 +1,8 @@
-"""Do larger encoders do better? A law fitted to a figure over the number of parameters, within a family of models.
+"""Fit a law of a measure over the number of parameters, within a family of models.
 
-In: one point per encoder, its size with a figure of accuracy (mAP) or of bias. Out: a power law, or where the points
-allow no more a straight line over the logarithm of the size, with confidence intervals. Unlike models differ in more
-than size, so only models of one family are fitted together, and only four sizes or more.
+In: one point per encoder, its size with a measure of accuracy (mAP) or of bias. Out: a power law, or a straight line
+over the logarithm of the size if the points support no more, with confidence intervals. Unlike models differ in more
+than size, so only models of one family are fitted together, and only with four sizes or more.
 """
 
 import warnings
@@ -18,8 +18,8 @@ from babelrank.errors import ReportError
 
 POWER_LAW = "power law"
 LOG_LINEAR = "log-linear"
-FEWEST_SIZES = 4  # a power law has three coefficients; with fewer sizes intervals say nothing
-_EXPONENTS = np.geomspace(0.01, 10, 200)  # where the search starts; a steeper law would be a step
+FEWEST_SIZES = 4  # a power law has three coefficients; with fewer sizes intervals are meaningless
+_EXPONENTS = np.geomspace(0.01, 10, 200)  # start of the search; a steeper law would be a step
 _LEVEL = 0.95
 
 
@@ -32,11 +32,11 @@ class ScalingPoint:
     label
         Its name.
     parameters
-        Its size: number of parameters.
+        Size: number of parameters.
     value
-        The figure.
+        Value of the measure.
     family
-        The family of models that it is of, such as ``multilingual-e5``; None if that is not known.
+        Family of the model, such as ``multilingual-e5``; None if unknown.
     """
 
     label: str
@@ -47,31 +47,31 @@ class ScalingPoint:
 
 @dataclass(frozen=True)
 class ScalingFit:
-    """A law fitted by least squares, every point weighing the same.
+    """A law fitted by least squares with equal weights.
 
     Attributes
     ----------
     form
         ``power law``, y = a + b · (N / N₀)^(−c), after Kaplan et al. 2020, arXiv 2001.08361, with a limit a as in
-        Hoffmann et al. 2022, arXiv 2203.15556; or ``log-linear``, y = a + b · log₁₀(N / N₀), which is what a power law
-        becomes as c goes to 0.
+        Hoffmann et al. 2022, arXiv 2203.15556; or ``log-linear``, y = a + b · log₁₀(N / N₀), the limit of a power law
+        as c goes to 0.
     reference
-        N₀, the geometric mean of the sizes: the coefficients hang on each other less than if it were 1.
+        N₀, the geometric mean of the sizes, which makes the coefficients less dependent on each other than 1 would.
     coefficients
-        a, b and, of a power law, c, each with its 95 % confidence interval.
+        a, b and, for a power law, c, each with its 95 % confidence interval.
     r_squared
         1 − residual / total sum of squares; None if all values are the same.
     points
-        What was fitted, by size.
+        Fitted points, by size.
     covariance
-        Of the coefficients, shape (coefficients, coefficients).
+        Covariance of the coefficients, shape (coefficients, coefficients).
 
     Notes
     -----
-    Intervals are of Student's t with n − (number of coefficients) degrees of freedom: exact for the line under normal
-    errors, of the delta method for the power law (from the covariance that scipy.optimize.curve_fit linearises at the
-    fit). The points are not resampled: of four to a dozen encoders too many resamples hold too few different sizes to
-    be fitted at all.
+    Intervals use Student's t with n − (number of coefficients) degrees of freedom. They are exact for the line under
+    normal errors, and use the delta method for the power law (with the covariance that scipy.optimize.curve_fit
+    linearises at the fit). The points are not resampled: with four to a dozen encoders, too many resamples have too few
+    different sizes for a fit.
     """
 
     form: str
@@ -82,7 +82,7 @@ class ScalingFit:
     covariance: np.ndarray
 
     def predict(self, parameters: float) -> Interval:
-        """Return the law's mean at a size with its 95 % confidence interval, which is not one for a new encoder.
+        """Return the law's mean at a size with its 95 % confidence interval, which is not a prediction interval.
 
         Raises
         ------
@@ -116,12 +116,12 @@ def fit_families(points: Sequence[ScalingPoint]) -> dict[str, ScalingFit]:
 def fit_scaling(points: Sequence[ScalingPoint]) -> ScalingFit:
     """Fit a law to a figure over the number of parameters.
 
-    It is a power law if the confidence interval of its exponent is above 0; otherwise log-linear.
+    The law is a power law if the confidence interval of its exponent is above 0; otherwise log-linear.
 
     Raises
     ------
     ReportError
-        Fewer than four sizes, or a size or value that is no number.
+        There are fewer than four sizes, or a size or value is not a finite number.
     """
     ordered = tuple(sorted(points, key=lambda point: (point.parameters, point.label)))
     for point in ordered:
@@ -164,12 +164,12 @@ def _fit_line(sizes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _fit_power(sizes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the coefficients of a power law and their covariance; None if the points do not tell its exponent."""
+    """Return the coefficients of a power law and their covariance; None if the points do not determine its exponent."""
     from scipy.optimize import OptimizeWarning, curve_fit  # takes a quarter of a second to import
 
     if not _vary(values):
         return None
-    # For a given exponent the law is linear in a and b: the best exponent of a grid is where curve_fit starts.
+    # For a given exponent the law is linear in a and b: curve_fit starts from the best exponent of a grid.
     designs = np.stack([np.ones((len(_EXPONENTS), len(sizes))), sizes ** -_EXPONENTS[:, None]], axis=2)
     linear = (np.linalg.pinv(designs) @ values[:, None])[..., 0]
     losses = ((values - (designs @ linear[..., None])[..., 0]) ** 2).sum(axis=1)
@@ -212,5 +212,5 @@ def _line_gradient(sizes: np.ndarray, *_coefficients: float) -> np.ndarray:
 
 
 def _t(freedom: int) -> float:
-    """Return how many standard errors the interval reaches to either side."""
+    """Return the half-width of the interval in standard errors."""
     return float(stdtrit(freedom, (1 + _LEVEL) / 2))

@@ -1,8 +1,8 @@
-"""Is one training recipe better than another? Differences that allow for questions and for seeds.
+"""Test whether one training recipe is better than another, with differences that allow for questions and seeds.
 
-In: what each question adds to each setting, for the checkpoints of recipes. Out: a contrast of their means with an
-interval and a p-value. An interval over questions alone is about these checkpoints: trained again with another seed,
-either recipe may come out otherwise. How much seeds matter is estimated from all recipes that were run with several.
+In: the contribution of each question to each setting, for the checkpoints of recipes. Out: a contrast of their means
+with an interval and a p-value. An interval over questions alone is about these checkpoints: with other seeds, either
+recipe may come out ahead. All recipes with several seeds help to estimate the variance between seeds.
 """
 
 from collections.abc import Collection, Sequence
@@ -19,14 +19,14 @@ _LEVEL = 0.95
 
 @dataclass(frozen=True)
 class SeedSpread:
-    """How much a macro figure varies between seeds of one recipe.
+    """Variation of a macro measure between seeds of one recipe.
 
     Attributes
     ----------
     deviation
         Standard deviation, pooled over recipes.
     freedom
-        Degrees of freedom that it rests on: seeds less recipes.
+        Degrees of freedom of the estimate: seeds minus recipes.
     """
 
     deviation: float
@@ -35,20 +35,20 @@ class SeedSpread:
 
 @dataclass(frozen=True)
 class RecipeDifference:
-    """How much higher a macro figure is for one recipe than for another, or how much more one change gains.
+    """Difference of a macro measure between two recipes, or between the gains of two changes.
 
     Attributes
     ----------
     interval
         The difference of the means over seeds, with its 95 % interval.
     p
-        Two-sided, that the difference is the margin that was asked about; correct it over all claims of a page
+        Two-sided p-value that the difference is the given margin. Correct it over all claims of a page
         (`comparison.holm`).
     seeds
-        How many checkpoints of each recipe that takes part.
+        Number of checkpoints of each recipe with a non-zero weight.
     with_seeds
         Whether the interval includes the variance between seeds. Without it the difference is one of checkpoints, and
-        says nothing certain about recipes.
+        does not support claims about recipes.
     """
 
     interval: Interval
@@ -70,7 +70,7 @@ def pool_seeds(
     recipes
         The checkpoints of each recipe, on one collection.
     figure, languages, than_languages
-        As in `contrast_recipes`.
+        Same as in `contrast_recipes`.
     """
     values = [[_figure(run, figure, languages, than_languages) for run in runs] for runs in recipes if len(runs) > 1]
     freedom = sum(len(each) - 1 for each in values)
@@ -91,12 +91,12 @@ def contrast_recipes(
     than_languages: Sequence[str] = (),
     fixed: Collection[int] = (),
 ) -> RecipeDifference:
-    """Compare recipes in a macro figure: Σ w_r f_r, where f_r is the mean over the checkpoints of recipe r.
+    """Compare recipes in a macro measure: Σ w_r f_r, where f_r is the mean over the checkpoints of recipe r.
 
-    Weights of 1 and −1 ask by how much one recipe is better than another; 1, −1, −1, 1 by how much more one change
-    gains than another does. The variance is that over clusters of questions, plus σ² Σ w_r² / n_r for the n_r seeds of
-    each recipe. The interval is of Student's t, with the degrees of freedom of such a sum after Satterthwaite (1946,
-    Biometrics Bulletin 2, 110–114).
+    Weights of 1 and −1 give the difference between two recipes; 1, −1, −1, 1 give the difference between the gains of
+    two changes. The variance is that over clusters of questions, plus σ² Σ w_r² / n_r for the n_r seeds of each recipe.
+    The interval uses Student's t, with the degrees of freedom of such a sum after Satterthwaite (1946, Biometrics
+    Bulletin 2, 110–114).
 
     Parameters
     ----------
@@ -107,20 +107,20 @@ def contrast_recipes(
     figure
         One of `bootstrap.MACRO_MEASURES`.
     spread
-        What `pool_seeds` found on this collection; None leaves seeds out.
+        Result of `pool_seeds` on this collection; None ignores the variance between seeds.
     margin
-        The difference that `p` is about.
+        Difference under the null hypothesis of `p`.
     languages
-        Only settings with queries in these.
+        Only settings with queries in these languages.
     than_languages
-        f_r is the figure in `languages` less the figure in these: do the former gain more?
+        If given, f_r is the measure in `languages` minus the measure in these: do the former gain more?
     fixed
-        Positions of models that were not trained here, and have no other seeds.
+        Positions of models that were not trained here and have no other seeds.
 
     Returns
     -------
     RecipeDifference
-        With NaN for figures without queries, or with fewer than two clusters.
+        Values are NaN without queries, or with fewer than two clusters.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def contrast_recipes(
         found = float(np.sum(contributions))
         parts.append(sign * (contributions - found * shares_of(figure, first, group)))
         value += sign * found
-    deviations = first.by_cluster(np.sum(parts, axis=0))  # of sum 0
+    deviations = first.by_cluster(np.sum(parts, axis=0))  # they add up to 0
     error = standard_errors(deviations[:, None], np.zeros(len(deviations)))[0]
     seeds = [weight**2 / len(recipes[number]) for number, weight in chosen.items() if number not in fixed]
     between = 0.0 if spread is None else spread.deviation**2 * sum(seeds)

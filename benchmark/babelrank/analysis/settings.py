@@ -1,8 +1,8 @@
 """The settings of the protocol and their scores: monolingual and cross-lingual pairs, and the multilingual pool.
 
 A setting is a query language with a passage language (xx→xx monolingual, xx→yy cross-lingual) or with the pool of all
-languages (xx→all, multilingual). Its score is the mean over its queries; macro averages weigh settings alike, micro
-averages weigh queries alike.
+languages (xx→all, multilingual). Its score is the mean over its queries. Macro averages give settings equal weight,
+micro averages give queries equal weight.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class PairScores:
     Attributes
     ----------
     n
-        Queries of each setting: those with a relevant passage in the passage language.
+        Number of queries of each setting: those with a relevant passage in the passage language.
     scores
         By measure: mean over the setting's queries.
     """
@@ -39,7 +39,7 @@ class PoolScores:
     Attributes
     ----------
     n
-        Queries of each setting.
+        Number of queries of each setting.
     scores
         By measure: mean over the setting's queries.
     micro
@@ -96,7 +96,7 @@ def as_cells(matrix: np.ndarray) -> Matrix:
 
 
 def mean_or_none(values: np.ndarray) -> float | None:
-    """Mean of what is not NaN; None if nothing is left."""
+    """Return the mean without NaN; None if all values are NaN."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else None
 

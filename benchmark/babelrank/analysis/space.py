@@ -1,7 +1,7 @@
-"""What the vectors look like: dense representations of parallel queries and passages in, geometry by language out.
+"""Measure the geometry of dense vectors of parallel queries and passages, by language.
 
-Ranks tell that an encoder favours a language; the space tells why. All vectors are brought to length 1 first, except
-where passages are retrieved, which goes by the encoder's own similarity. Texts are translations of one another if they
+Ranks show that an encoder favours a language; the space shows why. All vectors are normalised to length 1 first, except
+for the retrieval of passages, which uses the encoder's own similarity. Texts are translations of one another if they
 are queries with one id that share a relevant passage, or passages that are relevant to one question.
 """
 
@@ -27,26 +27,26 @@ from babelrank.encoding.representations import Representations
 from babelrank.encoding.vectors import Kind, MultiVectors, unit_rows
 from babelrank.ranking.top_table import TopTable
 
-_MOST_TEXTS = 1 << 14  # with which the uniformity compares texts; of a larger collection a sample
-_MOST_ASKING = 3072  # texts of which the nearest passages are searched; of more a sample
-_UNIFORM_TEXTS = 1 << 9  # texts that are compared with all others for the uniformity
-_UNIFORM_TEXTS_OF_LANGUAGE = 1 << 11  # texts of one language that are compared with one another
-_BLOCK_BYTES = 8 << 20  # what fits into a processor's cache
+_MOST_TEXTS = 1 << 14  # texts compared for the uniformity; larger collections are sampled
+_MOST_ASKING = 3072  # texts that search their nearest passages; larger collections are sampled
+_UNIFORM_TEXTS = 1 << 9  # texts compared with all others for the uniformity
+_UNIFORM_TEXTS_OF_LANGUAGE = 1 << 11  # texts of one language compared with one another
+_BLOCK_BYTES = 8 << 20  # fits into a processor's cache
 _PANEL = 256  # texts; smaller ones multiply more slowly
-_TEMPERATURE = 2.0  # t of the uniformity, as its authors take it
+_TEMPERATURE = 2.0  # t of the uniformity, as in the paper
 
 
 @dataclass(frozen=True)
 class TextSpace:
-    """Geometry of the queries' vectors, or of the passages'. Rows and columns are languages.
+    """Geometry of the vectors of queries or of passages. Rows and columns are languages.
 
     Attributes
     ----------
     n
-        Texts by language.
+        Number of texts by language.
     centroid_cosine, centroid_euclidean
-        Distances 1 − cos(c_a, c_b) and ‖c_a − c_b‖ between the means of the languages' unit vectors: how far the
-        languages stand apart (Libovický et al. 2020, arXiv 2004.05160).
+        Distances 1 − cos(c_a, c_b) and ‖c_a − c_b‖ between the means of the languages' unit vectors: how far apart the
+        languages are (Libovický et al. 2020, arXiv 2004.05160).
     language_probe
         None for a single language, or with fewer than five questions.
     alignment
@@ -54,12 +54,13 @@ class TextSpace:
         coincide, 2 if they are orthogonal.
     uniformity, uniformity_by_language
         log of the mean of exp(−2 ‖x − y‖²) over pairs of different texts, of all languages and of one (Wang & Isola
-        2020, t = 2): 0 if all vectors coincide, the lower the more evenly they fill the sphere.
+        2020, t = 2): 0 if all vectors coincide, lower if they fill the sphere more evenly.
     isoscore
-        Rudman et al. 2022, arXiv 2108.07344: 1 if the vectors vary alike along all principal axes, 0 if along one only.
+        Rudman et al. 2022, arXiv 2108.07344: 1 if the variance along all principal axes is equal, 0 if vectors vary
+        along one only.
     mean_cosine, mean_cosine_within, mean_cosine_across
-        Of all pairs of different texts, of those in one language, and of those in two (Ethayarajh 2019, arXiv
-        1909.00512): 0 in an isotropic space.
+        Mean cosine of all pairs of different texts, of those in one language, and of those in two (Ethayarajh 2019,
+        arXiv 1909.00512): 0 in an isotropic space.
     """
 
     n: list[int]
@@ -84,13 +85,13 @@ class Space:
     languages
         Order of all rows and columns.
     undefined
-        Why there are no figures: the representations are not dense. Otherwise None.
+        Reason for missing values: the representations are not dense. Otherwise None.
     queries, passages
-        Each side for itself.
+        Geometry of each side.
     alignment
         Mean ‖q − p‖² over queries and their relevant passages, by query language (rows) and passage language (columns).
     parallel_retrieval
-        Of passages.
+        P@1 of parallel passages.
     query_hubs, passage_hubs
         Passages that are near many queries, and near many other passages.
     """
@@ -115,9 +116,9 @@ def measure_space(
 ) -> Space:
     """Measure the space of dense representations.
 
-    Centroids, alignment, isoscore and mean cosines are exact. Figures over all pairs of texts rest on random samples,
-    drawn by `seed`, where the collection is larger than the sample; `n` says how large it was. The figures stay right
-    because each text has the same chance to be drawn, and what is drawn is compared with everything else:
+    Centroids, alignment, isoscore and mean cosines are exact. For measures over all pairs of texts, large collections
+    are sampled with `seed`; `n` is the sample size. The estimates are sound because each text is drawn with the same
+    probability, and the drawn texts are compared with all others:
 
     - Passage hubs and parallel retrieval ask 3,072 passages, and search all of them. A share of parallel retrieval has
       the standard error of its own `n`. The skewness is an estimate of that with all passages asking (see `Hubness`).
@@ -136,15 +137,15 @@ def measure_space(
     top
         The best passages of all queries, from the ranking of these representations.
     seed
-        Of the samples.
+        Seed of the samples.
     threads
-        For retrieval; by default one per available core.
+        Number of threads for retrieval; by default one per available core.
 
     Returns
     -------
     Space
-        With a reason in place of figures for sparse vectors and multi-vectors: neither has one vector per text of a
-        dimension in which means and distances would be comparable.
+        For sparse vectors and multi-vectors, a reason instead of values: neither has one vector per text in a space
+        where means and distances are comparable.
     """
     languages = list(collection.languages)
     queries, passages = representations.queries, representations.passages
@@ -195,8 +196,8 @@ def measure_space(
 def isoscore(vectors: np.ndarray) -> float | None:
     """Return how evenly vectors vary along all directions (Rudman et al. 2022, arXiv 2108.07344).
 
-    In terms of the covariance C of d dimensions, their definition comes down to (r − 1) / (d − 1) with
-    r = (tr C)² / tr C²: the number of axes that vary, of d, made to begin at 0. No principal axes need to be found.
+    With the covariance C of d dimensions, their definition is equal to (r − 1) / (d − 1) with r = (tr C)² / tr C²: the
+    number of axes that vary, of d, shifted to start at 0. This needs no principal axes.
 
     Parameters
     ----------
@@ -206,7 +207,7 @@ def isoscore(vectors: np.ndarray) -> float | None:
     Returns
     -------
     float or None
-        0 for a single axis, 1 for all alike; None if nothing varies or there is one dimension.
+        0 for a single axis, 1 for equal variance along all; None if nothing varies or there is one dimension.
     """
     dimension = vectors.shape[1]
     if len(vectors) < 2 or dimension < 2:
@@ -235,7 +236,7 @@ def _measure_texts(
     centroids = sums / np.where(n == 0, np.nan, n)[:, None]
     lengths = np.linalg.norm(centroids, axis=1)
     directions = centroids / np.where(lengths == 0, np.nan, lengths)[:, None]
-    # Σ x·y over all pairs of vectors is the square of their sum: no pair has to be looked at.
+    # Σ x·y over all pairs of vectors is the square of their sum, so no pair is computed.
     own = float(np.einsum("ij,ij->i", vectors, vectors).sum(dtype=np.float64))
     within, total = (sums**2).sum(axis=1), float((sums.sum(axis=0) ** 2).sum())
     everywhere, by_language = _measure_uniformity(vectors, lang, size, seed)
@@ -255,7 +256,7 @@ def _measure_texts(
 
 
 def _measure_uniformity(vectors: np.ndarray, lang: np.ndarray, size: int, seed: int) -> tuple[Cell, list[Cell]]:
-    """Return the uniformity of all texts, and of each language's; see `measure_space` for what is sampled."""
+    """Return the uniformity of all texts, and of each language's; see `measure_space` for the samples."""
     by_language = []
     for number in range(size):
         members = np.flatnonzero(lang == number)
@@ -270,7 +271,7 @@ def _measure_uniformity(vectors: np.ndarray, lang: np.ndarray, size: int, seed: 
     potentials = _potentials(rows, texts)
     total = float(potentials.sum())
     if len(rows) < len(texts):
-        # Σ x·y and Σ (x·y)² over all y go with the potential of x, and their means over all x are known.
+        # Σ x·y and Σ (x·y)² over all y correlate with the potential of x, and their means over all x are known.
         sums, squares = texts.sum(axis=0), texts.T @ texts
         moments = np.stack([rows @ sums, np.einsum("ij,ij->i", rows @ squares, rows)], axis=1).astype(np.float64)
         means = np.array([(sums.astype(np.float64) ** 2).sum(), (squares.astype(np.float64) ** 2).sum()]) / len(texts)
@@ -293,7 +294,7 @@ def _potentials(texts: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _log_mean_potential(total: float, texts: int) -> Cell:
-    """Return the log of the mean potential of two different texts; the total has each text's potential with itself."""
+    """Return the log of the mean potential of two different texts; `total` includes each text's with itself."""
     if texts < 2:
         return None
     return float(np.log(max(total - texts, np.finfo(float).tiny) / (texts * (texts - 1))))
@@ -327,7 +328,7 @@ def _sample(count: int, most: int, seed: int) -> np.ndarray:
 
 
 def _blocks(count: int, row_bytes: int) -> Iterator[slice]:
-    """Cut rows into parts that take about `_BLOCK_BYTES`."""
+    """Split rows into blocks of about `_BLOCK_BYTES`."""
     rows = max(1, _BLOCK_BYTES // max(1, row_bytes))
     return (slice(start, start + rows) for start in range(0, count, rows))
 

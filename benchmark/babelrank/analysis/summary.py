@@ -1,4 +1,4 @@
-"""Rank table -> everything that a report says about one encoder on one collection."""
+"""Compute everything that a report says about one encoder on one collection from a rank table."""
 
 from dataclasses import dataclass
 
@@ -16,8 +16,8 @@ class Analysis:
     languages
         Order of all rows and columns.
     macro
-        ``monolingual``, ``cross_lingual``, ``multilingual`` -> measure -> mean over settings; the rank distance stands
-        with the multilingual ones.
+        ``monolingual``, ``cross_lingual``, ``multilingual`` -> measure -> mean over settings; the rank distance is
+        among the multilingual ones.
     """
 
     languages: list[str]

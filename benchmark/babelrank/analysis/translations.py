@@ -1,6 +1,7 @@
-"""Which texts of a collection are translations of one another, as far as ids and judgements tell.
+"""Find which texts of a collection are translations of one another, from ids and qrels.
 
-Queries are if they have one id and share a relevant passage, passages if they are relevant to one question.
+Queries are translations if they have one id and share a relevant passage, passages if they are relevant to one
+question.
 """
 
 import numpy as np
@@ -12,7 +13,7 @@ from babelrank.data.collection import Collection
 def number_questions(collection: Collection) -> np.ndarray:
     """Return a number for each query, the same for the translations of one question: int64, from 0 without gaps.
 
-    An id alone does not tell: collections that are not parallel may count their queries from 1 in each language.
+    An id alone is not enough: collections that are not parallel may number their queries from 1 in each language.
     """
     query, passage = (collection.qrels[side].to_numpy(np.int64) for side in ("query", "passage"))
     identity = collection.queries["question"].factorize()[0]
@@ -23,7 +24,7 @@ def number_questions(collection: Collection) -> np.ndarray:
 
 
 def find_translations(question: np.ndarray, text: np.ndarray, lang: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return all pairs of texts in two languages that belong to one question, both ways round, sorted; int64."""
+    """Return all pairs of texts in two languages that belong to one question, in both directions, sorted; int64."""
     texts = pd.DataFrame({"question": question, "text": text}).drop_duplicates()
     pairs = texts.merge(texts, on="question")
     first, second = (pairs[side].to_numpy(np.int64) for side in ("text_x", "text_y"))
@@ -33,15 +34,15 @@ def find_translations(question: np.ndarray, text: np.ndarray, lang: np.ndarray) 
 
 
 def group_translations(collection: Collection, question: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a number for each query and each passage, the same for all that judgements link; int64, both.
+    """Return a number for each query and each passage, the same for all that qrels link; int64, both.
 
-    A group holds questions with one relevant passage, and passages that are relevant to one question. What is learnt
-    on some groups has seen no translation of a text in another.
+    A group contains questions with a relevant passage in common, and passages that are relevant to one question. No
+    text of one group has a translation in another, so a probe can train on some groups and test on the others.
 
     Parameters
     ----------
     question
-        What `number_questions` returns.
+        Result of `number_questions`.
     """
     query, passage = (collection.qrels[side].to_numpy(np.int64) for side in ("query", "passage"))
     count = int(question.max(initial=-1)) + 1
@@ -50,8 +51,8 @@ def group_translations(collection: Collection, question: np.ndarray) -> tuple[np
 
 
 def _components(first: np.ndarray, second: np.ndarray, first_count: int, second_count: int) -> np.ndarray:
-    """Return the connected part of each node of a bipartite graph, nodes of the first kind before the second; int64."""
-    from scipy.sparse import coo_array  # reading a report needs none of it
+    """Return the connected component of each node of a bipartite graph, nodes of the first kind first; int64."""
+    from scipy.sparse import coo_array  # not needed to read a report
     from scipy.sparse.csgraph import connected_components
 
     shape = (first_count + second_count,) * 2

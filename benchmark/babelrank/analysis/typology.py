@@ -1,8 +1,8 @@
-"""Which traits of languages go with a score? Rank correlations, with intervals that draw families of languages.
+"""Correlate a score with traits of languages, with intervals that resample language families.
 
-In: a score by language, such as monolingual mAP, and traits by language, such as the tokens per word. Out: how the
-score goes with each trait alone, and with the others held constant. Related languages are not independent, so intervals
-draw whole families.
+In: a score by language, such as monolingual mAP, and traits by language, such as the tokens per word. Out: the
+correlation of the score with each trait alone, and with the others held constant. Related languages are not
+independent, so intervals resample whole families.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,12 @@ _NEGLIGIBLE = 1e-10
 
 @dataclass(frozen=True)
 class Association:
-    """How a score goes with one trait of languages.
+    """Correlation of a score with one trait of languages.
 
     Attributes
     ----------
     trait
-        Its name.
+        Name of the trait.
     rho
         Spearman's rank correlation.
     partial
@@ -39,14 +39,14 @@ class Association:
 
 @dataclass(frozen=True)
 class Explanation:
-    """How a score goes with several traits.
+    """Correlations of a score with several traits.
 
     Attributes
     ----------
     languages
-        Those of which the score and all traits are known.
+        Languages with a known score and known values of all traits.
     families
-        Number of their families, which intervals draw.
+        Number of their families, which intervals resample.
     associations
         One for each trait that is not constant, the strongest partial correlation first.
     """
@@ -57,20 +57,20 @@ class Explanation:
 
 
 def language_traits(languages: Sequence[str], trained: Sequence[str] = ("en",)) -> dict[str, dict[str, float]]:
-    """Return what is known of languages, by trait.
+    """Return the known facts about languages, by trait.
 
     Parameters
     ----------
     languages
-        Their codes.
+        Codes of the languages.
     trained
         Languages that an encoder was trained on.
 
     Returns
     -------
     dict
-        ``resource class`` (0 to 5), ``Latin script`` (0 or 1), ``syntactic distance from English``, and, if other
-        languages were trained on, ``syntactic distance from training``: that from the nearest of them.
+        ``resource class`` (0 to 5), ``Latin script`` (0 or 1), ``syntactic distance from English``, and, if there are
+        other training languages, ``syntactic distance from training``: the distance from the nearest of them.
 
     Examples
     --------
@@ -105,12 +105,12 @@ def explain_scores(
     scores
         By language.
     traits
-        By name, then by language. Languages of which one is not known are left out.
+        By name, then by language. Languages with an unknown trait are left out.
 
     Returns
     -------
     Explanation
-        Without associations if fewer than `FEWEST_LANGUAGES` languages are left.
+        No associations if fewer than `FEWEST_LANGUAGES` languages remain.
     """
     known = [code for code in scores if all(code in values for values in traits.values())]
     families = pd.Series([language_facts(code).family or code for code in known], dtype="str").factorize()[0]
