@@ -35,7 +35,7 @@ from babelrank.training.trainer import (
     trackers,
 )
 
-TENSORBOARD = "tensorboard"  # folder of its logs, in that of the run and in the checkpoint
+TENSORBOARD = "tensorboard"  # folder of its logs, in the run's folder and in the checkpoint
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Models:
     student
         The base model, which is trained.
     teacher
-        The model that the distillation objectives learn from, if there are any.
+        The model for the distillation objectives; None if there are none.
     """
 
     student: SentenceTransformer
@@ -55,7 +55,7 @@ class Models:
 
 
 def load_models(config: TrainingConfig, *, trust_remote_code: bool = False) -> Models:
-    """Load the base model and the teacher, and choose what is trained.
+    """Load the base model and the teacher, and choose the trained parameters.
 
     Parameters
     ----------
@@ -65,13 +65,13 @@ def load_models(config: TrainingConfig, *, trust_remote_code: bool = False) -> M
     Raises
     ------
     TrainingError
-        A model cannot be loaded, or they do not fit the configuration or one another.
+        A model cannot be loaded, or does not fit the configuration or the other model.
     """
     _require_environment(config)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
-    transformers.set_seed(config.schedule.seed)  # the trainer does so after adapters are drawn
+    transformers.set_seed(config.schedule.seed)  # the trainer only does so after the adapters are initialised
     model = load_base_model(config.model, config.engine.device, trust_remote_code=trust_remote_code)
     _max_length(config.model, model)
     if config.model.dropout is not None:
@@ -99,7 +99,7 @@ def _require_environment(config: TrainingConfig) -> None:
 
 
 def load_teacher(config: TrainingConfig, *, trust_remote_code: bool = False) -> Teacher:
-    """Load the teacher: the base model, unless another is named; with its own prompts, unless others are given."""
+    """Load the teacher: by default the base model, with its own prompts."""
     given = config.teacher or TeacherConfig()
     source, place = config.model.model_copy(update={"layers": None}), "model.base_model"
     if given.model:
@@ -119,14 +119,14 @@ def make_trainer(
     *,
     resuming: bool,
 ) -> ScheduledTrainer:
-    """Put together what trains.
+    """Return the trainer of a run.
 
     Parameters
     ----------
     work
         Folder for checkpoints.
     on_step
-        Receives each step that is done, and what was measured at it.
+        Receives each finished step, and the values measured at it.
     resuming
         Whether the run continues from a checkpoint.
 
@@ -177,7 +177,7 @@ def _make_loss(config: TrainingConfig, models: Models) -> nn.Module:
 
 
 def make_collator(config: TrainingConfig, model: SentenceTransformer) -> Collator:
-    """Return what turns triplets into what the model and the objectives read."""
+    """Return the collator, which turns triplets into inputs of the model and the objectives."""
     teacher = config.teacher or TeacherConfig()
     return Collator(
         model.preprocess,
@@ -191,12 +191,12 @@ def make_collator(config: TrainingConfig, model: SentenceTransformer) -> Collato
 
 
 def _max_length(config: ModelConfig, model: SentenceTransformer) -> dict[str, int]:
-    """Return how many tokens of a text are read, by role: by default, no more than the model can.
+    """Return the maximum number of tokens of a text, by role; the default is capped at the model's maximum.
 
     Raises
     ------
     TrainingError
-        More are asked for than it can.
+        The configuration exceeds the model's maximum.
     """
     most, found = most_tokens(model), {}
     for role, key in ((QUERY, "query_max_length"), (PASSAGE, "document_max_length")):

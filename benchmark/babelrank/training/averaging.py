@@ -15,7 +15,7 @@ from babelrank.training.disk_errors import explain_disk_errors
 from babelrank.training.metadata import read_checkpoint, write_training_metadata
 from babelrank.training.model import average, copy_weights, load_base_model, load_checkpoint
 
-_ORIGIN = ("base_model", "revision", "pooling", "layers")  # keys by which checkpoints come from one base model
+_ORIGIN = ("base_model", "revision", "pooling", "layers")  # keys that checkpoints of one base model share
 
 
 def average_checkpoints(
@@ -36,14 +36,14 @@ def average_checkpoints(
     base_share
         Weight of the base model, from 0 to below 1; above 0 for a single checkpoint.
     trust_remote_code
-        Whether the user has said on the command line that the models' own code may run; what the checkpoints say about
-        it is ignored.
+        Whether the user has said on the command line that the models' own code may run; the setting in the checkpoints'
+        metadata is ignored.
 
     Raises
     ------
     TrainingError
-        A folder is no such checkpoint, they come from different base models, a model cannot be loaded, or `output`
-        exists or cannot be written.
+        A folder is not such a checkpoint, the checkpoints have different base models, a model cannot be loaded, or
+        `output` exists or cannot be written.
     """
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
@@ -71,7 +71,7 @@ def average_checkpoints(
     metadata = {
         **metadata,
         "config": metadata["config"] | {"model": settings | {"average_with_base_model": base_share}},
-        "validation_loss": None,  # measured of none of the averaged weights
+        "validation_loss": None,  # not measured for the averaged weights
     }
     metadata |= {AVERAGED_WITH: others} if others else {}
     with explain_disk_errors(output), atomic_folder(output) as fresh:

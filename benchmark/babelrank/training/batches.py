@@ -1,6 +1,6 @@
-"""Steps of a schedule -> texts -> what the model reads.
+"""Steps of a schedule -> texts -> model inputs.
 
-In: a schedule and its examples. Out: for every step the same batch, whatever the number of processes that share it.
+Input: a schedule and its examples. Output: the batch of every step, which does not depend on the number of processes.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from babelrank.training.schedule import Schedule
 from babelrank.training.texts import hash_text
 
 TRANSLATION = "translation"
-TARGETS = "label"  # the key under which sentence-transformers' trainer hands on what is no text
+TARGETS = "label"  # key under which sentence-transformers' trainer passes on inputs other than texts
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Triplet:
     query_language, passage_language
         Their language codes.
     example
-        The example that they are taken from.
+        The example of the texts.
     step
         Step of the schedule.
     """
@@ -75,7 +75,7 @@ class ScheduledTexts(Dataset[Triplet]):
 
 
 class StepSampler(BatchSampler):
-    """Yields the places of one batch after another."""
+    """Yields the steps and positions of one batch after another."""
 
     def __init__(self, steps: int, batch_size: int) -> None:
         self._steps = steps
@@ -93,16 +93,16 @@ class StepSampler(BatchSampler):
 class Collator:
     """Triplets -> token ids by column, and the targets.
 
-    Columns are the query, the passage, its translation if an objective reads one, and hard negatives, as many for each
-    triplet, if it reads these. Targets tell which queries, passages and hard negatives say the same (see
-    `hash_parallels`), and hold the texts that a teacher reads.
+    Columns are the query and the passage, then the passage's translation and hard negatives if an objective needs them.
+    All triplets have the same number of hard negatives. Targets mark equal queries, passages and hard negatives (see
+    `hash_parallels`), and hold the teacher's texts.
 
     Attributes
     ----------
     prompts
         Prompts of ``query`` and ``passage``.
     max_length
-        Tokens of a text that are read, by role.
+        Maximum number of tokens of a text, by role.
     """
 
     def __init__(
@@ -116,15 +116,15 @@ class Collator:
         negatives: int,
         teacher_language: str | None,
     ) -> None:
-        """Take the model's own preprocessing and what the objectives read.
+        """Take the model's preprocessing and the inputs that the objectives need.
 
         Parameters
         ----------
         negatives
             Hard negatives of each triplet.
         teacher_language
-            Language that the teacher reads: a code, ``own`` for the student's, ``all`` for every one of the example's,
-            or several of these as in ``own+en``; None if there is no teacher.
+            Language of the teacher's texts: a code, ``own`` for the student's, ``all`` for all of the example's, or
+            several of these, such as ``own+en``; None if there is no teacher.
         """
         self.valid_label_columns: list[str] = []
         self._preprocess = preprocess
@@ -163,14 +163,14 @@ class Collator:
         return batch
 
     def _translate(self, triplet: Triplet) -> str:
-        """Return the passage in another language, drawn in every step; the passage itself if it has no other."""
+        """Return the passage in another language, drawn in every step; the passage itself if it has no translation."""
         others = sorted(set(triplet.parallel) - {triplet.passage_language})
         if not others:
             return triplet.passage
         return triplet.parallel[others[_draw(self._seed, triplet.step, triplet.example) % len(others)]]
 
     def _read_by_teacher(self, texts: Texts, language: str) -> dict[str, str]:
-        """Return what the teacher reads by language: the student's own text where the teacher's are lacking."""
+        """Return the teacher's texts by language; the student's text if the example lacks them."""
         read: dict[str, str] = {}
         for wanted in str(self._teacher_language).split("+"):
             chosen = texts if wanted == "all" else [language if wanted == "own" else wanted]
@@ -179,11 +179,11 @@ class Collator:
 
 
 def draw_negatives(triplet: Triplet, wanted: int, seed: int = 0) -> list[Texts]:
-    """Return hard negatives that have the passage's language, drawn by seed, step and example.
+    """Return hard negatives in the passage's language, drawn by seed, step and example.
 
-    An example gives its negatives in a random order, `wanted` of them in a step and the next ones in the next, so that
-    all have their turn. Where it has fewer than `wanted`, its passage stands for the others, and the loss leaves it
-    out: all processes that share a batch then have as many.
+    The negatives of an example have a random order. Each step takes the next `wanted` of them, so that all are used.
+    If there are fewer than `wanted`, the passage fills the remaining places, and the loss ignores it. So all
+    processes that share a batch have the same number.
     """
     negatives, lang = triplet.example.negatives, triplet.passage_language
     found: list[Texts] = []
@@ -196,7 +196,7 @@ def draw_negatives(triplet: Triplet, wanted: int, seed: int = 0) -> list[Texts]:
 
 
 def hash_parallels(parallels: Sequence[Sequence[Texts]]) -> torch.Tensor:
-    """Return numbers of texts, of which two rows share one if they say the same in any language.
+    """Return hashes of each row's texts. Rows with the same text in any language share a hash.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def hash_parallels(parallels: Sequence[Sequence[Texts]]) -> torch.Tensor:
     Returns
     -------
     Tensor
-        int64, shape (rows, most texts of a row); 0 where a row has fewer.
+        int64, shape (rows, most texts of a row); padded with 0.
     """
     hashes = [sorted({hash_text(text) for texts in row for text in texts.values()}) for row in parallels]
     table = np.zeros((len(hashes), max(map(len, hashes), default=0)), dtype=np.uint64)

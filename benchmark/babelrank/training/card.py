@@ -32,8 +32,8 @@ _SNAPSHOT = re.compile(r"models--(.+?)--(.+?)/snapshots/")  # folder of a model 
 
 
 def read_card(model: str | Path, revision: str | None = None) -> ModelCard | None:
-    """Return the card of a model, a folder or on the Hub; None if it has none that can be read."""
-    with suppress(Exception):  # of the Hub, of YAML, of the file: a card is welcome, not needed
+    """Return the card of a model in a folder or on the Hub; None if it has no readable card."""
+    with suppress(Exception):  # errors of the Hub, of YAML, of the file: the card is optional
         files = look_for_model(str(model), revision)
         path = files.path(CARD_FILE) if files else None
         return ModelCard(path.read_text(encoding="utf-8")) if path else None
@@ -50,7 +50,7 @@ def render_card(name: str, metadata: Mapping[str, Any], parent: ModelCard | None
     metadata
         How it was trained.
     parent
-        Card of the model that it was made from, of which it keeps the licence.
+        Card of the model that it was made from; its licence is kept.
     """
     config = metadata["config"]
     objectives = {key: value for key, value in config["objectives"].items() if value}
@@ -76,7 +76,7 @@ def render_card(name: str, metadata: Mapping[str, Any], parent: ModelCard | None
 
 
 def render_centered_card(name: str, model: str, share: float, parent: ModelCard | None) -> str:
-    """Return the card of a model with its mean embedding subtracted, which keeps that of the model."""
+    """Return the card of a model with its mean embedding subtracted; it includes the model's card."""
     known = vars(parent.data) if parent else {}
     languages = known.get("language") or []
     data = _card_data(name, model, parent, [*_TAGS], [languages] if isinstance(languages, str) else languages, ())
@@ -90,13 +90,13 @@ def render_centered_card(name: str, model: str, share: float, parent: ModelCard 
 
 
 def add_results(folder: Path, results: Results) -> None:
-    """Put the figures of a report into the card of a checkpoint, as its ``model-index``; nothing if it has no card."""
+    """Write the measures of a report to the ``model-index`` of a checkpoint's card; do nothing if it has no card."""
     card = read_card(folder)
     if card is None:
         return
     figures = evaluation_results(results)
     for each in figures:
-        each.metric_value = round(each.metric_value, 6)  # as results.json has it
+        each.metric_value = round(each.metric_value, 6)  # as in results.json
     known = {key: value for key, value in vars(card.data).items() if key not in ("model_name", "eval_results")}
     data = ModelCardData(**known, model_name=results.model.name, eval_results=figures)
     atomic_write(folder / CARD_FILE, f"---\n{data.to_yaml()}\n---\n{card.text}")
@@ -125,7 +125,7 @@ def _card_data(
 
 
 def _public_base(model: str, card: Mapping[str, Any]) -> Any:
-    """Return the name by which others know a base model: of a folder, what its card says it was made from."""
+    """Return the public name of a base model; for a folder, the base model that its card names."""
     if found := _SNAPSHOT.search(f"{Path(model).as_posix()}/"):
         return f"{found[1]}/{found[2]}"
     if not Path(model).is_absolute():

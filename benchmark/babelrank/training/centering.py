@@ -27,11 +27,11 @@ from babelrank.training.mean_vectors import mean_vectors
 from babelrank.training.metadata import read_checkpoint, write_training_metadata
 from babelrank.training.model import encode_role, load_base_model, prompts_of
 
-_LEAST_GAP = 1e-6  # between the means of queries and passages, below which they are one
+_LEAST_GAP = 1e-6  # distance between the means of queries and passages; below it they count as equal
 
 
 def centering(query_mean: np.ndarray, passage_mean: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the map that subtracts what all vectors share, and what sets queries apart from passages.
+    """Return the map that subtracts the mean vector, and the difference between queries and passages.
 
     x ↦ x − share · m − ((x − m) · u) u, where m lies half-way between the two means and u is the direction from one
     to the other. Both means become (1 − share) · m.
@@ -63,18 +63,18 @@ def center_model(
     trust_remote_code: bool = False,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Path:
-    """Write a checkpoint: a model with one more module at its end that centres its vectors.
+    """Write a checkpoint: a model with an additional last module that centres its vectors.
 
-    The model's card and licence are kept; of a model that `run.train` wrote, also how it was trained, and its log.
+    The model's card and licence are kept. If `run.train` wrote the model, its training metadata and log are kept, too.
 
     Parameters
     ----------
     config
-        The model, and its prompts, which the checkpoint keeps.
+        The model and its prompts. The checkpoint keeps the prompts.
     examples
-        Examples from which the means are estimated; every language counts the same.
+        Examples from which the means are estimated; all languages have the same weight.
     output
-        Folder to make; complete, or not at all.
+        Folder for the new checkpoint; written atomically.
     share
         See `centering`.
     trust_remote_code
@@ -86,7 +86,7 @@ def center_model(
     ------
     TrainingError
         The share is not between 0 and 1, the model cannot be loaded or does not scale its vectors to unit length, or
-        there is something at `output`, or it cannot be written.
+        `output` exists or cannot be written.
     """
     if not 0 < share <= 1:
         raise TrainingError(f"share of the mean: {share}: should be above 0 and at most 1.")

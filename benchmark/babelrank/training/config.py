@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from babelrank.training.hub_rows import LANGUAGE
 from babelrank.training.schedule import BatchKind
 
-WAYS_TO_READ = ("own", "all")  # a teacher's, in place of a language
+WAYS_TO_READ = ("own", "all")  # values of teacher.language other than language codes
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -98,7 +98,7 @@ class ScheduleConfig(_Table):
     alpha: Share = 0.5  # share of X-X batches in a hybrid schedule; the paper's
     batch_size: Annotated[int, Field(ge=2)] = 100  # triplets; the paper's
     steps: Count
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0  # NumPy's generator takes no larger one
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0  # NumPy's generator takes no larger seed
     languages: tuple[Language, ...] = ()  # of X-X batches; all that the examples have by default
 
     @model_validator(mode="after")
@@ -146,7 +146,7 @@ class TemperatureConfig(_Table):
 
 
 class ObjectivesConfig(_Table):
-    """The weighted sum that is minimised."""
+    """The training loss: a weighted sum of objectives."""
 
     info_nce: InfoNCEConfig | None = None
     embedding_distillation: DistillationConfig | None = None
@@ -162,12 +162,12 @@ class ObjectivesConfig(_Table):
 
     @property
     def needs_teacher(self) -> bool:
-        """Whether an objective compares with a teacher."""
+        """Whether an objective needs a teacher."""
         return bool(self.embedding_distillation or self.score_distillation)
 
     @property
     def needs_translation(self) -> bool:
-        """Whether an objective reads the passage in a second language."""
+        """Whether an objective needs a translation of the passage."""
         return bool(self.semantic_contrast or self.language_contrast)
 
 
@@ -271,7 +271,7 @@ class LoraConfig(_Table):
 class MatryoshkaConfig(_Table):
     """Train vectors that work when truncated to the first dimensions (Kusupati et al. 2022, arXiv 2205.13147)."""
 
-    dimensions: Annotated[tuple[Count, ...], Field(min_length=1)]  # in addition to all of them
+    dimensions: Annotated[tuple[Count, ...], Field(min_length=1)]  # in addition to the full dimension
 
 
 class HubConfig(_Table):

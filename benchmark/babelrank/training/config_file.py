@@ -1,4 +1,4 @@
-"""TOML files -> a valid configuration of a training run, or what is wrong with it, in terms of the file."""
+"""Read the configuration of a training run from TOML files. Errors speak in terms of the file."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from babelrank.training.config import TrainingConfig
 EXTENDS = "extends"
 TRUST = "trust_remote_code"
 
-# Kind of error -> what is said of it, where pydantic speaks of Python.
+# Type of error -> message, where pydantic's own message speaks of Python.
 _MESSAGES = {
     "string_type": "should be a text",
     "int_type": "should be a whole number",
@@ -40,12 +40,12 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> Train
     Parameters
     ----------
     overrides
-        Merged over the file, as it is over the one that it extends.
+        Merged over the file, in the same way as the file over the one that it extends.
 
     Raises
     ------
     TrainingError
-        The file cannot be read, a key is unknown or missing, or a value is not what the key takes.
+        The file cannot be read, a key is unknown or missing, or a value is invalid.
     """
     raw: dict[str, Any] = _merge(_read(path, ()), _rename_old_keys(dict(overrides or {}), path))
     try:
@@ -78,7 +78,7 @@ def _rename_old_keys(raw: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _fill_in_paths(raw: dict[str, Any], file: Path) -> None:
-    """Make what names a file or folder absolute, in place; names of the Hub stay as they are."""
+    """Make the paths of files and folders absolute, in place. Names on the Hub do not change."""
     given = raw.get("examples")
     entries = [(f"examples[{i}].", entry) for i, entry in enumerate(given)] if isinstance(given, list) else []
     paths = [("", raw, "output"), ("validation.", raw.get("validation"), "path")]
@@ -94,7 +94,7 @@ def _fill_in_paths(raw: dict[str, Any], file: Path) -> None:
 def expand_name(text: str, file: Path, key: str) -> str:
     """Return the name or folder of a model or data set in a file, with environment variables filled in.
 
-    What begins with a dot starts at the file's folder.
+    A name that begins with a dot is relative to the file's folder.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def _expand(text: str, where: str) -> str:
 
 
 def _merge(base: Any, over: Any) -> Any:
-    """Return a table merged over another, or over each of a list of tables; other values take the place of the old."""
+    """Return a table merged over another, or over each of a list of tables; other values replace the old ones."""
     if not isinstance(over, dict):
         return over
     if isinstance(base, list) and all(isinstance(each, dict) for each in base):
@@ -131,14 +131,14 @@ def _merge(base: Any, over: Any) -> Any:
 
 
 def _as_tuples(value: Any) -> Any:
-    """Turn the lists of TOML into tuples: pydantic's strict mode wants them so."""
+    """Turn the lists of TOML into tuples, as pydantic's strict mode requires."""
     if isinstance(value, dict):
         return {key: _as_tuples(item) for key, item in value.items()}
     return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
 def _explain(details: Any) -> str:
-    """Say what is wrong with one key, in terms of the file."""
+    """Describe what is wrong with one key, in terms of the file."""
     place = _place(details["loc"])
     if details["type"] == "extra_forbidden":
         *tables, key = details["loc"]
@@ -166,18 +166,18 @@ def _explain(details: Any) -> str:
 
 
 def _follows(details: Any) -> bool:
-    """Tell whether an error only follows from others: pydantic counts but the valid items of a list."""
+    """Tell whether an error only follows from others: pydantic counts only the valid items of a list."""
     return details["type"] == "too_short" and len(details["input"]) > 0
 
 
 def _place(loc: Sequence[str | int]) -> str:
-    """Write the way to a key as ``examples[0].path``."""
+    """Return the path of a key, such as ``examples[0].path``."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc if part != "[key]")
     return "".join(parts).removeprefix(".")
 
 
 def _keys(tables: list[Any]) -> list[str]:
-    """Return the keys that a table takes."""
+    """Return the valid keys of a table."""
     model: Any = TrainingConfig
     for part in tables:
         if isinstance(part, str):
@@ -186,7 +186,7 @@ def _keys(tables: list[Any]) -> list[str]:
 
 
 def add_defaults(table: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration, as JSON has it, with the defaults of the keys that it lacks, table by table."""
+    """Return a configuration, as in JSON, with defaults for missing keys, table by table."""
     filled: dict[str, Any] = table.model_construct().model_dump(mode="json") | dict(given)
     for name, field in table.model_fields.items():
         value, inner = filled.get(name), _table_type(field.annotation)

@@ -1,6 +1,6 @@
 """Find examples that contain a text of a test collection. They are not used for training or validation.
 
-Texts are compared as `texts.normalise` leaves them.
+Texts are compared after `texts.normalise`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,12 +16,12 @@ from babelrank.training.texts import normalise
 
 @dataclass(frozen=True)
 class Contamination:
-    """What a data set shares with test collections.
+    """The overlap of a data set with test collections.
 
     Attributes
     ----------
     examples
-        Numbers of the examples that hold a text of a collection, ascending; int64.
+        Numbers of the examples that have a text of a collection, ascending; int64.
     ids
         Identifiers of the first few of them.
     by_collection
@@ -40,7 +40,7 @@ class Contamination:
 
 
 def texts_of_collection(collection: Collection) -> KnownTexts:
-    """Return the queries and passages of a collection, and the lines of passages; not those of punctuation alone."""
+    """Return the queries, the passages and the lines of passages of a collection, except those of only punctuation."""
     texts = [text for table in (collection.queries, collection.passages.frame) for text in table["text"]]
     texts += [line for text in texts if "\n" in text for line in text.split("\n")]
     texts += [text for versions in collection.variants.values() for text in versions.values()]
@@ -48,7 +48,7 @@ def texts_of_collection(collection: Collection) -> KnownTexts:
 
 
 def find_contamination(examples: ExampleSet, collections: Sequence[str]) -> Contamination:
-    """Return the examples of which a text, in any language, is one of a collection; hard negatives count.
+    """Return the examples that have a text of a collection in any language. Hard negatives count, too.
 
     Parameters
     ----------

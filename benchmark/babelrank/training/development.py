@@ -1,7 +1,7 @@
-"""A model, and a collection on which it is ranked while it is trained: the curves, and what a checkpoint is chosen by.
+"""Evaluate a model on a collection during training, for the curves and for selecting a checkpoint.
 
-A checkpoint that is chosen by the texts that it is tested on would look better than it is; a development collection
-shares no text with a test collection.
+A checkpoint that is selected on its test texts would look better than it is. So a development collection shares no text
+with a test collection.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ from babelrank.ranking.table import RankTable
 from babelrank.training.examples import PASSAGE, QUERY, KnownTexts
 from babelrank.training.model import encode_role, prompts_of
 
-# As logged, and drawn in the curves: setting of macro average -> its name in the log.
+# Setting of the macro average -> its name in the log and the curves.
 CURVE_NAMES = {"monolingual": "Mo. mAP", "cross_lingual": "Cr. mAP", "multilingual": "Mul. mAP"}
 RANK_DISTANCE = "rank distance"
 LOSS = "loss"
@@ -31,16 +31,16 @@ LOSS = "loss"
 
 @dataclass(frozen=True)
 class Criterion:
-    """What a checkpoint can be chosen by.
+    """A criterion for selecting a checkpoint.
 
     Attributes
     ----------
     greater_is_better
-        Whether the highest value is chosen, or else the lowest.
+        Whether the highest value is the best; otherwise the lowest is.
     wanted
-        What a better checkpoint has.
+        What a better checkpoint has, in words.
     measure
-        Its value; None if it is no measure of ranks, or cannot be computed from them.
+        Returns the value; None if it does not depend on ranks, or cannot be computed from them.
     """
 
     greater_is_better: bool
@@ -67,7 +67,7 @@ CRITERIA: Mapping[str, Criterion] = {
 
 
 def rank_collection(model: SentenceTransformer, collection: Collection) -> RankTable:
-    """Return the ranks of a collection's relevant passages, by the model as it is."""
+    """Return the ranks of a collection's relevant passages, by the current model."""
     prompts, sides = prompts_of(model), {}
     for role, table in ((QUERY, collection.queries), (PASSAGE, collection.passages.frame)):
         rows, texts = pd.factorize(table["text"])
@@ -76,7 +76,7 @@ def rank_collection(model: SentenceTransformer, collection: Collection) -> RankT
 
 
 def measure_curves(ranks: RankTable) -> dict[str, float]:
-    """Return the macro mAP of each kind of setting, and the rank distance, as the curves show them."""
+    """Return the values of the curves: the macro mAP of each kind of setting, and the rank distance."""
     macro = analyse(ranks).macro
     found = {name: macro[setting]["mAP"] for setting, name in CURVE_NAMES.items()}
     found[RANK_DISTANCE] = macro["multilingual"]["rank_distance"]
@@ -84,12 +84,12 @@ def measure_curves(ranks: RankTable) -> dict[str, float]:
 
 
 def require_development(collection: Collection, texts: KnownTexts, tests: Sequence[KnownTexts]) -> None:
-    """Make sure that a checkpoint can be chosen by a collection.
+    """Check that a collection can be used for selecting a checkpoint.
 
     Raises
     ------
     TrainingError
-        It shares a text with a test collection, or no query has relevant passages in two languages.
+        The collection shares a text with a test collection, or no query has relevant passages in two languages.
     """
     for test in tests:
         if shared := len(np.intersect1d(texts.hashes, test.hashes)):

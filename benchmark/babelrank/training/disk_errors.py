@@ -1,4 +1,4 @@
-"""Errors of libraries that could not write a file, as one sentence."""
+"""Turn errors of libraries that cannot write a file into one sentence."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from babelrank.errors import BabelrankError, TrainingError
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
-# PyTorch and safetensors raise errors of their own when a file cannot be written.
+# PyTorch and safetensors raise their own errors if a file cannot be written.
 _DISK_MESSAGE = re.compile(
     r"No space left|File too large|Disk quota|os error (28|27|122)|inline_container|PytorchStream"
 )
@@ -18,12 +18,12 @@ _DISK_MESSAGE = re.compile(
 
 @contextmanager
 def explain_disk_errors(place: Path, clean_up: Callable[[], str] = lambda: "") -> Iterator[None]:
-    """Turn whatever a library raises when a file in a place cannot be written into one sentence.
+    """Turn any error that a library raises if it cannot write a file in `place` into one sentence.
 
     Parameters
     ----------
     clean_up
-        Called after such an error, and returns what to do about it, for the end of the sentence.
+        Called after such an error; returns advice for the end of the sentence.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def explain_disk_errors(place: Path, clean_up: Callable[[], str] = lambda: "") -
 
 
 def _find_reason(error: BaseException | None, place: Path) -> str | None:
-    """Return why a file could not be written, from an error or one that led to it; None if that is not the reason."""
+    """Return why a file could not be written, from an error or its causes; None if they have another reason."""
     while error is not None:
         if isinstance(error, OSError):
             ours = str(error.filename or "").startswith((str(place), str(place.parent / f".{place.name}.")))

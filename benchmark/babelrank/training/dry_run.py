@@ -1,4 +1,4 @@
-"""A run before it starts: what its schedule holds, and how long its steps take here."""
+"""Summarise the schedule of a run before it starts, and time its steps on this machine."""
 
 import time
 from collections.abc import Mapping
@@ -14,18 +14,18 @@ from babelrank.training.config import TrainingConfig
 from babelrank.training.plan import TrainingPlan
 from babelrank.training.schedule import BatchKind, Schedule
 
-_COUNTED = 10_000  # batches of which the triplets are counted: that takes seconds
-_TIMED = 4  # steps; the first is slow for reasons of its own, and left out
+_COUNTED = 10_000  # batches with counted triplets; counting takes seconds
+_TIMED = 4  # steps; the first is slower and does not count
 
 
 @dataclass(frozen=True)
 class ScheduleSummary:
-    """What a schedule holds.
+    """The contents of a schedule.
 
     Attributes
     ----------
     batches
-        By kind, source and language; the language is empty but for X-X.
+        Number by kind, source and language; the language is empty except for X-X.
     pairs
         Triplets by language of the query (row) and the passage (column) in the first `counted` batches; int64.
     counted
@@ -49,9 +49,9 @@ def summarise(schedule: Schedule) -> ScheduleSummary:
 
 
 def time_steps(config: TrainingConfig, models: Models, plan: TrainingPlan) -> float:
-    """Return the seconds that one optimiser step takes, forward, backward and update: the median of a few.
+    """Return the median seconds of an optimiser step: forward, backward and update.
 
-    The student is trained by it: load it again for the run itself.
+    The timed steps train the student: load it again for the run.
     """
     moments: list[float] = []
     short = config.model_copy(

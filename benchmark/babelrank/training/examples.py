@@ -1,8 +1,8 @@
 """Parallel examples: a question and the passages that answer it, each in some languages.
 
-In: rows of a file or of a data set of the Hub, each with a question and one passage. Out: examples by number, and which
-languages each has. Rows with the same question are one example with several passages. Rows are read once, to check and
-to index them; texts are read when an example is asked for.
+Input: rows of a file or of a data set on the Hub, each with a question and one passage. Output: examples by number, and
+the languages of each. Rows with the same question are one example with several passages. Rows are read once, to check
+and to index them; texts are read on access.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,9 +31,9 @@ class Example:
     id
         Identifier of its first row in the data set.
     query, passage
-        Language -> text; not all languages need be there.
+        Language -> text; languages can be missing.
     negatives
-        Passages that do not answer the question, each by language; read when they are asked for.
+        Passages that do not answer the question, each by language; read on access.
     other_passages
         Further passages that answer the question.
     """
@@ -52,7 +52,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Column:
-    """Texts of one kind in one language, in some rows that are read together.
+    """Texts of one kind in one language, from rows that are read together.
 
     Attributes
     ----------
@@ -81,13 +81,13 @@ class Rows(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """A text that changes whenever the rows do."""
+        """A string that changes if the rows change."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
 
     def scan(self) -> Iterator[tuple[int, list[Column]]]:
-        """Yield the number of a row, and the texts of it and the rows that follow, until all are read.
+        """Yield the number of a row, and the texts of this row and the following ones, until all rows are read.
 
         Columns that are read together share their first row; those of other languages can follow later.
         """
@@ -96,7 +96,7 @@ class Rows(Protocol):
         """Return identifier, question and passage of one row."""
 
     def read_negatives(self, rows: Sequence[int]) -> Sequence[Texts]:
-        """Return the hard negatives of some rows, none of them without a text."""
+        """Return the hard negatives of some rows. Each has at least one text."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class KnownTexts:
     name
         Name in messages.
     hashes
-        `hash_text` of each, sorted; uint64.
+        `hash_text` of each text, sorted; uint64.
     """
 
     name: str
@@ -122,7 +122,7 @@ class KnownTexts:
 
 @dataclass(frozen=True)
 class Index:
-    """Which rows make which example.
+    """The rows of each example.
 
     Attributes
     ----------
@@ -131,11 +131,11 @@ class Index:
     negatives
         Rows of each example with different hard negatives.
     languages
-        `QUERY` and `PASSAGE` -> language -> the examples that have it.
+        `QUERY` and `PASSAGE` -> language -> the examples with such a text.
     shared
-        Name of `KnownTexts` -> the examples that hold one of them, ascending; int64.
+        Name of `KnownTexts` -> the examples that have one of these texts, ascending; int64.
     found
-        Name of `KnownTexts` -> those that were found; uint64.
+        Name of `KnownTexts` -> hashes of the texts that were found; uint64.
     """
 
     passages: RowLists
@@ -159,7 +159,7 @@ class ExampleSet:
 
     @property
     def fingerprint(self) -> str:
-        """A text that changes whenever the examples do."""
+        """A string that changes if the examples change."""
         return self._rows.fingerprint
 
     @property
@@ -187,5 +187,5 @@ class ExampleSet:
         return Example(name, query, passage, self._rows.read_negatives(self.index.negatives[number]), others)
 
     def name_some(self, numbers: Sequence[int]) -> list[str]:
-        """Return the identifiers of the first few of some examples."""
+        """Return the identifiers of the first few of these examples."""
         return [self._rows.read(self.index.passages[number][0])[0] for number in numbers[:_NAMED]]

@@ -1,8 +1,8 @@
 """An experiment.toml -> checkpoints and reports: configurations × seeds, each trained and evaluated once.
 
 An interrupted run continues where it stopped, and finished runs are skipped: a record next to each checkpoint names the
-configuration, the model and the collections of its report. Several processes may share an experiment: each run has a
-lock, and who finds it taken goes on with the next run.
+configuration, the model and the collections of its report. Several processes can share an experiment: each run has a
+lock, and a process that finds a run locked continues with the next one.
 """
 
 import json
@@ -39,7 +39,7 @@ FILE_NAME = "experiment.toml"
 _TEXTS_TIMED = 64
 
 Train = Callable[[TrainingConfig], Path]  # a configuration -> folder of the checkpoint
-# Model, collections, name of the report, transforms and further options -> its figures.
+# Model, collections, name of the report, transforms and further options -> its results.
 Submit = Callable[[str, Sequence[str], str, Sequence[str], Mapping[str, Any]], Results]
 
 
@@ -50,13 +50,13 @@ class Step:
     Attributes
     ----------
     planned
-        The report, and how it comes about.
+        The report, and how it is made.
     config
         Configuration of its training run; None if nothing is trained.
     record
-        File that says what was done.
+        File that records a finished step.
     wanted
-        What it says once it is done.
+        Content of the record of the finished step.
     done
         Whether nothing is left to do.
     """
@@ -70,7 +70,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What an experiment has to do.
+    """The plan of an experiment.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class Experiment:
     steps
         Its reports, in the order of the file.
     budget
-        Hours that all runs may take together, if the file says so.
+        Maximum hours of all runs together; None for no limit.
     evaluation
         Options of all submissions.
     """
@@ -91,7 +91,7 @@ class Experiment:
 
     @property
     def left(self) -> dict[str, list[Step]]:
-        """What is not done, by all that a run depends on but its seed."""
+        """The unfinished steps, grouped by configuration without the seed."""
         groups: dict[str, list[Step]] = defaultdict(list)
         for step in self.steps:
             if not step.done:
@@ -101,12 +101,12 @@ class Experiment:
 
 
 def plan_experiment(folder: Path, reports: Path) -> Experiment:
-    """Read an experiment, all of its configurations, and what is done of it.
+    """Read an experiment and its configurations, and find its finished steps.
 
     Raises
     ------
     BabelrankError
-        A file cannot be read or is not valid, or a report that is not made here is missing.
+        A file cannot be read or is not valid, or a report that the experiment does not make is missing.
     """
     path = folder / FILE_NAME
     raw = read_toml(path, TrainingError)
@@ -127,7 +127,7 @@ def plan_experiment(folder: Path, reports: Path) -> Experiment:
 
 
 def _sources(names: Sequence[str]) -> set[tuple[str, ...]]:
-    """Return what tells collections apart: a choice of languages does not where they are parallel."""
+    """Return what identifies the collections. The choice of languages does not count if they are parallel."""
     specs = parse_specs(names)
     return {(each.source, each.place, *(each.languages if each.source == "miracl" else ())) for each in specs}
 
@@ -135,7 +135,7 @@ def _sources(names: Sequence[str]) -> set[tuple[str, ...]]:
 def check_runs(
     experiment: Experiment, observer: Observer, data: Path | None = None, *, trust_remote_code: bool = False
 ) -> None:
-    """Open all that the runs that are left read, so that none of them fails for it after hours of others.
+    """Open all inputs of the unfinished runs, so that errors appear now, not after hours of training.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def check_runs(
 
 
 def run_experiment(folder: Path, reports: Path, observer: Observer, *, train: Train, submit: Submit) -> list[str]:
-    """Make the reports of an experiment that are not made yet; return their names.
+    """Make the missing reports of an experiment; return their names.
 
     Parameters
     ----------
@@ -159,14 +159,14 @@ def run_experiment(folder: Path, reports: Path, observer: Observer, *, train: Tr
     reports
         Folder of the reports.
     train
-        Trains a checkpoint, or goes on with one that was begun.
+        Trains a checkpoint, or continues an interrupted run.
     submit
-        Evaluates a model and writes its report; the figures of a checkpoint go into its card, too.
+        Evaluates a model and writes its report. The card of a checkpoint receives its measures, too.
 
     Raises
     ------
     BabelrankError
-        See `plan_experiment`; or a run cannot be trained or evaluated. What was done before is kept.
+        See `plan_experiment`; or a run cannot be trained or evaluated. Finished runs are kept.
     """
     experiment = plan_experiment(folder, reports)
     made = []
@@ -204,9 +204,9 @@ def _is_made(step: Step, reports: Path) -> bool:
 def estimate_seconds(
     experiment: Experiment, observer: Observer, data: Path | None = None, *, trust_remote_code: bool = False
 ) -> dict[str, float]:
-    """Return the seconds that each report that is not made yet will take here: training steps, and encoding.
+    """Return the estimated seconds of each missing report on this machine: training steps, and encoding.
 
-    Runs that differ in their seed alone are timed once. Validation, loading and ranking are not included.
+    Runs that differ only in their seed are timed once. Validation, loading and ranking are not included.
     """
     if not experiment.left:
         return {}
@@ -278,7 +278,7 @@ def _describe(
 
 
 def _is_done(record: Path, wanted: Mapping[str, Any]) -> bool:
-    """Tell whether a record, possibly of an earlier version, is of what is wanted."""
+    """Tell whether a record, possibly of an earlier version, matches `wanted`."""
     try:
         found = json.loads(record.read_text(encoding="utf-8"))
         return bool(wanted == {**found, "config": found["config"] and with_new_keys(found["config"])})

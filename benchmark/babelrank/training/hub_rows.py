@@ -1,7 +1,7 @@
-"""Rows of a data set of the Hub, or of a local folder that the `datasets` library reads.
+"""Rows of a data set on the Hub, or of a local folder that the `datasets` library reads.
 
-Two layouts are known: one table with a column per language (MKQA, or a struct of translations), and one configuration
-per language with aligned rows (mMARCO).
+Two layouts are supported: one table with a column per language (MKQA, or a struct of translations), and one
+configuration per language with aligned rows (mMARCO).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ class HubRows:
     name
         Name of the data set.
     fingerprint
-        As `datasets` has it, with the columns that are used.
+        Fingerprint by `datasets`, with the columns that are used.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class HubRows:
         split: str = "train",
         revision: str | None = None,
     ) -> None:
-        """Open a data set; it is downloaded if need be.
+        """Open a data set; download it if necessary.
 
         Parameters
         ----------
@@ -52,7 +52,7 @@ class HubRows:
         query, passage, negatives
             Columns; ``{lang}`` in them stands for the language, and a dot steps into a struct: ``queries.{lang}``.
         languages
-            Languages that take part.
+            Languages to read.
         configs
             Language -> configuration, if each language has its own.
 
@@ -92,11 +92,11 @@ class HubRows:
         return f"{self.name}/{row}", _texts(rows, self._columns[0][1]), _texts(rows, self._columns[1][1])
 
     def read_negatives(self, rows: Sequence[int]) -> Sequence[Texts]:
-        """Return the hard negatives of some rows; they are read one by one, as they are asked for."""
+        """Return the hard negatives of some rows; each is read on access."""
         return _Negatives(self, rows) if rows else ()
 
     def read_negative(self, row: int, number: int) -> Texts:
-        """Return the negative of one row in the column of this number."""
+        """Return the negative of one row in the column with this number."""
         rows = {lang: table[row] for lang, table in self._tables.items()}
         return _texts(rows, self._columns[2 + number][1])
 
@@ -107,7 +107,7 @@ class HubRows:
 
 
 class _Negatives(Sequence[Texts]):
-    """Hard negatives in some rows: an example can have hundreds, of which a batch reads one or two."""
+    """Hard negatives in some rows, read on access: an example can have hundreds, and a batch needs one or two."""
 
     def __init__(self, source: HubRows, rows: Sequence[int]) -> None:
         self._source, self._rows = source, rows
@@ -144,7 +144,7 @@ def _load_tables(
         return {
             lang: load_dataset(name, configs[lang], split=split, revision=revision) for lang in languages or configs
         }
-    except Exception as error:  # of the Hub, of the network, of the files: several libraries' own
+    except Exception as error:  # of the Hub, of the network, of the files, from several libraries
         raise TrainingError(f"{name}: cannot be loaded ({type(error).__name__}: {error}).") from error
 
 
@@ -162,8 +162,8 @@ def _require_column(table: "Dataset", column: str, name: str) -> None:
 def _read_batches(table: "Dataset", columns: Sequence[str]) -> Iterator["pa.Table"]:
     """Yield some columns of a table, a few rows at a time.
 
-    Files are read, not mapped into memory: pages of a mapping count as memory of the process. Part of a split, such as
-    ``train[:10%]``, is read from the mapping: its files hold more rows.
+    Files are read, not mapped into memory, because mapped pages count as memory of the process. Part of a split, such
+    as ``train[:10%]``, is read from the mapping, because its files hold more rows.
     """
     import pyarrow as pa
 
@@ -192,7 +192,7 @@ def _values(batch: "pa.Table", column: str) -> "pa.ChunkedArray":
 
 
 def _present(values: "pa.ChunkedArray") -> tuple[np.ndarray, list[str]]:
-    """Return the texts that are not blank, and their rows; none of a column that holds no texts."""
+    """Return the rows and the texts that are not blank; nothing if the column does not hold texts."""
     import pyarrow as pa
 
     if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):

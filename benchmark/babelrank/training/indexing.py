@@ -20,7 +20,7 @@ from babelrank.training.permutation import mix_bits
 from babelrank.training.row_lists import RowLists, group_rows
 from babelrank.training.texts import NORMAL_FORM, TextHasher
 
-_FORMAT = 1  # of indexes that are kept on disk
+_FORMAT = 1  # version of the indexes on disk
 
 
 def read_examples(path: Path, languages: Sequence[str] = ()) -> ExampleSet:
@@ -31,7 +31,7 @@ def read_examples(path: Path, languages: Sequence[str] = ()) -> ExampleSet:
 def index_rows(
     rows: Rows, known: Sequence[KnownTexts] = (), on_progress: Progress = lambda _done, _total: None
 ) -> ExampleSet:
-    """Read all rows once: check them, find which ask the same question, and look for known texts."""
+    """Read all rows once: check them, group those with the same question, and look for known texts."""
     size, hasher = len(rows), TextHasher()
     keys = {side: np.zeros(size, dtype=np.uint64) for side in (QUERY, PASSAGE, NEGATIVE)}
     present: dict[str, dict[str, np.ndarray]] = {QUERY: {}, PASSAGE: {}, NEGATIVE: {}}
@@ -51,7 +51,7 @@ def index_rows(
     on_progress(size, size)
     nowhere = np.zeros(size, dtype=bool)
     asked = np.logical_or.reduce([nowhere, *present[QUERY].values()])
-    keys[QUERY][~asked] = mix_bits(np.flatnonzero(~asked).astype(np.uint64))  # no question, so none that is the same
+    keys[QUERY][~asked] = mix_bits(np.flatnonzero(~asked).astype(np.uint64))  # rows without a question stay apart
     example_of, passages = group_rows(keys[QUERY], keys[PASSAGE])
     refused = np.logical_or.reduce([nowhere, *present[NEGATIVE].values()])
     negatives = group_rows(keys[QUERY], keys[NEGATIVE], refused)[1]
@@ -75,16 +75,16 @@ def open_examples(
     *,
     cache: Path | None = None,
 ) -> ExampleSet:
-    """Return what `index_rows` returns, from the last time that these rows were compared with these texts.
+    """Return the result of `index_rows`, from the cache if these rows were compared with these texts before.
 
-    If several processes ask at once, one reads the rows and the others wait.
+    If several processes call it at once, one reads the rows and the others wait.
 
     Parameters
     ----------
     on_progress
-        Called now and then with the number of rows that are read, and of all.
+        Called from time to time with the number of rows read, and the total.
     cache
-        Folder of indexes; by default in the user's cache folder. Without a folder that can be written, nothing is kept.
+        Folder of indexes; by default in the user's cache folder. If it cannot be written, nothing is kept.
     """
     folder = cache or user_cache_path("XDG_CACHE_HOME") / "examples"
     kept = folder / f"{_identify(rows, known)}.safetensors"
@@ -98,7 +98,7 @@ def open_examples(
         if index is not None:
             return ExampleSet(rows, index)
         examples = index_rows(rows, known, on_progress)
-        with suppress(OSError):  # a full disk costs the reading, next time
+        with suppress(OSError):  # if the disk is full, the rows are read again next time
             _save(kept, examples.index)
         return examples
 
@@ -134,7 +134,7 @@ def _save(path: Path, index: Index) -> None:
 
 
 def _load(path: Path) -> Index | None:
-    """Return a kept index; None if there is none, or it is damaged."""
+    """Return a cached index; None if it does not exist or is damaged."""
     with suppress(OSError, ValueError, KeyError, SafetensorError):
         arrays = load(path.read_bytes())
         passages, negatives = (

@@ -27,7 +27,7 @@ class JsonlRows:
     name
         Name of the file.
     fingerprint
-        SHA-256 (hex) of the file, with the languages that are read.
+        SHA-256 (hex) of the file, and the languages that are read.
     """
 
     def __init__(self, path: Path, languages: Sequence[str] = ()) -> None:
@@ -36,7 +36,7 @@ class JsonlRows:
         Parameters
         ----------
         languages
-            Ignore texts in others; all are kept by default.
+            Ignore texts in other languages; by default, all texts are kept.
 
         Raises
         ------
@@ -74,7 +74,7 @@ class JsonlRows:
         Raises
         ------
         TrainingError
-            A line is no example; the error names it.
+            A line is not a valid example; the error names the line.
         """
         with self._path.open("rb") as lines:
             for first in range(0, len(self), _LINES_AT_ONCE):
@@ -108,7 +108,7 @@ class JsonlRows:
         try:
             raw = json.loads(line)
             if b"\\u" in line:
-                json.dumps(raw, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+                json.dumps(raw, ensure_ascii=False).encode()  # fails for half of a surrogate pair
         except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or too deep
             raise TrainingError(f"{where}: not JSON ({error}).") from error
         return parse_example(raw, where, self._languages)
@@ -117,14 +117,14 @@ class JsonlRows:
 def parse_example(
     raw: Any, where: str, languages: frozenset[str] = frozenset()
 ) -> tuple[str, Texts, Texts, list[Texts]]:
-    """Check an example as it comes from JSON; return identifier, question, passage and hard negatives.
+    """Check an example from JSON; return identifier, question, passage and hard negatives.
 
     Parameters
     ----------
     where
-        Its place, for errors.
+        Location of the example, for errors.
     languages
-        Drop texts in others; an empty set drops none.
+        Ignore texts in other languages; an empty set keeps all texts.
 
     Raises
     ------

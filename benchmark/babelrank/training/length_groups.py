@@ -1,4 +1,4 @@
-"""Token ids of a batch -> vectors, encoded in groups of texts of similar length, which saves padding on a CPU.
+"""Encode a batch in groups of texts of similar length, which saves padding on a CPU.
 
 On a CPU a padding token takes as long as any other, and in random batches of 32 passages or queries of the experiments
 40 to 60 % of the tokens are padding. On other devices, where this is not measured, a batch is encoded at once. The
@@ -15,7 +15,7 @@ from sentence_transformers.util.distributed import is_dist_initialized
 from torch import Tensor, nn
 
 # Cost of one more group, in tokens. Of 1, 2, 4 and 8 groups of 32 passages with 8 to 96 tokens, 2 and 4 were fastest;
-# with this figure such a batch is cut into 2 or 3.
+# with this value such a batch is cut into 2 or 3.
 _COST_OF_GROUP = 256
 
 
@@ -25,9 +25,9 @@ def encode_by_length(model: nn.Module, features: Mapping[str, Any]) -> Tensor:
     Parameters
     ----------
     features
-        As `SentenceTransformer.preprocess` returns them. They are encoded at once if they are not texts × tokens with
-        padding at the end, or not on the CPU; and if several processes share a batch: these wait for one another at
-        each call of the model, and would have other numbers of groups.
+        Output of `SentenceTransformer.preprocess`. All texts are encoded at once if the shape is not texts × tokens
+        with padding at the end, if the device is not the CPU, or if several processes share a batch: these wait for
+        one another at each call of the model, but would have different numbers of groups.
     """
     if is_dist_initialized() or not _is_padded_text(features):
         vectors: Tensor = model(dict(features))["sentence_embedding"]
@@ -52,7 +52,7 @@ def _select(features: Mapping[str, Any], rows: Tensor, width: int) -> dict[str, 
 
 
 def _cut(lengths: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Yield begin and end of the groups that are encoded fastest: the fewest tokens, with padding and cost of groups.
+    """Yield begin and end of the fastest groups: those with the fewest tokens, including padding and cost of groups.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ from babelrank.training.teacher import Teacher
 class WeightedObjectives(CachedLossMixin, nn.Module):
     """The training loss.
 
-    Several processes that share a batch each see all of it: vectors are gathered, with gradients.
+    If several processes share a batch, each sees all of it: vectors are gathered, with gradients.
     """
 
     def __init__(
@@ -45,9 +45,9 @@ class WeightedObjectives(CachedLossMixin, nn.Module):
         Parameters
         ----------
         micro_batch_size
-            Cache gradients (Gao et al. 2021, arXiv 2101.06983), with so many texts in memory at once; all by default.
+            Number of texts in memory at once, by caching gradients (Gao et al. 2021, arXiv 2101.06983); all by default.
         summed
-            Return the sum of the objectives, rather than each.
+            Return the sum of the objectives instead of each one.
         """
         super().__init__()
         self.model = model
@@ -55,15 +55,15 @@ class WeightedObjectives(CachedLossMixin, nn.Module):
         self.mini_batch_size = micro_batch_size or 0
         self.uses_gradient_cache = micro_batch_size is not None
         self._summed = summed
-        self._teacher = [teacher]  # in a list, which hides its parameters
+        self._teacher = [teacher]  # in a list, so that the module does not register its parameters
 
     def forward(self, features: Sequence[dict[str, Tensor]], targets: dict[str, Any]) -> Tensor | dict[str, Tensor]:
-        """Return the loss by objective, already weighted; their sum if that is wanted, or gradients are cached.
+        """Return the weighted loss by objective; the sum if `summed` is set or gradients are cached.
 
         Parameters
         ----------
         features
-            Token ids of queries and passages, then of translations and of hard negatives, where there are any.
+            Token ids of queries and passages, then of translations and of hard negatives, if there are any.
         targets
             See `batches.Collator`.
         """
@@ -76,7 +76,7 @@ class WeightedObjectives(CachedLossMixin, nn.Module):
     def calculate_loss(
         self, reps: list[list[Tensor]], labels: dict[str, Any], *, with_backward: bool = False
     ) -> Tensor:
-        """Return the sum of the objectives over vectors that came in parts; see `CachedLossMixin`."""
+        """Return the sum of the objectives over vectors of micro-batches; see `CachedLossMixin`."""
         vectors = [torch.cat(parts) for parts in reps]
         loss = torch.stack(list(self._combine(vectors, labels).values())).sum()
         if with_backward:
@@ -112,7 +112,7 @@ class WeightedObjectives(CachedLossMixin, nn.Module):
     def _distil(
         self, chosen: ObjectivesConfig, queries: Tensor, passages: Tensor, known: Tensor, texts: dict[str, Any]
     ) -> dict[str, Tensor]:
-        """Return the losses that compare with a teacher."""
+        """Return the losses that compare the student with a teacher."""
         teacher = self._teacher[0]
         if teacher is None:
             raise ValueError("objectives that distil need a teacher.")
@@ -179,6 +179,6 @@ def _gather_hashes(hashes: Tensor) -> Tensor:
 
 
 def _find_new(negatives: Tensor, same_negative: Tensor, same_passage: Tensor) -> Tensor:
-    """Return the hard negatives that are not among the batch's passages: those count already, or are true pairs."""
+    """Return the hard negatives that are not passages of the batch, where they count already or are true pairs."""
     there = are_same(_gather_hashes(same_negative), same_passage).any(dim=1)
     return _gather(negatives)[~there]

@@ -8,7 +8,7 @@ import numpy as np
 from babelrank.training.examples import PASSAGE, QUERY, ExampleSet
 from babelrank.training.membership import RowSet
 
-_SAMPLE = 256  # texts by data set, language and role from which a mean is estimated
+_SAMPLE = 256  # texts per data set, language and role for estimating a mean
 
 
 def mean_vectors(
@@ -21,9 +21,9 @@ def mean_vectors(
     Parameters
     ----------
     encode
-        Vectors, shape (texts, dimension), of texts in a role.
+        Returns the vectors of texts in a role: shape (texts, dimension).
     on_progress
-        Called with the texts read and all there are to read, after each language.
+        Called after each language with the number of texts read, and the total.
     """
     samples: dict[tuple[str, str], list[str]] = defaultdict(list)
     for source in examples:
@@ -47,6 +47,6 @@ def mean_vectors(
 
 
 def _spread(members: RowSet) -> np.ndarray:
-    """Return up to `_SAMPLE` rows, evenly spread: the first rows of a set may be all of one kind; int64."""
+    """Return up to `_SAMPLE` rows, evenly spread, because the first rows of a set may be all of one kind; int64."""
     count = min(_SAMPLE, len(members))
     return members.select(np.arange(count) * len(members) // max(count, 1))

@@ -1,6 +1,6 @@
 """Sets of rows of a data set too large to hold: one bit per row, and the k-th member without a list of members.
 
-In: which examples have a text in which language. Out: the rows from which a batch of one kind can be drawn.
+Input: the examples with a text in each language. Output: the rows from which a batch of one kind can be drawn.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ class RowSet:
         Raises
         ------
         ValueError
-            `bits` is not just long enough for `size` rows.
+            `bits` does not have the right length for `size` rows.
         """
         if len(bits) != (size + 7) // 8:
             raise ValueError(f"{len(bits)} bytes cannot hold {size} rows.")
@@ -77,7 +77,7 @@ class RowSet:
 
     @cached_property
     def _directory(self) -> np.ndarray:
-        """Members before each block, and at the end all of them; int64."""
+        """Number of members before each block, and at the end the total; int64."""
         if not len(self.bits):
             return np.zeros(1, dtype=np.int64)
         starts = np.arange(0, len(self.bits), _BLOCK)

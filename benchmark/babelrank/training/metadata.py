@@ -1,4 +1,4 @@
-"""What a run leaves in its folder: the model, how it was trained, its log, its curves and its card."""
+"""Write and read the files of a checkpoint: the model, its training metadata, log, curves and card."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from babelrank.training.schedule import languages_of
 from babelrank.training.trainer import ScheduledTrainer
 
 CURVES_FILE = "curves.svg"
-History = Sequence[Mapping[str, float]]  # what was measured, by step
+History = Sequence[Mapping[str, float]]  # measured values, by step
 
 
 def write_checkpoint(
@@ -46,7 +46,7 @@ def write_checkpoint(
 def write_training_metadata(
     folder: Path, name: str, metadata: Mapping[str, Any], history: History, parent: ModelCard | None
 ) -> None:
-    """Write what a checkpoint holds in addition to the model.
+    """Write the files of a checkpoint other than the model.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Any], list[dict[str, float]
     Raises
     ------
     TrainingError
-        The folder is no checkpoint of this trainer.
+        The folder is not a checkpoint of this trainer.
     """
     metadata = read_training_metadata(folder)
     try:
@@ -83,14 +83,14 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Any], list[dict[str, float]
 def make_metadata(
     config: TrainingConfig, plan: TrainingPlan, trainer: ScheduledTrainer, step: int, seconds: float
 ) -> dict[str, Any]:
-    """Return how a checkpoint was trained, as JSON has it.
+    """Return the training metadata of a checkpoint, for JSON.
 
     Parameters
     ----------
     step
-        Step of the weights that are kept; 0 for the base model's.
+        Step of the weights that are kept; 0 for the base model.
     seconds
-        Wall-clock time of the training, of this call.
+        Wall-clock time of training in this call.
     """
     sources, drawn = plan.schedule.sources, plan.schedule.drawn
     counts: dict[str, int] = {}
@@ -117,7 +117,7 @@ def make_metadata(
         "batches_planned": counts,
         "steps": trainer.state.global_step,
         "step_of_checkpoint": step,
-        # Measured of the weights as trained, not of an average.
+        # Measured for the trained weights, not for an average.
         "validation_loss": None if config.model.average_with_base_model else losses.get(step),
         "validation_loss_of_base_model": losses.get(0),
         "seconds": round(seconds, 1),
@@ -130,7 +130,7 @@ def make_metadata(
 
 
 def validated_values(history: History, name: str) -> dict[int, float]:
-    """Return step -> value of what was validated under a name, such as ``loss``."""
+    """Return step -> value of a validation measure, such as ``loss``."""
     return {int(entry["step"]): entry[f"eval_{name}"] for entry in history if f"eval_{name}" in entry}
 
 

@@ -1,8 +1,8 @@
 """Parallel examples and an encoder -> the same examples with hard negatives, by language and across languages.
 
 For each language of passages, the nearest passages of other examples are found twice: for the question in that
-language, and for the question in each other language. A passage that is nearly as near as the true one may be true as
-well; it is left out by a margin relative to the score of the true passage (NV-Retriever, arXiv 2407.15831).
+language, and for the question in each other language. A passage with nearly the score of the true one may be true as
+well. It is left out by a margin relative to the score of the true passage (NV-Retriever, arXiv 2407.15831).
 """
 
 import json
@@ -25,27 +25,27 @@ from babelrank.training.disk_errors import explain_disk_errors
 from babelrank.training.examples import PASSAGE, QUERY, ExampleSet
 from babelrank.training.texts import TextHasher
 
-_UNTYPED: Any = faiss  # its stubs get wrong what is called by this name
+_UNTYPED: Any = faiss  # for calls that its type stubs get wrong
 
-_AT_ONCE = 8_192  # examples whose texts and candidates are in memory together
-_EXACT_UP_TO = 20_000  # passages in a language; more are searched by an inverted file
-_PROBES = 16  # lists of it that are searched, of about 4·√passages; finds 99 % of the nearest 64 where texts cluster
-_TRAINED_ON = 64  # passages for each of its lists
+_AT_ONCE = 8_192  # examples with texts and candidates in memory at once
+_EXACT_UP_TO = 20_000  # passages in a language; above it, an inverted file is searched
+_PROBES = 16  # searched lists of about 4·√passages; finds 99 % of the nearest 64 if texts cluster
+_TRAINED_ON = 64  # passages per list
 
 Encode = Callable[[Sequence[str], str], np.ndarray]  # texts, role -> vectors of unit length
 
 
 @dataclass(frozen=True)
 class MiningSettings:
-    """What is mined.
+    """Settings of the mining.
 
     Attributes
     ----------
     count
-        Negatives for each language of passages: so many for the question in that language, and so many for the
-        question in others.
+        Number of negatives per language of passages for the question in that language, and again for the question in
+        other languages.
     margin
-        A negative has less than this share of the true passage's cosine with the question, for every question that
+        The cosine of a negative with the question is below this share of the true passage's, for every question that
         finds it; NV-Retriever's best value is 0.95.
     depth
         Number of nearest passages of a language that are considered.
@@ -68,7 +68,7 @@ class MiningSettings:
 
 @dataclass
 class MiningSummary:
-    """What was mined.
+    """Summary of the mining.
 
     Attributes
     ----------
@@ -77,9 +77,9 @@ class MiningSummary:
     negatives
         Language -> number of negatives.
     without
-        Number of examples for which none was found.
+        Number of examples without any negative.
     too_near
-        Number of passages that were left out since they may answer the question.
+        Number of passages that were left out because they may answer the question.
     """
 
     examples: int
@@ -133,18 +133,18 @@ class Pool:
 
 
 class SharedTexts:
-    """Which examples share a question or a passage, in any language: these are no negatives of one another."""
+    """The examples that share a question or a passage in any language. They are not negatives of one another."""
 
     def __init__(self) -> None:
         self._hasher = TextHasher()
         self._seen: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {QUERY: [], PASSAGE: []}
 
     def add(self, side: str, examples: np.ndarray, texts: Sequence[str]) -> None:
-        """Take the questions or passages of some examples."""
+        """Add the questions or passages of some examples."""
         self._seen[side].append((self._hasher.hash_texts(texts), examples))
 
     def find(self) -> dict[int, set[tuple[str, int]]]:
-        """Return the texts of each example that stand in others, too; examples without such texts are left out."""
+        """Return the texts that each example shares with others; examples without such texts are left out."""
         found: dict[int, set[tuple[str, int]]] = defaultdict(set)
         for side, seen in self._seen.items():
             hashes, examples = (np.concatenate([each[i] for each in seen]) for i in (0, 1))
@@ -158,7 +158,7 @@ class SharedTexts:
 def mine_negatives(
     examples: ExampleSet, encoder: Encoder, output: Path, settings: MiningSettings, observer: Observer
 ) -> MiningSummary:
-    """Write examples with their hard negatives, and those that they have already, as JSON lines.
+    """Write examples with their mined and their existing hard negatives, as JSON lines.
 
     Each negative is in one language: that of the passages it competes with. Vectors and texts of the passages stay in
     memory; examples and questions are read and written a few thousand at a time.
@@ -243,7 +243,7 @@ def find_negatives(
     shared
         See `SharedTexts.find`.
     summary
-        Is updated.
+        Updated in place.
     """
     negatives: dict[int, list[dict[str, str]]] = defaultdict(list)
     for lang, pool in pools.items():
@@ -261,7 +261,7 @@ def find_negatives(
 
 @dataclass(frozen=True)
 class _Find:
-    """What one question finds in one language.
+    """The passages that one question finds in one language.
 
     `near` are positions of passages within the margin; `others` those beyond it, best first, each with its cosine
     relative to that of the true passage.
@@ -275,7 +275,7 @@ class _Find:
 def _search(
     pool: Pool, numbers: np.ndarray, vectors: np.ndarray, own_language: bool, settings: MiningSettings
 ) -> Iterator[tuple[int, _Find]]:
-    """Yield what the questions of examples find that have a passage in the pool's language."""
+    """Yield each example that has a passage in the pool's language, with the passages that its question finds."""
     kept = np.isin(numbers, pool.examples)
     if not kept.any():
         return
@@ -299,7 +299,7 @@ def _choose(
     settings: MiningSettings,
     summary: MiningSummary,
 ) -> list[int]:
-    """Return positions of an example's negatives: nearest first, of the question in the same language first."""
+    """Return positions of an example's negatives: first those of the question in the same language, nearest first."""
     own_texts = shared.get(number, set())
 
     def is_same(position: int) -> bool:
@@ -308,7 +308,7 @@ def _choose(
 
     near = {position for find in finds for position in find.near}
     summary.too_near += sum(not is_same(position) for position in near)
-    chosen: dict[str, int] = {}  # by text: each once
+    chosen: dict[str, int] = {}  # by text, so that each is used once
     for own_language in (True, False):
         candidates = sorted((each for f in finds if f.own_language is own_language for each in f.others), reverse=True)
         wanted = len(chosen) + settings.count
@@ -334,7 +334,7 @@ def _make_encode(encoder: Encoder) -> Encode:
 
 
 def _make_index(vectors: np.ndarray) -> Any:
-    """Return an inverted file of the vectors themselves: cosines are exact, and few of the nearest are missed."""
+    """Return an inverted file of uncompressed vectors: cosines are exact, and few of the nearest are missed."""
     lists = 2 ** round(np.log2(4 * np.sqrt(len(vectors))))
     index = faiss.index_factory(vectors.shape[1], f"IVF{lists},Flat", faiss.METRIC_INNER_PRODUCT)
     inverted = faiss.extract_index_ivf(index)

@@ -1,4 +1,4 @@
-"""The base model of a run: loading it, choosing what is trained, and averaging at the end."""
+"""The base model of a run: loading it, choosing the trained parameters, and averaging at the end."""
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -28,7 +28,7 @@ _PROMPT_NAMES = {Role.QUERY: ("query",), Role.DOCUMENT: ("document", "passage", 
 def load_base_model(
     config: ModelConfig, device: str | None, *, place: str = "model.base_model", trust_remote_code: bool = False
 ) -> SentenceTransformer:
-    """Load a model, with the prompts that it will be trained with: as given, else as an evaluation chooses them.
+    """Load a model with its prompts for training: the configured ones, otherwise those of an evaluation.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def load_base_model(
     Raises
     ------
     TrainingError
-        It cannot be loaded, or not with its own weights and code (see `load_checked`); or it already has a pooling
-        where one is configured.
+        The model cannot be loaded, or not with its own weights and code (see `load_checked`); or a pooling is
+        configured although the model has one.
     """
     load = _load_with_pooling if config.pooling else _load_as_it_is
     try:
@@ -61,14 +61,14 @@ def load_base_model(
 
 
 def load_checkpoint(folder: Path, *, trust_remote_code: bool = False) -> SentenceTransformer:
-    """Load a checkpoint as it is, on the CPU; see `load_base_model`."""
+    """Load a checkpoint without changes, on the CPU; see `load_base_model`."""
     return load_base_model(
         ModelConfig(base_model=str(folder)), "cpu", place="checkpoint", trust_remote_code=trust_remote_code
     )
 
 
 def prompts_of(model: SentenceTransformer) -> dict[str, str]:
-    """Return the prompts of ``query`` and ``passage`` that `load_base_model` chose; empty where there is none."""
+    """Return the prompts of ``query`` and ``passage`` that `load_base_model` chose; empty if there is none."""
     return {QUERY: model.prompts["query"], PASSAGE: model.prompts["document"]}
 
 
@@ -92,14 +92,14 @@ def encode_role(
 
 
 def keep_layers(model: SentenceTransformer, wanted: int, place: str) -> None:
-    """Keep some layers of a transformer, evenly spaced, the first and the last among them.
+    """Keep some layers of a transformer, evenly spaced, including the first and the last.
 
-    Of 12 layers, 6 are numbers 0, 2, 4, 7, 9 and 11, as DistilBART keeps them (Shleifer & Rush 2020, arXiv 2010.13002).
+    For 6 of 12 layers, it keeps 0, 2, 4, 7, 9 and 11, as in DistilBART (Shleifer & Rush 2020, arXiv 2010.13002).
 
     Raises
     ------
     TrainingError
-        The model has fewer layers, or none that can be told from its configuration.
+        The model has fewer layers, or its configuration does not describe them.
     """
     inner: Any = getattr(model, "transformers_model", None)
     count = getattr(getattr(inner, "config", None), "num_hidden_layers", 0)
@@ -122,21 +122,21 @@ def keep_layers(model: SentenceTransformer, wanted: int, place: str) -> None:
 
 
 def set_dropout(model: SentenceTransformer, share: float) -> None:
-    """Have all layers of a model that drop values while it is trained drop this share of them."""
+    """Set the dropout of all layers of a model that have one."""
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = share
-        if isinstance(getattr(module, "attention_dropout", None), int | float):  # handed on to an attention kernel
+        if isinstance(getattr(module, "attention_dropout", None), int | float):  # passed to an attention kernel
             module.attention_dropout = share
 
 
 def freeze(model: SentenceTransformer, patterns: tuple[str, ...]) -> None:
-    """Keep parameters from being trained if their names match a pattern.
+    """Freeze the parameters with a name that matches a pattern.
 
     Raises
     ------
     TrainingError
-        A pattern matches none, or nothing is left to train.
+        A pattern matches no parameter, or no parameter is left to train.
     """
     named = dict(model.named_parameters())
     for pattern in patterns:
@@ -151,7 +151,7 @@ def freeze(model: SentenceTransformer, patterns: tuple[str, ...]) -> None:
 
 
 def add_lora(model: SentenceTransformer, config: LoraConfig) -> None:
-    """Train low-rank adapters in place of the weights (Hu et al. 2021, arXiv 2106.09685).
+    """Train low-rank adapters instead of the weights (Hu et al. 2021, arXiv 2106.09685).
 
     Raises
     ------
@@ -172,7 +172,7 @@ def add_lora(model: SentenceTransformer, config: LoraConfig) -> None:
 
 
 def merge_lora(model: SentenceTransformer) -> None:
-    """Add what the adapters learnt to the weights, and remove the adapters."""
+    """Merge the adapters into the weights, and remove them."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     for name, layer in [(name, module) for name, module in model.named_modules() if isinstance(module, BaseTunerLayer)]:

@@ -1,8 +1,8 @@
-"""The objectives as functions of vectors: what is minimised, with its formula and source.
+"""The training objectives as functions of vectors, with their formulas and sources.
 
-In all of them a row is a text's vector; similarities are cosines, so vectors need not have unit length. q are queries,
-p their passages, row by row; `known` marks pairs (query i, passage j) that are no negatives although i ≠ j: passages
-that say the same in some language, or the passage of a query that does.
+Each row is the vector of a text. Similarities are cosines, so vectors need not have unit length. q are queries and p
+their passages, row by row. `known` marks pairs (query i, passage j) that are not negatives although i ≠ j, because
+their queries or their passages are the same in some language.
 """
 
 import torch
@@ -37,7 +37,7 @@ def info_nce(
     negatives
         More passages that answer none of the queries, shape (m, dimension).
     symmetric
-        Average with the same for passages among queries.
+        Average with the same loss for passages among queries.
     """
     scores = _mask(cosines(queries, passages) / temperature, known)
     targets = torch.arange(len(queries), device=scores.device)
@@ -52,10 +52,10 @@ def info_nce(
 def embedding_distance(student: Tensor, teacher: Tensor) -> Tensor:
     """Return the mean over rows of ‖s/‖s‖ − t/‖t‖‖², the squared error of multilingual distillation.
 
-    Reimers & Gurevych 2020 (arXiv 2004.09813): the student's vector of a text, in whatever language, is drawn to the
-    teacher's vector of its English version. They average over dimensions and take vectors as they come; here vectors
-    have unit length, as cosine similarity sees them, and the error is summed, so that its range [0, 4] does not
-    depend on the dimension.
+    Reimers & Gurevych 2020 (arXiv 2004.09813): the student's vector of a text in any language moves towards the
+    teacher's vector of its English version. They average over dimensions and do not scale vectors. Here vectors have
+    unit length, to match cosine similarity, and the error is summed, so that its range [0, 4] does not depend on the
+    dimension.
 
     Parameters
     ----------
@@ -80,14 +80,14 @@ def score_divergence(student: Tensor, teacher: Tensor, known: Tensor, *, tempera
     """
     target = functional.softmax(_mask(teacher.float() / temperature, known), dim=1)
     predicted = functional.log_softmax(_mask(student / temperature, known), dim=1)
-    # Left out by hand: 0 · −∞ has no gradient.
+    # Left out explicitly: 0 · −∞ has no gradient.
     return (
         torch.where(known, 0.0, torch.xlogy(target, target) - target * predicted.masked_fill(known, 0.0)).sum(1).mean()
     )
 
 
 def semantic_contrast(passages: Tensor, translations: Tensor, known: Tensor, *, temperature: float) -> Tensor:
-    """Return the InfoNCE loss, both ways, between passages and their translations.
+    """Return the InfoNCE loss, in both directions, between passages and their translations.
 
     The semantic contrastive loss of Hu et al. 2023 (arXiv 2210.06633): translations of one another are near, those of
     different passages are not.
@@ -108,7 +108,7 @@ def language_contrast(
     """Return the mean over anchors a and pairs (p, t) of −½ log σ((s(a,p) − s(a,t))/τ) − ½ log σ((s(a,t) − s(a,p))/τ).
 
     The language contrastive loss of Hu et al. 2023 (arXiv 2210.06633): a text that is parallel to neither should be as
-    near to a passage as to its translation, whatever the languages. Its floor is log 2, reached when all are.
+    near to a passage as to its translation, in all languages. The minimum is log 2, reached if all texts are.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def language_contrast(
     passages, translations
         Shape (n, dimension).
     own
-        Bool, shape (m, n): pairs that are left out, since the anchor is of the same example.
+        Bool, shape (m, n): pairs that are left out because the anchor belongs to the same example.
     """
     gap = (cosines(anchors, passages) - cosines(anchors, translations)) / temperature
     loss = -(functional.logsigmoid(gap) + functional.logsigmoid(-gap)) / 2
@@ -137,12 +137,12 @@ def known_positives(queries: Tensor, passages: Tensor) -> Tensor:
 
 
 def are_same(texts: Tensor, others: Tensor) -> Tensor:
-    """Return which texts say the same as which others; bool, shape (n, m).
+    """Return which texts are the same as which others; bool, shape (n, m).
 
     Parameters
     ----------
     texts, others
-        Numbers of each text in its languages, of which texts that say the same share one; 0 is no text. int64, shapes
+        Hashes of each text in its languages. Texts that are the same share a hash; 0 means no text. int64, shapes
         (n, k) and (m, l).
     """
     values, places = torch.unique(torch.cat([texts.flatten(), others.flatten()]), return_inverse=True)

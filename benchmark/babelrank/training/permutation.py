@@ -1,4 +1,4 @@
-"""An order of n things that needs no table: the i-th of a random order, for any i, at once."""
+"""A random permutation without a table: any element can be computed directly."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def permute(positions: np.ndarray, size: int, key: int) -> np.ndarray:
     positions
         Integers in [0, size).
     key
-        Which permutation; any integer.
+        Seed of the permutation; any integer.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A configuration -> what the run reads: examples, validation examples, the collection of the curves, the schedule."""
+"""A configuration -> the inputs of a run: examples, validation examples, the collection of the curves, the schedule."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,33 +22,33 @@ from babelrank.training.permutation import permute
 from babelrank.training.schedule import Schedule, ScheduleSettings, Source
 from babelrank.training.validation import KNOWN_AS, ValidationSet, load_validation
 
-DEVELOPMENT = "[development]"  # name of the development collection's texts among known ones
+DEVELOPMENT = "[development]"  # name of the `KnownTexts` of the development collection
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What a run reads.
+    """The inputs of a run.
 
     Attributes
     ----------
     examples
         The data sets.
     contaminations
-        What each of them shares with test collections, and so is not trained on.
+        Overlap of each data set with test collections, which is not used for training.
     unused
-        Of each, the examples that are left out for its share: numbers, ascending; int64.
+        Numbers of the examples that the ``share`` of each data set leaves out, ascending; int64.
     schedule
-        Which of their texts meet in which batch.
+        The texts of each batch.
     validation
-        Examples by which the checkpoint is chosen, if the run validates.
+        Examples for selecting the checkpoint, if the run validates.
     validation_shared
         Number of validation examples that share a text with the data sets.
     development
-        Collection by which the checkpoint is chosen, if it is chosen by a measure.
+        Collection for selecting the checkpoint, if a measure selects it.
     development_shared
-        Number of training examples that share a text with it.
+        Number of training examples that share a text with the development collection.
     curves
-        Collection on which the model is ranked while it is trained, if it is.
+        Collection on which the model is evaluated during training, if configured.
     """
 
     examples: tuple[ExampleSet, ...]
@@ -63,7 +63,7 @@ class TrainingPlan:
 
 
 def make_plan(config: TrainingConfig, observer: Observer, data: Path | None = None) -> TrainingPlan:
-    """Read what a run needs in addition to its models, and plan the batches; what is quick to check comes first.
+    """Read the inputs of a run other than its models, and plan the batches. Quick checks come first.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def make_plan(config: TrainingConfig, observer: Observer, data: Path | None = No
     Raises
     ------
     BabelrankError
-        Examples or collections cannot be read, or do not hold what the batches and the objectives need.
+        Examples or collections cannot be read, or lack texts that the batches or the objectives need.
     """
     names = _distinct_names(config.examples)
     curves = load_collection(config.curves.collection, data) if config.curves else None
@@ -135,14 +135,14 @@ def _describe_source(name: str, examples: ExampleSet, weight: float | None, drop
 
 
 def _leave_out(share: float, size: int, seed: int) -> np.ndarray:
-    """Return the examples that are not in a share, drawn by the seed; a larger share includes a smaller one."""
+    """Return the examples that a share leaves out, drawn by the seed. Larger shares include smaller ones."""
     order = permute(np.arange(size), size, seed)
     left_out: np.ndarray = np.flatnonzero(order >= max(round(share * size), 1))
     return left_out
 
 
 def _count_shared(validation: ValidationSet, examples: Sequence[ExampleSet], observer: Observer) -> int:
-    """Say what is validated with; return how many validation examples share a text with the data sets."""
+    """Log the validation examples; return how many of them share a text with the data sets."""
     groups = len(validation.groups)
     left_over = f", {validation.left_over} more fill no group" if validation.left_over else ""
     observer.log(
@@ -170,7 +170,7 @@ def _count_development(collection: Collection, examples: Sequence[ExampleSet], o
 
 
 def _require_texts(config: TrainingConfig, examples: Sequence[ExampleSet], sources: Sequence[Source]) -> None:
-    """Make sure that some example has what the objectives read in addition to its query and passage."""
+    """Check that some example has the texts that the objectives need in addition to its query and passage."""
     objectives, teacher = config.objectives, config.teacher or TeacherConfig()
     sides = [side for source in sources for side in (source.queries, source.passages)]
     languages = sorted({lang for side in sides for lang, members in side.items() if len(members)})
@@ -209,7 +209,7 @@ def _open(entry: ExamplesConfig) -> Rows:
 
 
 def _distinct_names(entries: Sequence[ExamplesConfig]) -> list[str]:
-    """Return the name of each data set, which no other has: of a file, as much of its path as tells it from others."""
+    """Return a unique name for each data set; for a file, as much of its path as necessary."""
     ways = [Path(entry.path).parts if entry.path is not None else (str(entry.hub),) for entry in entries]
     names = []
     for i, way in enumerate(ways):

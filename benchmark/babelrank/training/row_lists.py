@@ -14,7 +14,7 @@ class RowLists:
     Attributes
     ----------
     starts
-        Where each list starts in `rows`, and at last where the last one ends; int64.
+        Start of each list in `rows`, and the end of the last one; int64.
     rows
         All lists, one after another; int64.
     """
@@ -35,20 +35,20 @@ class RowLists:
 def group_rows(
     groups: np.ndarray, contents: np.ndarray, wanted: np.ndarray | None = None
 ) -> tuple[np.ndarray, RowLists]:
-    """Group rows by what they ask, and list those of a group that differ in content.
+    """Group rows by their question, and list those of a group that differ in content.
 
     Parameters
     ----------
     groups, contents
-        A number for each row, equal where rows ask the same, or hold the same; uint64.
+        A number for each row, equal if rows have the same question or the same content; uint64.
     wanted
-        Rows that are listed; all by default.
+        Rows to list; all by default.
 
     Returns
     -------
     tuple
-        Group of each row (int64), groups counted in the order of their first rows; and the rows of each group,
-        ascending, without those with the content of an earlier one.
+        Group of each row (int64), with groups numbered in the order of their first rows; and the rows of each group,
+        ascending, without those that repeat the content of an earlier one.
     """
     _, first, group = np.unique(groups, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int64)

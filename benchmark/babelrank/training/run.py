@@ -1,7 +1,7 @@
 """A training run from its configuration to a checkpoint.
 
-In: a `TrainingConfig`. Out: a sentence-transformers folder with its card, its curves and how it was trained. While the
-run is under way, its state is in ``OUTPUT.training``, and the same call goes on from there. OUTPUT appears when it is
+Input: a `TrainingConfig`. Output: a sentence-transformers folder with its card, curves and training metadata. During
+the run, its state is in ``OUTPUT.training``, and the same call continues from there. OUTPUT appears when the run is
 done.
 """
 
@@ -32,7 +32,7 @@ from babelrank.training.model import average, copy_weights, load_base_model, mer
 from babelrank.training.plan import TrainingPlan, make_plan
 from babelrank.training.trainer import ScheduledTrainer, last_checkpoint, remove_incomplete_checkpoints
 
-_CONFIG, _EXAMPLES = "config.json", "examples.json"  # in the folder of a run: what it is of
+_CONFIG, _EXAMPLES = "config.json", "examples.json"  # in the folder of a run: its inputs
 _REMOVED_FROM_MODEL = {"trust_remote_code"}
 _NOT_COMPARED = {"output", "hub"}  # where the checkpoint goes
 
@@ -52,18 +52,18 @@ def train(
     Raises
     ------
     BabelrankError
-        Something in the configuration does not hold, the output is another run's, the disk is full, or the loss is not
+        The configuration is not valid here, the output belongs to another run, the disk is full, or the loss is not
         finite.
     """
     output, work = Path(config.output), _work_folder(config)
     if is_done(config):
         observer.log(f"{output}: exists already, trained with this configuration.")
         return _upload(config, observer)
-    if find_spec("accelerate") is None:  # transformers' trainer would say so after all examples are read
+    if find_spec("accelerate") is None:  # transformers' trainer would only fail after all examples are read
         raise TrainingError("training needs accelerate: pip install 'babelrank[train]'.")
     lock = FileLock(work.with_name(f"{work.name}.lock"))
     main = _is_main_process()
-    observer = observer if main else Observer()  # each thing is said once
+    observer = observer if main else Observer()  # log every message once
     with explain_disk_errors(work, lambda: _clean_up(work)):
         work.mkdir(parents=True, exist_ok=True)
         try:
@@ -78,13 +78,13 @@ def train(
                 shutil.rmtree(work)
         finally:
             with suppress(OSError):
-                work.rmdir()  # of a run that did not begin
+                work.rmdir()  # if the run did not begin
             lock.release()
     return _upload(config, observer)
 
 
 def _upload(config: TrainingConfig, observer: Observer) -> Path:
-    """Upload the checkpoint, if that is configured; return its folder."""
+    """Upload the checkpoint, if configured; return its folder."""
     output = Path(config.output)
     if config.hub and _is_main_process():
         observer.log(f"uploaded to {push(config.hub, output)}")
@@ -92,7 +92,7 @@ def _upload(config: TrainingConfig, observer: Observer) -> Path:
 
 
 def is_done(config: TrainingConfig) -> bool:
-    """Tell whether the output is there, trained as the configuration says.
+    """Tell whether the output exists and was trained with this configuration.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def is_done(config: TrainingConfig) -> bool:
 
 
 def _work_folder(config: TrainingConfig) -> Path:
-    """Return the folder in which the state of a run is kept until it is done."""
+    """Return the folder that keeps the state of a run until it is done."""
     output = Path(config.output)
     return output.with_name(f"{output.name}.training")
 
@@ -150,7 +150,7 @@ def _run(
 
 
 def _choose_step(config: TrainingConfig, trainer: ScheduledTrainer, observer: Observer) -> int:
-    """Return the step of the weights that are kept: 0 for the base model's; warn if no checkpoint is better."""
+    """Return the step of the weights that are kept, 0 for the base model; warn if no checkpoint is better."""
     last: int = trainer.state.global_step
     if config.validation is None:
         return last
@@ -171,14 +171,14 @@ def _choose_step(config: TrainingConfig, trainer: ScheduledTrainer, observer: Ob
 
 
 def _clean_up(work: Path) -> str:
-    """Free what is of no use after the disk is full; return what the same command does next."""
+    """Remove incomplete checkpoints after the disk is full; return advice on how to continue."""
     remove_incomplete_checkpoints(work)
     then = "continue from the last complete checkpoint" if last_checkpoint(work) else "start again"
     return f"; run the same command to {then}"
 
 
 def _require_same_as_noted(noted: Path, what: Any, place: Path) -> None:
-    """Compare what a run is made of with what was noted when it began, if it did."""
+    """Compare the inputs of a run with those noted when it began, if it did."""
     if not noted.is_file():
         return
     try:
@@ -190,7 +190,7 @@ def _require_same_as_noted(noted: Path, what: Any, place: Path) -> None:
 
 
 def _identify(plan: TrainingPlan) -> dict[str, Any]:
-    """Return what tells the examples of one run from those of another, by data set."""
+    """Return what identifies the examples of a run, by data set."""
     return {
         source.name: {"fingerprint": examples.fingerprint, "dropped": found.examples.tolist()}
         for source, examples, found in zip(plan.schedule.sources, plan.examples, plan.contaminations, strict=True)
@@ -212,12 +212,12 @@ def _require_same(what: Any, other: Any, place: Path) -> None:
 
 
 def as_json(config: TrainingConfig) -> dict[str, Any]:
-    """Return a configuration as JSON has it, without where its output goes."""
+    """Return a configuration for JSON, without the destinations of the checkpoint."""
     return config.model_dump(mode="json", exclude=_NOT_COMPARED)
 
 
 def with_new_keys(config: Any) -> Any:
-    """Return a recorded configuration under today's keys, with the defaults of those that were added since."""
+    """Return a recorded configuration under today's keys, with defaults for those that were added since."""
     if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
         return config
     known = rename_config_keys(config)

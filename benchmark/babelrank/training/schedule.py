@@ -1,13 +1,13 @@
-"""Which texts meet in which batch: a pure function of the examples, the settings and a seed.
+"""The texts of each batch: a pure function of the examples, the settings and a seed.
 
-In: which examples have which languages. Out: for any step, the examples of its batch and the language of each text. No
-draw depends on the step before: a schedule can be replayed, and entered at any step.
+Input: the languages of each example. Output: for any step, the examples of its batch and the language of each text. No
+draw depends on earlier steps, so a schedule can be replayed, and started at any step.
 
 Kinds of batches, after arXiv 2408.10536 and LAReQA (arXiv 2004.05484):
 
 ==============  ========================================================================================
 X-X             one language for the whole batch, drawn uniformly among the languages
-X-Y             in every triplet query and passage differ in language
+X-Y             query and passage of every triplet differ in language
 X-X mixed       query and passage of a triplet share a language, the triplets of a batch do not
 ==============  ========================================================================================
 
@@ -39,19 +39,19 @@ _KINDS = tuple(BatchKind)
 
 @dataclass(frozen=True)
 class Source:
-    """What the schedule knows of one data set.
+    """A data set, as the schedule sees it.
 
     Attributes
     ----------
     name
-        In summaries and errors; no other source has it.
+        Unique name, in summaries and errors.
     size
         Number of examples.
     queries, passages
-        Language -> the examples that have such a text.
+        Language -> the examples with such a text.
     weight
-        How many examples it counts as; as many as it has by default. A kind of batch for which a share of its examples
-        is fit sees that share of the weight: in English batches, a set counts with its English examples.
+        Number of examples that it counts as; by default its number of examples. If only a share of its examples fits a
+        kind of batch, that share of the weight counts: in English batches, a set counts with its English examples.
     """
 
     name: str
@@ -68,18 +68,18 @@ class Source:
 
 @dataclass(frozen=True)
 class ScheduleSettings:
-    """What tells one schedule from another over the same examples.
+    """Settings of a schedule.
 
     Attributes
     ----------
     kinds
-        Kind -> probability that a batch is of it; they sum to 1.
+        Kind -> probability of a batch of this kind; they sum to 1.
     batch_size
         Triplets per batch.
     seed
         Any non-negative integer.
     languages
-        Of the X-X batches; all that the sources have by default.
+        Languages of the X-X batches; all languages of the sources by default.
     """
 
     kinds: Mapping[BatchKind, float]
@@ -90,7 +90,7 @@ class ScheduleSettings:
 
 @dataclass(frozen=True)
 class Batch:
-    """The examples of one step, and in which language each appears.
+    """The examples of one step, and the languages of their texts.
 
     Attributes
     ----------
@@ -116,9 +116,9 @@ class Batch:
 
 @dataclass(frozen=True)
 class _Stream:
-    """The examples from which one sort of batch is drawn, in an order that is new in every pass over them.
+    """The examples from which one kind of batch is drawn, shuffled again for every pass over them.
 
-    A batch never spans two passes, so that no example can stand in it twice.
+    A batch never spans two passes, so that no example occurs in it twice.
     """
 
     kind: BatchKind
@@ -135,25 +135,25 @@ class _Stream:
 
 
 class Schedule:
-    """The batches of a training run, made when asked for.
+    """The batches of a training run, made on access.
 
     Attributes
     ----------
     languages
-        What positions of languages in a `Batch` refer to.
+        The languages, by their position in a `Batch`.
     sources
-        What positions of sources in a `Batch` refer to.
+        The sources, by their position in a `Batch`.
     settings
-        As given.
+        Settings of the schedule.
     """
 
     def __init__(self, sources: Sequence[Source], settings: ScheduleSettings, steps: int) -> None:
-        """Plan `steps` batches; a longer plan begins with the same ones.
+        """Plan `steps` batches; a longer plan begins with the same batches.
 
         Raises
         ------
         TrainingError
-            A kind of batch that is asked for cannot be made of these examples.
+            The examples cannot fill a batch of a configured kind.
         """
         self.languages = languages_of(sources)
         self.sources = tuple(sources)
@@ -181,11 +181,11 @@ class Schedule:
 
     @property
     def drawn(self) -> list[int]:
-        """Positions of the sources that hold a batch as asked for: nothing is drawn from others."""
+        """Positions of the sources that can fill a batch; nothing is drawn from the others."""
         return sorted({stream.source for stream in self._streams})
 
     def count_batches(self) -> dict[tuple[BatchKind, str, str], int]:
-        """Return the number of batches by kind, source and language; the language is empty but for X-X."""
+        """Return the number of batches by kind, source and language; the language is empty except for X-X."""
         counts = np.bincount(self._stream_of, minlength=len(self._streams))
         return {
             (stream.kind, self.sources[stream.source].name, self._language_name(stream)): int(counts[i])
@@ -193,7 +193,7 @@ class Schedule:
         }
 
     def describe(self, batch: Batch) -> str:
-        """Say what a batch holds, in a few words."""
+        """Describe a batch in a few words."""
         sides = (batch.query_languages, batch.passage_languages)
         queries, passages = (", ".join(sorted({self.languages[i] for i in side})) for side in sides)
         return f"batch {batch.step}, {batch.kind}, {self.sources[batch.source].name}, {queries} → {passages}"
@@ -202,12 +202,12 @@ class Schedule:
         return self.languages[stream.language] if stream.language >= 0 else ""
 
     def _find_streams(self, kind: BatchKind) -> list[_Stream]:
-        """Return the streams of one kind that hold a batch.
+        """Return the streams of one kind that can fill a batch.
 
         Raises
         ------
         TrainingError
-            There is none, or an X-X batch in some language cannot be made.
+            There is no such stream, or an X-X batch in some language cannot be filled.
         """
         wanted = self.settings.languages or self.languages
         languages = [self.languages.index(lang) for lang in wanted] if kind is BatchKind.MONOLINGUAL else [-1]
@@ -231,9 +231,9 @@ class Schedule:
         return streams
 
     def _plan(self, streams: Mapping[BatchKind, list[_Stream]], steps: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the stream of every step, and how many batches it gave before; int32 and int64, shape (steps,).
+        """Return the stream of every step, and its number of earlier batches; int32 and int64, shape (steps,).
 
-        Each decision has a generator of its own, so that a longer plan begins with the shorter one.
+        Each decision has its own generator, so that a longer plan begins with the shorter one.
         """
         draws = [
             np.random.default_rng(child).random(steps) for child in np.random.SeedSequence(self.settings.seed).spawn(3)
@@ -304,7 +304,7 @@ def _mixed(source: Source, _: str) -> RowSet:
 
 
 def _cross_lingual(source: Source, _: str) -> RowSet:
-    """Return the examples of which some query and some passage differ in language."""
+    """Return the examples that have a query and a passage in different languages."""
     size, sides = source.size, (source.queries.values(), source.passages.values())
     usable = in_any(sides[0], size) & in_any(sides[1], size)
     several = in_several(sides[0], size) | in_several(sides[1], size)
@@ -325,7 +325,7 @@ def _choose(draws: np.ndarray, weights: Sequence[float]) -> np.ndarray:
 
 
 def _count_before(values: np.ndarray) -> np.ndarray:
-    """Return for each value how often it stands before; int64."""
+    """Return for each value how often it occurs before its position; int64."""
     order = np.argsort(values, kind="stable")
     ranked = values[order]
     starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]]) if len(values) else np.zeros(0, dtype=np.int64)
@@ -336,6 +336,6 @@ def _count_before(values: np.ndarray) -> np.ndarray:
 
 
 def _mix(*parts: int) -> int:
-    """Return one integer for several, to seed a generator with."""
+    """Combine several integers into one seed for a generator."""
     low, high = np.random.SeedSequence(parts).generate_state(2, np.uint64)
     return int(low) | int(high) << 64

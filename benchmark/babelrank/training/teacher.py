@@ -1,4 +1,4 @@
-"""The model from which a student learns; it reads each text once."""
+"""The model from which a student learns. It encodes each text once."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +16,7 @@ _REMEMBERED = 262_144  # vectors: 400 MB at 384 dimensions
 class Teacher:
     """A model that is not trained.
 
-    It is no part of the loss's parameters, and so of no optimiser and no checkpoint.
+    Its parameters do not belong to the loss, so neither optimisers nor checkpoints include them.
     """
 
     def __init__(self, model: SentenceTransformer, prompts: Mapping[str, str], batch_size: int = 32) -> None:
@@ -29,15 +29,15 @@ class Teacher:
 
     @property
     def dimension(self) -> int | None:
-        """Of its vectors, as far as the model says."""
+        """Dimension of its vectors; None if the model does not state it."""
         dimension: int | None = self._model.get_embedding_dimension()
         return dimension
 
     def center(self, examples: Sequence[ExampleSet]) -> None:
-        """From now on, move the vectors of each language so that their mean is that of all languages.
+        """From now on, shift the vectors of each language so that their mean is the mean of all languages.
 
-        Means are those of a role, estimated from some of the examples; queries and passages stay as far apart as they
-        are.
+        Each role has its own means, estimated from some of the examples. So the difference between queries and passages
+        does not change.
         """
         for role, means in mean_vectors(self._encode, examples).items():
             center = np.mean(list(means.values()), axis=0)
@@ -49,9 +49,9 @@ class Teacher:
         Parameters
         ----------
         readings
-            Language -> text; the vector of several is the mean of theirs, in its direction.
+            Language -> text; the vector of several texts is the mean of their vectors, scaled to unit length.
         role
-            In which all are read.
+            Role of all texts.
         """
         wanted = list(dict.fromkeys(text for reading in readings for text in reading.values()))
         missing = [text for text in wanted if (role, text) not in self._known]

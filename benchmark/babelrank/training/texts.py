@@ -1,4 +1,4 @@
-"""Texts -> what they say: two texts are the same if they differ in case, spacing, punctuation or composition only."""
+"""Compare texts: two are the same if they only differ in case, spacing, punctuation or composition."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -31,22 +31,22 @@ def normalise(text: str) -> str:
     if text.isascii():
         return text.encode().lower().translate(None, _ASCII_DROPPED).decode()
     kept = unicodedata.normalize("NFKC", text).translate(_LETTERS)
-    return unicodedata.normalize("NFKC", kept.casefold())  # folding takes some letters apart, such as ΐ
+    return unicodedata.normalize("NFKC", kept.casefold())  # folding decomposes some letters, such as ΐ
 
 
 @lru_cache(_REMEMBERED)
 def hash_text(text: str) -> int:
-    """Return a number in [1, 2⁶⁴) that texts share if they say the same.
+    """Return a hash in [1, 2⁶⁴) that texts share if they are the same.
 
-    A text of punctuation alone says nothing: it shares its number only with equal texts.
+    A text of only punctuation shares its hash only with identical texts.
     """
     return _hash(normalise(text) or text)
 
 
 class TextHasher:
-    """Hashes the texts of a data set, in which many stand in several rows: each is normalised once.
+    """Hashes the texts of a data set. Many occur in several rows; each is normalised once.
 
-    It remembers the hashes of a million texts, in about 100 MB, and then begins again.
+    It caches the hashes of a million texts, in about 100 MB, and then clears the cache.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """sentence-transformers' Trainer, extended by schedules. The loop, processes, precision and resuming are the Trainer's.
 
 Additions: batches come from the schedule, validation is a mean over examples and includes the base model as step 0, a
-loss that is not a number stops the run, and incomplete checkpoints are ignored.
+loss that is not finite stops the run, and incomplete checkpoints are ignored.
 """
 
 import math
@@ -30,7 +30,7 @@ from babelrank.training.development import CRITERIA, LOSS, rank_collection
 from babelrank.training.schedule import Schedule
 from babelrank.training.validation import ValidationSet, sum_losses
 
-_COMPLETE = "complete"  # file in a checkpoint that was written to its end
+_COMPLETE = "complete"  # file in a completely written checkpoint
 _CHECKPOINTS_KEPT = 2  # the last, and the best
 _SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
@@ -53,7 +53,7 @@ class ScheduledTrainer(SentenceTransformerTrainer):
         self._schedule = schedule
         self._validation = validation
         self._development = development
-        self._batch = (-1, 0)  # step, and which of its batches is computed
+        self._batch = (-1, 0)  # step, and number of the batch within it
         super().__init__(
             model=model,
             args=args,
@@ -67,7 +67,7 @@ class ScheduledTrainer(SentenceTransformerTrainer):
             self.remove_callback(noisy)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        """Return the schedule's batches; of each, this process's share."""
+        """Return this process's share of each batch of the schedule."""
         self.accelerator.even_batches = False
         loader: DataLoader[Any] = self.accelerator.prepare(
             DataLoader(
@@ -83,7 +83,7 @@ class ScheduledTrainer(SentenceTransformerTrainer):
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Return the mean loss of the validation examples, and measures of the development collection.
 
-        At step 0 they become those to beat. Of the examples, each process computes some of the groups.
+        The values at step 0 are the baseline. Each process computes some of the groups of examples.
 
         Raises
         ------
@@ -93,7 +93,7 @@ class ScheduledTrainer(SentenceTransformerTrainer):
         metrics: dict[str, float] = {}
         if self._validation is not None:
             collator: Any = self.data_collator
-            loss: Any = getattr(self.loss, "loss", self.loss)  # within a Matryoshka loss
+            loss: Any = getattr(self.loss, "loss", self.loss)  # inside a Matryoshka loss
             groups = self._validation.groups[self.args.process_index :: self.args.world_size]
             prompts, at_once = collator.prompts, loss.mini_batch_size or None
             with self.compute_loss_context_manager():
@@ -120,17 +120,17 @@ class ScheduledTrainer(SentenceTransformerTrainer):
         return {name: float(value) for name, value in found.items() if value is not None}
 
     def _run_epoch(self, **settings: Any) -> None:
-        # By itself, it would take a step before it looks whether to stop.
+        # The Trainer would take a step before it checks whether to stop.
         if not self.control.should_training_stop:
             super()._run_epoch(**settings)
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
-        """Return the loss of one batch, which must be a number.
+        """Return the loss of one batch, which must be finite.
 
         Raises
         ------
         TrainingError
-            It is NaN or infinite; the error names the batch and the last complete checkpoint.
+            The loss is NaN or infinite; the error names the batch and the last complete checkpoint.
         """
         step, count = self._batch
         self._batch = (self.state.global_step, count + 1 if step == self.state.global_step else 0)
@@ -150,18 +150,18 @@ class ScheduledTrainer(SentenceTransformerTrainer):
         )
 
     def preprocess_dataset(self, dataset: Any = None, **_: Any) -> Any:
-        """Return the texts as they are: the collator prepares them."""
+        """Return the texts unchanged: the collator prepares them."""
         return dataset
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
-        """Add none: the run writes its own card."""
+        """Add no callback: the run writes its own card."""
 
     def _save(self, output_dir: str | None = None, **_: Any) -> None:
         self.model.save_pretrained(output_dir or self.args.output_dir, create_model_card=False)
 
 
 class MarkComplete(TrainerCallback):
-    """Marks each checkpoint once all of it is written, if its weights are numbers."""
+    """Marks each checkpoint when it is completely written, if its weights are finite."""
 
     def on_save(self, args: Any, state: Any, _control: Any, *, model: torch.nn.Module, **_: Any) -> None:
         """Mark the checkpoint of this step.
@@ -187,19 +187,19 @@ class EarlyStopping(EarlyStoppingCallback):
     """Stop a resumed run if patience is exhausted, which transformers does not remember."""
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Take no step if patience is at its end."""
+        """Take no step if patience is exhausted."""
         super().on_train_begin(args, state, control, **kwargs)
         control.should_training_stop = self.early_stopping_patience_counter >= self.early_stopping_patience
 
 
 class ReportProgress(TrainerCallback):
-    """Hands on how far the run has come."""
+    """Reports the progress of the run."""
 
     def __init__(self, on_step: Callable[[int, Mapping[str, float]], None]) -> None:
         self._on_step = on_step
 
     def on_log(self, _args: Any, state: Any, _control: Any, *, logs: Mapping[str, float], **_: Any) -> None:
-        """Hand on the step and what was measured at it."""
+        """Report the step and the values measured at it."""
         if state.is_world_process_zero:
             self._on_step(state.global_step, logs)
 
@@ -218,13 +218,13 @@ class EveryFewSteps(TrainerCallback):
             self._log(state, control)
 
     def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Measure, if it is time."""
+        """Measure if the step is due."""
         if state.global_step % self._every == 0 or state.global_step == state.max_steps:
             self._log(state, control)
 
     def _log(self, state: Any, control: Any) -> None:
         if self.trainer is not None and state.is_world_process_zero:
-            wanted = control.should_log  # the trainer takes any log for that of the step's loss
+            wanted = control.should_log  # the trainer mistakes any log for that of the step's loss
             self.trainer.log(dict(self._measure()))
             control.should_log = wanted
 
@@ -277,19 +277,19 @@ def make_arguments(config: TrainingConfig, folder: Path, *, resuming: bool) -> S
         dataloader_pin_memory=engine.device != "cpu" and torch.cuda.is_available(),
         accelerator_config={"split_batches": True, "even_batches": False},
         remove_unused_columns=False,
-        ddp_find_unused_parameters=True,  # such as a pooler that no vector comes from
+        ddp_find_unused_parameters=True,  # such as an unused pooler
     )
 
 
 def early_stopping(config: TrainingConfig) -> list[TrainerCallback]:
-    """Return what stops a run when validation no longer finds a gain, if that is configured."""
+    """Return the callback that stops a run when validation no longer improves, if configured."""
     if config.validation is None or config.validation.patience is None:
         return []
     return [EarlyStopping(early_stopping_patience=config.validation.patience)]
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """Return the latest checkpoint in a folder that was written to its end."""
+    """Return the latest complete checkpoint in a folder."""
     complete = {}
     for marker in folder.glob(f"checkpoint-*/{_COMPLETE}"):
         with suppress(ValueError):
@@ -298,14 +298,14 @@ def last_checkpoint(folder: Path) -> Path | None:
 
 
 def remove_incomplete_checkpoints(folder: Path) -> None:
-    """Remove checkpoints that were not written to their end: nothing reads them, and they fill the disk."""
+    """Remove incomplete checkpoints: nothing reads them, and they fill the disk."""
     for checkpoint in folder.glob("checkpoint-*"):
         if not (checkpoint / _COMPLETE).exists():
             shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 def trackers(config: TrainingConfig, folder: Path) -> list[TrainerCallback]:
-    """Return what logs for the trackers that are configured; TensorBoard's logs go into a folder."""
+    """Return the callbacks of the configured trackers; TensorBoard's logs go into `folder`."""
     found: list[TrainerCallback] = []
     for name in config.engine.report_to:
         if name == "tensorboard":

@@ -1,7 +1,7 @@
-"""The loss by which a checkpoint is chosen: the mean InfoNCE loss over validation examples.
+"""The loss for selecting a checkpoint: the mean InfoNCE loss over validation examples.
 
-Examples are taken in groups, each in one language; the passages of a group are one another's negatives. The groups do
-not depend on the number of processes that share the work, so neither does the loss.
+Examples are split into groups, each in one language. The passages of a group are negatives of one another. The groups
+do not depend on the number of processes that share the work, so neither does the loss.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from babelrank.training.jsonl_rows import JsonlRows
 from babelrank.training.length_groups import encode_by_length
 from babelrank.training.objectives import info_nce, known_positives
 
-KNOWN_AS = "[validation]"  # name of the validation texts among known ones; no collection is called so
+KNOWN_AS = "[validation]"  # name of the `KnownTexts` of validation; no collection has this name
 _TEMPERATURE = InfoNCEConfig().temperature  # the same for all runs, so that they can be compared
 
 
@@ -38,9 +38,9 @@ class ValidationSet:
     groups
         Pairs of a question and its passage, all of a group in one language.
     contamination
-        What was left out, for it shares texts with test collections.
+        Examples that were left out because they share texts with test collections.
     left_over
-        Number of pairs that fill no group.
+        Number of pairs that do not fill a group.
     """
 
     groups: tuple[tuple[Triplet, ...], ...]
@@ -58,7 +58,7 @@ class ValidationSet:
         )
 
     def count_sharing(self, hashes: np.ndarray) -> int:
-        """Return the number of pairs of which a text has one of these hashes."""
+        """Return the number of pairs that have a text with one of these hashes."""
         return sum(
             bool(np.isin(KnownTexts.of("", [pair.query, pair.passage]).hashes, hashes).any())
             for group in self.groups
@@ -72,7 +72,7 @@ def load_validation(config: ValidationConfig, batch_size: int, collections: Sequ
     Raises
     ------
     TrainingError
-        They cannot be read, or fewer than two remain in a language that is wanted.
+        The examples cannot be read, or fewer than two remain in a configured language.
     """
     examples = index_rows(JsonlRows(Path(config.path or "")), collections)
     contamination = find_contamination(examples, [each.name for each in collections])
@@ -107,9 +107,9 @@ def sum_losses(
     prompts
         Prompts of ``query`` and ``passage``.
     max_length
-        Tokens of a text that are read, by role.
+        Maximum number of tokens of a text, by role.
     texts_at_once
-        Texts that are read together; all of a group by default.
+        Number of texts that are encoded together; all of a group by default.
     """
     total = 0.0
     was_training = model.training
