@@ -57,15 +57,15 @@ class ExperimentPage:
     Attributes
     ----------
     title, note
-        Its heading, and what the figures are.
+        Heading, and an explanation of the values.
     text
-        In Markdown.
+        Introduction in Markdown.
     sections
-        By collection, or by question.
+        One section per collection, or per question.
     plots
         Scatter plots as SVG, by the title of their section.
     judgements
-        What became of the claims, by collection.
+        Results of the claims, by collection.
     """
 
     title: str
@@ -82,13 +82,13 @@ def make_page(folder: Path, reports: Path, estimates: Estimates, report_name: st
     Parameters
     ----------
     report_name
-        Which page of a report to link to.
+        Name of a report's page, for links.
 
     Raises
     ------
     ReportError
-        The experiment cannot be read, a report or a rank table is missing, or one is about other questions or files
-        than the start's.
+        The experiment cannot be read, a report or a rank table is missing, or a report has other questions or files
+        than that of the run in ``start``.
     """
     experiment = read_experiment(folder)
     results = {name: find_report(name, reports) for run in experiment.runs for name in run.reports}
@@ -123,7 +123,7 @@ def make_questions(pages: Mapping[str, tuple[Experiment, ExperimentPage]], suffi
     Parameters
     ----------
     suffix
-        Of the experiments' pages.
+        Suffix of the experiments' pages.
     """
     answered = {name: found for name, found in pages.items() if found[0].answer}
     columns = [Column("collection"), Column("claim"), Column("better than, by"), Column("p, Holm"), Column("verdict")]
@@ -147,13 +147,13 @@ def make_questions(pages: Mapping[str, tuple[Experiment, ExperimentPage]], suffi
 
 
 def render_markdown_page(page: ExperimentPage, name: str) -> str:
-    """Return a page in Markdown, given the name of its file without suffix."""
+    """Return a page in Markdown; `name` is its file name without suffix."""
     plots = {title: _plot_name(name, title) for title in page.plots}
     return render_template("experiment.md.j2", page=page, text=Markdown(page.text), plots=plots)
 
 
 def render_html_page(page: ExperimentPage, _: str = "") -> str:
-    """Return a page in HTML, with its plots in it."""
+    """Return a page in HTML, including its plots."""
     return render_page(
         "experiment.html.j2",
         styles=("base.css", "site.css"),
@@ -167,12 +167,12 @@ def render_html_page(page: ExperimentPage, _: str = "") -> str:
 def experiment_pages(
     experiments: Path, reports: Path, estimates: Estimates | None = None, *, as_html: bool = False
 ) -> dict[str, str]:
-    """Return the pages of the experiments that have run, with their plots, by file name.
+    """Return the pages of the complete experiments, with their plots, by file name.
 
     Raises
     ------
     ReportError
-        As `make_page`.
+        See `make_page`.
     """
     estimates = estimates or Estimates()
     report_name, suffix, render = (
@@ -208,7 +208,7 @@ def write_experiments(experiments: Path, reports: Path) -> list[Path]:
 
 
 def check_experiments(experiments: Path, reports: Path, known: Cache | None = None) -> list[str]:
-    """Return the pages that are missing, or differ from what the reports say."""
+    """Return the pages that are missing or do not match the reports."""
     return [str(path) for path, _ in _changed(experiments, reports, known)]
 
 

@@ -1,4 +1,4 @@
-"""The runs of an experiment on one collection: figures, language bias, space, and what became of the claims."""
+"""The runs of an experiment on one collection: measures, language bias, space, and results of the claims."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ _FEWEST_CORRELATED = 5  # reports
 
 @dataclass(frozen=True)
 class Judgement:
-    """What became of a claim: its text, by how much a run is better than others, p-values, and a verdict, as text."""
+    """Result of a claim, as text: the claim, the gains of a run over others, p-values, and a verdict."""
 
     claim: str
     gains: str
@@ -40,7 +40,7 @@ class Judgement:
 
     @property
     def row(self) -> list[Entry]:
-        """Its row in a table."""
+        """Row of a table with this result."""
         return [self.claim, self.gains, self.p, self.verdict]
 
 
@@ -51,15 +51,15 @@ class Comparison:
     Attributes
     ----------
     folder
-        The experiment's.
+        Folder of the experiment.
     results
-        On the collection, by report.
+        Results on the collection, by report.
     shown
-        The collection's measures.
+        Measures of the collection.
     table_of
         Returns a report's rank table.
     report_name
-        Which page of a report to link to.
+        Name of a report's page, for links.
     """
 
     experiment: Experiment
@@ -77,11 +77,11 @@ class Comparison:
         return [each for each in self.experiment.claims if self.collection in (each.collections or [self.collection])]
 
     def differences(self) -> list[list[RecipeDifference]]:
-        """Return, for each claim, the differences from the runs that its run should be better than."""
+        """Return, for each claim, the differences between its run and the runs that it should outperform."""
         return [[self._difference(claim, other) for other in claim.better_than] for claim in self.claims]
 
     def judge(self, tested: Sequence[Sequence[tuple[RecipeDifference, float]]]) -> list[Judgement]:
-        """Return what became of the claims; `tested` has the differences of each with corrected p-values."""
+        """Return the results of the claims; `tested` has the differences of each claim with corrected p-values."""
         return list(map(self._judge, self.claims, tested))
 
     def section(self, judgements: Sequence[Judgement]) -> Section:
@@ -140,7 +140,7 @@ class Comparison:
         return rows
 
     def _space(self, report: list[Column]) -> Table:
-        """Return how far languages are aligned in each report, and whether that goes with accuracy."""
+        """Return the alignment of languages in each report, and its correlation with accuracy."""
         found = [
             (start, space_figures(space), self.results[name].macro["multilingual"]["mAP"])
             for start, name in self._reports()
@@ -210,7 +210,7 @@ class Comparison:
             raise ReportError(f"{self.folder / FILE_NAME}: run {label!r}, {self.collection}: {error}") from error
 
     def _judge(self, claim: Claim, tested: Sequence[tuple[RecipeDifference, float]]) -> Judgement:
-        """Return a claim, by how much its run is better than each of the others, and whether that holds."""
+        """Return a claim, the gains of its run over each of the others, and whether the claim holds."""
         gains = [_as_gain(claim.figure, found.interval) for found, _ in tested]
         beyond = [settle(gain.value) > claim.by for gain in gains]
         certain = [p < SIGNIFICANT for _, p in tested]
@@ -231,7 +231,7 @@ class Comparison:
 
 
 def _as_gain(figure: Figure, difference: Interval) -> Interval:
-    """Turn a difference round where lower is better."""
+    """Return a difference, negated if lower is better."""
     if figure != RANK_DISTANCE:
         return difference
     return Interval(-difference.value, -difference.high, -difference.low)

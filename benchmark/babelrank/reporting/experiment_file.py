@@ -1,4 +1,4 @@
-"""An experiment.toml as its page reads it: runs, published figures, claims."""
+"""The contents of an experiment.toml that its page needs: runs, published values, claims."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,13 +21,13 @@ class _Table(BaseModel):
 
 
 class ExperimentRun(_Table):
-    """A report that takes part, by the name of its folder."""
+    """A run, by the name of its report's folder."""
 
     label: str
     report: str
-    repeats: tuple[str, ...] = ()  # reports of the same with other seeds: figures are the mean of all
+    repeats: tuple[str, ...] = ()  # reports of the same run with other seeds; values are the mean over all
     config: str | None = None  # next to the experiment's own file
-    model: str | None = None  # evaluated as it is: it has no seeds
+    model: str | None = None  # evaluated without training, so it has no seeds
 
     @property
     def reports(self) -> tuple[str, ...]:
@@ -43,35 +43,35 @@ class Published(_Table):
 
 
 class Gain(_Table):
-    """By how much one run is better than another."""
+    """The gain of one run over another."""
 
     run: str
     better_than: str
 
 
 class Claim(_Table):
-    """What a run should be better in than each of some others."""
+    """A measure in which a run should be better than each of some others."""
 
     text: str
     run: str
     better_than: tuple[str, ...]
     figure: Figure
-    by: float = 0.0  # at least so much; below 0, it may be worse by that
-    times: float = 1.0  # of the others' figure: 1/3 says that it is a third of theirs, or better
-    languages: tuple[str, ...] = ()  # only queries in these
-    more_than: Gain | None = None  # the gain should be larger than this one
-    more_than_languages: tuple[str, ...] = ()  # the gain should be larger than that of queries in these
-    collections: tuple[str, ...] = ()  # where it is tested; by default on all
+    by: float = 0.0  # minimum gain; below 0, the run may be worse by that much
+    times: float = 1.0  # factor for the others' value: 1/3 means a third of theirs, or better
+    languages: tuple[str, ...] = ()  # only queries in these languages
+    more_than: Gain | None = None  # the gain should be larger than this gain
+    more_than_languages: tuple[str, ...] = ()  # the gain should be larger than for queries in these languages
+    collections: tuple[str, ...] = ()  # collections for the test; all by default
 
     @property
     def runs(self) -> tuple[str, ...]:
-        """Labels of all runs that take part."""
+        """Labels of all runs in the claim."""
         more = (self.more_than.run, self.more_than.better_than) if self.more_than else ()
         return (self.run, *self.better_than, *more)
 
 
 class Evaluation(_Table):
-    """How the runs that are evaluated here are submitted; see `babelrank.submit`."""
+    """Options for submitting the runs that are evaluated here; see `babelrank.submit`."""
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = None
     batch_size: int | None = Field(default=None, ge=1)
@@ -82,12 +82,12 @@ class Evaluation(_Table):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What is given."""
+        """The options that are set."""
         return self.model_dump(exclude_none=True)
 
 
 class Experiment(_Table):
-    """What an experiment.toml holds; runs are named by their labels."""
+    """The contents of an experiment.toml. Runs are named by their labels."""
 
     title: str
     text: str
@@ -98,9 +98,9 @@ class Experiment(_Table):
     source: str = ""
     published: tuple[Published, ...] = ()
     claims: tuple[Claim, ...] = ()
-    budget: float | None = Field(default=None, gt=0)  # hours that all runs may take together
+    budget: float | None = Field(default=None, gt=0)  # maximum hours of all runs together
     evaluation: Evaluation = Evaluation()
-    answer: str = ""  # to the question that the title asks, in two sentences
+    answer: str = ""  # answer to the question in the title, in two sentences
     limits: str = ""  # what the answer does not show
 
     def recipe(self, label: str) -> int:
@@ -109,7 +109,7 @@ class Experiment(_Table):
 
     @property
     def untrained(self) -> list[int]:
-        """Positions of the runs that are models as they are, which have no other seeds."""
+        """Positions of the runs without training, which have no other seeds."""
         return [n for n, run in enumerate(self.runs) if run.label == self.start or run.model is not None]
 
 
@@ -119,7 +119,7 @@ def read_experiment(folder: Path) -> Experiment:
     Raises
     ------
     ReportError
-        The file cannot be read, or names runs that it does not have.
+        The file cannot be read, or names a run that it does not define.
     """
     path = folder / FILE_NAME
     raw = read_toml(path, ReportError)
@@ -149,17 +149,17 @@ def read_experiment(folder: Path) -> Experiment:
 
 
 def experiment_folders(experiments: Path) -> list[Path]:
-    """Return the folders that hold an experiment."""
+    """Return the folders that contain an experiment."""
     return sorted(path.parent for path in experiments.glob(f"*/{FILE_NAME}"))
 
 
 def complete_experiments(experiments: Path, reports: Path) -> list[Path]:
-    """Return the folders of the experiments that have all reports, on all collections: others have no page yet."""
+    """Return the folders of the experiments with all reports on all collections. The others have no page yet."""
     return [folder for folder in experiment_folders(experiments) if _is_complete(read_experiment(folder), reports)]
 
 
 def has_collections(reports: Path, name: str, collections: Sequence[str]) -> bool:
-    """Tell whether there is a report of this name, with these collections."""
+    """Tell whether a report with this name and these collections exists."""
     return (reports / name / RESULTS).is_file() and {*collections} <= {*find_report(name, reports).collections}
 
 

@@ -1,6 +1,6 @@
 """The runs in an experiment.toml -> one run for each value of a grid, and one report for each seed.
 
-In: the file as TOML gives it. Out: the same with plain runs, as the page reads it; and how each report comes about.
+Input: the contents of the TOML file. Output: the same with plain runs, for the page; and the plan of each report.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ CHECKPOINTS = "checkpoints"  # folder of an experiment's trained models, by repo
 
 
 class _RunEntry(BaseModel):
-    """A run as the file has it; see experiments/README.md."""
+    """A run in the file; see experiments/README.md."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -26,15 +26,15 @@ class _RunEntry(BaseModel):
     repeats: tuple[str, ...] = ()
     config: str | None = None
     model: str | None = None
-    checkpoints: str | None = None  # folder of an experiment: its checkpoints of these reports are evaluated
-    transforms: tuple[str, ...] = ()  # of the vectors, as `babelrank submit --transform` takes them
+    checkpoints: str | None = None  # folder of an experiment; its checkpoints of these reports are evaluated
+    transforms: tuple[str, ...] = ()  # transforms of the vectors, in the format of `babelrank submit --transform`
     grid: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = {}
     seeds: tuple[Annotated[int, Field(ge=0, strict=True)], ...] | None = None  # the experiment's by default
 
 
 @dataclass(frozen=True)
 class PlannedReport:
-    """A report of an experiment, and how it comes about.
+    """A report of an experiment, and how it is made.
 
     Attributes
     ----------
@@ -45,12 +45,12 @@ class PlannedReport:
     config
         File with the configuration of the training run, next to the experiment's own; None if nothing is trained.
     model
-        Model that is evaluated as it is, or checkpoint of another experiment; None for one that is trained here, and
-        for a report that is not made here.
+        Model that is evaluated without training, or checkpoint of another experiment; None if the model is trained
+        here, and for a report that the experiment does not make.
     overrides
-        Keys of the configuration by table, with the values of this run.
+        Values of this run for keys of the configuration, by table.
     transforms
-        Applied to the vectors, one after another.
+        Transforms of the vectors, in order.
     """
 
     label: str
@@ -62,7 +62,7 @@ class PlannedReport:
 
 
 def expand_runs(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an experiment with plain runs: without grids and seeds, whose reports are named.
+    """Return an experiment with plain runs: each names its reports, and has no grid and no seeds.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def plan_reports(raw: Mapping[str, Any]) -> list[PlannedReport]:
 
 
 def _expand(raw: Mapping[str, Any]) -> Iterator[tuple[_RunEntry, dict[str, Any]]]:
-    """Yield each run, for each combination of its grid's values; with these values by key."""
+    """Yield each run for each combination of its grid's values, with these values by key."""
     given = raw.get("runs")
     for number, run in enumerate(given if isinstance(given, list) else []):
         try:
@@ -134,7 +134,7 @@ def _expand(raw: Mapping[str, Any]) -> Iterator[tuple[_RunEntry, dict[str, Any]]
 
 
 def _nest(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return tables within tables for keys such as ``schedule.alpha``."""
+    """Return nested tables for keys such as ``schedule.alpha``."""
     nested: dict[str, Any] = {}
     for key, value in settings.items():
         *tables, last = key.split(".")
@@ -155,7 +155,7 @@ def _seeds(raw: Mapping[str, Any]) -> list[int]:
 
 
 def _reports(entry: _RunEntry, seeds: Sequence[int]) -> list[tuple[str, int | None]]:
-    """Return the reports of a run, and the seed of each; None where the configuration says it."""
+    """Return the reports of a run, and the seed of each; None if the configuration sets it."""
     seeds = seeds if entry.seeds is None else entry.seeds
     if not (entry.config or entry.checkpoints) or entry.repeats or not seeds:
         return [(entry.report, None), *((name, None) for name in entry.repeats)]

@@ -1,4 +1,4 @@
-"""A scatter plot of accuracy and language bias as SVG: the same bytes on every machine."""
+"""A scatter plot of accuracy and language bias as SVG, with the same bytes on every machine."""
 
 import math
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _WANTED_TICKS = 5
 def scatter_svg(title: str, points: Sequence[tuple[str, float, float]]) -> str:
     """Return a plot of labels with an accuracy (across) and a language effect (upwards); both axes begin at 0.
 
-    Points of one label have one colour: those of one training run with several seeds, say.
+    Points with the same label have the same colour, such as those of a training run with several seeds.
     """
     labels = list(dict.fromkeys(label for label, *_ in points))
     across, upwards = (_ticks(max(values)) for values in zip(*((x, y) for _, x, y in points), strict=True))
@@ -42,7 +42,7 @@ def scatter_svg(title: str, points: Sequence[tuple[str, float, float]]) -> str:
 
 
 def _ticks(highest: float) -> list[float]:
-    """Return round numbers from 0 to the highest value or beyond."""
+    """Return round numbers from 0 to at least the highest value."""
     rough = max(highest, 1e-3) / _WANTED_TICKS
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * (1 - 1e-9))
