@@ -1,8 +1,8 @@
-"""Shards of passages in, an approximate FAISS index and what it costs out: seconds, bytes, and recall as measured.
+"""Build and search approximate FAISS indexes, and measure their seconds, bytes and recall.
 
-Indexes are named by FAISS's factory strings (https://github.com/facebookresearch/faiss/wiki/The-index-factory). Scores
-and order are the index's own: whoever wants them exact searches exactly. What an approximation does to nDCG and to the
-bias between languages is told by `analysis.approximation`.
+FAISS's factory strings name the indexes (https://github.com/facebookresearch/faiss/wiki/The-index-factory). Scores and
+order are those of the index; use exact search if they must be exact. `analysis.approximation` measures what an
+approximation does to nDCG and to the bias between languages.
 """
 
 import time
@@ -24,36 +24,36 @@ from babelrank.ranking.best import TopPassages, find_best
 from babelrank.ranking.dense import Corpus, DenseScorer
 from babelrank.ranking.tally import MEMORY_LIMIT
 
-_UNTYPED: Any = faiss  # its stubs lack, or get wrong, what is called by this name
+_UNTYPED: Any = faiss  # its stubs lack these names or get them wrong
 
 FACTORIES = "Flat, SQ8, PQ48, HNSW32, IVF1024,Flat, IVF1024,SQ8, IVF1024,PQ48 or OPQ48,IVF1024,PQ48"
 PARAMETERS = "nprobe=16 (IVF), efSearch=64 (HNSW), quantizer_efSearch=64 (IVF over HNSW); several separated by commas"
-_TRAIN_ROWS = 65_536  # a quantiser learns no more from more
+_TRAIN_ROWS = 65_536  # more rows do not improve a quantiser
 _TRAIN_ROWS_PER_LIST = 64  # of an inverted file; FAISS warns below 39
 _ADD_ROWS = 16_384
-_SAMPLE = 256  # queries on which recall is measured unless the caller says otherwise
+_SAMPLE = 256  # number of queries for recall by default
 
 
 @dataclass(frozen=True)
 class ApproximateIndex:
-    """An index over a corpus, and what it took to build.
+    """An index over a corpus, and its build costs.
 
     Attributes
     ----------
     index
-        FAISS's.
+        The FAISS index.
     factory
-        The string that names it.
+        Factory string of the index.
     similarity
-        What it approximates.
+        Similarity that it approximates.
     rows, trained_on
-        Passages in it; passages that it was trained on, 0 if it needs no training.
+        Passages in the index; passages that it was trained on, 0 if it needs no training.
     build_seconds
-        Training and adding.
+        Seconds for training and adding.
     nbytes
-        Its size when written, about what it takes in memory.
+        Size on disk in bytes, about equal to the size in memory.
     corpus
-        The shards that it was built from.
+        Shards of the passages.
     """
 
     index: Any
@@ -68,27 +68,27 @@ class ApproximateIndex:
 
 @dataclass(frozen=True)
 class Approximation:
-    """What an approximate search returned and cost.
+    """Results and costs of an approximate search.
 
     Attributes
     ----------
     top
-        The best passages that it found, of all queries; see `search_index`.
+        Best passages found for all queries; see `search_index`.
     factory, parameters
-        The index and how it was searched.
+        Factory string of the index, and its search parameters.
     rows, trained_on, build_seconds, nbytes
         See `ApproximateIndex`.
     search_seconds
-        Of all queries.
+        Seconds for all queries.
     exact_seconds
-        Of the exact search of the sample.
+        Seconds of the exact search of the sample.
     sample
         Rows of the queries on which recall was measured: int64.
     exact
-        What exact search lists for them.
+        Exact results for the sample.
     recall
-        Share of the exact best k that was found, by query of the sample: float64. Where passages tie at the k-th place,
-        those that exact search lists count.
+        Share of the exact best k that was found, by query of the sample: float64. If passages tie at the k-th place,
+        the ones that exact search lists count.
     """
 
     top: TopPassages
@@ -129,16 +129,16 @@ def measure_approximation(
     Parameters
     ----------
     factory, parameters, seed, memory_limit, threads
-        As `build_index` and `search_index` take them.
+        See `build_index` and `search_index`.
     sample
-        Number of queries, drawn by `seed`, on which recall is measured; all if there are fewer.
+        Number of queries, drawn with `seed`, for measuring recall; all queries if there are fewer.
     self_matches
-        Position of the passage that each query leaves out, −1 for none: int64, shape (queries,).
+        Position of the passage to leave out for each query, −1 for none: int64, shape (queries,).
 
     Raises
     ------
     SearchError
-        As `build_index`, `search_index` and `find_best`; or the sample is empty.
+        See `build_index`, `search_index` and `find_best`; or the sample is empty.
     """
     if sample < 1 or not len(queries):
         raise SearchError(f"recall is measured on at least one query; asked for {sample} of {len(queries)}.")
@@ -186,23 +186,23 @@ def build_index(
 ) -> ApproximateIndex:
     """Train an index on a sample of the passages and add them all.
 
-    FAISS builds graphs (HNSW) with several threads in no fixed order: with more than one, two builds may differ.
+    With more than one thread, FAISS builds graphs (HNSW) in no fixed order, so two builds may differ.
 
     Parameters
     ----------
     factory
-        FAISS's name of the index, such as ``IVF1024,Flat``.
+        FAISS's factory string of the index, such as ``IVF1024,Flat``.
     train_rows
-        Passages to train on, drawn by `seed`; by default as many as a quantiser makes use of, at least 64 for each list
-        of an inverted file.
+        Number of passages to train on, drawn with `seed`; by default as many as improve a quantiser, at least 64 for
+        each list of an inverted file.
     memory_limit
-        Bytes that the index may take. Its size is foreseen from the first passages that are added.
+        Largest size of the index in bytes. The first added passages give an estimate of its size.
 
     Raises
     ------
     SearchError
-        FAISS knows no such index, or not for this dimension or similarity; it needs more passages to be trained on; it
-        will not fit.
+        FAISS does not know the index, or does not support it for this dimension or similarity; there are too few
+        passages to train it; or it exceeds the memory limit.
     """
     corpus = Corpus(shards, similarity)
     metric = faiss.METRIC_L2 if similarity == Similarity.EUCLIDEAN else faiss.METRIC_INNER_PRODUCT
@@ -225,12 +225,12 @@ def build_index(
 def search_index(
     index: ApproximateIndex, queries: np.ndarray, k: int, parameters: str = "", *, threads: int | None = None
 ) -> TopPassages:
-    """Return each query's best passages as the index finds them; equal scores in the order of positions.
+    """Return each query's best passages from the index; equal scores in the order of positions.
 
     Parameters
     ----------
     parameters
-        FAISS's search-time parameters, such as ``nprobe=16``; they stay set.
+        FAISS's search-time parameters, such as ``nprobe=16``; they stay set on the index.
 
     Returns
     -------
@@ -240,7 +240,7 @@ def search_index(
     Raises
     ------
     SearchError
-        A parameter is unknown or impossible; queries of another dimension, or not finite; a `k` below 1.
+        A parameter is unknown or invalid; queries have another dimension or are not finite; or `k` is below 1.
     """
     scorer = DenseScorer(queries, index.corpus)
     if k < 1:
@@ -259,12 +259,12 @@ def search_index(
 
 
 def measure_recall(exact: TopPassages, approximate: TopPassages) -> np.ndarray:
-    """Return the share of each query's exact best passages that the approximate list holds: float64, shape (queries,).
+    """Return the share of each query's exact best passages in the approximate list: float64, shape (queries,).
 
     Raises
     ------
     SearchError
-        The lists are of different queries.
+        The lists belong to different queries.
     """
     if len(exact.positions) != len(approximate.positions):
         raise SearchError(f"lists of {len(exact.positions)} and of {len(approximate.positions)} queries.")
@@ -289,7 +289,7 @@ def _add(index: Any, corpus: Corpus, factory: str, memory_limit: int) -> None:
 
 
 def _sample_rows(corpus: Corpus, count: int, seed: int) -> np.ndarray:
-    """Draw passages without replacement; float32, as the index is fed them."""
+    """Draw passages without replacement; float32, as the index takes them."""
     chosen = np.sort(np.random.default_rng(seed).choice(len(corpus), count, replace=False))
     sample, begin = np.empty((count, corpus.dimension), dtype=np.float32), 0
     for block in corpus.blocks(_ADD_ROWS):
@@ -300,7 +300,7 @@ def _sample_rows(corpus: Corpus, count: int, seed: int) -> np.ndarray:
 
 
 def _positions(corpus: Corpus, rows: np.ndarray) -> np.ndarray:
-    """Turn numbers of passages in the order in which they were added into positions; −1 stays."""
+    """Convert numbers of passages in the order of adding into positions; −1 stays −1."""
     firsts = np.cumsum([0, *map(len, corpus.shards)])[:-1]
     shifts = np.array([shard.start for shard in corpus.shards]) - firsts
     return np.where(rows < 0, -1, rows + shifts[np.searchsorted(firsts, rows, side="right") - 1])
@@ -320,7 +320,7 @@ def _size(index: Any) -> int:
 
 @contextmanager
 def _explained(what: str, valid: str) -> Iterator[None]:
-    """Turn FAISS's errors into ones that say what was asked for and what would be valid."""
+    """Convert FAISS's errors into ones that name the request and the valid values."""
     try:
         yield
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""A scorer -> the best passages of each query, exactly: what runs are written from, and indexes compared with."""
+"""Find the best passages of each query exactly, for run files and as a reference for approximate indexes."""
 
 from dataclasses import dataclass
 
@@ -34,14 +34,14 @@ class TopPassages:
         return TopPassages(self.positions[rows], self.scores[rows])
 
     def without(self, self_matches: np.ndarray, k: int) -> "TopPassages":
-        """Return the first `k` of each list, the query's own passage (−1: none) left out where it is listed."""
+        """Return the first `k` of each list after removing the query's own passage (−1: none)."""
         own = (self.positions == self_matches[:, None]) & (self_matches[:, None] >= 0)
         order = np.argsort(own, axis=1, kind="stable")[:, :k]
         scores = np.where(own, np.float32(-np.inf), self.scores)
         return TopPassages(*(np.take_along_axis(column, order, axis=1) for column in (self.positions, scores)))
 
     def ranks(self, query_rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """Return the mid-ranks of some passages in their queries' lists; infinite where they are not listed.
+        """Return the mid-ranks of some passages in their queries' lists; infinite if not listed.
 
         Parameters
         ----------
@@ -51,7 +51,7 @@ class TopPassages:
         Returns
         -------
         numpy.ndarray
-            float64, shape (pairs,). Passages that tie with one at the end of a list, but are not listed, do not count.
+            float64, shape (pairs,). Passages tied with the last one of a list, but not listed, do not count.
         """
         scores = self.scores[query_rows]
         found = self.positions[query_rows] == positions[:, None]
@@ -68,20 +68,20 @@ def find_best(
     memory: int = MEMORY_LIMIT,
     threads: int | None = None,
 ) -> TopPassages:
-    """Return the `k` best passages of the pool for each query, exactly; all there are if there are fewer.
+    """Return the `k` best passages of the pool for each query, exactly; all passages if there are fewer.
 
     Parameters
     ----------
     self_matches
-        Position of the passage that each query leaves out, −1 for none: int64, shape (queries,). Where only some
-        queries leave one out of a pool of no more than `k`, their lists end with a free place: a score of −∞.
+        Position of the passage to leave out for each query, −1 for none: int64, shape (queries,). If only some queries
+        leave one out and the pool has at most `k` passages, their lists end with a free place: a score of −∞.
     memory, threads
-        As `rank` takes them.
+        See `rank`.
 
     Raises
     ------
     SearchError
-        `k` is below 1, or the memory does not suffice.
+        `k` is below 1, or the memory is too small.
     """
     if k < 1:
         raise SearchError(f"k must be at least 1, got {k}.")

@@ -1,4 +1,4 @@
-"""Dense vectors, in memory or in shards on disk -> panels with approximate scores, and exact scores of single pairs."""
+"""Score dense vectors, in memory or in shards on disk: panels with approximate scores, and exact scores of pairs."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,14 +15,14 @@ from babelrank.errors import SearchError
 from babelrank.ranking.exact_scores import CODES, Rows, row_lengths, score_pairs
 from babelrank.ranking.panels import Panel, Score
 
-# What BLAS and the tiles take apart from vectors and results.
+# Memory of BLAS and the tiles, without vectors and results.
 _WORKSPACE = 160 * 2**20
 _MAX_PANEL_BYTES = 256 * 2**20  # of float32 vectors; larger panels are no faster
 _MIN_PANEL_ROWS = 256
-_PAIRS = 1 << 14  # of which vectors are gathered at a time, by all threads together
-_UNIT_TOLERANCE = 1e-6  # vectors that an encoder normalised in float32 are this near to length 1
+_PAIRS = 1 << 14  # gathered at a time, by all threads together
+_UNIT_TOLERANCE = 1e-6  # tolerance for vectors that an encoder normalised in float32
 _ROUND_OFF = 2.0**-24  # of float32
-_LARGEST_VALUE = 1e37  # a tenth of what float32 holds
+_LARGEST_VALUE = 1e37  # a tenth of float32's largest value
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class CorpusBlock:
     positions
         int64, shape (passages,).
     vectors, fed
-        float32, shape (passages, dimension): as they are, and as products compare them (normalised for cosine).
+        float32, shape (passages, dimension): original vectors, and those for products (normalised for cosine).
     lengths
         float64, shape (passages,): Euclidean lengths.
     """
@@ -46,12 +46,12 @@ class CorpusBlock:
 
 
 class Corpus:
-    """Vectors of the passages, and what follows from their lengths.
+    """Vectors of the passages and values derived from their lengths.
 
     Raises
     ------
     SearchError
-        No shards, shards that overlap, or of several dimensions.
+        There are no shards, or they overlap or have different dimensions.
     """
 
     def __init__(self, shards: Sequence[VectorBlock], similarity: Similarity) -> None:
@@ -68,7 +68,7 @@ class Corpus:
         self.dimension = self.shards[0].dimension
         self.longest = max(shard.lengths[1] for shard in self.shards)
         spread = max(abs(length - 1) for shard in self.shards for length in shard.lengths)
-        # Unit vectors are compared as they are: a copy of the passages would cost more than the last bits are worth.
+        # Unit vectors are compared unchanged: exact last bits are not worth a copy of the passages.
         self.normalises = similarity == Similarity.COSINE and spread > _UNIT_TOLERANCE
         self.spread = spread if similarity == Similarity.COSINE and not self.normalises else 0.0
 
@@ -76,12 +76,12 @@ class Corpus:
         return sum(map(len, self.shards))
 
     def blocks(self, rows: int, groups: np.ndarray | None = None) -> Iterator[CorpusBlock]:
-        """Read at most so many passages at a time; the next are fetched from the disk while a block is worked on.
+        """Yield blocks of at most `rows` passages; the next block is read from disk while the current one is in use.
 
         Parameters
         ----------
         groups
-            Group of each passage by position; each block is then sorted by it. None keeps the order.
+            Group of each passage by position; each block is then sorted by group. None keeps the order.
         """
         windows = [
             (shard, start, min(start + rows, len(shard)))
@@ -107,7 +107,7 @@ class DenseScorer:
     Raises
     ------
     SearchError
-        Queries of another dimension than the passages, or not finite; vectors too long for float32.
+        Queries differ from the passages in dimension, or are not finite; or vectors are too long for float32.
     """
 
     exact = False
@@ -130,8 +130,8 @@ class DenseScorer:
             largest = (self.lengths + corpus.longest) ** 2
         if largest.max(initial=0) > _LARGEST_VALUE:
             raise SearchError(f"vectors as long as {corpus.longest:.3g} cannot be compared in float32.")
-        # A sum of n products is off by at most γₙ Σ|aᵢ bᵢ| in whatever order it is added up (Higham 2002, Accuracy and
-        # Stability of Numerical Algorithms, §3.1); then what underflows, and what is not quite a unit vector.
+        # A sum of n products is off by at most γₙ Σ|aᵢ bᵢ| in any order of addition (Higham 2002, Accuracy and
+        # Stability of Numerical Algorithms, §3.1). Underflow and inexact unit vectors add to this.
         n = corpus.dimension + 32
         self.margins: np.ndarray = 1.01 * n * (_ROUND_OFF * largest + 2.0**-124) + corpus.spread
 
@@ -148,7 +148,7 @@ class DenseScorer:
         query_rows, positions
             Integers, shape (pairs,): row of the query, position of the passage.
         threads
-            By default one per available core.
+            Number of threads; by default one per available core.
 
         Returns
         -------
@@ -158,7 +158,7 @@ class DenseScorer:
         Raises
         ------
         SearchError
-            A position is in no shard.
+            A position is not in any shard.
         """
         scores = np.full(len(positions), np.nan, dtype=np.float32)
         workers = threads or available_cores()
@@ -174,8 +174,8 @@ class DenseScorer:
         with ThreadPoolExecutor(workers) as executor:
             for shard in self.corpus.shards:
                 inside = np.flatnonzero((positions >= shard.start) & (positions < shard.start + len(shard)))
-                # Passages in the order in which queries name them: parallel passages, which the same queries name,
-                # follow one another, and these queries stay in the cache.
+                # Passages in the order in which queries name them: parallel passages, which the same queries name, are
+                # adjacent, and these queries stay in the cache.
                 numbers, distinct = pd.factorize(positions[inside])
                 order = inside[np.argsort(numbers.astype(np.min_scalar_type(len(distinct))), kind="stable")]
                 parts = [order[start : start + size] for start in range(0, len(order), size)]
@@ -207,7 +207,7 @@ class DenseScorer:
         return score
 
     def _panel_rows(self, memory: int, held: int, *, sorts: bool) -> int:
-        # Float32 and perhaps a normalised copy; the next panel may come before the last is gone; sorting copies.
+        # Float32, a copy if normalised, the next panel while the last is still held, and copies for sorting.
         row_bytes = (2 + sorts) * 4 * self.corpus.dimension * (1 + self.corpus.normalises) + 64
         held += len(self.queries) * (2 * 4 * self.corpus.dimension + 32)
         needed = held + _WORKSPACE + _MIN_PANEL_ROWS * row_bytes
@@ -221,7 +221,7 @@ class DenseScorer:
 
 
 def unit_rows(vectors: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Divide in double precision, so that very short vectors lose nothing; a zero vector stays zero."""
+    """Divide in double precision, so that very short vectors keep their precision; a zero vector stays zero."""
     unit = np.empty_like(vectors)
     np.divide(vectors, np.where(lengths == 0, 1.0, lengths)[:, None], out=unit, casting="same_kind")
     return unit

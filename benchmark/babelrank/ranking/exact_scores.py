@@ -1,12 +1,12 @@
-"""The score of a query and a passage, to the bit: the same however the corpus is cut, on any machine.
+"""Exact scores of a query and a passage: the same bits for any split of the corpus, on any machine.
 
-A matrix product adds in an order that depends on the shapes of the blocks, so its last bits do too. The exact score is
-added up in double precision in one fixed order and then rounded to single. The product of two float32 numbers is exact
-in double precision, so that nothing else can differ. In almost all cases every order gives the same rounded score: sums
-are made in the fastest order, and again in the fixed one only where rounding could go either way.
+The order of additions in a matrix product depends on the shapes of the blocks, and so do its last bits. The exact score
+is added up in double precision in one fixed order and then rounded to single. The product of two float32 numbers is
+exact in double precision, so only the order of additions matters. In almost all cases every order gives the same
+rounded score: sums use the fastest order first, and the fixed one only if rounding could go either way.
 
-A *value* is what is added up in double precision: the product, the cosine, or the negative squared distance. A *score*
-is what a reader sees: the value in float32, or the negative distance.
+A *value* is the sum in double precision: the product, the cosine, or the negative squared distance. A *score* is the
+reported number: the value in float32, or the negative distance.
 """
 
 from typing import NamedTuple
@@ -16,18 +16,18 @@ import numpy as np
 
 from babelrank.encoding.protocol import Similarity
 
-# Similarities as the compiled loops know them.
+# Codes of the similarities in compiled loops.
 CODES = {Similarity.DOT: 0, Similarity.COSINE: 1, Similarity.EUCLIDEAN: 2}
 _COSINE = CODES[Similarity.COSINE]
 _EUCLIDEAN = CODES[Similarity.EUCLIDEAN]
 
-NO_POSITION = np.iinfo(np.int64).max  # of places in a list that no passage has taken; they score −∞
+NO_POSITION = np.iinfo(np.int64).max  # of free places in a list; they score −∞
 
-# Two values with the same score differ by less than this share: float32 has 24 bits, the square of a distance 23.
+# Two values with the same score differ by less than this ratio: float32 has 24 bits, the square of a distance 23.
 _ROUNDING = 2.0**-21
-_DOUBLE_ROUNDING = 2.0**-50  # for each addition of two sums in double precision, with room to spare
+_DOUBLE_ROUNDING = 2.0**-50  # for each addition of two sums in double precision, with a safety margin
 
-_LANES = 64  # sums that do not wait for one another; the order of additions is fixed
+_LANES = 64  # independent sums; the order of additions is fixed
 
 
 class Rows(NamedTuple):
@@ -45,7 +45,7 @@ class Rows(NamedTuple):
     lengths: np.ndarray
 
 
-# Products are exact in double precision, so fusing them with the sums changes no bit.
+# Products are exact in double precision, so fused multiply-add changes no bit.
 @numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 def _product(a: np.ndarray, i: int, b: np.ndarray, j: int) -> float:
     """Return the product of row i of `a` and row j of `b`, added up in the fixed order."""
@@ -97,12 +97,12 @@ def to_score(value: float, code: int) -> np.float32:
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def band(score: np.float32, margin: float, code: int) -> tuple[np.float32, np.float32]:
-    """Return between which approximate scores the exact one may be on either side of a score.
+    """Return the range of approximate scores within which the exact score may be on either side of `score`.
 
     Parameters
     ----------
     margin
-        By how much approximate values may be off; 0 if they are exact.
+        Largest error of approximate values; 0 if they are exact.
     """
     if margin == 0 or score == -np.inf:
         return score, score

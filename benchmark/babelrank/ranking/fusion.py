@@ -1,4 +1,4 @@
-"""Runs -> one run: reciprocal rank fusion, and weighted scores."""
+"""Fuse several runs into one: reciprocal rank fusion, and weighted scores."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,16 +9,16 @@ from babelrank.errors import SearchError, unknown_choice
 from babelrank.ranking.runs import trec_order
 from babelrank.ranking.trec import Run, place_in_groups
 
-RRF_K = 60  # Cormack et al. 2009, SIGIR, doi:10.1145/1571941.1572114: found on TREC's data, and kept since
-_Weigher = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (queries, scores) of lines in order -> worth of each line
+RRF_K = 60  # Cormack et al. 2009, SIGIR, doi:10.1145/1571941.1572114: found on TREC's data, the usual value since
+_Weigher = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (queries, scores) of lines in order -> value of each line
 
 
 def fuse(runs: Sequence[Run], method: str, weights: Sequence[float] | None = None, *, depth: int | None = None) -> Run:
     """Fuse runs of the same queries.
 
-    ``rrf``: a passage is worth Σ weight / (60 + rank) over the runs that hold it (Cormack et al. 2009).
-    ``weighted``: Σ weight · score, with the scores of each query of each run brought to 0 … 1 (least and greatest of
-    its list; 1 where all are equal). What a run does not hold is worth nothing there.
+    ``rrf``: the score of a passage is Σ weight / (60 + rank) over the runs that contain it (Cormack et al. 2009).
+    ``weighted``: Σ weight · score, after scaling the scores of each query of each run to 0 … 1 (lowest and highest of
+    its list; 1 if all are equal). A run adds 0 for passages that it lacks.
 
     Parameters
     ----------
@@ -27,20 +27,20 @@ def fuse(runs: Sequence[Run], method: str, weights: Sequence[float] | None = Non
     method
         One of `METHODS`.
     weights
-        One per run, positive; all alike by default.
+        One positive weight per run; equal by default.
     depth
-        Passages kept for each query; all by default.
+        Number of passages kept for each query; all by default.
 
     Returns
     -------
     Run
-        By query and best first, in trec_eval's order; the same whatever the order of the runs' lines.
+        Lines by query and best first, in trec_eval's order; independent of the order of the runs' lines.
 
     Raises
     ------
     SearchError
-        Fewer than two runs, an unknown method, weights that are not one positive number per run, or infinite scores
-        where scores are weighted.
+        There are fewer than two runs, the method is unknown, the weights are not one positive number per run, or
+        ``weighted`` gets infinite scores.
     """
     if method not in METHODS:
         raise SearchError(unknown_choice("method of fusion", method, METHODS))

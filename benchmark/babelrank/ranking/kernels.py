@@ -1,4 +1,4 @@
-"""Compiled loops that make score blocks of sparse and multi-vector representations."""
+"""Compiled loops that compute score blocks of sparse and multi-vector representations."""
 
 import numba
 import numpy as np
@@ -34,7 +34,7 @@ def sparse_products(
                 row[posting_passages[j]] += weight * posting_weights[j]
 
 
-# Maxima may be taken in any order, so that the compiler can use vector registers; no similarity is NaN.
+# The order of maxima does not matter, so the compiler can use vector registers; no similarity is NaN.
 @numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "nnan", "nsz"})
 def add_token_maxima(
     similarities: np.ndarray, query_starts: np.ndarray, passage_starts: np.ndarray, scores: np.ndarray
@@ -46,7 +46,7 @@ def add_token_maxima(
     similarities
         float32, shape (query tokens, passage tokens).
     query_starts, passage_starts
-        int64, shapes (queries + 1,) and (passages + 1,): where each text's tokens begin.
+        int64, shapes (queries + 1,) and (passages + 1,): start of each text's tokens.
     scores
         float32, shape (queries, passages): added to.
     """

@@ -1,4 +1,4 @@
-"""Representations -> how many passages of each language are among the first of each query; no qrels are needed."""
+"""Count the passages of each language among the first of each query. Needs no qrels."""
 
 from collections.abc import Sequence
 
@@ -22,15 +22,15 @@ def count_languages(
 ) -> np.ndarray:
     """Count the passages of each language among the first k of the pool.
 
-    Of passages that tie with the k-th, each has the same part: the counts are the expected ones if ties are broken at
-    random. An order by position would favour the languages that come first in the pool.
+    Passages that tie with the k-th share the remaining places equally: the counts are the expected ones if ties are
+    broken at random. An order by position would favour the languages that come first in the pool.
 
     Parameters
     ----------
     depths
-        Values of k, from 1; in a smaller pool, the whole pool is counted.
+        Values of k, from 1; a k above the size of the pool counts the whole pool.
     memory, tallier
-        As for `rank`.
+        See `rank`.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def count_languages(
     Raises
     ------
     SearchError
-        The representations are not of this collection, a depth is below 1, or the memory does not suffice.
+        The representations belong to another collection, a depth is below 1, or the memory is too small.
     """
     shape = len(collection.queries), len(collection.passages)
     scorer = make_scorer(representations.queries, representations.passages, representations.similarity)

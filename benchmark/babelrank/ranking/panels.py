@@ -1,4 +1,4 @@
-"""A panel: a part of the collection in memory, and what scores it. Scorers of every kind hand out panels."""
+"""Panels: parts of the collection in memory that can be scored. All kinds of scorers yield panels."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ Score = Callable[[slice, slice, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Panel:
-    """Passages in memory, those of a group (language) together.
+    """Passages in memory, sorted by group (language).
 
     Attributes
     ----------
     positions
         Position in the collection of each passage: int64, shape (passages,), ascending within each group.
     edges
-        Row at which each group begins, and the end: int64, shape (groups + 1,).
+        First row of each group, and the end: int64, shape (groups + 1,).
     score
         Scores some queries with some of the passages: float32, shape (queries, passages).
     vectors, lengths
-        The vectors as they are, float32 of shape (passages, dimension), and their Euclidean lengths, float64; both
-        empty where `score` is exact.
+        The original vectors, float32 of shape (passages, dimension), and their Euclidean lengths, float64; both empty
+        if `score` is exact.
     """
 
     positions: np.ndarray
@@ -55,13 +55,13 @@ class Scorer(Protocol):
     Attributes
     ----------
     exact
-        Whether a panel's scores are exact; then there is one panel.
+        Whether a panel's scores are exact; if so, there is only one panel.
     queries, lengths
-        float32, shape (queries, dimension), and their Euclidean lengths, float64; no columns where scores are exact.
+        float32, shape (queries, dimension), and their Euclidean lengths, float64; no columns if scores are exact.
     margins
-        By how much a panel's scores may be off: float64, shape (queries,).
+        Largest error of a panel's scores: float64, shape (queries,).
     code
-        Similarity, as `exact_scores.CODES` has it.
+        Similarity, one of `exact_scores.CODES`.
     """
 
     exact: bool
@@ -80,14 +80,14 @@ class Scorer(Protocol):
         Parameters
         ----------
         groups
-            Group of each passage by position; None if all are of one.
+            Group of each passage by position; None if there is one group.
         count
             Number of groups.
         memory, held
-            Bytes that ranking may take, and those that are taken otherwise.
+            Bytes that ranking may use, and bytes of them that are in use already.
 
         Raises
         ------
         SearchError
-            The memory does not suffice; says how much would.
+            The memory is too small; the message says how much is needed.
         """

@@ -1,6 +1,6 @@
-"""Representations -> ranks of the relevant passages and the best passages of each query: every setting in one pass.
+"""Rank the relevant passages and list the best passages of each query: every setting in one pass.
 
-Both tables follow from the same scores, in memory as on disk, for dense, sparse and multi-vectors.
+Both tables come from the same scores, in memory or on disk, for dense, sparse and multi-vectors.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,13 +24,13 @@ from babelrank.ranking.table_file import RANK_TYPES
 from babelrank.ranking.tally import MEMORY_LIMIT, Lists, Request, Tally, Targets, score_targets, tally
 from babelrank.ranking.top_table import LANGUAGE_DEPTH, POOL_DEPTH, TopTable
 
-# Counts and lists all passages of a scorer; `tally`, or what shares the work among machines.
+# Counts and lists all passages of a scorer: `tally`, or a function that distributes the work over machines.
 Tallier = Callable[[Scorer, Request], Tally]
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """What one pass over the scores gives.
+    """Results of one pass over the scores.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Ranking:
     top
         The best passages of each query, relevant or not.
     best
-        The same of the pool, as deep as a run was asked for; None if none was.
+        The best passages of the pool, up to `run_depth`; None if it is 0.
     """
 
     ranks: RankTable
@@ -61,27 +61,27 @@ def rank(
     """Rank every relevant passage of every query, in its language and in the pool, and list the best passages.
 
     Ranks start at 1; equal scores share the mean of their ranks. Dense vectors are compared by exact scores: double
-    precision, rounded to float32. The outcome does not depend on threads, memory or the order of the work.
+    precision, rounded to float32. Results do not depend on threads, memory or the order of the work.
 
     Parameters
     ----------
     representations
-        Of this collection's queries and passages, row by row.
+        Representations of this collection's queries and passages, row by row.
     pool_depth, language_depth
-        Passages listed for each query, of the pool (at least 1) and of each language.
+        Number of passages listed for each query, of the pool (at least 1) and of each language.
     run_depth
-        Passages per query in `Ranking.best`; 0 for none.
+        Number of passages per query in `Ranking.best`; 0 for none.
     memory
-        Bytes that ranking may take in addition to the vectors.
+        Bytes that ranking may use in addition to the vectors.
     threads
-        By default one per available core.
+        Number of threads; by default one per available core.
     tallier
-        Does the counting; by default this process.
+        Function that counts; by default in this process.
 
     Raises
     ------
     SearchError
-        The representations are not of this collection, a depth is below 1, or the memory does not suffice.
+        The representations belong to another collection, a depth is below 1, or the memory is too small.
 
     Examples
     --------
@@ -145,12 +145,12 @@ def _entries(lists: Lists, rank: str, depth: int, count: Callable[[Targets], Tal
     Parameters
     ----------
     count
-        Counts what scores the same as some entries, where a list has no room for all of them.
+        Counts the passages with the same score as some entries, if a list is too short for all of them.
     """
     scores = lists.scores
     wanted = scores[:, :, :depth]
     above, equal = np.zeros(wanted.shape, np.int32), np.zeros(wanted.shape, np.int32)
-    for place in range(scores.shape[2]):  # all at once takes four times as long
+    for place in range(scores.shape[2]):  # all places at once take four times as long
         above += scores[:, :, place, None] > wanted
         equal += scores[:, :, place, None] == wanted
     queries, groups = np.nonzero(lists.overflowing(depth))
@@ -193,7 +193,7 @@ def _top_table(
     size = len(collection.passages)
     keys = {name: (found["query"] * size + found["passage"]).to_numpy() for name, found in lists.items()}
     rows = np.sort(np.concatenate(list(keys.values())), kind="stable")  # faster, as each list is in order of queries
-    rows = rows[np.diff(rows, prepend=-1) > 0]  # np.unique hashes, which takes ten times as long
+    rows = rows[np.diff(rows, prepend=-1) > 0]  # np.unique hashes, ten times slower
     ranks = {name: np.full(len(rows), np.nan) for name in RANK_TYPES}
     for name, found in lists.items():
         ranks[name][np.searchsorted(rows, keys[name])] = found[name]

@@ -1,4 +1,4 @@
-"""A run's best passages, scored again by a cross-encoder -> a run."""
+"""Rerank a run's best passages with a cross-encoder."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from babelrank.ranking.trec import Run
 # Pairs of texts -> one score each, float32, shape (pairs,); higher is more relevant.
 PairScorer = Callable[[Sequence[tuple[str, str]]], np.ndarray]
 _CHUNK = 1024  # pairs between two reports of progress
-_HEADLESS = ("Model", "ForMaskedLM", "ForPreTraining")  # how architectures end that score nothing
+_HEADLESS = ("Model", "ForMaskedLM", "ForPreTraining")  # endings of architectures without a score
 
 
 def load_cross_encoder(
@@ -24,14 +24,14 @@ def load_cross_encoder(
     Parameters
     ----------
     max_length
-        Tokens of question and passage together; by default the model's own.
+        Number of tokens of question and passage together; by default the model's limit.
     batch_size
-        Pairs that the model sees at once.
+        Number of pairs per batch.
 
     Raises
     ------
     EncoderError
-        It cannot be loaded, its weights are pickled or not all there, or it gives more than one score for a pair.
+        The model cannot be loaded, its weights are pickled or incomplete, or it gives more than one score for a pair.
     """
     from sentence_transformers import CrossEncoder
 
@@ -40,7 +40,7 @@ def load_cross_encoder(
     files = find_model(model, None)
     architectures = [str(name) for name in files.config.get("architectures") or []]
     if architectures and all(name.endswith(_HEADLESS) for name in architectures):
-        # The library would put a head of random numbers on it.
+        # The library would add a head of random numbers.
         raise EncoderError(f"{model}: not a cross-encoder, but an encoder without a scoring head ({architectures[0]}).")
     limits = {} if max_length is None else {"max_length": max_length}
     encoder: Any = load_checked(
@@ -70,28 +70,29 @@ def rerank(
 ) -> Run:
     """Sort the best passages of each query by new scores.
 
-    Passages further down keep their order below them. Those that are not in the collection have no text, and go.
+    Passages below `top` keep their order after the reranked ones. Passages that are not in the collection have no text
+    and are removed.
 
     Parameters
     ----------
     questions
         Texts of the collection's queries, by row.
     top
-        Passages of each query that are scored.
+        Number of passages to score for each query.
     on_progress
-        Called with the number of pairs that are scored, and of all.
+        Called with the number of scored pairs and of all pairs.
 
     Returns
     -------
     Run
-        By query and best first, in trec_eval's order.
+        Lines by query and best first, in trec_eval's order.
 
     Raises
     ------
     SearchError
         `top` is below 1.
     EncoderError
-        A score is not finite, or there is not one for each pair.
+        A score is not finite, or the number of scores differs from that of pairs.
     """
     if top < 1:
         raise SearchError(f"--top must be at least 1, got {top}.")
@@ -113,7 +114,7 @@ def rerank(
     lowest = np.full(int(resolved.rows.max()) + 1, np.inf, dtype=np.float32)
     np.minimum.at(lowest, resolved.rows[upper], fresh)
     lowest[np.isinf(lowest)] = 0.0
-    # Below the lowest new score, one for each place: the next float32 may lie further than 1 away.
+    # Places below the lowest new score: the next float32 may be further than 1 away.
     below = lowest[resolved.rows[lower]] - resolved.places[lower] * np.maximum(1, np.abs(lowest[resolved.rows[lower]]))
     kept, scores = np.concatenate([upper, lower]), np.concatenate([fresh, below]).astype(np.float32)
     order = trec_order(resolved.rows[kept], run.passages[kept], scores)

@@ -1,7 +1,7 @@
-"""Run files -> runs: lines in TREC's format, and JSON as mteb, ranx and pytrec_eval have it.
+"""Read run files: lines in TREC's format, and JSON as in mteb, ranx and pytrec_eval.
 
-JSON runs are ``{query: {passage: score}}``. What mteb saves as predictions has one of these for each subset and split
-of a task: ``{"mteb_model_meta": {…}, subset: {split: {query: {passage: score}}}}``. All may be packed.
+JSON runs are ``{query: {passage: score}}``. Predictions that mteb saves have one of these for each subset and split of
+a task: ``{"mteb_model_meta": {…}, subset: {split: {query: {passage: score}}}}``. All may be compressed.
 """
 
 import math
@@ -23,23 +23,24 @@ _META = "mteb_model_meta"
 
 
 def read_run(path: Path, *, subset: str | None = None, split: str | None = None) -> Run:
-    """Read a run, packed or not. A line that is repeated counts once; columns end at ASCII white space alone.
+    """Read a run, compressed or not. A repeated line counts once; only ASCII white space separates columns.
 
     Parameters
     ----------
     subset, split
-        Which of the runs in a file of mteb; not needed where there is one. Other files hold one run.
+        Which run of an mteb file to read; not needed if there is one. Other files contain one run.
 
     Raises
     ------
     DataError
-        The file cannot be read, is cut off or empty, a line has other columns, a score is not a number, or a query has
-        a passage twice with different scores; names the line. A file of mteb has no such subset or split, or several.
+        The file cannot be read, is truncated or empty, a line has other columns, a score is not a number, or a query
+        has a passage twice with different scores; the message names the line. An mteb file lacks the subset or split,
+        or has several.
     """
     _, first = next(read_rows(path), (0, ""))
     if first.lstrip().startswith("{") and not _is_line(first):
         return _read_json_run(path, subset, split)
-    names: dict[str, str] = {}  # one string for each id, however many lines it is on
+    names: dict[str, str] = {}  # one string for each id, shared by its lines
     queries, passages, scores = [], [], array("f")
     for number, line in read_rows(path):
         cells = line.encode().split()
@@ -61,13 +62,13 @@ def read_run(path: Path, *, subset: str | None = None, split: str | None = None)
 
 
 def _is_line(text: str) -> bool:
-    """Tell whether a line is one of TREC's: an id may begin with a brace."""
+    """Return whether a line is in TREC's format: an id may begin with a brace."""
     cells = text.encode().split()
     return len(cells) == 6 and cells[1].upper() == b"Q0"
 
 
 def _read_score(value: Any) -> float:
-    """Read a number of JSON, or the bytes of one; it may be infinite."""
+    """Read a number from JSON, or from bytes; it may be infinite."""
     try:
         score = float("" if isinstance(value, (bool, str)) else value)
     except (TypeError, ValueError) as error:
@@ -82,7 +83,7 @@ def _show(value: Any) -> str:
 
 
 def _without_repeats(path: Path, run: Run, pairs: np.ndarray, repeated: np.ndarray) -> Run:
-    """Leave out lines that repeat an earlier one; refuse those with another score."""
+    """Remove lines that repeat an earlier one; raise an error if their scores differ."""
     _, first, line_of = np.unique(pairs, return_index=True, return_inverse=True)
     other = np.flatnonzero(run.scores != run.scores[first[line_of]])
     if len(other):
@@ -121,13 +122,13 @@ def _read_json_run(path: Path, subset: str | None, split: str | None) -> Run:
 
 
 def _is_nested(content: Mapping[str, Any]) -> bool:
-    """Tell whether there are subsets and splits above the queries."""
+    """Return whether there are subsets and splits above the queries."""
     inner = (each for found in content.values() if isinstance(found, dict) for each in found.values())
     return any(isinstance(each, dict) for each in inner)
 
 
 def _choose(path: Path, kind: str, found: Any, name: str | None) -> Any:
-    """Return the part of a file of mteb with a name, or its only one."""
+    """Return the part of an mteb file with a name, or its only part."""
     parts = dict(_items(path, found))
     if name is not None and name not in parts:
         raise DataError(f"{path}: " + unknown_choice(kind, name, parts))

@@ -1,7 +1,7 @@
-"""A run and what it is scored against -> ranks of the relevant passages, as trec_eval has them.
+"""Compute the ranks of the relevant passages in a run, as trec_eval does.
 
-A run is a list that ends somewhere: what it does not hold is not retrieved, and has rank infinity, with which every
-measure works. Its real rank is unknown, and so is a rank distance.
+A run is a truncated list: passages that it lacks are not retrieved, and have rank infinity, which every measure
+supports. Their real ranks are unknown, and so is the rank distance.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from babelrank.errors import DataError
 from babelrank.ranking.table import COLUMNS, RankTable
 from babelrank.ranking.trec import PLACEHOLDER, Run, number_ids, place_in_groups
 
-_SHOWN = 3  # examples
+_SHOWN = 3  # examples in messages
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,15 @@ class Resolved:
     Attributes
     ----------
     run
-        By query as the collection has them, best first; queries under the collection's own labels.
+        The run, by query in the collection's order, best first; queries have the collection's labels.
     rows
-        The query of each line: its row in `Collection.queries`; int64, shape (lines,).
+        Row of each line's query in `Collection.queries`; int64, shape (lines,).
     places
         Place of each line in its query's list, from 1; int64.
     passages
-        Those of the run's passages that are in the collection.
+        The run's passages that are in the collection.
     notes
-        What of the run takes no part, in sentences.
+        Sentences about parts of the run that are ignored.
     """
 
     run: Run
@@ -46,27 +46,26 @@ class Resolved:
 
     @property
     def depths(self) -> np.ndarray:
-        """How many passages each query has that is in the run; int64."""
+        """Number of passages in the run for each query that it contains; int64."""
         return np.unique(self.rows, return_counts=True)[1]
 
 
 def resolve(run: Run, collection: Collection, source: str) -> Resolved:
-    """Look up a run's queries and passages, and put its lines in order.
+    """Look up a run's queries and passages, and sort its lines.
 
-    Queries that the collection does not judge take no part, nor do their own passages where the collection leaves them
-    out, as BEIR's evaluator does. Passages that are not in the collection keep their places,
-    as trec_eval has it.
+    Queries without qrels are ignored. So are self-matches if the collection leaves them out, as in BEIR's evaluator.
+    Passages that are not in the collection keep their places, as in trec_eval.
 
     Parameters
     ----------
     source
-        What errors call the run.
+        Name of the run in errors.
 
     Raises
     ------
     DataError
-        More than `UNKNOWN_SHARE` of the lines name unknown queries, or passages; no line is left; or the run holds
-        placeholders, of unknown language.
+        More than `UNKNOWN_SHARE` of the lines name unknown queries, or unknown passages; no line is left; or the run
+        has placeholders, which have no known language.
     """
     if any(passage.startswith(PLACEHOLDER) for passage in run.passages):
         raise DataError(
@@ -111,10 +110,10 @@ def resolve(run: Run, collection: Collection, source: str) -> Resolved:
 
 
 def trec_order(queries: np.ndarray, passages: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Return what sorts lines as trec_eval does: by query, highest score first, of equal ones the last id first."""
+    """Return the order of lines in trec_eval: by query, highest score first, and for equal scores the last id first."""
     order: np.ndarray = np.lexsort((-scores, queries))
     same = (np.diff(queries[order]) == 0) & (scores[order][1:] == scores[order][:-1])
-    if same.any():  # only ids that decide are sorted: text takes far longer than numbers
+    if same.any():  # sort only ids that break ties: text is much slower than numbers
         tied = np.flatnonzero(np.concatenate([[False], same]) | np.concatenate([same, [False]]))
         lines = order[tied]
         numbers, names = pd.factorize(passages[lines])
@@ -130,14 +129,14 @@ def rank_run(resolved: Resolved, collection: Collection) -> RankTable:
     Returns
     -------
     RankTable
-        One row per judgement. Ranks are whole, ties being broken; infinity where the run does not hold the passage.
+        One row per judgement. Ranks are integers, as ties are broken; infinity if the run lacks the passage.
     """
     run, rows = resolved.run, resolved.rows
     qrels = collection.qrels.drop(columns="passage").astype({"passage_id": object})
-    known = dict(zip(qrels["passage_id"], qrels["passage_lang"], strict=True))  # among them those that are missing
+    known = dict(zip(qrels["passage_id"], qrels["passage_lang"], strict=True))  # includes missing passages
     langs = pd.Series(run.passages).map(known | {name: each.lang for name, each in resolved.passages.items()})
     if len(collection.languages) == 1:
-        langs = langs.fillna(collection.languages[0])  # what is in no collection keeps its place, as in the pool
+        langs = langs.fillna(collection.languages[0])  # unknown passages keep their places, as in the pool
     lines = pd.DataFrame({"query": rows, "passage_id": run.passages, "score": run.scores, "lang": langs})
     lines["rank_in_pool"] = resolved.places
     lines["rank_in_language"] = lines.groupby(["query", "lang"]).cumcount() + 1

@@ -1,11 +1,11 @@
-"""The inner loop: a tile of scores in, counts of what outscores the relevant passages and lists of the best out.
+"""The inner loop: count what outscores the relevant passages in a tile of scores, and list the best passages.
 
 Scores of a tile come from a fast matrix product, so they may be off by a margin. A passage is scored exactly
-(`exact_scores`) only where the margin leaves open on which side of a score that matters it is; the tile then holds its
-exact score. Where a tile holds exact scores from the start, the margin is 0.
+(`exact_scores`) only if the margin does not decide on which side of a relevant score it is; the tile then keeps its
+exact score. If a tile has exact scores from the start, the margin is 0.
 
-Passages are not compared with each target of a query, of which there may be more than a hundred. The range of scores is
-cut into cells; how many passages fall into each says how many are above a target, but for those in the target's cell.
+Passages are not compared with each target of a query, as there may be more than a hundred. The range of scores is split
+into cells. The number of passages in each cell gives the number above a target, except for those in the target's cell.
 """
 
 from typing import NamedTuple
@@ -28,17 +28,17 @@ class Tile(NamedTuple):
     Attributes
     ----------
     values
-        float32, shape (queries, passages): approximate values; −∞ for a passage that is left out. Changed.
+        float32, shape (queries, passages): approximate values; −∞ for a passage that is left out. Modified in place.
     margins
-        float64, shape (queries,): by how much a value may be off.
+        float64, shape (queries,): largest error of a value.
     code
         Similarity, see `exact_scores.CODES`.
     queries, passages
-        Their vectors; without columns where `values` are exact.
+        Vectors of queries and passages; without columns if `values` are exact.
     positions
-        int64, shape (passages,): of each passage in the collection.
+        int64, shape (passages,): position of each passage in the collection.
     edges
-        int64, shape (groups + 1,): where each group (language) begins.
+        int64, shape (groups + 1,): start of each group (language).
     """
 
     values: np.ndarray
@@ -51,18 +51,18 @@ class Tile(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """Scores to rank, query by query, and what is counted for them.
+    """Scores to rank, query by query, and their counts.
 
     Attributes
     ----------
     starts
-        int64, shape (queries + 1,): where the targets of each query begin.
+        int64, shape (queries + 1,): start of each query's targets.
     columns
         int64, shape (targets,): column of each passage to rank, which may be outside the tile.
     groups
-        int64, shape (targets,): group that is counted in, apart from the whole tile.
+        int64, shape (targets,): group to count in, in addition to the whole tile.
     scores
-        float32, shape (targets,): exact.
+        float32, shape (targets,): exact scores.
     above, equal
         int32, shape (targets, 2): passages with a higher and with the same score, in the group and in all; added to.
     """
@@ -81,7 +81,7 @@ class Best(NamedTuple):
     Attributes
     ----------
     depth
-        How many places must be right; the places behind them hold what ties with the last.
+        Number of places that must be correct; the places after them hold ties with the last.
     scores, positions
         float32 and int64, shape (queries, groups, places): the best so far; changed.
     """
@@ -91,7 +91,7 @@ class Best(NamedTuple):
     positions: np.ndarray
 
 
-# Sums of ones in float32 are what the compiler counts fastest; they are exact up to 2²⁴, far above a tile's passages.
+# The compiler counts fastest with sums of ones in float32; they are exact up to 2²⁴, far above a tile's passages.
 @numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 def _count(values: np.ndarray, score: np.float32) -> tuple[np.float32, np.float32]:
     """Return how many values are above a score, and how many equal it."""
@@ -103,7 +103,7 @@ def _count(values: np.ndarray, score: np.float32) -> tuple[np.float32, np.float3
     return above, equal
 
 
-# No score is NaN, and maxima may be taken in any order, so that the compiler can use vector registers.
+# No score is NaN, and the order of maxima does not matter, so the compiler can use vector registers.
 @numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "nnan", "nsz"})
 def _find_maxima(row: np.ndarray, begins: np.ndarray, maxima: np.ndarray) -> None:
     """Write the highest score of each piece."""
@@ -121,7 +121,7 @@ def _find_maxima(row: np.ndarray, begins: np.ndarray, maxima: np.ndarray) -> Non
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _cut(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cut groups into pieces: return where each piece begins (and the last ends), and each group's first piece."""
+    """Split groups into pieces: return the start of each piece (and the last end), and each group's first piece."""
     firsts = np.zeros(edges.size, np.int64)
     for group in range(edges.size - 1):
         firsts[group + 1] = firsts[group] + -(-(edges[group + 1] - edges[group]) // _PIECE)
@@ -134,7 +134,7 @@ def _cut(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _refine(tile: Tile, query: int, column: int, known: np.ndarray) -> np.float32:
-    """Return the exact score of a passage, which the tile then holds; `known` tells which are."""
+    """Return the exact score of a passage and store it in the tile; `known` marks stored ones."""
     if not known[column]:
         known[column] = True
         if tile.queries.vectors.shape[1]:
@@ -145,7 +145,7 @@ def _refine(tile: Tile, query: int, column: int, known: np.ndarray) -> np.float3
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _cell(score: np.float32, base: np.float32, scale: np.float32, half: int) -> np.uint16:
-    """Return the cell of a score, which never falls as scores rise."""
+    """Return the cell of a score, a non-decreasing function of the score."""
     return np.uint16(np.int32(max((score - base) * scale + np.float32(half), np.float32(0))))
 
 
@@ -167,12 +167,12 @@ def _count_pool(
     found: np.ndarray,
     cells: np.ndarray,
 ) -> None:
-    """Count what of the tile is above the targets of a query; passages that may be on either side become exact.
+    """Count the passages of the tile above the targets of a query; undecided passages get exact scores.
 
     Parameters
     ----------
     begins, maxima
-        Where each piece of the row begins, and its highest score.
+        Start of each piece of the row, and its highest score.
     found, cells
         Scratch: int64 and uint16, shape (passages,).
     """
@@ -184,7 +184,7 @@ def _count_pool(
         scores[k] = wanted.scores[start + order[k]]
         lows[k], highs[k] = band(scores[k], tile.margins[query], tile.code)
 
-    # As many cells from the lowest bound to the highest score as below it: what is lower still shares the first.
+    # As many cells from the lowest bound to the highest score as below it; still lower scores share the first cell.
     base, top, half = lows[0], max(maxima.max(), highs[-1]), min(_CELLS + _TARGET_CELLS * count, _MOST_CELLS)
     scale = np.float32((half - 2) / max(top - base, np.float32(1e-30)))
     below, undecided = np.zeros(2 * half, np.int32), np.zeros(2 * half, np.bool_)
@@ -193,7 +193,7 @@ def _count_pool(
         for cell in range(_cell(lows[k], base, scale, half), _cell(highs[k], base, scale, half) + 1):
             undecided[cell] = True
 
-    # No branch depends on where a score falls, since that cannot be foreseen. Two short loops are faster than one.
+    # No branch depends on the cell of a score, as it is unpredictable. Two short loops are faster than one.
     held, near = np.zeros(2 * half, np.int32), np.uint64(0)
     _assign_cells(row, base, scale, half, cells)
     for piece in range(maxima.size):
@@ -240,7 +240,7 @@ def _count_pool(
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _count_groups(tile: Tile, query: int, wanted: Counts) -> None:
-    """Count in the groups of a query's targets, after `_count_pool`."""
+    """Count in the groups of a query's targets; call `_count_pool` first."""
     for i in range(wanted.starts[query], wanted.starts[query + 1]):
         if tile.edges.size == 2:
             wanted.above[i, 0], wanted.equal[i, 0] = wanted.above[i, 1], wanted.equal[i, 1]
@@ -271,7 +271,7 @@ def _nth_highest(values: np.ndarray, highest: np.ndarray) -> np.float32:
 def _lowest_listed(
     maxima: np.ndarray, depth: int, scores: np.ndarray, margin: float, code: int, highest: np.ndarray
 ) -> np.float32:
-    """Return the approximate score from which on a passage may be listed.
+    """Return the lowest approximate score with which a passage may be listed.
 
     As many pieces as the list has wanted places hold a passage at least as high as the n-th highest maximum; and
     nothing below the n-th place so far comes in.
@@ -285,7 +285,7 @@ def _lowest_listed(
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def insert(scores: np.ndarray, positions: np.ndarray, score: np.float32, position: int) -> None:
-    """Put a passage into a list ordered by score, then position; do nothing if it is listed already."""
+    """Insert a passage into a list ordered by score, then position; do nothing if it is listed already."""
     place = scores.size
     while place > 0 and (score > scores[place - 1] or (score == scores[place - 1] and position < positions[place - 1])):
         place -= 1
@@ -300,7 +300,7 @@ def insert(scores: np.ndarray, positions: np.ndarray, score: np.float32, positio
 def insert_all(
     scores: np.ndarray, positions: np.ndarray, other_scores: np.ndarray, other_positions: np.ndarray
 ) -> None:
-    """Put the entries of other lists into some lists: float32 and int64, shape (lists, places), both times."""
+    """Insert the entries of other lists into some lists: float32 and int64, shape (lists, places), both times."""
     for row in range(len(scores)):
         for place in range(other_scores.shape[1]):
             if other_scores[row, place] > -np.inf:

@@ -1,7 +1,7 @@
-"""Representations -> a scorer. Kinds of representation differ here only.
+"""Choose a scorer for representations. Only here do kinds of representation differ.
 
-Dense vectors give approximate scores by a matrix product, and exact ones for single pairs; whichever shards the
-passages lie in, the exact scores are the same to the bit. Sparse and multi-vectors are scored exactly in one panel.
+Dense vectors give approximate scores by a matrix product, and exact ones for single pairs; exact scores have the same
+bits for any split into shards. Sparse and multi-vectors are scored exactly in one panel.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,12 +25,12 @@ _WHOLE: dict[type, Callable[[Any, Any, Similarity], Scorer]] = {
 
 
 def make_scorer(queries: Vectors, passages: Vectors | Sequence[VectorBlock], similarity: Similarity | str) -> Scorer:
-    """Return what scores these representations.
+    """Return a scorer for these representations.
 
     Parameters
     ----------
     passages
-        Representations of the queries' kind; of dense ones also shards.
+        Representations of the same kind as the queries; dense ones may be shards.
     similarity
         By value: ``cosine``, ``dot`` or ``euclidean``.
 
@@ -39,7 +39,7 @@ def make_scorer(queries: Vectors, passages: Vectors | Sequence[VectorBlock], sim
     EncoderError
         The similarity is unknown, or not defined for this kind of representation; vectors are not finite.
     SearchError
-        Queries and passages are of different kinds or dimensions, or too long for float32.
+        Queries and passages have different kinds or dimensions, or are too long for float32.
     """
     chosen = parse_similarity(similarity) or Similarity.COSINE
     if isinstance(queries, np.ndarray):

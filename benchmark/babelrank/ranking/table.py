@@ -1,6 +1,6 @@
-"""The hinge of the harness: one row per query and relevant passage, with its ranks.
+"""The central table of the harness: one row per query and relevant passage, with its ranks.
 
-Every measure and every bias statistic follows from this table, with no encoder and no scores.
+Every measure and every bias statistic comes from this table, without encoder or scores.
 """
 
 from collections.abc import Mapping
@@ -25,13 +25,13 @@ class RankTable:
     Attributes
     ----------
     table
-        Columns `COLUMNS`; ranks start at 1 and are float64, halves under ties, and infinite for what is not there.
+        Columns `COLUMNS`; ranks start at 1 and are float64, halves under ties, and infinite for missing passages.
     languages
         ISO 639-1 codes, sorted.
     pool_sizes
-        Passages by language; they sum to the size of the pool.
+        Number of passages by language; they sum to the size of the pool.
     tied
-        Number of rows with a score that another passage of the pool has too.
+        Number of rows with the same score as another passage of the pool.
     """
 
     table: pd.DataFrame
@@ -41,7 +41,7 @@ class RankTable:
 
     @cached_property
     def found(self) -> "RankTable":
-        """The rows with a rank: those of passages that the corpus, or a run, holds."""
+        """The rows with a finite rank: passages that are in the corpus, or in a run."""
         held = np.isfinite(self.table["rank_in_pool"].to_numpy())
         return self if held.all() else replace(self, table=self.table[held].reset_index(drop=True))
 
@@ -77,7 +77,7 @@ class RankTable:
         return numbers
 
     def write(self, path: Path) -> None:
-        """Write the table as Parquet; the rest goes into the file's metadata."""
+        """Write the table as Parquet; the other attributes go into the file's metadata."""
         _FORMAT.write(
             path, self.table, {"languages": list(self.languages), "pool_sizes": self.pool_sizes, "tied": self.tied}
         )
@@ -89,7 +89,7 @@ def read_ranks(path: Path) -> RankTable:
     Raises
     ------
     ReportError
-        The file is missing, damaged, or of another format.
+        The file is missing, damaged, or in another format.
     """
     return _FORMAT.read(path, _restore)
 

@@ -1,4 +1,4 @@
-"""Tables of ranks as Parquet files: the columns of a known format, and what else belongs to them in the metadata."""
+"""Read and write tables of ranks as Parquet files: columns of a known format, with metadata."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -22,18 +22,18 @@ RANK_TYPES = dict.fromkeys(("rank_in_language", "rank_in_pool"), "float64")
 
 @dataclass(frozen=True)
 class TableFormat:
-    """What a kind of file holds.
+    """Format of a kind of table.
 
     Attributes
     ----------
     name
-        What such a table is called in messages.
+        Name of such a table in messages.
     key
         Name of the file's metadata.
     version
-        Kept in the metadata; a file of another one is refused.
+        Version in the metadata; files of other versions are rejected.
     types
-        Of the columns, by name, in the file's order.
+        Types of the columns, by name, in the file's order.
     """
 
     name: str
@@ -52,7 +52,7 @@ class TableFormat:
         Raises
         ------
         OSError
-            The folder cannot be written or the disk is full; `path` is then as it was.
+            The folder is not writable or the disk is full; `path` is then unchanged.
         """
         table = pa.Table.from_pandas(frame[list(self.types)], preserve_index=False)
         sink = pa.BufferOutputStream()
@@ -66,12 +66,12 @@ class TableFormat:
         atomic_write(path, sink.getvalue().to_pybytes())
 
     def read(self, path: Path, make: Callable[[pd.DataFrame, Mapping[str, Any]], Table]) -> Table:
-        """Return what `make` makes of a table and its metadata.
+        """Return the result of `make` on a table and its metadata.
 
         Raises
         ------
         ReportError
-            The file is missing, damaged, or of another format.
+            The file is missing, damaged, or in another format.
         """
         try:
             table = pq.read_table(path, page_checksum_verification=True)
@@ -86,7 +86,7 @@ class TableFormat:
 
 
 def _check(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
-    """Refuse what analyses cannot work with: a report may come from anywhere."""
+    """Reject values that analyses do not support: a report may come from anywhere."""
     languages, sizes = metadata["languages"], metadata["pool_sizes"]
     if not languages or not all(type(lang) is str for lang in languages) or languages != sorted(set(languages)):
         raise ValueError(f"languages should be a sorted list of codes, is {languages!r}")

@@ -1,8 +1,8 @@
-"""Scores -> what outscores each relevant passage, and the best passages of each query: one pass for both.
+"""Count what outscores each relevant passage, and list the best passages of each query, in one pass over the scores.
 
-For a window of queries and a tile of passages, scores are made once and scanned while they are in the cache. Nothing is
-sorted and no language pair is looped over. Tallies of parts of a collection add up, so the passages may lie in memory,
-on disk or on several machines: the outcome is the same to the bit, since it follows from exact scores alone.
+For a window of queries and a tile of passages, scores are computed once and scanned while they are in the cache.
+Nothing is sorted, and there is no loop over language pairs. Tallies of parts of a collection add up, so the passages
+may be in memory, on disk or on several machines. The results have the same bits, as they depend on exact scores only.
 """
 
 from collections.abc import Iterator
@@ -19,15 +19,15 @@ from babelrank.ranking.panels import Panel, Scorer
 from babelrank.ranking.scan import Best, Counts, Tile, insert_all, scan_tile
 
 MEMORY_LIMIT = 2 * 2**30
-_TILE_PASSAGES = 16_384  # that one thread scores and scans at a time
-_TILE_BYTES = 32 * 2**20  # of scores that one thread holds (tried: 4, 8, 16, 32 MB)
-_MIN_QUERIES = 32  # that one thread scores at a time; a product of fewer is slow
-_POOL_RESERVE, _GROUP_RESERVE = 6, 2  # places behind the wanted ones, where passages that tie with the last are found
+_TILE_PASSAGES = 16_384  # scored and scanned at a time by one thread
+_TILE_BYTES = 32 * 2**20  # scores held by one thread (tried: 4, 8, 16, 32 MB)
+_MIN_QUERIES = 32  # scored at a time by one thread; smaller products are slow
+_POOL_RESERVE, _GROUP_RESERVE = 6, 2  # extra places for passages that tie with the last
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Scores of which the ranks are wanted, such as those of relevant passages.
+    """Scores to rank, such as those of relevant passages.
 
     Attributes
     ----------
@@ -36,9 +36,9 @@ class Targets:
     positions
         Position of the passage: int64, shape (targets,).
     scores
-        Exact scores, float32, shape (targets,); NaN until a scorer that is exact has made them.
+        Exact scores, float32, shape (targets,); NaN until an exact scorer has computed them.
     groups
-        Group of which passages are counted, apart from the whole pool: int64, shape (targets,).
+        Group to count in, in addition to the whole pool: int64, shape (targets,).
     """
 
     query_rows: np.ndarray
@@ -57,7 +57,7 @@ class Lists:
     Attributes
     ----------
     depth
-        Places that are right; further ones hold what ties with the last of them.
+        Number of correct places; later ones hold ties with the last of them.
     scores, positions
         float32 and int64, shape (queries, groups, places): best first, equal scores by position; free places have the
         score −∞ and the position `NO_POSITION`.
@@ -74,7 +74,7 @@ class Lists:
         return cls(depth, np.full(shape, -np.inf, np.float32), np.full(shape, NO_POSITION, np.int64))
 
     def overflowing(self, depth: int) -> np.ndarray:
-        """Tell which lists have no room for all ties with place `depth`: bool, shape (queries, groups)."""
+        """Return which lists have no room for all ties with place `depth`: bool, shape (queries, groups)."""
         last = self.scores[:, :, -1]
         full: np.ndarray = (last > -np.inf) & (last == self.scores[:, :, depth - 1])
         return full
@@ -82,13 +82,13 @@ class Lists:
 
 @dataclass(frozen=True)
 class Tally:
-    """What was counted and listed.
+    """Counts and lists.
 
     Attributes
     ----------
     above, equal
-        Passages with a higher score than a target, and with the same one (its own passage included), in the target's
-        group and in the pool: int32, shape (targets, 2).
+        Number of passages with a higher score than a target, and with the same one (including the target), in the
+        target's group and in the pool: int32, shape (targets, 2).
     pool, by_group
         Lists of the best passages.
     """
@@ -105,7 +105,7 @@ class Tally:
         return ranks
 
     def add(self, part: "Tally") -> None:
-        """Take in the tally of another part of the collection."""
+        """Add the tally of another part of the collection."""
         np.add(self.above, part.above, out=self.above)
         np.add(self.equal, part.equal, out=self.equal)
         for mine, other in ((self.pool, part.pool), (self.by_group, part.by_group)):
@@ -121,20 +121,20 @@ class Tally:
 
 @dataclass(frozen=True)
 class Request:
-    """What is counted and listed.
+    """What to count and list.
 
     Attributes
     ----------
     targets
         Scores to rank.
     groups
-        Group (language) of each passage by position: unsigned integers; None if there is one.
+        Group (language) of each passage by position: unsigned integers; None if there is one group.
     group_count
         Number of groups.
     pool_depth, group_depth
-        Passages listed for each query, of the pool and of each group; 0 for none.
+        Number of passages listed for each query, of the pool and of each group; 0 for none.
     left_out
-        Position of the passage that each query leaves out, −1 for none: int64, shape (queries,); None for no such.
+        Position of the passage to leave out for each query, −1 for none: int64, shape (queries,); None to keep all.
     """
 
     targets: Targets
@@ -164,7 +164,7 @@ def no_targets() -> Targets:
 def score_targets(
     scorer: Scorer, query_rows: np.ndarray, positions: np.ndarray, groups: np.ndarray, threads: int | None = None
 ) -> Targets:
-    """Return targets with the exact scores of pairs; those of a scorer that is exact come later, from its panel."""
+    """Return targets with the exact scores of pairs; an exact scorer's panel computes them later instead."""
     query_rows, positions, groups = (each.astype(np.int64) for each in (query_rows, positions, groups))
     if isinstance(scorer, DenseScorer):
         return Targets(query_rows, positions, scorer.pair_scores(query_rows, positions, threads), groups)
@@ -177,14 +177,14 @@ def tally(scorer: Scorer, request: Request, *, memory: int = MEMORY_LIMIT, threa
     Parameters
     ----------
     memory
-        Bytes that ranking may take in addition to what the process holds already.
+        Bytes that ranking may use in addition to the memory that the process uses already.
     threads
-        By default one per available core.
+        Number of threads; by default one per available core.
 
     Raises
     ------
     SearchError
-        The memory does not suffice.
+        The memory is too small.
     """
     queries, _ = scorer.shape
     total = request.empty(queries)
@@ -197,7 +197,7 @@ def tally(scorer: Scorer, request: Request, *, memory: int = MEMORY_LIMIT, threa
         for panel in scorer.panels(request.groups, request.group_count, memory=memory, held=held):
             tile = len(panel) if scorer.exact else min(len(panel), _TILE_PASSAGES)
             most = max(1, _TILE_BYTES // (4 * tile))
-            rounds = max(1, -(-queries // (workers * most)))  # the same for all threads, so that none waits
+            rounds = max(1, -(-queries // (workers * most)))  # equal for all threads, so none waits
             rows = min(most, max(_MIN_QUERIES, -(-queries // (workers * rounds))))
             windows = iter([slice(start, min(start + rows, queries)) for start in range(0, queries, rows)])
 
@@ -220,7 +220,7 @@ def _scan(
     total: Tally,
     buffer: np.ndarray,
 ) -> None:
-    """Score a window of queries with a panel, tile by tile, and add what is counted and listed to their rows."""
+    """Score a window of queries with a panel, tile by tile, and add counts and list entries to their rows."""
     wanted = slice(starts[window.start], starts[window.stop])
     targets = request.targets
     if wanted.start == wanted.stop and not (request.pool_depth or request.group_depth):

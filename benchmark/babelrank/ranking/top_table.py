@@ -1,7 +1,7 @@
 """The table of the best passages of each query, kept with the rank table.
 
-The rank table says how far down an answer stands; this table says what stands above it. One row per query and passage
-that is among the best of the pool or among the best of its language, with its rank where it is listed.
+The rank table gives the rank of each answer; this table names the passages above it. One row per query and passage that
+is among the best of the pool or among the best of its language, with its rank if it is listed.
 """
 
 from collections.abc import Mapping
@@ -27,14 +27,14 @@ class TopTable:
     ----------
     table
         Columns `COLUMNS`, by query and then in the pool's order. Ranks start at 1 and are float64, halves under ties,
-        as in `RankTable`; NaN where the passage is not among the best of that list. Of equal scores at the end of a
-        list, those that come first in the pool are kept.
+        as in `RankTable`; NaN if the passage is not among the best of that list. Of equal scores at the end of a list,
+        those that come first in the pool are kept.
     languages
         ISO 639-1 codes, sorted.
     pool_sizes
-        Passages by language.
+        Number of passages by language.
     pool_depth, language_depth
-        How many passages are kept for each query, of the pool and of each language.
+        Number of passages kept for each query, of the pool and of each language.
     """
 
     table: pd.DataFrame
@@ -44,12 +44,12 @@ class TopTable:
     language_depth: int
 
     def write(self, path: Path) -> None:
-        """Write the table as Parquet, without the index; the rest goes into the file's metadata.
+        """Write the table as Parquet, without the index; the other attributes go into the file's metadata.
 
         Raises
         ------
         OSError
-            The folder cannot be written or the disk is full; `path` is then as it was.
+            The folder is not writable or the disk is full; `path` is then unchanged.
         """
         metadata = {
             "languages": list(self.languages),
@@ -66,7 +66,7 @@ def read_top(path: Path) -> TopTable:
     Raises
     ------
     ReportError
-        The file is missing, damaged, or of another format.
+        The file is missing, damaged, or in another format.
     """
     return _FORMAT.read(path, _restore)
 

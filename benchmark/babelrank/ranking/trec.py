@@ -1,8 +1,8 @@
-"""Runs, and how they and qrels are written in TREC's format; `run_files` reads them.
+"""Runs, and how to write them and qrels in TREC's format; `run_files` reads them.
 
-A run is lines of ``query-id Q0 passage-id rank score tag``. What counts is the score: trec_eval sorts by it, and by the
-passage's id where scores are equal, and forgets the rank (see `ranking.runs`). Queries go by their ids; where a
-collection has several languages, by ``LANG:ID`` (see `Collection.labels`).
+A run is lines of ``query-id Q0 passage-id rank score tag``. The score decides: trec_eval sorts by it, breaks ties by
+the passage's id, and ignores the rank (see `ranking.runs`). Queries are named by their ids; if a collection has several
+languages, by ``LANG:ID`` (see `Collection.labels`).
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ from babelrank.errors import ReportError
 from babelrank.files import atomic_write
 from babelrank.ranking.best import TopPassages
 
-PLACEHOLDER = "unjudged-"  # what exported runs call the passages that a rank table does not name; a number follows
-NOTHING_RELEVANT = "nothing-relevant"  # the passage that judgements of a query with nothing relevant name
+PLACEHOLDER = "unjudged-"  # id of passages in exported runs that a rank table does not name; a number follows
+NOTHING_RELEVANT = "nothing-relevant"  # passage id in the qrels of a query without relevant passages
 _TEXT = pa.large_string()  # a run can be longer than 2 GiB
 _WHITE_SPACE = f"[{SPACE}]"
 
@@ -37,9 +37,9 @@ class Run:
     scores
         Numbers, which may be infinite; float32, as trec_eval keeps them, shape (lines,).
     notes
-        What of the run does not count, in sentences.
+        Sentences about parts of the run that do not count.
     system
-        Name of the model that made it; empty where the file does not say.
+        Name of the model that made the run; empty if the file does not name it.
     """
 
     queries: np.ndarray
@@ -53,7 +53,7 @@ class Run:
 
 
 def number_ids(ids: np.ndarray) -> np.ndarray:
-    """Return a number for each id, the same for equal ones: int64, in the order in which they come."""
+    """Return a number for each id, the same for equal ids: int64, in the order of first occurrence."""
     numbers: np.ndarray = pd.factorize(ids)[0]
     return numbers
 
@@ -93,12 +93,12 @@ def write_run(path: Path, collection: Collection, best: TopPassages, tag: str) -
 
 
 def run_of(labels: np.ndarray, passages: np.ndarray, scores: np.ndarray) -> Run:
-    """Return lists as a run, without what scores −∞: a query's own passage, where it is left out.
+    """Return lists as a run, without passages that score −∞: self-matches, if they are left out.
 
     Parameters
     ----------
     labels
-        What the run calls each query; shape (queries,).
+        Label of each query in the run; shape (queries,).
     passages, scores
         Ids, best first, and scores; shape (queries, k).
     """
@@ -114,7 +114,7 @@ def write_qrels(path: Path, collection: Collection) -> None:
 
 
 def save_qrels(path: Path, queries: np.ndarray, passages: np.ndarray, grades: np.ndarray) -> None:
-    """Write judgements, one of each for every line; queries and passages are ids, str objects.
+    """Write qrels, one entry of each array per line; queries and passages are ids, str objects.
 
     Raises
     ------
@@ -134,7 +134,8 @@ def format_run(queries: pa.Array, passages: pa.Array, places: np.ndarray, scores
 def format_qrels(queries: pa.Array, passages: pa.Array, grades: np.ndarray) -> bytes:
     """Return ``query-id 0 passage-id grade`` lines, one per row; the ids are those of `check_ids`.
 
-    A query with nothing relevant, with a passage without a name, gets a line of grade 0: trec_eval then counts it.
+    A query without relevant passages, marked by a passage without an id, gets a line of grade 0: trec_eval then counts
+    it.
     """
     nothing = pc.equal(passages, "")
     named = pc.if_else(nothing, NOTHING_RELEVANT, passages)
@@ -142,22 +143,22 @@ def format_qrels(queries: pa.Array, passages: pa.Array, grades: np.ndarray) -> b
 
 
 def as_texts(column: pd.Series | np.ndarray | Sequence[str]) -> pa.Array:
-    """Return a column of texts as the functions here take it."""
+    """Return a column of texts as an Arrow array."""
     return pa.array(np.asarray(column, dtype=object), _TEXT)
 
 
 def show_scores(scores: np.ndarray) -> pa.Array:
-    """Write scores with nine digits, which tell any two float32 apart."""
+    """Format scores with nine digits, which distinguish any two float32 numbers."""
     return pa.array([f"{score:.9g}" for score in scores.tolist()], _TEXT)
 
 
 def check_exportable(collection: Collection) -> None:
-    """Check, before anything is encoded, that TREC's formats can hold all ids of a collection.
+    """Check, before encoding, that TREC's formats support all ids of a collection.
 
     Raises
     ------
     ReportError
-        An id holds white space; names it.
+        An id contains white space; the message names it.
     """
     labels = as_texts(collection.labels)
     spaced = labels.filter(pc.match_substring_regex(labels, _WHITE_SPACE))
@@ -170,12 +171,12 @@ def check_exportable(collection: Collection) -> None:
 
 
 def check_ids(queries: pa.Array, passages: pa.Array) -> None:
-    """Refuse ids that TREC's formats cannot hold.
+    """Check that TREC's formats support these ids.
 
     Raises
     ------
     ReportError
-        An id holds white space.
+        An id contains white space.
     """
     for kind, values in (("query", queries), ("passage", passages)):
         if pc.any(pc.match_substring_regex(values, _WHITE_SPACE)).as_py():
@@ -183,12 +184,12 @@ def check_ids(queries: pa.Array, passages: pa.Array) -> None:
 
 
 def _lines(columns: Sequence[pa.Array], layout: str) -> bytes:
-    """Fill each row of `columns` into the places of `layout`, one line to a row."""
+    """Insert each row of `columns` into the places of `layout`, one line per row."""
     between = f"{layout}\n".split("{}")
     parts = [part for pair in zip(between, columns, strict=False) for part in pair]
-    # An empty text is the separator, which comes last.
+    # The separator comes last, as an empty text.
     texts = [pa.scalar(part, _TEXT) if isinstance(part, str) else part for part in (*parts, between[-1], "")]
     lines = pc.binary_join_element_wise(*texts)
     size = pc.sum(pc.binary_length(lines), min_count=0).as_py()
-    whole = lines.buffers()[2]  # Arrow keeps the rows of a column one behind the other
+    whole = lines.buffers()[2]  # Arrow stores the rows of a column one after another
     return whole.to_pybytes()[:size] if size else b""

@@ -1,6 +1,6 @@
-"""Sparse and multi-vector representations -> scores of the whole pool at once, which are exact.
+"""Score the whole pool at once with sparse and multi-vector representations; the scores are exact.
 
-Passages with the same representation get the same score to the bit, wherever in the pool they stand.
+Passages with the same representation get the same score to the bit, at any position in the pool.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -16,17 +16,17 @@ from babelrank.ranking.exact_scores import CODES
 from babelrank.ranking.kernels import add_token_maxima, sparse_products
 from babelrank.ranking.panels import Panel, Score
 
-# Similarities of query tokens to passage tokens that one thread holds at a time (float32, 16 MB).
+# Similarities of query tokens to passage tokens held by one thread at a time (float32, 16 MB).
 _TOKEN_PANEL = 4 << 20
 
 
 class WholeScorer:
-    """Scores that are made for the whole pool at once, and are exact.
+    """A scorer of the whole pool at once, with exact scores.
 
     Parameters
     ----------
     score_in
-        Returns what scores the passages in an order of their positions.
+        Returns a function that scores the passages in an order of their positions.
     """
 
     exact = True
@@ -39,7 +39,7 @@ class WholeScorer:
         self._score_in = score_in
 
     def panels(self, groups: np.ndarray | None, count: int, *, memory: int, held: int) -> Iterator[Panel]:
-        """See `Scorer`; all is in memory already."""
+        """See `Scorer`; all passages are in memory already."""
         del memory, held
         size = self.shape[1]
         positions, edges = np.arange(size), np.array([0, size], dtype=np.int64)
@@ -50,7 +50,7 @@ class WholeScorer:
 
 
 def sparse_scorer(queries: csr_array, passages: csr_array, similarity: Similarity) -> WholeScorer:
-    """Score by an inverted index. Terms are added in one order for all passages, so equal ones score equal."""
+    """Score with an inverted index. Terms are added in one order for all passages, so equal passages score equal."""
     if similarity == Similarity.COSINE:
         queries, passages = _normalise_sparse(queries), _normalise_sparse(passages)
     terms = np.unique(passages.indices)
@@ -77,7 +77,7 @@ def sparse_scorer(queries: csr_array, passages: csr_array, similarity: Similarit
 
 
 def maxsim_scorer(queries: MultiVectors, passages: MultiVectors, similarity: Similarity) -> WholeScorer:
-    """Score by late interaction: per query token the nearest passage token, summed over the query's tokens."""
+    """Score by late interaction: the sum over query tokens of the similarity to the nearest passage token."""
     check_comparable(Kind.MULTI_VECTOR, similarity)
     if similarity == Similarity.COSINE:
         queries = MultiVectors(unit_rows(queries.tokens), queries.offsets)
@@ -106,7 +106,7 @@ def maxsim_scorer(queries: MultiVectors, passages: MultiVectors, similarity: Sim
                 )
                 first = last
             if len(copies):
-                # A product's last bits differ from place to place, but copies of a passage must tie.
+                # A product's last bits depend on the position, but copies of a passage must tie.
                 scores[:, copies] = scores[:, originals]
             return scores
 
@@ -122,7 +122,7 @@ def _normalise_sparse(vectors: csr_array) -> csr_array:
 
 
 def _with_columns(vectors: csr_array, terms: np.ndarray) -> csr_array:
-    """Keep the columns `terms` (sorted), renumbered from 0; a hashed vocabulary is far wider than what occurs."""
+    """Keep the columns `terms` (sorted), renumbered from 0; a hashed vocabulary is far wider than the used terms."""
     places = np.searchsorted(terms, vectors.indices).clip(max=max(len(terms) - 1, 0))
     kept = terms[places] == vectors.indices if len(terms) else np.zeros(len(vectors.indices), dtype=np.bool_)
     indptr = np.concatenate([[0], np.cumsum(kept)])[vectors.indptr]
@@ -132,7 +132,7 @@ def _with_columns(vectors: csr_array, terms: np.ndarray) -> csr_array:
 
 
 def _repeats(keys: Iterable[Hashable]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions of keys that stand earlier too, and the positions where they stand first."""
+    """Return the positions of keys that occur earlier too, and the positions of their first occurrences."""
     first: dict[Hashable, int] = {}
     pairs = [(row, original) for row, key in enumerate(keys) if (original := first.setdefault(key, row)) != row]
     copies, originals = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
