@@ -1,4 +1,4 @@
-"""Measure, and print one Markdown table.
+"""Run the measurements, and print one Markdown table.
 
 usage: python -m bench [SUBJECT ...] [--output FILE] [--tiny]
 """
@@ -19,7 +19,7 @@ from babelrank.errors import BabelrankError
 from bench.material import TINY, xquad
 from bench.table import Row, markdown
 
-# In this order, so that PyTorch is not yet loaded when the first are measured.
+# in this order, so that PyTorch is not loaded yet when the first are measured
 _SUBJECTS = (
     "ranking",
     "analysis",
@@ -65,7 +65,7 @@ def main() -> None:
     if unknown := set(arguments.subjects) - set(_SUBJECTS):
         parser.error(f"no such subject: {', '.join(sorted(unknown))}; there are {', '.join(_SUBJECTS)}.")
     if arguments.tiny:
-        os.environ[TINY] = "1"  # which the processes that subjects start see, too
+        os.environ[TINY] = "1"  # inherited by processes that subjects start
     header = _header()
     try:
         xquad()
@@ -76,7 +76,7 @@ def main() -> None:
     for subject in arguments.subjects or _SUBJECTS:
         try:
             rows += _measure(subject)
-        except Exception:  # whatever it is, it shall not cost the minutes that the other subjects took
+        except Exception:  # any error: it must not cost the minutes that other subjects took
             traceback.print_exc()
             failed.append(subject)
     text = f"{header}\n\n{markdown(rows)}\n\n{_NOTES}\n"
@@ -97,7 +97,7 @@ def _measure(subject: str) -> Iterator[Row]:
 
 
 def _header() -> str:
-    """Say when and where: the machine, what else it has to do, and the packages."""
+    """Return the date, the machine and its load, and the package versions."""
     where = machine()
     versions = package_versions() | {name: version(name) for name in _PEERS}
     return (

@@ -1,9 +1,9 @@
-"""babelrank's encode step with each local adapter, against a plain loop of that adapter's library over the same texts.
+"""Compare babelrank's encode step with each local adapter to a plain loop of the adapter's library, on the same texts.
 
 usage: python -m bench.adapters CASE     (one row, as JSON)
 
-Each is measured in a process of its own, as the libraries bring OpenMP runtimes that get in one another's way. For
-`embeddings` and `callable` there is no library to compare with.
+Each adapter is measured in a separate process, as the OpenMP runtimes of the libraries conflict. For `embeddings` and
+`callable` there is no library to compare with.
 """
 
 import json
@@ -35,20 +35,20 @@ _TOLERANCE = 1e-4  # of a vector's values
 
 @dataclass(frozen=True)
 class Case:
-    """An adapter, and what it is compared with.
+    """An adapter and its reference.
 
     Attributes
     ----------
     open
-        Load a model by the adapter, and again for the plain loop. Takes a folder for what it writes.
+        Loads a model with the adapter, and again for the plain loop. Takes a folder for written files.
     reference
         The plain loop, in a few words.
     texts
-        Queries, and as many passages: what takes some seconds on two cores.
+        Number of queries, and of passages: enough for some seconds on two cores.
     rounds
-        Of both loops; the fewer, the longer they take.
+        Rounds of both loops; fewer if they take longer.
     target
-        Ratio of the speeds.
+        Target ratio of the speeds.
     """
 
     open: Callable[[Path], AbstractContextManager[loops.Pair]]
@@ -59,7 +59,7 @@ class Case:
 
 
 def measure() -> Iterator[Row]:
-    """Compare one adapter after the other; those that fail are named at the end."""
+    """Compare one adapter after the other; name those that fail at the end."""
     failed = []
     with _scratch() as scratch:
         surroundings = {**os.environ, models.VARIABLE: str(models.dense(scratch))}
@@ -78,13 +78,13 @@ def _compare(name: str) -> Row:
     case = CASES[name]
     sample = _sample(xquad(), sized(case.texts, 20))
     with _scratch() as scratch, case.open(scratch) as (encoder, plain):
-        _check_agreement(name, encoder, plain)  # which loads what is loaded at the first call, too
+        _check_agreement(name, encoder, plain)  # also loads everything that loads at the first call
         store = scratch / "store"
         functions = {
             "ours": lambda: babelrank.encode(encoder, sample, store=store),
             "plain": lambda: plain(sample),
         }
-        # Stores that pile up would take memory that a virtual machine has never touched: ten times the time to write.
+        # Many stores would use memory that a virtual machine has never touched, which is ten times slower to write.
         seconds = best_seconds(
             functions, rounds=sized(case.rounds, 1), before=lambda: shutil.rmtree(store, ignore_errors=True)
         )
@@ -117,7 +117,7 @@ def _check_agreement(name: str, encoder: babelrank.Encoder, plain: loops.Plain) 
 
 
 def _as_array(vectors: Any) -> np.ndarray:
-    """Return our or a library's vectors as one array; those of tokens, one text's after the other's."""
+    """Return our or a library's vectors as one array; token vectors are concatenated text by text."""
     if isinstance(vectors, MultiVectors):
         return vectors.tokens
     if isinstance(vectors, csr_array):
@@ -128,7 +128,7 @@ def _as_array(vectors: Any) -> np.ndarray:
 
 
 def _sample(collection: babelrank.Collection, texts: int) -> babelrank.Collection:
-    """Return about `texts` distinct queries, and as many passages, evenly from all languages; without judgements."""
+    """Return about `texts` distinct queries, and as many passages, evenly from all languages; without qrels."""
     queries, passages = (
         side.drop_duplicates("text").iloc[:: max(1, len(side) // texts)].reset_index(drop=True)
         for side in (collection.queries, collection.passages.frame)

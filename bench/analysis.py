@@ -1,4 +1,4 @@
-"""Analysing XQuAD-R, in CPU time, against the bare matrix product of ranking it."""
+"""Measure the CPU time of analysing XQuAD-R, against the bare matrix product of ranking it."""
 
 import time
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _TABLES_TARGET = 2.0
 
 
 def measure() -> Iterator[Row]:
-    """Compare the measures of the embedding space, and all that follows from the tables, with one product."""
+    """Compare the measures of the embedding space, and those from the tables, with one product."""
     collection = xquad()
     vectors = made_up_representations(collection)
     ranking = rank(collection, vectors)
@@ -50,7 +50,7 @@ def measure() -> Iterator[Row]:
 
 
 def _analyse(ranking: Ranking) -> None:
-    """Do all that a report does; from a table of its own, which knows nothing yet."""
+    """Run all analyses of a report, on a new table without cached values."""
     known = ranking.ranks
     ranks = RankTable(known.table, known.languages, known.pool_sizes, known.tied)
     articles = clusters(ranks)

@@ -1,4 +1,4 @@
-"""Reading parallel training examples from a data set in the layout of mMARCO, in a process of its own."""
+"""Measure reading parallel training examples from a data set in the layout of mMARCO, in a separate process."""
 
 import json
 import resource
@@ -26,7 +26,7 @@ _TARGET_MB = 1000
 
 
 def measure() -> Iterator[Row]:
-    """Measure `python -m bench.examples`, which makes a data set and reads it."""
+    """Measure `python -m bench.examples`, which writes a data set and reads it."""
     with TemporaryDirectory() as scratch:
         done = subprocess.run(
             [sys.executable, "-m", "bench.examples", scratch], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
@@ -59,7 +59,7 @@ def _make_data_set(folder: Path, rows: int) -> None:
     for lang, config in _CONFIGS.items():
         words = _WORDS[lang]
         padding = {size: " ".join(words[i % len(words)] for i in range(size)) for size in (7, 54)}
-        rng = np.random.default_rng(0)  # the same rows in each language
+        rng = np.random.default_rng(0)  # same rows in each language
         with pq.ParquetWriter(folder / f"{config}.parquet", schema) as writer:
             for first in range(0, rows, _ROWS_AT_ONCE):
                 questions = rng.integers(rows // _ROWS_PER_QUESTION, size=min(_ROWS_AT_ONCE, rows - first)).tolist()
@@ -73,7 +73,7 @@ def _make_data_set(folder: Path, rows: int) -> None:
 
 
 def read(folder: Path) -> tuple[float, float, float, int]:
-    """Return the CPU seconds that reading takes, the peak in MB before and after, and the number of examples."""
+    """Return the CPU seconds of reading, the peak in MB before and after, and the number of examples."""
     import datasets
 
     from babelrank.data.loading import load_collection
@@ -98,7 +98,7 @@ def _cpu_seconds() -> float:
 def main() -> None:
     folder = Path(sys.argv[1])
     _make_data_set(folder, int(sys.argv[2]) if len(sys.argv) > 2 else _ROWS)
-    # In another process, so that the peak is that of reading alone.
+    # In another process, so that the peak is that of reading only.
     program = "import json, sys; from bench.examples import Path, read; print(json.dumps(read(Path(sys.argv[1]))))"
     subprocess.run([sys.executable, "-c", program, folder], cwd=ROOT, check=True)
 

@@ -1,4 +1,4 @@
-"""What the runner of experiments takes besides training and submission."""
+"""Measure the overhead of the experiment runner over training and submission."""
 
 import json
 import time
@@ -16,12 +16,12 @@ from bench import models
 from bench.table import Row
 
 _SEEDS = (0, 1)
-_STEPS, _PROJECTED = 4, 110  # steps that are taken here, and in a run of the experiments
+_STEPS, _PROJECTED = 4, 110  # steps of the run here, and of a usual run
 _TARGET = 0.01
 
 
 def measure() -> Iterator[Row]:
-    """Run a small experiment, and project the overhead of a run to one of the usual length."""
+    """Run a small experiment, and project the overhead to a run of the usual length."""
     spent = {"train": 0.0, "submit": 0.0}
 
     def timed(kind: str, call: Any, /, *arguments: Any, **settings: Any) -> Any:

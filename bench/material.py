@@ -1,4 +1,4 @@
-"""What the subjects work on: the real XQuAD-R, and made-up vectors for it."""
+"""Data for the measurements: the real XQuAD-R, and synthetic vectors for it."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -19,27 +19,27 @@ SHARED = ROOT.parent / "shared"
 
 TINY = "BABELRANK_BENCH_TINY"  # the environment variable that makes every subject tiny
 
-DIMENSION = 384  # of multilingual-e5-small and its like
-_SEGMENT = 256  # texts per segment on disk, about what an encoder of 40 texts per second leaves behind
-# Length of the noise in a query's vector, in which each relevant passage has length 1.
+DIMENSION = 384  # of multilingual-e5-small and similar models
+_SEGMENT = 256  # texts per segment on disk, about as many as an encoder of 40 texts per second writes
+# Length of the noise in a query's vector; each relevant passage has length 1.
 _NOISE = 6.0
 
 
 def sized(usual: int, tiny: int) -> int:
-    """Return the usual size, or the tiny one with which a subject only shows that it works."""
+    """Return the usual size, or the tiny one, which only tests that a subject runs."""
     return tiny if TINY in os.environ else usual
 
 
 @cache
 def xquad() -> babelrank.Collection:
-    """Load XQuAD-R from ``BABELRANK_DATA``, or the folder ``shared/data`` next to the repository if it is there.
+    """Load XQuAD-R from ``BABELRANK_DATA``, or from the folder ``shared/data`` next to the repository if it exists.
 
-    A tiny run takes the sample collection.
+    A tiny run uses the sample collection.
 
     Raises
     ------
     BabelrankError
-        It is in neither, nor where `babelrank data fetch` puts it.
+        Neither folder has it, nor does that of `babelrank data fetch`.
     """
     return _load("xquad-r")
 
@@ -59,7 +59,7 @@ def _load(spec: str) -> babelrank.Collection:
 
 
 def made_up_representations(collection: babelrank.Collection) -> babelrank.Representations:
-    """Return unit float32 vectors of the collection's shapes, with no two passages alike.
+    """Return random unit float32 vectors of the collection's shapes; no two passages are equal.
 
     Passages are random; a query is the sum of its relevant passages and noise.
     """
@@ -78,7 +78,7 @@ def made_up_representations(collection: babelrank.Collection) -> babelrank.Repre
 
 @dataclass(frozen=True)
 class MadeUpEncoder:
-    """An encoder of random unit vectors, for stores that are to be filled and read."""
+    """An encoder of random unit vectors, to fill stores for reading."""
 
     info: babelrank.EncoderInfo = field(
         default=babelrank.EncoderInfo(name="made-up", adapter="bench", fingerprint="0", dimension=DIMENSION)
@@ -93,7 +93,7 @@ class MadeUpEncoder:
 
 @contextmanager
 def filled_store() -> Iterator[Path]:
-    """Make a store that holds a made-up vector for each text of XQuAD-R, and delete it at the end."""
+    """Make a store with a synthetic vector for each text of XQuAD-R, and delete it at the end."""
     encoder, collection = MadeUpEncoder(), xquad()
     with TemporaryDirectory(prefix="babelrank-bench-") as folder:
         for role, side in ((Role.QUERY, collection.queries), (Role.DOCUMENT, collection.passages.frame)):

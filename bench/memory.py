@@ -1,4 +1,4 @@
-"""Peak memory of ranking XQuAD-R from a store, in a process of its own."""
+"""Measure the peak memory of ranking XQuAD-R from a store, in a separate process."""
 
 import json
 import resource
@@ -32,7 +32,7 @@ def measure() -> Iterator[Row]:
 
 
 def _rank_stored(store: Path) -> tuple[float, float]:
-    """Return the peak in MB when the representations are read, and when all is done."""
+    """Return the peak in MB after reading the representations, and at the end."""
     collection = xquad()
     representations = babelrank.encode(MadeUpEncoder(), collection, store=store)
     if any(representations.texts_encoded.values()):
@@ -44,7 +44,7 @@ def _rank_stored(store: Path) -> tuple[float, float]:
 
 def peak_mb() -> float:
     """Return the peak of this process's resident memory in MB (10⁶ bytes)."""
-    # Where there is one, the kernel's own high-water mark: to `ru_maxrss` Linux adds what the parent held at the fork.
+    # Use the kernel's high-water mark if available: on Linux, `ru_maxrss` includes the parent's memory at the fork.
     status = Path("/proc/self/status")
     if status.is_file():
         line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM:"))

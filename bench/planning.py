@@ -1,4 +1,4 @@
-"""Planning a schedule over more examples than fit in memory as texts, in a process of its own."""
+"""Measure planning of a schedule over more examples than fit in memory as texts, in a separate process."""
 
 import json
 import subprocess
@@ -52,7 +52,7 @@ def measure() -> Iterator[Row]:
 
 
 def _plan_and_draw() -> tuple[float, float, float, float]:
-    """Return the seconds that planning takes, the peak in MB before and after, and the milliseconds of one batch."""
+    """Return the seconds of planning, the peak in MB before and after, and the milliseconds of one batch."""
     rng = np.random.default_rng(0)
     source = Source("made-up", _EXAMPLES, _some_texts(rng), _some_texts(rng), 1.0)
     loaded = peak_mb()
@@ -68,7 +68,7 @@ def _plan_and_draw() -> tuple[float, float, float, float]:
 
 
 def _some_texts(rng: np.random.Generator) -> dict[str, RowSet]:
-    """Say which examples have a text in which language: each has it with a probability of 3/4."""
+    """Return which examples have a text in which language: each has one with a probability of 3/4."""
     bits = _EXAMPLES // 8
     return {
         lang: RowSet(

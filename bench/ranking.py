@@ -1,4 +1,4 @@
-"""Ranking every setting of XQuAD-R and NTREX against the bare matrix product that it cannot do without."""
+"""Measure ranking of every setting of XQuAD-R and NTREX, against the bare matrix product that it needs."""
 
 import time
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Reading representations back from the store against reading one plain array."""
+"""Measure reading representations back from the store, against reading one plain array."""
 
 from collections.abc import Iterator
 from itertools import starmap

@@ -1,9 +1,9 @@
-"""Exact search over shards on disk against a bare FAISS index in memory; and how it grows with the corpus.
+"""Measure exact search over shards on disk against a bare FAISS index in memory, and its growth with the corpus.
 
 usage: python -m bench.search ROWS [--queries N] [--dtype float16] [--memory GB] [--folder DIR]
 
-Made-up unit vectors of 384 dimensions. The second form writes ROWS of them to DIR, searches them in a process of its
-own that holds at most GB of memory, and prints one line of a table.
+The vectors are synthetic unit vectors of 384 dimensions. The second form writes ROWS of them to DIR, searches them in a
+separate process with at most GB of memory, and prints one line of a table.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def measure() -> Iterator[Row]:
 
 
 def _agree(top: TopPassages, positions: np.ndarray) -> None:
-    """Check that both did the same work; the last bits of a product may swap neighbours."""
+    """Check that both found the same passages; the last bits of a product may swap neighbours."""
     differ = (np.sort(top.positions, axis=1) != np.sort(positions, axis=1)).any(axis=1).sum()
     if differ > len(positions) // 50:
         raise RuntimeError(f"{differ} of {len(positions)} lists differ.")
@@ -112,9 +112,9 @@ def _measure_scale(rows: int, queries: int, dtype: str, memory: float, parent: P
 
 
 def _search_folder(folder: Path, queries: int, memory: float) -> None:
-    """Print the seconds that verifying and searching took, and the peak of this process in MB."""
+    """Print the seconds of verification and search, and the peak of this process in MB."""
     asked = _vectors(queries, seed=-1)
-    find_best(make_scorer(asked, asked, Similarity.COSINE), _K)  # compiled loops are loaded, whatever the corpus
+    find_best(make_scorer(asked, asked, Similarity.COSINE), _K)  # loads compiled loops
     began = time.perf_counter()
     shards = open_shards(folder)
     verified = time.perf_counter()

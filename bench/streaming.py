@@ -1,4 +1,4 @@
-"""Passages that stream: reading a large BEIR folder against plain `json`, and encoding with two workers against one."""
+"""Measure streaming: reading a large BEIR folder against plain `json`, and encoding with two workers against one."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ from bench.timing import best_seconds
 _READ_PASSAGES = sized(1_000_000, 1_000)
 _READ_ROUNDS = sized(3, 1)
 _READ_TARGET = 1.5
-_ENCODED_PASSAGES = (sized(512, 32), sized(2048, 320))  # shards are of 256: as many for each worker
+_ENCODED_PASSAGES = (sized(512, 32), sized(2048, 320))  # shards have 256 texts: the same number for each worker
 _ENCODE_ROUNDS = sized(2, 1)
 _ENCODE_TARGET = 1.0
 _WORKERS = 2
@@ -61,7 +61,7 @@ def _measure_reading(folder: Path) -> Row:
 
 
 def _measure_workers(folder: Path) -> Row:
-    """Compare speeds without the start, which does not grow with the corpus: what many passages take more than few."""
+    """Compare speeds without startup, which does not grow with the corpus: the difference of many and few passages."""
     model = str(models.dense(folder))
     engines: dict[str, Engine] = {"ours": LocalWorkers(_WORKERS), "one": ThisProcess()}
     few, many = (_encoding(_write_collection(folder / str(size), size), model, folder) for size in _ENCODED_PASSAGES)
@@ -95,7 +95,7 @@ def _write_collection(folder: Path, passages: int) -> Collection:
 
 
 def _encoding(collection: Collection, model: str, folder: Path) -> Callable[[Engine], None]:
-    """Return what encodes the collection into a new store."""
+    """Return a function that encodes the collection into a new store."""
     encoder = load_encoder(model)
     source = EncoderSource(model, EncoderOptions(), None, encoder.info.fingerprint, folder)
 
@@ -107,7 +107,7 @@ def _encoding(collection: Collection, model: str, folder: Path) -> Callable[[Eng
 
 
 def _write_corpus(folder: Path, passages: int) -> Path:
-    """Write real sentences, again and again, as BEIR has them."""
+    """Write repeated real sentences in BEIR's layout."""
     texts = cycle(xquad().passages.frame["text"].tolist())
     path = folder / "corpus.jsonl"
     with path.open("w", encoding="utf-8") as handle:

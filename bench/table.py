@@ -1,4 +1,4 @@
-"""The table: its rows, and their Markdown."""
+"""Rows of the table, and their Markdown."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ class Row:
     Attributes
     ----------
     subject
-        What was done, and by what it is compared.
+        The task, and what it is compared with.
     ours, reference
         The two measurements, with units.
     ratio
-        One to the other: such that less is better for costs, and more for speeds.
+        Ratio of the two: lower is better for costs, higher is better for speeds.
     target
-        What the ratio (or the measurement) should be; a dash if there is no target.
+        Target of the ratio (or of the measurement); a dash if there is none.
     met
-        Whether it is.
+        Whether the target is met.
     """
 
     subject: str
@@ -33,7 +33,7 @@ class Row:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """The row as the table shows it."""
+        """The row's cells in the table."""
         return (self.subject, self.ours, self.reference, self.ratio, self.target + ("" if self.met else " (missed)"))
 
 
@@ -53,7 +53,7 @@ def duration_row(
 
 
 def speed_row(subject: str, texts: int, ours: float, reference: float, *, target: float) -> Row:
-    """Return the row of two durations over as many texts, as speeds: ours should be at least `target` times as fast."""
+    """Return the row of two durations as speeds in texts: ours should be at least `target` times as fast."""
     ratio = reference / ours
     return Row(
         subject,
@@ -66,6 +66,6 @@ def speed_row(subject: str, texts: int, ours: float, reference: float, *, target
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """Return the rows as a Markdown table, numbers to the right."""
+    """Return the rows as a Markdown table, numbers right-aligned."""
     lines = [_COLUMNS, ("---", *["---:"] * (len(_COLUMNS) - 1)), *(row.cells for row in rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -1,4 +1,4 @@
-"""Timing functions against one another."""
+"""Compare the running times of functions."""
 
 import time
 from collections.abc import Callable, Hashable, Mapping
@@ -16,17 +16,17 @@ def best_seconds(
 ) -> dict[Name, float]:
     """Run functions in turn, round by round, and return the shortest time of each.
 
-    The order alternates, so that none always follows the same other. First rounds, in which caches are cold and
-    just-in-time compilers work, count for nothing as long as there are more.
+    The order alternates, so that no function always follows the same one. First rounds, with cold caches and
+    just-in-time compilation, are ignored if there are others.
 
     Parameters
     ----------
     functions
-        By name; what they return is dropped.
+        Functions by name; their results are dropped.
     rounds
-        How often each is run.
+        Number of runs of each function.
     before
-        Called before each run, outside its time.
+        Called before each run; not timed.
     clock
         Returns seconds; `time.process_time` for CPU time.
     """

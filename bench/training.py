@@ -1,4 +1,4 @@
-"""Steps of babelrank's trainer against those of sentence-transformers' own, and the planning of a large schedule."""
+"""Compare steps of babelrank's trainer with those of sentence-transformers, and plan a large schedule."""
 
 import json
 import time
@@ -34,14 +34,14 @@ from bench.table import Row, duration_row
 
 _BATCH_SIZE = 16
 _MAX_LENGTH = 64
-_STEPS = sized(13, 3)  # one more than are measured: of the last, nobody says when it ended
+_STEPS = sized(13, 3)  # one more than are measured: the end of the last one is unknown
 _ROUNDS = sized(4, 1)
 _TARGET = 1.03
 _NEVER = 10**9  # steps
 
 
 class _Stopwatch(TrainerCallback):
-    """Notes when each step begins, so that the loading of its batch counts towards the step before."""
+    """Records when each step begins, so that loading its batch counts towards the step before."""
 
     def __init__(self) -> None:
         self._began: list[float] = []
@@ -51,12 +51,12 @@ class _Stopwatch(TrainerCallback):
 
     @property
     def seconds(self) -> np.ndarray:
-        """From the beginning of each step to that of the next; shape (steps - 1,)."""
+        """Seconds from the start of each step to the start of the next; shape (steps - 1,)."""
         return np.diff(self._began)
 
 
 def measure() -> Iterator[Row]:
-    """Compare steps on the same pairs of texts; then plan, in a process of its own."""
+    """Compare steps on the same pairs of texts; then plan in a separate process."""
     yield _measure_steps()
     yield from planning.measure()
 
@@ -71,7 +71,7 @@ def _measure_steps() -> Row:
         for turn in range(_ROUNDS):
             for side in sorted(trainers, reverse=bool(turn % 2)):
                 rounds[side].append(_time_steps(trainers[side](config, plan, scratch / side)))
-    # Of each step the best round, since both take the same batches in the same order.
+    # Use the best round of each step, as both take the same batches in the same order.
     seconds = {side: float(np.min(times, axis=0).mean()) for side, times in rounds.items()}
     return duration_row(
         f"train all-MiniLM-L6-v2 on batches of {_BATCH_SIZE} pairs, {_MAX_LENGTH} tokens, against "
@@ -103,7 +103,7 @@ def _configure(scratch: Path) -> TrainingConfig:
         examples=(ExamplesConfig(path=str(examples)),),
         schedule=ScheduleConfig(batch_size=_BATCH_SIZE, steps=_STEPS),
         engine=EngineConfig(save_every=_NEVER),
-        contamination=ContaminationConfig(collections=()),  # nothing trained here is ever evaluated
+        contamination=ContaminationConfig(collections=()),  # no evaluation of models trained here
     )
 
 
@@ -127,7 +127,7 @@ def _make_ours(config: TrainingConfig, plan: TrainingPlan, work: Path) -> Senten
 
 
 def _make_plain(config: TrainingConfig, plan: TrainingPlan, work: Path) -> SentenceTransformerTrainer:
-    """Make a trainer of the same texts, as the schedule has drawn them, with the same settings."""
+    """Make a trainer of the same texts, as drawn by the schedule, with the same settings."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     model = SentenceTransformer(config.model.base_model)

@@ -10,7 +10,7 @@ import babelrank
 from babelrank.encoding.transforms import parse_transform
 
 COLLECTIONS = ("xquad-r", "mlqa-r")
-# Alone, and the pairs that people combine: a change of the space, then a cheaper form of it.
+# Single transforms, and common combinations: a change of the space, then a cheaper form of it.
 TRANSFORMS: tuple[tuple[str, ...], ...] = (
     (),
     ("center",),
@@ -31,7 +31,7 @@ TRANSFORMS: tuple[tuple[str, ...], ...] = (
 
 
 def rows(model: str) -> Iterator[list[str]]:
-    """Yield the cells of one row per transform: scores by collection, as they follow from stored representations."""
+    """Yield the cells of one row per transform: scores by collection, computed from stored representations."""
     encoder = babelrank.load_encoder(model)
     collections = [babelrank.load_collection(name) for name in COLLECTIONS]
     encoded = [babelrank.encode(encoder, collection) for collection in collections]
