@@ -1,4 +1,4 @@
-"""A real browser for tests, and what it opens: report.html, leaderboard.html, and those of a hostile model."""
+"""A real browser for tests, and its pages: report.html, leaderboard.html, and those of a hostile model."""
 
 import re
 import shutil
@@ -28,7 +28,7 @@ FLAGS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
-# Texts that can be seen, and whose contrast is below WCAG's AA: 4.5 to 1.
+# Visible texts with a contrast below WCAG's AA, 4.5 to 1.
 FAINT = """() => {
   const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
   const linear = (c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4);
@@ -121,7 +121,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 class Visits:
-    """Pages of one browser, one for each way to set it up, and what they said and asked for since `clear`."""
+    """Pages of one browser, one for each setup, with their messages and requests since `clear`."""
 
     def __init__(self, browser, folder: Path) -> None:
         self.browser, self.folder = browser, folder
@@ -132,12 +132,12 @@ class Visits:
         self.requests.clear()
 
     def open(self, name: str, *, init: str = "", fresh: str = "", **options):
-        """Open a page; `fresh`, a name of one's own, where something may be remembered."""
+        """Open a page. Give `fresh`, a unique name, if an earlier page may have stored something."""
         key = init, fresh, repr(options)
         if key not in self.pages:
             self.pages[key] = self._make_page(init, options)
         page = self.pages[key]
-        page.goto("about:blank")  # or another fragment would not load anew
+        page.goto("about:blank")  # otherwise another fragment would not reload the page
         page.emulate_media(media="screen")
         page.mouse.move(0, 0)
         page.goto(f"{self.folder.as_uri()}/{name}")
@@ -162,7 +162,7 @@ def visits(browser, folder):
 
 @pytest.fixture
 def visit(visits, folder):
-    """Open a page; at the end nothing may have gone wrong in it, and nothing but itself been asked for."""
+    """Open a page; check at the end that it had no errors and requested only its own files."""
     visits.clear()
     yield visits.open
     assert visits.troubles == []
@@ -181,7 +181,7 @@ def texts(page, selector: str) -> list[str]:
 
 
 def choose(page, label: str) -> None:
-    """Click on one of a switch's choices, the first of those that can be seen."""
+    """Click on a choice of a switch, the first visible one."""
     page.locator(".switch label >> visible=true").filter(has_text=re.compile(f"^{re.escape(label)}$")).first.click()
 
 
@@ -203,12 +203,12 @@ def column(page, key: str) -> list[str]:
 
 
 def cell(page, row: str, position: int):
-    """The n-th cell beside a visible header of a heatmap's row."""
+    """The n-th cell next to a visible header of a heatmap's row."""
     return page.locator(f".heat tr:has(> th:has-text('{row}')) td:nth-of-type({position}) >> visible=true").first
 
 
 def wait_until(page, condition):
-    """Wait for a condition in JavaScript; Playwright's own waiting compiles code, which the pages' policy forbids."""
+    """Wait for a condition in JavaScript. Playwright's own wait compiles code, which the pages' policy forbids."""
     for _ in range(100):
         if page.evaluate(condition):
             return

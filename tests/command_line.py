@@ -1,4 +1,4 @@
-"""The command line in this process, for tests that use it as people do."""
+"""The command line in this process, for tests that use it like a user."""
 
 import sys
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from babelrank.cli.common import console, errors
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command ended: exit code, and what it printed."""
+    """Result of a command: exit code and output."""
 
     code: int
     out: str

@@ -24,7 +24,7 @@ from paths import ROOT
 
 pytest_plugins = ["browsing", "command_line", "openai_server", "training_runs"]
 
-# No deadline: first examples compile, and machines are busy. In CI the same examples every time; people find new ones.
+# No deadline: first examples compile, and machines are busy. CI uses the same examples every time; other runs vary.
 settings.register_profile("babelrank", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("babelrank")
 
@@ -44,7 +44,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def me5_small(real_data, tmp_path_factory) -> Path:
-    """multilingual-e5-small as a sentence-transformers folder (222 MB, removed again)."""
+    """multilingual-e5-small as a sentence-transformers folder (222 MB, removed after the tests)."""
     program = real_data.parent / "models" / "me5-small" / "unpack.py"
     if not program.is_file():
         pytest.skip(f"needs multilingual-e5-small: {program} is not there")
@@ -57,7 +57,7 @@ def me5_small(real_data, tmp_path_factory) -> Path:
 class FakeEncoder:
     """Deterministic vectors from a hash of role and text; remembers every call.
 
-    `change` gets each array before it is returned, and the number of the call (from 1), and may replace or refuse it.
+    `change` receives each array and the number of the call (from 1), and returns the array or another, or raises.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class FakeEncoder:
         return [text for _, texts in self.calls for text in texts]
 
     def vector(self, role: str, text: str) -> np.ndarray:
-        """Return what the encoder makes of one text, without counting it."""
+        """Return the vector of one text, without recording a call."""
         digest = hashlib.sha256(f"{role} {text}".encode("utf-8", "surrogatepass")).digest()
         return np.random.default_rng(list(digest)).standard_normal(self.info.dimension).astype(np.float32)
 
@@ -98,7 +98,7 @@ class FakeEncoder:
 
 @pytest.fixture(scope="session")
 def fake_encoder() -> type[FakeEncoder]:
-    """The class, to be called with what a test needs."""
+    """The class, for tests to instantiate."""
     return FakeEncoder
 
 
@@ -135,7 +135,7 @@ def ranks_of() -> Callable[..., RankTable]:
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory) -> Path:
-    """A randomly initialised BERT of 16 dimensions with e5's prompts, as sentence-transformers saves it."""
+    """A randomly initialised BERT of 16 dimensions with e5's prompts, in sentence-transformers' format."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 
@@ -150,7 +150,7 @@ def tiny_model(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def plain_bert(tiny_model) -> Path:
-    """The same BERT as transformers saves it: config.json, but no modules.json and no prompts."""
+    """The same BERT in transformers' format: config.json, but no modules.json and no prompts."""
     return tiny_model.with_name("plain-bert")
 
 
@@ -172,7 +172,7 @@ def sparse_model(plain_bert) -> Path:
 
 @pytest.fixture(scope="session")
 def multi_vector_model(plain_bert) -> Path:
-    """A randomly initialised ColBERT of 8 dimensions: queries are filled up to 12 tokens, passages skip the colon."""
+    """A randomly initialised ColBERT of 8 dimensions: queries are padded to 12 tokens, passages skip the colon."""
     import torch
     from sentence_transformers import MultiVectorEncoder
     from sentence_transformers.base.modules import Dense, Normalize, Transformer
@@ -193,7 +193,7 @@ def multi_vector_model(plain_bert) -> Path:
 
 @pytest.fixture(scope="session")
 def static_model(plain_bert) -> Path:
-    """A Model2Vec model of 8 random dimensions over the tokenizer of `plain_bert`, which reads 10 tokens."""
+    """A Model2Vec model of 8 random dimensions over the tokenizer of `plain_bert`, with at most 10 tokens."""
     from model2vec import StaticModel
     from tokenizers import Tokenizer
 
@@ -239,7 +239,7 @@ def _save_plain_bert(folder: Path) -> None:
 
 
 class Site:
-    """A web server on 127.0.0.1 whose answers a test decides.
+    """A web server on 127.0.0.1 with the answers that a test sets.
 
     Attributes
     ----------
@@ -299,7 +299,7 @@ def serve() -> Callable[..., object]:
 
 
 def write_json(path: Path, document: object) -> Path:
-    """Write UTF-8 JSON, making the folder."""
+    """Write UTF-8 JSON; create the folder if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
     return path

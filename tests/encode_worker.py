@@ -1,6 +1,6 @@
-"""A process of its own that encodes: `encode_worker.py STORE BEGIN END SECONDS` (of each call of the encoder).
+"""A separate process that encodes: `encode_worker.py STORE BEGIN END SECONDS` (of each call of the encoder).
 
-Encodes texts BEGIN to END in chunks of 8 and prints how many of them it had to encode.
+It encodes texts BEGIN to END in chunks of 8 and prints the number of texts that it had to encode.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Jobs for tests of engines: any process finds them where the tests' folder is on its path."""
+"""Jobs for tests of engines. Any process with the tests' folder on its path can import them."""
 
 import os
 import time
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class GpusSeen:
-    """Tasks that return the GPUs their process sees; they wait for one another, so that each has its own worker."""
+    """Tasks that return the visible GPUs of their process. They wait for one another, so each has its own worker."""
 
     folder: Path
     together: int
@@ -29,7 +29,7 @@ class GpusSeen:
 
 @dataclass(frozen=True)
 class Endless:
-    """Tasks that name their process in a file, and never end."""
+    """Tasks that write a file named after their process, and never end."""
 
     folder: Path
     uses_gpu = False
@@ -43,7 +43,7 @@ class Endless:
             time.sleep(1)
 
 
-# A program that begins tasks which never end: `sys.argv` holds a folder, and which engine does them.
+# A program that starts endless tasks: `sys.argv` holds a folder and the name of the engine.
 BEGIN_ENDLESS_TASKS = """
 import sys
 from pathlib import Path

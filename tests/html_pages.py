@@ -1,11 +1,11 @@
-"""What tests read from a page in HTML."""
+"""A parser of HTML pages for tests."""
 
 import json
 from html.parser import HTMLParser
 
 
 class Page(HTMLParser):
-    """What a page holds: elements with their attributes, texts of tables by caption, scripts and styles."""
+    """The contents of a page: elements with their attributes, texts of tables by caption, scripts and styles."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A local server that takes uploads as the Hub does: repositories are made, and commits put files into folders."""
+"""A local server that accepts uploads like the Hub: it creates repositories, and writes commits to folders."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ COMMIT = "d" * 40
 def uploading(folder: Path, refuses: str = "") -> Iterator[str]:
     """Yield the server's address; files of a data set are in folder/datasets/ORG/NAME.
 
-    `refuses` is the message of a 403 that every commit is answered with.
+    `refuses` is a message; if it is not empty, the server answers every commit with 403 and this message.
     """
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,6 +1,6 @@
-"""A process of its own that loads models by name, since HF_ENDPOINT must be set before anything is imported.
+"""A separate process that loads models by name, because HF_ENDPOINT must be set before any import.
 
-`hub_worker.py MODEL[@REVISION]...` prints one JSON object per model: what it is and one vector, or the error.
+`hub_worker.py MODEL[@REVISION]...` prints one JSON object per model: its description and one vector, or the error.
 """
 
 import json

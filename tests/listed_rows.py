@@ -1,4 +1,4 @@
-"""Rows of training examples that stand in a list."""
+"""Rows of training examples from a list."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from babelrank.training.examples import NEGATIVE, PASSAGE, QUERY, Column
 
 
 class ListedRows:
-    """One row for each example; counts how often all are read."""
+    """One row for each example; counts how often all rows are read."""
 
     name = "listed"
 

@@ -1,4 +1,4 @@
-"""Collections that are made for tests: in memory, or as files; and where their vectors are kept."""
+"""Collections for tests, in memory or as files, and the store of their vectors."""
 
 import json
 
@@ -32,7 +32,7 @@ def write_jsonl(path, records):
 
 
 def write_beir(folder, passages, queries=20, own=()):
-    """Each query shares a rare word with its two relevant passages; those in `own` have the id of a third that does."""
+    """Each query shares a rare word with its two relevant passages. Those in `own` have the id of a third passage."""
     names = [f"d{i * 3 + 1}" if i in own else f"q{i}" for i in range(queries)]
     write_jsonl(
         folder / "corpus.jsonl",
@@ -53,7 +53,7 @@ def write_beir(folder, passages, queries=20, own=()):
 
 
 def write_local(folder, passages=900):
-    """Three languages, mixed in the file; many passages share their text, so that scores tie."""
+    """Write passages in three languages, mixed in the file. Many share their text, so that scores tie."""
     langs = ("th", "de", "en")
     write_jsonl(
         folder / "passages.jsonl",

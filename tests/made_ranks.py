@@ -1,4 +1,4 @@
-"""Rank tables that are written by hand, as a few queries with the places of their relevant passages."""
+"""Hand-made rank tables: a few queries with the ranks of their relevant passages."""
 
 import pandas as pd
 
@@ -8,7 +8,7 @@ from babelrank.ranking.table import COLUMNS, RankTable
 def pool_ranks(queries, pool) -> RankTable:
     """Make a table from (query language, query id) -> (passage language, rank in the pool) of its relevant passages.
 
-    The pool is given by the number of passages in each language.
+    `pool` is the number of passages in each language.
     """
     rows = [
         (query_lang, query_id, passage_lang, f"{passage_lang}/{query_id}/{i}", 1, 1.0, float(rank))

@@ -1,4 +1,4 @@
-"""Formulas of the training objectives in double precision, and random inputs to compare the objectives on."""
+"""Formulas of the training objectives in double precision, and random inputs for comparing the objectives."""
 
 from itertools import product
 
@@ -29,18 +29,18 @@ def nothing(n: int, m: int | None = None) -> torch.Tensor:
 
 
 def random_vectors(seed: int, *counts: int, dimension: int = 4) -> list[np.ndarray]:
-    """Draw vectors of many lengths."""
+    """Draw vectors of different lengths."""
     rng = np.random.default_rng(seed)
     return [rng.standard_normal((n, dimension)) * rng.uniform(0.1, 10, (n, 1)) for n in counts]
 
 
 def random_known(seed: int, n: int) -> np.ndarray:
-    """Draw pairs, none of a row with itself; one way need not say the other."""
+    """Draw pairs (i, j), i ≠ j, as a matrix that need not be symmetric."""
     return (np.random.default_rng(seed).random((n, n)) < 0.4) & ~np.eye(n, dtype=bool)
 
 
 def expect_info_nce(queries, passages, known, temperature, negatives=()) -> float:
-    """Return what the formula says, with a loop over what is summed."""
+    """Return the value of the formula, with a loop over the terms."""
     losses = []
     for i, query in enumerate(unit(queries)):
         others = [unit(p) for j, p in enumerate(passages) if not known[i][j]] + [unit(p) for p in negatives]

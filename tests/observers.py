@@ -1,10 +1,10 @@
-"""Observers of submissions and of training runs that remember what they receive."""
+"""Observers of submissions and of training runs that record their calls."""
 
 from babelrank.observer import Observer
 
 
 class RecordingObserver(Observer):
-    """Remembers messages, and how far encoding came: (role, texts done, of how many)."""
+    """Records messages, and the progress of encoding: (role, texts done, total)."""
 
     def __init__(self):
         self.messages, self.progress = [], []
@@ -17,7 +17,7 @@ class RecordingObserver(Observer):
 
 
 class RecordingTrainingObserver(RecordingObserver):
-    """Remembers what each step of a training run measures, too: (step, values by name)."""
+    """Also records the measurements of each training step: (step, values by name)."""
 
     def __init__(self):
         super().__init__()

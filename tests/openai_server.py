@@ -1,4 +1,4 @@
-"""A server of OpenAI's API on this machine whose answers a test decides, and encoders that ask it."""
+"""A local server of OpenAI's API with the answers that a test sets, and encoders that use it."""
 
 import json
 import threading
@@ -69,7 +69,7 @@ def serving() -> Iterator[Server]:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(content)
-            except OSError:  # who asked has gone
+            except OSError:  # the client has closed the connection
                 self.close_connection = True
 
         def log_message(self, *_: object) -> None:
@@ -90,7 +90,7 @@ def serving() -> Iterator[Server]:
 
 @pytest.fixture
 def openai_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key, no proxy, and no time lost between tries."""
+    """No key, no proxy, and no delay between retries."""
     for name in ("OPENAI_API_KEY", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("babelrank_adapters.openai_endpoint._FIRST_WAIT", 0.001)
@@ -109,9 +109,9 @@ def load(url: str, model: str = "openai:some-model", *, batch_size: int = 2, **o
 
 
 def after_probe(server: Server, answer: Callable[[dict, int], Answer], **options: object):
-    """Return an encoder whose server answers all probes, and then like `answer` (numbered from 1)."""
+    """Return an encoder; its server answers all probes, then uses `answer` (numbered from 1)."""
     encoder = load(server.url, **options)
-    encoder.encode_query(["a"])  # the first texts are followed by a probe
+    encoder.encode_query(["a"])  # a probe follows the first texts
     server.bodies.clear()
     server.answer = answer
     return encoder

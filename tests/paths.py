@@ -1,4 +1,4 @@
-"""Where the project, and what its tests share, lie."""
+"""Folders of the project and of files that its tests share."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Configurations of training runs as texts, and what is said of them when they do not hold."""
+"""Configurations of training runs as texts, and the errors of invalid ones."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def load_text(folder: Path, text: str, **overrides: object) -> TrainingConfig:
 
 
 def complaints_of(folder: Path, text: str) -> list[str]:
-    """Return what is said of a run.toml that does not hold, one complaint a line, without the file's name."""
+    """Return the errors of an invalid run.toml, one per line, without the file's name."""
     with pytest.raises(TrainingError) as caught:
         load_text(folder, text)
     lines = str(caught.value).splitlines()

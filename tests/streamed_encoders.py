@@ -1,4 +1,4 @@
-"""Cheap encoders for tests that stream: any process finds them as ``streamed_encoders:NAME`` in the tests' folder.
+"""Cheap encoders for tests that stream. Any process can load ``streamed_encoders:NAME`` from the tests' folder.
 
 A vector is the sum of its words' vectors, which are random by a hash of the word: texts that share rare words are near.
 """
@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 DIMENSION = 96
-LONG = 1536  # so that a few passages take much memory
-FOLDER = "BABELRANK_TEST_FOLDER"  # variable: where encoders below keep what they remember between processes
+LONG = 1536  # so that a few passages need much memory
+FOLDER = "BABELRANK_TEST_FOLDER"  # variable: folder in which the encoders keep state between processes
 
 
 @cache
@@ -24,7 +24,7 @@ def _vector(word: str) -> np.ndarray:
 
 
 def words(texts):
-    """Sum up words, in their order."""
+    """Sum the vectors of the words, in their order."""
     vectors = np.zeros((len(texts), DIMENSION), dtype=np.float32)
     for row, text in enumerate(texts):
         for word in sorted(set(text.lower().replace(".", " ").replace(",", " ").split())):
@@ -33,14 +33,14 @@ def words(texts):
 
 
 def hashed(texts):
-    """Be as quick as can be, and keep nothing: a long vector for the checksum of the text."""
+    """Return a long vector of the text's checksum, quickly and without state."""
     seeds = np.array([zlib.crc32(text.encode()) for text in texts], dtype=np.uint32)
     angles = seeds[:, None].astype(np.float32) * np.arange(1, LONG + 1, dtype=np.float32) * np.float32(1e-6)
     return np.sin(angles)
 
 
 def collapsed(texts):
-    """Give all texts nearly one unit vector, as a collapsed checkpoint does: cosines differ by some 1e-7."""
+    """Return nearly the same unit vector for all texts, like a collapsed checkpoint: cosines differ by some 1e-7."""
     vectors = np.ones((len(texts), DIMENSION), dtype=np.float32)
     for row, text in enumerate(texts):
         noise = np.random.default_rng(zlib.crc32(text.encode())).standard_normal(DIMENSION, dtype=np.float32)
@@ -49,18 +49,18 @@ def collapsed(texts):
 
 
 def killed_once(texts):
-    """Die without a word at the first text of passage 700, once."""
+    """Kill the process at the first text of passage 700, once."""
     return _die(texts, lambda mark: not mark.exists())
 
 
 def killed_always(texts):
-    """Die at it every time."""
+    """Kill the process at passage 700 every time."""
     return _die(texts, lambda _: True)
 
 
 def slow(texts):
-    """Take a while, and say in a file that work has begun."""
-    if len(texts) > 30:  # a whole batch: no probe, no queries
+    """Encode slowly, and create a file when work has begun."""
+    if len(texts) > 30:  # a full batch: neither a probe nor queries
         (Path(os.environ[FOLDER]) / f"begun-{os.getpid()}-{time.monotonic_ns()}").touch()
         time.sleep(0.08)
     return words(texts)

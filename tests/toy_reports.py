@@ -1,4 +1,4 @@
-"""Results and reports on a collection small enough to work out by hand, for the tests of `reporting`."""
+"""Results and reports on a collection small enough to compute by hand, for the tests of `reporting`."""
 
 import errno
 import json
@@ -49,7 +49,7 @@ def toy_collection(name, sha256="0" * 64, languages=("de", "en")):
 def toy_results(
     names=("xquad-r",), *, name="toy", info=INFO, rows=ROWS, sha256="0" * 64, languages=("de", "en"), **model
 ):
-    """Results and rank tables as a submission has them."""
+    """Return results and rank tables like those of a submission."""
     ranks = toy_ranks(rows, languages)
     collections = {
         item: collection_results(

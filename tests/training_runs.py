@@ -1,4 +1,4 @@
-"""Training runs of a tiny model on a few made-up examples, and what they leave behind."""
+"""Training runs of a tiny model on a few made-up examples, and readers of their output."""
 
 import json
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def examples(tmp_path: Path) -> Path:
 def write_config(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch, examples: Path, tiny_model: Path
 ) -> Callable[..., Path]:
-    """Write a configuration, given what differs from a small run: values, or lines of a table.
+    """Write a configuration, given its differences from a small run: values, or lines of a table.
 
     Indexes of examples are kept in a folder of the test.
     """
@@ -68,7 +68,7 @@ def write_config(
 
 
 def run(path: Path) -> tuple[Path, RecordingTrainingObserver]:
-    """Train by a configuration; return the checkpoint and what was told."""
+    """Train with a configuration; return the checkpoint and the observer."""
     from babelrank.training.run import train
 
     told = RecordingTrainingObserver()
@@ -83,11 +83,11 @@ def weights(folder: Path) -> dict:
 
 
 def read_metadata(folder: Path) -> dict:
-    """Return what a checkpoint says of its training."""
+    """Return the training metadata of a checkpoint."""
     return json.loads((folder / METADATA_FILE).read_text())
 
 
 def read_curve(folder: Path, name: str) -> dict[int, float]:
-    """Return step -> figure from a checkpoint's log."""
+    """Return step -> value from a checkpoint's log."""
     entries = map(json.loads, (folder / "log.jsonl").read_text().splitlines())
     return {entry["step"]: entry[name] for entry in entries if name in entry}
