@@ -245,7 +245,7 @@ def test_similarities_are_read_by_value_and_whole_numbers_and_halves_are_numbers
         (lambda r: r.pairs(collection="xquad"), "unknown collection 'xquad'"),
         (lambda r: babelrank.evaluate(words, "smaple"), "unknown collection 'smaple'. Did you mean 'sample'"),
         (lambda r: babelrank.evaluate(words, "sample:de,xx"), "unknown language 'xx'"),
-        (lambda r: babelrank.evaluate(words, 7), "collection"),
+        (lambda r: babelrank.evaluate(words, 7), "Collection"),
         (lambda r: babelrank.evaluate(words, [7]), "expected a specification"),
         (lambda r: babelrank.evaluate(words, []), "no collection given"),
         (lambda r: babelrank.evaluate(words, "sample", promt="x"), "unknown option 'promt'"),

@@ -257,7 +257,7 @@ def test_submit_says_first_where_it_writes(
     outcome = submit_sample(babelrank, store, *arguments)
     assert outcome.code == 0, outcome.err
     first = outcome.err.splitlines()[0]
-    assert f"into {tmp_path / folder}" in first
+    assert f"is written to {tmp_path / folder}" in first
     assert (tmp_path / folder / "use-multilingual-v3" / "results.json").is_file()
     written = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("leaderboard.md")]
     assert written == ([leaderboard] if leaderboard else [])

@@ -88,7 +88,7 @@ def test_what_an_experiment_needs_stays(babelrank, reports, tmp_path):
     for arguments in (["remove", "second", "--yes"], ["rename", "second", "other"]):
         outcome = babelrank(*arguments)
         assert outcome.code == 2
-        assert f"the experiment in {folder} needs it" in outcome.err
+        assert f"the experiment in {folder} needs this report" in outcome.err
 
 
 def test_after_a_failure_the_report_is_back(reports, tmp_path, monkeypatch):

@@ -98,7 +98,7 @@ def test_what_there_is_not_is_refused(register, monkeypatch):
     register("made/docs", "de", "de", qrels="")
     with pytest.raises(DataError, match=r"unknown data set 'made/dee'\. Did you mean 'made/de'\?"):
         load_collection("ir_datasets:made/dee")
-    with pytest.raises(DataError, match=r"ir_datasets:made/docs: has no qrels; name a part of it that has"):
+    with pytest.raises(DataError, match=r"ir_datasets:made/docs: has no qrels; name a subset that has them"):
         load_collection("ir_datasets:made/docs")
     monkeypatch.setitem(sys.modules, "ir_datasets", None)
     with pytest.raises(DataError, match=r"install it with: pip install 'babelrank\[ir-datasets\]'"):

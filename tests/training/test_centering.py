@@ -160,7 +160,7 @@ def test_what_is_there_is_not_written_over(tiny_model, examples, tmp_path):
 def test_a_model_that_does_not_normalise_is_refused(tiny_model, examples, tmp_path):
     model = SentenceTransformer(str(tiny_model))
     SentenceTransformer(modules=[model[0], model[1]]).save_pretrained(str(tmp_path / "raw"))
-    with pytest.raises(TrainingError, match="its last module is Pooling"):
+    with pytest.raises(TrainingError, match="the last module is Pooling"):
         center_model(
             ModelConfig(base_model=str(tmp_path / "raw")), [read_examples(examples)], tmp_path / "out", share=0.5
         )

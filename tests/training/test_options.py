@@ -52,7 +52,7 @@ def test_half_precision_without_a_gpu_is_refused(write_config, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     path = write_config(engine="fp16 = true")
     path.write_text(path.read_text().replace('device = "cpu"\n', ""))
-    with pytest.raises(TrainingError, match=r"engine.fp16: needs a GPU"):
+    with pytest.raises(TrainingError, match=r"engine.fp16 needs a GPU"):
         run(path)
 
 
@@ -103,7 +103,7 @@ def test_layers_that_are_kept_are_evenly_spaced(deep_model):
 
 @pytest.mark.parametrize(
     ("model", "problem"),
-    [("layers = 13", r"model\.layers: the model has \d layers, got 13"), ("layers = 0", "model.layers: ")],
+    [("layers = 13", r"model\.layers: .* has \d layers, but 13 were asked for"), ("layers = 0", "model.layers: ")],
 )
 def test_layers_that_are_not_there_are_refused(write_config, model, problem):
     with pytest.raises(TrainingError, match=problem):

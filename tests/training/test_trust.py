@@ -151,4 +151,4 @@ def test_models_that_lack_weights_are_refused(write_config, prefixed, examples, 
     for place, message in zip(places, said, strict=True):
         assert f"{place}: " in message
         assert "prefixed: the checkpoint lacks weights: embeddings" in message
-        assert "It has _orig_mod.embeddings" in message
+        assert "_orig_mod.embeddings.LayerNorm.weight" in message

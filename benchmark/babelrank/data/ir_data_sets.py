@@ -86,7 +86,7 @@ def _subset(name: str, usual: str) -> Subset:
     dataset = _open(name)
     for kind in _KINDS.values():
         if not hasattr(dataset, f"{kind}_iter"):
-            raise DataError(f"{IR_DATASETS}:{name}has no {kind}; name a subset that has them.")
+            raise DataError(f"{IR_DATASETS}:{name}: has no {kind}; name a subset that has them.")
     asked, found = (_language(name, getattr(dataset, f"{kind}_lang")(), usual) for kind in ("queries", "docs"))
     langs = (asked,) if asked == found else (asked, found)
     return Subset(name, langs, lambda part: (Entities(name, _KINDS[part]),), is_ordered=True)

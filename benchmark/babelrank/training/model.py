@@ -111,7 +111,7 @@ def keep_layers(model: SentenceTransformer, wanted: int, place: str) -> None:
     if not count or len(lists) != 1:
         raise TrainingError(f"{place}: its layers cannot be found; leave it out.")
     if wanted > count:
-        raise TrainingError(f"{place}: the model has {count} layers, got {wanted}.")
+        raise TrainingError(f"{place}: the model has {count} layers, but {wanted} were asked for.")
     kept = np.linspace(0, count - 1, wanted).round().astype(int).tolist()
     name, layers = lists[0]
     parent, _, attribute = name.rpartition(".")
