@@ -153,7 +153,7 @@ def test_measures_that_favour_longer_runs_are_told(babelrank, run_file, tmp_path
     ("arguments", "problem"),
     [
         (["compare", "--run", "RUN", "-c", "sample:de,en"], "needs at least two runs, got 1"),
-        (["compare", "--run", "RUN", "--run", "RUN", "-c", "sample:de,en"], "two runs are called 'perfect'; give each another --name"),
+        (["compare", "--run", "RUN", "--run", "RUN", "-c", "sample:de,en"], "'perfect'; give each another --name"),
         (["compare", "--run", "RUN", "--run", "RUN"], "needs one --collection and takes no reports"),
         (["compare", "bm25", "--run", "RUN", "-c", "sample"], "needs one --collection and takes no reports"),
         (["compare", "--run", "RUN", "--run", "RUN", "--name", "a", "-c", "sample"], "1 names for 2 runs"),

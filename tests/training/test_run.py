@@ -296,7 +296,7 @@ def test_a_set_of_which_no_batch_can_be_made_is_told_and_not_counted(write_confi
     (tmp_path / "few.jsonl").write_text("".join(lines[:3]))
     few = "[[examples]]\npath = 'few.jsonl'\n"
     folder, listener = run(write_config(steps=1, schedule='batches = "X-Y"', more=few))
-    assert [message.split(":")[0] for message in listener.messages if "not used, since no batch" in message] == ["few.jsonl"]
+    assert [message.split(":")[0] for message in listener.messages if "since no batch" in message] == ["few.jsonl"]
     metadata = read_metadata(folder)
     assert metadata["languages"] == ["de", "en", "es"]
     assert [entry["name"] for entry in metadata["examples"]] == ["examples.jsonl"]
