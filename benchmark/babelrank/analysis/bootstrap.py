@@ -232,7 +232,7 @@ def find_interval(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
-    """Return a macro figure, or its difference from another encoder's, with its interval.
+    """Return a macro measure, or its difference from another encoder's, with its interval.
 
     Parameters
     ----------

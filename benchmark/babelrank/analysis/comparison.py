@@ -152,7 +152,7 @@ def compare(
 def _compare_settings(
     first: QuestionScores, second: QuestionScores, macro: dict[str, Difference], seed: int
 ) -> Comparison:
-    """Add the settings and the query languages to the macro figures of two encoders."""
+    """Add the settings and the query languages to the macro measures of two encoders."""
     contributions = _contributions(first) - _contributions(second)
     p_values = permutation_test(first.by_cluster(contributions), seed=seed)
     differences = contributions.sum(axis=0)
@@ -287,7 +287,7 @@ def side_by_side(collections: Sequence[QuestionScores], figure: str = "monolingu
 
 
 def standard_errors(contributions: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Return the standard error of each figure or difference, linearised as a ratio of sums over clusters.
+    """Return the standard error of each value or difference, linearised as a ratio of sums over clusters.
 
     With the contribution c_k of a cluster, the share w_k of its questions and the value m = Σ c_k, this is
     √(K / (K − 1) · Σ (c_k − m w_k)²) over K clusters.
@@ -295,7 +295,7 @@ def standard_errors(contributions: np.ndarray, shares: np.ndarray) -> np.ndarray
     Parameters
     ----------
     contributions
-        Shape (clusters, figures).
+        Shape (clusters, values).
     shares
         Shape (clusters,).
     """

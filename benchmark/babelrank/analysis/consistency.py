@@ -189,7 +189,7 @@ def rankc_weights(longest: int) -> np.ndarray:
 def random_overlap(weights: np.ndarray) -> np.ndarray:
     """Return the mean overlap of two random orders by their length, 0 … longest: Σ_d w_d · d / n.
 
-    The first d of one order hold each of the n passages with probability d / n, whatever the other order is: they have
+    The first d of one order contain each of the n passages with probability d / n, for any other order: they have
     d² / n in common with the other's first d on average. Ties in either order change nothing.
     """
     longest = weights.shape[1]

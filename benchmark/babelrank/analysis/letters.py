@@ -145,7 +145,7 @@ def minimal_detectable_difference(encoders: Sequence[QuestionScores], figure: st
     Returns
     -------
     float
-        In units of the figure; NaN with fewer than two encoders or two clusters.
+        In units of the measure; NaN with fewer than two encoders or two clusters.
 
     Raises
     ------

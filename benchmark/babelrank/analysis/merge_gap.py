@@ -48,7 +48,7 @@ def measure_merge_gap(ranks: RankTable, *, clusters: np.ndarray | None = None, s
 def merged_precision(ranks: RankTable) -> np.ndarray:
     """Return each query's expected average precision after merging the languages' rankings round-robin.
 
-    Round ρ takes the ρ-th passage of each language, in a random order. Before it stand B = Σ_l min(ρ − 1, N_l)
+    Round ρ takes the ρ-th passage of each language, in a random order. Before it come B = Σ_l min(ρ − 1, N_l)
     passages of lists of N_l, and W lists have a ρ-th passage. Let c of these be relevant, after R relevant ones of
     earlier rounds. Each of the places p = 1 … W then has a relevant passage with probability c / W, and on average
     (c − 1)(p − 1) / (W − 1) others of the round above it. So the round adds to Σ precision
@@ -56,7 +56,7 @@ def merged_precision(ranks: RankTable) -> np.ndarray:
         Σ_p c/W · (R + 1 + (c − 1)(p − 1)/(W − 1)) / (B + p)
         = c/W · ((R + 1) h + (c − 1)/(W − 1) · (W − (B + 1) h)),   h = Σ_p 1/(B + p) = ψ(B + W + 1) − ψ(B + 1),
 
-    with the digamma function ψ. A relevant passage of rank ρ therefore stands at (ρ − 1) · L + p in L long lists, p
+    with the digamma function ψ. A relevant passage of rank ρ is therefore at (ρ − 1) · L + p in L long lists, p
     anywhere from 1 to L. Mid-ranks are taken as they are.
 
     Returns

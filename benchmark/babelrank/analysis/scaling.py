@@ -114,7 +114,7 @@ def fit_families(points: Sequence[ScalingPoint]) -> dict[str, ScalingFit]:
 
 
 def fit_scaling(points: Sequence[ScalingPoint]) -> ScalingFit:
-    """Fit a law to a figure over the number of parameters.
+    """Fit a law to a measure over the number of parameters.
 
     The law is a power law if the confidence interval of its exponent is above 0; otherwise log-linear.
 

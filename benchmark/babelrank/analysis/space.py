@@ -128,7 +128,7 @@ def measure_space(
       over all pairs of its texts, 2,048 at most.
     - The language probe draws whole groups of translations, 10,000 texts at most.
 
-    On XQuAD-R with use-multilingual-v3 the sampled figures differ from those of all 13,014 passages by .009 in the mean
+    On XQuAD-R with use-multilingual-v3 the sampled values differ from those of all 13,014 passages by .009 in the mean
     P@1 (.54), .02 in a cell's (standard deviation), .002 in uniformity (−3.2), .3 in skewness (3.8) and .01 in
     `share_of_places`. `Hubness.never` falls with the number of texts that ask, and is .15 in place of .02.
 

@@ -35,7 +35,7 @@ class Ranking:
     Attributes
     ----------
     ranks
-        Ranks of the relevant passages, one row per judgement.
+        Ranks of the relevant passages, one row per relevant passage of a query.
     top
         The best passages of each query, relevant or not.
     best

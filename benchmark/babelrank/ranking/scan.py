@@ -16,7 +16,7 @@ import numpy as np
 from babelrank.encoding.protocol import Similarity
 from babelrank.ranking.exact_scores import CODES, Rows, band, exact_score, to_score
 
-_PIECE = 32  # Passages of which a vector loop takes the maximum; a scalar loop looks into the few pieces that matter.
+_PIECE = 32  # Passages per maximum in a vector loop; a scalar loop looks into the few pieces that matter.
 _CELLS, _TARGET_CELLS = 256, 8  # at least, and per target: so many that a target's cell holds few passages
 _MOST_CELLS = 1 << 15  # twice as many are numbered in two bytes
 _EUCLIDEAN = CODES[Similarity.EUCLIDEAN]
