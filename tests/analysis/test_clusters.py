@@ -119,7 +119,7 @@ def test_p_values_by_cluster_are_scipys_over_cluster_sums(ranks_of):
     assert found.macro["multilingual"].p == pytest.approx(scipys, abs=0.02)
     assert found.macro["multilingual"].p > alone.macro["multilingual"].p
     assert (found.clusters, alone.clusters) == (12, 60)
-    assert found.warning.startswith("Only 12 independent groups")
+    assert found.warning.startswith("There are only 12 independent groups")
     assert alone.warning is None
 
 

@@ -75,7 +75,7 @@ def test_the_language_effect_by_hand():
     assert found.eta_squared.macro.value == pytest.approx(2 * (1.5**2 + 1.5**2) / (1 + 1 + 4 + 4) - 1 / 2)
     assert found.rank_ratio.macro.value == pytest.approx(2**3)
     assert (found.most_favoured, found.least_favoured) == ("de", "en")
-    assert found.eta_squared.warning.startswith("Only 2 independent groups")
+    assert found.eta_squared.warning.startswith("There are only 2 independent groups")
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.5])

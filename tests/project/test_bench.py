@@ -10,7 +10,7 @@ import pytest
 from paths import ROOT
 
 SUBJECTS = {
-    "ranking": 2,
+    "ranking": 3,
     "analysis": 2,
     "memory": 1,
     "reading": 1,
