@@ -254,7 +254,6 @@ def test_nothing_to_compare_gives_no_figures():
     ("report", "gap", "first"),
     [
         ("multilingual-e5-small-4-bit-weights", 0.229, 0.965),
-        ("me5-small-hybrid-batches", 0.028, 0.669),
         ("me5-small-distilled", 0.007, None),
         ("use-multilingual-v3", -0.030, None),
     ],

@@ -66,6 +66,6 @@ def test_questions_of_one_language_are_compared_with_nothing():
 def test_a_hybrid_retrieves_more_alike_than_its_start():
     macro = [
         compare_lists(read_top(REPORTS / name / "xquad-r.top.parquet")).macro
-        for name in ("multilingual-e5-small-4-bit-weights", "me5-small-hybrid-batches")
+        for name in ("multilingual-e5-small-4-bit-weights", "me5-small-batches-hybrid")
     ]
     assert 0 < macro[0]["overlap_beyond_chance"] < macro[1]["overlap_beyond_chance"] < 1

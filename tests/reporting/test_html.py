@@ -19,6 +19,7 @@ from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.summary import analyse
 from babelrank.reporting.boards import make_boards
 from babelrank.reporting.estimates import BiasFigure, BiasSummary, CollectionEstimates
+from babelrank.reporting.experiment_file import experiment_folders, read_experiment
 from babelrank.reporting.formatting import show_share
 from babelrank.reporting.heatmaps import PAIRS, render_svg
 from babelrank.reporting.html_page import anchor
@@ -32,7 +33,7 @@ from babelrank.reporting.sections import Section
 from babelrank.reporting.standings import read_standings
 from babelrank.reporting.tables import Bars, Column, Table
 from html_pages import Page
-from paths import REPORTS
+from paths import EXPERIMENTS, REPORTS
 from toy_reports import ROWS, toy_ranks, toy_results
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(1)> \" ' & {{ 7 * 7 }}"
@@ -337,8 +338,17 @@ def test_the_leaderboard_shows_bias_and_intervals_where_they_are_known(standings
 
 
 def test_runs_that_an_experiment_chose_among_have_a_badge(standings):
-    assert sum("searched" in row[1] for row in leaderboard(standings).tables[0]) == 18
-    assert {entry.recipe for entry in standings[0].entries if "X-Y" in entry.model.name} == {"hybrid-batches: X-Y"}
+    chosen = {
+        report
+        for folder in experiment_folders(EXPERIMENTS)
+        for experiment in [read_experiment(folder)]
+        for run in (*experiment.runs, *experiment.earlier)
+        if run.label != experiment.start and standings[0].name in experiment.collections
+        for report in run.reports
+    }
+    shown = chosen & {entry.folder.name for entry in standings[0].entries}
+    assert sum("searched" in row[1] for row in leaderboard(standings).tables[0]) == len(shown) > 10
+    assert {entry.recipe for entry in standings[0].entries if "x-y" in entry.model.name} == {"hybrid-batches: X-Y"}
 
 
 def test_models_of_any_name_do_the_leaderboard_no_harm(standings):

@@ -63,7 +63,7 @@ def show_bias(value: float) -> str:
 
 def show_signed(value: float) -> str:
     """Write a correlation: two decimals and its sign."""
-    return f"{settle(value):+.2f}".replace("-", "−")
+    return f"{round(settle(value), 2) + 0.0:+.2f}".replace("-", "−")  # never −0.00
 
 
 def show_p(p: float) -> str:

@@ -113,16 +113,20 @@ def read_standings(
 
 
 def find_recipes(experiments: Path) -> dict[tuple[str, str], str]:
-    """Return the runs that experiments chose among by their figures: a recipe by report's folder and collection."""
-    return {
-        (report, collection): f"{folder.name}: {run.label}"
+    """Return the runs of experiments: a recipe by report folder and collection.
+
+    A report that several experiments show belongs to the one that trains it.
+    """
+    found = [
+        (run.config is not None, (report, collection), f"{folder.name}: {run.label}")
         for folder in experiment_folders(experiments)
         for experiment in [read_experiment(folder)]
         for run in (*experiment.runs, *experiment.earlier)
         if run.label != experiment.start
         for report in run.reports
         for collection in experiment.collections
-    }
+    ]
+    return {key: recipe for _, key, recipe in sorted(found, key=lambda each: each[0])}
 
 
 def _estimated(standings: Standings, measure: str, estimates: Estimates, margin: float) -> Standings:
