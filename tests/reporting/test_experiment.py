@@ -18,6 +18,7 @@ from babelrank.ranking.table import read_ranks
 from babelrank.reporting.estimates import Estimates
 from babelrank.reporting.experiment import check_experiments, experiment_pages, make_page, write_experiments
 from babelrank.reporting.experiment_file import read_experiment
+from babelrank.reporting.scatter import scatter_svg
 from babelrank.reporting.stored_tables import file_digest
 from paths import ROOT
 from toy_reports import edit
@@ -187,8 +188,8 @@ def test_pages_are_written_checked_and_kept_current(project):
     page = project / "reports" / "two-systems.md"
     experiments, reports = project / "experiments", project / "reports"
     plot = page.with_suffix(".xquad-r.svg")
-    assert check_experiments(experiments, reports) == [str(page), str(plot)]
-    assert write_experiments(experiments, reports) == [page, plot]
+    assert check_experiments(experiments, reports) == [str(plot), str(page)]
+    assert write_experiments(experiments, reports) == [plot, page]
     assert check_experiments(experiments, reports) == []
     assert write_experiments(experiments, reports) == []
     page.write_text(page.read_text().replace("open", "failed", 1))
@@ -225,6 +226,23 @@ def test_answers_are_collected_with_the_claims_behind_them(project):
         "two-systems.html"
         in experiment_pages(project / "experiments", project / "reports", as_html=True)["questions.html"]
     )
+
+
+def test_a_collection_has_only_the_measures_that_its_languages_allow(project):
+    path = project / "experiments" / "two-systems" / "experiment.toml"
+    path.write_text(path.read_text().replace('["xquad-r"]', '["beir:scifact"]').replace("published =", "#"))
+    page = experiment_pages(path.parents[1], project / "reports")
+    assert list(page) == ["two-systems.md"]  # without a plot of language bias
+    section = page["two-systems.md"].split("## beir:scifact")[1]
+    assert "| run | Mo. ↑ |\n" in section
+    claims = [line for line in section.splitlines() if line.startswith("| Dense")]
+    assert [line.split(" | ")[0] for line in claims] == ["| Dense is better in its own", "| Dense knows Greek"]
+
+
+@pytest.mark.parametrize("values", [[0.3, 0.7], [-0.002, -0.001], [0.0, 0.0], [1e-9, 20.0]])
+def test_every_point_has_a_place_in_the_plot(values):
+    plot = ElementTree.fromstring(scatter_svg("title", [("a", 0.5, value) for value in values]))
+    assert all(float(circle.get("cy")) == float(circle.get("cy")) for circle in plot.findall("{*}circle"))
 
 
 def test_the_space_of_reports_is_compared_with_their_accuracy(project):

@@ -15,7 +15,7 @@ from babelrank.analysis.comparison import holm
 from babelrank.files import atomic_write
 from babelrank.reporting.cache import Cache, open_cache
 from babelrank.reporting.estimates import Estimates
-from babelrank.reporting.experiment_comparison import Comparison, Judgement
+from babelrank.reporting.experiment_comparison import CLAIM_COLUMNS, Comparison, Judgement
 from babelrank.reporting.experiment_file import Experiment, complete_experiments, read_experiment
 from babelrank.reporting.html_page import render_page
 from babelrank.reporting.html_report import REPORT_PAGE
@@ -28,7 +28,7 @@ from babelrank.reporting.results import ModelResults, find_collections
 from babelrank.reporting.scatter import scatter_svg
 from babelrank.reporting.sections import Section
 from babelrank.reporting.stored_tables import StoredRanks
-from babelrank.reporting.tables import Column, Link, Table
+from babelrank.reporting.tables import Column, Entry, Link, Table
 
 _NOTE = (
     "Values are macro averages of uncut mAP, and the rank distance (spread). In brackets are 95 % bootstrap intervals "
@@ -43,11 +43,20 @@ _CLAIMS = (
     "only one seed of a run, a claim stays open unless p shows that it does not hold."
 )
 
+_PLOT = "Accuracy and language bias"
 QUESTIONS = "questions"  # the page of all experiments that answer a question, without suffix
 _QUESTIONS = (
     "What the experiments say about training and evaluating encoders that retrieve across languages. Each answer is "
     "about one base model and one set of training data. The experiment's own page has all figures."
 )
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot as SVG, with the name of its file."""
+
+    file: str
+    svg: str
 
 
 @dataclass(frozen=True)
@@ -63,17 +72,17 @@ class ExperimentPage:
     sections
         One section per collection, or per question.
     plots
-        Scatter plots as SVG, by the title of their section.
-    judgements
-        Results of the claims, by collection.
+        Scatter plots by the title of their section.
+    answer
+        Section of the page of all questions; None if the experiment does not answer one.
     """
 
     title: str
     text: str
     note: str
     sections: Sequence[Section]
-    plots: Mapping[str, str] = field(default_factory=dict)
-    judgements: Mapping[str, Sequence[Judgement]] = field(default_factory=dict)
+    plots: Mapping[str, Plot] = field(default_factory=dict)
+    answer: Section | None = None
 
 
 def make_page(folder: Path, reports: Path, estimates: Estimates, report_name: str = REPORT_NAME) -> ExperimentPage:
@@ -112,12 +121,16 @@ def make_page(folder: Path, reports: Path, estimates: Estimates, report_name: st
         experiment.text.strip(),
         f"{_NOTE} {_CLAIMS}" if experiment.claims else _NOTE,
         [*sections, _training(experiment, folder.name, models)],
-        {name: scatter_svg(f"Accuracy and language bias: {name}", found) for name, found in points.items() if found},
-        judgements,
+        {
+            name: Plot(f"{folder.name}.{collection_stem(name)}.svg", scatter_svg(f"{_PLOT}: {name}", found))
+            for name, found in points.items()
+            if found
+        },
+        _answer(experiment, judgements) if experiment.answer else None,
     )
 
 
-def make_questions(pages: Mapping[str, tuple[Experiment, ExperimentPage]], suffix: str = ".md") -> ExperimentPage:
+def make_questions(pages: Mapping[str, ExperimentPage], suffix: str = ".md") -> ExperimentPage:
     """Return the page of all experiments that answer a question, by the name of their folder.
 
     Parameters
@@ -125,34 +138,18 @@ def make_questions(pages: Mapping[str, tuple[Experiment, ExperimentPage]], suffi
     suffix
         Suffix of the experiments' pages.
     """
-    answered = {name: found for name, found in pages.items() if found[0].answer}
-    columns = [Column("collection"), Column("claim"), Column("better than, by"), Column("p, Holm"), Column("verdict")]
-    sections = [
-        Section(
-            experiment.title,
-            experiment.answer.strip(),
-            tables=[
-                Table(
-                    "",
-                    columns,
-                    [[name, *each.row] for name, judged in page.judgements.items() for each in judged],
-                    note=f"Not shown: {experiment.limits.strip()}" if experiment.limits else "",
-                )
-            ],
-        )
-        for experiment, page in answered.values()
-    ]
-    links = "\n".join(f"- [{page.title}]({name}{suffix})" for name, (_, page) in answered.items())
+    answered = {name: page for name, page in pages.items() if page.answer}
+    links = "\n".join(f"- [{page.title}]({name}{suffix})" for name, page in answered.items())
+    sections = [page.answer for page in answered.values() if page.answer]
     return ExperimentPage("Questions and answers", f"{_QUESTIONS}\n\n{links}", _CLAIMS, sections)
 
 
-def render_markdown_page(page: ExperimentPage, name: str) -> str:
-    """Return a page in Markdown; `name` is its file name without suffix."""
-    plots = {title: _plot_name(name, title) for title in page.plots}
-    return render_template("experiment.md.j2", page=page, text=Markdown(page.text), plots=plots)
+def render_markdown_page(page: ExperimentPage) -> str:
+    """Return a page in Markdown, with links to its plots."""
+    return render_template("experiment.md.j2", page=page, text=Markdown(page.text))
 
 
-def render_html_page(page: ExperimentPage, _: str = "") -> str:
+def render_html_page(page: ExperimentPage) -> str:
     """Return a page in HTML, including its plots."""
     return render_page(
         "experiment.html.j2",
@@ -179,15 +176,13 @@ def experiment_pages(
         (REPORT_PAGE, ".html", render_html_page) if as_html else (REPORT_NAME, ".md", render_markdown_page)
     )
     pages = {
-        folder.name: (read_experiment(folder), make_page(folder, reports, estimates, report_name))
+        folder.name: make_page(folder, reports, estimates, report_name)
         for folder in complete_experiments(experiments, reports)
     }
-    files = {}
-    for name, (_, page) in pages.items():
-        files[f"{name}{suffix}"] = render(page, name)
-        files |= {_plot_name(name, title): svg for title, svg in page.plots.items()}
-    if any(experiment.answer for experiment, _ in pages.values()):
-        files[f"{QUESTIONS}{suffix}"] = render(make_questions(pages, suffix), QUESTIONS)
+    files = {plot.file: plot.svg for page in pages.values() for plot in page.plots.values()}
+    files |= {f"{name}{suffix}": render(page) for name, page in pages.items()}
+    if any(page.answer for page in pages.values()):
+        files[f"{QUESTIONS}{suffix}"] = render(make_questions(pages, suffix))
     return files
 
 
@@ -219,12 +214,16 @@ def _changed(experiments: Path, reports: Path, known: Cache | None) -> Iterator[
             yield path, content
 
 
-def _plot_name(name: str, collection: str) -> str:
-    return f"{name}.{collection_stem(collection)}.svg"
-
-
 def _find(collection: str, reports: Path, report: str) -> StoredRanks:
     return find_stored_ranks(report, collection, reports)
+
+
+def _answer(experiment: Experiment, judgements: Mapping[str, Sequence[Judgement]]) -> Section:
+    """Return the answer of an experiment, with the results of its claims on all collections."""
+    rows: list[list[Entry]] = [[name, *each.row] for name, judged in judgements.items() for each in judged]
+    limits = f"Not shown: {experiment.limits.strip()}" if experiment.limits else ""
+    table = Table("", [Column("collection"), *CLAIM_COLUMNS], rows, note=limits)
+    return Section(experiment.title, experiment.answer.strip(), tables=[table])
 
 
 def _training(experiment: Experiment, name: str, models: dict[str, ModelResults]) -> Section:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from babelrank.analysis.bootstrap import MACRO_MEASURES, RANK_DISTANCE, Interval
+from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
 from babelrank.analysis.comparison import SIGNIFICANT
 from babelrank.analysis.seeds import RecipeDifference
 from babelrank.errors import ReportError
@@ -27,6 +27,7 @@ from babelrank.reporting.tables import Column, Entry, Link, Table
 
 _BIAS = ("language_effect", "rank_ratio", "merge_gap", "own_first")
 _FEWEST_CORRELATED = 5  # reports
+CLAIM_COLUMNS = (Column("claim"), Column("better than, by"), Column("p, Holm", numeric=True), Column("verdict"))
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,12 @@ class Comparison:
 
     @property
     def claims(self) -> list[Claim]:
-        """The claims that are tested on the collection."""
-        return [each for each in self.experiment.claims if self.collection in (each.collections or [self.collection])]
+        """The claims that are tested on the collection: those about it, in figures that it has."""
+        return [
+            each
+            for each in self.experiment.claims
+            if self.collection in (each.collections or [self.collection]) and each.figure in self.shown.macro
+        ]
 
     def differences(self) -> list[list[RecipeDifference]]:
         """Return, for each claim, the differences between its run and the runs that it should outperform."""
@@ -87,19 +92,19 @@ class Comparison:
     def section(self, judgements: Sequence[Judgement]) -> Section:
         """Return the section of the collection."""
         experiment, runs = self.experiment, self.experiment.runs
-        values = [Column(label, partial(show_macro, figure)) for figure, label in MACRO_LABELS.items()]
-        changes = [Column(label, numeric=True) for label in MACRO_LABELS.values()]
+        figures = self.shown.macro
+        values = [Column(MACRO_LABELS[figure], partial(show_macro, figure)) for figure in figures]
+        changes = [Column(MACRO_LABELS[figure], numeric=True) for figure in figures]
         report = [Column("run"), Column("report")]
-        claims = [Column("claim"), Column("better than, by"), Column("p, Holm", numeric=True), Column("verdict")]
         rows: list[list[Entry]] = [[self._link(run), *self._intervals(run.label)] for run in runs]
         changed: list[list[Entry]] = [
-            [run.label, *map(show_change, MACRO_MEASURES, self._intervals(run.label, experiment.start))]
+            [run.label, *map(show_change, figures, self._intervals(run.label, experiment.start))]
             for run in runs
             if run.label != experiment.start
         ]
         seeds = [[*start, *self._of_report(name)] for start, name in self._reports(only_seeds=True)]
         published: list[list[Entry]] = [
-            [entry.label, *entry.figures[self.collection]]
+            [entry.label, *(value for name, value in entry.of(self.collection).items() if name in figures)]
             for entry in experiment.published
             if self.collection in entry.figures
         ]
@@ -110,14 +115,14 @@ class Comparison:
             Table("Language bias, report by report", [*report, *bias_columns(_BIAS)], self._bias()),
             self._space(report),
             Table(f"Published ({experiment.source})", [Column("run"), *values], published),
-            Table("Claims", claims, [each.row for each in judgements]),
+            Table("Claims", CLAIM_COLUMNS, [each.row for each in judgements]),
         ]
         return Section(self.collection, "", tables=[table for table in tables if table.rows])
 
     def points(self) -> list[tuple[str, float, float]]:
         """Return multilingual mAP and language effect of each report that has both, with the label of its run."""
-        found = []
-        for run in self.experiment.runs:
+        found: list[tuple[str, float, float]] = []
+        for run in self.experiment.runs if self.shown.has_pool else ():
             for report in run.reports:
                 bias = self.estimates.of(self.table_of(report), self.shown).bias
                 score = self.results[report].macro["multilingual"]["mAP"]
@@ -144,7 +149,7 @@ class Comparison:
         found = [
             (start, space_figures(space), self.results[name].macro["multilingual"]["mAP"])
             for start, name in self._reports()
-            if (space := self.results[name].space) and space.undefined is None
+            if self.shown.has_pool and (space := self.results[name].space) and space.undefined is None
         ]
         note = ""
         if len(found) >= _FEWEST_CORRELATED:
@@ -173,10 +178,10 @@ class Comparison:
             return [self.table_of(report) for report in run.reports]
 
     def _of_report(self, report: str) -> list[Interval]:
-        return [self.estimates.interval([self.table_of(report)], figure) for figure in MACRO_MEASURES]
+        return [self.estimates.interval([self.table_of(report)], figure) for figure in self.shown.macro]
 
     def _intervals(self, label: str, other: str = "") -> list[Interval]:
-        return [self._interval(label, figure, other) for figure in MACRO_MEASURES]
+        return [self._interval(label, figure, other) for figure in self.shown.macro]
 
     def _interval(self, label: str, figure: str, other: str = "") -> Interval:
         with self._naming(label):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from babelrank.analysis.bootstrap import MACRO_MEASURES
 from babelrank.errors import ReportError
 from babelrank.files import read_toml
 from babelrank.reporting.experiment_runs import expand_runs
@@ -40,6 +41,10 @@ class Published(_Table):
 
     label: str
     figures: dict[str, tuple[float, float, float, float]]
+
+    def of(self, collection: str) -> dict[str, float]:
+        """Return the values on a collection by macro measure."""
+        return dict(zip(MACRO_MEASURES, self.figures[collection], strict=True))
 
 
 class Gain(_Table):

@@ -6,7 +6,7 @@ from babelrank.files import atomic_write
 from babelrank.reporting.cache import Cache, digest, open_cache
 from babelrank.reporting.estimates import Estimates
 from babelrank.reporting.maps import figure_files
-from babelrank.reporting.pages import REPORT_NAME, has_leaderboard, render_markdown_of, render_report
+from babelrank.reporting.pages import REPORT_NAME, has_leaderboard, read_estimates, render_markdown_of, render_report
 from babelrank.reporting.report import damaged_tables, lock_reports, read_reports, report_folders
 from babelrank.reporting.results import Results
 from babelrank.reporting.results_file import FILE_NAME, read_results
@@ -93,6 +93,7 @@ def draw_report(folder: Path, results: Results, cache: Cache, *, with_leaderboar
         return {name: (folder / name).read_text(encoding="utf-8") for name in known}
     files = render_report(results, folder, with_leaderboard=with_leaderboard)
     cache.replace(origin, {name: digest(content) for name, content in files.items()})
+    read_estimates(results, folder, Estimates(cache))  # of which a check makes report.md again
     return files
 
 

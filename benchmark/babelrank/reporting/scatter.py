@@ -43,7 +43,8 @@ def scatter_svg(title: str, points: Sequence[tuple[str, float, float]]) -> str:
 
 def _ticks(highest: float) -> list[float]:
     """Return round numbers from 0 to at least the highest value."""
-    rough = max(highest, 1e-3) / _WANTED_TICKS
+    highest = max(highest, 1e-3)
+    rough = highest / _WANTED_TICKS
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * (1 - 1e-9))
     return [round(step * n, 10) for n in range(math.ceil(highest / step - 1e-9) + 1)]
