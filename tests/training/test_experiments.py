@@ -311,7 +311,7 @@ start = "α = 0.5"
 seeds = [0, 7]
 runs = [{label = "α = 0.5", report = "a-0.5", checkpoints = ".."}]
 """)
-    with pytest.raises(TrainingError, match=r"run 'α = 0.5': there is no folder .*a-0.5; run its experiment first"):
+    with pytest.raises(TrainingError, match=r"run 'α = 0.5': there is no folder .*a-0.5; if an experiment trains it"):
         plan_experiment(folder, experiment / "reports")
     Doings(experiment / "reports").run(experiment)
     for name in ("a-0.5", "a-0.5-seed-7"):
@@ -329,7 +329,7 @@ runs = [{label = "α = 0.5", report = "a-0.5", checkpoints = ".."}]
     shutil.rmtree(experiment / "checkpoints")  # as on a machine that has the reports alone
     for name in ("a-0.5", "a-0.5-seed-7"):
         shutil.copytree(REPORTS / "bm25", experiment / "reports" / name, dirs_exist_ok=True)
-    with pytest.raises(TrainingError, match="run its experiment first"):
+    with pytest.raises(TrainingError, match="there is no folder"):
         plan_experiment(folder, experiment / "reports")
     path = folder / "experiment.toml"
     path.write_text(path.read_text().replace("sample:es", "mlqa-r"))
@@ -356,7 +356,7 @@ def test_the_experiments_of_this_project_can_be_planned(folder, monkeypatch, tmp
     except TrainingError as error:
         problem = str(error)
     if "checkpoints = " in (folder / "experiment.toml").read_text() and problem:
-        assert problem.endswith("run its experiment first.")  # as its checkpoints are not committed
+        assert problem.endswith("if an experiment trains it, run that first.")  # as its checkpoints are not committed
     else:
         assert planned.steps
         assert planned.budget

@@ -240,7 +240,8 @@ def _step(
             if has_collections(reports, planned.report, collections):
                 return Step(planned, None, Path(model).with_suffix(".json"), {}, done=True)
             raise TrainingError(
-                f"{folder / FILE_NAME}: run {planned.label!r}: there is no folder {model}; run its experiment first."
+                f"{folder / FILE_NAME}: run {planned.label!r}: there is no folder {model}; "
+                "if an experiment trains it, run that first."
             )
         planned = replace(planned, model=model)
     for text in planned.transforms:
