@@ -29,7 +29,7 @@ def begin(tmp_path):
             env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         started.append(program)
-        wait_until(lambda: len(list(tmp_path.glob("pid-*"))) == 2 or program.poll() is not None)
+        assert comes_true(lambda: len(list(tmp_path.glob("pid-*"))) == 2 or program.poll() is not None)
         assert program.poll() is None
         children = psutil.Process(program.pid).children(recursive=True)
         workers = {int(path.name.removeprefix("pid-")) for path in tmp_path.glob("pid-*")}
@@ -42,11 +42,14 @@ def begin(tmp_path):
         program.wait()
 
 
-def wait_until(holds):
+def comes_true(holds):
+    """Return whether something holds in time."""
     until = time.monotonic() + PATIENCE
     while not holds():
-        assert time.monotonic() < until
+        if time.monotonic() > until:
+            return False
         time.sleep(0.05)
+    return True
 
 
 def have_ended(processes):
@@ -58,7 +61,7 @@ def test_no_worker_outlives_its_parent(begin, number, code):
     program, children = begin("local")
     program.send_signal(number)
     assert program.wait(PATIENCE) == code
-    wait_until(lambda: have_ended(children))
+    assert comes_true(lambda: have_ended(children))
 
 
 def test_a_cluster_listens_on_loopback_whatever_ray_address_says_and_ends_in_order(begin):
@@ -75,11 +78,11 @@ def test_a_cluster_listens_on_loopback_whatever_ray_address_says_and_ends_in_ord
     assert {address.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
     program.terminate()
     assert program.wait(PATIENCE) == 143
-    wait_until(lambda: have_ended(children))
+    assert comes_true(lambda: have_ended(children))
 
 
 def test_no_process_of_a_cluster_outlives_a_parent_that_is_killed(begin):
     pytest.importorskip("ray")
     program, children = begin("ray")
     program.kill()
-    wait_until(lambda: have_ended(children))
+    assert comes_true(lambda: have_ended(children))

@@ -147,10 +147,12 @@ def _start(payload: bytes, share: _Share) -> _Worker:
     # Not forked: BLAS threads and GPU contexts do not survive a fork.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, payload, share.gpus), daemon=True)
+    process = context.Process(target=_serve, args=(theirs, share.gpus), daemon=True)
     with _on_cores(share.cores):
         process.start()
     theirs.close()
+    with suppress(OSError):  # a worker that died already is found by its first task
+        ours.send_bytes(payload)
     return _Worker(process, ours, share)
 
 
@@ -167,7 +169,7 @@ def _on_cores(cores: frozenset[int]) -> Iterator[None]:
         os.sched_setaffinity(0, everywhere)
 
 
-def _serve(connection: Connection, payload: bytes, gpus: tuple[str, ...]) -> None:
+def _serve(connection: Connection, gpus: tuple[str, ...]) -> None:
     """Run tasks until the pipe is closed. Errors other than babelrank's end the process with a traceback."""
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends the workers
@@ -175,10 +177,11 @@ def _serve(connection: Connection, payload: bytes, gpus: tuple[str, ...]) -> Non
         os.environ[GPU_VARIABLE] = ",".join(gpus)  # CUDA reads it on first use
     work = None
     try:
+        job = connection.recv()
         while True:
             number = connection.recv()
             try:
-                work = work or pickle.loads(payload).open()  # noqa: S301 (it comes from the parent)
+                work = work or job.open()
                 connection.send((work(number),))
             except BabelrankError as error:
                 connection.send(error)
