@@ -54,8 +54,9 @@ def _load(spec: str) -> babelrank.Collection:
     if TINY in os.environ:
         return babelrank.load_collection("sample")
     beside = SHARED / "data"
-    given = "BABELRANK_DATA" in os.environ or not beside.is_dir()
-    return babelrank.load_collection(spec, None if given else beside)
+    if "BABELRANK_DATA" not in os.environ and beside.is_dir():
+        return babelrank.load_collection(spec, beside)
+    return babelrank.load_collection(spec)
 
 
 def made_up_representations(collection: babelrank.Collection) -> babelrank.Representations:

@@ -1,4 +1,4 @@
-"""Check the output of encoders: one finite representation per text, in the order of the texts, and not all the same."""
+"""Checks of an encoder's output: kind, shape, finite values, order of the texts, and different vectors."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -112,7 +112,7 @@ def check_matrix(vectors: np.ndarray, where: str) -> np.ndarray:
 
 
 def check_order(encode: Encode, where: str) -> None:
-    """Refuse an encoder whose vectors depend on the other texts in a batch, or that gives all texts the same vector.
+    """Refuse an encoder that gives a text different vectors alone and in a batch, or all texts the same vector.
 
     Parameters
     ----------
