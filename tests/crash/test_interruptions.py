@@ -97,9 +97,11 @@ def trained(folder):
 
 
 def experiment(folder, tiny):
-    examples(folder, tiny)
     collections(folder, tiny)
-    (folder / "experiment.toml").write_text(
+    made = folder / "experiments" / "made"
+    made.mkdir(parents=True)
+    examples(made, tiny)
+    (made / "experiment.toml").write_text(
         'title = "Made"\ntext = "x"\ncollections = ["local:own"]\nstart = "base"\nseeds = [0]\nruns = [\n'
         f'  {{label = "base", report = "base", model = "{tiny}"}},\n'
         '  {label = "trained", report = "trained", config = "run.toml"},\n]\n'
@@ -111,7 +113,7 @@ def experimented(folder):
     assert len(found) == 2
     for results in found.values():
         results["model"].pop("fingerprint")  # of a checkpoint: it says how long its training took
-    return found, trained(folder / "checkpoints" / "trained")
+    return found, trained(folder / "experiments" / "made" / "checkpoints" / "trained")
 
 
 CASES = {
@@ -120,7 +122,9 @@ CASES = {
     "by workers": Case((*SUBMIT, "-c", "beir:beir", "--memory", "4GB", "--workers", "2"), collections, reported, 1, 0),
     "leaderboard": Case(("leaderboard",), reports, pages),
     "training": Case(("train", "run.toml"), examples, lambda folder: trained(folder / "checkpoint")),
-    "experiment": Case(("experiment", ".", "--reports", "reports", "--store", "store"), experiment, experimented, 1, 0),
+    "experiment": Case(
+        ("experiment", "experiments/made", "--reports", "reports", "--store", "store"), experiment, experimented, 1, 0
+    ),
 }
 
 

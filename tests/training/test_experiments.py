@@ -337,6 +337,19 @@ runs = [{label = "α = 0.5", report = "a-0.5", checkpoints = ".."}]
     assert read_experiment(folder).runs[0].reports == ("a-0.5", "a-0.5-seed-7")
 
 
+def test_another_experiment_that_cannot_be_read_is_named_before_anything_is_trained(experiment, tmp_path):
+    for name in ("made", "damaged"):
+        (tmp_path / "experiments" / name).mkdir(parents=True)
+        for file in ("experiment.toml", "run.toml"):
+            shutil.copy(experiment / file, tmp_path / "experiments" / name)
+    (tmp_path / "experiments" / "damaged" / "experiment.toml").write_text("title = ")
+    arguments = [str(tmp_path / "experiments" / "made"), "--reports", str(tmp_path / "reports")]
+    outcome = CliRunner().invoke(app, ["experiment", *arguments])
+    assert outcome.exit_code != 0
+    assert "damaged/experiment.toml: not TOML" in outcome.stderr
+    assert not (tmp_path / "reports").exists()
+
+
 def test_a_report_is_called_as_its_folder(experiment):
     path = experiment / "experiment.toml"
     path.write_text(path.read_text().replace('report = "base"', 'report = "My base"'))

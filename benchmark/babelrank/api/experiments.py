@@ -9,6 +9,7 @@ from babelrank.api.inputs import optional_path, reports_folder, watched_by
 from babelrank.files import as_path
 from babelrank.observer import Observer
 from babelrank.reporting.experiment import write_experiments
+from babelrank.reporting.experiment_file import complete_experiments
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def run_experiment(
     from babelrank.training.run import train as run_training
 
     place, out, collections = as_path(folder), reports_folder(reports), optional_path(data)
+    complete_experiments(place.resolve().parent, out)  # their pages are written at the end: refuse a bad file now
     with watched_by(observer) as watching:
         check_runs(plan_experiment(place, out), watching, collections, trust_remote_code=trust_remote_code)
         run_all(
