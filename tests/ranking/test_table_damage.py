@@ -18,9 +18,9 @@ def changed(column, value):
 @pytest.mark.parametrize(
     ("ranks", "problem"),
     [
-        (replace(toy_ranks(), languages=()), "languages should be a sorted list of codes, is []"),
-        (replace(toy_ranks(), languages=("en", "de")), "languages should be a sorted list"),
-        (replace(toy_ranks(), languages=("de", None)), "languages should be a sorted list"),
+        (replace(toy_ranks(), languages=()), "languages must be a sorted list of codes, got []"),
+        (replace(toy_ranks(), languages=("en", "de")), "languages must be a sorted list"),
+        (replace(toy_ranks(), languages=("de", None)), "languages must be a sorted list"),
         (replace(toy_ranks(), pool_sizes={"de": 3}), "a number of passages for each language, is {'de': 3}"),
         (replace(toy_ranks(), pool_sizes={"de": 3, "en": -1}), "a number of passages for each language"),
         (replace(toy_ranks(), pool_sizes={"de": 3, "en": "3"}), "a number of passages for each language"),

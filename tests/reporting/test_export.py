@@ -297,7 +297,7 @@ def test_languages_are_named_by_iso_639_3_and_script(code, name):
 
 @pytest.mark.parametrize("code", ["xx", "no language"])
 def test_what_is_no_language_is_refused(code):
-    with pytest.raises(ReportError, match=f"'{code}' is no language of ISO 639"):
+    with pytest.raises(ReportError, match=f"'{code}' is not a language of ISO 639"):
         language_script(code)
 
 

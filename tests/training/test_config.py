@@ -140,7 +140,7 @@ def test_what_is_extended_should_be_a_file(load, tmp_path, extended):
 
 
 def test_extends_names_one_file(load):
-    with pytest.raises(TrainingError, match=r"run\.toml: extends should name a file, is \['a', 'b'\]\."):
+    with pytest.raises(TrainingError, match=r"run\.toml: extends must name a file, got \['a', 'b'\]\."):
         load('extends = ["a", "b"]\n' + RUN)
 
 

@@ -29,8 +29,10 @@ GRID = {
 @pytest.fixture
 def experiment(write_config, tiny_model, tmp_path):
     """The folder of an experiment with the tiny model, and two values of α with two seeds each."""
-    write_config(steps=2)
-    (tmp_path / "experiment.toml").write_text(
+    folder = tmp_path / "apart" / "made"  # the folder above holds no other test's experiments, which are read, too
+    folder.mkdir(parents=True)
+    write_config(steps=2).rename(folder / "run.toml")
+    (folder / "experiment.toml").write_text(
         f"""
 title = "Made"
 text = "For a test."
@@ -43,7 +45,7 @@ runs = [
 ]
 """
     )
-    return tmp_path
+    return folder
 
 
 class Doings:
@@ -118,7 +120,7 @@ def test_a_run_that_is_not_valid_is_refused(run, problem):
 
 @pytest.mark.parametrize("seeds", [1, [-1], ["0"], [True], [0.5], [0, 0]])
 def test_seeds_that_are_none_are_refused(seeds):
-    with pytest.raises(ReportError, match="seeds: should "):
+    with pytest.raises(ReportError, match="seeds: must "):
         plan_reports({"seeds": seeds, "runs": [GRID]})
 
 
@@ -301,7 +303,7 @@ def test_an_evaluation_that_cannot_be_is_refused(experiment, option):
 
 
 def test_checkpoints_of_another_experiment_are_evaluated(experiment, tmp_path):
-    folder = tmp_path / "later"
+    folder = experiment.parent / "later"
     folder.mkdir()
     (folder / "experiment.toml").write_text("""
 title = "Later"
@@ -309,7 +311,7 @@ text = "With what was trained before."
 collections = ["sample:es"]
 start = "α = 0.5"
 seeds = [0, 7]
-runs = [{label = "α = 0.5", report = "a-0.5", checkpoints = ".."}]
+runs = [{label = "α = 0.5", report = "a-0.5", checkpoints = "../made"}]
 """)
     with pytest.raises(TrainingError, match=r"run 'α = 0.5': there is no folder .*a-0.5; if an experiment trains it"):
         plan_experiment(folder, experiment / "reports")
@@ -353,7 +355,7 @@ def test_another_experiment_that_cannot_be_read_is_named_before_anything_is_trai
 def test_a_report_is_called_as_its_folder(experiment):
     path = experiment / "experiment.toml"
     path.write_text(path.read_text().replace('report = "base"', 'report = "My base"'))
-    with pytest.raises(ReportError, match="'My base' is no name of a report's folder; 'my-base' is"):
+    with pytest.raises(ReportError, match="'My base' cannot be the name of a report's folder; use 'my-base'"):
         plan_experiment(experiment, experiment / "reports")
 
 

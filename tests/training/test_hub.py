@@ -113,5 +113,5 @@ def test_nobody_logged_in_ends_the_run_before_it_begins(write_config, server, mo
 
 
 def test_a_repository_has_an_owner_and_a_name(write_config):
-    with pytest.raises(TrainingError, match=r"hub.push: should be a repository such as 'ORG/NAME', is 'mine'"):
+    with pytest.raises(TrainingError, match=r"hub.push: must be a repository such as 'ORG/NAME', got 'mine'"):
         run(write_config(more=PUSH.replace("acme/", "")))

@@ -71,7 +71,7 @@ def test_training_examples_that_share_a_text_with_the_development_collection_are
         ("every = 1", "'path' should name the validation examples"),
         ("every = 1\nselect_by = 'merge_gap'", "'collection' should be given for 'multilingual_map'"),
         ("every = 1\npath = 'a.jsonl'\ncollection = 'sample'", "'collection' is read by no other select_by than"),
-        ("every = 1\nselect_by = 'f1'\ncollection = 'sample'", "validation.select_by: should be 'loss'"),
+        ("every = 1\nselect_by = 'f1'\ncollection = 'sample'", "validation.select_by: must be 'loss'"),
         (
             "every = 1\nselect_by = 'merge_gap'\ncollection = 'sample'\nbatch_size = 4",
             "'languages' and 'batch_size' are those of the examples in 'path'",

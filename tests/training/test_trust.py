@@ -104,7 +104,9 @@ def test_the_command_line_can_trust(with_code, mark, examples, tmp_path):
 
 def test_a_configuration_cannot_trust(write_config):
     message = call("train", write_config(model="trust_remote_code = true"))
-    assert "model: 'trust_remote_code' is no key of a configuration: add --trust-remote-code to the command." in message
+    assert (
+        "model: 'trust_remote_code' is not a key of a configuration: add --trust-remote-code to the command." in message
+    )
 
 
 def test_pickled_weights_are_refused(write_config, pickled, mark, examples, tmp_path):

@@ -89,7 +89,7 @@ def _check(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
     """Reject values that analyses do not support: a report may come from anywhere."""
     languages, sizes = metadata["languages"], metadata["pool_sizes"]
     if not languages or not all(type(lang) is str for lang in languages) or languages != sorted(set(languages)):
-        raise ValueError(f"languages should be a sorted list of codes, is {languages!r}")
+        raise ValueError(f"languages must be a sorted list of codes, got {languages!r}")
     if list(sizes) != languages or not all(type(size) is int and size >= 0 for size in sizes.values()):
         raise ValueError(f"pool_sizes should have a number of passages for each language, is {sizes!r}")
     for column in TEXT_TYPES:

@@ -100,7 +100,9 @@ def plan_reports(raw: Mapping[str, Any]) -> list[PlannedReport]:
         raise ReportError(f"runs: {', '.join(twice)} is the report of two runs; a grid's report names its values.")
     for each in planned:
         if slug(each.report) != each.report:
-            raise ReportError(f"runs: {each.report!r} is no name of a report's folder; {slug(each.report)!r} is.")
+            raise ReportError(
+                f"runs: {each.report!r} cannot be the name of a report's folder; use {slug(each.report)!r}."
+            )
     return planned
 
 
@@ -148,9 +150,9 @@ def _nest(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _seeds(raw: Mapping[str, Any]) -> list[int]:
     seeds = raw.get("seeds", [])
     if not isinstance(seeds, list) or not all(type(seed) is int and seed >= 0 for seed in seeds):
-        raise ReportError(f"seeds: should be a list of whole numbers from 0, is {seeds!r}.")
+        raise ReportError(f"seeds: must be a list of whole numbers from 0, got {seeds!r}.")
     if len(set(seeds)) < len(seeds):
-        raise ReportError(f"seeds: should name each seed once, is {seeds!r}.")
+        raise ReportError(f"seeds: must contain each seed once, got {seeds!r}.")
     return seeds
 
 

@@ -17,15 +17,15 @@ TRUST = "trust_remote_code"
 
 # Type of error -> message, where pydantic's own message speaks of Python.
 _MESSAGES = {
-    "string_type": "should be a text",
-    "int_type": "should be a whole number",
-    "int_from_float": "should be a whole number",
-    "float_type": "should be a number",
-    "bool_type": "should be true or false",
-    "tuple_type": "should be a list",
-    "too_short": "should not be empty",
-    "dict_type": "should be a table",
-    "model_type": "should be a table",
+    "string_type": "must be a text",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list",
+    "too_short": "must not be empty",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
 }
 
 
@@ -62,7 +62,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     raw = _rename_old_keys(read_toml(path, TrainingError), path)
     base = raw.pop(EXTENDS, None)
     if base is not None and not isinstance(base, str):
-        raise TrainingError(f"{path}: {EXTENDS} should name a file, is {base!r}.")
+        raise TrainingError(f"{path}: {EXTENDS} must name a file, got {base!r}.")
     _fill_in_paths(raw, path)
     if base is None:
         return raw
@@ -144,7 +144,7 @@ def _explain(details: Any) -> str:
         *tables, key = details["loc"]
         where = f"{_place(tables)}: " if tables else ""
         if key == TRUST:
-            return f"{where}{TRUST!r} is no key of a configuration: add --trust-remote-code to the command."
+            return f"{where}{TRUST!r} is not a key of a configuration: add --trust-remote-code to the command."
         return where + unknown_choice("key", str(key), _keys(tables))
     if details["type"] == "missing":
         return f"{place} is missing."
@@ -153,16 +153,16 @@ def _explain(details: Any) -> str:
         return f"{place}: {message}." if place else f"{message}."
     given = details["input"]
     if details["type"] == "tuple_type" and isinstance(given, dict):
-        return f"{place}: should be a list of tables, each under [[{place}]], is one table."
+        return f"{place}: must be a list of tables, each under [[{place}]], got one table."
     if details["type"] == "string_pattern_mismatch":
         wanted = (
             "a repository such as 'ORG/NAME'"
             if "push" in details["loc"]
             else "a language code such as 'en' or 'zh-Hant'"
         )
-        return f"{place}: should be {wanted}, is {given!r}."
-    message = _MESSAGES.get(details["type"], details["msg"].replace("Input should", "should"))
-    return f"{place}: {message}, is {list(given) if isinstance(given, tuple) else given!r}."
+        return f"{place}: must be {wanted}, got {given!r}."
+    message = _MESSAGES.get(details["type"], details["msg"].replace("Input should", "must"))
+    return f"{place}: {message}, got {list(given) if isinstance(given, tuple) else given!r}."
 
 
 def _follows(details: Any) -> bool:

@@ -112,7 +112,7 @@ def plan_experiment(folder: Path, reports: Path) -> Experiment:
     raw = read_toml(path, TrainingError)
     collections = raw.get("collections")
     if not isinstance(collections, list) or not all(isinstance(name, str) for name in collections) or not collections:
-        raise TrainingError(f"{path}: 'collections' should be a list of names, is {collections!r}.")
+        raise TrainingError(f"{path}: 'collections' must be a list of names, got {collections!r}.")
     read = read_experiment(folder)
     names = tuple(collections)
     steps = tuple(_step(each, folder, reports, names, read.evaluation.options) for each in plan_reports(raw))

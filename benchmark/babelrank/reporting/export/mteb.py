@@ -82,13 +82,13 @@ def language_script(code: str) -> str:
     Raises
     ------
     ReportError
-        It is no language of ISO 639.
+        It is not a language of ISO 639.
     """
     try:
         language = Language.get(code).maximize()
         return f"{language.to_alpha3()}-{language.script}"
     except (LanguageTagError, LookupError) as error:
-        raise ReportError(f"{code!r} is no language of ISO 639, and MTEB has no other names for one.") from error
+        raise ReportError(f"{code!r} is not a language of ISO 639, and MTEB has no other names for one.") from error
 
 
 def _subsets(collection: CollectionResults, shown: MeasureSet) -> dict[str, list[dict[str, object]]]:
