@@ -105,6 +105,41 @@ def test_a_claim_may_be_about_a_multiple_of_the_others_figure(project):
     assert row.endswith("| open (one seed) |")
 
 
+def claim_of(project, figure, settings="", *, collection="xquad-r"):
+    """Return the row of one claim, that dense is better than lexical, as cells."""
+    path = project / "experiments" / "two-systems" / "experiment.toml"
+    text = EXPERIMENT[: EXPERIMENT.index("claims = ")].replace('["xquad-r"]', f'["{collection}"]')
+    claim = f'text = "Dense is better"\nrun = "dense"\nbetter_than = ["lexical"]\nfigure = "{figure}"\n{settings}'
+    path.write_text(f"{text}\n[[claims]]\n{claim}\n")
+    return next(line for line in render(project).splitlines() if line.startswith("| Dense is")).strip("| ").split(" | ")
+
+
+@pytest.mark.parametrize(("figure", "digits"), [("language_effect", 3), ("rank_ratio", 1), ("merge_gap", 3)])
+def test_claims_may_be_about_language_bias(project, figure, digits):
+    values = []
+    for name in ("bm25", "use-multilingual-v3"):
+        ranks = read_ranks(project / "reports" / name / "xquad-r.ranks.parquet")
+        values.append(measure_language_bias(ranks).measures[figure].macro.value)
+    _, gain, _, verdict = claim_of(project, figure)
+    assert gain.startswith(f"lexical: {values[0] - values[1]:+,.{digits}f} (".replace("-", "−"))
+    assert verdict == "open (one seed)"
+    if figure != "merge_gap":
+        _, gain, p, verdict = claim_of(project, figure, "times = 0.1")
+        assert gain.startswith(f"0.10 × lexical: {0.1 * values[0] - values[1]:+,.{digits}f} (".replace("-", "−"))
+        assert (p, verdict) == (r"\< 0.001", "did not hold (one seed)")
+
+
+@pytest.mark.parametrize("collection", ["xquad-r", "mlqa-r"])
+def test_a_share_of_a_value_that_is_not_above_0_is_not_defined(project, collection):
+    ranks = read_ranks(project / "reports" / "bm25" / f"{collection}.ranks.parquet")
+    assert measure_language_bias(ranks, clusters=clusters(ranks)).merge_gap.macro.low < 0
+    assert claim_of(project, "merge_gap", "times = 0.25", collection=collection)[1:] == [
+        "0.25 × lexical: –",
+        "–",
+        "not defined (one seed)",
+    ]
+
+
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [

@@ -66,12 +66,11 @@ class Resampler:
     def __init__(self, query_lang: np.ndarray, cluster: np.ndarray, *, size: int, clusters: int, seed: int = 0) -> None:
         self.n: list[int] = np.bincount(query_lang, minlength=size).tolist()
         self.query_lang, self.clusters, self._size = query_lang, clusters, size
-        self._group = cluster * size + query_lang
-        self._weights = draw_weights(clusters, RESAMPLES, seed)
+        self._group, self._seed = cluster * size + query_lang, seed
 
     @classmethod
     def of(
-        cls, ranks: RankTable, query: np.ndarray, query_lang: np.ndarray, clusters: np.ndarray | None, seed: int
+        cls, ranks: RankTable, query: np.ndarray, query_lang: np.ndarray, clusters: np.ndarray | None, seed: int = 0
     ) -> Self:
         """Return the resampler of queries by their numbers, int64, shape (queries,).
 
@@ -92,7 +91,8 @@ class Resampler:
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Sum values of shape (queries, …) over each query language: shape (1 + resamples, languages, …)."""
         parts = self._parts(values)
-        sums: np.ndarray = self._weights @ parts.reshape(self.clusters, math.prod(parts.shape[1:]))
+        weights = draw_weights(self.clusters, RESAMPLES, self._seed)
+        sums: np.ndarray = weights @ parts.reshape(self.clusters, math.prod(parts.shape[1:]))
         return sums.reshape(len(sums), *parts.shape[1:])
 
     def totals(self, values: np.ndarray) -> np.ndarray:
@@ -147,6 +147,16 @@ class Resampler:
         if centre:
             values = np.concatenate([values[:1], values[1:] - np.nanmean(values[1:]) + values[0]])
         return percentile_interval(values, self.clusters)
+
+
+class LeaveOneOut(Resampler):
+    """Sums without each cluster in turn, for the jackknife (Tukey 1958): the resamples are as many as the clusters."""
+
+    def sums(self, values: np.ndarray) -> np.ndarray:
+        """Sum values of shape (queries, …) over each query language: shape (1 + clusters, languages, …)."""
+        parts = self._parts(values)
+        total = parts.sum(axis=0, keepdims=True)
+        return np.concatenate([total, total - parts])
 
 
 def divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

@@ -14,10 +14,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from babelrank.analysis.bias_measure import BiasMeasure, Resampler, divide, mean_known, number_or_none
+from babelrank.analysis.bias_measure import (
+    BiasMeasure,
+    LeaveOneOut,
+    Resampler,
+    divide,
+    mean_known,
+    number_or_none,
+)
 from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.friedman import scaled_deviations
-from babelrank.analysis.preference import best_ranks
+from babelrank.analysis.preference import BestRanks, best_ranks
 from babelrank.analysis.settings import Cell, Matrix, as_cells, mean_or_none
 from babelrank.ranking.table import RankTable
 
@@ -98,6 +105,17 @@ class _Fit:
     explained_shuffled: np.ndarray
     effects_covariance: np.ndarray
 
+    @property
+    def eta_squared(self) -> np.ndarray:
+        """η² less its expectation: shape (1 + resamples, query languages)."""
+        found: np.ndarray = self.explained - self.explained_shuffled
+        return found
+
+    @property
+    def ranges(self) -> np.ndarray:
+        """Log of the rank ratio, max m_l − min m_l: shape (1 + resamples, query languages)."""
+        return _range(self.effects)
+
 
 def measure_language_effect(ranks: RankTable, *, clusters: np.ndarray | None = None, seed: int = 0) -> LanguageEffect:
     """Measure how the passage's language changes ranks in the pool, by query language.
@@ -114,13 +132,7 @@ def measure_language_effect(ranks: RankTable, *, clusters: np.ndarray | None = N
     """
     best = best_ranks(ranks)
     resampler = Resampler.of(ranks, best.query, best.query_lang, clusters, seed)
-    known = np.isfinite(best.rank)
-    count = known.sum(axis=1, keepdims=True)
-    logs = np.log(np.where(known, best.rank, 1.0))
-    deviations = np.where(known, logs - logs.sum(axis=1, keepdims=True) / count, 0.0)
-    fit = _fit(resampler, deviations, known, 1 / count[:, 0], (deviations**2).sum(axis=1))
-    eta_squared = fit.explained - fit.explained_shuffled
-    ranges = _range(fit.effects)
+    fit = _fit_ranks(resampler, best)
     shuffled = _shuffled_ranges(fit, seed)
     effect = mean_known(np.moveaxis(fit.effects, 1, 2))
     return LanguageEffect(
@@ -128,7 +140,7 @@ def measure_language_effect(ranks: RankTable, *, clusters: np.ndarray | None = N
         as_cells(fit.effects[0]),
         [resampler.interval(column) for column in effect.T],
         resampler.measure(
-            eta_squared,
+            fit.eta_squared,
             floor=0.0,
             ceiling=None if (chance := mean_or_none(fit.explained_shuffled)) is None else 1 - chance,
             shuffled=None if chance is None else 0.0,
@@ -136,11 +148,46 @@ def measure_language_effect(ranks: RankTable, *, clusters: np.ndarray | None = N
         ),
         as_cells(fit.explained_shuffled[None])[0],
         _exponential(
-            resampler.measure(ranges, floor=0.0, ceiling=None, shuffled=mean_or_none(shuffled), centre=True),
+            resampler.measure(fit.ranges, floor=0.0, ceiling=None, shuffled=mean_or_none(shuffled), centre=True),
             ceiling=float(sum(ranks.pool_sizes.values())),
         ),
-        _measure_concordance(resampler, best.rank, known),
+        _measure_concordance(resampler, best.rank, np.isfinite(best.rank)),
     )
+
+
+def eta_squared_without(ranks: RankTable, clusters: np.ndarray) -> np.ndarray:
+    """Return the language effect of all queries, then without each cluster: (1 + clusters, query languages).
+
+    Parameters
+    ----------
+    clusters
+        Cluster of each row (see `clusters.clusters`).
+
+    Raises
+    ------
+    ReportError
+        The clusters do not fit the table.
+    """
+    return _fit_without(ranks, clusters).eta_squared
+
+
+def log_rank_ratio_without(ranks: RankTable, clusters: np.ndarray) -> np.ndarray:
+    """Return the log of the rank ratio; see `eta_squared_without`."""
+    return _fit_without(ranks, clusters).ranges
+
+
+def _fit_without(ranks: RankTable, clusters: np.ndarray) -> _Fit:
+    best = best_ranks(ranks)
+    return _fit_ranks(LeaveOneOut.of(ranks, best.query, best.query_lang, clusters), best)
+
+
+def _fit_ranks(resampler: Resampler, best: BestRanks) -> _Fit:
+    """Fit the effects of languages on log ranks."""
+    known = np.isfinite(best.rank)
+    count = known.sum(axis=1, keepdims=True)
+    logs = np.log(np.where(known, best.rank, 1.0))
+    deviations = np.where(known, logs - logs.sum(axis=1, keepdims=True) / count, 0.0)
+    return _fit(resampler, deviations, known, 1 / count[:, 0], (deviations**2).sum(axis=1))
 
 
 def _measure_concordance(resampler: Resampler, rank: np.ndarray, known: np.ndarray) -> BiasMeasure:

@@ -1,8 +1,8 @@
 """Test whether one training recipe is better than another, with differences that allow for questions and seeds.
 
-In: the contribution of each question to each setting, for the checkpoints of recipes. Out: a contrast of their means
-with an interval and a p-value. An interval over questions alone is about these checkpoints: with other seeds, either
-recipe may come out ahead. All recipes with several seeds help to estimate the variance between seeds.
+In: a measure of each checkpoint of the recipes, with the influence of each cluster of questions. Out: a contrast of
+their means with an interval and a p-value. An interval over questions alone is about these checkpoints: with other
+seeds, either recipe may come out ahead. All recipes with several seeds help to estimate the variance between seeds.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from babelrank.analysis.bootstrap import Interval, QuestionScores, mean_scores, require_paired
-from babelrank.analysis.comparison import contributions_to, shares_of, standard_errors
+from babelrank.analysis.bootstrap import Interval
+from babelrank.analysis.clusters import FEWEST
+from babelrank.analysis.comparison import standard_errors
+from babelrank.analysis.influence import Influence, weighted_sum
 
 _LEVEL = 0.95
 
@@ -57,22 +59,15 @@ class RecipeDifference:
     with_seeds: bool
 
 
-def pool_seeds(
-    recipes: Sequence[Sequence[QuestionScores]],
-    figure: str,
-    languages: Sequence[str] = (),
-    than_languages: Sequence[str] = (),
-) -> SeedSpread | None:
+def pool_seeds(recipes: Sequence[Sequence[Influence]]) -> SeedSpread | None:
     """Estimate the variance between seeds from all recipes with two checkpoints or more; None if there is none.
 
     Parameters
     ----------
     recipes
-        The checkpoints of each recipe, on one collection.
-    figure, languages, than_languages
-        Same as in `contrast_recipes`.
+        The same measure of each recipe's checkpoints, on one collection.
     """
-    values = [[_figure(run, figure, languages, than_languages) for run in runs] for runs in recipes if len(runs) > 1]
+    values = [[run.value for run in runs] for runs in recipes if len(runs) > 1]
     freedom = sum(len(each) - 1 for each in values)
     if not freedom:
         return None
@@ -81,14 +76,11 @@ def pool_seeds(
 
 
 def contrast_recipes(
-    recipes: Sequence[Sequence[QuestionScores]],
+    recipes: Sequence[Sequence[Influence]],
     weights: Sequence[float],
-    figure: str,
     spread: SeedSpread | None,
     *,
     margin: float = 0.0,
-    languages: Sequence[str] = (),
-    than_languages: Sequence[str] = (),
     fixed: Collection[int] = (),
 ) -> RecipeDifference:
     """Compare recipes in a macro measure: Σ w_r f_r, where f_r is the mean over the checkpoints of recipe r.
@@ -101,26 +93,20 @@ def contrast_recipes(
     Parameters
     ----------
     recipes
-        The checkpoints of each recipe, with different seeds.
+        The measure of each recipe's checkpoints, with different seeds.
     weights
         w_r, one for each recipe; 0 leaves a recipe out.
-    figure
-        One of `bootstrap.MACRO_MEASURES`.
     spread
         Result of `pool_seeds` on this collection; None ignores the variance between seeds.
     margin
         Difference under the null hypothesis of `p`.
-    languages
-        Only settings with queries in these languages.
-    than_languages
-        If given, f_r is the measure in `languages` minus the measure in these: do the former gain more?
     fixed
         Positions of models that were not trained here and have no other seeds.
 
     Returns
     -------
     RecipeDifference
-        Values are NaN without queries, or with fewer than two clusters.
+        Values are NaN without queries. There are no bounds with too few clusters.
 
     Raises
     ------
@@ -128,31 +114,18 @@ def contrast_recipes(
         The checkpoints did not rank for the same questions.
     """
     chosen = {number: weight for number, weight in enumerate(weights) if weight}
-    means = [mean_scores(recipes[number]) for number in chosen]
-    for other in means[1:]:
-        require_paired(means[0], other)
-    first, parts, value = means[0], [], 0.0
-    for group, sign in [(languages, 1.0), *([(than_languages, -1.0)] if than_languages else [])]:
-        terms = zip(chosen.values(), means, strict=True)
-        contributions = sum(weight * contributions_to(figure, mean, group) for weight, mean in terms)
-        found = float(np.sum(contributions))
-        parts.append(sign * (contributions - found * shares_of(figure, first, group)))
-        value += sign * found
-    deviations = first.by_cluster(np.sum(parts, axis=0))  # they add up to 0
-    error = standard_errors(deviations[:, None], np.zeros(len(deviations)))[0]
+    counts = tuple(len(recipes[number]) for number in chosen)
+    means = [weighted_sum([(1 / len(recipes[number]), run) for run in recipes[number]]) for number in chosen]
+    total = weighted_sum(list(zip(chosen.values(), means, strict=True)))
+    value, clusters = total.value, len(total.deviations)
+    error = standard_errors(total.deviations[:, None], np.zeros(clusters))[0]
     seeds = [weight**2 / len(recipes[number]) for number, weight in chosen.items() if number not in fixed]
     between = 0.0 if spread is None else spread.deviation**2 * sum(seeds)
     deviation = float(np.sqrt(error**2 + between))
-    counts = tuple(len(recipes[number]) for number in chosen)
     if deviation == 0:
         return RecipeDifference(Interval(value, value, value), float(value == margin), counts, spread is not None)
-    squares = error**4 / (first.cluster_count - 1) + (between**2 / spread.freedom if spread is not None else 0.0)
+    squares = error**4 / (clusters - 1) + (between**2 / spread.freedom if spread is not None else 0.0)
     freedom = deviation**4 / squares
-    half = float(stdtrit(freedom, (1 + _LEVEL) / 2)) * deviation
+    half = float(stdtrit(freedom, (1 + _LEVEL) / 2)) * deviation if clusters >= FEWEST else float("nan")
     p = float(2 * stdtr(freedom, -abs(value - margin) / deviation))
     return RecipeDifference(Interval(value, value - half, value + half), p, counts, spread is not None)
-
-
-def _figure(run: QuestionScores, figure: str, languages: Sequence[str], than_languages: Sequence[str]) -> float:
-    value = float(contributions_to(figure, run, languages).sum())
-    return value - float(contributions_to(figure, run, than_languages).sum()) if than_languages else value

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
+from functools import lru_cache
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from pydantic import TypeAdapter
 from babelrank.analysis.bootstrap import Interval, QuestionScores, find_interval, find_intervals, mean_scores
 from babelrank.analysis.clusters import clusters
 from babelrank.analysis.comparison import side_by_side
+from babelrank.analysis.influence import BIAS_FIGURES, Influence, influence_on_bias, influence_on_mean
 from babelrank.analysis.language_bias import LanguageBias, measure_language_bias
 from babelrank.analysis.pool_recall import PoolRecall, measure_pool_recall
 from babelrank.analysis.query_variants import VariantGain, compare_variants
@@ -200,21 +202,21 @@ class Estimates:
         than_languages: Sequence[str] = (),
         fixed: Collection[int] = (),
     ) -> RecipeDifference:
-        """Return how recipes differ, with the variance between seeds of all; see `seeds.contrast_recipes`."""
+        """Return how recipes differ, with the variance between seeds of all; see `seeds.contrast_recipes`.
+
+        Parameters
+        ----------
+        figure
+            One of `bootstrap.MACRO_MEASURES` or `influence.BIAS_FIGURES`.
+        languages
+            Only queries in these languages.
+        than_languages
+            If given, the measure in `languages` minus the measure in these is compared: do the former gain more?
+        """
 
         def compute() -> Any:
-            runs = [list(map(question_values, tables)) for tables in recipes]
-            found = contrast_recipes(
-                runs,
-                weights,
-                figure,
-                pool_seeds(runs, figure, languages, than_languages),
-                margin=margin,
-                languages=languages,
-                than_languages=than_languages,
-                fixed=fixed,
-            )
-            return _settled(asdict(found))
+            runs = [[_influence(table, figure, languages, than_languages) for table in tables] for tables in recipes]
+            return _settled(asdict(contrast_recipes(runs, weights, pool_seeds(runs), margin=margin, fixed=fixed)))
 
         options = [list(weights), figure, margin, list(languages), list(than_languages), sorted(fixed)]
         found = self.cache.once(["contrast", list(map(self._origin, recipes)), options], compute)
@@ -247,6 +249,18 @@ def _side_by_side(tables: Sequence[StoredRanks], figure: str) -> QuestionScores:
 def _are_enough(tables: Sequence[StoredRanks]) -> bool:
     """Return whether each table has enough clusters for intervals and tests."""
     return not any(question_values(table).warning for table in tables)
+
+
+@lru_cache(maxsize=512)  # an experiment's claims about one measure share the values of its checkpoints
+def _influence(
+    table: StoredRanks, figure: str, languages: Sequence[str] = (), than_languages: Sequence[str] = ()
+) -> Influence:
+    scores = question_values(table)
+    if than_languages:
+        return _influence(table, figure, languages) - _influence(table, figure, than_languages)
+    if figure in BIAS_FIGURES:
+        return influence_on_bias(scores, read_stored_ranks(table.folder, table.file), figure, languages)
+    return influence_on_mean(scores, figure, languages)
 
 
 def _mean(runs: Sequence[StoredRanks]) -> QuestionScores:

@@ -40,7 +40,9 @@ _CLAIMS = (
     "Intervals of claims account for other questions and other seeds. The variance between seeds is pooled over all "
     "runs with several seeds. p tests whether the difference equals the claimed one, corrected over all claims of this "
     "page (Holm). A claim holds if p is below 0.05 and the difference is larger than claimed, in each comparison. With "
-    "only one seed of a run, a claim stays open unless p shows that it does not hold."
+    "only one seed of a run, a claim stays open unless p shows that it does not hold. Gains are above 0 where the run "
+    "is better, also in measures of bias, of which lower values are better. A share of another run's value is not "
+    "defined if the interval of that value reaches 0 or less."
 )
 
 _PLOT = "Accuracy and language bias"

@@ -1,21 +1,31 @@
 """The runs of an experiment on one collection: measures, language bias, space, and results of the claims."""
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
-from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
+from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.comparison import SIGNIFICANT
+from babelrank.analysis.influence import BIAS_FIGURES
 from babelrank.analysis.seeds import RecipeDifference
 from babelrank.errors import ReportError
 from babelrank.reporting.bias_section import bias_columns
 from babelrank.reporting.estimates import Estimates
-from babelrank.reporting.experiment_file import FILE_NAME, Claim, Experiment, ExperimentRun, Figure, Gain
+from babelrank.reporting.experiment_file import (
+    FILE_NAME,
+    LOWER_IS_BETTER,
+    Claim,
+    Experiment,
+    ExperimentRun,
+    Figure,
+    Gain,
+)
 from babelrank.reporting.formatting import NO_VALUE, settle, show_bias, show_change, show_macro, show_p, show_signed
 from babelrank.reporting.measures import MeasureSet
 from babelrank.reporting.results import CollectionResults
@@ -75,10 +85,11 @@ class Comparison:
     @property
     def claims(self) -> list[Claim]:
         """The claims that are tested on the collection: those about it, in figures that it has."""
+        figures = (*self.shown.macro, *(BIAS_FIGURES if self.shown.has_bias else ()))
         return [
             each
             for each in self.experiment.claims
-            if self.collection in (each.collections or [self.collection]) and each.figure in self.shown.macro
+            if self.collection in (each.collections or [self.collection]) and each.figure in figures
         ]
 
     def differences(self) -> list[list[RecipeDifference]]:
@@ -189,21 +200,30 @@ class Comparison:
             return self.estimates.interval(self._tables(label), figure, against=against)
 
     def _difference(self, claim: Claim, other: str) -> RecipeDifference:
-        experiment = self.experiment
-        weights = [0.0] * len(experiment.runs)
-        for gain, sign in ((Gain(run=claim.run, better_than=other), 1), (claim.more_than, -1)):
-            if gain:
-                weights[experiment.recipe(gain.run)] += sign
-                weights[experiment.recipe(gain.better_than)] -= sign * claim.times
+        gains = [(Gain(run=claim.run, better_than=other), 1)]
+        gains += [(claim.more_than, -1)] if claim.more_than else []
+        weights: dict[str, float] = defaultdict(float)
+        for gain, sign in gains:
+            weights[gain.run] += sign
+            weights[gain.better_than] -= sign * claim.times
+        found = self._contrast(claim, weights, margin=-claim.by if claim.figure in LOWER_IS_BETTER else claim.by)
+        # A merge gap or a language effect may be negative; then a share of it means nothing.
+        shared = [gain.better_than for gain, _ in gains if claim.times != 1]
+        if any(self._contrast(claim, {label: 1.0}).interval.low <= 0 for label in shared):
+            return replace(found, interval=Interval(math.nan, math.nan, math.nan), p=math.nan)
+        return found
+
+    def _contrast(self, claim: Claim, weights: Mapping[str, float], margin: float = 0.0) -> RecipeDifference:
+        runs = self.experiment.runs
         with self._naming(claim.run):
             return self.estimates.contrast(
-                [self._tables(run.label) for run in experiment.runs],
-                weights,
+                [self._tables(run.label) for run in runs],
+                [weights.get(run.label, 0.0) for run in runs],
                 claim.figure,
-                margin=-claim.by if claim.figure == RANK_DISTANCE else claim.by,
+                margin=margin,
                 languages=claim.languages,
                 than_languages=claim.more_than_languages,
-                fixed=experiment.untrained,
+                fixed=self.experiment.untrained,
             )
 
     @contextmanager
@@ -221,7 +241,11 @@ class Comparison:
         certain = [p < SIGNIFICANT for _, p in tested]
         runs, untrained = self.experiment.runs, self.experiment.untrained
         few = any(len(run.reports) < 2 for n, run in enumerate(runs) if run.label in claim.runs and n not in untrained)
-        if any(sure and not better for sure, better in zip(certain, beyond, strict=True)):
+        if any(math.isnan(gain.value) for gain in gains):
+            verdict = "not defined"
+        elif not all(gain.is_known for gain in gains):
+            verdict = "open (few questions)"
+        elif any(sure and not better for sure, better in zip(certain, beyond, strict=True)):
             verdict = "did not hold"
         else:
             verdict = "held" if all(certain) and not few else "open"
@@ -237,6 +261,6 @@ class Comparison:
 
 def _as_gain(figure: Figure, difference: Interval) -> Interval:
     """Return a difference, negated if lower is better."""
-    if figure != RANK_DISTANCE:
+    if figure not in LOWER_IS_BETTER:
         return difference
     return Interval(-difference.value, -difference.high, -difference.low)

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from babelrank.analysis.bootstrap import MACRO_MEASURES
+from babelrank.analysis.bootstrap import MACRO_MEASURES, RANK_DISTANCE
+from babelrank.analysis.influence import BIAS_FIGURES
 from babelrank.errors import ReportError
 from babelrank.files import read_toml
 from babelrank.reporting.experiment_runs import expand_runs
@@ -14,7 +15,10 @@ from babelrank.reporting.report import find_report
 from babelrank.reporting.results_file import FILE_NAME as RESULTS
 
 FILE_NAME = "experiment.toml"
-Figure = Literal["monolingual", "cross_lingual", "multilingual", "rank_distance"]
+Figure = Literal[
+    "monolingual", "cross_lingual", "multilingual", "rank_distance", "language_effect", "rank_ratio", "merge_gap"
+]
+LOWER_IS_BETTER = frozenset((RANK_DISTANCE, *BIAS_FIGURES))
 
 
 class _Table(BaseModel):
@@ -55,7 +59,7 @@ class Gain(_Table):
 
 
 class Claim(_Table):
-    """A measure in which a run should be better than each of some others."""
+    """A measure in which a run should be better than each of some others. For measures of bias, lower is better."""
 
     text: str
     run: str
@@ -107,10 +111,6 @@ class Experiment(_Table):
     evaluation: Evaluation = Evaluation()
     answer: str = ""  # answer to the question in the title, in two sentences
     limits: str = ""  # what the answer does not show
-
-    def recipe(self, label: str) -> int:
-        """Return the position of a run."""
-        return [run.label for run in self.runs].index(label)
 
     @property
     def untrained(self) -> list[int]:

@@ -8,6 +8,7 @@ from babelrank.analysis.settings import Cell
 NO_VALUE = "–"
 HASHED = 2**31  # dimensions: so many are places of hashes, not a vocabulary
 _UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+_DIFFERENCE_DIGITS = {RANK_DISTANCE: 0, "rank_ratio": 1}
 _ROUNDED_UP = 0.9995  # of a unit, three digits say one of it rather than a thousand of the next
 
 
@@ -106,5 +107,5 @@ def show_change(figure: str, interval: Interval) -> str:
 
 def show_difference(figure: str, difference: float) -> str:
     """Write the difference of two macro figures, or a dash where there is none (NaN)."""
-    digits = 0 if figure == RANK_DISTANCE else 3
+    digits = _DIFFERENCE_DIGITS.get(figure, 3)
     return NO_VALUE if math.isnan(difference) else f"{settle(difference):+,.{digits}f}".replace("-", "−")
