@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from babelrank.errors import BabelrankError
 
+_SHOWN = 100  # characters of a path in an error
 _CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
 PART_SUFFIX = ".part"  # of temporary files. Nothing reads those that an interrupted process leaves behind
 
@@ -22,14 +23,19 @@ def as_path(path: str | Path) -> Path:
     Raises
     ------
     BabelrankError
-        The path names the home folder of an unknown user or contains a null character.
+        The path names the home folder of an unknown user, contains a null character or a name that is too long, or is
+        in a folder that cannot be read.
     """
     if "\0" in str(path):
         raise BabelrankError(f"{str(path)!r}: a path cannot hold a null character.")
     try:
-        return Path(path).expanduser()
+        found = Path(path).expanduser()
+        found.exists()
     except RuntimeError as error:
         raise BabelrankError(f"{path}: there is no such user.") from error
+    except OSError as error:  # a name is too long, or a folder above cannot be read
+        raise BabelrankError(f"{str(path)[:_SHOWN]}: {error.strerror}.") from error
+    return found
 
 
 def check_printable(text: str, what: str, kind: type[BabelrankError] = BabelrankError) -> None:

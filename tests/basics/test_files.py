@@ -6,8 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from babelrank.errors import TrainingError
-from babelrank.files import atomic_folder, atomic_write, check_printable, read_toml
+from babelrank.errors import BabelrankError, TrainingError
+from babelrank.files import as_path, atomic_folder, atomic_write, check_printable, read_toml
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("~nobody-here/x", "there is no such user"),
+        ("a\0b", "cannot hold a null character"),
+        ("x" * 5000, "x: File name too long"),
+        ("x/" * 5000, "File name too long"),
+    ],
+)
+def test_a_path_that_cannot_be_is_refused(path, problem):
+    with pytest.raises(BabelrankError, match=problem) as caught:
+        as_path(path)
+    assert len(str(caught.value)) < 200
 
 
 def test_text_is_written_as_utf_8_and_bytes_as_they_are(tmp_path):

@@ -232,10 +232,15 @@ def test_judgements_of_what_is_not_there_are_left_out_and_told(folder):
 
 
 @pytest.mark.parametrize(
-    ("line", "kind", "name"), [("ghost\td1\t1", "queries", "ghost"), ("q1\tghost\t1", "passages", "ghost")]
+    ("line", "kind", "name"),
+    [
+        ("ghost\td1\t1", "queries", "ghost"),
+        ("q1\tghost\t1", "passages", "ghost"),
+        ("q1\xa0\td1\t1", "queries", r"'q1\xa0'"),
+    ],
 )
 def test_many_judgements_of_what_is_not_there_are_an_error(folder, line, kind, name):
-    (folder / "qrels" / "test.tsv").write_text(QRELS + line + "\n")
+    (folder / "qrels" / "test.tsv").write_text(QRELS + line + "\n", encoding="utf-8")
     with pytest.raises(DataError) as caught:
         load(folder)
     assert str(caught.value) == (

@@ -52,6 +52,15 @@ def test_what_is_said_of_codes():
     ]
 
 
+def test_norwegian_is_usually_bokmal():
+    spellings = Spellings()
+    for code in ("no", "nb", "nn"):
+        spellings.read(code)
+    assert list(spellings.notes()) == ["nb and no are read as 2 languages; if they are the same, use one code"]
+    assert covers(["no"], "nb")
+    assert not covers(["no"], "nn")
+
+
 @pytest.mark.parametrize(
     ("seen", "code", "covered"),
     [
@@ -122,6 +131,8 @@ def test_tables_are_read_the_same_way():
         ("germanquad", "# Data\n", None, "und"),
         ("germanquad", "---\nlanguage: [de\n---\n", None, "und"),
         ("germanquad", "---\nlanguage: 5\n---\n", None, "und"),
+        ("germanquad", "---\nlanguage: German\n---\n", None, "und"),
+        ("norquad", "---\nlanguage: no\n---\n", None, "no"),  # in YAML, false
         ("scifact", None, None, "en"),
         ("scifact", None, "de", "de"),
     ],

@@ -1,5 +1,7 @@
 """One's own data: a table of questions and answers, a template to begin from, and all that is wrong said at once."""
 
+import gzip
+
 import pandas as pd
 import pytest
 
@@ -47,8 +49,21 @@ def test_tables_of_any_system_are_read(tmp_path, end):
     (tmp_path / "faq.csv").write_bytes(f"sep=;{end}question;answer;language{end}Who?;Ann.;en{end}".encode())
     assert load_collection(f"local:{tmp_path / 'faq.csv'}").passages["id"].tolist() == ["line-3/en/3"]
     (tmp_path / "faq.csv").write_bytes("question,answer,language\nWho?,Ann.,en\n".encode("utf-16"))
+    with pytest.raises(DataError, match=r"faq\.csv: UTF-16; save it as UTF-8"):
+        load_collection(f"local:{tmp_path / 'faq.csv'}")
+    (tmp_path / "faq.csv").write_bytes("question,answer,language\nGrün?,Ja.,de\n".encode("latin-1"))
     with pytest.raises(DataError, match=r"faq\.csv: not valid Unicode .*; save it as UTF-8"):
         load_collection(f"local:{tmp_path / 'faq.csv'}")
+
+
+def test_tables_as_spreadsheets_and_scripts_save_them(tmp_path):
+    long = "word " * 40_000
+    content = f'Question,Answer,Language,id,,\nWho?,"{long}",EN,1,,\nWho?,Ann.,en,1,,\n,,,,,\n'
+    (tmp_path / "faq.csv.gz").write_bytes(gzip.compress(content.encode()))
+    collection = load_collection(f"local:{tmp_path / 'faq.csv.gz'}")
+    assert (collection.query_counts, collection.pool_sizes) == ({"en": 1}, {"en": 2})
+    assert collection.passages.frame["text"].tolist() == [long.strip(), "Ann."]
+    assert collection.notes == ("the language code EN or en is read as en",)
 
 
 def test_rows_that_are_repeated_count_once(tmp_path):
@@ -80,9 +95,10 @@ def test_a_question_may_have_several_answers(tmp_path):
         ("question,answer,language\na,b\n", r"faq\.csv:2: no language"),
         ("question,answer,language\na,b,en,c\n", r"faq\.csv:2: 4 cells, but 3 columns"),
         ('question,answer,language\na,"b,en\n', r"faq\.csv:2: no row of columns"),
-        ("question,answer,language\na,b,english\n", "'english' is not a language code"),
+        ("question,answer,language\na,b,english\n", r"faq\.csv:2: 'english' is not a language code"),
+        ("question,answer,language\na,b,en\na,c,en" + "x" * 99, r"faq\.csv:3: longer than 0 MiB"),
         (
-            "id,question,answer,language\n1,a,b,en\n1,c,d,en\n",
+            "id,question,answer,language\n1,a,b,en\n1,c,d,EN\n",
             r"faq\.csv:3: id '1' has another question in en on line 2",
         ),
         ("question,answer,language\n,b,en\n", r"faq\.csv: has no questions"),
@@ -92,7 +108,8 @@ def test_a_question_may_have_several_answers(tmp_path):
         ("question,answer,language,id,id\na,b,en,1,2\n", r"faq\.csv: two columns are called 'id'"),
     ],
 )
-def test_a_table_that_is_wrong_is_refused(tmp_path, content, message):
+def test_a_table_that_is_wrong_is_refused(tmp_path, monkeypatch, content, message):
+    monkeypatch.setattr("babelrank.data.records._LONGEST", 90)
     (tmp_path / "faq.csv").write_text(content)
     with pytest.raises(DataError, match=message):
         load_collection(f"local:{tmp_path / 'faq.csv'}")

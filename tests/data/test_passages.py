@@ -6,6 +6,8 @@ import pickle
 import tracemalloc
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -291,6 +293,33 @@ def test_what_is_no_gzip_no_parquet_or_not_there_is_an_error(tmp_path):
     ):
         with pytest.raises(DataError, match=f"{path.name}: {complaint}"):
             list(source_of(path).blocks())
+
+
+@pytest.mark.parametrize(
+    ("start", "what"),
+    [
+        (b"PK\x03\x04", "a ZIP archive or a spreadsheet"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+        ('{"_id": "a"}'.encode("utf-16"), "UTF-16"),
+    ],
+)
+def test_files_that_are_mistaken_for_the_data_are_named(tmp_path, start, what):
+    (tmp_path / "corpus.jsonl").write_bytes(start)
+    with pytest.raises(DataError, match=rf"corpus\.jsonl: {what}"):
+        list(read_records(tmp_path / "corpus.jsonl"))
+
+
+def test_a_column_that_parquet_has_twice_is_refused(tmp_path):
+    table = pa.Table.from_arrays([pa.array(["a"])] * 3, ["_id", "text", "text"])
+    pq.write_table(table, tmp_path / "corpus.parquet")
+    with pytest.raises(DataError, match=r"corpus\.parquet: two columns are called 'text'"):
+        list(read_records(tmp_path / "corpus.parquet", columns=("_id", "text")))
+
+
+def test_an_id_with_white_space_is_found_among_ids_with_null_characters(tmp_path):
+    ids = ["a\0b\0c", "x y"]
+    path = write_lines(tmp_path / "corpus.jsonl", [{"_id": name, "text": "x"} for name in ids])
+    assert survey(source_of(path)).spaced_id == "x y"
 
 
 @pytest.mark.parametrize("packed", [False, True])

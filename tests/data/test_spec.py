@@ -121,6 +121,8 @@ def test_specifications_of_several_collections_are_taken_apart():
         ("miracl", r"'miracl': expected miracl:\[DIR:\]LANG\[,LANG…\], such as miracl:sw,te"),
         ("miracl:sw:", r"'miracl:sw:': expected miracl:\[DIR:\]LANG"),
         ("miracl:sw,xx", r"unknown language 'xx'.* Known: ar, bn, de, .*Expected miracl:\[DIR:\]LANG"),
+        ("beir:x@xx", r"'x@xx': 'xx' is not a language code such as 'de'"),
+        ("hf:org/x:de@german", r"'org/x:de@german': 'german' is not a language code"),
         ("bier:scifact", r"unknown collection 'bier'\. Did you mean 'beir'"),
     ],
 )

@@ -173,6 +173,31 @@ def test_what_is_missing_is_said_of_all_subsets(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_subset_without_a_corpus_is_not_left_out_silently(tmp_path, listed):
+    folder = write_pairs(tmp_path / "made", [("de", "de"), ("en", "en")])
+    (folder / "en-corpus" / "test-00000-of-00001.parquet").unlink()
+    if listed:
+        configs = "".join(
+            f"- config_name: {lang}-{part}\n  data_files:\n  - split: test\n    path: {lang}-{part}/test-*.parquet\n"
+            for lang in ("de", "en")
+            for part in ("corpus", "queries", "qrels")
+        )
+        (folder / "README.md").write_text(f"---\nconfigs:\n{configs}---\n# Made\n")
+    with pytest.raises(DataError, match=r"made: no en-corpus\.jsonl"):
+        load_collection(f"hf:{folder}")
+    assert load_collection(f"hf:{folder}:de").pool_sizes == {"de": 2}
+
+
+def test_subsets_that_spell_one_language_differently_are_told(tmp_path):
+    folder = write(
+        write(tmp_path / "made", subset("de", "de"), "DE-{part}.jsonl"), subset("de", "de"), "ger-{part}.jsonl"
+    )
+    collection = load_collection(f"hf:{folder}")
+    assert collection.languages == ("de",)
+    assert "subsets DE and ger are read as de" in collection.notes
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [

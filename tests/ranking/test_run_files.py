@@ -94,6 +94,7 @@ def test_predictions_of_mteb_are_read_by_subset_and_split(save_predictions):
         ("q p 1 0.5 tag\n", r":1: 'q p 1 0.5 tag' is not"),
         ("q Q0 p 1 0.5 a tag\n", r":1: .* is not"),
         ("q Q0 p 1 nan t\n", r":1: score 'nan' cannot be sorted"),
+        ("q Q0 p 1 1_0 t\n", r":1: score '1_0' is not a number"),
         ("q Q0 p 1 0,5 t\n", r":1: score '0,5' is not a number"),
         ("q Q0 p 1 1 t\nr Q0 p 1 1 t\n\nq Q0 p 2 2 t\n", r":4: query 'q' has passage 'p' with another score on line 1"),
         ("\x00\n", r":1: .* is not"),

@@ -7,6 +7,7 @@ that has the query's own id, as in ArguAna and Quora, is left out of its results
 a passage that is judged relevant is never left out.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from babelrank.errors import DataError
 from babelrank.files import as_path
 
 HUB_ORGANISATION = "BeIR"  # holds NAME with corpus and queries, and NAME-qrels
+_ON_HUB = re.compile(r"(\w[\w.-]*/)?\w[\w.-]*", re.ASCII)
 # BEIR's own collections.
 _ENGLISH = {
     *("arguana", "bioasq", "climate-fever", "cqadupstack", "dbpedia-entity", "fever", "fiqa", "hotpotqa", "msmarco"),
@@ -69,7 +71,7 @@ def _open(name: str, ours: Path | None) -> tuple[Folder, Folder]:
     for path in filter(None, (as_path(name), ours)):
         if path.is_dir():
             return LocalFolder(path), LocalFolder(path)
-    if name.startswith((".", "/", "~")) or name.count("/") > 1 or (ours is None and "/" not in name):
+    if not _ON_HUB.fullmatch(name) or (ours is None and "/" not in name):
         raise DataError(f"{name}: no such folder.")
     repository = name if "/" in name else f"{HUB_ORGANISATION}/{name}"
     folder = open_hub(repository)

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from langcodes import Language, LanguageTagError
-
 from babelrank.data.folders import DataFile, Folder
-from babelrank.data.language_facts import UNKNOWN_LANGUAGE, canonical_code
+from babelrank.data.language_facts import UNKNOWN_LANGUAGE, known_code
 from babelrank.data.layout import USUAL_SPLIT, find_qrels, find_records, match_records
 from babelrank.data.subsets import Subset
 from babelrank.errors import DataError, unknown_choice
@@ -22,7 +20,7 @@ from babelrank.errors import DataError, unknown_choice
 WHOLE = "default"  # name of the only subset
 _PARTS = {"corpus": "corpus", "queries": "queries", "query": "queries", "qrels": "qrels", WHOLE: "qrels"}
 _LISTED = re.compile(rf"(?:(?P<name>.+)-)?(?P<part>{'|'.join(_PARTS)})")
-_CORPUS = re.compile(r"(?!corpus/)(?P<prefix>(?P<name>.+?)[-/])corpus[-./]")
+_PART = re.compile(r"(?!(?:corpus|queries)/)(?P<prefix>(?P<name>.+?)[-/])(?P<part>corpus|queries)[-./]")
 _Files = Mapping[str, tuple[DataFile, ...]]  # by split
 
 
@@ -46,13 +44,22 @@ def read_card(folder: Folder) -> Card:
     """Read the metadata of a folder's README.md. Missing or invalid fields are empty."""
     metadata = next(map(_metadata, folder.match("README.md")), {})
     named, configs = metadata.get("language"), metadata.get("configs")
-    codes = [code for code in (named if isinstance(named, list) else [named]) if isinstance(code, str)]
+    # YAML reads the code of Norwegian as false.
+    codes = ["no" if each is False else str(each) for each in (named if isinstance(named, list) else [named])]
     listed: dict[str, dict[str, _Files]] = {}
     for config in configs if isinstance(configs, list) else ():
         found = _LISTED.fullmatch(str(config.get("config_name"))) if isinstance(config, dict) else None
         if found and (files := _files_of(folder, config.get("data_files"))):
             listed.setdefault(found["name"] or WHOLE, {})[_PARTS[found["part"]]] = files
-    return Card(tuple(map(canonical_code, codes)), {name: parts for name, parts in listed.items() if "corpus" in parts})
+    languages = tuple(lang for code in codes if (lang := known_code(code)))
+    have_own = any("corpus" in parts for name, parts in listed.items() if name != WHOLE)
+    # If only some subsets have a corpus, the others are incomplete: an error if they are read.
+    subsets = {
+        name: parts
+        for name, parts in listed.items()
+        if "corpus" in parts or (have_own and {"queries", "qrels"} <= parts.keys())
+    }
+    return Card(languages, subsets)
 
 
 def find_subsets(
@@ -152,12 +159,17 @@ def _of_split(place: str, part: str, files: _Files, split: str) -> tuple[DataFil
 
 
 def _find_prefixes(folder: Folder) -> dict[str, str]:
-    """Return the prefixes of the subsets' file names."""
-    prefixes = {WHOLE: ""} if match_records(folder, "corpus") else {}
-    for file in (*match_records(folder, "*-corpus"), *match_records(folder, "*/corpus")):
-        if found := _CORPUS.match(file.name.removeprefix(f"{folder.name}/")):
-            prefixes.setdefault(found["name"], found["prefix"])
-    return prefixes or {WHOLE: ""}
+    """Return the prefixes of the subsets' file names. If some subsets have a corpus, those with queries count, too."""
+    own = {
+        part: {
+            found["name"]: found["prefix"]
+            for file in (*match_records(folder, f"*-{part}"), *match_records(folder, f"*/{part}"))
+            if (found := _PART.match(file.name.removeprefix(f"{folder.name}/"))) and found["part"] == part
+        }
+        for part in ("corpus", "queries")
+    }
+    prefixes = {WHOLE: ""} if match_records(folder, "corpus") or not own["corpus"] else {}
+    return prefixes | (own["corpus"] | own["queries"] if own["corpus"] else {})
 
 
 def _languages(names: Iterable[str], known: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -171,16 +183,9 @@ def _language_or_pair(name: str, known: Sequence[str]) -> tuple[str, ...]:
 
     ``pt-br`` is Portuguese and Breton, unless the card says that there is ``pt-BR`` or no Breton.
     """
-    whole, parts = _code(name), [code for part in re.split(r"[-.]", name) if (code := _code(part))]
+    whole, parts = known_code(name), [code for part in re.split(r"[-.]", name) if (code := known_code(part))]
     is_one = name.islower() and (whole in known or (known and not set(parts) <= set(known)))
     if len(parts) == 2 and (whole is None or (name.islower() and not is_one)):
         return tuple(dict.fromkeys(parts))
     code = whole or (parts[0] if len(parts) == 1 else None)
     return (code,) if code else ()
-
-
-def _code(text: str) -> str | None:
-    try:
-        return canonical_code(text) if Language.get(text).is_valid() else None
-    except LanguageTagError:
-        return None

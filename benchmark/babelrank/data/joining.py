@@ -1,9 +1,9 @@
 """Join queries, qrels and the survey of the passages into the tables of a `Collection`."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 
 import numpy as np
 import pandas as pd
@@ -75,6 +75,11 @@ def join(
     )
 
 
+def show_ids(ids: Iterable[str]) -> str:
+    """Return the first ids, for messages; an id with characters that are not visible as in Python."""
+    return ", ".join(name if name.isprintable() else repr(name) for name in islice(ids, _SHOWN))
+
+
 def looked_for(queries: pd.DataFrame, qrels: pd.DataFrame | None) -> frozenset[str]:
     """Return the ids of passages to look for: judged passages, and passages with the id of a query."""
     judged = () if qrels is None else qrels["passage_id"]
@@ -111,7 +116,7 @@ def _missing(
 
 def _unknown(name: str, total: int, missing: Mapping[str, pd.Series]) -> list[str]:
     """Return notes on judgements with unknown ids of each kind."""
-    told = {kind: ", ".join(ids.unique()[:_SHOWN]) for kind, ids in missing.items() if len(ids)}
+    told = {kind: show_ids(ids.unique()) for kind, ids in missing.items() if len(ids)}
     problems = [
         f"{name}: {len(missing[kind]):,} of {total:,} judgements name unknown {kind} ({examples}). With more than "
         f"{UNKNOWN_SHARE:.0%}, queries, passages and qrels do not belong together."

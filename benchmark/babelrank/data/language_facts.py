@@ -5,6 +5,7 @@ In: language codes. Out: sourced facts, None if unknown. Sources and licences ar
 """
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -84,6 +85,15 @@ def read_language(value: object) -> str:
     return code
 
 
+def known_code(code: str) -> str | None:
+    """Return a code in canonical form, None if there is no such language.
+
+    >>> known_code("ger"), known_code("German")
+    ('de', None)
+    """
+    return _standardise(code) if _read_tag(code) else None
+
+
 class Spellings(dict[str, str]):
     """Canonical language codes by their spelling in files; filled while reading."""
 
@@ -105,7 +115,7 @@ class Spellings(dict[str, str]):
                 yield f"the language code {' or '.join(spelled)} is read as {lang}"
         regions: dict[str, list[str]] = {}
         for lang in sorted(set(self.values()) - {UNKNOWN_LANGUAGE}):
-            likely = Language.get(lang).maximize()
+            likely = _maximize(lang)
             regions.setdefault(f"{likely.language}-{likely.script}", []).append(lang)
         for langs in regions.values():
             if len(langs) > 1:
@@ -125,7 +135,7 @@ def covers(seen: Iterable[str], code: str) -> bool:
 def alike(codes: Sequence[str]) -> bool:
     """Return whether codes are likely the same language, script and region by CLDR, such as ``en`` and ``en-US``."""
     tags = [_read_tag(code) for code in codes]
-    return None not in tags and len({str(tag.maximize()) for tag in tags if tag}) == 1
+    return None not in tags and len({str(_maximize(str(tag))) for tag in tags if tag}) == 1
 
 
 def language_facts(code: str) -> LanguageFacts:
@@ -176,6 +186,11 @@ def typological_distance(a: str, b: str, kind: str) -> float | None:
     if first == second:
         return 0.0 if first in _facts() else None
     return _distances().get((first, second), {}).get(kind)
+
+
+def _maximize(code: str) -> Language:
+    """Return a code with its likely script and region. Norwegian is usually Bokmål, which langcodes keeps apart."""
+    return Language.get(re.sub("^no(?=-|$)", "nb", code)).maximize()
 
 
 @cache

@@ -183,7 +183,7 @@ def _load_beir(spec: Spec, data: Path | None, on_progress: _Progress) -> Collect
 
 def _load_local(spec: Spec, _data: Path | None, on_progress: _Progress) -> Collection:
     place = as_path(spec.place)
-    if place.name.lower().endswith(SUFFIXES) and not place.is_dir():
+    if not place.is_dir() and (place.name.lower().endswith(SUFFIXES) or place.is_file()):
         return load_table(place)
     return load_local(place, on_progress=on_progress)
 

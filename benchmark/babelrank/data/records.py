@@ -36,8 +36,18 @@ SPACE = " \t\n\v\f\r"  # separators of ids: ASCII only, as in trec_eval
 _BUFFER = 1 << 20  # bytes
 _ROWS = 1024  # of Parquet at once
 _LONGEST = 1 << 25  # bytes of a line; the longest books have a tenth of that
+_LONGEST_MARK = 24  # bytes of a file from which its format is read
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
+# First bytes of files that are often mistaken for the data, with what to do.
+_FOREIGN = {
+    b"PK\x03\x04": "a ZIP archive or a spreadsheet; unpack it, or export it as CSV",
+    b"version https://git-lfs": "a pointer of Git LFS; fetch the file with `git lfs pull`",
+    b"\x04\x22\x4d\x18": "compressed with LZ4; use gzip, bzip2, xz or Zstandard",
+    b"\x1f\x9d": "compressed with `compress`; use gzip, bzip2, xz or Zstandard",
+    b"\xff\xfe": "UTF-16; save it as UTF-8",
+    b"\xfe\xff": "UTF-16; save it as UTF-8",
+}
 _BZIP2 = re.compile(rb"BZh[1-9]1AY&SY")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -136,11 +146,13 @@ def read_table(path: Path, needed: Sequence[str] = ()) -> Iterator[tuple[int, di
     """
     line = 1
     with _lines(path) as raw:
-        lines = TextIOWrapper(raw, "utf-8", newline="")  # any system's line ends
+        text = TextIOWrapper(raw, "utf-8", newline="")  # any system's line ends
+        lines = (each for _, each in _numbered(path, text, end=""))
+        csv.field_size_limit(_LONGEST)
         try:
-            header = lines.readline()
+            header = next(lines, "")
             if header.lower().startswith("sep="):  # first line of Excel's exports
-                header, line = lines.readline(), 2
+                header, line = next(lines, ""), 2
             delimiter = max("\t;,", key=header.count)
             rows = csv.reader(chain([header], lines), delimiter=delimiter, strict=True)
             first = line - 1
@@ -148,11 +160,11 @@ def read_table(path: Path, needed: Sequence[str] = ()) -> Iterator[tuple[int, di
             if missing := [name for name in needed if name not in names]:
                 there = ", ".join(filter(None, names)) or "none"
                 raise DataError(f"{path}: no column {', '.join(missing)}; its first line names {there}.")
-            if repeated := [name for name in names if names.count(name) > 1]:
+            if repeated := [name for name in names if name and names.count(name) > 1]:
                 raise DataError(f"{path}: two columns are called {repeated[0]!r}.")
             for row in rows:
                 line = first + rows.line_num
-                if len(row) > len(names):
+                if any(row[len(names) :]):
                     raise DataError(f"{path}:{line}: {len(row)} cells, but {len(names)} columns.")
                 if any(cell.strip() for cell in row):
                     yield line, dict.fromkeys(names, "") | dict(zip(names, row, strict=False))
@@ -185,9 +197,9 @@ def _read_json_lines(path: Path, skip: int) -> Iterator[tuple[int, Any]]:
             yield number, record
 
 
-def _numbered(path: Path, file: Any) -> Iterator[tuple[int, bytes]]:
+def _numbered(path: Path, file: Any, end: bytes | str = b"") -> Iterator[tuple[int, Any]]:
     """Yield the lines with their numbers, from 1. Refuse lines so long that they could fill the memory."""
-    for number, line in enumerate(iter(partial(file.readline, _LONGEST + 1), b""), start=1):
+    for number, line in enumerate(iter(partial(file.readline, _LONGEST + 1), end), start=1):
         if len(line) > _LONGEST:
             raise DataError(f"{path}:{number}: longer than {_LONGEST >> 20} MiB; a record must be shorter.")
         yield number, line
@@ -199,7 +211,9 @@ def _lines(path: Path) -> Iterator[Any]:
     start = b""
     try:
         with BufferedReader(path.open("rb", 0), _BUFFER) as packed:
-            start = packed.peek(10)[:10]
+            start = packed.peek(_LONGEST_MARK)[:_LONGEST_MARK]
+            if foreign := next((what for mark, what in _FOREIGN.items() if start.startswith(mark)), None):
+                raise DataError(f"{path}: {foreign}.")
             unpacked = _unpack(packed, start)
             file = packed if unpacked is None else BufferedReader(unpacked, _BUFFER)
             if file.peek(len(_BOM)).startswith(_BOM):
@@ -251,6 +265,8 @@ def _whole_lines(path: Path) -> int:
 def _read_parquet(path: Path, skip: int, columns: tuple[str, ...]) -> Iterator[tuple[int, Any]]:
     with _parquet(path) as table:
         wanted = [name for name in table.schema_arrow.names if not columns or name in columns]
+        if len(set(wanted)) < len(wanted):
+            raise DataError(f"{path}: two columns are called {Counter(wanted).most_common(1)[0][0]!r}.")
         sizes = [table.metadata.row_group(i).num_rows for i in range(table.num_row_groups)]
         ends = np.cumsum(sizes)
         first = int(np.searchsorted(ends, skip, side="right"))  # the first group that is not skipped completely

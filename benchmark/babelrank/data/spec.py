@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from babelrank.data import afriqa, lareqa, ntrex
 from babelrank.data.catalog import SOURCES, Source, local_files, source_folder
-from babelrank.data.language_facts import canonical_code
+from babelrank.data.language_facts import canonical_code, known_code
 from babelrank.data.layout import SPLITS, USUAL_SPLIT
 from babelrank.data.miracl import LANGUAGES
 from babelrank.data.variants import SEPARATOR
@@ -70,7 +70,7 @@ _FIND_LANGUAGES: Mapping[str, Callable[[Iterable[str]], dict[str, str]]] = {
 _SPLIT = re.compile(r"[A-Za-z0-9_-]+")
 _PARTS = re.compile(r"(?P<place>.+?)(?::(?P<subsets>[^:/]*))?(?::(?P<split>[A-Za-z0-9_-]+))?")
 _VARIANT = re.compile(rf"^(?P<place>.+){SEPARATOR}(?P<variant>[a-z0-9]+(-[a-z0-9]+)*)$")
-_LANGUAGE = re.compile(r"@([A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*)$")
+_LANGUAGE = re.compile(r"@([A-Za-z]+([-_][A-Za-z0-9]{2,8})*)$")
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,12 @@ def _parse_subsets(source: str, rest: str) -> Spec:
 def _take_language(text: str) -> tuple[str, tuple[str, ...]]:
     """Split ``@LANG`` off the end."""
     found = _LANGUAGE.search(text)
-    return (text[: found.start()], (canonical_code(found[1]),)) if found else (text, ())
+    lang = known_code(found[1]) if found else None
+    if found and lang:
+        return text[: found.start()], (lang,)
+    if found and not as_path(text).is_dir():
+        raise DataError(f"{text!r}: {found[1]!r} is not a language code such as 'de' or 'zh-Hant'.")
+    return text, ()
 
 
 def _parse_local(_text: str, rest: str) -> tuple[Spec, ...]:

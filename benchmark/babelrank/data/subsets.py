@@ -20,7 +20,7 @@ from langcodes import Language
 from babelrank.data.collection import Collection, assemble, join_tables
 from babelrank.data.folders import Records
 from babelrank.data.judgements import BEIR_QRELS, read_qrels, read_queries
-from babelrank.data.language_facts import UNKNOWN_LANGUAGE
+from babelrank.data.language_facts import UNKNOWN_LANGUAGE, known_code
 from babelrank.data.parts import Parts, read_parts
 from babelrank.data.passages import PassageBlock, PassageLayout, PassageSource
 from babelrank.errors import DataError
@@ -104,6 +104,14 @@ def pool_subsets(
         are in, or no query is left; see `assemble`.
     """
     said = list(notes)
+    by_language: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for subset in subsets:
+        by_language[subset.languages].append(subset.name)
+    said += [
+        f"subsets {' and '.join(names)} are read as {langs[0]}"
+        for langs, names in by_language.items()
+        if len(names) > 1 and all((known_code(name),) == langs for name in names)
+    ]
     if any(UNKNOWN_LANGUAGE in subset.languages for subset in subsets):
         said.append(f"its language is unknown; name it, as in {title}@de")
     if len(subsets) == 1:

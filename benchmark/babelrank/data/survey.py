@@ -133,8 +133,8 @@ class _Seen:
         self.id_hashes.extend(map(hash, block.ids))
         columns = ["\0".join(values) for values in (block.ids, block.langs, block.texts)]
         self.characters += len(columns[2]) - max(0, len(block) - 1)
-        if self.spaced_id is None and (spaced := _SPACE.search(columns[0])):
-            self.spaced_id = block.ids[columns[0].count("\0", 0, spaced.start())]
+        if self.spaced_id is None and _SPACE.search(columns[0]):
+            self.spaced_id = next(filter(_SPACE.search, block.ids))
         for digest, column in zip(self._digests, columns, strict=True):
             digest.update(column.encode())
             digest.update(_SEPARATOR)

@@ -19,12 +19,12 @@ from pathlib import Path
 import pandas as pd
 
 from babelrank.data.collection import Collection
-from babelrank.data.language_facts import canonical_code
-from babelrank.data.records import read_table
+from babelrank.data.language_facts import Spellings
+from babelrank.data.records import PACKED, read_table
 from babelrank.data.variants import attach_variants, check_originals, split_versions
 from babelrank.errors import DataError
 
-SUFFIXES = (".csv", ".tsv")
+SUFFIXES = tuple(f"{kind}{packed}" for kind in (".csv", ".tsv") for packed in PACKED)
 _COLUMNS = ("question", "answer", "language")
 
 
@@ -40,7 +40,7 @@ def load_table(path: Path) -> Collection:
     queries: dict[tuple[str, str, str], tuple[int, str]] = {}  # by id, language and variant
     passages: list[tuple[str, str, str, str]] = []
     rows: set[tuple[str, ...]] = set()
-    repeats = 0
+    repeats, spellings = 0, Spellings()
     for line, row in read_table(path, _COLUMNS):
         cells = tuple(row.get(column, "").strip() for column in (*_COLUMNS, "id", "variant"))
         question, answer, lang, name, variant = cells
@@ -48,6 +48,10 @@ def load_table(path: Path) -> Collection:
         empty = [column for column, cell in needed.items() if not cell]
         if empty:
             raise DataError(f"{path}:{line}: no {' and no '.join(empty)}.")
+        try:
+            lang = spellings.read(lang)
+        except ValueError as error:
+            raise DataError(f"{path}:{line}: {error}.") from error
         if cells in rows:
             repeats += 1
             continue
@@ -75,5 +79,5 @@ def load_table(path: Path) -> Collection:
         source="local",
     )
     notes = [f"{repeats:,} rows are repeated; each counts once"] if repeats else []
-    collection = replace(collection, notes=(*notes, *collection.notes))
-    return attach_variants(collection, versions.assign(lang=versions["lang"].map(canonical_code)))
+    collection = replace(collection, notes=(*notes, *spellings.notes(), *collection.notes))
+    return attach_variants(collection, versions)

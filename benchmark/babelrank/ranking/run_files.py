@@ -70,7 +70,8 @@ def _is_line(text: str) -> bool:
 def _read_score(value: Any) -> float:
     """Read a number from JSON, or from bytes; it may be infinite."""
     try:
-        score = float("" if isinstance(value, (bool, str)) else value)
+        is_number = b"_" not in value if isinstance(value, bytes) else not isinstance(value, (bool, str))
+        score = float(value if is_number else "")
     except (TypeError, ValueError) as error:
         raise ValueError(f"score {_show(value)} is not a number") from error
     if math.isnan(score):

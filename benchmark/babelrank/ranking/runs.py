@@ -11,13 +11,11 @@ import numpy as np
 import pandas as pd
 
 from babelrank.data.collection import Collection
-from babelrank.data.joining import UNKNOWN_SHARE
+from babelrank.data.joining import UNKNOWN_SHARE, show_ids
 from babelrank.data.pool import Passage
 from babelrank.errors import DataError
 from babelrank.ranking.table import COLUMNS, RankTable
 from babelrank.ranking.trec import PLACEHOLDER, Run, number_ids, place_in_groups
-
-_SHOWN = 3  # examples in messages
 
 
 @dataclass(frozen=True)
@@ -160,7 +158,7 @@ def _count_unknown(source: str, collection: str, kind: str, ids: np.ndarray, unk
     count = int(unknown.sum())
     if not count:
         return ""
-    examples = ", ".join(list(dict.fromkeys(ids[unknown]))[:_SHOWN])
+    examples = show_ids(dict.fromkeys(ids[unknown]))
     if count > UNKNOWN_SHARE * len(ids):
         raise DataError(
             f"{source}: {count:,} of {len(ids):,} lines name {kind} that are not in {collection} ({examples}). With "
