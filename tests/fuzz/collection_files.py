@@ -100,6 +100,25 @@ def configured() -> Files:
     return {**files, "README.md": f"{card}---\n# Made\n".encode()}
 
 
+def mteb_task() -> Files:
+    """Return what a task of mteb loads: per subset, corpus and queries as records, and grades by query and passage."""
+    subsets = {}
+    for lang in ("deu", "eng"):
+        corpus = [{"id": f"{lang}-d{i}", "title": "A", "text": f"{lang} text {i}"} for i in range(3)]
+        queries = [{"id": f"q{i}", "text": f"{lang} query {i}"} for i in range(2)]
+        qrels = {"q0": {f"{lang}-d0": 2, f"{lang}-d1": 0}, "q1": {f"{lang}-d1": 1}}
+        subsets[lang] = {"corpus": corpus, "queries": queries, "relevant_docs": qrels, "top_ranked": None}
+    return {"task.json": json_bytes(subsets)}
+
+
+def ir_data_set() -> Files:
+    return {
+        "docs.tsv": b"d0\tAnn ran home.\nd1\tBob ate bread.\n",
+        "queries.tsv": b"0\tWho ran?\n1\tWho ate?\n",
+        "qrels.txt": b"0 0 d0 2\n1 0 d1 1\n1 0 d0 0\n",
+    }
+
+
 def ntrex() -> Files:
     lines = [f"Line {i}." for i in range(8)]
     texts = {

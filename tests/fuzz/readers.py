@@ -35,16 +35,19 @@ from fuzz.collection_files import (
     afriqa,
     beir,
     configured,
+    ir_data_set,
     json_bytes,
     lareqa,
     lines_bytes,
     local,
     miracl,
     mteb,
+    mteb_task,
     ntrex,
     parquet_bytes,
     table,
 )
+from fuzz.libraries import load_ir_data_set, load_mteb_task
 from toy_reports import toy_ranks, toy_results
 
 
@@ -310,6 +313,8 @@ READERS: dict[str, Reader] = {
     "afriqa": Reader(afriqa, lambda folder: _use(load_afriqa("afriqa", folder))),
     "table": Reader(table, _load("local:{}/faq.csv")),
     "miracl": Reader(miracl, lambda folder: _use(load_miracl("sw", folder, folder=folder))),
+    "mteb-task": Reader(mteb_task, lambda folder: _use(load_mteb_task(folder))),
+    "ir-data-set": Reader(ir_data_set, load_ir_data_set),
     "run": Reader(_run, _read_run),
     "results": Reader(_only(".json"), _read_results),
     "report": Reader(_report, _board),

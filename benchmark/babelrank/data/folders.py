@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from babelrank.data.records import count_records, read_records
-from babelrank.errors import DataError
+from babelrank.errors import DataError, described
 
 
 class Records(Protocol):
@@ -116,7 +116,7 @@ class HubFile(DataFile):
         try:
             return Path(hf_hub_download(self.repository, self.path, repo_type="dataset", revision=self.commit))
         except Exception as error:  # several libraries raise their own errors for the Hub, the network and the disk
-            raise DataError(f"{self.name}: cannot be downloaded ({type(error).__name__}: {error}).") from error
+            raise DataError(f"{self.name}: cannot be downloaded ({described(error)}).") from error
 
 
 @dataclass(frozen=True)
@@ -169,9 +169,7 @@ def open_hub(repository: str, revision: str | None = None) -> HubFolder:
     try:
         told = HfApi().dataset_info(repository, revision=revision)
     except Exception as error:  # several libraries raise their own errors for the Hub and the network
-        raise DataError(
-            f"{repository}: no such folder here, and not found on the Hub ({type(error).__name__}: {error})."
-        ) from error
+        raise DataError(f"{repository}: no such folder here, and not found on the Hub ({described(error)}).") from error
     return HubFolder(repository, str(told.sha), tuple(sibling.rfilename for sibling in told.siblings or ()))
 
 

@@ -13,7 +13,7 @@ from babelrank.data.collection import Collection
 from babelrank.data.language_facts import UNKNOWN_LANGUAGE, read_language
 from babelrank.data.spec import IR_DATASETS, Spec
 from babelrank.data.subsets import Subset, pool_subsets
-from babelrank.errors import DataError, requires
+from babelrank.errors import DataError, described, requires
 
 _CODES = {"dt": "nl"}  # ir_datasets' code for Dutch in mMARCO
 _KINDS = {"queries": "queries", "qrels": "qrels", "corpus": "docs"}
@@ -54,7 +54,7 @@ class Entities:
         except DataError:
             raise
         except Exception as error:  # of the network, of the disk, of many formats
-            raise DataError(f"{self.name}: cannot be read ({type(error).__name__}: {error}).") from error
+            raise DataError(f"{self.name}: cannot be read ({described(error)}).") from error
 
     def count(self) -> int:
         """See `folders.Records`."""

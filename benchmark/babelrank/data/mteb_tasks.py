@@ -15,7 +15,7 @@ from babelrank.data.language_facts import alike, read_language
 from babelrank.data.layout import USUAL_SPLIT
 from babelrank.data.spec import MTEB, Spec
 from babelrank.data.subsets import Subset, pool_subsets
-from babelrank.errors import DataError, requires, unknown_choice
+from babelrank.errors import DataError, described, requires, unknown_choice
 
 NO_LANGUAGE = "zxx"  # BCP 47's code for no linguistic content, here for code
 _BATCH = 1000  # records
@@ -111,12 +111,12 @@ def load_task(task: Any, on_progress: Callable[[int], None] = lambda _: None) ->
             task.load_data()
         task.convert_v1_dataset_format_to_v2(num_proc=None)
         parts = {subset: task.dataset[subset][split] for subset in chosen}
-    except Exception as error:  # errors of the Hub, the network, or a task's code
-        raise DataError(f"{spec}: mteb cannot load it ({type(error).__name__}: {error}).") from error
+        subsets = [_subset(f"{spec} ({subset})", subset, languages[subset], part) for subset, part in parts.items()]
+    except Exception as error:  # errors of the Hub, the network, or a task's code, and data that mteb would not read
+        raise DataError(f"{spec}: mteb cannot load it ({described(error)}).") from error
     notes = []
     if any(part.get("top_ranked") for part in parts.values()):
         notes.append("mteb ranks given candidates of each query; here the whole pool is ranked")
-    subsets = [_subset(f"{spec} ({subset})", subset, languages[subset], part) for subset, part in parts.items()]
     pooled = pool_subsets(
         str(spec), MTEB, subsets, leave_out_self=task.ignore_identical_ids, notes=notes, on_progress=on_progress
     )
@@ -138,7 +138,8 @@ def _subset(where: str, name: str, languages: tuple[str, ...], part: Mapping[str
         for query, grades in part["relevant_docs"].items()
         for passage, grade in grades.items()
     ]
-    parts = {"queries": list(map(_query, part["queries"])), "qrels": qrels, "corpus": part["corpus"]}
+    corpus = part["corpus"] if hasattr(part["corpus"], "column_names") else list(part["corpus"])
+    parts = {"queries": list(map(_query, part["queries"])), "qrels": qrels, "corpus": corpus}
     return Subset(name, languages, lambda each: (Rows(f"{where}: {each}", parts[each]),))
 
 
