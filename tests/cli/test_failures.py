@@ -179,9 +179,8 @@ def test_version_and_short_help(babelrank):
 def run_program(*arguments, cwd, **more):
     environment = {key: value for key, value in os.environ.items() if not key.startswith("COV_")}
     command = [sys.executable, "-m", "babelrank", *map(str, arguments)]
-    return subprocess.run(
-        command, cwd=cwd, env={**environment, **more.pop("env", {})}, stderr=subprocess.PIPE, check=False, **more
-    )
+    more = {"stderr": subprocess.PIPE, "env": {}, **more}
+    return subprocess.run(command, cwd=cwd, check=False, **{**more, "env": environment | more["env"]})
 
 
 def test_a_terminal_without_arrows_loses_nothing(tmp_path):
@@ -208,6 +207,21 @@ def test_an_output_that_is_full_at_the_end_is_said(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdout", Full())
     assert finish_output(0) == 2
     assert capsys.readouterr().err == "error: No space left on device.\n"
+
+
+def test_messages_that_cannot_be_written_stop_nothing(tmp_path):
+    submit = ("submit", "bm25", "-c", "sample:de,en", "--store", tmp_path / "store")
+    wrong = ("submit", "bm25", "-c", "none")
+    reading, writing = os.pipe()
+    os.close(reading)
+    with Path("/dev/full").open("wb") as full, os.fdopen(writing, "wb") as closed:
+        statuses = [
+            run_program(*command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=errors).returncode
+            for command in (submit, wrong)
+            for errors in (full, closed)
+        ]
+    assert statuses == [0, 0, 2, 2]
+    assert (tmp_path / "reports/bm25/results.json").is_file()
 
 
 @pytest.mark.parametrize("arguments", [("schema",), ("--help",), ("data", "list")])

@@ -11,7 +11,7 @@ import typer
 import babelrank
 from babelrank.cli import analysis, approximation, check, collections, evaluation, reports, runs, training
 from babelrank.cli.common import Warnings
-from babelrank.cli.failures import DEBUG_OPTION, DEBUG_VARIABLE, ends_in_a_sentence, finish_output, report
+from babelrank.cli.failures import DEBUG_OPTION, DEBUG_VARIABLE, ends_in_a_sentence, finish_output, lossy_errors, report
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 _QUIET, _VERBOSE = ("-q", "--quiet"), ("-v", "--verbose")
@@ -93,17 +93,18 @@ def main() -> None:
 
     Characters that the terminal cannot show are replaced. `failures` says which status an error has.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     given = sys.argv[1:]
     level = logging.INFO if {*_VERBOSE} & {*given} else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s", handlers=[Warnings()])
     logging.getLogger("babelrank").setLevel(logging.ERROR if {*_QUIET} & {*given} else logging.NOTSET)
-    try:
-        app([argument for argument in given if argument not in {DEBUG_OPTION, *_QUIET, *_VERBOSE}])
-    except SystemExit as stop:
-        status = int(stop.code or 0)
-    except (Exception, KeyboardInterrupt) as error:
-        status = report(error)
-    sys.exit(finish_output(status))
+    with lossy_errors():
+        try:
+            app([argument for argument in given if argument not in {DEBUG_OPTION, *_QUIET, *_VERBOSE}])
+        except SystemExit as stop:
+            status = int(stop.code or 0)
+        except (Exception, KeyboardInterrupt) as error:
+            status = report(error)
+        status = finish_output(status)
+    sys.exit(status)

@@ -1,15 +1,16 @@
 """How a command ends when something goes wrong: one sentence, and an exit status."""
 
 import errno
+import io
 import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, suppress
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 
@@ -59,16 +60,56 @@ def shows_tracebacks() -> bool:
     return DEBUG_OPTION in sys.argv[1:] or os.environ.get(DEBUG_VARIABLE, "0") not in {"", "0"}
 
 
+class _LossyStream(io.TextIOWrapper):
+    """A stream that drops what it cannot write."""
+
+    def write(self, text: str) -> int:
+        """See `io.TextIOWrapper.write`."""
+        with suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """See `io.TextIOWrapper.flush`."""
+        with suppress(OSError):
+            super().flush()
+
+
+@contextmanager
+def lossy_errors() -> Iterator[None]:
+    """Drop messages that standard error cannot take, such as on a full disk, so that they do not stop the work."""
+    usual = sys.stderr
+    if not isinstance(usual, io.TextIOWrapper):
+        yield
+        return
+    lossy = _LossyStream(usual.buffer, usual.encoding, "replace", line_buffering=True)
+    try:
+        with redirect_stderr(lossy):
+            yield
+    finally:
+        lossy.detach()  # the buffer stays open
+        with suppress(OSError):
+            _flush(usual)
+
+
 def finish_output(status: int) -> int:
     """Flush standard output; return the status, or another one if that fails."""
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        _flush(sys.stdout)
     except OSError as error:
-        with suppress(OSError, ValueError):  # Python flushes again at exit, and would print an error
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return status or (FAULT if isinstance(error, BrokenPipeError) else report(error))
     return status
+
+
+def _flush(stream: TextIO | None) -> None:
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except OSError:
+        with suppress(OSError, ValueError):  # Python flushes again at exit, and would print an error
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise
 
 
 def _explain_file_error(error: BaseException) -> str:
