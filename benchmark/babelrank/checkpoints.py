@@ -50,6 +50,18 @@ def base_model_of(folder: Path) -> str | None:
     return None
 
 
+def training_cost(folder: Path) -> tuple[float, str] | None:
+    """Return the processor seconds that trained a checkpoint, and the hardware; None if they were not recorded.
+
+    An average of checkpoints has the cost of all of them. The cost of a base model is not included.
+    """
+    with suppress(KeyError, TypeError, ValueError, AttributeError):
+        metadata = read_training_metadata(folder) or {}
+        parts = [metadata, *metadata.get(AVERAGED_WITH, ())]
+        return sum(float(part["cpu_seconds"]) for part in parts), str(metadata["hardware"])
+    return None
+
+
 def not_compared(folder: Path, collections: Sequence[str]) -> list[str]:
     """Return the collections that a checkpoint's training texts were not compared with; empty if it is no checkpoint.
 

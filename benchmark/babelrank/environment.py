@@ -50,6 +50,17 @@ def available_cores() -> int:
     return min(cores, int(told)) if told.isdecimal() and int(told) else cores
 
 
+def cpu_seconds() -> float:
+    """Return the processor time so far of this process with all its threads, and of child processes that have ended."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def hardware(device: str) -> str:
+    """Name what computes on a device: the GPUs, or the processor with its number of cores."""
+    return f"{_processor()}, {available_cores()} cores" if device == "cpu" else device_names(device)
+
+
 def device_names(devices: str) -> str:
     """Return the model names of GPUs for devices such as ``cuda:0`` or ``cuda:0,cuda:1``; other devices as given."""
     if not devices.startswith("cuda"):

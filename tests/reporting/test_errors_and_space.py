@@ -226,13 +226,13 @@ def test_results_of_version_1_are_read_and_lack_what_came_later():
         collection.macro["monolingual"]["mAP"]
         == json.loads(VERSION_1.read_text(encoding="utf-8"))["collections"]["mlqa-r"]["macro"]["monolingual"]["mAP"]
     )
-    assert json.loads(dump(results))["schema_version"] == 3
+    assert json.loads(dump(results))["schema_version"] == 4
 
 
 def test_the_reports_of_the_project_are_read():
     reports = read_reports(REPORTS)
     assert len(reports) >= 6
-    assert {results.schema_version for results in reports.values()} == {3}  # whichever they are of
+    assert {results.schema_version for results in reports.values()} == {4}  # whichever they are of
 
 
 def test_a_new_evaluation_joins_a_report_of_version_1(tmp_path, submitted):
@@ -254,7 +254,7 @@ def test_a_new_evaluation_joins_a_report_of_version_1(tmp_path, submitted):
     assert list(merged.collections) == ["xquad-r:de,en", NAME]
     assert merged.collections["xquad-r:de,en"].space is None
     assert merged.collections[NAME].space is not None
-    assert json.loads(path.read_text(encoding="utf-8"))["schema_version"] == 3
+    assert json.loads(path.read_text(encoding="utf-8"))["schema_version"] == 4
 
 
 # Languages seen in training, and what leads from page to page

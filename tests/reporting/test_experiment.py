@@ -202,6 +202,29 @@ def test_the_page_shows_language_bias_report_by_report(project):
     assert f"| {bias.measures['merge_gap'].macro.value:.3f} (" in row
 
 
+def test_the_page_shows_what_the_runs_cost(project):
+    assert "The versions that made these reports did not record their cost." in render(project)
+
+    def record(results):
+        results["model"] |= {"training_cost": {"cpu_seconds": 5400.0, "hardware": "a GPU"}}
+        results["model"]["notes"]["training"] = "X-X batches"
+        results["collections"]["xquad-r"]["cost"] = {
+            "texts_per_second": 1.0,
+            "hardware": "a processor",
+            "bytes_per_vector": 4.0,
+            "cpu_seconds": 900.0,
+        }
+
+    edit(project / "reports" / "use-multilingual-v3" / "results.json", record)
+    page = render(project)
+    assert "The sum of what was recorded is 1.75 CPU hours." in page
+    assert "| lexical | not trained | not recorded |" in page
+    assert "| dense | 1.5 | 0.25 | a GPU; a processor |" in page
+    path = project / "experiments" / "two-systems" / "experiment.toml"
+    path.write_text(path.read_text().replace('"use-multilingual-v3",', '"use-multilingual-v3", repeats = ["bm25"],'))
+    assert "| dense | 1.5 | 0.25 (1 of 2 recorded) | a GPU; a processor |" in render(project)
+
+
 def test_a_run_of_several_seeds_is_their_mean_and_each_is_shown(project):
     path = project / "experiments" / "two-systems" / "experiment.toml"
     path.write_text(path.read_text().replace('"use-multilingual-v3",', '"use-multilingual-v3", repeats = ["bm25"],'))

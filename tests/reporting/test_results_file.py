@@ -13,7 +13,7 @@ from toy_reports import ROWS, edit, toy_results
 def test_results_hold_the_figures_worked_out_by_hand():
     document = json.loads(dump(toy_results()[0]))
     collection = document["collections"]["xquad-r"]
-    assert document["schema_version"] == 3
+    assert document["schema_version"] == 4
     assert collection["macro"]["monolingual"]["mAP"] == 1
     assert collection["macro"]["cross_lingual"]["mAP"] == pytest.approx((3 / 4 + 5 / 12) / 2, abs=1e-6)
     assert collection["macro"]["multilingual"]["mAP"] == pytest.approx(13 / 16)
@@ -62,13 +62,13 @@ def test_nan_is_neither_written_nor_read():
         parse(dump(results).replace('"dimension": 4', '"dimension": NaN'), "x")
 
 
-@pytest.mark.parametrize(("version", "remedy"), [(4, "Upgrade"), (0, "submit the model again"), ("1", "again")])
+@pytest.mark.parametrize(("version", "remedy"), [(5, "Upgrade"), (0, "submit the model again"), ("1", "again")])
 def test_another_schema_version_is_refused_with_what_to_do(version, remedy):
-    text = dump(toy_results()[0]).replace('"schema_version": 3', f'"schema_version": {json.dumps(version)}')
+    text = dump(toy_results()[0]).replace('"schema_version": 4', f'"schema_version": {json.dumps(version)}')
     with pytest.raises(ReportError) as caught:
         parse(text, "some/results.json")
     assert f"some/results.json: schema version {version!r}" in str(caught.value)
-    assert "reads versions 1 to 3" in str(caught.value)
+    assert "reads versions 1 to 4" in str(caught.value)
     assert remedy in str(caught.value)
 
 
@@ -130,7 +130,7 @@ def test_the_schema_describes_every_field():
     }
     assert len(fields) > 60
     assert [field for field, value in fields.items() if not value.get("description")] == []
-    assert schema["properties"]["schema_version"]["const"] == 3
+    assert schema["properties"]["schema_version"]["const"] == 4
     assert "schema_version" in schema["required"]
 
 

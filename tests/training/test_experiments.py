@@ -10,6 +10,7 @@ from huggingface_hub import ModelCard
 from typer.testing import CliRunner
 
 from babelrank.api.experiments import ExperimentPreview
+from babelrank.checkpoints import training_cost
 from babelrank.cli import app
 from babelrank.errors import BabelrankError, EncoderError, ReportError, TrainingError
 from babelrank.reporting.experiment_file import read_experiment
@@ -17,6 +18,7 @@ from babelrank.reporting.experiment_runs import expand_runs, plan_reports
 from babelrank.training.experiments import estimate_seconds, plan_experiment, run_experiment
 from observers import RecordingTrainingObserver
 from paths import EXPERIMENTS, REPORTS
+from toy_reports import toy_results
 
 GRID = {
     "label": "hybrid, α = {alpha}",
@@ -64,6 +66,7 @@ class Doings:
         self.done.append(("submit", Path(model).name, tuple(collections), name))
         (self._reports / name).mkdir(parents=True)
         (self._reports / name / "results.json").write_text("{}")
+        return toy_results()[0]
 
     def run(self, folder):
         return run_experiment(folder, self._reports, RecordingTrainingObserver(), train=self.train, submit=self.submit)
@@ -152,7 +155,7 @@ def test_processes_share_an_experiment(experiment):
         if not begun:
             begun.append(name)
             begun.extend(another.run(experiment))
-        submit(model, collections, name, *others)
+        return submit(model, collections, name, *others)
 
     one.submit = submit_while_another_runs
     assert one.run(experiment) == ["base"]
@@ -211,6 +214,14 @@ def test_the_command_trains_evaluates_and_writes_the_page(experiment, tmp_path):
     measured = stored["collections"]["sample:de,en"]["macro"]["multilingual"]["mAP"]
     assert measured in [result.metric_value for result in data.eval_results]
     assert "loss:InfoNCE" in data.tags
+    trained, cost = training_cost(checkpoint)[0], stored["collections"]["sample:de,en"]["cost"]
+    assert stored["model"]["training_cost"]["cpu_seconds"] == trained
+    assert cost["cpu_seconds"] > 0
+    record = json.loads(checkpoint.with_name("a-0.5-seed-7.json").read_text())
+    assert record["cost"]["training"]["cpu_seconds"] == trained
+    assert record["cost"]["sample:de,en"]["cpu_seconds"] == pytest.approx(cost["cpu_seconds"], abs=1e-6)
+    assert "| base | not trained | " in page
+    assert "All runs together took" in page
     shown = CliRunner().invoke(app, ["experiment", *arguments, "--dry-run"])
     assert shown.output.count(": done") == 5
     assert "total: 0.0 minutes" in shown.output
@@ -285,7 +296,7 @@ def test_a_model_is_evaluated_with_transforms(experiment, tiny_model):
     class Doing(Doings):
         def submit(self, model, collections, name, transforms=(), options=None):
             given.append((name, transforms))
-            super().submit(model, collections, name)
+            return super().submit(model, collections, name)
 
     Doing(experiment / "reports").run(experiment)
     assert given[:2] == [("half", ("center:50",)), ("base", ())]

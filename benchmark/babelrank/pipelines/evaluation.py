@@ -26,6 +26,7 @@ from babelrank.encoding.store import default_store
 from babelrank.encoding.transforms import Transform
 from babelrank.encoding.vectors import Kind
 from babelrank.engines.protocol import Engine
+from babelrank.environment import cpu_seconds
 from babelrank.observer import Observer
 from babelrank.pipelines.modes import Streaming, check_memory, ranking_memory
 from babelrank.ranking.dense import Corpus, DenseScorer
@@ -114,6 +115,7 @@ def evaluate_collection(
     SearchError
         The memory limit is too low.
     """
+    began_cpu = cpu_seconds()
     depth = 0 if export is None else export.depth
     in_detail = len(collection.languages) <= MOST_LANGUAGES  # with more, lists of each pair would dominate the report
     represented = represent(
@@ -161,7 +163,7 @@ def evaluate_collection(
         seconds=seconds,
         space=space,
         texts=texts,
-        cost=measure_cost(representations, encoder.info.device),
+        cost=measure_cost(representations, encoder.info.device, cpu_seconds() - began_cpu),
     )
     return Evaluation(results, ranking, errors)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from babelrank.checkpoints import base_model_of, not_compared, trained_languages
+from babelrank.checkpoints import base_model_of, not_compared, trained_languages, training_cost
 from babelrank.data.collection import Collection
 from babelrank.data.loading import load_collection, load_collections
 from babelrank.data.variants import with_variants
@@ -21,7 +21,7 @@ from babelrank.pipelines.models import load_model, open_transforms
 from babelrank.pipelines.modes import Streaming
 from babelrank.ranking.trec import check_exportable
 from babelrank.reporting.names import check_name, slug
-from babelrank.reporting.provenance import current_environment
+from babelrank.reporting.provenance import TrainingCost, current_environment
 from babelrank.reporting.report import check_writable
 from babelrank.reporting.results import Results
 from babelrank.result import Result
@@ -96,6 +96,7 @@ def submit(
         seen=known if seen is None else sorted(set(seen)),
         base_model=base or (loaded_model.described.submitted_as if transforms and isinstance(model, str) else None),
         family=family,
+        training_cost=TrainingCost(*cost) if isinstance(model, str) and (cost := training_cost(Path(model))) else None,
     )
     if reports is not None:
         digests = {} if replace_figures else {found.name: found.sha256 for found in loaded}

@@ -16,6 +16,7 @@ from babelrank.files import atomic_write
 from babelrank.reporting.cache import Cache, open_cache
 from babelrank.reporting.estimates import Estimates
 from babelrank.reporting.experiment_comparison import CLAIM_COLUMNS, Comparison, Judgement
+from babelrank.reporting.experiment_cost import cost_section
 from babelrank.reporting.experiment_file import Experiment, complete_experiments, read_experiment
 from babelrank.reporting.html_page import render_page
 from babelrank.reporting.html_report import REPORT_PAGE
@@ -122,7 +123,7 @@ def make_page(folder: Path, reports: Path, estimates: Estimates, report_name: st
         experiment.title,
         experiment.text.strip(),
         f"{_NOTE} {_CLAIMS}" if experiment.claims else _NOTE,
-        [*sections, _training(experiment, folder.name, models)],
+        [*sections, _training(experiment, folder.name, models), cost_section(experiment, results)],
         {
             name: Plot(f"{folder.name}.{collection_stem(name)}.svg", scatter_svg(f"{_PLOT}: {name}", found))
             for name, found in points.items()

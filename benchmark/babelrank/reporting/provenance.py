@@ -45,11 +45,32 @@ class Cost:
         Names of the GPUs, or the processor and its number of cores.
     bytes_per_vector
         Mean size of a passage for ranking. Dense vectors are float32 or quantised.
+    cpu_seconds
+        Processor time of encoding, ranking and analysis, by all threads and child processes. Vectors from the store
+        were paid for before. Null in reports of earlier versions.
     """
 
     texts_per_second: float | None
     hardware: str
     bytes_per_vector: float
+    cpu_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class TrainingCost:
+    """The cost of a checkpoint that babelrank trained.
+
+    Attributes
+    ----------
+    cpu_seconds
+        Processor time of the run, by all threads and processes, including interrupted parts, loading and validation;
+        of all runs for an average of checkpoints. That of a base model is not included.
+    hardware
+        Names of the GPUs, or the processor and its number of cores.
+    """
+
+    cpu_seconds: float
+    hardware: str
 
 
 @dataclass(frozen=True)
@@ -113,13 +134,10 @@ def current_environment(device: str = "cpu") -> Environment:
     )
 
 
-def measure_cost(representations: Representations, device: str) -> Cost:
+def measure_cost(representations: Representations, device: str, cpu_seconds: float) -> Cost:
     """Return the cost of an encoder on `device` for a collection."""
-    machine = environment.machine()
-    hardware = (
-        f"{machine['processor']}, {machine['cores']} cores" if device == "cpu" else environment.device_names(device)
-    )
-    return Cost(representations.texts_per_second, hardware, representations.bytes_per_passage)
+    hardware = environment.hardware(device)
+    return Cost(representations.texts_per_second, hardware, representations.bytes_per_passage, cpu_seconds)
 
 
 def _memory_gib() -> float | None:

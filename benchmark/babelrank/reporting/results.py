@@ -24,10 +24,10 @@ from babelrank.encoding.protocol import EncoderInfo, Similarity
 from babelrank.encoding.vectors import Kind
 from babelrank.errors import ReportError, unknown_choice
 from babelrank.reporting.names import check_name
-from babelrank.reporting.provenance import Cost, Environment, Seconds
+from babelrank.reporting.provenance import Cost, Environment, Seconds, TrainingCost
 
-SCHEMA_VERSION = 3  # increase it whenever a field is added, removed or changes its meaning
-READABLE_VERSIONS = (1, 2, SCHEMA_VERSION)  # earlier versions lack fields that are null by default
+SCHEMA_VERSION = 4  # increase it whenever a field is added, removed or changes its meaning
+READABLE_VERSIONS = (1, 2, 3, SCHEMA_VERSION)  # earlier versions lack fields that are null by default
 TASKS = ("monolingual", "cross_lingual", "multilingual")
 BIAS_MEASURES = ("rank_distance", "rank_distance_median", "rank_distance_floor", "rank_distance_normalised")
 
@@ -70,6 +70,8 @@ class ModelResults:
         group variants. Null if it is not a variant, or unknown.
     family
         Family of models that differ only in size, such as ``multilingual-e5``. Scaling laws are fitted per family.
+    training_cost
+        Cost of the training run; null if babelrank did not train it, or if an earlier version did.
     """
 
     name: str
@@ -86,6 +88,7 @@ class ModelResults:
     seen: list[str] | None = None
     base_model: str | None = None
     family: str | None = None
+    training_cost: TrainingCost | None = None
 
 
 @dataclass(frozen=True)

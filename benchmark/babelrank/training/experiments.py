@@ -9,7 +9,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from babelrank.training.run import as_json, with_new_keys
 
 FILE_NAME = "experiment.toml"
 _TEXTS_TIMED = 64
+_COST = "cost"  # key of a record
 
 Train = Callable[[TrainingConfig], Path]  # a configuration -> folder of the checkpoint
 # Model, collections, name of the report, transforms and further options -> its results.
@@ -194,7 +195,13 @@ def _make(step: Step, experiment: Experiment, train: Train, submit: Submit) -> N
     results = submit(model, experiment.collections, planned.report, planned.transforms, experiment.evaluation)
     if step.config and not planned.transforms:
         add_results(Path(model), results)
-    atomic_write(step.record, json.dumps(step.wanted, indent=2))
+    atomic_write(step.record, json.dumps({**step.wanted, _COST: _cost(results)}, indent=2))
+
+
+def _cost(results: Results) -> dict[str, Any]:
+    """Return the cost of training and of each evaluation; null if unknown."""
+    costs = {name: asdict(found.cost) if found.cost else None for name, found in results.collections.items()}
+    return {"training": asdict(results.model.training_cost) if results.model.training_cost else None, **costs}
 
 
 def _is_made(step: Step, reports: Path) -> bool:
@@ -282,8 +289,9 @@ def _is_done(record: Path, wanted: Mapping[str, Any]) -> bool:
     """Tell whether a record, possibly of an earlier version, matches `wanted`."""
     try:
         found = json.loads(record.read_text(encoding="utf-8"))
+        found.pop(_COST, None)  # earlier versions did not record it
         return bool(wanted == {**found, "config": found["config"] and with_new_keys(found["config"])})
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
 
 

@@ -11,7 +11,7 @@ from huggingface_hub import ModelCard
 from sentence_transformers import SentenceTransformer
 
 from babelrank.checkpoints import BASE_MODEL, LOG_FILE, METADATA_FILE, read_training_metadata
-from babelrank.environment import machine, package_versions
+from babelrank.environment import hardware, machine, package_versions
 from babelrank.errors import TrainingError
 from babelrank.files import atomic_write
 from babelrank.reporting.curves import draw_curves
@@ -81,7 +81,12 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Any], list[dict[str, float]
 
 
 def make_metadata(
-    config: TrainingConfig, plan: TrainingPlan, trainer: ScheduledTrainer, step: int, seconds: float
+    config: TrainingConfig,
+    plan: TrainingPlan,
+    trainer: ScheduledTrainer,
+    step: int,
+    seconds: float,
+    cpu_seconds: float | None,
 ) -> dict[str, Any]:
     """Return the training metadata of a checkpoint, for JSON.
 
@@ -91,6 +96,8 @@ def make_metadata(
         Step of the weights that are kept; 0 for the base model.
     seconds
         Wall-clock time of training in this call.
+    cpu_seconds
+        Processor time of the whole run by all processes; None if parts are unknown.
     """
     sources, drawn = plan.schedule.sources, plan.schedule.drawn
     counts: dict[str, int] = {}
@@ -121,6 +128,8 @@ def make_metadata(
         "validation_loss": None if config.model.average_with_base_model else losses.get(step),
         "validation_loss_of_base_model": losses.get(0),
         "seconds": round(seconds, 1),
+        "cpu_seconds": None if cpu_seconds is None else round(cpu_seconds, 1),
+        "hardware": hardware("cpu" if trainer.args.device.type == "cpu" else str(trainer.args.device)),
         "device": str(trainer.args.device),
         "processes": trainer.args.world_size,
         "machine": machine(),

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from sentence_transformers import SentenceTransformer
 
 from babelrank.checkpoints import read_training_metadata, rename_config_keys
+from babelrank.environment import cpu_seconds
 from babelrank.errors import TrainingError
 from babelrank.files import atomic_write
 from babelrank.observer import Observer
@@ -30,9 +31,11 @@ from babelrank.training.hub import push
 from babelrank.training.metadata import make_metadata, validated_values, write_checkpoint
 from babelrank.training.model import average, copy_weights, load_base_model, merge_lora
 from babelrank.training.plan import TrainingPlan, make_plan
+from babelrank.training.run_cost import RunCost
 from babelrank.training.trainer import ScheduledTrainer, last_checkpoint, remove_incomplete_checkpoints
 
 _CONFIG, _EXAMPLES = "config.json", "examples.json"  # in the folder of a run: its inputs
+_COST = "cpu_seconds.{}.json"  # the same: processor time of each process
 _REMOVED_FROM_MODEL = {"trust_remote_code"}
 _NOT_COMPARED = {"output", "hub"}  # where the checkpoint goes
 
@@ -119,6 +122,7 @@ def _work_folder(config: TrainingConfig) -> Path:
 def _run(
     config: TrainingConfig, work: Path, observer: Observer, data: Path | None, *, main: bool, trust_remote_code: bool
 ) -> None:
+    began_cpu = cpu_seconds()
     models = load_models(config, trust_remote_code=trust_remote_code)
     plan = make_plan(config, observer, data)
     _require_same_as_noted(work / _EXAMPLES, _identify(plan), work)
@@ -129,11 +133,17 @@ def _run(
     resume = last_checkpoint(work)
     on_step = observer.training(config.schedule.steps)
     trainer = make_trainer(config, models, plan, work, on_step, resuming=resume is not None)
+    cost = RunCost(work / _COST.format(os.environ.get("RANK", "0")), began_cpu, resuming=resume is not None)
+    trainer.add_callback(cost)
     if resume:
         observer.log(f"continuing from {resume}")
     began = time.perf_counter()
-    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    finally:
+        cost.note()
     seconds = time.perf_counter() - began
+    spent = cost.of_all(trainer.accelerator)
     step = _choose_step(config, trainer, observer)
     if config.lora:
         merge_lora(trainer.model)
@@ -142,7 +152,7 @@ def _run(
         base_model = load_base_model(config.model, "cpu", trust_remote_code=trust_remote_code)
         average(model, copy_weights(base_model), config.model.average_with_base_model if step else 1.0)
     if main:
-        metadata = make_metadata(config, plan, trainer, step, seconds)
+        metadata = make_metadata(config, plan, trainer, step, seconds, spent)
         history = [entry for entry in trainer.state.log_history if "train_runtime" not in entry]
         write_checkpoint(work / "final", Path(config.output).name, model, metadata, history)
         if (work / TENSORBOARD).is_dir():
