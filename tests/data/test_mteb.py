@@ -22,6 +22,7 @@ QUERIES = {"deu": ["Wer lief?", "Was aß Bob?"], "eng": ["Who walked?", "What di
 @pytest.fixture
 def offline(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # the variable is read at the import only
 
 
 @pytest.fixture
