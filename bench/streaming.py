@@ -28,7 +28,7 @@ _READ_TARGET = 1.5
 _ENCODED_PASSAGES = (sized(512, 32), sized(2048, 320))  # shards have 256 texts: the same number for each worker
 _ENCODE_ROUNDS = sized(2, 1)
 _ENCODE_TARGET = 1.0
-_WORKERS = 2
+_WORKERS = sized(2, 1)
 
 
 def measure() -> Iterator[Row]:
