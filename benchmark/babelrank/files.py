@@ -13,6 +13,7 @@ from uuid import uuid4
 from babelrank.errors import BabelrankError
 
 _SHOWN = 100  # characters of a path in an error
+_DEEPEST = 100  # levels of a document
 _CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
 PART_SUFFIX = ".part"  # of temporary files. Nothing reads those that an interrupted process leaves behind
 
@@ -59,11 +60,30 @@ def read_toml(path: Path, kind: type[BabelrankError] = BabelrankError) -> dict[s
         The file cannot be read or is not TOML. The error is of class `kind`.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        check_depth(content)
     except OSError as error:
         raise kind(f"{path}: cannot be read ({error.strerror}).") from error
     except (ValueError, RecursionError) as error:  # also what is not UTF-8, or nested too deeply
         raise kind(f"{path}: not TOML ({error}).") from error
+    return content
+
+
+def check_depth(content: object) -> None:
+    """Refuse what is nested too deeply for functions that call themselves.
+
+    Raises
+    ------
+    ValueError
+        Lists and tables are nested more than `_DEEPEST` levels deep, which dotted keys can do in TOML.
+    """
+    level: list[Any] = [content]
+    for _ in range(_DEEPEST):
+        values = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [value for each in values for value in each if isinstance(value, (dict, list))]
+        if not level:
+            return
+    raise ValueError(f"nested more than {_DEEPEST} levels deep")
 
 
 def show_size(size: float) -> str:

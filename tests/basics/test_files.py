@@ -102,6 +102,7 @@ def test_a_folder_does_not_take_the_place_of_one_with_something_in_it(tmp_path):
         (b"a = [", "not TOML"),
         (b"a = '\xff'", "not TOML"),
         (b"a = " + b"[" * 5000, "not TOML"),
+        (b"a." * 5000 + b"b = 1", "not TOML"),
         (None, "cannot be read"),
     ],
 )

@@ -14,6 +14,7 @@ from mteb.abstasks.task_metadata import TaskMetadata
 
 from babelrank.data.collection import Collection
 from babelrank.data.loading import load_collection
+from babelrank.files import check_depth
 
 _NAME = "made/fuzz"
 
@@ -38,6 +39,7 @@ class _Task(AbsTaskRetrieval):
     def load_data(self, **_: Any) -> None:
         """Load what the folder holds, with lists of records as data sets, as mteb has them."""
         subsets = json.loads((self.folder / "task.json").read_bytes())
+        check_depth(subsets)  # Arrow takes very long to find the type of deep lists
         self.dataset = {
             subset: {
                 "test": {

@@ -21,7 +21,8 @@ _RAW_IN_JSON = re.compile(r'"\\ue000((?:[^"\\]|\\.)*?)\\ue000"')
 _RAW = "\ue000"  # stands around text that JSON and TOML are to hold as it is
 # What no encoder of JSON writes: huge numbers, depth, constants beyond the standard, halves of surrogate pairs.
 _RAW_VALUES = [
-    *("9" * 400, "9" * 5000, "[" * 3000, '{"a":' * 3000, "NaN", "-Infinity", "1e999", r'"\ud800"', "0x1F", ""),
+    *("[" * 900 + "]" * 900, '{"a":' * 900 + "1" + "}" * 900, "[" * 3000, '{"a":' * 3000, "9" * 400, "9" * 5000),
+    *("NaN", "-Infinity", "1e999", r'"\ud800"', "0x1F", ""),
 ]
 _TEXTS = [
     *(

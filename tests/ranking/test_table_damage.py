@@ -22,6 +22,7 @@ def changed(column, value):
         (replace(toy_ranks(), languages=("en", "de")), "languages must be a sorted list"),
         (replace(toy_ranks(), languages=("de", None)), "languages must be a sorted list"),
         (replace(toy_ranks(), pool_sizes={"de": 3}), "a number of passages for each language, is {'de': 3}"),
+        (replace(toy_ranks(), pool_sizes={"de": 3, "en": 2**63}), "a number of passages for each language"),
         (replace(toy_ranks(), pool_sizes={"de": 3, "en": -1}), "a number of passages for each language"),
         (replace(toy_ranks(), pool_sizes={"de": 3, "en": "3"}), "a number of passages for each language"),
         (replace(toy_ranks(), table=toy_ranks().table[:0]), "a relevant passage has no rank, or there is none"),

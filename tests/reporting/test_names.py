@@ -103,6 +103,18 @@ def test_collections_have_distinct_file_names():
     ]
 
 
+def test_long_names_of_collections_are_shortened():
+    names = [
+        f"local:{'n' * 240}",
+        f"local:{'n' * 239}",
+        f"ntrex:lead:{','.join(['de'] * 127)}",
+        f"beir:{'é' * 100}:dev",
+    ]
+    stems = [collection_stem(name) for name in names]
+    assert len(set(stems)) == len(names)
+    assert all(re.fullmatch(r"[a-z.-]+-[0-9a-f]{8}", stem) and len(stem) <= 70 for stem in stems)
+
+
 def test_folders_whose_names_differ_a_little_have_distinct_file_names():
     folders = ["foo-bar", "foo_bar", "foo,bar", "foo bar", "Foo-bar", "foo--bar", "foo-bar-", "模型", "mo-xing", "_"]
     stems = [collection_stem(f"local:{folder}") for folder in folders]

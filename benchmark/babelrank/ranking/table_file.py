@@ -18,6 +18,7 @@ Table = TypeVar("Table")
 # Columns that all tables of ranks have: query, passage and ranks, which are halves under ties.
 TEXT_TYPES = dict.fromkeys(("query_lang", "query_id", "passage_lang", "passage_id"), "str")
 RANK_TYPES = dict.fromkeys(("rank_in_language", "rank_in_pool"), "float64")
+_MOST = 2**40  # passages of a language: sums stay within 64 bits
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _check(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
     languages, sizes = metadata["languages"], metadata["pool_sizes"]
     if not languages or not all(type(lang) is str for lang in languages) or languages != sorted(set(languages)):
         raise ValueError(f"languages must be a sorted list of codes, got {languages!r}")
-    if list(sizes) != languages or not all(type(size) is int and size >= 0 for size in sizes.values()):
+    if list(sizes) != languages or not all(type(size) is int and 0 <= size < _MOST for size in sizes.values()):
         raise ValueError(f"pool_sizes should have a number of passages for each language, is {sizes!r}")
     for column in TEXT_TYPES:
         if frame[column].isna().any():

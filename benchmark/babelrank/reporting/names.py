@@ -17,6 +17,7 @@ _FORBIDDEN = frozenset("<>&\"'`|\\")
 _BAD_STARTS = ("/", ".", "-")  # an absolute path, a hidden folder, a command-line option
 _READABLE = re.compile(r"[\w.+:-]{1,24}", re.ASCII)
 _CATALOG_SEPARATORS = str.maketrans("+,@", "---")  # of kinds of candidates, languages, and variants
+_LONGEST_STEM = 70  # characters; with a model's name and the suffix of a temporary file, a file name may have 255
 _DIGEST = 8  # hex digits: enough to tell a few thousand names apart
 
 
@@ -58,10 +59,13 @@ def collection_stem(collection: str) -> str:
     """Return the prefix of a collection's files: ``mlqa-r.sentence.de-en`` for ``mlqa-r:sentence:de,en``.
 
     Names may differ in characters that file names do not allow. A digest then distinguishes them: ``local:foo-bar`` has
-    ``local.foo-bar``, and ``local:foo_bar`` has ``local.foo-bar-`` and eight digits.
+    ``local.foo-bar``, and ``local:foo_bar`` has ``local.foo-bar-`` and eight digits. So have long names.
     """
     separators = _CATALOG_SEPARATORS if source_of(collection) else {}
-    return ".".join(_stem(part.translate(separators)) for part in collection.split(":"))
+    stem = ".".join(_stem(part.translate(separators)) for part in collection.split(":"))
+    if len(stem) <= _LONGEST_STEM:
+        return stem
+    return f"{stem[: _LONGEST_STEM - _DIGEST - 1].rstrip('.-')}-{_digest(collection)}"
 
 
 def default_name(name: str, overrides: Mapping[str, object]) -> str:
