@@ -15,7 +15,7 @@ from babelrank.cli import app
 from babelrank.errors import BabelrankError, EncoderError, ReportError, TrainingError
 from babelrank.reporting.experiment_file import read_experiment
 from babelrank.reporting.experiment_runs import expand_runs, plan_reports
-from babelrank.training.experiments import estimate_seconds, plan_experiment, run_experiment
+from babelrank.training.experiments import check_runs, estimate_seconds, plan_experiment, run_experiment
 from observers import RecordingTrainingObserver
 from paths import EXPERIMENTS, REPORTS
 from toy_reports import toy_results
@@ -239,6 +239,8 @@ def test_the_command_trains_evaluates_and_writes_the_page(experiment, tmp_path):
         ('{"examples.share" = [1.0, 0.1]}', r"no X-X batch of 4"),
         ('{"schedule.beta" = [1]}', "schedule: unknown key 'beta'"),
         ('{"schedule.alpha" = []}', "runs.1..grid"),
+        ('{"schedule.alpha" = 0.5}', r"runs\[1\]\.grid\.schedule\.alpha: must be a list"),
+        ('{"schedule.seed" = [1, 2]}', "'schedule.seed' cannot be varied here; use 'seeds'"),
     ],
 )
 def test_values_that_a_run_cannot_have_are_refused_before_the_first_is_trained(experiment, grid, problem):
@@ -249,6 +251,49 @@ def test_values_that_a_run_cannot_have_are_refused_before_the_first_is_trained(e
     assert shown.exit_code != 0
     assert re.search(problem, shown.stderr), shown.stderr
     assert not list(experiment.glob("checkpoints/*"))
+
+
+@pytest.mark.parametrize("key", ["schedule", "schedule.", ".alpha", "", "output"])
+def test_a_grid_varies_keys_of_tables(key):
+    raw = {"runs": [GRID | {"grid": {key: [1, 2]}}], "collections": ["sample"]}
+    with pytest.raises(ReportError, match=r"runs\[0\]\.grid: "):
+        plan_reports(raw)
+
+
+def test_truth_values_of_a_grid_are_named_as_in_the_file():
+    run = {"label": "{bf16}", "report": "run-{bf16}", "config": "run.toml", "grid": {"engine.bf16": [True, False]}}
+    planned = plan_reports({"runs": [run], "collections": ["sample"]})
+    assert [each.report for each in planned] == ["run-true", "run-false"]
+    assert [each.overrides for each in planned] == [{"engine": {"bf16": value}} for value in (True, False)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ('collections = ["sample:en,de"]', "reports call 'sample:en,de' 'sample:de,en'; use that name"),
+        ('collections = ["sample:de,en", "nowhere"]', "unknown collection 'nowhere'"),
+        ('collections = ["sample:de,en", "sample:de,en"]', "must contain each once"),
+        ("budget = inf", "budget: must be a finite number"),
+        ("budget = true", "budget: must be a number"),
+        ('claims = [{CLAIM, figure = "eta"}]', "claims.0.figure: must be 'monolingual'"),
+        ('claims = [{CLAIM, figure = "merge_gap", times = 0}]', "times: must be greater than 0"),
+        ('claims = [{CLAIM, figure = "merge_gap", by = nan}]', "by: must be a finite number"),
+        ('claims = [{CLAIM, figure = "merge_gap", languages = ["fr"]}]', "no queries in fr; there are de, en"),
+        ('claims = [{CLAIM, figure = "merge_gap", languages = ["de"], more_than_languages = ["de"]}]', "one twice"),
+        (
+            'collections = ["sample:de"]\nclaims = [{CLAIM, figure = "merge_gap"}]',
+            "merge_gap needs a coll",
+        ),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused_before_the_first_is_trained(experiment, changed, problem):
+    path = experiment / "experiment.toml"
+    changed = changed.replace("CLAIM", 'text = "Better", run = "α = 0.5", better_than = ["base"]')
+    text = path.read_text()
+    text = text.replace('collections = ["sample:de,en"]\n', "") if changed.startswith("collections") else text
+    path.write_text(text.replace('start = "base"', f'start = "base"\n{changed}'))
+    with pytest.raises(BabelrankError, match=problem):
+        check_runs(plan_experiment(experiment, experiment / "reports"), RecordingTrainingObserver())
 
 
 def test_a_grid_over_a_key_of_all_data_sets_sets_it_in_each(experiment):

@@ -10,7 +10,7 @@ from babelrank.analysis.bootstrap import MACRO_MEASURES, RANK_DISTANCE
 from babelrank.analysis.influence import BIAS_FIGURES
 from babelrank.errors import ReportError
 from babelrank.files import read_toml
-from babelrank.reporting.experiment_runs import expand_runs
+from babelrank.reporting.experiment_runs import expand_runs, explain
 from babelrank.reporting.report import find_report
 from babelrank.reporting.results_file import FILE_NAME as RESULTS
 
@@ -22,7 +22,7 @@ LOWER_IS_BETTER = frozenset((RANK_DISTANCE, *BIAS_FIGURES))
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ExperimentRun(_Table):
@@ -63,10 +63,10 @@ class Claim(_Table):
 
     text: str
     run: str
-    better_than: tuple[str, ...]
+    better_than: tuple[str, ...] = Field(min_length=1)
     figure: Figure
     by: float = 0.0  # minimum gain; below 0, the run may be worse by that much
-    times: float = 1.0  # factor for the others' value: 1/3 means a third of theirs, or better
+    times: float = Field(default=1.0, gt=0)  # factor for the others' value: 1/3 means a third of theirs, or better
     languages: tuple[str, ...] = ()  # only queries in these languages
     more_than: Gain | None = None  # the gain should be larger than this gain
     more_than_languages: tuple[str, ...] = ()  # the gain should be larger than for queries in these languages
@@ -100,14 +100,14 @@ class Experiment(_Table):
 
     title: str
     text: str
-    collections: tuple[str, ...]
+    collections: tuple[str, ...] = Field(min_length=1)
     start: str
     runs: tuple[ExperimentRun, ...] = Field(min_length=1)
     earlier: tuple[ExperimentRun, ...] = ()  # of earlier versions: not on the page, but marked on the leaderboard
     source: str = ""
     published: tuple[Published, ...] = ()
     claims: tuple[Claim, ...] = ()
-    budget: float | None = Field(default=None, gt=0)  # maximum hours of all runs together
+    budget: float | None = Field(default=None, gt=0, strict=True)  # maximum hours of all runs together
     evaluation: Evaluation = Evaluation()
     answer: str = ""  # answer to the question in the title, in two sentences
     limits: str = ""  # what the answer does not show
@@ -131,7 +131,7 @@ def read_experiment(folder: Path) -> Experiment:
     try:
         experiment = Experiment.model_validate(expand_runs(raw))
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}{_given(each)}" for each in error.errors())
+        wrong = "; ".join(f"{explain(each)}{_given(each)}" for each in error.errors())
         raise ReportError(f"{path}: {wrong}.") from error
     except ReportError as error:
         raise ReportError(f"{path}: {error}") from error
@@ -144,7 +144,12 @@ def read_experiment(folder: Path) -> Experiment:
         raise ReportError(
             f"{path}: no run is called {', '.join(sorted(unknown))}; there are {', '.join(sorted(labels))}."
         )
+    if len({*experiment.collections}) < len(experiment.collections):
+        raise ReportError(f"{path}: collections: must contain each once, got {', '.join(experiment.collections)}.")
     for claim in experiment.claims:
+        for listed in (claim.better_than, claim.languages + claim.more_than_languages):
+            if len({*listed}) < len(listed):
+                raise ReportError(f"{path}: claim {claim.text!r} names one twice: {', '.join(listed)}.")
         if claim.run in claim.better_than:
             raise ReportError(f"{path}: claim {claim.text!r} compares {claim.run!r} with itself.")
         if elsewhere := {*claim.collections} - {*experiment.collections}:

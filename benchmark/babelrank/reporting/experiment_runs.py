@@ -3,6 +3,7 @@
 Input: the contents of the TOML file. Output: the same with plain runs, for the page; and the plan of each report.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -13,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from babelrank.errors import ReportError
 from babelrank.reporting.names import slug
 
+_SET_BY_RUNNER = {"schedule.seed": "use 'seeds'", "output": "checkpoints are named after their reports"}
+# What pydantic calls values -> what they are in TOML.
+_IN_TOML = {"valid tuple": "list", "valid dictionary": "table", "valid integer": "whole number", "a valid": "a"}
 CHECKPOINTS = "checkpoints"  # folder of an experiment's trained models, by report
 
 
@@ -114,7 +118,10 @@ def _expand(raw: Mapping[str, Any]) -> Iterator[tuple[_RunEntry, dict[str, Any]]
             entry = _RunEntry.model_validate(run)
         except ValidationError as error:
             first = error.errors()[0]
-            raise ReportError(f"runs[{number}].{'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
+            raise ReportError(f"runs[{number}].{explain(first)}.") from error
+        for key in entry.grid:
+            _check_key(key, f"runs[{number}].grid")
+        _check_seeds(list(entry.seeds or ()), f"runs[{number}].seeds")
         made = [name for name in ("config", "model", "checkpoints") if getattr(entry, name) is not None]
         if len(made) > 1:
             raise ReportError(f"runs[{number}]: {' and '.join(map(repr, made))} exclude each other.")
@@ -124,7 +131,7 @@ def _expand(raw: Mapping[str, Any]) -> Iterator[tuple[_RunEntry, dict[str, Any]]
             raise ReportError(f"runs[{number}]: 'transforms' is for a run with 'config', 'model' or 'checkpoints'.")
         for combination in product(*entry.grid.values()):
             values = dict(zip(entry.grid, combination, strict=True))
-            short = {key.rpartition(".")[2]: value for key, value in values.items()}
+            short = {key.rpartition(".")[2]: _as_in_toml(value) for key, value in values.items()}
             try:
                 texts = {"label": entry.label.format(**short), "report": entry.report.format(**short)}
             except (KeyError, IndexError, ValueError) as error:
@@ -147,12 +154,35 @@ def _nest(settings: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
+def _as_in_toml(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def explain(error: Mapping[str, Any]) -> str:
+    """Return what is wrong where, from the details of a pydantic error."""
+    message = str(error["msg"]).replace("Input should be", "must be")
+    for python, toml in _IN_TOML.items():
+        message = message.replace(python, toml)
+    return f"{'.'.join(map(str, error['loc']))}: {message}"
+
+
+def _check_key(key: str, place: str) -> None:
+    """Check a key of a grid: a table and a key of the configuration."""
+    if key in _SET_BY_RUNNER:
+        raise ReportError(f"{place}: {key!r} cannot be varied here; {_SET_BY_RUNNER[key]}.")
+    if not re.fullmatch(r"\w+(\.\w+)+", key):
+        raise ReportError(f"{place}: {key!r} must be a table and a key, such as 'schedule.alpha'.")
+
+
 def _seeds(raw: Mapping[str, Any]) -> list[int]:
-    seeds = raw.get("seeds", [])
+    return _check_seeds(raw.get("seeds", []), "seeds")
+
+
+def _check_seeds(seeds: Any, place: str) -> list[int]:
     if not isinstance(seeds, list) or not all(type(seed) is int and seed >= 0 for seed in seeds):
-        raise ReportError(f"seeds: must be a list of whole numbers from 0, got {seeds!r}.")
+        raise ReportError(f"{place}: must be a list of whole numbers from 0, got {seeds!r}.")
     if len(set(seeds)) < len(seeds):
-        raise ReportError(f"seeds: must contain each seed once, got {seeds!r}.")
+        raise ReportError(f"{place}: must contain each seed once, got {seeds!r}.")
     return seeds
 
 

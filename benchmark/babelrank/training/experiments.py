@@ -15,13 +15,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from babelrank.data.loading import load_collection
+from babelrank.data.collection import Collection
+from babelrank.data.loading import load_collection, load_collections
 from babelrank.data.spec import parse_specs
 from babelrank.encoding.transforms import parse_transform
 from babelrank.errors import TrainingError
 from babelrank.files import atomic_write, read_toml
 from babelrank.observer import Observer
-from babelrank.reporting.experiment_file import has_collections, read_experiment
+from babelrank.reporting.experiment_file import Claim, has_collections, read_experiment
 from babelrank.reporting.experiment_runs import CHECKPOINTS, PlannedReport, plan_reports
 from babelrank.reporting.results import Results
 from babelrank.reporting.results_file import FILE_NAME as RESULTS
@@ -83,12 +84,15 @@ class Experiment:
         Maximum hours of all runs together; None for no limit.
     evaluation
         Options of all submissions.
+    claims
+        What is tested on its page.
     """
 
     collections: tuple[str, ...]
     steps: tuple[Step, ...]
     budget: float | None = None
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
 
     @property
     def left(self) -> dict[str, list[Step]]:
@@ -124,7 +128,7 @@ def plan_experiment(folder: Path, reports: Path) -> Experiment:
                 f"{folder / str(step.planned.config)}: validation.collection: {chosen_by} is evaluated in {path}; "
                 "choose checkpoints by another collection."
             )
-    return Experiment(names, steps, read.budget, read.evaluation.options)
+    return Experiment(names, steps, read.budget, read.evaluation.options, read.claims)
 
 
 def _sources(names: Sequence[str]) -> set[tuple[str, ...]]:
@@ -141,13 +145,31 @@ def check_runs(
     Raises
     ------
     BabelrankError
-        A model or a data set cannot be read, or does not fit a configuration.
+        A model, a data set or a collection cannot be read, does not fit a configuration, or cannot test a claim.
     """
+    if experiment.left:
+        collections = load_collections(experiment.collections, data, log=observer.log)
+        for name, other in zip(experiment.collections, collections, strict=True):
+            if name != other:  # the page finds results by this name
+                raise TrainingError(f"collections: reports call {name!r} {other!r}; use that name.")
+        _check_claims(experiment.claims, collections)
     for first, *_ in experiment.left.values():
         if first.config:
             observer.log(f"{first.planned.report}: checking its inputs")
             load_models(first.config, trust_remote_code=trust_remote_code)
             make_plan(first.config, Observer(), data)
+
+
+def _check_claims(claims: Sequence[Claim], collections: Mapping[str, Collection]) -> None:
+    """Check that the collections have the languages of each claim, and its measure."""
+    for claim in claims:
+        tested = [collections[name] for name in claim.collections or collections]
+        known = {lang for each in tested for lang in each.query_counts}
+        if unknown := sorted({*claim.languages, *claim.more_than_languages} - known):
+            languages = ", ".join(sorted(known))
+            raise TrainingError(f"claim {claim.text!r}: no queries in {', '.join(unknown)}; there are {languages}.")
+        if claim.figure != "monolingual" and all(len(each.pool_sizes) == 1 for each in tested):
+            raise TrainingError(f"claim {claim.text!r}: {claim.figure} needs a collection of several languages.")
 
 
 def run_experiment(folder: Path, reports: Path, observer: Observer, *, train: Train, submit: Submit) -> list[str]:
