@@ -379,6 +379,7 @@ runs = [{label = "α = 0.5", report = "a-0.5", checkpoints = "../made"}]
     class Doing(Doings):
         def submit(self, model, collections, name, *_):
             given.append((Path(model).resolve(), tuple(collections), name))
+            return toy_results()[0]
 
     assert Doing(experiment / "reports").run(folder) == ["a-0.5", "a-0.5-seed-7"]
     checkpoints = (experiment / "checkpoints").resolve()
