@@ -1,6 +1,6 @@
 """Run the measurements, and print one Markdown table.
 
-usage: python -m bench [SUBJECT ...] [--output FILE] [--tiny]
+usage: python -m bench [SUBJECT[/CASE] ...] [--output FILE] [--tiny]
 """
 
 import argparse
@@ -58,11 +58,16 @@ that loading its batch counts."""
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure babelrank against bare references.")
-    parser.add_argument("subjects", metavar="SUBJECT", nargs="*", help=f"{', '.join(_SUBJECTS)}; by default all")
+    parser.add_argument(
+        "subjects",
+        metavar="SUBJECT",
+        nargs="*",
+        help=f"{', '.join(_SUBJECTS)}; by default all. adapters/mteb is one adapter",
+    )
     parser.add_argument("--output", metavar="FILE", type=Path, help="write the table there too")
     parser.add_argument("--tiny", action="store_true", help="only show that all works; the ratios mean nothing")
     arguments = parser.parse_args()
-    if unknown := set(arguments.subjects) - set(_SUBJECTS):
+    if unknown := {each.partition("/")[0] for each in arguments.subjects} - set(_SUBJECTS):
         parser.error(f"no such subject: {', '.join(sorted(unknown))}; there are {', '.join(_SUBJECTS)}.")
     if arguments.tiny:
         os.environ[TINY] = "1"  # inherited by processes that subjects start
@@ -90,7 +95,8 @@ def main() -> None:
 def _measure(subject: str) -> Iterator[Row]:
     print(f"{subject} …", file=sys.stderr)
     began = time.perf_counter()
-    for row in import_module(f"bench.{subject}").measure():
+    name, _, case = subject.partition("/")
+    for row in import_module(f"bench.{name}").measure(*[case] if case else []):
         print("  " + " | ".join(row.cells), file=sys.stderr)
         yield row
     print(f"  {time.perf_counter() - began:.0f} s", file=sys.stderr)

@@ -19,7 +19,7 @@ from babelrank.reporting.standings import read_standings
 from babelrank.reporting.tables import Column, Table
 from paths import REPORTS
 
-CHROMIUM = shutil.which("chromium")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 MODEL = "use-multilingual-v3"
 COLLECTIONS = ("xquad-r", "mlqa-r", "beir:scifact")
 EVIL = "<script>alert(1)</script>\"' </script><img src=x onerror=alert(2)>"
@@ -85,9 +85,11 @@ def folder(tmp_path_factory) -> Path:
     answer = RankedPassage("12", "the answer", "en", "en/1", "In words.")
     asked = RankedQuery("ar", "q1", "من يقود قطيع الفيلة؟", [RankedPassage("1", "wrong", "ar", "ar/1", None), answer])
     own = {"xquad-r": [Section("Own", "In words.", [view], queries=[QueryList("Worst", [("ar→en", [asked])])])]}
-    (out / "report.html").write_text(
-        render_report_html(results, {"xquad-r": CollectionEstimates(intervals)}, own), encoding="utf-8"
-    )
+    own["mlqa-r"] = [Section("Folded", "In words.", [view], folded=True)]
+    size = len(results.collections["xquad-r"].languages)
+    cells = {"xquad-r": {"mAP": [[Interval(0.5, 0.4, 0.6)] * (size + 1)] * size}}
+    page = render_report_html(results, {"xquad-r": CollectionEstimates(intervals)}, own, cells=cells)
+    (out / "report.html").write_text(page, encoding="utf-8")
     unknown = replace(first.entries[-1], model=replace(first.entries[-1].model, name="Unknown size", parameters=None))
 
     def estimates(entry, i):

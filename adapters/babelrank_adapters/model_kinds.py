@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from babelrank.encoding.model_files import ModelFiles, look_for_model
-from babelrank.encoding.protocol import EncoderOptions
+from babelrank.encoding.protocol import EncoderOptions, Similarity, parse_similarity
 from babelrank.errors import EncoderError
 
 SENTENCE_TRANSFORMERS = "sentence-transformers"
@@ -12,6 +12,7 @@ SPARSE = "sparse"
 MULTI_VECTOR = "multi-vector"
 STATIC = "static"
 
+ABOUT = "config_sentence_transformers.json"
 # `model_type` in config_sentence_transformers.json. PyLate wrote ColBERT up to its version 3.
 _MODEL_TYPES = {
     "SentenceTransformer": SENTENCE_TRANSFORMERS,
@@ -31,7 +32,7 @@ def adapter_for(files: ModelFiles) -> str | None:
     if _is_model2vec(files, config):
         return STATIC
     if "modules.json" in files.names:
-        about = files.read_object("config_sentence_transformers.json")
+        about = files.read_object(ABOUT)
         return _MODEL_TYPES.get(about.get("model_type") or "SentenceTransformer")
     architecture = architecture_of(files)
     if architecture.endswith(_LATE_INTERACTION):
@@ -72,7 +73,7 @@ def require_kind(files: ModelFiles, adapter: str, *others: str) -> None:
     """
     kind = adapter_for(files)
     if kind is None:
-        about = files.read_object("config_sentence_transformers.json")
+        about = files.read_object(ABOUT)
         raise EncoderError(
             f"{files.name}: a {about['model_type']}, which does not encode single texts. Use a CrossEncoder with "
             "`babelrank rerank`."
@@ -84,6 +85,24 @@ def require_kind(files: ModelFiles, adapter: str, *others: str) -> None:
         )
     if kind not in (adapter, *others):
         raise EncoderError(f"{files.name}: not a model for adapter {adapter!r}; use --adapter {kind}.")
+
+
+def declared_similarity(files: ModelFiles) -> Similarity | None:
+    """Return the similarity in a model's configuration, which sentence-transformers ignores if it is unknown to it.
+
+    Raises
+    ------
+    EncoderError
+        It is none that babelrank knows.
+    """
+    declared = files.read_object(ABOUT).get("similarity_fn_name")
+    try:
+        return parse_similarity(declared)
+    except EncoderError as error:
+        raise EncoderError(
+            f"{files.name}: {ABOUT}: similarity_fn_name is {declared!r}. Valid: {', '.join(Similarity)}. Choose one "
+            "with --similarity."
+        ) from error
 
 
 def _is_model2vec(files: ModelFiles, config: dict[str, object]) -> bool:

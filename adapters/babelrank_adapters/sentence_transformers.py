@@ -11,7 +11,13 @@ from babelrank.encoding.model_files import find_model
 from babelrank.encoding.prompts import choose_prompts
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
 from babelrank.errors import EncoderError
-from babelrank_adapters.model_kinds import SENTENCE_TRANSFORMERS, STATIC, TRANSFORMERS, require_kind
+from babelrank_adapters.model_kinds import (
+    SENTENCE_TRANSFORMERS,
+    STATIC,
+    TRANSFORMERS,
+    declared_similarity,
+    require_kind,
+)
 from babelrank_adapters.model_objects import is_instance, wrapper
 from babelrank_adapters.option_types import boolean, one_of, positive_integer
 
@@ -36,6 +42,8 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
         options = _for_runtime(options, backend)
     files = find_model(model, options.revision)
     require_kind(files, NAME, TRANSFORMERS, STATIC)
+    if options.similarity is None:
+        declared_similarity(files)
 
     from sentence_transformers import SentenceTransformer
 

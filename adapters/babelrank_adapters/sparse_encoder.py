@@ -12,7 +12,15 @@ from babelrank.encoding.prompts import choose_prompts
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
 from babelrank.encoding.vectors import Kind
 from babelrank.errors import EncoderError
-from babelrank_adapters.model_kinds import SPARSE, TRANSFORMERS, adapter_for, architecture_of, recogniser, require_kind
+from babelrank_adapters.model_kinds import (
+    SPARSE,
+    TRANSFORMERS,
+    adapter_for,
+    architecture_of,
+    declared_similarity,
+    recogniser,
+    require_kind,
+)
 from babelrank_adapters.model_objects import wrapper
 from babelrank_adapters.option_types import boolean, positive_integer
 
@@ -32,6 +40,8 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
     files = find_model(model, options.revision)
     require_kind(files, NAME, TRANSFORMERS)
     _require_trained(files)
+    if options.similarity is None:
+        declared_similarity(files)
 
     from sentence_transformers import SparseEncoder
 

@@ -19,10 +19,17 @@ from babelrank.encoding.protocol import (
     EncoderOptions,
     Role,
     Similarity,
-    parse_similarity,
 )
 from babelrank.errors import EncoderError, described, requires
-from babelrank_adapters.model_kinds import SENTENCE_TRANSFORMERS, STATIC, TRANSFORMERS, recogniser, require_kind
+from babelrank_adapters.model_kinds import (
+    ABOUT,
+    SENTENCE_TRANSFORMERS,
+    STATIC,
+    TRANSFORMERS,
+    declared_similarity,
+    recogniser,
+    require_kind,
+)
 from babelrank_adapters.option_types import positive_integer
 from babelrank_adapters.token_limits import longer_candidates, token_counts
 
@@ -31,7 +38,6 @@ if TYPE_CHECKING:
 
 NAME = STATIC
 _OPTIONS = {"truncate_dim": positive_integer}
-_ABOUT = "config_sentence_transformers.json"
 _NORMALIZE = "Normalize"
 _MODULES = ("StaticEmbedding", _NORMALIZE)
 _FILES = ("*.json", "*.safetensors")
@@ -45,7 +51,7 @@ class StaticEncoder:
         self, model: "StaticModel", files: ModelFiles, options: EncoderOptions, settings: dict[str, Any]
     ) -> None:
         self._model = model
-        about = files.read_object(_ABOUT)
+        about = files.read_object(ABOUT)
         self._prompts = choose_prompts(
             options, files.name, about.get("prompts") or {}, about.get("default_prompt_name")
         )
@@ -60,7 +66,7 @@ class StaticEncoder:
             fingerprint=files.fingerprint,
             dimension=model.dim,
             parameters=model.embedding.size + (0 if model.weights is None else model.weights.size),
-            similarity=options.similarity or parse_similarity(about.get("similarity_fn_name")) or Similarity.COSINE,
+            similarity=options.similarity or declared_similarity(files) or Similarity.COSINE,
             settings={
                 **self._prompts.settings,
                 "max_length": self._max_length,

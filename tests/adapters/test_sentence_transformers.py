@@ -1,6 +1,7 @@
 """The sentence-transformers adapter on real models in folders: the model's own configuration, and what overrides it."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -131,11 +132,11 @@ def test_the_similarity_is_the_models_unless_given(copy):
     assert load(copy, similarity=Similarity.EUCLIDEAN).info.similarity is Similarity.EUCLIDEAN
 
 
-def test_a_similarity_that_is_not_supported_is_refused_unless_another_is_given(copy):
-    edit_json(copy / "config_sentence_transformers.json", similarity_fn_name="manhattan")
-    with pytest.raises(
-        EncoderError, match=r"'manhattan' similarity.*set --similarity to one of cosine, dot, euclidean"
-    ):
+@pytest.mark.parametrize("name", ["manhattan", "cosin", "", 7, ["dot"]])
+def test_a_similarity_that_is_not_supported_is_refused_unless_another_is_given(copy, name):
+    edit_json(copy / "config_sentence_transformers.json", similarity_fn_name=name)
+    expected = f"similarity_fn_name is {name!r}. Valid: cosine, dot, euclidean. Choose one with --similarity."
+    with pytest.raises(EncoderError, match=re.escape(expected)):
         load(copy)
     assert load(copy, similarity=Similarity.DOT).info.similarity is Similarity.DOT
 

@@ -44,6 +44,19 @@ def test_an_address_leads_into_a_collection(visit):
     assert 0 <= box["y"] < WIDE["height"]
 
 
+def test_a_folded_section_is_opened_by_a_click_and_by_its_address(visit):
+    page = visit("report.html#mlqa-r")
+    body = page.locator("details.part .body")
+    assert not body.is_visible()
+    page.locator("summary.fold").click()
+    assert body.is_visible()
+    page = visit("report.html#mlqa-r--folded")
+    assert body.is_visible()
+    page.locator("summary.fold").click()
+    page.emulate_media(media="print")
+    assert body.is_visible()
+
+
 @pytest.mark.parametrize("address", ["#nowhere", "#%E0%A4%A", "#_tip"])
 def test_an_address_that_leads_nowhere_does_no_harm(visit, address):
     assert texts(visit(f"report.html{address}"), "article h2") == ["xquad-r"]
@@ -53,7 +66,12 @@ def test_a_cell_tells_on_hover_what_is_behind_it(visit):
     page = visit("report.html")
     tip = page.locator("#_tip")
     cell(page, "Greek", 2).hover()
-    assert tip.inner_text().split("\n\n") == ["Greek (el) → German (de)", "mAP 0.0597", "n = 1,190 queries"]
+    assert tip.inner_text().split("\n\n") == [
+        "Greek (el) → German (de)",
+        "mAP 0.0597",
+        "95 % interval 0.4000–0.6000",
+        "n = 1,190 queries",
+    ]
     cell(page, "Greek", 12).hover()
     assert tip.inner_text().startswith("Greek (el) → all languages")
     page.keyboard.press("Escape")

@@ -8,7 +8,13 @@ import pytest
 
 from babelrank.errors import ReportError
 from babelrank.reporting.estimates import Estimates
-from babelrank.reporting.leaderboard import check_leaderboard, read_boards, render_leaderboard, write_leaderboard
+from babelrank.reporting.leaderboard import (
+    check_leaderboard,
+    read_boards,
+    render_leaderboard,
+    render_leaderboard_html,
+    write_leaderboard,
+)
 from babelrank.reporting.report import read_reports, write_report
 from babelrank.reporting.standings import read_standings
 from toy_reports import INFO, ROWS, edit, full_disk, toy_results
@@ -38,6 +44,20 @@ def test_the_leaderboard_ranks_by_multilingual_map(tmp_path):
         "## xquad-r:paragraph",
         "## What the columns mean",
     ]
+
+
+def test_origin_licence_and_unknown_training_are_shown_if_known(tmp_path):
+    info = replace(INFO, name="org/toy", fingerprint="0" * 40, notes={"licence": "mit"})
+    notes = {"training texts not compared with": "mlqa-r, xquad-r", **info.notes}
+    write_report(tmp_path, *toy_results(name="toy", info=replace(info, notes=notes)))
+    (board,) = read_boards(tmp_path)
+    (row,) = board.table.rows
+    cells = dict(zip((column.key for column in board.table.columns), row, strict=True))
+    assert (cells["licence"], cells["hub"].href) == ("mit", "https://huggingface.co/org/toy")
+    assert cells["name"].badge == "unchecked"
+    page = render_leaderboard_html([board])
+    assert "were not compared with this collection" in page
+    assert '<a href="https://huggingface.co/org/toy">page</a>' in page
 
 
 def test_links_lead_from_where_the_leaderboard_stands(tmp_path):

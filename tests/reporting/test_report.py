@@ -301,7 +301,7 @@ def test_reports_are_drawn_one_by_one_so_that_others_can_write_in_between(tmp_pa
         held.append([])
         yield
 
-    def draw(folder, _results, _cache):
+    def draw(folder, _results, _cache, **_options):
         held[-1].append(folder.name)
         return {}
 

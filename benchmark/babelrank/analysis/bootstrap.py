@@ -281,6 +281,21 @@ def find_intervals(figures: QuestionScores) -> dict[str, Interval]:
     return {figure: interval for figure, interval in found.items() if not np.isnan(interval.value)}
 
 
+def setting_intervals(figures: QuestionScores, settings: np.ndarray) -> list[Interval | None]:
+    """Return the value of each setting with its interval; None without queries.
+
+    Parameters
+    ----------
+    settings
+        Positions of the settings, such as `QuestionScores.settings` returns; int64.
+    """
+    weights = draw_weights(figures.cluster_count, RESAMPLES, 0)
+    counts = weights @ figures.by_cluster(figures.counts[:, settings])
+    with np.errstate(invalid="ignore"):
+        values = (weights @ figures.by_cluster(figures.totals[:, settings])) / np.where(counts == 0, np.nan, counts)
+    return [None if np.isnan(column[0]) else percentile_interval(column, figures.cluster_count) for column in values.T]
+
+
 @lru_cache(maxsize=2)  # all measures of a report, and all reports on a collection, share the resamples
 def draw_weights(size: int, resamples: int, seed: int) -> np.ndarray:
     """Return how often each cluster counts: once each, then per resample; read-only, shape (1 + resamples, size).

@@ -49,9 +49,10 @@ def refresh_pages(reports: str | Path | None = None, *, margin: float = PRACTICA
     ['leaderboard.md', 'leaderboard.html']
     """
     folder = reports_folder(reports)
-    # The leaderboard comes first, as reports link to it if it is there.
-    changed = write_leaderboard(folder, folder.parent, margin=margin)
-    return [*changed, *write_experiments(folder.parent / _EXPERIMENTS, folder), *refresh_reports(folder)]
+    changed = refresh_reports(folder, with_leaderboard=True) if folder.is_dir() else []
+    experiments = write_experiments(folder.parent / _EXPERIMENTS, folder)
+    # The leaderboard comes last, as it fills in the ranks.
+    return list(dict.fromkeys([*write_leaderboard(folder, folder.parent, margin=margin), *experiments, *changed]))
 
 
 def remove_reports(*models: str, reports: str | Path | None = None) -> list[Path]:

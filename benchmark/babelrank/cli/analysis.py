@@ -79,7 +79,7 @@ def compare(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Test whether models differ: paired tests with intervals and corrected p-values."""
+    """Test whether models differ. Tests are paired, with intervals and corrected p-values."""
     if runs:
         if models or len(collection or ()) != 1:
             raise babelrank.BabelrankError("compare --run needs one --collection and takes no reports.")
@@ -124,7 +124,7 @@ def recommend(
     reports: ReportsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Recommend models for your languages: those that do not differ significantly from the best."""
+    """Recommend models for your languages. They do not differ significantly from the best."""
     found = babelrank.recommend(
         languages,
         collection=collection,
@@ -154,7 +154,7 @@ def export(
     ] = False,
     intervals: Annotated[bool, typer.Option("--intervals", help="Show intervals in LaTeX tables.")] = False,
 ) -> None:
-    """Export reports as CSV, LaTeX tables, TREC runs with qrels, MTEB results, or model-card metadata."""
+    """Export reports to other formats: CSV, LaTeX, TREC, MTEB. Also metadata for model cards."""
     show(
         *babelrank.export_reports(
             *models,

@@ -16,7 +16,7 @@ NamesArgument = Annotated[
 
 
 def list_collections(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """List the collections, their sources, and which of their files are on this machine."""
+    """List the collections, their sources and local files."""
     published, sources = babelrank.list_collections(data), babelrank.list_collection_sources()
     if as_json:
         show_json({"collections": [*map(asdict, published)], "sources": [*map(asdict, sources)]})
@@ -27,7 +27,7 @@ def list_collections(data: DataOption = None, as_json: JsonOption = False) -> No
 def init_collection(
     folder: Annotated[Path, typer.Argument(help="Folder for the files. Existing files are not overwritten.")],
 ) -> None:
-    """Write a small collection that you can replace with your own data."""
+    """Write a small collection to replace with your own data."""
     show(*babelrank.init_collection(folder), f"To check it: `babelrank data check local:{folder}`")
 
 
@@ -35,7 +35,7 @@ def check_collection(
     collection: Annotated[str, typer.Argument(help="A collection, as for `submit`.")],
     data: DataOption = None,
 ) -> None:
-    """Read a collection and show its contents, or list everything that is wrong with it."""
+    """Read a collection. Show its contents, or list all errors in it."""
     show(*babelrank.describe_collection(collection, data))
 
 
@@ -49,7 +49,7 @@ def fetch_collections(
         ),
     ] = None,
 ) -> None:
-    """Download missing or changed files, and check them against their pinned SHA-256."""
+    """Download missing or changed files. Check their pinned SHA-256."""
     show(*babelrank.fetch_collections(names or (), data=data, mirror=mirror))
 
 
@@ -58,7 +58,7 @@ def export_collection(
     folder: Annotated[Path, typer.Argument(help="Folder for queries.jsonl and passages.jsonl.")],
     data: DataOption = None,
 ) -> None:
-    """Write a collection's texts with their ids, so that you can encode them with other tools."""
+    """Write a collection's texts and ids. Other tools can then encode them."""
     show(*babelrank.export_collection(collection, folder, data=data))
 
 

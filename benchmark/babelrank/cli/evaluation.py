@@ -85,7 +85,7 @@ def submit(
     ] = False,
     missing: MissingOption = "count",
 ) -> None:
-    """Evaluate a model, write its report, and refresh the leaderboard."""
+    """Evaluate a model and write its report. Refresh the leaderboard."""
     if out is not None and reports is not None:
         raise babelrank.BabelrankError("give --out or --reports, not both.")
     result = babelrank.submit(
@@ -133,7 +133,7 @@ def diagnose(
         Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Also write the shares to this CSV file.")
     ] = None,
 ) -> None:
-    """Show which languages a model ranks first, compared with their share of the corpus. Needs no qrels."""
+    """Show which languages a model ranks first, without qrels. Their shares are compared with those of the corpus."""
     found = babelrank.diagnose(
         model,
         collection,
@@ -149,7 +149,7 @@ def diagnose(
 
 
 def adapters(as_json: JsonOption = False) -> None:
-    """List the adapters, the models that each one loads, and the extras that it needs."""
+    """List the adapters: the models and the extras of each."""
     found = babelrank.list_adapters()
     if as_json:
         show_json(found)
@@ -169,5 +169,5 @@ def cache(
         ),
     ] = None,
 ) -> None:
-    """List the stored vectors by model and role, or delete old ones."""
+    """List the stored vectors, or delete old ones."""
     show(babelrank.list_store(store) if limit is None else babelrank.prune_store(limit * _GIB, store))

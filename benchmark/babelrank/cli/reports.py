@@ -15,7 +15,7 @@ def leaderboard(
     as_json: Annotated[bool, typer.Option("--json", help="Change nothing; print the scores as JSON.")] = False,
     margin: MarginOption = 0.001,
 ) -> None:
-    """Regenerate the leaderboard and all pages that are out of date."""
+    """Regenerate the leaderboard and all outdated pages."""
     if as_json:
         show_json(babelrank.leaderboard(reports))
         return
@@ -64,7 +64,7 @@ def rename(
 def site(
     folder: Annotated[Path, typer.Argument(help="Folder for the site.", metavar="DIR")], reports: ReportsOption = None
 ) -> None:
-    """Build a static website of the leaderboard, all reports and all experiments."""
+    """Build a static website of all reports and experiments."""
     show(f"site: {babelrank.build_site(folder, reports)}")
 
 
@@ -75,7 +75,7 @@ def publish(
     private: Annotated[bool, typer.Option("--private", help="Make both repositories private.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the files without uploading them.")] = False,
 ) -> None:
-    """Upload the website to the Hub as a static Space, and all results as a data set."""
+    """Upload the website and the results to the Hub. The website becomes a static Space, the results a data set."""
     found = babelrank.publish(name, reports, title=title, private=private, dry_run=dry_run)
     for each in found:
         show(str(each), *(each.files if dry_run else ()))

@@ -75,7 +75,7 @@ def rerank(
     device: DeviceOption = None,
     run_out: RunOutOption = Path("reranked.run"),
 ) -> None:
-    """Re-rank a run's top passages with a cross-encoder, and score the new run."""
+    """Re-rank a run with a cross-encoder and score the result."""
     found = babelrank.rerank_run(
         run,
         model,

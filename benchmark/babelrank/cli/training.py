@@ -43,7 +43,7 @@ def experiment(
     store: StoreOption = None,
     trust_remote_code: TrustOption = False,
 ) -> None:
-    """Train and evaluate all runs of an experiment, and write its page. Finished runs are skipped."""
+    """Train and evaluate all runs of an experiment. Write its page. Finished runs are skipped."""
     if dry_run:
         show(babelrank.preview_experiment(folder, reports=reports, data=data, trust_remote_code=trust_remote_code))
     else:
@@ -75,7 +75,7 @@ def mine(
     device: DeviceOption = None,
     trust_remote_code: TrustOption = False,
 ) -> None:
-    """Find hard negatives for training, by language and across languages."""
+    """Find hard negatives within and across languages."""
     summary = babelrank.mine_negatives(
         examples,
         model,
@@ -104,7 +104,7 @@ def average(
     ] = 0.0,
     trust_remote_code: TrustOption = False,
 ) -> None:
-    """Average the weights of checkpoints, or of a checkpoint and its base model."""
+    """Average the weights of checkpoints. One of them may be the base model."""
     folder = babelrank.average_checkpoints(checkpoints, out, base_share=share, trust_remote_code=trust_remote_code)
     show(f"checkpoint: {folder}")
 

@@ -125,6 +125,18 @@ class ModelFiles:
         content = self.read_json(name)
         return content if isinstance(content, dict) else {}
 
+    @cached_property
+    def licence(self) -> str | None:
+        """Licence that the model's card names; None without one."""
+        from huggingface_hub.repocard import metadata_load
+        from yaml import YAMLError
+
+        with suppress(OSError, ValueError, YAMLError, RecursionError):
+            card = self.path("README.md")
+            found = (metadata_load(card) or {}).get("license") if card else None
+            return found if isinstance(found, str) else None
+        return None
+
     def folder(self, patterns: Iterable[str]) -> Path:
         """Return a folder with the files that match `patterns`, downloaded from the Hub if necessary."""
         if self.revision is None:

@@ -9,6 +9,7 @@ from babelrank.data.collection import Collection
 from babelrank.data.download import fetch_if_ours
 from babelrank.data.loading import load_collection
 from babelrank.encoding.corpus import EncoderSource
+from babelrank.encoding.model_files import look_for_model
 from babelrank.encoding.objects import name_of, wrap_encoder
 from babelrank.encoding.protocol import Encoder, EncoderInfo, EncoderOptions, check_comparable
 from babelrank.encoding.transforms import Transform, parse_transform
@@ -16,7 +17,7 @@ from babelrank.errors import EncoderError
 from babelrank.observer import Observer
 from babelrank.pipelines.modes import Streaming, choose_mode
 from babelrank.reporting.names import default_name, public_label
-from babelrank.reporting.results import ModelResults, model_results
+from babelrank.reporting.results import LICENCE, ModelResults, is_digest, model_results
 
 _IDENTIFYING = ("revision", "similarity")  # options that distinguish submissions but are not settings of the encoder
 
@@ -88,6 +89,9 @@ def load_model(
     dimension = info.dimension
     for transform in transforms:
         dimension = transform.check(info.kind, dimension)
+    if isinstance(model, str) and is_digest(info.fingerprint):
+        files = look_for_model(model, options.revision)
+        info = replace(info, notes={**info.notes, LICENCE: files.licence}) if files and files.licence else info
     described = _describe(label or info.name, info, options, transforms, name)
     source = EncoderSource(model, options, adapter, info.fingerprint, Path.cwd()) if isinstance(model, str) else None
     return LoadedModel(encoder, described, tuple(transforms), source, seconds)

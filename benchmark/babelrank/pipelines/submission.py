@@ -23,10 +23,9 @@ from babelrank.ranking.trec import check_exportable
 from babelrank.reporting.names import check_name, slug
 from babelrank.reporting.provenance import TrainingCost, current_environment
 from babelrank.reporting.report import check_writable
-from babelrank.reporting.results import Results
+from babelrank.reporting.results import NOT_COMPARED, Results
 from babelrank.result import Result
 
-_NOT_COMPARED = "training texts not compared with"
 _SPARE_SECONDS = 24 * 3600.0  # entries used more recently are kept, as another submission may need them
 
 
@@ -88,8 +87,8 @@ def submit(
     base = base_model or (base_model_of(Path(model)) if isinstance(model, str) else None)
     notes = dict(loaded_model.described.notes)
     if isinstance(model, str) and (unknown := not_compared(Path(model), [found.name for found in loaded])):
-        notes[_NOT_COMPARED] = ", ".join(unknown)
-        observer.log(f"{_NOT_COMPARED}: {notes[_NOT_COMPARED]}; it may have been trained on their texts")
+        notes[NOT_COMPARED] = ", ".join(unknown)
+        observer.log(f"{NOT_COMPARED}: {notes[NOT_COMPARED]}; it may have been trained on their texts")
     described = replace(
         loaded_model.described,
         notes=notes,

@@ -68,8 +68,9 @@ def bias_section(bias: BiasSummary) -> Section:
     """Show how much the passage's language matters, and which languages it favours."""
     return Section(
         title="Language bias",
-        caption="How much does a passage's language affect its rank in the pool, and which languages does that favour?",
-        tables=[bias_table(bias), effect_table(bias)],
+        caption="How much does a passage's language affect its rank in the pool? “By language” shows which languages "
+        "that favours (m).",
+        tables=[bias_table(bias)],
     )
 
 

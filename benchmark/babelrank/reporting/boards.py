@@ -12,22 +12,19 @@ from babelrank.analysis.letters import PRACTICAL_MARGIN, places
 from babelrank.analysis.settings import Cell
 from babelrank.data.catalog import source_of
 from babelrank.data.spec import LAREQA
-from babelrank.encoding.protocol import Role
 from babelrank.reporting.cache import Cache
 from babelrank.reporting.estimates import BiasSummary, Estimates
 from babelrank.reporting.formatting import (
-    HASHED,
     show_count,
-    show_parameters,
     show_rank,
     show_score,
     show_signed,
-    show_significant,
 )
 from babelrank.reporting.html_page import anchor
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.measures import SOURCE_TITLES
-from babelrank.reporting.results import CollectionResults, ModelResults
+from babelrank.reporting.model_columns import OPTIONAL, SIZE, model_cells
+from babelrank.reporting.results import NOT_COMPARED, CollectionResults, ModelResults
 from babelrank.reporting.scaling_table import scaling_table
 from babelrank.reporting.standings import Standing, Standings
 from babelrank.reporting.stored_tables import StoredRanks
@@ -38,7 +35,7 @@ from babelrank.reporting.variants import find_heads
 SIDE_BY_SIDE = ("miracl", "beir")
 AVERAGE = "average"
 EFFECT = "language_effect"
-SEARCHED = "searched"
+SEARCHED, UNCHECKED = "searched", "unchecked"
 GROUP = "group"
 Cells = dict[str, Entry]  # of one model, by the key of the column
 _DESCRIPTIONS = {
@@ -51,15 +48,6 @@ _BIAS = (
     Column("favoured most", group="language bias ↓", key="most"),
     Column("least", group="language bias ↓", key="least"),
     Column("rank distance (spread)", show_rank, "spread ↓", RANK_DISTANCE),
-)
-_SIZE = (
-    Column("parameters", show_parameters, "size", "parameters"),
-    Column("dimension", show_count, "size", "dimension"),
-)
-_COST = (  # columns that are shown if a report has them
-    Column("texts/s", show_significant, "cost", "speed"),
-    Column("bytes/vector", show_count, "cost", "bytes"),
-    Column("max. length", show_count, "cost", "length"),
 )
 
 
@@ -135,7 +123,7 @@ class Board:
 
     def _by_measure(self, measure: str, rows: Sequence[Sequence[Entry]]) -> Table:
         """Return a table with the columns of one measure, sorted and numbered by it."""
-        keys = ["#", "name", *(column.key for column in (*_BIAS, _SIZE[0], *_COST))]
+        keys = ["#", "name", *(column.key for column in (*_BIAS, SIZE[0], *OPTIONAL))]
         keys += [column.key for column in self.table.columns if column.key.startswith(f"{measure}/")]
         table = replace(self.table, rows=rows).select(keys)
         with_interval = (EFFECT, *(f"{measure}/{label}" for label in ([self.main] if self.has_pool else self.labels)))
@@ -298,20 +286,20 @@ def _make(
     if shown.has_pool:  # one letter a measure, first of its columns
         score_columns.sort(key=lambda column: (measures.index(column.key.split("/")[0]), column.label != GROUP))
     found = {
-        name: {**cells[name], **(_bias(each, standings) if shown.has_bias else {}), **_sizes(each)}
+        name: {**cells[name], **(_bias(each, standings) if shown.has_bias else {}), **model_cells(each)}
         for name, each in entries.items()
     }
     filled = {key for row in found.values() for key, cell in row.items() if cell is not None}
     columns = [Column("#", show_count, key="#"), Column("model", key="name")]
     columns += [column for column in score_columns if column.label != GROUP or column.key in filled]
-    columns += [*(_BIAS if shown.has_bias else ()), *_SIZE, *(column for column in _COST if column.key in filled)]
+    columns += [*(_BIAS if shown.has_bias else ()), *SIZE, *(column for column in OPTIONAL if column.key in filled)]
     key = f"{measures[0]}/{main}"
     order = sorted(found, key=lambda name: (-_number(found[name].get(key)), name))
     heads = find_heads([entries[name].model for name in order])
     first = [name for name in order if heads[name] == name]
     grouped = [name for head in first for name in (head, *(each for each in order if heads[each] == head != each))]
     rows = {
-        name: [None, _linked(entries[name]), *(found[name].get(column.key) for column in columns[2:])]
+        name: [None, _linked(entries[name], standings.name), *(found[name].get(column.key) for column in columns[2:])]
         for name in grouped
     }
     table = numbered(Table(title, columns, [rows[name] for name in first]), key)
@@ -358,31 +346,18 @@ def _bias(entry: Standing, standings: Standings) -> Cells:
     return {EFFECT: found.effect, "most": most, "least": least, **cells}
 
 
-def _sizes(entry: Standing) -> Cells:
-    """Return the cells on size and cost. If queries have another maximum length, the one of passages is shown."""
-    model, cost = entry.model, entry.result.cost
-    length = model.settings.get("max_length")
-    if isinstance(length, dict):
-        length = length.get(Role.DOCUMENT)
-    return {
-        "parameters": model.parameters,
-        "dimension": model.dimension if model.dimension < HASHED else None,
-        "speed": cost.texts_per_second if cost else None,
-        "bytes": cost.bytes_per_vector if cost else None,
-        "length": length if isinstance(length, int) else None,
-    }
-
-
 def _number(cell: Entry) -> float:
     """Return the number in a score's cell; if there is none, a number below all scores."""
     value = cell.value if isinstance(cell, Interval) else cell
     return value if isinstance(value, float | int) else -1.0
 
 
-def _linked(entry: Standing) -> Link:
+def _linked(entry: Standing, collection: str) -> Link:
+    """Return a link to a report, with a badge if the model's score may be too good."""
     model = entry.model
+    unchecked = collection in model.notes.get(NOT_COMPARED, "").split(", ")
     note = model.adapter if model.kind == model.adapter else f"{model.adapter}, {model.kind}"
-    return Link(model.name, entry.link, note, SEARCHED if entry.recipe else "")
+    return Link(model.name, entry.link, note, SEARCHED if entry.recipe else UNCHECKED if unchecked else "")
 
 
 def _label(column: Column) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from babelrank.reporting.boards import GROUP, Board
+from babelrank.reporting.boards import GROUP, SEARCHED, UNCHECKED, Board
 from babelrank.reporting.tables import Link, is_bounded
 
 # What has to be there for it, the term and its meaning.
@@ -41,7 +41,7 @@ _MEANINGS = (
     (
         "group",
         "group",
-        "Models that share a letter do not differ significantly by more than .001 (`--margin`) in Mul., or else in the "
+        "Models that share a letter do not differ significantly by more than .001 (--margin) in Mul., or else in the "
         "score that follows. Tests are paired permutation tests over groups of questions that share an article (else "
         "over questions), at 5 % after Holm's correction over all pairs. The number in front of a model is 1 plus the "
         "number of models above it that are significantly better; it never decreases down the table. Tests compare "
@@ -51,6 +51,11 @@ _MEANINGS = (
         "searched",
         "searched",
         "An experiment selected such runs by their scores on this collection. Expect lower scores on others.",
+    ),
+    (
+        "unchecked",
+        "unchecked",
+        "The model's training texts were not compared with this collection. It may have been trained on them.",
     ),
     (
         "speed",
@@ -65,12 +70,14 @@ _MEANINGS = (
 def meanings(boards: Sequence[Board]) -> dict[str, str]:
     """Return the meanings of the columns that the boards have."""
     cells = [cell for board in boards for row in board.table.rows for cell in row]
+    badges = {cell.badge for cell in cells if isinstance(cell, Link)}
     there = {
         "pool": any(board.has_pool for board in boards),
         "bias": any(board.has_bias for board in boards),
         "group": any(column.label == GROUP for board in boards for column in board.table.columns),
         "speed": any(column.key == "speed" for board in boards for column in board.table.columns),
-        "searched": any(isinstance(cell, Link) and cell.badge for cell in cells),
+        SEARCHED: SEARCHED in badges,
+        UNCHECKED: UNCHECKED in badges,
         "interval": any(map(is_bounded, cells)),
     }
     return {term: meaning for needed, term, meaning in _MEANINGS if there[needed]}

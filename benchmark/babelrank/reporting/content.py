@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from babelrank.analysis.bootstrap import question_scores
+import numpy as np
+
+from babelrank.analysis.bootstrap import QuestionScores, question_scores, setting_intervals
 from babelrank.analysis.clusters import clusters
 from babelrank.analysis.detail import analyse_in_detail
 from babelrank.analysis.errors import Errors, Texts, attach_texts, find_errors, select_worst
@@ -15,6 +17,7 @@ from babelrank.ranking.top_table import TopTable
 from babelrank.reporting.detail_sections import detail_sections
 from babelrank.reporting.error_section import error_section
 from babelrank.reporting.estimates import CollectionEstimates, estimate
+from babelrank.reporting.heatmaps import CellIntervals
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.results import Results
 from babelrank.reporting.sections import Section
@@ -32,10 +35,11 @@ Tables = Mapping[str, InMemory]  # by collection
 
 @dataclass(frozen=True)
 class Content:
-    """Estimates and page sections of a collection, made from its tables."""
+    """Estimates, page sections, and intervals of the pairs by measure, made from the tables of a collection."""
 
     estimates: CollectionEstimates = field(default_factory=CollectionEstimates)
     sections: list[Section] = field(default_factory=list)
+    cells: dict[str, CellIntervals] = field(default_factory=dict)
 
 
 def make_content(results: Results, name: str, folder: Path, tables: InMemory | None = None) -> Content:
@@ -96,4 +100,12 @@ def make_content(results: Results, name: str, folder: Path, tables: InMemory | N
         left_out.append(f"Errors: no table of top passages. {_REMEDY}")
     if left_out:
         sections.append(Section("Not in this report", " ".join(left_out)))
-    return Content(estimates, sections)
+    scores = {each: question_scores(ranks, each, clusters=of_row) for each in shown.measures}
+    return Content(estimates, sections, {each: _cell_intervals(found) for each, found in scores.items()})
+
+
+def _cell_intervals(scores: QuestionScores) -> CellIntervals:
+    """Return the intervals of all pairs and of the pool, by query language."""
+    size = len(scores.languages)
+    found = setting_intervals(scores, np.arange(size * (size + 1)))
+    return [[*found[i * size : (i + 1) * size], found[size * size + i]] for i in range(size)]

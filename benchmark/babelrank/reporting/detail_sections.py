@@ -159,6 +159,7 @@ def test_section(tests: FriedmanTests) -> Section:
     values: Matrix = [[None if np.isnan(cell) else float(cell) for cell in row] for row in balance]
     return Section(
         title="Are the differences real?",
+        folded=True,
         caption=f"For each query language, {which} over the ranks of parallel passages. p-values are corrected over "
         "query languages (Holm). Kendall's W is the effect size: 0 if all languages are treated alike, 1 if every "
         "query ranks them in the same order. " + " ".join(tests.warnings),
@@ -250,6 +251,7 @@ def consistency_section(consistency: Consistency, lists: ListConsistency | None,
     ]
     return Section(
         title="Consistency",
+        folded=True,
         caption="Do a question's translations retrieve the same passages? Diagonals compare a language with itself. "
         f"{_describe_lists(lists)}{_describe_orders(consistency)}",
         matrices=[each for each in views if each.bounds],

@@ -52,6 +52,7 @@ def error_section(errors: Errors, worst: Worst, source: Source | None) -> Sectio
     of_language = f"{errors.language_depth} " if errors.language_depth > 1 else ""
     return Section(
         title="Errors",
+        folded=True,
         caption="The worst questions, and the passages ranked above the answer: another relevant passage (in the pool, "
         "one in another language), or a wrong one in the query's, the answer's or a third language. For each query, "
         f"the top {errors.pool_depth} of the pool and the top {of_language}of each language are stored; passages below "

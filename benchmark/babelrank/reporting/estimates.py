@@ -9,7 +9,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from babelrank.analysis.bootstrap import Interval, QuestionScores, find_interval, find_intervals, mean_scores
+from babelrank.analysis.bootstrap import (
+    Interval,
+    QuestionScores,
+    find_interval,
+    find_intervals,
+    mean_scores,
+    setting_intervals,
+)
 from babelrank.analysis.clusters import clusters
 from babelrank.analysis.comparison import side_by_side
 from babelrank.analysis.influence import BIAS_FIGURES, Influence, influence_on_bias, influence_on_mean
@@ -80,6 +87,8 @@ class CollectionEstimates:
         Recall and success in the pool of several languages, by depth.
     gains
         Of a query variant: how its queries do against the original ones, by query language.
+    by_language
+        Intervals of the monolingual and of the multilingual settings, by query language; None without queries.
     """
 
     intervals: dict[str, Interval] = field(default_factory=dict)
@@ -88,6 +97,7 @@ class CollectionEstimates:
     bias: BiasSummary | None = None
     recall: list[PoolRecall] = field(default_factory=list)
     gains: dict[str, VariantGain] = field(default_factory=dict)
+    by_language: dict[str, list[Interval | None]] = field(default_factory=dict)
 
 
 _NEEDS_TOP = "exposure_irrelevant"  # not every report has it, since a summary needs only the rank table
@@ -122,6 +132,7 @@ def estimate(
         _summarise(bias) if bias else None,
         measure_pool_recall(ranks) if shown.has_pool else [],
         compare_variants(original, ranks, shown.headline[0]) if original else {},
+        {task: setting_intervals(figures, figures.settings(task)) for task in ("monolingual", "multilingual")},
     )
     return _ADAPTER.validate_python(_settled(_ADAPTER.dump_python(found)))
 

@@ -5,6 +5,7 @@ import re
 import shlex
 from dataclasses import fields
 from itertools import chain
+from urllib.parse import quote
 
 from babelrank.data.catalog import source_of
 from babelrank.encoding.protocol import EncoderOptions
@@ -110,6 +111,12 @@ def describe_collection(name: str, collection: CollectionResults) -> str:
         f"passages (candidates: {collection.candidates}) in {size} language{'s' if size > 1 else ''}: "
         f"{', '.join(map(language_name, collection.languages))}."
     )
+
+
+def hub_page(model: ModelResults) -> str | None:
+    """Return the address of the model's page on the Hub; None if it was not loaded from there."""
+    name = model.submitted_as.removeprefix("mteb:")
+    return f"https://huggingface.co/{quote(name)}" if _COMMIT.fullmatch(model.fingerprint) else None
 
 
 def is_folder(model: ModelResults) -> bool:

@@ -8,6 +8,7 @@ from importlib import resources
 
 import numpy as np
 
+from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.settings import Matrix, mean_or_none
 from babelrank.reporting.formatting import show_precisely, show_rank
 from babelrank.reporting.html_page import templates
@@ -16,6 +17,7 @@ from babelrank.reporting.measures import measures_of
 from babelrank.reporting.names import collection_stem
 from babelrank.reporting.results import CollectionResults
 
+CellIntervals = Sequence[Sequence[Interval | None]]  # of each query language: its pairs, then the pool
 _COLOUR = re.compile(r"\.(\w+) \.s(\d+) \{ background: (#\w{6}); color: (#\w{3}) \}")
 
 
@@ -83,7 +85,7 @@ class Heatmap:
         )
 
 
-def pair_view(collection: CollectionResults, measure: str) -> MatrixView:
+def pair_view(collection: CollectionResults, measure: str, intervals: CellIntervals | None = None) -> MatrixView:
     """Return a measure by query and passage language, with the pool of all languages on the right."""
     return MatrixView(
         label=measure,
@@ -94,7 +96,9 @@ def pair_view(collection: CollectionResults, measure: str) -> MatrixView:
         show=PAIRS.show,
         precise=show_precisely,
         legend=f"{measure} (higher is better)",
+        limits=PAIRS.limits,
         n=collection.pairs.n,
+        intervals=intervals,
         right=Margin("Mul.", "all languages", collection.pool.scores[measure], collection.pool.n),
     )
 
@@ -141,6 +145,7 @@ PAIRS = Heatmap(
     matrix=lambda collection: collection.pairs.scores["mAP"],
     show=lambda score: f"{score:.2f}",
     colours="viridis",
+    limits=(0.0, 1.0),  # so that colours mean the same in every report
 )
 MEAN_RANK = Heatmap(
     name="mean-rank",

@@ -15,7 +15,7 @@ from typing import Any
 import jinja2
 
 from babelrank.reporting.formatting import NO_VALUE
-from babelrank.reporting.languages import language_name
+from babelrank.reporting.languages import language_name, short_name
 from babelrank.reporting.tables import Code, Link, is_bounded, number_in, show_bounds, show_cell
 
 
@@ -66,7 +66,7 @@ def templates() -> jinja2.Environment:
         shown=show_cell,
         bounds=show_bounds,
         number=number_in,
-        without_code=lambda code: language_name(code).removesuffix(f" ({code})"),
+        without_code=short_name,
     )
     environment.tests.update(
         link=lambda cell: isinstance(cell, Link),

@@ -5,11 +5,9 @@ Input: results, as stored in results.json, and estimates from the rank tables. O
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import replace
 
-from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
 from babelrank.analysis.friedman import MOST_LANGUAGES
-from babelrank.analysis.settings import Cell
 from babelrank.data.language_facts import language_facts
 from babelrank.reporting.bias_section import bias_section
 from babelrank.reporting.estimates import CollectionEstimates
@@ -21,9 +19,10 @@ from babelrank.reporting.facts import (
     model_facts,
     reproducing_command,
 )
-from babelrank.reporting.formatting import show_count, show_dimension, show_parameters, show_score
-from babelrank.reporting.heatmaps import HEATMAPS, pair_view
+from babelrank.reporting.formatting import show_dimension, show_parameters
+from babelrank.reporting.heatmaps import HEATMAPS, CellIntervals, pair_view
 from babelrank.reporting.html_page import anchor, render_page
+from babelrank.reporting.key_figures import key_figures
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.large import by_family
 from babelrank.reporting.maps import CAPTION as MAP_CAPTION
@@ -33,48 +32,16 @@ from babelrank.reporting.results import CollectionResults, Results
 from babelrank.reporting.sections import Section
 from babelrank.reporting.summary import (
     MEANING,
-    TASK_LABELS,
     certainty,
     distance_table,
+    language_table,
     pool_table,
     summary_table,
     verdict,
-    with_interval,
 )
-from babelrank.reporting.tables import Show, is_bounded, number_in
 
 REPORT_PAGE = "report.html"
 _SHARED = frozenset(("rows", "columns", "n"))
-
-
-@dataclass(frozen=True)
-class Headline:
-    """A macro average as shown at the top of a report.
-
-    Attributes
-    ----------
-    label, meaning
-        Name and meaning.
-    cell, show
-        Value, with its interval if known, and its format.
-    limit
-        Highest possible value.
-    higher_is_better
-        Whether higher values are better.
-    """
-
-    label: str
-    meaning: str
-    cell: Interval | Cell
-    show: Show
-    limit: float = 1.0
-    higher_is_better: bool = True
-
-    @property
-    def places(self) -> list[float]:
-        """Positions of the value and of the ends of its interval, as percentages of the highest possible value."""
-        numbers = astuple(self.cell) if is_bounded(self.cell) else [number_in(self.cell)]
-        return [min(max(number / self.limit, 0.0), 1.0) * 100 for number in numbers if number is not None]
 
 
 def render_report_html(
@@ -82,6 +49,7 @@ def render_report_html(
     estimates: Mapping[str, CollectionEstimates] | None = None,
     sections: Mapping[str, Sequence[Section]] | None = None,
     leaderboard: str | None = None,
+    cells: Mapping[str, Mapping[str, CellIntervals]] | None = None,
 ) -> str:
     """Return the content of report.html, which depends on the arguments alone.
 
@@ -95,10 +63,15 @@ def render_report_html(
         Further sections by collection, shown after those that follow from the results.
     leaderboard
         Address of the leaderboard's page, relative to the report; no link by default.
+    cells
+        Intervals of the cells of `pair_view`, by collection and measure.
     """
     known = {name: (estimates or {}).get(name, CollectionEstimates()) for name in results.collections}
     parts = {
-        name: [*collection_sections(name, collection, known[name]), *(sections or {}).get(name, ())]
+        name: [
+            *collection_sections(name, collection, known[name], (cells or {}).get(name, {})),
+            *(sections or {}).get(name, ()),
+        ]
         for name, collection in results.collections.items()
     }
     parts = {
@@ -121,7 +94,7 @@ def render_report_html(
         parameters=show_parameters(results.model.parameters),
         command=reproducing_command(results),
         is_folder=is_folder(results.model),
-        headlines={name: headlines(name, each, known[name]) for name, each in results.collections.items()},
+        figures={name: key_figures(name, each, known[name]) for name, each in results.collections.items()},
         verdicts={name: verdict(name, each, known[name].bias) for name, each in results.collections.items()},
         has_intervals=any(interval.is_known for each in known.values() for interval in each.intervals.values()),
         collections=[(anchor(name), name) for name in results.collections],
@@ -137,30 +110,9 @@ def render_report_html(
     )
 
 
-def headlines(name: str, collection: CollectionResults, estimates: CollectionEstimates) -> list[Headline]:
-    """Return the headline measures and the language bias of a collection, as far as it has them."""
-    shown, intervals = measures_of(name, collection), estimates.intervals
-    found = [
-        Headline(
-            TASK_LABELS[task],
-            f"{measure}, {task.replace('_', '-')}",
-            with_interval(collection.macro[task][measure], intervals.get(task) if i == 0 else None),
-            show_score,
-        )
-        for i, measure in enumerate(shown.headline)
-        for task in shown.tasks
-    ]
-    if estimates.bias:
-        effect = estimates.bias.effect
-        found.append(Headline("Language effect η²", "language bias", effect, show_score, higher_is_better=False))
-    if shown.has_bias:
-        distance = with_interval(collection.macro["multilingual"][RANK_DISTANCE], intervals.get(RANK_DISTANCE))
-        furthest = sum(collection.passages.values()) - 1  # first and last of the pool
-        found.append(Headline("Rank distance", "spread", distance, show_count, furthest, higher_is_better=False))
-    return found
-
-
-def collection_sections(name: str, collection: CollectionResults, estimates: CollectionEstimates) -> list[Section]:
+def collection_sections(
+    name: str, collection: CollectionResults, estimates: CollectionEstimates, cells: Mapping[str, CellIntervals]
+) -> list[Section]:
     """Return the sections that follow from a collection's results, as far as its judgements allow them."""
     shown = measures_of(name, collection)
     sections = [
@@ -171,15 +123,21 @@ def collection_sections(name: str, collection: CollectionResults, estimates: Col
         )
     ]
     if shown.has_pool:
-        sections.append(
+        sections += [
+            Section(
+                title="By language",
+                caption="How well each language works as the language of queries and of passages. Longer bars are "
+                "better.",
+                tables=[language_table(collection, shown.headline[0], estimates)],
+            ),
             Section(
                 title="Pairs of languages",
                 caption="Rows are query languages, columns passage languages. Monolingual settings, on the diagonal, "
                 "are framed. Mul. is the pool of all languages. A pair counts only queries that have a relevant "
-                "passage in the passage language.",
-                matrices=[pair_view(collection, measure) for measure in shown.measures],
-            )
-        )
+                "passage in the passage language. Hover over a cell, or move to it by keyboard, for its interval.",
+                matrices=[pair_view(collection, measure, cells.get(measure)) for measure in shown.measures],
+            ),
+        ]
     if has_map(name, collection):
         sections.append(Section("Map", MAP_CAPTION, maps=language_maps(name, collection)))
     if estimates.bias:

@@ -39,6 +39,7 @@ def group_section(groups: Mapping[str, Sequence[Group]], warning: str | None = N
     """Show scores by groups of languages, and a warning if there is one."""
     return Section(
         title="Groups of languages",
+        folded=True,
         caption="Macro averages by script (Unicode), family (Glottolog), genus (WALS) and resource class (Joshi et al. "
         f"2020, arXiv 2004.09095; 0 to 5){'' if warning else ', with 95 % intervals'}. Groups of one language are left "
         f"out.{f' {warning}' if warning else ''} Distant low-resource pairs differ in family and script, and the lower "
@@ -105,6 +106,7 @@ def distance_section(detail: Detail) -> Section:
     ]
     return Section(
         title="Distance between languages",
+        folded=True,
         caption="Spearman's correlation, over ordered pairs of languages, of typological distance (after URIEL, "
         "Littell et al. 2017) with cross-lingual mAP and with the mean rank in the pool. p-values come from Mantel's "
         f"test, which permutes languages, corrected over all {np.size(corrected)} in the table (Holm). Partial: the "

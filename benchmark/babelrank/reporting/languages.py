@@ -13,3 +13,8 @@ def language_name(code: str) -> str:
     except LanguageTagError:
         return code
     return code if name.startswith("Unknown language") else f"{name} ({code})"
+
+
+def short_name(code: str) -> str:
+    """Return the English name without the code, such as ``German``; the code if the name is unknown."""
+    return language_name(code).removesuffix(f" ({code})")

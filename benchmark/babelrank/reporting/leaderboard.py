@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from babelrank.analysis.letters import PRACTICAL_MARGIN
+from babelrank.analysis.settings import Cell
 from babelrank.errors import ReportError
 from babelrank.files import atomic_write
 from babelrank.reporting.boards import EFFECT, Board, make_boards
@@ -16,6 +17,7 @@ from babelrank.reporting.html_report import REPORT_PAGE
 from babelrank.reporting.markdown import render_template
 from babelrank.reporting.pages import LEADERBOARD, LEADERBOARD_PAGE, REPORT_NAME
 from babelrank.reporting.report import lock_reports
+from babelrank.reporting.report_ranks import write_ranks
 from babelrank.reporting.results import ModelResults
 from babelrank.reporting.standings import read_standings
 from babelrank.reporting.tables import Entry, Link, is_bounded, number_in, show_bounds, show_cell
@@ -71,6 +73,8 @@ def render_leaderboard_html(boards: Sequence[Board], *, nav: Sequence[tuple[str,
         collections=[(board.id, board.title) for board in boards],
         measure_choices=[(measure, measure) for measure in measures],
         kinds=sorted({model.kind for board in boards for model in board.models}),
+        adapters=sorted({model.adapter for board in boards for model in board.models}),
+        has_badges=any(isinstance(row[1], Link) and row[1].badge for board in boards for row in board.table.rows),
         meanings=meanings(boards),
         page_of=_to_page,
         data={board.id: _data(board) for board in boards},
@@ -78,7 +82,9 @@ def render_leaderboard_html(boards: Sequence[Board], *, nav: Sequence[tuple[str,
 
 
 def write_leaderboard(reports: Path, root: Path, *, margin: float = PRACTICAL_MARGIN) -> list[Path]:
-    """Write the leaderboard of `reports` to `root`, each page atomically; return the pages that changed.
+    """Write the leaderboard of `reports` to `root`, and the ranks of models into the pages of their reports.
+
+    Each page is written atomically. The pages that changed are returned.
 
     Raises
     ------
@@ -87,7 +93,9 @@ def write_leaderboard(reports: Path, root: Path, *, margin: float = PRACTICAL_MA
     """
     changed = []
     with lock_reports(reports), open_cache(reports) as cache:
-        boards = read_boards(reports, root, cache, margin=margin)
+        estimates = Estimates(cache)
+        standings = read_standings(reports, root, estimates, margin=margin)
+        boards = make_boards(standings, estimates, margin=margin)
         page, drawn = root / LEADERBOARD_PAGE, ["leaderboard", *map(_shown, boards)]
         files = {root / LEADERBOARD: render_leaderboard(boards)}
         if not page.is_file() or cache.once(drawn, str) != digest(page.read_bytes()):
@@ -101,6 +109,7 @@ def write_leaderboard(reports: Path, root: Path, *, margin: float = PRACTICAL_MA
             except OSError as error:
                 raise ReportError(f"{path}: cannot be written ({error.strerror}).") from error
             changed.append(path)
+        changed += write_ranks(standings)
     return changed
 
 
@@ -131,9 +140,11 @@ def _data(board: Board) -> list[dict[str, object]]:
 def _row(board: Board, row: Sequence[Entry], model: ModelResults, head: str) -> dict[str, object]:
     cells = {column.key: (cell, column.show) for cell, column in zip(row, board.table.columns, strict=True)}
     link, intervals = row[1], {key: each for key, (each, _) in cells.items() if is_bounded(each)}
-    values = {key: cell if isinstance(cell, str) else number_in(cell) for key, (cell, _) in cells.items()}
+    values = {key: _value(cell) for key, (cell, _) in cells.items()}
     return {
         "kind": model.kind,
+        "adapter": model.adapter,
+        "badge": link.badge if isinstance(link, Link) else "",
         "head": head,
         "link": _to_page(link).href if isinstance(link, Link) else "",
         "values": values | {"name": model.name},
@@ -144,6 +155,10 @@ def _row(board: Board, row: Sequence[Entry], model: ModelResults, head: str) -> 
         "ranges": {key: show_bounds(each, cells[key][1]) for key, each in intervals.items()},
         "scores": _matrices(board, model),
     }
+
+
+def _value(cell: Entry) -> str | Cell:
+    return cell if isinstance(cell, str) else cell.href if isinstance(cell, Link) else number_in(cell)
 
 
 def _matrices(board: Board, model: ModelResults) -> dict[str, object]:

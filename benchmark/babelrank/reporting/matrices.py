@@ -72,7 +72,7 @@ class MatrixView:
     unit
         Unit of `n`.
     intervals
-        95 % interval of each cell; None for all or for a cell if unknown.
+        95 % interval of each cell, row by row, with the margin on the right; None for all or for a cell if unknown.
     right, below
         Additional column on the right, additional row at the bottom.
     join

@@ -16,6 +16,7 @@ from babelrank.reporting.facts import (
 )
 from babelrank.reporting.heatmaps import PAIRS, heatmaps_of, render_svg
 from babelrank.reporting.html_report import REPORT_PAGE, render_report_html
+from babelrank.reporting.key_figures import key_table
 from babelrank.reporting.large import by_family, shorten
 from babelrank.reporting.maps import CAPTION as MAP_CAPTION
 from babelrank.reporting.maps import has_map, language_maps, map_file, render_map
@@ -62,7 +63,13 @@ def render_report(
     linked = with_leaderboard or has_leaderboard(folder)
     return {
         REPORT_NAME: render_markdown(results, estimates, f"../../{LEADERBOARD}" if linked else None),
-        REPORT_PAGE: render_report_html(results, estimates, sections, f"../../{LEADERBOARD_PAGE}" if linked else None),
+        REPORT_PAGE: render_report_html(
+            results,
+            estimates,
+            sections,
+            f"../../{LEADERBOARD_PAGE}" if linked else None,
+            {name: content.cells for name, content in contents.items()},
+        ),
         **render_figures(results),
     }
 
@@ -122,14 +129,12 @@ def render_markdown(
     leaderboard
         Address of leaderboard.md, seen from the report; no link by default.
     """
-    known = estimates or {}
+    known = {name: (estimates or {}).get(name, CollectionEstimates()) for name in results.collections}
     return render_template(
         "report.md.j2",
         model=results.model,
-        collections={
-            name: _shown(name, collection, known.get(name, CollectionEstimates()))
-            for name, collection in results.collections.items()
-        },
+        collections={name: _shown(name, collection, known[name]) for name, collection in results.collections.items()},
+        figures=key_table(results.collections, known),
         meaning=Markdown(MEANING),
         map_caption=MAP_CAPTION,
         model_facts=model_facts(results.model),

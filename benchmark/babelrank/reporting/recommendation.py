@@ -129,7 +129,9 @@ class Recommendation:
             f"{show_cell(best.versus.score, show_score)}, {_WHAT[self.setting]}.",
         ]
         if others:
-            lines.append(f"{len(tied) - 1} of the {others} others do not differ significantly from it{by}.")
+            who = "The other model" if others == 1 else f"{len(tied) - 1 or 'None'} of the {others} others"
+            verb = ("differs" if len(tied) == 1 else "does not differ") if others == 1 else "do not differ"
+            lines.append(f"{who} {verb} significantly from it{by}.")
         sized = [each for each in tied if each.model.parameters]
         smallest = min(sized, key=lambda each: each.model.parameters or 0, default=best)
         if (smallest.model.parameters or 0) < _MUCH_SMALLER * (best.model.parameters or 0):

@@ -8,6 +8,7 @@ from babelrank.reporting.estimates import Estimates
 from babelrank.reporting.maps import figure_files
 from babelrank.reporting.pages import REPORT_NAME, has_leaderboard, read_estimates, render_markdown_of, render_report
 from babelrank.reporting.report import damaged_tables, lock_reports, read_reports, report_folders
+from babelrank.reporting.report_ranks import without_ranks
 from babelrank.reporting.results import Results
 from babelrank.reporting.results_file import FILE_NAME, read_results
 from babelrank.reporting.stored_tables import file_digest
@@ -40,10 +41,15 @@ def check_reports(reports: Path, cache: Cache | None = None) -> list[str]:
     return [str(path) for path in stale]
 
 
-def refresh_reports(reports: Path) -> list[Path]:
+def refresh_reports(reports: Path, *, with_leaderboard: bool = False) -> list[Path]:
     """Regenerate every report that is out of date, such as after a change of babelrank; return the files that changed.
 
     A report is up to date if neither its inputs nor its files have changed since it was generated.
+
+    Parameters
+    ----------
+    with_leaderboard
+        Whether a leaderboard is written afterwards, to which pages can link. It fills in the ranks.
 
     Raises
     ------
@@ -54,7 +60,8 @@ def refresh_reports(reports: Path) -> list[Path]:
     with open_cache(reports) as cache:
         for folder in report_folders(reports):
             with lock_reports(reports):  # one at a time, and read again: a submission may come in between
-                for name, content in draw_report(folder, read_results(folder / FILE_NAME), cache).items():
+                results = read_results(folder / FILE_NAME)
+                for name, content in draw_report(folder, results, cache, with_leaderboard=with_leaderboard).items():
                     if not _holds(folder / name, content):
                         atomic_write(folder / name, content)
                         changed.append(folder / name)
@@ -89,16 +96,21 @@ def draw_report(folder: Path, results: Results, cache: Cache, *, with_leaderboar
         *(_digest_of(folder / name) for name in inputs),
     ]
     known: dict[str, str] = cache.once(origin, dict)
-    if known and all(_digest_of(folder / name) == expected for name, expected in known.items()):
-        return {name: (folder / name).read_text(encoding="utf-8") for name in known}
+    current = {name: _read(folder / name) for name in known}
+    if known and known == {name: digest(without_ranks(content)) for name, content in current.items()}:
+        return current
     files = render_report(results, folder, with_leaderboard=with_leaderboard)
-    cache.replace(origin, {name: digest(content) for name, content in files.items()})
+    cache.replace(origin, {name: digest(without_ranks(content)) for name, content in files.items()})
     read_estimates(results, folder, Estimates(cache))  # of which a check makes report.md again
     return files
 
 
 def _holds(path: Path, content: str) -> bool:
     return path.is_file() and path.read_bytes() == content.encode()
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def _digest_of(path: Path) -> str:

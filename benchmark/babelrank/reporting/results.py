@@ -6,6 +6,7 @@ and the leaderboard are made. The dataclasses here and in `babelrank.analysis` a
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,6 +31,9 @@ SCHEMA_VERSION = 4  # increase it whenever a field is added, removed or changes 
 READABLE_VERSIONS = (1, 2, 3, SCHEMA_VERSION)  # earlier versions lack fields that are null by default
 TASKS = ("monolingual", "cross_lingual", "multilingual")
 BIAS_MEASURES = ("rank_distance", "rank_distance_median", "rank_distance_floor", "rank_distance_normalised")
+
+LICENCE, NOT_COMPARED = "licence", "training texts not compared with"  # of a model's notes
+_DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -89,6 +93,11 @@ class ModelResults:
     base_model: str | None = None
     family: str | None = None
     training_cost: TrainingCost | None = None
+
+
+def is_digest(fingerprint: str) -> bool:
+    """Return whether a fingerprint is that of files: a commit on the Hub, or the digest of a folder."""
+    return _DIGEST.fullmatch(fingerprint) is not None
 
 
 @dataclass(frozen=True)

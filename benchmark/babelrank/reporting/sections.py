@@ -85,6 +85,8 @@ class Section:
         Below the tables.
     maps
         Below the caption.
+    folded
+        Whether a page shows only the heading at first.
     """
 
     title: str
@@ -93,3 +95,4 @@ class Section:
     tables: Sequence[Table] = ()
     queries: Sequence[QueryList] = ()
     maps: Sequence[LanguageMap] = ()
+    folded: bool = False

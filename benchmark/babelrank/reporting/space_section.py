@@ -21,6 +21,7 @@ def space_section(space: Space) -> Section:
     """Show the space of dense vectors, which was measured."""
     return Section(
         title="Embedding space",
+        folded=True,
         caption="Ranks show whether languages are favoured; vectors help to explain why. Vectors are scaled to length "
         "1, except for retrieval. Language probe: share of texts whose language a linear classifier predicts from the "
         "vector, on questions that it was not trained on. Uniformity (Wang & Isola 2020, arXiv 2005.10242): lower "

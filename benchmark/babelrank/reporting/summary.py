@@ -18,7 +18,7 @@ from babelrank.reporting.formatting import (
     show_share,
     show_signed,
 )
-from babelrank.reporting.languages import language_name
+from babelrank.reporting.languages import language_name, short_name
 from babelrank.reporting.measures import measures_of, tasks_of
 from babelrank.reporting.results import BIAS_MEASURES, TASKS, CollectionResults
 from babelrank.reporting.tables import Bars, Column, Entry, Table, show_cell
@@ -27,6 +27,13 @@ from babelrank.reporting.tables import Bars, Column, Entry, Table, show_cell
 BIAS_LABELS = dict(zip(BIAS_MEASURES, ("mean", "median", "floor", "normalised"), strict=True))
 # What the paper calls the means over each task.
 TASK_LABELS = dict(zip(TASKS, ("Mo.", "Cr.", "Mul."), strict=True))
+MEANINGS = dict(
+    zip(
+        TASKS,
+        ("passages in the query's language", "passages in one other language", "passages of all languages in one pool"),
+        strict=True,
+    )
+)
 MICRO = "Mul. micro"
 # Of the macro figures with intervals; the arrow says which way is better.
 MACRO_LABELS = {figure: f"{TASK_LABELS[figure]} ↑" for figure in TASKS} | {RANK_DISTANCE: "rank distance ↓"}
@@ -35,6 +42,12 @@ MEANING = (
     "language. Mul. (multilingual): passages of all languages in one pool. Each score is the mean over its settings "
     "(macro); micro is the mean over all queries. With one relevant passage per query and language, mAP in Mo. and Cr. "
     "equals the mean reciprocal rank (MRR, uncut)."
+)
+
+_PASSAGES_NOTE = (
+    "Own first: share of queries for which the passage in their own language comes first. m: the mean difference in "
+    "log rank from a query's average answer. Below 0, a language is favoured: −0.69 means half the rank of the average "
+    "answer, +0.69 twice the rank."
 )
 
 Intervals = Mapping[str, Interval]  # by macro figure
@@ -128,11 +141,11 @@ def verdict(name: str, collection: CollectionResults, bias: BiasSummary | None =
     sentences = [f"{measure} is {', '.join(parts[:-1])} and {parts[-1]}."]
     if bias and bias.effect is not None:
         sentences.append(
-            f"The passage's language explains {show_share(bias.effect.value)} of the variation in ranks (0 % without "
-            f"bias): {_ends(bias)}."
+            f"The passage's language explains {show_share(bias.effect.value)} of the variation in ranks "
+            f"({show_share(0)} without bias): {_ends(bias)}."
         )
     if shown.has_bias:
-        sentences.append(_own_language(collection))
+        sentences.append(_own_language(collection, bias))
     return " ".join(filter(None, sentences))
 
 
@@ -140,7 +153,7 @@ def certainty(estimates: CollectionEstimates) -> str:
     """Return a sentence on what the intervals draw, or on why there are none."""
     if estimates.warning:
         return estimates.warning
-    return f"In brackets: 95 % bootstrap intervals over {estimates.drawn}." if estimates.drawn else ""
+    return f"Ranges are 95 % bootstrap intervals over {estimates.drawn}." if estimates.drawn else ""
 
 
 def distance_table(collection: CollectionResults) -> Table:
@@ -177,6 +190,47 @@ def distance_table(collection: CollectionResults) -> Table:
         "uses it as language bias, but it ignores which language is favoured, and it falls as accuracy rises.",
         footer=1,
     )
+
+
+def language_table(collection: CollectionResults, measure: str, estimates: CollectionEstimates) -> Table:
+    """Return how well each language works: for queries, for passages, and in the pool, with intervals if known."""
+    scores, bias, tasks = np.array(collection.pairs.scores[measure], dtype=float), estimates.bias, estimates.by_language
+    others = np.where(np.eye(len(scores), dtype=bool), np.nan, scores)
+    own = [row[i] for i, row in enumerate(collection.favoured.share_first)]
+
+    def bounded(task: str, i: int, score: Cell) -> Entry:
+        return with_interval(score, tasks[task][i] if task in tasks else None)
+
+    rows: list[list[Entry]] = [
+        [
+            language_name(lang),
+            bounded(TASKS[0], i, collection.pairs.scores[measure][i][i]),
+            mean_or_none(others[i]),
+            mean_or_none(others[:, i]),
+            bounded(TASKS[2], i, collection.pool.scores[measure][i]),
+            own[i],
+            bias.effects.get(lang) if bias else None,
+        ]
+        for i, lang in enumerate(collection.languages)
+    ]
+    table = Table(
+        caption=f"{measure} by language: bars are queries and passages in this language (Mo.), queries in the pool of "
+        "all languages (Mul.) are marked",
+        columns=[
+            Column("language", key="all"),
+            Column("Mo. ↑", show_score, key="all"),
+            Column("Cr., query ↑", show_score, key="all"),
+            Column("Cr., passage ↑", show_score, key="all"),
+            Column("Mul. ↑", show_score, key="all"),
+            Column("own first", show_share, key="bias"),
+            Column("m", show_signed, key="bias"),
+        ],
+        rows=rows,
+        bars=Bars(length=1, marks=(4,), limit=1.0),
+        note="Cr.: means over all other languages, as the language of queries and of passages."
+        f"{f' {_PASSAGES_NOTE}' if bias else ''}",
+    )
+    return table if bias else table.select(["all"])
 
 
 def pool_table(collection: CollectionResults, measures: Sequence[str], recall: Sequence[PoolRecall] = ()) -> Table:
@@ -242,22 +296,23 @@ def _distance_note(collection: CollectionResults, intervals: Intervals) -> str:
 def _ends(bias: BiasSummary) -> str:
     """Return a clause on the most and the least favoured language, with their m."""
     (best, high), (worst, low) = bias.favoured[0], bias.favoured[-1]
-    names = [language_name(lang).rpartition(" (")[0] or lang for lang in (best, worst)]
     return (
-        f"{names[0]} answers rank highest (m = {show_signed(high)} in log rank), {names[1]} answers lowest "
-        f"(m = {show_signed(low)})"
+        f"{short_name(best)} answers rank highest (m = {show_signed(high)} in log rank), {short_name(worst)} answers "
+        f"lowest (m = {show_signed(low)})"
     )
 
 
-def _own_language(collection: CollectionResults) -> str:
+def _own_language(collection: CollectionResults, bias: BiasSummary | None) -> str:
     """Return a sentence on how often the query's own language comes first."""
     favoured = collection.favoured
     own = _mean([row[i] for i, row in enumerate(favoured.share_first)])
     if own is None:
         return ""
     even = len({n for row in favoured.n for n in row}) == 1
-    chance = f" ({show_share(1 / len(collection.languages))} without bias)" if even else ""
-    return f"The passage in the query's own language comes first for {show_share(own)} of queries{chance}."
+    known = bias.measures.get("own_first") if bias else None
+    chance = known.shuffled if known else 1 / len(collection.languages) if even else None
+    without = "" if chance is None else f" ({show_share(chance)} without bias)"
+    return f"The passage in the query's own language comes first for {show_share(own)} of queries{without}."
 
 
 def _mean(values: Sequence[Cell]) -> Cell:

@@ -8,9 +8,9 @@ for (const board of boards) {
 }
 
 // What an address says, such as #xquad-r?measure=R@1&from=de,tr: the choices that differ from the first ones.
-const FIELDS = { name: "_search", kind: "_kind", least: "_least", most: "_most" };
+const FIELDS = { name: "_search", kind: "_kind", adapter: "_adapter", least: "_least", most: "_most" };
 const state = { board: null, measure: null, key: null, descending: true, setting: "Mul.", open: new Set() };
-const isText = (key) => ["name", "most", "least"].includes(key) || key.endsWith("/group");
+const isText = (key) => ["name", "most", "least", "licence", "hub"].includes(key) || key.endsWith("/group");
 const isScore = (key) => key.includes("/") && !key.endsWith("/group");
 const isHead = ({ head, values }) => head === values.name;
 
@@ -48,14 +48,16 @@ function millions(id) {
 
 function makeFilter() {
   const words = byId("_search").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const kind = byId("_kind")?.value;
+  const [kind, adapter] = [byId("_kind")?.value, byId("_adapter")?.value];
+  const clean = byId("_clean")?.checked;
   const [least, most] = [millions("_least"), millions("_most")];
   const anySize = least === null && most === null;
   return (line) => {
     const { name, parameters } = line.values;
     // A size that is not known is in no range.
     const fits = anySize || (parameters !== null && parameters >= (least ?? 0) && parameters <= (most ?? Infinity));
-    return fits && (!kind || line.kind === kind) && words.every((word) => name.toLowerCase().includes(word));
+    const suits = (!kind || line.kind === kind) && (!adapter || line.adapter === adapter) && !(clean && line.badge);
+    return fits && suits && words.every((word) => name.toLowerCase().includes(word));
   };
 }
 
@@ -79,7 +81,8 @@ for (const board of boards) {
   }
 }
 
-const isFiltered = () => all(".field input:not([type=checkbox]), .field select").some(({ value }) => value);
+const FILTERS = ".field input:not([type=checkbox]), .field select";
+const isFiltered = () => byId("_clean")?.checked || all(FILTERS).some(({ value }) => value);
 
 // Heads in their order, each followed by its variants where they are unfolded; all in one order while one looks for some.
 function arrange(sorted) {
@@ -160,6 +163,7 @@ function writeAddress() {
   if (setting !== "Mul.") said.set("setting", setting);
   for (const [name, id] of Object.entries(FIELDS)) if (byId(id)?.value) said.set(name, byId(id).value);
   if (byId("_variants").checked) said.set("variants", "all");
+  if (byId("_clean")?.checked) said.set("badges", "none");
   for (const side of SIDES) if (picked[side].size) said.set(side, [...picked[side]].join(","));
   const first = board === boards[0] && !`${said}` && !location.hash;
   if (!first) history.replaceState(null, "", `#${board.id}${`${said}` && `?${said}`}`);
@@ -170,6 +174,7 @@ function readAddress() {
   const said = new URLSearchParams(rest);
   for (const [name, field] of Object.entries(FIELDS)) if (byId(field)) byId(field).value = said.get(name) ?? "";
   byId("_variants").checked = said.get("variants") === "all";
+  if (byId("_clean")) byId("_clean").checked = said.get("badges") === "none";
   for (const side of SIDES) picked[side] = new Set((said.get(side) ?? "").split(",").filter(Boolean));
   [state.board, state.measure, state.key, state.descending] = [null, said.get("measure"), null, true];
   state.setting = said.get("setting") === "Mo." ? "Mo." : "Mul.";
@@ -214,8 +219,8 @@ function start() {
   });
   addEventListener("input", ({ target }) => target.matches("#_search, #_least, #_most") && update());
   byId("_reset").addEventListener("click", () => {
-    for (const field of all(".field input, .field select")) field.value = "";
-    byId("_variants").checked = false;
+    for (const field of all(FILTERS)) field.value = "";
+    for (const box of all(".field [type=checkbox]")) box.checked = false;
     for (const side of SIDES) picked[side].clear();
     offerLanguages(state.board);
     state.open.clear();

@@ -16,6 +16,8 @@ function followHash() {
   const article = target?.closest(".collection");
   if (!article) return;
   showCollection(article.id);
+  const folded = target.closest("details");
+  if (folded) folded.open = true;
   target.scrollIntoView();
 }
 
@@ -27,9 +29,9 @@ if (collections.length > 1) {
     showCollection(target.value);
     history.replaceState(null, "", `#${target.value}`);
   });
-  addEventListener("hashchange", followHash);
-  followHash();
 }
+addEventListener("hashchange", followHash);
+followHash();
 
 const switched = all(".part").filter((section) => section.querySelector(".switch"));
 const titleOf = (section) => section.querySelector("h3").textContent;
