@@ -32,7 +32,7 @@ def approximate(
         Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Also write the report to this Markdown file.")
     ] = None,
 ) -> None:
-    """Measure what an approximate index costs. The page shows time, memory, recall, nDCG and rank distance by language."""
+    """Measure what an approximate index costs. Shown are time, memory, recall, nDCG and rank distance by language."""
     show(
         babelrank.approximate(
             model,
