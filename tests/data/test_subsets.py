@@ -196,6 +196,9 @@ def test_subsets_that_spell_one_language_differently_are_told(tmp_path):
     collection = load_collection(f"hf:{folder}")
     assert collection.languages == ("de",)
     assert "subsets DE and ger are read as de" in collection.notes
+    write(folder, subset("de", "de"), "de_AT-{part}.jsonl")
+    note = "de and de-AT are read as 2 languages; if they are the same, use one code"
+    assert note in load_collection(f"hf:{folder}").notes
 
 
 @pytest.mark.parametrize(

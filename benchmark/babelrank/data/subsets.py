@@ -20,7 +20,7 @@ from langcodes import Language
 from babelrank.data.collection import Collection, assemble, join_tables
 from babelrank.data.folders import Records
 from babelrank.data.judgements import BEIR_QRELS, read_qrels, read_queries
-from babelrank.data.language_facts import UNKNOWN_LANGUAGE, known_code
+from babelrank.data.language_facts import UNKNOWN_LANGUAGE, Spellings, known_code
 from babelrank.data.parts import Parts, read_parts
 from babelrank.data.passages import PassageBlock, PassageLayout, PassageSource
 from babelrank.errors import DataError
@@ -112,6 +112,7 @@ def pool_subsets(
         for langs, names in by_language.items()
         if len(names) > 1 and all((known_code(name),) == langs for name in names)
     ]
+    said += Spellings({lang: lang for langs in by_language for lang in langs}).notes()
     if any(UNKNOWN_LANGUAGE in subset.languages for subset in subsets):
         said.append(f"its language is unknown; name it, as in {title}@de")
     if len(subsets) == 1:
