@@ -66,6 +66,11 @@ def test_tables_as_spreadsheets_and_scripts_save_them(tmp_path):
     assert collection.notes == ("the language code EN or en is read as en",)
 
 
+def test_the_language_may_be_called_as_in_the_files_of_a_folder(tmp_path):
+    (tmp_path / "faq.csv").write_text("lang,question,answer\nen,Who?,Ann.\n")
+    assert load_collection(f"local:{tmp_path / 'faq.csv'}").languages == ("en",)
+
+
 def test_rows_that_are_repeated_count_once(tmp_path):
     pd.concat([TABLE, TABLE[:2]]).to_csv(tmp_path / "faq.csv", index=False)
     collection = load_collection(f"local:{tmp_path / 'faq.csv'}")

@@ -7,6 +7,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import babelrank
+from babelrank.encoding.model_files import find_model
 from babelrank.encoding.protocol import EncoderInfo, Similarity
 from babelrank.encoding.vectors import Kind
 from babelrank.errors import BabelrankError, EncoderError
@@ -36,6 +37,22 @@ def test_what_a_model_cannot_be_asked_for_is_refused_once_it_is_loaded(
 
 def letters(texts):
     return np.array([[text.count(letter) for letter in "abcdefghijklmnopqrstuvwxyz "] for text in texts], dtype=float)
+
+
+@pytest.mark.parametrize(
+    ("card", "licence"),
+    [
+        ("---\nlicense: mit\n---\n# Tiny", "mit"),
+        ("# No metadata", None),
+        ("---\nlicense: [\n---\n", None),
+        (None, None),
+    ],
+)
+def test_the_licence_is_that_of_the_models_card(tmp_path, card, licence):
+    if card is not None:
+        (tmp_path / "README.md").write_text(card)
+    (tmp_path / "config.json").write_text("{}")
+    assert find_model(str(tmp_path), None).licence == licence
 
 
 def test_a_transform_learns_from_another_collection(tmp_path):

@@ -4,7 +4,10 @@ import ast
 import sys
 from pathlib import Path
 
+from typer.testing import CliRunner
+
 import babelrank
+from babelrank import cli
 
 FOLDER = Path(babelrank.__file__).parent / "cli"
 THIRD_PARTY = {"typer", "rich"}
@@ -37,3 +40,11 @@ def test_commands_use_only_what_is_public():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "babelrank":
                 assert node.attr in babelrank.__all__, f"{path.name} uses babelrank.{node.attr}"
+
+
+def test_descriptions_of_commands_fit_on_a_line_of_help(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    for arguments in ([], ["data"]):
+        shown = CliRunner().invoke(cli.app, [*arguments, "--help"]).output
+        assert "Commands:" in shown
+        assert not [line for line in shown.partition("Commands:")[2].splitlines() if line.endswith("...")]

@@ -12,7 +12,7 @@ import lzma
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from io import BufferedReader, TextIOWrapper
@@ -128,7 +128,9 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_table(path: Path, needed: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
+def read_table(
+    path: Path, needed: Sequence[str] = (), aliases: Mapping[str, str] | None = None
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Read rows of columns with a header, as spreadsheets write them: quoted cells, commas, semicolons or tabs.
 
     Yields the last line of each row that is not blank, from 1, and its cells by column, in lower case.
@@ -137,6 +139,8 @@ def read_table(path: Path, needed: Sequence[str] = ()) -> Iterator[tuple[int, di
     ----------
     needed
         Required columns.
+    aliases
+        Names of columns by other names that they may have.
 
     Raises
     ------
@@ -156,7 +160,7 @@ def read_table(path: Path, needed: Sequence[str] = ()) -> Iterator[tuple[int, di
             delimiter = max("\t;,", key=header.count)
             rows = csv.reader(chain([header], lines), delimiter=delimiter, strict=True)
             first = line - 1
-            names = [name.strip().lower() for name in next(rows, [])]
+            names = [(aliases or {}).get(name, name) for name in map(str.lower, map(str.strip, next(rows, [])))]
             if missing := [name for name in needed if name not in names]:
                 there = ", ".join(filter(None, names)) or "none"
                 raise DataError(f"{path}: no column {', '.join(missing)}; its first line names {there}.")

@@ -7,7 +7,7 @@ column    holds
 ========= ==================================================================================
 question  the query; empty in rows that only add a passage to the pool
 answer    the passage that answers it
-language  code of both
+language  code of both; may be called lang
 id        id that translations share (optional); all answers with the id are relevant to its questions
 variant   name of another version of the question with this id and language (optional; no answer); see `variants`
 ========= ==================================================================================
@@ -25,6 +25,7 @@ from babelrank.data.variants import attach_variants, check_originals, split_vers
 from babelrank.errors import DataError
 
 SUFFIXES = tuple(f"{kind}{packed}" for kind in (".csv", ".tsv") for packed in PACKED)
+_ALIASES = {"lang": "language"}  # as in the files of a folder
 _COLUMNS = ("question", "answer", "language")
 
 
@@ -41,7 +42,7 @@ def load_table(path: Path) -> Collection:
     passages: list[tuple[str, str, str, str]] = []
     rows: set[tuple[str, ...]] = set()
     repeats, spellings = 0, Spellings()
-    for line, row in read_table(path, _COLUMNS):
+    for line, row in read_table(path, _COLUMNS, _ALIASES):
         cells = tuple(row.get(column, "").strip() for column in (*_COLUMNS, "id", "variant"))
         question, answer, lang, name, variant = cells
         needed = {"question": question, "language": lang} if variant else {"answer": answer, "language": lang}

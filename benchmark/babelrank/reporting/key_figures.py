@@ -59,8 +59,7 @@ def key_figures(name: str, collection: CollectionResults, estimates: CollectionE
     if bias and (own := bias.measures.get("own_first")):
         found.append(KeyFigure(OWN, "of queries", [own.value], show_share, chance=own.shuffled))
     if bias and (ratio := bias.measures.get("rank_ratio")):
-        most, least = (short_name(bias.favoured[place][0]) for place in (0, -1))
-        note = f"times higher rank answers in {most} than in {least}"
+        note = "times higher rank answers in the most than in the least favoured language, mean over query languages"
         found.append(KeyFigure(RATIO, note, [ratio.value], show_bias, chance=ratio.shuffled))
     if bias:
         return found
