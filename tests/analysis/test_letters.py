@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from babelrank.analysis.bootstrap import question_scores
-from babelrank.analysis.letters import display, find_letters, significantly_best
+from babelrank.analysis.letters import display, find_letters, places, significantly_best
 from babelrank.errors import ReportError
 
 
@@ -35,6 +35,12 @@ def test_neighbours_that_do_not_differ_overlap():
 def test_piephos_case_of_a_group_that_is_not_in_order():
     # 0 differs from 1 and 3, though not from 2, which is as far from 3.
     assert display(apart_of(4, (0, 1), (0, 3), (2, 3))) == ["a", "bc", "ab", "c"]
+
+
+def test_a_place_counts_only_those_that_are_significantly_better():
+    """Also below an encoder that differs from more, as runs of one recipe share their letters."""
+    assert places(["a", "b", "b", "c", "bd"]) == [1, 2, 2, 4, 3]
+    assert places(["", ""]) == [1, 2]
 
 
 def test_nothing_to_compare():

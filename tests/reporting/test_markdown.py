@@ -6,12 +6,13 @@ import pytest
 
 from babelrank.analysis.bootstrap import Interval
 from babelrank.analysis.errors import Texts
-from babelrank.reporting.estimates import CollectionEstimates
+from babelrank.reporting.estimates import BiasFigure, BiasSummary, CollectionEstimates
 from babelrank.reporting.facts import reproducing_command
 from babelrank.reporting.markdown import escape, table_markdown
 from babelrank.reporting.pages import render_markdown
 from babelrank.reporting.results import TopFile
 from babelrank.reporting.results_file import read_results
+from babelrank.reporting.summary import verdict
 from babelrank.reporting.tables import Code, Column, Link, Table
 from paths import REPORTS
 from toy_reports import INFO, ROWS, toy_results
@@ -128,3 +129,20 @@ def test_the_command_gives_the_same_report_again():
     folder, _ = toy_results(info=replace(INFO, fingerprint="b" * 64))
     assert "babelrank submit ./toy" in reproducing_command(folder)
     assert "The model is a folder" in render_markdown(folder)
+
+
+def test_languages_that_are_favoured_as_much_are_named_together():
+    effects = {
+        "es": Interval(-0.41, -0.46, -0.36),
+        "en": Interval(-0.40, -0.46, -0.35),
+        "de": Interval(-0.22, -0.28, -0.17),
+        "ar": Interval(0.31, 0.25, 0.38),
+        "hi": Interval(0.31, 0.24, 0.38),
+        "th": Interval(0.31, 0.25, 0.36),
+        "zh": Interval(0.32, 0.23, 0.42),
+    }
+    measures = {"language_effect": BiasFigure(Interval(0.26, 0.24, 0.28), 0.0, 0.0, 1.0)}
+    collection = read_results(REPORTS / "bm25" / "results.json").collections["xquad-r"]
+    text = verdict("xquad-r", collection, BiasSummary(measures, effects))
+    assert "answers in Spanish and English rank highest (m = −0.41 in log rank)" in text
+    assert "answers in Chinese, Thai and 2 other languages lowest (m = +0.32)" in text

@@ -7,7 +7,7 @@ more.
 
 import re
 from collections.abc import Sequence
-from itertools import accumulate, combinations
+from itertools import combinations
 from string import ascii_lowercase
 
 import numpy as np
@@ -74,17 +74,16 @@ def find_letters(
 def places(letters: Sequence[str]) -> list[int]:
     """Return the place of each encoder, best first: 1 plus the number of significantly better encoders before it.
 
-    Encoders that do not differ from the first share the first place, and places never decrease. Without letters, places
-    are 1, 2, 3, …
+    Encoders that do not differ from the first share the first place. An encoder that differs from few has a lower place
+    than one before it that differs from more. Without letters, places are 1, 2, 3, …
 
     Examples
     --------
-    >>> places(["a", "ab", "b", "c"])
-    [1, 1, 2, 4]
+    >>> places(["a", "ab", "c", "abd"])
+    [1, 1, 3, 2]
     """
     groups = [set(re.findall(r"[a-z]\d*", each)) for each in letters]
-    better = [sum(not group & before for before in groups[:i]) if group else i for i, group in enumerate(groups)]
-    return [1 + most for most in accumulate(better, max)]
+    return [1 + (sum(not group & before for before in groups[:i]) if group else i) for i, group in enumerate(groups)]
 
 
 def significantly_best(

@@ -29,7 +29,8 @@ _MEANINGS = (
         "bias",
         "favoured most, least",
         "The passage languages that rank highest and lowest, with m: the mean difference in log rank from a query's "
-        "average answer. m = −0.69 means that answers in the language have half the rank of the average answer.",
+        "average answer. m = −0.69 means that answers in the language have half the rank of the average answer. "
+        "Others may be favoured as much: reports have all languages with intervals.",
     ),
     (
         "bias",
@@ -44,7 +45,7 @@ _MEANINGS = (
         "Models that share a letter do not differ significantly by more than .001 (--margin) in Mul., or else in the "
         "score that follows. Tests are paired permutation tests over groups of questions that share an article (else "
         "over questions), at 5 % after Holm's correction over all pairs. The number in front of a model is 1 plus the "
-        "number of models above it that are significantly better; it never decreases down the table. Tests compare "
+        "number of models above it that are significantly better. Tests compare "
         "these checkpoints. Runs of one recipe with different seeds are not compared and share letters.",
     ),
     (

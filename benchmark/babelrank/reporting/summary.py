@@ -23,6 +23,7 @@ from babelrank.reporting.measures import measures_of, tasks_of
 from babelrank.reporting.results import BIAS_MEASURES, TASKS, CollectionResults
 from babelrank.reporting.tables import Bars, Column, Entry, Table, show_cell
 
+_MOST_NAMED = 3  # languages in a sentence
 # Of the rank distance, by the name under which macro averages hold it.
 BIAS_LABELS = dict(zip(BIAS_MEASURES, ("mean", "median", "floor", "normalised"), strict=True))
 # What the paper calls the means over each task.
@@ -294,12 +295,23 @@ def _distance_note(collection: CollectionResults, intervals: Intervals) -> str:
 
 
 def _ends(bias: BiasSummary) -> str:
-    """Return a clause on the most and the least favoured language, with their m."""
-    (best, high), (worst, low) = bias.favoured[0], bias.favoured[-1]
+    """Return a clause on the most and the least favoured languages, with m: all within the interval of the first."""
+    order = [lang for lang, _ in bias.favoured]
+    best, worst = bias.effects[order[0]], bias.effects[order[-1]]
+    highest = [lang for lang in order if lang == order[0] or bias.effects[lang].value < best.high]
+    lowest = [lang for lang in order[::-1] if lang == order[-1] or bias.effects[lang].value > worst.low]
     return (
-        f"{short_name(best)} answers rank highest (m = {show_signed(high)} in log rank), {short_name(worst)} answers "
-        f"lowest (m = {show_signed(low)})"
+        f"answers in {_join_names(highest)} rank highest (m = {show_signed(best.value)} in log rank), answers in "
+        f"{_join_names(lowest)} lowest (m = {show_signed(worst.value)})"
     )
+
+
+def _join_names(languages: Sequence[str]) -> str:
+    """Return the names of some languages; of more than three, only of the first two."""
+    names = [short_name(lang) for lang in languages]
+    if len(names) > _MOST_NAMED:
+        names = [*names[: _MOST_NAMED - 1], f"{len(names) - _MOST_NAMED + 1} other languages"]
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _own_language(collection: CollectionResults, bias: BiasSummary | None) -> str:
