@@ -327,6 +327,7 @@ def test_two_processes_train_as_one_does(write_config, examples, tmp_path):
         assert list(one) == list(two)
         np.testing.assert_allclose(list(two.values()), list(one.values()), atol=1e-4)
     assert read_metadata(together)["processes"] == 2
+    assert read_metadata(together)["cpu_seconds"] > 0
 
 
 def test_a_batch_that_processes_cannot_share_is_refused(write_config, monkeypatch):
