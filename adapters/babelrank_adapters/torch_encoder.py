@@ -177,6 +177,12 @@ def load_model(
     if options.dtype not in (None, "auto", dtype_of(model)):
         raise EncoderError(f"{files.name}: --dtype {options.dtype}: the model supports only {dtype_of(model)}.")
     for tokenizer in [part.tokenizer for part in model.modules() if hasattr(part, "tokenizer")]:
+        known = getattr(tokenizer, "all_special_tokens", None)
+        if known is not None and set(tokenizer.get_vocab()) <= set(known):  # transformers makes one without files
+            raise EncoderError(
+                f"{files.name}: has no vocabulary: its tokenizer knows only special tokens. Add the tokenizer's files, "
+                "such as tokenizer.json."
+            )
         if getattr(tokenizer, "pad_token", "") is None:  # as in decoders; padding is masked, so any token works
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
     return model

@@ -121,6 +121,13 @@ def test_a_dtype_is_that_of_the_weights_and_is_recorded(tiny_model, tiny, dtype)
     assert 1e-6 < difference < 0.05
 
 
+def test_a_model_without_its_tokenizers_files_is_refused(copy):
+    for path in copy.glob("tokenizer*"):
+        path.unlink()
+    with pytest.raises(EncoderError, match=r"has no vocabulary.*such as tokenizer\.json"):
+        load(copy)
+
+
 def test_an_unknown_dtype_is_refused(tiny_model):
     with pytest.raises(EncoderError, match=r"unknown dtype 'float23'\. Did you mean 'float32'\?"):
         load(tiny_model, dtype="float23")
