@@ -36,6 +36,12 @@ TRAINED = {
 }
 ENCODER = "use-multilingual-v3"
 TRANSFORMER = "multilingual-e5-small-4-bit-weights"
+# On AfriQA, by label.
+ASKED_IN_AFRICA = {
+    **{name: name for name in TRAINED},
+    "multilingual-e5-small": "me5-small-in-bfloat16",
+    "with hybrid batches": "me5-small-batches-hybrid",
+}
 SHOWN = 12  # languages at either end
 
 
@@ -254,23 +260,23 @@ def ends_table(model: Model, models: Sequence[Model]) -> str:
 def afriqa_section() -> str:
     """Compare AfriQA's questions with their human translations."""
     rows, gains = {}, []
-    for name in TRAINED:
-        original, human = (read_ranks(REPORTS / name / f"{AFRIQA}{part}.ranks.parquet") for part in ("", "-human"))
+    for name, report in ASKED_IN_AFRICA.items():
+        original, human = (read_ranks(REPORTS / report / f"{AFRIQA}{part}.ranks.parquet") for part in ("", "-human"))
         found = compare_variants(original, human)
         gains.append((name, mean_gain(found)))
         for lang, each in found.items():
-            cells = [show(each.original), show(each.variant), show_signed(each.gain)]
+            cells = [show(each.original), show_signed(each.gain)]
             rows.setdefault(lang, [language_name(lang), str(each.queries)]).extend(cells)
-    headers = [f"{name}: {what}" for name in TRAINED for what in ("own", "human", "gain")]
+    headers = [f"{name}: {what}" for name in ASKED_IN_AFRICA for what in ("mAP", "gain")]
     told = "; ".join(f"{name} {gain:.3f}" for name, gain in gains)
     parts = [
         prose(
             "The same questions, once in their own language and once translated into the language of the passages by "
-            "people, over 2,928 gold passages. The gain is an upper bound of what translating first could bring: "
-            "what the "
-            f"encoder loses by not understanding the language. On average it is in mAP: {told}. The pool is "
-            f"small, and "
-            "figures on all of Wikipedia would be lower."
+            "people, over 2,928 gold passages. The gain is an upper bound of what translating first could bring: what "
+            f"the encoder loses by not understanding the language. On average it is in mAP: {told}. The pool is small, "
+            "and figures on all of Wikipedia would be lower. The checkpoint with hybrid batches (one seed) is trained "
+            "in nine languages, none of them one of these, and evaluated in bfloat16 like its base model, "
+            "multilingual-e5-small."
         ),
         table(["asked in", "questions", *headers], list(rows.values())),
     ]
