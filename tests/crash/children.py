@@ -95,6 +95,7 @@ def figures(folder: Path) -> dict[str, Any]:
         if path.name == "results.json":
             document = json.loads(path.read_bytes())
             document.pop("environment")
+            document["model"].pop("training_cost")
             for collection in document["collections"].values():
                 for name in ("seconds", "evaluated", "texts_encoded", "environment", "cost"):
                     collection.pop(name, None)
