@@ -104,7 +104,9 @@ def test_a_margin_lets_more_models_through(reports):
 def test_the_reasons_name_best_and_next(found):
     reasons = " ".join(found.reasons())
     assert f"{found.models[0]} has the highest mAP for Arabic (ar), German (de), Turkish (tr) on xquad-r" in reasons
-    assert f"{len(found.models) - 1} of the 4 others do not differ significantly" in reasons
+    same = len(found.models) - 1
+    expected = f"{same} of the 4 others {'does' if same == 1 else 'do'} not differ" if same else "All 4 others differ"
+    assert f"{expected} significantly from it." in reasons
     assert found.models[0] in repr(found)
     assert "<table" in found._repr_html_()
 

@@ -129,8 +129,11 @@ class Recommendation:
             f"{show_cell(best.versus.score, show_score)}, {_WHAT[self.setting]}.",
         ]
         if others:
-            who = "The other model" if others == 1 else f"{len(tied) - 1 or 'None'} of the {others} others"
-            verb = ("differs" if len(tied) == 1 else "does not differ") if others == 1 else "do not differ"
+            if same := len(tied) - 1:
+                who = "The other model" if others == 1 else f"{same} of the {others} others"
+                verb = "does not differ" if same == 1 else "do not differ"
+            else:
+                who, verb = ("The other model", "differs") if others == 1 else (f"All {others} others", "differ")
             lines.append(f"{who} {verb} significantly from it{by}.")
         sized = [each for each in tied if each.model.parameters]
         smallest = min(sized, key=lambda each: each.model.parameters or 0, default=best)
