@@ -53,9 +53,9 @@ def ntrex() -> babelrank.Collection:
 def _load(spec: str) -> babelrank.Collection:
     if TINY in os.environ:
         return babelrank.load_collection("sample")
-    beside = SHARED / "data"
-    if "BABELRANK_DATA" not in os.environ and beside.is_dir():
-        return babelrank.load_collection(spec, beside)
+    nearby = SHARED / "data"
+    if "BABELRANK_DATA" not in os.environ and nearby.is_dir():
+        return babelrank.load_collection(spec, nearby)
     return babelrank.load_collection(spec)
 
 

@@ -58,7 +58,8 @@ def cpu_seconds() -> float:
 
 def hardware(device: str) -> str:
     """Name what computes on a device: the GPUs, or the processor with its number of cores."""
-    return f"{_processor()}, {available_cores()} cores" if device == "cpu" else device_names(device)
+    cores = available_cores()
+    return f"{_processor()}, {cores} core{'s' if cores > 1 else ''}" if device == "cpu" else device_names(device)
 
 
 def device_names(devices: str) -> str:
