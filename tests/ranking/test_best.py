@@ -152,7 +152,8 @@ def test_no_value_of_a_product_is_further_off_than_the_margin(dimension, scale, 
     exact = -((q[:, None] - p) ** 2).sum(axis=2) if similarity is Similarity.EUCLIDEAN else (q[:, None] * p).sum(axis=2)
     if similarity is Similarity.COSINE:
         exact /= np.sqrt((q**2).sum(axis=1))[:, None] * np.sqrt((p**2).sum(axis=1))
-    tiled = panel.score(slice(0, queries), slice(0, 60), np.empty((queries, 60), np.float32))
+    tiled = np.empty((queries, 60), np.float32)
+    panel.score(slice(0, queries), slice(0, 60), tiled)
     assert (abs(tiled - exact) <= scorer.margins[:, None]).all()
 
 

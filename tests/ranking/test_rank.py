@@ -18,10 +18,13 @@ from scipy.stats import rankdata
 from babelrank.data.collection import Collection
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
+from babelrank.encoding.vector_block import array_block
 from babelrank.errors import SearchError
 from babelrank.ranking import tally as tally_module
+from babelrank.ranking.dense import Corpus, DenseScorer
 from babelrank.ranking.rank import rank as rank_with_top
 from babelrank.ranking.table import COLUMNS, RankTable
+from babelrank.ranking.tally import Request, score_targets, tally
 from made_collections import collection_of_tables
 
 RANKS = ["rank_in_language", "rank_in_pool"]
@@ -271,6 +274,28 @@ def test_neither_the_size_of_blocks_nor_the_number_of_threads_matters(monkeypatc
     monkeypatch.setattr(tally_module, "_TILE_BYTES", block_bytes)
     ranks = rank(collection, representations, threads=threads)
     assert ranks_of(ranks) == naive_ranks(collection, scores)[0]
+
+
+@pytest.mark.parametrize("noise", [3e-6, 3e-4, 1.0])
+@pytest.mark.parametrize("targets", [1, 32, 33, 150])
+def test_counts_are_those_of_exact_scores_for_few_and_for_many_targets(targets, noise):
+    rng = np.random.default_rng(targets)
+    passages = np.ones(24) + noise * rng.standard_normal((2_000, 24))
+    passages = (passages / np.linalg.norm(passages, axis=1, keepdims=True)).astype(np.float32)
+    passages[7::100] = passages[3]
+    groups = np.sort(rng.integers(0, 3, len(passages))).astype(np.uint8)
+    scorer = DenseScorer(passages[:4], Corpus([array_block(passages)], Similarity.COSINE))
+    rows = np.repeat(np.arange(4), targets)
+    positions = np.concatenate([np.append(rng.permutation(len(passages))[: targets - 1], 3) for _ in range(4)])
+    wanted = score_targets(scorer, rows, positions, groups[positions])
+    found = tally(scorer, Request(wanted, groups, 3))
+
+    everything = np.indices(scorer.shape).reshape(2, -1)
+    scores = scorer.pair_scores(*everything).reshape(scorer.shape)[rows]
+    own = groups == groups[positions][:, None]
+    for compare, counts in ((np.greater, found.above), (np.equal, found.equal)):
+        fits = compare(scores, wanted.scores[:, None])
+        np.testing.assert_array_equal(counts, np.stack([(fits & own).sum(axis=1), fits.sum(axis=1)], axis=1))
 
 
 def test_a_language_without_relevant_passages_is_competition_only():

@@ -195,14 +195,12 @@ class DenseScorer:
         euclidean = self.corpus.similarity == Similarity.EUCLIDEAN
         squares = block.lengths.astype(np.float32) ** 2
 
-        def score(queries: slice, passages: slice, out: np.ndarray) -> np.ndarray:
-            asked, found = self.fed[queries], block.fed[passages]
-            values = np.matmul(asked, found.T, out=out[: len(asked), : len(found)])
+        def score(queries: slice, passages: slice, out: np.ndarray) -> None:
+            np.matmul(self.fed[queries], block.fed[passages].T, out=out)
             if euclidean:  # −‖q − p‖² = 2 q·p − ‖p‖² − ‖q‖²
-                values *= 2
-                values -= squares[passages]
-                values -= (self.lengths[queries].astype(np.float32) ** 2)[:, None]
-            return values
+                out *= 2
+                out -= squares[passages]
+                out -= (self.lengths[queries].astype(np.float32) ** 2)[:, None]
 
         return score
 

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-# Scores queries (a slice) with passages (a slice of the panel) into an array of at least that shape; returns them.
-Score = Callable[[slice, slice, np.ndarray], np.ndarray]
+# Scores queries (a slice) with passages (a slice of the panel) into an array of that shape.
+Score = Callable[[slice, slice, np.ndarray], None]
 
 
 @dataclass(frozen=True)

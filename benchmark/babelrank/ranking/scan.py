@@ -4,8 +4,8 @@ Scores of a tile come from a fast matrix product, so they may be off by a margin
 (`exact_scores`) only if the margin does not decide on which side of a relevant score it is; the tile then keeps its
 exact score. If a tile has exact scores from the start, the margin is 0.
 
-Passages are not compared with each target of a query, as there may be more than a hundred. The range of scores is split
-into cells. The number of passages in each cell gives the number above a target, except for those in the target's cell.
+All passages are compared with each target of a query if it has few. If it has many, the range of scores is split into
+cells: the number of passages in each cell gives the number above a target, except for those in the target's cell.
 """
 
 from typing import NamedTuple
@@ -17,6 +17,8 @@ from babelrank.encoding.protocol import Similarity
 from babelrank.ranking.exact_scores import CODES, Rows, band, exact_score, to_score
 
 _PIECE = 32  # Passages per maximum in a vector loop; a scalar loop looks into the few pieces that matter.
+_PIECES = 8  # compared with one target after the other while they are in the cache
+_FEW = 32  # targets; with more, cells are faster
 _CELLS, _TARGET_CELLS = 256, 8  # at least, and per target: so many that a target's cell holds few passages
 _MOST_CELLS = 1 << 15  # twice as many are numbered in two bytes
 _EUCLIDEAN = CODES[Similarity.EUCLIDEAN]
@@ -93,14 +95,16 @@ class Best(NamedTuple):
 
 # The compiler counts fastest with sums of ones in float32; they are exact up to 2²⁴, far above a tile's passages.
 @numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
-def _count(values: np.ndarray, score: np.float32) -> tuple[np.float32, np.float32]:
-    """Return how many values are above a score, and how many equal it."""
+def _count(
+    values: np.ndarray, begin: int, end: int, low: np.float32, high: np.float32
+) -> tuple[np.float32, np.float32]:
+    """Return how many values from `begin` to `end` are above `high`, and how many are from `low` to `high`."""
     above = np.float32(0)
-    equal = np.float32(0)
-    for i in range(values.size):
-        above += np.float32(1) if values[i] > score else np.float32(0)
-        equal += np.float32(1) if values[i] == score else np.float32(0)
-    return above, equal
+    others = np.float32(0)
+    for i in range(np.uint64(begin), np.uint64(end)):  # a slice and a signed index would both be slower
+        above += np.float32(1) if values[i] > high else np.float32(0)
+        others += np.float32(1) if values[i] >= low else np.float32(0)
+    return above, others - above
 
 
 # No score is NaN, and the order of maxima does not matter, so the compiler can use vector registers.
@@ -157,7 +161,46 @@ def _assign_cells(row: np.ndarray, base: np.float32, scale: np.float32, half: in
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _count_pool(
+def _compare_with_each(
+    tile: Tile, query: int, begins: np.ndarray, maxima: np.ndarray, known: np.ndarray, wanted: Counts
+) -> None:
+    """Count the passages of the tile above each target of a query; undecided passages get exact scores.
+
+    Parameters
+    ----------
+    begins, maxima
+        Start of each piece of the row, and its highest score.
+    """
+    row, start = tile.values[query], wanted.starts[query]
+    bands = np.empty((wanted.starts[query + 1] - start, 2), np.float32)
+    for k in range(len(bands)):
+        bands[k, 0], bands[k, 1] = band(wanted.scores[start + k], tile.margins[query], tile.code)
+    for first in range(0, maxima.size, _PIECES):
+        last = min(first + _PIECES, maxima.size)
+        begin, end, highest = begins[first], begins[last], maxima[first]
+        for piece in range(first + 1, last):
+            highest = max(highest, maxima[piece])
+        for k in range(len(bands)):
+            target, column, low, high = wanted.scores[start + k], wanted.columns[start + k], bands[k, 0], bands[k, 1]
+            if highest < low:
+                continue
+            above, near = _count(row, begin, end, low, high)
+            equal = near
+            if low < high and near > (begin <= column < end and known[column]):  # more than the target itself
+                equal = np.float32(0)
+                for piece in range(first, last):
+                    if maxima[piece] >= low:
+                        for other in range(begins[piece], begins[piece + 1]):
+                            if low <= row[other] <= high:
+                                score = _refine(tile, query, other, known)
+                                above += np.float32(score > target)
+                                equal += np.float32(score == target)
+            wanted.above[start + k, 1] += np.int32(above)
+            wanted.equal[start + k, 1] += np.int32(equal)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _count_in_cells(
     tile: Tile,
     query: int,
     begins: np.ndarray,
@@ -167,12 +210,10 @@ def _count_pool(
     found: np.ndarray,
     cells: np.ndarray,
 ) -> None:
-    """Count the passages of the tile above the targets of a query; undecided passages get exact scores.
+    """Count as `_compare_with_each` does, for many targets.
 
     Parameters
     ----------
-    begins, maxima
-        Start of each piece of the row, and its highest score.
     found, cells
         Scratch: int64 and uint16, shape (passages,).
     """
@@ -240,13 +281,14 @@ def _count_pool(
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _count_groups(tile: Tile, query: int, wanted: Counts) -> None:
-    """Count in the groups of a query's targets; call `_count_pool` first."""
+    """Count in the groups of a query's targets, after the pool: undecided passages then have exact scores."""
     for i in range(wanted.starts[query], wanted.starts[query + 1]):
         if tile.edges.size == 2:
             wanted.above[i, 0], wanted.equal[i, 0] = wanted.above[i, 1], wanted.equal[i, 1]
             continue
         group = wanted.groups[i]
-        above, equal = _count(tile.values[query, tile.edges[group] : tile.edges[group + 1]], wanted.scores[i])
+        score = wanted.scores[i]
+        above, equal = _count(tile.values[query], tile.edges[group], tile.edges[group + 1], score, score)
         wanted.above[i, 0] += np.int32(above)
         wanted.equal[i, 0] += np.int32(equal)
 
@@ -327,7 +369,10 @@ def scan_tile(tile: Tile, wanted: Counts, pool: Best, by_group: Best) -> None:
                 column = wanted.columns[i]
                 if 0 <= column < row.size and row[column] > -np.inf:
                     row[column], known[column] = wanted.scores[i], True
-            _count_pool(tile, query, begins, maxima, known, wanted, found, cells)
+            if wanted.starts[query + 1] - wanted.starts[query] <= _FEW:
+                _compare_with_each(tile, query, begins, maxima, known, wanted)
+            else:
+                _count_in_cells(tile, query, begins, maxima, known, wanted, found, cells)
             _count_groups(tile, query, wanted)
         in_pool = _lowest_listed(maxima, pool.depth, pool.scores[query, 0], margin, tile.code, highest)
         for group in range(groups):

@@ -201,12 +201,12 @@ def tally(scorer: Scorer, request: Request, *, memory: int = MEMORY_LIMIT, threa
             rows = min(most, max(_MIN_QUERIES, -(-queries // (workers * rounds))))
             windows = iter([slice(start, min(start + rows, queries)) for start in range(0, queries, rows)])
 
-            def work(panel: Panel, windows: Iterator[slice], shape: tuple[int, int]) -> None:
-                buffer = np.empty(shape, dtype=np.float32)
+            def work(panel: Panel, windows: Iterator[slice], rows: int, tile: int) -> None:
+                buffer = np.empty(rows * tile, dtype=np.float32)
                 for window in windows:
-                    _scan(scorer, request, panel, window, starts, total, buffer)
+                    _scan(scorer, request, panel, window, tile, starts, total, buffer)
 
-            for future in [executor.submit(work, panel, windows, (rows, tile)) for _ in range(workers)]:
+            for future in [executor.submit(work, panel, windows, rows, tile) for _ in range(workers)]:
                 future.result()
     return total
 
@@ -216,6 +216,7 @@ def _scan(
     request: Request,
     panel: Panel,
     window: slice,
+    width: int,
     starts: np.ndarray,
     total: Tally,
     buffer: np.ndarray,
@@ -227,9 +228,11 @@ def _scan(
         return
     left_out = np.empty(0, np.int64) if request.left_out is None else panel.columns(request.left_out[window])
     columns = panel.columns(targets.positions[wanted])
-    for start in range(0, len(panel), buffer.shape[1]):
-        tile = slice(start, min(start + buffer.shape[1], len(panel)))
-        values = panel.score(window, tile, buffer)
+    for start in range(0, len(panel), width):
+        tile = slice(start, min(start + width, len(panel)))
+        shape = window.stop - window.start, tile.stop - tile.start
+        values = buffer[: shape[0] * shape[1]].reshape(shape)  # contiguous: otherwise loops are not vectorised
+        panel.score(window, tile, values)
         rows = np.flatnonzero((left_out >= tile.start) & (left_out < tile.stop))
         values[rows, left_out[rows] - tile.start] = -np.inf
         if scorer.exact:  # one tile holds the whole pool

@@ -63,13 +63,11 @@ def sparse_scorer(queries: csr_array, passages: csr_array, similarity: Similarit
         index = (table.indptr.astype(np.int64), table.indices.astype(np.int64), table.data)
         offset = squares[order] / 2
 
-        def score(rows: slice, _: slice, out: np.ndarray) -> np.ndarray:
-            scores = out[: rows.stop - rows.start]
+        def score(rows: slice, _: slice, scores: np.ndarray) -> None:
             sparse_products(starts[rows.start : rows.stop + 1], query_terms, asked.data, *index, scores)
             if similarity == Similarity.EUCLIDEAN:
                 # −‖q − p‖² = 2 q·p − ‖p‖² − ‖q‖²: the last term is the same for all passages of a query.
                 scores -= offset
-            return scores
 
         return score
 
@@ -88,8 +86,7 @@ def maxsim_scorer(queries: MultiVectors, passages: MultiVectors, similarity: Sim
         offsets = ordered.offsets
         copies, originals = _repeats(bytes(ordered.tokens[start:stop]) for start, stop in pairwise(offsets.tolist()))
 
-        def score(rows: slice, _: slice, out: np.ndarray) -> np.ndarray:
-            scores = out[: rows.stop - rows.start]
+        def score(rows: slice, _: slice, scores: np.ndarray) -> None:
             scores[:] = 0
             starts = queries.offsets[rows.start : rows.stop + 1]
             tokens = queries.tokens[starts[0] : starts[-1]]
@@ -108,7 +105,6 @@ def maxsim_scorer(queries: MultiVectors, passages: MultiVectors, similarity: Sim
             if len(copies):
                 # A product's last bits depend on the position, but copies of a passage must tie.
                 scores[:, copies] = scores[:, originals]
-            return scores
 
         return score
 
