@@ -15,7 +15,15 @@ import numpy as np
 import xxhash
 from scipy.sparse import csr_array
 
-from babelrank.encoding.protocol import PROMPT_NAMES, Adapter, EncoderInfo, EncoderOptions, Role, Similarity
+from babelrank.encoding.protocol import (
+    PROMPT_NAMES,
+    Adapter,
+    EncoderInfo,
+    EncoderOptions,
+    Role,
+    Similarity,
+    TokenCounts,
+)
 from babelrank.encoding.vectors import Kind
 from babelrank.errors import EncoderError, requires
 from babelrank_adapters.option_types import number, one_of, positive_integer
@@ -125,6 +133,11 @@ class Bm25Encoder:
     def count_truncated(self, _texts: Sequence[str], _role: Role) -> int:
         """Return 0, as texts are never cut."""
         return 0
+
+    def count_tokens(self, texts: Sequence[str]) -> TokenCounts:
+        """Return the number of terms of each text. There is no vocabulary, so none is unknown."""
+        counts = [len(self._tokenise(text)) for text in texts]
+        return TokenCounts(counts, [0] * len(counts))
 
 
 def _without(counts: csr_array, dropped: np.ndarray) -> csr_array:

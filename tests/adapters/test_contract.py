@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from babelrank.data.export import export_texts, read_texts
 from babelrank.encoding.checks import check_vectors
-from babelrank.encoding.protocol import Encoder, EncoderOptions, Role, Similarity, Truncating
+from babelrank.encoding.protocol import Encoder, EncoderOptions, Role, Similarity, Tokenizing, Truncating
 from babelrank.encoding.registry import adapter_names, find_adapter, load_adapter, load_encoder
 from babelrank.encoding.vectors import Kind, MultiVectors, Vectors, count
 from babelrank.errors import EncoderError
@@ -352,6 +352,18 @@ def test_texts_that_are_cut_are_counted(encoder):
         if cut:
             encode = {Role.QUERY: encoder.encode_query, Role.DOCUMENT: encoder.encode_document}[role]
             assert_close(encode([LONG]), encode([LONG + LONG]), 1e-6)
+
+
+def test_tokens_are_counted_without_prompts_and_beyond_the_maximum_length(encoder):
+    if not isinstance(encoder, Tokenizing):
+        pytest.skip("the encoder has no tokenizer")
+    assert len(encoder.count_tokens([]).tokens) == 0
+    counts = encoder.count_tokens(["a", "a a", LONG, LONG + LONG])
+    one, two, long, twice = counts.tokens
+    assert 1 <= one < two < long < twice
+    assert twice >= 1.9 * long
+    if counts.unknown is not None:
+        assert all(0 <= part <= tokens for part, tokens in zip(counts.unknown, counts.tokens, strict=True))
 
 
 def test_a_long_text_is_encoded(encoder):

@@ -81,6 +81,18 @@ def test_a_group_is_the_mean_of_its_settings(ranks):
     assert indo_european.intervals["cross_lingual"].value == pytest.approx(pairs[off].mean())
 
 
+def test_traits_cut_languages_into_thirds_and_equal_values_stay_together(ranks):
+    traits = {"tokens": {"de": 1.25, "en": 1.0, "ru": 1.5, "th": 9.0}, "unknown": {"de": 0.0, "en": 0.0, "th": 0.5}}
+    groups = find_groups(question_scores(ranks), traits=traits | {"constant": dict.fromkeys(ranks.languages, 1.0)})
+    assert [(group.label, group.languages) for group in groups["query_tokens"]] == [
+        ("third 1: 1 to 1.2", ("de", "en")),
+        ("third 2: 1.5 to 1.5", ("ru",)),
+        ("third 3: 9 to 9", ("th",)),
+    ]
+    assert [group.languages for group in groups["passage_unknown"]] == [("de", "en"), ("th",)]
+    assert not {view for view in groups if "constant" in view}
+
+
 def test_pairs_are_sorted_by_whether_they_share_a_script(ranks):
     groups = find_groups(question_scores(ranks))
     pairs = np.array(score_pairs(ranks).scores["mAP"])

@@ -5,7 +5,17 @@ import pytest
 from scipy.stats import spearmanr
 
 from babelrank.analysis.query_variants import compare_variants, mean_gain
-from babelrank.analysis.typology import explain_scores, language_traits
+from babelrank.analysis.typology import (
+    AS_PASSAGES,
+    AS_QUERIES,
+    FROM_ENGLISH,
+    FROM_TRAINING,
+    WITHIN,
+    explain_retrieval,
+    explain_scores,
+    language_traits,
+)
+from babelrank.encoding.fertility import Fertility
 from babelrank.errors import ReportError
 from made_ranks import pool_ranks
 
@@ -86,7 +96,53 @@ def test_traits_of_languages():
     assert traits["resource class"] == {"de": 5.0, "th": 3.0}
     assert traits["Latin script"] == {"de": 1.0, "th": 0.0, "mey-Arab": 0.0}
     assert traits["syntactic distance from training"]["de"] == 0.0
-    assert "syntactic distance from training" not in language_traits(["de"])
+    assert not {"syntactic distance from training", "unknown tokens"} & language_traits(["de"]).keys()
+
+
+def test_tokens_are_traits_where_they_are_known():
+    made = Fertility([9, 9], [1.0, None], [4.0, 2.0], [1.5, None], [None, None])
+    traits = language_traits(["de", "th"], fertility=made)
+    assert traits["tokens relative to English"] == {"de": 1.5}
+    assert "unknown tokens" not in traits
+
+
+def scored(languages, score):
+    """A matrix in which queries of a language score as given, a tenth less across languages."""
+    return [[score[a] - 0.1 * (a != b) for b in languages] for a in languages]
+
+
+def test_the_scores_of_queries_and_of_passages_are_explained():
+    score, a, _ = made()
+    found = explain_retrieval(scored(LANGUAGES, score), LANGUAGES, {"a": a})
+    assert list(found) == [WITHIN, AS_QUERIES, AS_PASSAGES]
+    rho = {name: each.associations[0].rho.value for name, each in found.items()}
+    assert rho[WITHIN] == rho[AS_QUERIES] > 0.9
+    assert rho[AS_PASSAGES] < -0.9  # of its passages, the mean over the others' queries, which leaves it out
+
+
+def test_one_variant_of_a_language_counts_and_cells_may_be_empty():
+    score, a, _ = made()
+    languages = [*LANGUAGES, "zh-Hant", "zu-ZA"]
+    score, a = ({**each, "zh-Hant": 9.0, "zu-ZA": 9.0} for each in (score, a))
+    matrix = scored(languages, score)
+    matrix[0][0] = None
+    found = explain_retrieval(matrix, languages, {"a": a})
+    assert found[WITHIN].languages == tuple(LANGUAGES[1:])
+    assert found[AS_QUERIES].languages == tuple(LANGUAGES)
+
+
+def test_the_distance_from_training_takes_the_place_of_that_from_english():
+    score, a, b = made()
+    for traits, used in (({FROM_ENGLISH: a}, FROM_ENGLISH), ({FROM_ENGLISH: a, FROM_TRAINING: b}, FROM_TRAINING)):
+        (only,) = explain_retrieval(scored(LANGUAGES, score), LANGUAGES, traits)[WITHIN].associations
+        assert only.trait == used
+
+
+def test_more_traits_need_more_languages():
+    score, a, _ = made()
+    matrix = scored(LANGUAGES, score)
+    traits = {f"trait {i}": {code: value * (-1) ** i + i for code, value in a.items()} for i in range(5)}
+    assert explain_retrieval(matrix, LANGUAGES, traits) == {}
 
 
 def table(ranks):

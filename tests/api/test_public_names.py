@@ -82,6 +82,7 @@ def test_the_public_names_are_these():
         "Similarity",
         "StoreListing",
         "Streaming",
+        "TokenCounts",
         "TrainingPreview",
         "__version__",
         "analyse",

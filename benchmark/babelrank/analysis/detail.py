@@ -16,6 +16,8 @@ from babelrank.analysis.language_bias import LanguageBias, measure_language_bias
 from babelrank.analysis.list_consistency import ListConsistency, compare_lists
 from babelrank.analysis.preference import LanguagePreference, measure_preference
 from babelrank.analysis.summary import analyse
+from babelrank.analysis.typology import MEASURED, Explanation, explain_retrieval, language_traits
+from babelrank.encoding.fertility import Fertility
 from babelrank.ranking.table import RankTable
 from babelrank.ranking.top_table import TopTable
 
@@ -40,9 +42,12 @@ class Detail:
     lists
         Whether a question's translations retrieve the same passages; None without a table of top passages.
     groups
-        Macro measures by script, family, genus, resources and training of the languages; see `groups.find_groups`.
+        Macro measures by script, family, genus, resources and training of the languages, by typological distance and by
+        their tokens; see `groups.find_groups`.
     score_by_distance, rank_by_distance
         By kind of typological distance, its correlation with the cross-lingual mAP and with the mean rank in the pool.
+    explanations
+        Which traits of languages the mAP depends on; see `typology.explain_retrieval`.
     """
 
     figures: QuestionScores
@@ -54,6 +59,7 @@ class Detail:
     groups: dict[str, tuple[Group, ...]]
     score_by_distance: dict[str, DistanceCorrelation]
     rank_by_distance: dict[str, DistanceCorrelation]
+    explanations: dict[str, Explanation]
 
 
 def analyse_in_detail(
@@ -63,6 +69,7 @@ def analyse_in_detail(
     seen: Collection[str] | None = None,
     clusters: np.ndarray | None = None,
     top: TopTable | None = None,
+    fertility: Fertility | None = None,
 ) -> Detail:
     """Compute from a rank table everything that a report shows beyond its results.
 
@@ -76,9 +83,12 @@ def analyse_in_detail(
         Cluster of each row for intervals and tests; None to resample questions.
     top
         The best passages of the same queries.
+    fertility
+        Tokens that the encoder makes of the languages; None if unknown.
     """
     figures = question_scores(ranks, measure, clusters=clusters)
     summary = analyse(ranks)
+    scores, traits = summary.pairs.scores["mAP"], language_traits(summary.languages, seen, fertility)
     return Detail(
         figures,
         measure_language_bias(ranks, top, clusters=clusters),
@@ -86,7 +96,8 @@ def analyse_in_detail(
         compare_languages(ranks, clusters=clusters),
         measure_consistency(ranks),
         compare_lists(top) if top else None,
-        find_groups(figures, seen=seen),
-        correlate_with_distances(summary.pairs.scores["mAP"], summary.languages),
+        find_groups(figures, seen=seen, traits={name: traits[name] for name in MEASURED if name in traits}),
+        correlate_with_distances(scores, summary.languages),
         correlate_with_distances(summary.favoured.mean_rank, summary.languages),
+        explain_retrieval(scores, summary.languages, traits),
     )

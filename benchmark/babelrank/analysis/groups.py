@@ -86,7 +86,12 @@ class DistanceCorrelation:
 
 
 def find_groups(
-    figures: QuestionScores, *, seen: Collection[str] | None = None, resamples: int = RESAMPLES, seed: int = 0
+    figures: QuestionScores,
+    *,
+    seen: Collection[str] | None = None,
+    traits: Mapping[str, Mapping[str, float]] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> dict[str, tuple[Group, ...]]:
     """Average the settings by facts about their languages.
 
@@ -94,12 +99,15 @@ def find_groups(
     ----------
     seen
         Languages that the encoder was trained on; None if unknown, which leaves out the views by training.
+    traits
+        Numbers by trait and language, by which the languages are cut into thirds.
 
     Returns
     -------
     dict
-        By view. ``query_script``, ``query_family``, ``query_genus``, ``query_resource_class`` and ``query_seen`` sort
-        all settings by their query language, ``passage_…`` the cross-lingual ones by their passage language. Four
+        By view. ``query_script``, ``query_family``, ``query_genus``, ``query_resource_class``, ``query_seen`` and
+        ``query_`` with the name of a trait sort all settings by their query language, ``passage_…`` the cross-lingual
+        ones by their passage language. Four
         views sort the pairs of different languages: ``pair_script`` and ``pair_family`` (same or different),
         ``pair_seen`` (both, one or none seen), and ``distant_low_resource`` (see `find_distant_pairs`).
         Intervals are of the bootstrap over questions (Efron 1979), all groups on the same resamples.
@@ -107,8 +115,9 @@ def find_groups(
     languages = figures.languages
     facts = {code: language_facts(code) for code in languages}
     members: list[tuple[str, str, tuple[str, ...], dict[str, np.ndarray]]] = []
-    for fact, sort in _language_sorts(seen).items():
-        for label, codes in _gather({code: sort(facts[code]) for code in languages}).items():
+    labelled = {fact: {code: sort(facts[code]) for code in languages} for fact, sort in _language_sorts(seen).items()}
+    for fact, given in (labelled | {name: _thirds(values) for name, values in (traits or {}).items()}).items():
+        for label, codes in _gather(given).items():
             by_query = {figure: figures.settings(figure, codes) for figure in MACRO_MEASURES}
             by_passage = _pair_positions(languages, [pair for pair in _pairs(languages) if pair[1] in codes])
             members.append((f"query_{fact}", label, codes, by_query))
@@ -220,6 +229,17 @@ def _language_sorts(seen: Collection[str] | None) -> dict[str, Callable[[Languag
     if seen is not None:
         sorts["seen"] = lambda facts: "seen" if covers(seen, facts.code) else "unseen"
     return sorts
+
+
+def _thirds(values: Mapping[str, float]) -> dict[str, str | None]:
+    """Return the third of the languages that each belongs to; equal values stay together. Empty if all are equal."""
+    numbers = np.array([*values.values()])
+    place = np.searchsorted(np.quantile(numbers, [1 / 3, 2 / 3]), numbers) if len(numbers) else np.zeros(0)
+    labels = {}
+    for third in np.unique(place):
+        found = numbers[place == third]
+        labels[third] = f"third {third + 1}: {found.min():.2g} to {found.max():.2g}"
+    return {code: labels[third] for code, third in zip(values, place, strict=True)} if len(labels) > 1 else {}
 
 
 def _pair_sorts(

@@ -1,20 +1,33 @@
 """Correlate a score with traits of languages, with intervals that resample language families.
 
-In: a score by language, such as monolingual mAP, and traits by language, such as the tokens per word. Out: the
-correlation of the score with each trait alone, and with the others held constant. Related languages are not
+In: a score by language, such as monolingual mAP, and traits by language, such as the tokens relative to English. Out:
+the correlation of the score with each trait alone, and with the others held constant. Related languages are not
 independent, so intervals resample whole families.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from babelrank.analysis.bootstrap import RESAMPLES, Interval, draw_weights, percentile_interval
-from babelrank.data.language_facts import language_facts, typological_distance
+from babelrank.analysis.settings import Matrix, mean_or_none
+from babelrank.data.language_facts import canonical_code, language_facts, typological_distance
+from babelrank.encoding.fertility import REFERENCE, Fertility
 
 FEWEST_LANGUAGES = 10
+FEWEST_PER_TRAIT = 5  # languages
+FROM_ENGLISH, FROM_TRAINING = "syntactic distance from English", "syntactic distance from training"
+TOKENS, UNKNOWN = "tokens relative to English", "unknown tokens"
+MEASURED = (FROM_ENGLISH, FROM_TRAINING, TOKENS, UNKNOWN)  # traits that are not classes
+# Scores of a language, as in the reports' table by language.
+WITHIN, AS_QUERIES, AS_PASSAGES = (
+    "within the language",
+    "its queries, others' passages",
+    "its passages, others' queries",
+)
 _NEGLIGIBLE = 1e-10
 
 
@@ -56,21 +69,28 @@ class Explanation:
     associations: tuple[Association, ...]
 
 
-def language_traits(languages: Sequence[str], trained: Sequence[str] = ("en",)) -> dict[str, dict[str, float]]:
-    """Return the known facts about languages, by trait.
+Traits = Mapping[str, Mapping[str, float]]  # by name, then by language
+
+
+def language_traits(
+    languages: Sequence[str], seen: Collection[str] | None = None, fertility: Fertility | None = None
+) -> dict[str, dict[str, float]]:
+    """Return what is known of languages, by trait.
 
     Parameters
     ----------
     languages
-        Codes of the languages.
-    trained
-        Languages that an encoder was trained on.
+        Codes of the languages, in the order of `fertility`.
+    seen
+        Languages that an encoder was trained on; None if unknown.
+    fertility
+        Tokens that it makes of the languages; None if unknown.
 
     Returns
     -------
     dict
-        ``resource class`` (0 to 5), ``Latin script`` (0 or 1), ``syntactic distance from English``, and, if there are
-        other training languages, ``syntactic distance from training``: the distance from the nearest of them.
+        ``resource class`` (0 to 5), ``Latin script`` (0 or 1), and of `MEASURED` those that are known of a language.
+        The distance from training is that from the nearest language that was seen.
 
     Examples
     --------
@@ -81,18 +101,57 @@ def language_traits(languages: Sequence[str], trained: Sequence[str] = ("en",)) 
     traits: dict[str, dict[str, float | None]] = {
         "resource class": {code: fact.resource_class for code, fact in facts.items()},
         "Latin script": {code: None if fact.script is None else fact.script == "Latn" for code, fact in facts.items()},
-        "syntactic distance from English": {code: typological_distance(code, "en", "syntactic") for code in languages},
+        FROM_ENGLISH: {code: _nearest(code, [REFERENCE]) for code in languages},
+        FROM_TRAINING: {code: _nearest(code, seen or ()) for code in languages},
     }
-    if set(trained) - {"en"}:
-        traits["syntactic distance from training"] = {code: _nearest(code, trained) for code in languages}
-    return {
+    if fertility:
+        traits[TOKENS] = dict(zip(languages, fertility.relative_to_english, strict=True))
+        traits[UNKNOWN] = dict(zip(languages, fertility.unknown, strict=True))
+    known = {
         name: {code: float(value) for code, value in values.items() if value is not None}
         for name, values in traits.items()
     }
+    return {name: values for name, values in known.items() if values}
+
+
+def explain_retrieval(matrix: Matrix, languages: Sequence[str], traits: Traits) -> dict[str, Explanation]:
+    """Explain the scores of languages by their traits, see `explain_scores`.
+
+    Of several variants of a language, the first counts. If the distance from training is known, that from English is
+    left out, as they measure nearly the same.
+
+    Parameters
+    ----------
+    matrix
+        Score of each query language (row) and passage language (column).
+
+    Returns
+    -------
+    dict
+        By score: within the language, mean of its queries over the others' passages, and of its passages over the
+        others' queries. Empty if there are too few languages.
+    """
+    scores = np.array(matrix, dtype=float)
+    others = np.where(np.eye(len(scores), dtype=bool), np.nan, scores)
+    first = {canonical_code(code).partition("-")[0]: place for place, code in reversed(list(enumerate(languages)))}
+    left_out = FROM_ENGLISH if FROM_TRAINING in traits else FROM_TRAINING
+    used = {name: values for name, values in traits.items() if name != left_out}
+    outcomes = {
+        WITHIN: [row[i] for i, row in enumerate(matrix)],
+        AS_QUERIES: [*map(mean_or_none, others)],
+        AS_PASSAGES: [*map(mean_or_none, others.T)],
+    }
+    found = {
+        name: explain_scores(
+            {languages[i]: value for i in sorted(first.values()) if (value := values[i]) is not None}, used
+        )
+        for name, values in outcomes.items()
+    }
+    return found if all(each.associations for each in found.values()) else {}
 
 
 def explain_scores(
-    scores: Mapping[str, float], traits: Mapping[str, Mapping[str, float]], *, resamples: int = RESAMPLES, seed: int = 0
+    scores: Mapping[str, float], traits: Traits, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Explanation:
     """Correlate a score with traits of languages, each alone and with the others held constant.
 
@@ -110,14 +169,15 @@ def explain_scores(
     Returns
     -------
     Explanation
-        No associations if fewer than `FEWEST_LANGUAGES` languages remain.
+        No associations if fewer than `FEWEST_LANGUAGES` languages remain, or fewer than `FEWEST_PER_TRAIT` times the
+        number of traits.
     """
     known = [code for code in scores if all(code in values for values in traits.values())]
     families = pd.Series([language_facts(code).family or code for code in known], dtype="str").factorize()[0]
     count = int(families.max(initial=-1)) + 1
     columns = {name: np.array([values[code] for code in known]) for name, values in traits.items()}
     names = [name for name, values in columns.items() if len(values) and np.ptp(values) > 0]
-    if len(known) < FEWEST_LANGUAGES or not names:
+    if len(known) < max(FEWEST_LANGUAGES, FEWEST_PER_TRAIT * len(names)) or not names:
         return Explanation(tuple(known), count, ())
     table = np.column_stack([[scores[code] for code in known], *(columns[name] for name in names)])
     alone, partial = [], []
@@ -133,15 +193,16 @@ def explain_scores(
     return Explanation(tuple(known), count, tuple(sorted(found, key=lambda each: -abs(each.partial.value))))
 
 
-def _nearest(code: str, trained: Sequence[str]) -> float | None:
-    distances = [typological_distance(code, other, "syntactic") for other in trained]
+def _nearest(code: str, others: Collection[str]) -> float | None:
+    """Return the syntactic distance from the nearest of some languages."""
+    distances = [typological_distance(code, other, "syntactic") for other in others]
     known = [distance for distance in distances if distance is not None]
     return min(known, default=None)
 
 
 def _rank_correlations(table: np.ndarray) -> np.ndarray:
     """Return Spearman's correlations of columns; NaN where one is constant."""
-    ranks = pd.DataFrame(table).rank().to_numpy()
+    ranks = rankdata(table, axis=0)
     centred = ranks - ranks.mean(axis=0)
     lengths = np.sqrt((centred**2).sum(axis=0))
     products: np.ndarray = centred.T @ centred

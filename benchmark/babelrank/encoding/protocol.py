@@ -138,6 +138,35 @@ class Truncating(Protocol):
         """Return how many of `texts` are cut at the maximum length, prompt and special tokens included."""
 
 
+@dataclass(frozen=True)
+class TokenCounts:
+    """Numbers of tokens, one per text.
+
+    Attributes
+    ----------
+    tokens
+        Number of tokens of each whole text, without prompt and special tokens: integers, shape (texts,).
+    unknown
+        Number of those tokens that stand for text outside the vocabulary; None if the tokenizer does not show them.
+
+    Examples
+    --------
+    >>> TokenCounts(tokens=[3, 5], unknown=[0, 2])
+    TokenCounts(tokens=[3, 5], unknown=[0, 2])
+    """
+
+    tokens: Sequence[int]
+    unknown: Sequence[int] | None = None
+
+
+@runtime_checkable
+class Tokenizing(Protocol):
+    """An encoder that knows the tokens of a passage."""
+
+    def count_tokens(self, texts: Sequence[str], /) -> TokenCounts | None:
+        """Return the number of tokens of each text; None if this model has no tokenizer."""
+
+
 @runtime_checkable
 class Concurrent(Protocol):
     """An encoder that works on several batches at the same time."""

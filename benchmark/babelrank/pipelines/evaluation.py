@@ -19,6 +19,7 @@ from babelrank.analysis.space import measure_space
 from babelrank.analysis.summary import analyse
 from babelrank.data.collection import Collection
 from babelrank.encoding.corpus import EncoderSource, encode_corpus
+from babelrank.encoding.fertility import measure_fertility
 from babelrank.encoding.protocol import Encoder, Role
 from babelrank.encoding.representations import Representations, encode, encode_texts
 from babelrank.encoding.shards import Shard, open_shards
@@ -164,6 +165,7 @@ def evaluate_collection(
         space=space,
         texts=texts,
         cost=measure_cost(representations, encoder.info.device, cpu_seconds() - began_cpu),
+        fertility=measure_fertility(encoder, collection),
     )
     return Evaluation(results, ranking, errors)
 

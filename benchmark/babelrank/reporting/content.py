@@ -76,7 +76,9 @@ def make_content(results: Results, name: str, folder: Path, tables: InMemory | N
         estimates = estimate(ranks, question_scores(ranks, measure, clusters=of_row), shown, original=original_ranks)
         sections = []
     else:
-        detail = analyse_in_detail(ranks, measure, seen=results.model.seen, clusters=of_row, top=top)
+        detail = analyse_in_detail(
+            ranks, measure, seen=results.model.seen, clusters=of_row, top=top, fertility=collection.fertility
+        )
         estimates = estimate(ranks, detail.figures, shown, detail.bias, original_ranks)
         sections = detail_sections(detail)
     if estimates.gains:

@@ -15,7 +15,7 @@ from babelrank.analysis.proportions import wilson_intervals
 from babelrank.analysis.settings import Matrix, as_cells
 from babelrank.reporting.bias_section import bias_views
 from babelrank.reporting.formatting import show_count, show_number, show_p, show_rank, show_score, show_share
-from babelrank.reporting.language_section import distance_section, group_section
+from babelrank.reporting.language_section import distance_section, explanation_section, group_section
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.matrices import MatrixView
 from babelrank.reporting.sections import Section
@@ -32,6 +32,7 @@ def detail_sections(detail: Detail) -> list[Section]:
         consistency_section(detail.consistency, detail.lists, languages),
         group_section(detail.groups, detail.figures.warning),
         distance_section(detail),
+        *([explanation_section(detail.explanations)] if detail.explanations else []),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Sections on groups of languages, and on the distance between languages."""
+"""Sections on groups of languages, on the distance between languages, and on what explains their scores."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -10,28 +10,26 @@ from babelrank.analysis.comparison import holm
 from babelrank.analysis.detail import Detail
 from babelrank.analysis.groups import LOW_RESOURCE, Group
 from babelrank.analysis.settings import Cell
+from babelrank.analysis.typology import MEASURED, Explanation
 from babelrank.reporting.formatting import show_count, show_macro, show_p, show_signed
 from babelrank.reporting.sections import Section
 from babelrank.reporting.summary import MACRO_LABELS
 from babelrank.reporting.tables import Column, Table
 
 _CROSS = ("cross_lingual",)
-# Views of `analysis.groups`, in the order in which they are shown, and what they are called.
+# Facts about languages by which settings are grouped, in the order in which they are shown, and their names.
+_FACTS = {
+    "script": "script",
+    "family": "family",
+    "genus": "genus",
+    "resource_class": "resources",
+    "seen": "training",
+} | {name: name for name in MEASURED}
+# Views of `analysis.groups`.
 _VIEWS = {
-    "query_script": "script",
-    "query_family": "family",
-    "query_genus": "genus",
-    "query_resource_class": "resources",
-    "query_seen": "training",
-    "passage_script": "passage script",
-    "passage_family": "passage family",
-    "passage_genus": "passage genus",
-    "passage_resource_class": "passage resources",
-    "passage_seen": "passage, training",
-    "pair_script": "pair",
-    "pair_family": "pair",
-    "pair_seen": "pair",
-    "distant_low_resource": "pair",
+    **{f"query_{fact}": name for fact, name in _FACTS.items()},
+    **{f"passage_{fact}": f"passage, {name}" for fact, name in _FACTS.items()},
+    **dict.fromkeys(("pair_script", "pair_family", "pair_seen", "distant_low_resource"), "pair"),
 }
 
 
@@ -43,8 +41,8 @@ def group_section(groups: Mapping[str, Sequence[Group]], warning: str | None = N
         caption="Macro averages by script (Unicode), family (Glottolog), genus (WALS) and resource class (Joshi et al. "
         f"2020, arXiv 2004.09095; 0 to 5){'' if warning else ', with 95 % intervals'}. Groups of one language are left "
         f"out.{f' {warning}' if warning else ''} Distant low-resource pairs differ in family and script, and the lower "
-        f"resource class of the two is at most "
-        f"{LOW_RESOURCE}.",
+        f"resource class of the two is at most {LOW_RESOURCE}. Distances and tokens are cut into thirds of the "
+        "languages.",
         tables=[
             Table(
                 caption=caption,
@@ -117,6 +115,35 @@ def distance_section(detail: Detail) -> Section:
                 caption="Correlation with the distance between query and passage language",
                 columns=[Column("distance"), *correlations, Column("pairs", show_count)],
                 rows=rows,
+            )
+        ],
+    )
+
+
+def explanation_section(explanations: Mapping[str, Explanation]) -> Section:
+    """Show which traits of languages their scores depend on."""
+    first = next(iter(explanations.values()))
+    cells = {
+        name: {each.trait: (each.rho, each.partial) for each in found.associations}
+        for name, found in explanations.items()
+    }
+    return Section(
+        title="What explains the scores?",
+        caption=f"Spearman's correlation of mAP with traits of {len(first.languages)} languages (one variant of each, "
+        "those with all traits known), alone and with the other traits held constant (partial). 95 % intervals "
+        f"resample the {first.families} language families, as related languages are not independent; with few "
+        "families they are too narrow. Few tokens may also be unknown ones, so both are in the table.",
+        tables=[
+            Table(
+                caption="Correlation of mAP with traits of the language",
+                columns=[
+                    Column("trait"),
+                    *(Column(label, show_signed, name) for name in explanations for label in ("ρ", "partial ρ")),
+                ],
+                rows=[
+                    [each.trait, *(value for found in cells.values() for value in found.get(each.trait, (None, None)))]
+                    for each in first.associations
+                ],
             )
         ],
     )

@@ -21,6 +21,7 @@ from babelrank.analysis.space import Space
 from babelrank.analysis.summary import Analysis
 from babelrank.data.catalog import SOURCES, source_of
 from babelrank.data.collection import Collection
+from babelrank.encoding.fertility import Fertility
 from babelrank.encoding.protocol import EncoderInfo, Similarity
 from babelrank.encoding.vectors import Kind
 from babelrank.errors import ReportError, unknown_choice
@@ -245,6 +246,9 @@ class CollectionResults:
         Speed and size; null in reports of earlier versions.
     notes
         Sentences on what was left out of the collection or merged; null in reports of earlier versions.
+    fertility
+        Tokens of the model's tokenizer by language; null if it has none, if passages were streamed, or in reports of
+        earlier versions.
     """
 
     sha256: Digest
@@ -269,6 +273,7 @@ class CollectionResults:
     texts: Texts | None = None
     cost: Cost | None = None
     notes: list[str] | None = None
+    fertility: Fertility | None = None
 
 
 @dataclass(frozen=True)
@@ -341,6 +346,7 @@ def collection_results(
     space: Space | None = None,
     texts: Texts | None = None,
     cost: Cost | None = None,
+    fertility: Fertility | None = None,
 ) -> CollectionResults:
     """Combine the results of one collection. `evaluated` is by default the current time."""
     return CollectionResults(
@@ -363,6 +369,7 @@ def collection_results(
         texts=texts,
         cost=cost,
         notes=list(collection.notes),
+        fertility=fertility,
     )
 
 

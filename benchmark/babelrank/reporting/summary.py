@@ -12,6 +12,7 @@ from babelrank.analysis.settings import Cell, mean_or_none
 from babelrank.reporting.estimates import BiasSummary, CollectionEstimates
 from babelrank.reporting.formatting import (
     show_count,
+    show_number,
     show_precisely,
     show_rank,
     show_score,
@@ -49,6 +50,13 @@ _PASSAGES_NOTE = (
     "Own first: share of queries for which the passage in their own language comes first. m: the mean difference in "
     "log rank from a query's average answer. Below 0, a language is favoured: −0.69 means half the rank of the average "
     "answer, +0.69 twice the rank."
+)
+# Columns on the model's tokens.
+_TOKENS = {"÷ English": show_number, "per word": show_number, "characters": show_number, "unknown": show_share}
+_TOKENS_NOTE = (
+    "Tokens: of the model's own tokenizer, in a sample of passages: relative to the English passages that answer the "
+    "same questions, per word (where words are separated by spaces), characters per token, and the share of tokens "
+    "for text outside the vocabulary."
 )
 
 Intervals = Mapping[str, Interval]  # by macro figure
@@ -198,6 +206,8 @@ def language_table(collection: CollectionResults, measure: str, estimates: Colle
     scores, bias, tasks = np.array(collection.pairs.scores[measure], dtype=float), estimates.bias, estimates.by_language
     others = np.where(np.eye(len(scores), dtype=bool), np.nan, scores)
     own = [row[i] for i, row in enumerate(collection.favoured.share_first)]
+    made = collection.fertility
+    tokens = [made.relative_to_english, made.tokens_per_word, made.characters_per_token, made.unknown] if made else []
 
     def bounded(task: str, i: int, score: Cell) -> Entry:
         return with_interval(score, tasks[task][i] if task in tasks else None)
@@ -211,6 +221,7 @@ def language_table(collection: CollectionResults, measure: str, estimates: Colle
             bounded(TASKS[2], i, collection.pool.scores[measure][i]),
             own[i],
             bias.effects.get(lang) if bias else None,
+            *(values[i] for values in tokens),
         ]
         for i, lang in enumerate(collection.languages)
     ]
@@ -225,11 +236,12 @@ def language_table(collection: CollectionResults, measure: str, estimates: Colle
             Column("Mul. ↑", show_score, key="all"),
             Column("own first", show_share, key="bias"),
             Column("m", show_signed, key="bias"),
+            *(Column(label, show, "tokens", key="all") for label, show in _TOKENS.items() if made),
         ],
         rows=rows,
         bars=Bars(length=1, marks=(4,), limit=1.0),
         note="Cr.: means over all other languages, as the language of queries and of passages."
-        f"{f' {_PASSAGES_NOTE}' if bias else ''}",
+        f"{f' {_PASSAGES_NOTE}' if bias else ''}{f' {_TOKENS_NOTE}' if made else ''}",
     )
     return table if bias else table.select(["all"])
 
