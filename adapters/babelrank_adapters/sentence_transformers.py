@@ -70,8 +70,9 @@ def _wrap(model: object, options: EncoderOptions, name: str | None) -> Encoder |
 
 def _encoder(model: "SentenceTransformer", origin: "Origin", options: EncoderOptions) -> "TorchEncoder":
     from babelrank_adapters.token_limits import set_token_limit
-    from babelrank_adapters.torch_encoder import TorchEncoder, describe
+    from babelrank_adapters.torch_encoder import TorchEncoder, describe, require_positive
 
+    require_positive(origin.name, "truncate_dim", model.truncate_dim)
     set_token_limit(model, origin.name, options.max_length)
     prompts = choose_prompts(options, origin.name, model.prompts, model.default_prompt_name)
     dimension = model.get_embedding_dimension() or len(model.encode_document("a", show_progress_bar=False))

@@ -54,8 +54,9 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
 
 def _encoder(model: "SparseEncoder", origin: "Origin", options: EncoderOptions) -> Encoder:
     from babelrank_adapters.token_limits import set_token_limit
-    from babelrank_adapters.torch_encoder import TorchEncoder, describe
+    from babelrank_adapters.torch_encoder import TorchEncoder, describe, require_positive
 
+    require_positive(origin.name, "max_active_dims", model.max_active_dims)
     set_token_limit(model, origin.name, options.max_length)
     prompts = choose_prompts(options, "", model.prompts, model.default_prompt_name)
     # The model knows the size of its vocabulary only after it has encoded a text.

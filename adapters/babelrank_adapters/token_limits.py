@@ -74,10 +74,12 @@ def set_token_limit(model: "BaseModel", name: str, max_length: int | None) -> No
     Raises
     ------
     EncoderError
-        The model would fail at that length, does not cut texts, or has no route for a role.
+        The model would fail at that length, or at that of its configuration; it does not cut texts, or has no route
+        for a role.
     """
     require_routes(model, name)
     for reader in {id(reader): reader for role in Role if (reader := _reader(model, role))}.values():
+        _require_valid(reader, name)
         positions = _positions(reader)
         if max_length is not None:
             _require_possible(reader, f"{name}: --max-length {max_length}", max_length, positions)
@@ -160,6 +162,23 @@ def _positions(reader: "nn.Module") -> int | None:
         return most
     positions: int | None = getattr(getattr(reader, "config", None), "max_position_embeddings", None)
     return positions if positions and positions > 0 else None
+
+
+def _require_valid(reader: "nn.Module", name: str) -> None:
+    """Refuse limits of a model's configuration that are not whole numbers, or that leave no room for a text."""
+    try:
+        special = int(reader.tokenizer.num_special_tokens_to_add())
+    except (AttributeError, TypeError):  # no tokenizer, or another library's
+        special = 0
+    for setting in ("max_seq_length", *(f"{role}_length" for role in Role)):
+        limit = getattr(reader, setting, None)
+        if limit is None or (isinstance(limit, (int, float)) and limit >= _NO_LIMIT):
+            continue
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit <= special:
+            raise EncoderError(
+                f"{name}: {setting} is {limit!r} in the model's configuration (or model_max_length in that of its "
+                f"tokenizer); expected a whole number above {special}, the number of special tokens."
+            )
 
 
 def _require_possible(reader: "nn.Module", where: str, max_length: int, positions: int | None) -> None:

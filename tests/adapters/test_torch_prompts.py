@@ -81,7 +81,7 @@ def test_prompts_of_other_names_are_named_and_can_be_chosen(names):
             {"query_prompt": "", "query_prompt_name": "a"},
             "give --query-prompt or --query-prompt-name, not both",
         ),
-        ({"query": ["a", "b"]}, {}, "acme/model: the model's prompt 'query' is a list, expected a text"),
+        ({"query": ["a", "b"]}, {}, "acme/model: the model's prompt 'query' is of type list, expected a text"),
     ],
 )
 def test_what_cannot_be_a_prompt(own, options, message):
@@ -169,10 +169,10 @@ def test_a_checkpoint_of_a_known_family_is_encoded_with_its_prompts(plain_bert, 
 @pytest.mark.parametrize(
     ("prompts", "message"),
     [
-        (None, "prompts are a NoneType, expected texts by their names"),
-        (["query: "], "prompts are a list, expected texts by their names"),
-        ({"query": 5}, "prompt 'query' is a int, expected a text"),
-        ({"query": ["ask: "]}, "prompt 'query' is a list, expected a text"),
+        (None, "prompts are of type NoneType, expected texts by their names"),
+        (["query: "], "prompts are of type list, expected texts by their names"),
+        ({"query": 5}, "prompt 'query' is of type int, expected a text"),
+        ({"query": ["ask: "]}, "prompt 'query' is of type list, expected a text"),
     ],
 )
 def test_prompts_that_are_no_texts_are_refused_before_the_model_is_loaded(

@@ -1,6 +1,7 @@
 """Where caches, collections and compiled code go on machines where the usual places cannot be written."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,27 @@ def test_numba_keeps_its_own_place_where_one_can_be_written(monkeypatch, tmp_pat
         assert "NUMBA_CACHE_DIR" not in os.environ
 
 
-def test_a_place_that_the_user_names_is_left(monkeypatch):
-    allow(monkeypatch)
+def test_a_place_that_the_user_names_is_left(monkeypatch, caplog):
+    allow(monkeypatch, Path("/named"))
     monkeypatch.setenv("NUMBA_CACHE_DIR", "/named")
     provide_compile_cache()
     assert os.environ["NUMBA_CACHE_DIR"] == "/named"
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_a_place_that_is_full_or_cannot_be_written_is_named_and_replaced(monkeypatch, tmp_path, caplog, is_full):
+    named = tmp_path / "named"
+    allow(monkeypatch, *([named] if is_full else []))
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(environment.shutil, "disk_usage", lambda _: usage._replace(free=1000 if is_full else 10**12))
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(named))
+    provide_compile_cache()
+    folder = Path(os.environ["NUMBA_CACHE_DIR"])
+    assert folder != named
+    assert folder.is_dir()
+    (record,) = caplog.records
+    assert record.getMessage() == f"NUMBA_CACHE_DIR: {named} cannot be written or is full; using {folder}."
 
 
 def test_without_a_home_there_is_a_temporary_folder_of_ones_own(monkeypatch):

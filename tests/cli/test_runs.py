@@ -170,3 +170,13 @@ def test_what_is_wrong_is_said(babelrank, run_file, arguments, problem):
     outcome = babelrank(*(run_file if argument == "RUN" else argument for argument in arguments))
     assert outcome.code == 2
     assert problem in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("file", "shown"), [("-inf", "inf"), ("nan", "nan"), (".run", "run"), ("a<b.run.gz", "a-b"), ("a:b.run", "a:b")]
+)
+def test_a_run_is_named_after_any_file(babelrank, run_file, tmp_path, file, shown):
+    (tmp_path / file).write_bytes(run_file.read_bytes())
+    outcome = babelrank("evaluate", f"./{file}", "-c", "sample:de,en")
+    assert outcome.code == 0, outcome.err
+    assert f"{shown} on sample:de,en" in outcome.out

@@ -245,8 +245,10 @@ def test_many_judgements_of_what_is_not_there_are_an_error(folder, line, kind, n
         load(folder)
     assert str(caught.value) == (
         f"beir:tiny: 1 of 6 judgements name unknown {kind} ({name}). With more than 5%, queries, "
-        "passages and qrels do not belong together."
+        "passages and qrels probably do not belong together. If they do, choose --missing count or --missing ignore."
     )
+    allowed = load_collection(f"beir:{folder}", allow_mismatch=True)
+    assert f"1 judgements name unknown {kind}: {name}" in allowed.notes
 
 
 def test_nothing_relevant_at_all_is_an_error(folder):

@@ -1,5 +1,7 @@
 """The grammar of specifications: what names a collection, and what does not."""
 
+from dataclasses import replace
+
 import pytest
 
 from babelrank.data.spec import Spec, parse_spec, parse_specs, source_of_name
@@ -143,3 +145,36 @@ def test_a_specification_without_a_place_is_refused(text, message):
 )
 def test_the_source_follows_from_the_name(name, source):
     assert source_of_name(name) == source
+
+
+@pytest.mark.parametrize("name", ["a:b", "a:test", "a@de", "de:en@fr:dev"])
+@pytest.mark.parametrize("source", ["beir", "hf", "local"])
+def test_a_folder_that_exists_is_the_folder_whatever_its_name(source, name, tmp_path):
+    (tmp_path / name).mkdir()
+    (tmp_path / "a").mkdir()
+    place = f"{tmp_path}/{name}"
+    spec = parse_spec(f"{source}:{place}")
+    assert spec == Spec(source, place)
+    assert parse_spec(str(spec)) == spec
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("beir:{}:dev@de", Spec("beir", "{}", split="dev", languages=("de",))),
+        ("hf:{}:de", Spec("hf", "{}", subsets=("de",))),
+        ("hf:{}:de,en:dev@fr", Spec("hf", "{}", subsets=("de", "en"), split="dev", languages=("fr",))),
+        ("miracl:{}:sw", Spec("miracl", "{}", languages=("sw",))),
+        ("local:{}@human", Spec("local", "{}", variant="human")),
+    ],
+)
+def test_parts_follow_a_folder_with_a_colon_in_its_name(text, expected, tmp_path):
+    (tmp_path / "a:b").mkdir()
+    place = str(tmp_path / "a:b")
+    assert parse_spec(text.format(place)) == replace(expected, place=place)
+
+
+@pytest.mark.parametrize("text", ["hf::de", "mteb::de", "hf:@de"])
+def test_a_specification_without_a_name_is_refused(text):
+    with pytest.raises(DataError, match="expected "):
+        parse_spec(text)

@@ -76,7 +76,7 @@ def test_what_is_ignored_leaves_the_means_of_what_can_be_found(folder, tmp_path)
     assert pairs["ignore"].to_numpy() == pytest.approx(1)
     # Of German queries: without any answer, q9 and q5, which count as of their own language; q7 lacks the English one.
     assert pairs["count"].n.loc["de"].tolist() == [40, 37, 40]
-    with pytest.raises(babelrank.BabelrankError, match=r"--missing: unknown way 'drop'\. Known: count, ignore\."):
+    with pytest.raises(babelrank.BabelrankError, match=r"--missing: unknown choice 'drop'\. Known: count, ignore\."):
         evaluate(folder, tmp_path, "drop")
 
 
@@ -103,3 +103,35 @@ def test_reports_exports_and_comparisons_hold_what_is_missing(folder, tmp_path):
     judged = read(qrels, lambda cells: int(cells[3]))
     assert judged["de:q5"] == {"nothing-relevant": 0}
     assert judged["de:q9"] == {"p9-de": 1, "p9-en": 1}
+
+
+@pytest.fixture
+def damaged(folder):
+    """The same with a tenth of the answers in each language missing."""
+    kept = [line for line in (folder / "passages.jsonl").read_text().splitlines() if '"word1' not in line]
+    (folder / "passages.jsonl").write_text("\n".join(kept))
+    return folder
+
+
+@pytest.mark.parametrize("missing", ["count", "ignore"])
+def test_many_missing_passages_are_refused_unless_the_user_says_how_they_count(damaged, tmp_path, missing):
+    with pytest.raises(babelrank.BabelrankError, match="choose --missing count or --missing ignore"):
+        evaluate(damaged, tmp_path, None)
+    result = evaluate(damaged, tmp_path, missing, runs=tmp_path / "runs")
+    streamed = evaluate(damaged, tmp_path, missing, streaming=babelrank.Streaming(memory=10**9))
+    pool = result.results.collections["local:mine"].pool
+    assert streamed.results.collections["local:mine"].pool == pool
+    assert "50 judgements name unknown passages: p1-de, p1-en, p7-en" in result.results.collections["local:mine"].notes
+    expected = {"ignore": 1.0, "count": (26 + 0.5) / 40}  # of q7, one of two answers is there
+    assert pool.scores["R@100"] == pytest.approx([expected[missing]] * 2)
+
+    (run,) = (tmp_path / "runs").glob("*.run")
+    options = {"missing": missing, "observer": RecordingObserver()}
+    scored = babelrank.score_run(run, f"local:{damaged}", **options)
+    assert scored.pool.scores["R@100"] == pytest.approx(pool.scores["R@100"])
+    named = tmp_path / "of-the-complete-corpus.run"  # names passages that this corpus lacks
+    named.write_text(run.read_text() + "".join(f"de:q1{i} Q0 p1{i}-de 1 99 other\n" for i in range(10)) * 2)
+    with pytest.raises(babelrank.BabelrankError, match="choose --missing count or --missing ignore"):
+        babelrank.compare_runs(run, named, collection=f"local:{damaged}", observer=RecordingObserver())
+    compared = babelrank.compare_runs(run, named, collection=f"local:{damaged}", measure="R@100", **options)
+    assert compared.to_frame()["difference"].notna().any()

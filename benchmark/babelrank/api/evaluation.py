@@ -41,7 +41,7 @@ def evaluate(
     reports: str | Path | None = None,
     leaderboard: bool = False,
     replace: bool = False,
-    missing: str = "count",
+    missing: str | None = None,
     observer: Observer | None = None,
     **options: Any,
 ) -> Result:
@@ -86,7 +86,8 @@ def evaluate(
         Whether to replace scores in the report that come from a different version of the collection.
     missing
         Whether to ``count`` relevant passages that the corpus lacks, and judged queries without a relevant passage,
-        as not retrieved (as trec_eval, BEIR and published results do), or to ``ignore`` them.
+        as not retrieved (as trec_eval, BEIR and published results do), or to ``ignore`` them. By default they count,
+        but a collection is refused if more than 5 % of its judgements name unknown queries or passages.
     observer
         Receives the progress; None shows it on standard error.
     options

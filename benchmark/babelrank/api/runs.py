@@ -29,7 +29,7 @@ def score_run(
     collection: str | Collection,
     *,
     name: str | None = None,
-    missing: str = "count",
+    missing: str | None = None,
     subset: str | None = None,
     split: str | None = None,
     data: str | Path | None = None,
@@ -49,7 +49,7 @@ def score_run(
         Name of the run in the result; by default the model's name, if the file holds it, else the file's name.
     missing
         Whether to ``count`` relevant passages that the corpus lacks, and judged queries without a relevant passage,
-        as not retrieved (as trec_eval and published results do), or to ``ignore`` them.
+        as not retrieved (as trec_eval and published results do), or to ``ignore`` them. By default as for `evaluate`.
     subset, split
         Which run to read from a file of mteb; not needed if there is only one.
     data
@@ -87,7 +87,7 @@ def compare_runs(
     names: Sequence[str] = (),
     measure: str | None = None,
     margin: float = 0.0,
-    missing: str = "count",
+    missing: str | None = None,
     subset: str | None = None,
     split: str | None = None,
     data: str | Path | None = None,
@@ -157,7 +157,7 @@ def fuse_runs(
     depth: int = 1000,
     run_out: str | Path = "fused.run",
     name: str | None = None,
-    missing: str = "count",
+    missing: str | None = None,
     subset: str | None = None,
     split: str | None = None,
     data: str | Path | None = None,
@@ -205,7 +205,7 @@ def rerank_run(
     device: str | None = None,
     run_out: str | Path = "reranked.run",
     name: str | None = None,
-    missing: str = "count",
+    missing: str | None = None,
     subset: str | None = None,
     split: str | None = None,
     data: str | Path | None = None,
@@ -256,7 +256,7 @@ def _open(
     collection: str | Collection,
     observer: Observer,
     names: Sequence[str | None],
-    missing: str,
+    missing: str | None,
     subset: str | None,
     split: str | None,
     data: str | Path | None,

@@ -83,7 +83,7 @@ def submit(
             "--replace", help="Replace scores that the report holds for a different version of the collection."
         ),
     ] = False,
-    missing: MissingOption = "count",
+    missing: MissingOption = None,
 ) -> None:
     """Evaluate a model and write its report. Refresh the leaderboard."""
     if out is not None and reports is not None:

@@ -31,11 +31,12 @@ MemoryOption = Annotated[
     ),
 ]
 MissingOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="count|ignore",
         help="Count relevant passages that the corpus lacks, and judged queries without a relevant passage, as not "
-        "retrieved (as trec_eval and published results do), or ignore them.",
+        "retrieved (as trec_eval and published results do), or ignore them [default: count, unless they are more than "
+        "5 %].",
     ),
 ]
 
@@ -117,7 +118,7 @@ def streaming_options(
 
 
 def run_options(
-    missing: MissingOption = "count",
+    missing: MissingOption = None,
     subset: Annotated[
         str | None, typer.Option(help="Subset in a file of mteb predictions [default: the only one].")
     ] = None,

@@ -57,6 +57,9 @@ class Collection:
     missing
         Judgements that only trec_eval counts, see `with_missing`: columns ``lang``, ``id``, ``question``, ``text`` (of
         the query), ``passage_id`` and ``grade``; None if there are none.
+    mismatch
+        Why the qrels probably belong to other queries or passages: more than `joining.UNKNOWN_SHARE` of them name
+        unknown ids. Empty for most collections.
     licence, description
         Licence and description of published collections; None if unknown.
     variants
@@ -75,6 +78,7 @@ class Collection:
     self_matches: np.ndarray | None = None
     unjudged: frozenset[str] = frozenset()
     missing: pd.DataFrame | None = None
+    mismatch: str = ""
     licence: str | None = None
     description: str | None = None
     variants: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
@@ -267,9 +271,8 @@ def assemble(
     Raises
     ------
     DataError
-        More than `joining.UNKNOWN_SHARE` of the judgements name unknown queries or passages, a judged query has no
-        text, two queries of one language have the same question, no query is left, or the passages cannot be read
-        (see `survey`).
+        A judged query has no text, two queries of one language have the same question, no query has a relevant passage,
+        or the passages cannot be read (see `survey`).
     """
     queries, qrels, passages = parts.queries, parts.qrels, parts.passages
     surveyed = survey(passages, looked_for(queries, qrels), on_progress=on_progress)

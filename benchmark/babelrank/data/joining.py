@@ -11,7 +11,7 @@ import pandas as pd
 from babelrank.data.survey import Survey
 from babelrank.errors import DataError
 
-UNKNOWN_SHARE = 0.05  # of the judgements; with more, the files are from different collections
+UNKNOWN_SHARE = 0.05  # of the judgements; with more, the files are probably from different collections
 DROPPED = "queries without a relevant passage were dropped, which trec_eval counts as 0"
 _SHOWN = 3  # examples
 _QRELS_TYPES = {"query": "int64", "passage": "int64", "grade": "int64", "passage_id": "str", "passage_lang": "str"}
@@ -29,6 +29,7 @@ class Joined:
     self_matches: np.ndarray | None = None
     unjudged: frozenset[str] = frozenset()
     missing: pd.DataFrame | None = None
+    mismatch: str = ""
 
 
 def join(
@@ -43,12 +44,12 @@ def join(
     known = qrels["query_id"].isin(queries["id"])
     found = qrels["passage_id"].isin(surveyed.found.keys())
     missing = {"queries": qrels["query_id"][~known], "passages": qrels["passage_id"][~found]}
-    unknown = _unknown(name, len(qrels), missing)
+    unknown, mismatch = _unknown(name, len(qrels), missing)
     kept = qrels[known & found & (qrels["grade"] > 0)]
     judged, answered = queries["id"].isin(qrels["query_id"]), queries["id"].isin(kept["query_id"])
     chosen = queries[answered].sort_values("lang", kind="stable", ignore_index=True)
     if chosen.empty:
-        raise DataError(f"{name}: no query has a relevant passage.")
+        raise DataError("\n".join(filter(None, (mismatch, f"{name}: no query has a relevant passage."))))
     _check_queries(name, chosen, queries[judged])
     relevant = _by_position(kept, chosen, surveyed)
     matches = np.array([surveyed.found.get(query, (-1, ""))[0] for query in chosen["id"]], dtype=np.int64)
@@ -72,6 +73,7 @@ def join(
         self_matches=matches if left_out else None,
         unjudged=frozenset(chain.from_iterable(query_names(queries[~answered]))),
         missing=_missing(queries, qrels[known], found[known], judged & ~answered),
+        mismatch=mismatch,
     )
 
 
@@ -114,18 +116,16 @@ def _missing(
     return both if len(both) else None
 
 
-def _unknown(name: str, total: int, missing: Mapping[str, pd.Series]) -> list[str]:
-    """Return notes on judgements with unknown ids of each kind."""
+def _unknown(name: str, total: int, missing: Mapping[str, pd.Series]) -> tuple[list[str], str]:
+    """Return notes on judgements with unknown ids of each kind, and sentences on the kinds with too many."""
     told = {kind: show_ids(ids.unique()) for kind, ids in missing.items() if len(ids)}
     problems = [
-        f"{name}: {len(missing[kind]):,} of {total:,} judgements name unknown {kind} ({examples}). With more than "
-        f"{UNKNOWN_SHARE:.0%}, queries, passages and qrels do not belong together."
+        f"{name}: {len(missing[kind]):,} of {total:,} judgements name unknown {kind} ({examples})."
         for kind, examples in told.items()
         if len(missing[kind]) > UNKNOWN_SHARE * total
     ]
-    if problems:
-        raise DataError("\n".join(problems))
-    return [f"{len(missing[kind]):,} judgements name unknown {kind}: {ids}" for kind, ids in told.items()]
+    notes = [f"{len(missing[kind]):,} judgements name unknown {kind}: {ids}" for kind, ids in told.items()]
+    return notes, "\n".join(problems)
 
 
 def _check_queries(name: str, chosen: pd.DataFrame, queries: pd.DataFrame) -> None:

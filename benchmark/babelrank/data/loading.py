@@ -11,6 +11,7 @@ from babelrank.data.catalog import DATA_VARIABLE, SOURCES, Source, data_folder, 
 from babelrank.data.collection import Collection
 from babelrank.data.download import fetch_if_ours
 from babelrank.data.ir_data_sets import load_ir_datasets
+from babelrank.data.joining import UNKNOWN_SHARE
 from babelrank.data.lareqa import load_lareqa
 from babelrank.data.local import load_local
 from babelrank.data.miracl import load_miracl
@@ -44,6 +45,7 @@ def load_collection(
     data: Path | None = None,
     *,
     judged: bool = True,
+    allow_mismatch: bool = False,
     on_progress: _Progress = lambda _: None,
 ) -> Collection:
     """Load a collection by its specification.
@@ -60,13 +62,16 @@ def load_collection(
         user's data folder, to which `babelrank data fetch` downloads.
     judged
         Whether to read the qrels of a ``local:`` folder. Without them, only `diagnose` can use the collection.
+    allow_mismatch
+        Whether more than 5 % of the judgements may name queries or passages that the collection lacks.
     on_progress
         Called from time to time with the number of passages read.
 
     Raises
     ------
     DataError
-        The collection is unknown, missing or damaged, or the specification names several.
+        The collection is unknown, missing or damaged, its parts do not belong together, or the specification names
+        several.
 
     Examples
     --------
@@ -88,11 +93,20 @@ def load_collection(
     else:
         collection = _LOADERS[parsed.source](parsed, data, on_progress)
     check_printable(collection.name, "collection", DataError)
+    if collection.mismatch and judged and not allow_mismatch:
+        raise DataError(
+            f"{collection.mismatch} With more than {UNKNOWN_SHARE:.0%}, queries, passages and qrels probably do not "
+            "belong together. If they do, choose --missing count or --missing ignore."
+        )
     return select_variant(collection, parsed.variant) if parsed.variant else collection
 
 
 def load_collections(
-    specs: Iterable[str], data: Path | None = None, *, log: Callable[[str], None] = lambda _: None
+    specs: Iterable[str],
+    data: Path | None = None,
+    *,
+    allow_mismatch: bool = False,
+    log: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Collection]:
     """Load collections to evaluate together, by their names. Published collections are downloaded if necessary.
 
@@ -100,7 +114,7 @@ def load_collections(
     ----------
     specs
         See `spec.parse_specs`. A collection that is named twice is loaded once.
-    data
+    data, allow_mismatch
         As in `load_collection`.
     log
         Called with a line on each downloaded file.
@@ -115,7 +129,7 @@ def load_collections(
         fetch_if_ours(str(spec), data, log)
     loaded: dict[str, tuple[Spec, Collection]] = {}
     for spec in parsed:
-        collection = load_collection(spec, data)
+        collection = load_collection(spec, data, allow_mismatch=allow_mismatch)
         other, earlier = loaded.setdefault(collection.name, (spec, collection))
         if earlier.sha256 != collection.sha256:
             raise DataError(

@@ -68,7 +68,7 @@ _FIND_LANGUAGES: Mapping[str, Callable[[Iterable[str]], dict[str, str]]] = {
     "afriqa": afriqa.find_languages,
 }
 _SPLIT = re.compile(r"[A-Za-z0-9_-]+")
-_PARTS = re.compile(r"(?P<place>.+?)(?::(?P<subsets>[^:/]*))?(?::(?P<split>[A-Za-z0-9_-]+))?")
+_PARTS = re.compile(r"(?P<place>.*?)(?::(?P<subsets>[^:/]*))?(?::(?P<split>[A-Za-z0-9_-]+))?")
 _VARIANT = re.compile(rf"^(?P<place>.+){SEPARATOR}(?P<variant>[a-z0-9]+(-[a-z0-9]+)*)$")
 _LANGUAGE = re.compile(r"@([A-Za-z]+([-_][A-Za-z0-9]{2,8})*)$")
 
@@ -221,16 +221,18 @@ def _parse_miracl(text: str, rest: str) -> tuple[Spec, ...]:
 
 
 def _parse_beir(_text: str, rest: str) -> tuple[Spec, ...]:
-    place, languages = _take_language(rest)
-    split = ""
-    if _ends_in_split(place):
-        place, _, split = place.rpartition(":")
+    folder, rest = _take_folder(rest)
+    rest, languages = _take_language(rest)
+    head, _, tail = rest.rpartition(":")
+    has_split = (folder or head) and _SPLIT.fullmatch(tail)
+    place, split = (folder + head, tail) if has_split else (folder + rest, "")
     return (Spec(BEIR, place, languages=languages, split="" if split == default_split(place) else split),)
 
 
-def _parse_hub(_text: str, rest: str) -> tuple[Spec, ...]:
+def _parse_hub(text: str, rest: str) -> tuple[Spec, ...]:
+    folder, rest = _take_folder(rest)
     rest, languages = _take_language(rest)
-    return (replace(_parse_subsets(HUB, rest), languages=languages),)
+    return (replace(_parse_subsets(text, HUB, rest, folder), languages=languages),)
 
 
 def _parse_ir_datasets(text: str, rest: str) -> tuple[Spec, ...]:
@@ -241,17 +243,27 @@ def _parse_ir_datasets(text: str, rest: str) -> tuple[Spec, ...]:
     return (Spec(IR_DATASETS, "", languages=languages, subsets=names),)
 
 
-def _parse_mteb(_text: str, rest: str) -> tuple[Spec, ...]:
-    return (_parse_subsets(MTEB, rest),)
+def _parse_mteb(text: str, rest: str) -> tuple[Spec, ...]:
+    return (_parse_subsets(text, MTEB, rest),)
 
 
-def _parse_subsets(source: str, rest: str) -> Spec:
+def _parse_subsets(text: str, source: str, rest: str, folder: str = "") -> Spec:
     found = _PARTS.fullmatch(rest)
     place, names, split = found.groups("") if found else (rest, "", "")
+    place = folder + place
+    if not place:
+        raise _expected(text, source)
     if names in SPLITS and not split:
         names, split = "", names
     subsets = tuple(dict.fromkeys(filter(None, names.split(","))))
     return Spec(source, place, split="" if split == default_split(place) else split, subsets=subsets)
+
+
+def _take_folder(text: str) -> tuple[str, str]:
+    """Split off the longest beginning that is a folder. Its name may contain a colon or ``@``."""
+    ends = (len(text), *(found.start() for found in reversed([*re.finditer("[:@]", text)])))
+    end = next((end for end in ends if end and as_path(text[:end]).is_dir()), 0)
+    return text[:end], text[end:]
 
 
 def _take_language(text: str) -> tuple[str, tuple[str, ...]]:
@@ -260,7 +272,7 @@ def _take_language(text: str) -> tuple[str, tuple[str, ...]]:
     lang = known_code(found[1]) if found else None
     if found and lang:
         return text[: found.start()], (lang,)
-    if found and not as_path(text).is_dir():
+    if found:
         raise DataError(f"{text!r}: {found[1]!r} is not a language code such as 'de' or 'zh-Hant'.")
     return text, ()
 

@@ -74,7 +74,7 @@ def check_vectors(vectors: object, texts: Sequence[str], info: EncoderInfo) -> V
             f"{where} returned shape {shape} for {len(texts)} texts, expected ({len(texts)}, {info.dimension})."
         )
     if shape[1] != info.dimension:
-        raise EncoderError(f"{where} returned dimension {shape[1]}, expected {info.dimension}.")
+        raise EncoderError(f"{where} returned dimension {shape[1]}, expected {info.dimension!r}.")
     if isinstance(vectors, MultiVectors) and (np.diff(vectors.offsets) < 1).any():
         empty = texts[int((np.diff(vectors.offsets) < 1).argmax())]
         raise EncoderError(f"{where} returned no vectors for {empty[:_SHOWN]!r}.")

@@ -191,9 +191,13 @@ def require_texts(own: object, name: str) -> None:
         They are something else.
     """
     if not isinstance(own, Mapping):
-        raise EncoderError(f"{name}: the model's prompts are a {type(own).__name__}, expected texts by their names.")
+        raise EncoderError(
+            f"{name}: the model's prompts are of type {type(own).__name__}, expected texts by their names."
+        )
     if wrong := next((key for key, text in own.items() if not isinstance(text, str | None)), None):
-        raise EncoderError(f"{name}: the model's prompt {wrong!r} is a {type(own[wrong]).__name__}, expected a text.")
+        raise EncoderError(
+            f"{name}: the model's prompt {wrong!r} is of type {type(own[wrong]).__name__}, expected a text."
+        )
 
 
 def _given(options: EncoderOptions, role: Role, own: Mapping[str, str]) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from slugify import slugify
 
 from babelrank.analysis.bootstrap import RANK_DISTANCE, clustered_scores
 from babelrank.analysis.comparison import compare as compare_figures
@@ -25,7 +26,7 @@ from babelrank.ranking.run_files import read_run
 from babelrank.ranking.runs import Resolved, rank_run, resolve
 from babelrank.ranking.trec import Run, save_run
 from babelrank.reporting.measures import tasks_of
-from babelrank.reporting.names import check_name, slug
+from babelrank.reporting.names import MAX_LENGTH, check_name, find_problem, slug
 from babelrank.reporting.run_evaluation import RunEvaluation, evaluate_run
 from babelrank.result import check_measure
 
@@ -34,14 +35,14 @@ _SUFFIX = re.compile(r"(\.run|\.trec|\.txt|\.tsv|\.json)?(\.gz|\.bz2|\.xz|\.zst)
 
 @dataclass(frozen=True)
 class RunFile:
-    """The content of a run file. `name` is its name in reports, by default the file's name without its suffix."""
+    """The content of a run file, and its name in reports."""
 
     name: str
     resolved: Resolved
 
 
 def open_collection(
-    collection: str | Collection, data: Path | None, log: Callable[[str], None], missing: str = "count"
+    collection: str | Collection, data: Path | None, log: Callable[[str], None], missing: str | None = None
 ) -> Collection:
     """Load the collection of a run, and download it if necessary.
 
@@ -57,7 +58,7 @@ def open_collection(
     """
     if isinstance(collection, str):
         fetch_if_ours(collection, data, log)
-        collection = load_collection(collection, data)
+        collection = load_collection(collection, data, allow_mismatch=missing is not None)
     return apply_missing(collection, missing).with_missing()
 
 
@@ -74,7 +75,8 @@ def open_run(
         The name is not valid.
     """
     run = read_run(path, subset=subset, split=split)
-    return RunFile(check_name(name or run.system or _SUFFIX.sub("", path.name)), resolve(run, collection, str(path)))
+    chosen = check_name(name) if name is not None else _default_name(run, path)
+    return RunFile(chosen, resolve(run, collection, str(path)))
 
 
 def compare_runs(runs: Sequence[RunFile], collection: Collection, measure: str, *, margin: float = 0.0) -> Comparison:
@@ -143,6 +145,12 @@ def rerank_run(
     """
     questions = collection.queries["text"].tolist()
     return _write(rerank(run.resolved, questions, score, top=top, on_progress=on_progress), collection, name, out)
+
+
+def _default_name(run: Run, path: Path) -> str:
+    """Return the name of the system that a file names, else the file's name without its suffix, made valid."""
+    stem = run.system or _SUFFIX.sub("", path.name)
+    return stem if find_problem(stem) is None else slugify(stem)[:MAX_LENGTH] or "run"
 
 
 def _write(run: Run, collection: Collection, name: str, out: Path) -> RunEvaluation:

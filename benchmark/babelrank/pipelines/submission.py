@@ -49,7 +49,7 @@ def submit(
     texts: bool = True,
     with_leaderboard: bool = False,
     replace_figures: bool = False,
-    missing: str = "count",
+    missing: str | None = None,
 ) -> Result:
     """Evaluate a model on collections and write its report; see `babelrank.evaluate` and `babelrank.submit`.
 
@@ -77,7 +77,8 @@ def submit(
     if name is not None:
         check_name(name)
     chosen = open_transforms(transforms, data, observer)
-    loaded = [apply_missing(each, missing) for each in _load_collections(collections, data, observer)]
+    named = _load_collections(collections, data, observer, allow_mismatch=missing is not None)
+    loaded = [apply_missing(each, missing) for each in named]
     if runs:
         for found in loaded:
             check_exportable(found)
@@ -137,7 +138,7 @@ def submit(
 
 
 def _load_collections(
-    collections: Sequence[str | Collection], data: Path | None, observer: Observer
+    collections: Sequence[str | Collection], data: Path | None, observer: Observer, *, allow_mismatch: bool
 ) -> list[Collection]:
     """Load the named collections, each with its query variants, and download them if necessary.
 
@@ -149,11 +150,16 @@ def _load_collections(
     if not collections:
         raise DataError("no collection given; name one, such as xquad-r.")
     given = [
-        each if isinstance(each, Collection) else load_collection(each)
+        each if isinstance(each, Collection) else load_collection(each, allow_mismatch=allow_mismatch)
         for each in collections
         if not isinstance(each, str)
     ]
-    named = load_collections([each for each in collections if isinstance(each, str)], data, log=observer.log)
+    named = load_collections(
+        [each for each in collections if isinstance(each, str)],
+        data,
+        allow_mismatch=allow_mismatch,
+        log=observer.log,
+    )
     loaded = [version for each in (*named.values(), *given) for version in with_variants(each)]
     names = [each.name for each in loaded]
     for name in names:

@@ -62,8 +62,8 @@ def resolve(run: Run, collection: Collection, source: str) -> Resolved:
     Raises
     ------
     DataError
-        More than `UNKNOWN_SHARE` of the lines name unknown queries, or unknown passages; no line is left; or the run
-        has placeholders, which have no known language.
+        More than `UNKNOWN_SHARE` of the lines name unknown queries, or unknown passages (unless the collection lacks
+        as many of its relevant passages); no line is left; or the run has placeholders, which have no known language.
     """
     if any(passage.startswith(PLACEHOLDER) for passage in run.passages):
         raise DataError(
@@ -76,7 +76,7 @@ def resolve(run: Run, collection: Collection, source: str) -> Resolved:
     unjudged = ~known & pd.Series(run.queries).isin(collection.unjudged).to_numpy()
     notes = [
         *run.notes,
-        _count_unknown(source, collection.name, "queries", run.queries, ~known & ~unjudged),
+        _count_unknown(source, collection, "queries", run.queries, ~known & ~unjudged),
         f"{np.unique(number_ids(run.queries[unjudged])).size:,} queries have no relevant passage; they are ignored"
         if unjudged.any()
         else "",
@@ -95,7 +95,7 @@ def resolve(run: Run, collection: Collection, source: str) -> Resolved:
     kept = Run(collection.labels[rows[known]], run.passages[known], run.scores[known])
     passages = collection.passages.find(frozenset(kept.passages))
     there = pd.Series(kept.passages).isin(passages.keys()).to_numpy()
-    notes.append(_count_unknown(source, collection.name, "passages", kept.passages, ~there))
+    notes.append(_count_unknown(source, collection, "passages", kept.passages, ~there))
     numbers = rows[known]
     order = trec_order(numbers, kept.passages, kept.scores)
     numbers = numbers[order]
@@ -154,15 +154,15 @@ def rank_run(resolved: Resolved, collection: Collection) -> RankTable:
     return RankTable(pd.DataFrame(columns)[list(COLUMNS)], collection.languages, collection.pool_sizes, tied)
 
 
-def _count_unknown(source: str, collection: str, kind: str, ids: np.ndarray, unknown: np.ndarray) -> str:
+def _count_unknown(source: str, collection: Collection, kind: str, ids: np.ndarray, unknown: np.ndarray) -> str:
     count = int(unknown.sum())
     if not count:
         return ""
     examples = show_ids(dict.fromkeys(ids[unknown]))
-    if count > UNKNOWN_SHARE * len(ids):
+    if count > UNKNOWN_SHARE * len(ids) and not collection.mismatch:
         raise DataError(
-            f"{source}: {count:,} of {len(ids):,} lines name {kind} that are not in {collection} ({examples}). With "
-            f"more than {UNKNOWN_SHARE:.0%}, run and collection do not belong together."
+            f"{source}: {count:,} of {len(ids):,} lines name {kind} that are not in {collection.name} ({examples}). "
+            f"With more than {UNKNOWN_SHARE:.0%}, run and collection do not belong together."
         )
     what = "are ignored" if kind == "queries" else "keep their places"
     return f"{count:,} lines name {kind} that are not in the collection and {what}: {examples}"

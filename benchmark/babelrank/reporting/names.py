@@ -32,7 +32,7 @@ def check_name(name: str) -> str:
     problem = find_problem(name)
     if problem:
         raise ReportError(
-            f"model name {name if len(name) <= MAX_LENGTH else name[:40] + '…'!r} {problem}. "
+            f"name {name if len(name) <= MAX_LENGTH else name[:40] + '…'!r} {problem}. "
             f"Allowed: 1 to {MAX_LENGTH} letters, digits, spaces and punctuation other than < > & \" ' ` | \\, "
             "not beginning with / . or -, and no '..' between slashes. Set another with --name NAME."
         )
