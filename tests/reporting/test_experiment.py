@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,10 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from babelrank.analysis.clusters import clusters
-from babelrank.analysis.language_bias import measure_language_bias
+from babelrank.analysis.language_bias import LanguageBias, measure_language_bias
 from babelrank.cli import app
 from babelrank.errors import ReportError
 from babelrank.ranking.table import read_ranks
+from babelrank.reporting.cache import Cache
 from babelrank.reporting.estimates import Estimates
 from babelrank.reporting.experiment import check_experiments, experiment_pages, make_page, write_experiments
 from babelrank.reporting.experiment_file import read_experiment
@@ -42,6 +44,8 @@ claims = [
 ]
 """
 
+KNOWN = Cache()
+
 
 @pytest.fixture
 def project(tmp_path) -> Path:
@@ -59,8 +63,20 @@ def project(tmp_path) -> Path:
     return tmp_path
 
 
+def pages_of(project: Path, **options) -> dict[str, str]:
+    """Return the pages of the experiments; values of the same rank tables are computed once for all tests."""
+    return experiment_pages(project / "experiments", project / "reports", Estimates(KNOWN), **options)
+
+
 def render(project: Path) -> str:
-    return experiment_pages(project / "experiments", project / "reports")["two-systems.md"]
+    return pages_of(project)["two-systems.md"]
+
+
+@cache
+def language_bias(report: str, collection: str = "xquad-r") -> LanguageBias:
+    """Return the language bias of a report of this project."""
+    ranks = read_ranks(ROOT / "reports" / report / f"{collection}.ranks.parquet")
+    return measure_language_bias(ranks, clusters=clusters(ranks))
 
 
 def test_the_page_shows_figures_changes_and_what_others_published(project):
@@ -116,10 +132,7 @@ def claim_of(project, figure, settings="", *, collection="xquad-r"):
 
 @pytest.mark.parametrize(("figure", "digits"), [("language_effect", 3), ("rank_ratio", 1), ("merge_gap", 3)])
 def test_claims_may_be_about_language_bias(project, figure, digits):
-    values = []
-    for name in ("bm25", "use-multilingual-v3"):
-        ranks = read_ranks(project / "reports" / name / "xquad-r.ranks.parquet")
-        values.append(measure_language_bias(ranks).measures[figure].macro.value)
+    values = [language_bias(name).measures[figure].macro.value for name in ("bm25", "use-multilingual-v3")]
     _, gain, _, verdict = claim_of(project, figure)
     assert gain.startswith(f"lexical: {values[0] - values[1]:+,.{digits}f} (".replace("-", "−"))
     assert verdict == "open (one seed)"
@@ -131,8 +144,7 @@ def test_claims_may_be_about_language_bias(project, figure, digits):
 
 @pytest.mark.parametrize("collection", ["xquad-r", "mlqa-r"])
 def test_a_share_of_a_value_that_is_not_above_0_is_not_defined(project, collection):
-    ranks = read_ranks(project / "reports" / "bm25" / f"{collection}.ranks.parquet")
-    assert measure_language_bias(ranks, clusters=clusters(ranks)).merge_gap.macro.low < 0
+    assert language_bias("bm25", collection).merge_gap.macro.low < 0
     assert claim_of(project, "merge_gap", "times = 0.25", collection=collection)[1:] == [
         "0.25 × lexical: –",
         "–",
@@ -196,10 +208,8 @@ more_than = {run = "lexical", better_than = "dense"}
 def test_the_page_shows_language_bias_report_by_report(project):
     page = render(project)
     assert "Language bias" in page
-    found = read_ranks(ROOT / "reports" / "bm25" / "xquad-r.ranks.parquet")
-    bias = measure_language_bias(found, clusters=clusters(found))
     row = next(line for line in page.splitlines() if line.startswith("| lexical | [bm25]"))
-    assert f"| {bias.measures['merge_gap'].macro.value:.3f} (" in row
+    assert f"| {language_bias('bm25').measures['merge_gap'].macro.value:.3f} (" in row
 
 
 def test_the_page_shows_what_the_runs_cost(project):
@@ -259,20 +269,20 @@ def test_each_report_is_a_point_of_the_plot(project):
     shutil.copytree(folder / "bm25", folder / "seed-1")
     path = project / "experiments" / "two-systems" / "experiment.toml"
     path.write_text(path.read_text().replace('"bm25"', '"bm25", repeats = ["seed-1"]', 1))
-    plot = ElementTree.fromstring(experiment_pages(project / "experiments", folder)["two-systems.xquad-r.svg"])
+    plot = ElementTree.fromstring(pages_of(project)["two-systems.xquad-r.svg"])
     circles = plot.findall("{*}circle")
     assert len(circles) == 3 + 2  # points, and the key
     assert [circle.get("fill") for circle in circles] == ["#0072B2", "#0072B2", "#D55E00", "#0072B2", "#D55E00"]
     assert circles[0].get("cx") == circles[1].get("cx") < circles[2].get("cx")
-    page = experiment_pages(project / "experiments", folder, as_html=True)["two-systems.html"]
+    page = pages_of(project, as_html=True)["two-systems.html"]
     assert 'aria-label="Accuracy and language bias: xquad-r"' in page
 
 
 def test_answers_are_collected_with_the_claims_behind_them(project):
     path = project / "experiments" / "two-systems" / "experiment.toml"
-    assert "questions.md" not in experiment_pages(project / "experiments", project / "reports")
+    assert "questions.md" not in pages_of(project)
     path.write_text('answer = "Yes, it does."\nlimits = "Other models."\n' + path.read_text())
-    page = experiment_pages(project / "experiments", project / "reports")["questions.md"]
+    page = pages_of(project)["questions.md"]
     assert "- [Two systems](two-systems.md)" in page
     assert "## Two systems\n\nYes, it does.\n" in page
     rows = [line for line in page.splitlines() if line.startswith("| xquad-r | Dense")]
@@ -280,16 +290,13 @@ def test_answers_are_collected_with_the_claims_behind_them(project):
         line.removeprefix("| ") for line in render(project).splitlines() if line.startswith("| Dense")
     ]
     assert "Not shown: Other models." in page
-    assert (
-        "two-systems.html"
-        in experiment_pages(project / "experiments", project / "reports", as_html=True)["questions.html"]
-    )
+    assert "two-systems.html" in pages_of(project, as_html=True)["questions.html"]
 
 
 def test_a_collection_has_only_the_measures_that_its_languages_allow(project):
     path = project / "experiments" / "two-systems" / "experiment.toml"
     path.write_text(path.read_text().replace('["xquad-r"]', '["beir:scifact"]').replace("published =", "#"))
-    page = experiment_pages(path.parents[1], project / "reports")
+    page = pages_of(project)
     assert list(page) == ["two-systems.md"]  # without a plot of language bias
     section = page["two-systems.md"].split("## beir:scifact")[1]
     assert "| run | Mo. ↑ |\n" in section
@@ -315,6 +322,8 @@ def test_the_space_of_reports_is_compared_with_their_accuracy(project):
 
 def test_the_leaderboard_command_sees_to_the_pages(project, monkeypatch):
     monkeypatch.chdir(project)
+    for path in project.glob("reports/*/results.json"):
+        edit(path, lambda found: found["collections"].pop("mlqa-r"))
     runner = CliRunner()
     stale = runner.invoke(app, ["leaderboard", "--check"])
     assert stale.exit_code == 1
@@ -368,6 +377,6 @@ def test_an_experiment_without_all_of_its_reports_has_no_page(project):
 def test_an_experiment_on_a_collection_that_a_report_lacks_has_no_page(project):
     path, reports = project / "experiments" / "two-systems" / "experiment.toml", project / "reports"
     path.write_text(path.read_text().replace('["xquad-r"]', '["xquad-r", "mlqa-r"]'))
-    assert "two-systems.md" in experiment_pages(path.parents[1], reports)
+    assert "two-systems.md" in pages_of(project)
     edit(reports / "bm25" / "results.json", lambda found: found["collections"].pop("mlqa-r"))
-    assert experiment_pages(path.parents[1], reports) == {}
+    assert pages_of(project) == {}

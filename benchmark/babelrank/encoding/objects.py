@@ -12,8 +12,7 @@ become float32.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,7 @@ from scipy.sparse import csr_array, issparse
 
 from babelrank.encoding.checks import PROBES, OrderWatch, check_order, check_vectors
 from babelrank.encoding.protocol import PROMPT_NAMES, Encoder, EncoderInfo, EncoderOptions, Role, Similarity
-from babelrank.encoding.registry import adapter_names, load_adapter, load_encoder
+from babelrank.encoding.registry import installed_adapters, load_encoder
 from babelrank.encoding.vectors import Kind, MultiVectors, Vectors, concatenate, values
 from babelrank.errors import EncoderError, described, unknown_choice
 
@@ -88,8 +87,8 @@ def wrap_encoder(
         return _as_it_is(model, options, name)
     options.reject_unsupported(ADAPTER, *PROMPT_NAMES, "max_length", "dtype", "device", "revision")
     options.read_options(ADAPTER, {})
-    for wrap in _wrappers():
-        if encoder := wrap(model, options, name):
+    for adapter in installed_adapters():
+        if encoder := adapter.wrap(model, options, name):
             return encoder
     return ObjectEncoder(model, options, name=name or name_of(model))
 
@@ -257,12 +256,6 @@ def kind_of(vectors: Vectors) -> Kind:
     if isinstance(vectors, MultiVectors):
         return Kind.MULTI_VECTOR
     return Kind.SPARSE if isinstance(vectors, csr_array) else Kind.DENSE
-
-
-def _wrappers() -> Iterator[Callable[[object, EncoderOptions, str | None], Encoder | None]]:
-    for name in adapter_names():
-        with suppress(EncoderError):  # a broken plug-in does not stop the others
-            yield load_adapter(name).wrap
 
 
 def _as_it_is(model: Any, options: EncoderOptions, name: str | None) -> Encoder:

@@ -1,7 +1,8 @@
 """Find adapters by entry point, and the right one for a model."""
 
+from collections.abc import Iterator
 from contextlib import suppress
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
 from babelrank.errors import BabelrankError, EncoderError, described, unknown_choice
@@ -12,7 +13,18 @@ _FALLBACK = "sentence-transformers"  # loads any Hub name or model folder that n
 
 def adapter_names() -> list[str]:
     """Return the names of the installed adapters."""
-    return sorted({point.name for point in entry_points(group=ENTRY_POINT_GROUP)})
+    return sorted(entry_points(group=ENTRY_POINT_GROUP).names)
+
+
+def installed_adapters() -> Iterator[Adapter]:
+    """Yield the installed adapters by name. Broken ones are left out: `load_adapter` says what is wrong with them."""
+    points = entry_points(group=ENTRY_POINT_GROUP)  # once, as it reads the metadata of all installed packages
+    for name in sorted(points.names):
+        try:
+            adapter = _import(points[name])
+        except EncoderError:
+            continue
+        yield adapter
 
 
 def load_adapter(name: str) -> Adapter:
@@ -23,24 +35,29 @@ def load_adapter(name: str) -> Adapter:
     EncoderError
         The adapter is unknown or cannot be imported.
     """
-    found = entry_points(group=ENTRY_POINT_GROUP, name=name)
-    if not found:
-        raise EncoderError(unknown_choice("adapter", name, adapter_names()))
-    point = next(iter(found))
+    points = entry_points(group=ENTRY_POINT_GROUP)
+    if name not in points.names:
+        raise EncoderError(unknown_choice("adapter", name, sorted(points.names)))
+    return _import(points[name])
+
+
+def _import(point: EntryPoint) -> Adapter:
     try:
         adapter = point.load()
     except (Exception, SystemExit) as error:  # importing runs the package's code
-        raise EncoderError(f"adapter {name!r} ({point.value}) cannot be imported ({described(error)}).") from error
+        raise EncoderError(
+            f"adapter {point.name!r} ({point.value}) cannot be imported ({described(error)})."
+        ) from error
     if not isinstance(adapter, Adapter):
-        raise EncoderError(f"adapter {name!r}: {point.value} is a {type(adapter).__name__}, not a babelrank Adapter.")
+        what = type(adapter).__name__
+        raise EncoderError(f"adapter {point.name!r}: {point.value} is a {what}, not a babelrank Adapter.")
     return adapter
 
 
 def find_adapter(model: str, options: EncoderOptions) -> Adapter:
     """Return the adapter that recognises `model`, or the one that loads any sentence-transformers model."""
-    for name in adapter_names():
-        with suppress(Exception):  # a broken plug-in does not stop the others; by name, its error is shown
-            adapter = load_adapter(name)
+    for adapter in installed_adapters():
+        with suppress(Exception):  # a broken plug-in does not stop the others
             if adapter.recognises(model, options):
                 return adapter
     return load_adapter(_FALLBACK)
