@@ -30,8 +30,9 @@ demo: $(RUNNABLE)  ## evaluate the embedded encoder on the embedded collection
 	$(BIN)/babelrank submit use-multilingual-v3 --collection sample --out build/demo
 
 # Files of tests side by side, each process with one thread: threads of several would wait for one another.
+# In their own order: files with few tests are often slow ones, and would come last if xdist sorted them.
 test: $(TESTABLE)  ## run the tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # 20,000 mutations of each kind of file take hours; BABELRANK_FUZZ_SEED=1 tries others.
 fuzz: $(TESTABLE)  ## try 20,000 damaged inputs of each kind

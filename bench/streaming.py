@@ -1,6 +1,7 @@
 """Measure streaming: reading a large BEIR folder against plain `json`, and encoding with two workers against one."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import cycle, islice
@@ -18,7 +19,7 @@ from babelrank.engines.local import LocalWorkers, ThisProcess
 from babelrank.engines.protocol import Engine
 from babelrank.environment import available_cores
 from bench import models
-from bench.material import sized, xquad
+from bench.material import TINY, sized, xquad
 from bench.table import Row, duration_row, speed_row
 from bench.timing import best_seconds
 
@@ -62,7 +63,8 @@ def _measure_reading(folder: Path) -> Row:
 
 def _measure_workers(folder: Path) -> Row:
     """Compare speeds without startup, which does not grow with the corpus: the difference of many and few passages."""
-    model = str(models.dense(folder))
+    # Tiny: without PyTorch, a worker starts sooner.
+    model = str(models.static(folder, models.raw_minilm(folder)) if TINY in os.environ else models.dense(folder))
     engines: dict[str, Engine] = {"ours": LocalWorkers(_WORKERS), "one": ThisProcess()}
     few, many = (_encoding(_write_collection(folder / str(size), size), model, folder) for size in _ENCODED_PASSAGES)
     seconds = best_seconds(

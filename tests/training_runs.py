@@ -67,6 +67,28 @@ def write_config(
     return write
 
 
+@pytest.fixture
+def experiment(write_config: Callable[..., Path], tiny_model: Path, tmp_path: Path) -> Path:
+    """The folder of an experiment with the tiny model, and two values of α with two seeds each."""
+    folder = tmp_path / "apart" / "made"  # the folder above holds no other test's experiments, which are read, too
+    folder.mkdir(parents=True)
+    write_config(steps=2).rename(folder / "run.toml")
+    (folder / "experiment.toml").write_text(
+        f"""
+title = "Made"
+text = "For a test."
+collections = ["sample:de,en"]
+start = "base"
+seeds = [0, 7]
+runs = [
+  {{label = "base", report = "base", model = "{tiny_model}"}},
+  {{label = "α = {{alpha}}", report = "a-{{alpha}}", config = "run.toml", grid = {{"schedule.alpha" = [0.0, 0.5]}}}},
+]
+"""
+    )
+    return folder
+
+
 def run(path: Path) -> tuple[Path, RecordingTrainingObserver]:
     """Train with a configuration; return the checkpoint and the observer."""
     from babelrank.training.run import train

@@ -1,7 +1,8 @@
 """The real collections: their settings, and every figure of every setting against pytrec_eval and ir-measures.
 
-The oracles see what they see in the field: for each query a list of all candidates, sorted by scores that were computed
-in float64, and the judgements of that list. They share no code with the harness beyond the loader and the encoder.
+The oracles get for each query a list of candidates, sorted by scores that were computed in float64, and the judgements
+of that list. They share no code with the harness beyond the loader and the encoder. A list ends with the last relevant
+passage, since what comes after it changes no measure.
 """
 
 import itertools
@@ -131,7 +132,9 @@ def oracle_values(collection: Collection, scores) -> tuple[Cells, Cells]:
                 relevant = {ids[p]: grade for p, grade in judgements[query].items() if p in inside}
                 if relevant:
                     order = candidates[np.argsort(-scores[query, candidates], kind="stable")]
-                    qrels[str(query)], run[str(query)] = relevant, dict(zip(ids[order].tolist(), places, strict=True))
+                    last = np.flatnonzero(np.isin(order, list(judgements[query]))).max()
+                    names = ids[order[: last + 1]].tolist()
+                    qrels[str(query)], run[str(query)] = relevant, dict(zip(names, places, strict=False))
             if not run:
                 continue
             trec = pytrec_eval.RelevanceEvaluator(qrels, {"map", "recall.1,10,100", "recip_rank", "ndcg_cut.10"})

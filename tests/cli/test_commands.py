@@ -19,8 +19,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("store")
 
 
-def submit_sample(babelrank: Babelrank, store: Path, *more: object) -> Outcome:
-    return babelrank("submit", "use-multilingual-v3", "--collection", "sample", "--store", store, *more)
+def submit_sample(babelrank: Babelrank, store: Path, *more: object, collection: str = "sample") -> Outcome:
+    return babelrank("submit", "use-multilingual-v3", "--collection", collection, "--store", store, *more)
 
 
 def test_submit_writes_a_report_and_the_leaderboard(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
@@ -53,15 +53,15 @@ def test_submit_with_out_leaves_the_leaderboard_alone(babelrank: Babelrank, stor
 def test_a_second_submission_encodes_nothing(babelrank: Babelrank, tmp_path: Path) -> None:
     encoded, costs = [], []
     for _ in range(2):
-        assert submit_sample(babelrank, tmp_path / "store").code == 0
+        assert submit_sample(babelrank, tmp_path / "store", collection="sample:de,en").code == 0
         results = json.loads((tmp_path / "reports/use-multilingual-v3/results.json").read_text(encoding="utf-8"))
-        encoded.append(results["collections"]["sample"]["texts_encoded"])
-        costs.append(results["collections"]["sample"]["cost"])
+        encoded.append(results["collections"]["sample:de,en"]["texts_encoded"])
+        costs.append(results["collections"]["sample:de,en"]["cost"])
         report = (tmp_path / "reports/use-multilingual-v3/report.md").read_text(encoding="utf-8")
         leaderboard = (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
         assert "2,048 bytes per vector" in report
         assert ("texts per second on " in report) == ("texts/s" in leaderboard) == (len(costs) == 1)
-    assert encoded == [{"query": 308, "document": 770}, {"query": 0, "document": 0}]
+    assert encoded == [{"query": 56, "document": 140}, {"query": 0, "document": 0}]
     assert costs[0]["texts_per_second"] > 0
     assert costs[1]["texts_per_second"] is None
     assert [cost["bytes_per_vector"] for cost in costs] == [2048, 2048]
@@ -83,18 +83,10 @@ def test_a_name_that_another_model_has_is_refused(babelrank: Babelrank, store: P
 
 
 def test_candidates_and_languages_are_named_in_the_result(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
-    outcome = babelrank(
-        "submit",
-        "use-multilingual-v3",
-        "--store",
-        store,
-        "-c",
-        "sample:paragraph:en,de",
-        "-c",
-        "sample:sentence+context",
-    )
+    collections = ("-c", "sample:paragraph:en,de", "-c", "sample:sentence+context")
+    outcome = babelrank("submit", "bm25", "--store", store, *collections)
     assert outcome.code == 0, outcome.err
-    results = json.loads((tmp_path / "reports/use-multilingual-v3/results.json").read_text(encoding="utf-8"))
+    results = json.loads((tmp_path / "reports/bm25/results.json").read_text(encoding="utf-8"))
     paragraphs, context = (
         results["collections"][name] for name in ("sample:paragraph:de,en", "sample:sentence+context")
     )

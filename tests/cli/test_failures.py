@@ -185,7 +185,7 @@ def run_program(*arguments, cwd, **more):
 
 def test_a_terminal_without_arrows_loses_nothing(tmp_path):
     done = run_program(
-        *("submit", "use-multilingual-v3", "-c", "sample:de,en", "--store", tmp_path / "store"),
+        *("submit", "bm25", "-c", "sample:de,en", "--store", tmp_path / "store"),
         cwd=tmp_path,
         env={"PYTHONIOENCODING": "cp1252"},
         stdout=subprocess.PIPE,
@@ -193,7 +193,7 @@ def test_a_terminal_without_arrows_loses_nothing(tmp_path):
     assert done.returncode == 0, done.stderr
     assert b"mAP ?" in done.stdout
     assert (tmp_path / "leaderboard.md").stat().st_size
-    assert (tmp_path / "reports/use-multilingual-v3/results.json").is_file()
+    assert (tmp_path / "reports/bm25/results.json").is_file()
 
 
 def test_an_output_that_is_full_at_the_end_is_said(monkeypatch, capsys):

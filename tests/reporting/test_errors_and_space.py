@@ -19,11 +19,12 @@ from babelrank.ranking.top_table import read_top
 from babelrank.reporting.error_section import error_section
 from babelrank.reporting.facts import reproducing_command
 from babelrank.reporting.leaderboard import read_boards, render_leaderboard, render_leaderboard_html
+from babelrank.reporting.make_results import collection_results, model_results
 from babelrank.reporting.pages import LEADERBOARD, LEADERBOARD_PAGE
 from babelrank.reporting.provenance import Seconds, current_environment
 from babelrank.reporting.refresh import check_reports, refresh_reports
 from babelrank.reporting.report import read_reports, write_report
-from babelrank.reporting.results import Results, collection_results, model_results
+from babelrank.reporting.results import Results
 from babelrank.reporting.results_file import dump, parse, read_results
 from made_collections import rank_with_top
 from paths import REPORTS, TESTS

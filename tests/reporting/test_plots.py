@@ -13,6 +13,7 @@ from babelrank.ranking.table import COLUMNS, RankTable
 from babelrank.reporting import plots
 from babelrank.reporting.heatmaps import HEATMAPS
 from babelrank.reporting.languages import language_name
+from babelrank.reporting.make_results import collection_results, model_results
 from babelrank.reporting.plots import (
     COLUMN,
     DIFFERENCES,
@@ -32,7 +33,7 @@ from babelrank.reporting.plots import (
 )
 from babelrank.reporting.plots.style import plan_legend
 from babelrank.reporting.provenance import Seconds, current_environment
-from babelrank.reporting.results import Results, collection_results, model_results
+from babelrank.reporting.results import Results
 from made_collections import collection_of_tables
 
 PAIRS, MEAN_RANK, SHARE_FIRST = HEATMAPS

@@ -14,40 +14,10 @@ from babelrank.checkpoints import training_cost
 from babelrank.cli import app
 from babelrank.errors import BabelrankError, EncoderError, ReportError, TrainingError
 from babelrank.reporting.experiment_file import read_experiment
-from babelrank.reporting.experiment_runs import expand_runs, plan_reports
 from babelrank.training.experiments import check_runs, estimate_seconds, plan_experiment, run_experiment
 from observers import RecordingTrainingObserver
 from paths import EXPERIMENTS, REPORTS
 from toy_reports import toy_results
-
-GRID = {
-    "label": "hybrid, α = {alpha}",
-    "report": "hybrid-{alpha}",
-    "config": "run.toml",
-    "grid": {"schedule.alpha": [0.0, 0.5]},
-}
-
-
-@pytest.fixture
-def experiment(write_config, tiny_model, tmp_path):
-    """The folder of an experiment with the tiny model, and two values of α with two seeds each."""
-    folder = tmp_path / "apart" / "made"  # the folder above holds no other test's experiments, which are read, too
-    folder.mkdir(parents=True)
-    write_config(steps=2).rename(folder / "run.toml")
-    (folder / "experiment.toml").write_text(
-        f"""
-title = "Made"
-text = "For a test."
-collections = ["sample:de,en"]
-start = "base"
-seeds = [0, 7]
-runs = [
-  {{label = "base", report = "base", model = "{tiny_model}"}},
-  {{label = "α = {{alpha}}", report = "a-{{alpha}}", config = "run.toml", grid = {{"schedule.alpha" = [0.0, 0.5]}}}},
-]
-"""
-    )
-    return folder
 
 
 class Doings:
@@ -70,61 +40,6 @@ class Doings:
 
     def run(self, folder):
         return run_experiment(folder, self._reports, RecordingTrainingObserver(), train=self.train, submit=self.submit)
-
-
-# --- what is planned ---
-
-
-def test_a_grid_is_a_run_for_each_value_and_seeds_are_its_repeats():
-    raw = {"seeds": [3, 4], "runs": [{"label": "base", "report": "base"}, GRID], "collections": ["sample"]}
-    assert expand_runs(raw) == {
-        "collections": ["sample"],
-        "runs": [
-            {"label": "base", "report": "base"},
-            *(
-                {
-                    "label": f"hybrid, α = {alpha}",
-                    "report": f"hybrid-{alpha}",
-                    "repeats": (f"hybrid-{alpha}-seed-4",),
-                    "config": "run.toml",
-                }
-                for alpha in (0.0, 0.5)
-            ),
-        ],
-    }
-    assert [(each.report, each.overrides) for each in plan_reports(raw)] == [
-        ("base", {}),
-        ("hybrid-0.0", {"schedule": {"alpha": 0.0, "seed": 3}}),
-        ("hybrid-0.5", {"schedule": {"alpha": 0.5, "seed": 3}}),
-        ("hybrid-0.0-seed-4", {"schedule": {"alpha": 0.0, "seed": 4}}),
-        ("hybrid-0.5-seed-4", {"schedule": {"alpha": 0.5, "seed": 4}}),
-    ]
-
-
-def test_an_experiment_without_grid_and_seeds_stays_as_it_is():
-    raw = {"runs": [{"label": "a", "report": "a", "config": "a.toml", "repeats": ["a-2"]}], "title": "T"}
-    assert expand_runs(raw) == raw | {"runs": [raw["runs"][0] | {"repeats": ("a-2",)}]}
-
-
-@pytest.mark.parametrize(
-    ("run", "problem"),
-    [
-        ({"label": "a"}, r"runs\[0\]\.report: Field required"),
-        (GRID | {"report": "{beta}"}, r"can hold these names in braces: \{alpha\}"),
-        (GRID | {"report": "same"}, "same is the report of two runs"),
-        ({"label": "a", "report": "a", "grid": {"schedule.alpha": [0.5]}}, "'grid' is for a run with 'config'"),
-        (GRID | {"model": "org/model"}, "'config' and 'model' exclude each other"),
-    ],
-)
-def test_a_run_that_is_not_valid_is_refused(run, problem):
-    with pytest.raises(ReportError, match=problem):
-        plan_reports({"runs": [run]})
-
-
-@pytest.mark.parametrize("seeds", [1, [-1], ["0"], [True], [0.5], [0, 0]])
-def test_seeds_that_are_none_are_refused(seeds):
-    with pytest.raises(ReportError, match="seeds: must "):
-        plan_reports({"seeds": seeds, "runs": [GRID]})
 
 
 # --- what is done ---
@@ -253,20 +168,6 @@ def test_values_that_a_run_cannot_have_are_refused_before_the_first_is_trained(e
     assert not list(experiment.glob("checkpoints/*"))
 
 
-@pytest.mark.parametrize("key", ["schedule", "schedule.", ".alpha", "", "output"])
-def test_a_grid_varies_keys_of_tables(key):
-    raw = {"runs": [GRID | {"grid": {key: [1, 2]}}], "collections": ["sample"]}
-    with pytest.raises(ReportError, match=r"runs\[0\]\.grid: "):
-        plan_reports(raw)
-
-
-def test_truth_values_of_a_grid_are_named_as_in_the_file():
-    run = {"label": "{bf16}", "report": "run-{bf16}", "config": "run.toml", "grid": {"engine.bf16": [True, False]}}
-    planned = plan_reports({"runs": [run], "collections": ["sample"]})
-    assert [each.report for each in planned] == ["run-true", "run-false"]
-    assert [each.overrides for each in planned] == [{"engine": {"bf16": value}} for value in (True, False)]
-
-
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
@@ -294,21 +195,6 @@ def test_what_cannot_be_evaluated_is_refused_before_the_first_is_trained(experim
     path.write_text(text.replace('start = "base"', f'start = "base"\n{changed}'))
     with pytest.raises(BabelrankError, match=problem):
         check_runs(plan_experiment(experiment, experiment / "reports"), RecordingTrainingObserver())
-
-
-def test_a_grid_over_a_key_of_all_data_sets_sets_it_in_each(experiment):
-    path = experiment / "experiment.toml"
-    path.write_text(path.read_text().replace('"schedule.alpha" = [0.0, 0.5]', '"examples.share" = [0.5, 1.0]'))
-    path.write_text(path.read_text().replace("{alpha}", "{share}"))
-    planned = plan_experiment(experiment, experiment / "reports")
-    assert [step.config.examples[0].share for step in planned.steps if step.config] == [0.5, 1.0, 0.5, 1.0]
-
-
-def test_a_run_can_have_seeds_of_its_own(experiment):
-    path = experiment / "experiment.toml"
-    path.write_text(path.read_text().replace("[0.0, 0.5]}}", "[0.0, 0.5]}, seeds = [3]}"))
-    planned = plan_experiment(experiment, experiment / "reports")
-    assert [step.config.schedule.seed for step in planned.steps if step.config] == [3, 3]
 
 
 def test_checkpoints_are_not_chosen_by_what_is_evaluated(experiment):

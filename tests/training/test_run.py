@@ -302,17 +302,21 @@ def test_a_set_of_which_no_batch_can_be_made_is_told_and_not_counted(write_confi
     assert [entry["name"] for entry in metadata["examples"]] == ["examples.jsonl"]
 
 
-def test_two_processes_train_as_one_does(write_config, examples, tmp_path):
+def test_two_processes_train_and_validate_as_one_does(write_config, examples, tmp_path):
     """Batches are shared and vectors gathered, so that losses are those of a single process.
 
-    Hard negatives are not everywhere, and what is validated on is not what is trained with.
+    Hard negatives are not everywhere, and what is validated on is not what is trained with: seven examples, in groups
+    that the processes cannot share equally.
     """
     lines = [json.loads(line) for line in examples.read_text().splitlines()]
     for line in lines[::5]:
         line["negatives"] = [{lang: f"{lang} nowhere at all" for lang in line["passage"]}]
     examples.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    valid = tmp_path / "valid.jsonl"
+    valid.write_text("".join(json.dumps(line) + "\n" for line in lines[:7]))
     more = (
-        f'[objectives.info_nce]\ntemperature = 0.5\nhard_negatives = 1\n[validation]\npath = "{examples}"\nevery = 2\n'
+        "[objectives.info_nce]\ntemperature = 0.5\nhard_negatives = 1\n"
+        f'[validation]\npath = "{valid}"\nevery = 1\nbatch_size = 3\n'
     )
     alone, _ = run(write_config("a.toml", output="a", model="dropout = 0.0", more=more))
     path = write_config("b.toml", output="b", model="dropout = 0.0", more=more)
@@ -326,6 +330,7 @@ def test_two_processes_train_as_one_does(write_config, examples, tmp_path):
         assert len(one) > 3
         assert list(one) == list(two)
         np.testing.assert_allclose(list(two.values()), list(one.values()), atol=1e-4)
+    assert [two[step] for step in (0, 1)] == pytest.approx([one[step] for step in (0, 1)], abs=1e-6)
     assert read_metadata(together)["processes"] == 2
     assert read_metadata(together)["cpu_seconds"] > 0
 

@@ -1,9 +1,6 @@
 """The validation loss: a mean over examples, and what it decides."""
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -62,18 +59,6 @@ def test_the_loss_depends_on_its_own_batch_size_where_that_is_given(write_config
     folder, _ = run(path)
     assert read_curve(folder, "eval_loss")[0] == pytest.approx(1.6, abs=0.2)
     assert read_metadata(folder)["validation"]["group_size"] == 5
-
-
-def test_the_loss_is_the_same_for_any_number_of_processes(write_config, write_valid, tmp_path):
-    more = f"[validation]\npath = '{write_valid(7)}'\nevery = 1\nbatch_size = 3\n"
-    alone, _ = run(write_config("a.toml", output="a", steps=1, model="dropout = 0.0", more=more))
-    path = write_config("b.toml", output="b", steps=1, model="dropout = 0.0", more=more)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "babelrank"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run([*command, "train", path], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    one, two = (read_curve(folder, "eval_loss") for folder in (alone, tmp_path / "b"))
-    assert two == pytest.approx(one, abs=1e-6)
 
 
 def test_a_run_that_makes_the_model_worse_keeps_the_base_model_and_says_so(write_config, write_valid, tiny_model):

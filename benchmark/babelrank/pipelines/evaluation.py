@@ -36,9 +36,10 @@ from babelrank.ranking.rank import Ranking, Tallier, rank
 from babelrank.ranking.tally import Request, Tally, tally
 from babelrank.ranking.top_table import LANGUAGE_DEPTH
 from babelrank.ranking.trec import write_qrels, write_run
+from babelrank.reporting.make_results import collection_results
 from babelrank.reporting.names import collection_stem
 from babelrank.reporting.provenance import Seconds, measure_cost
-from babelrank.reporting.results import CollectionResults, collection_results
+from babelrank.reporting.results import CollectionResults
 
 
 @dataclass(frozen=True)

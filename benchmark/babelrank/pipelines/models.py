@@ -16,8 +16,9 @@ from babelrank.encoding.transforms import Transform, parse_transform
 from babelrank.errors import EncoderError
 from babelrank.observer import Observer
 from babelrank.pipelines.modes import Streaming, choose_mode
+from babelrank.reporting.make_results import model_results
 from babelrank.reporting.names import default_name, public_label
-from babelrank.reporting.results import LICENCE, ModelResults, is_digest, model_results
+from babelrank.reporting.results import LICENCE, ModelResults, is_digest
 
 _IDENTIFYING = ("revision", "similarity")  # options that distinguish submissions but are not settings of the encoder
 

@@ -5,11 +5,9 @@ and the leaderboard are made. The dataclasses here and in `babelrank.analysis` a
 `results_file` reads and writes it.
 """
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Annotated, ClassVar
 
 from pydantic import AwareDatetime, ConfigDict, Field, JsonValue
@@ -18,14 +16,11 @@ from babelrank.analysis.bias import FavouredLanguages, RankDistance
 from babelrank.analysis.errors import Texts
 from babelrank.analysis.settings import Cell, PairScores
 from babelrank.analysis.space import Space
-from babelrank.analysis.summary import Analysis
 from babelrank.data.catalog import SOURCES, source_of
-from babelrank.data.collection import Collection
 from babelrank.encoding.fertility import Fertility
-from babelrank.encoding.protocol import EncoderInfo, Similarity
+from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.vectors import Kind
 from babelrank.errors import ReportError, unknown_choice
-from babelrank.reporting.names import check_name
 from babelrank.reporting.provenance import Cost, Environment, Seconds, TrainingCost
 
 SCHEMA_VERSION = 4  # increase it whenever a field is added, removed or changes its meaning
@@ -299,84 +294,6 @@ class Results:
     collections: dict[str, CollectionResults]
     environment: Environment
     schema_version: int = field(default=SCHEMA_VERSION, kw_only=True)
-
-
-def model_results(
-    info: EncoderInfo, *, name: str, submitted_as: str, options: Mapping[str, object] | None = None
-) -> ModelResults:
-    """Return the description of an encoder for results.
-
-    Parameters
-    ----------
-    name
-        Name in reports; see `names.default_name`.
-    submitted_as
-        MODEL, from `names.public_label`.
-    options
-        Settings that the user gave.
-
-    Raises
-    ------
-    ReportError
-        The name is not valid.
-    """
-    return ModelResults(
-        name=check_name(name),
-        submitted_as=submitted_as,
-        adapter=info.adapter,
-        fingerprint=info.fingerprint,
-        dimension=info.dimension,
-        parameters=info.parameters,
-        kind=info.kind,
-        similarity=info.similarity,
-        settings=_as_json(info.settings),
-        notes=dict(info.notes),
-        options=_as_json(options or {}),
-    )
-
-
-def collection_results(
-    collection: Collection,
-    analysis: Analysis,
-    *,
-    texts_encoded: Mapping[str, int],
-    texts_truncated: Mapping[str, float | None],
-    seconds: Seconds,
-    evaluated: datetime | None = None,
-    space: Space | None = None,
-    texts: Texts | None = None,
-    cost: Cost | None = None,
-    fertility: Fertility | None = None,
-) -> CollectionResults:
-    """Combine the results of one collection. `evaluated` is by default the current time."""
-    return CollectionResults(
-        sha256=collection.sha256,
-        candidates=collection.candidates,
-        languages=analysis.languages,
-        queries=collection.query_counts,
-        passages=collection.pool_sizes,
-        macro=analysis.macro,
-        micro={"multilingual": dict(analysis.pool.micro)},
-        pairs=analysis.pairs,
-        pool=PoolCells(analysis.pool.n, analysis.pool.scores),
-        rank_distance=analysis.rank_distance,
-        favoured=analysis.favoured,
-        texts_encoded=TextsEncoded(texts_encoded["query"], texts_encoded["document"]),
-        texts_truncated=TextsTruncated(texts_truncated["query"], texts_truncated["document"]),
-        seconds=seconds,
-        evaluated=(evaluated or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0),
-        space=space,
-        texts=texts,
-        cost=cost,
-        notes=list(collection.notes),
-        fertility=fertility,
-    )
-
-
-def _as_json(settings: Mapping[str, object]) -> dict[str, JsonValue]:
-    """Convert tuples, enums and so on into the values that they have after a round trip through a file."""
-    plain: dict[str, JsonValue] = json.loads(json.dumps(dict(settings)))
-    return plain
 
 
 def catalog_order(collection: str) -> tuple[int, str]:
