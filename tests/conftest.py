@@ -1,5 +1,6 @@
 """Fixtures that several test files share: real data, real and tiny models, a fake encoder, hand-made collections."""
 
+import gc
 import hashlib
 import json
 import os
@@ -27,6 +28,13 @@ pytest_plugins = ["browsing", "command_line", "openai_server", "training_runs"]
 # No deadline: first examples compile, and machines are busy. CI uses the same examples every time; other runs vary.
 settings.register_profile("babelrank", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("babelrank")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what imports made out of garbage collections, which libraries ask for in every training run."""
+    gc.collect()
+    gc.freeze()
+
 
 # Read on import: single tests set the variable to other folders.
 _GIVEN_DATA = os.environ.get("BABELRANK_DATA")

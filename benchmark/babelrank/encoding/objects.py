@@ -87,8 +87,8 @@ def wrap_encoder(
         return _as_it_is(model, options, name)
     options.reject_unsupported(ADAPTER, *PROMPT_NAMES, "max_length", "dtype", "device", "revision")
     options.read_options(ADAPTER, {})
-    for known in installed_adapters():
-        if encoder := known.wrap(model, options, name):
+    for installed in installed_adapters():
+        if encoder := installed.wrap(model, options, name):
             return encoder
     return ObjectEncoder(model, options, name=name or name_of(model))
 
