@@ -52,10 +52,22 @@ def test_a_question_has_its_gold_passage_and_a_translation(tmp_path):
 
 def test_questions_without_a_passage_or_answer_are_left_out_and_counted(tmp_path):
     unanswered = record(id="2", question_lang="Lini?", answer_pivot={"answer_start": [], "text": []})
-    write(tmp_path, [record(), record(id="1", question_lang="Wapi?", context=None), unanswered])
+    blank = record(id="3", question_lang="Nini?", context=" \n")
+    write(tmp_path, [record(), record(id="1", question_lang="Wapi?", context=None), unanswered, blank])
     collection = load_afriqa("afriqa", tmp_path)
     assert len(collection.queries) == len(collection.passages) == 1
-    assert collection.notes[1] == "2 questions have no passage or no answer and were left out: sw 2"
+    assert collection.notes[1] == "3 questions have no passage or no answer and were left out: sw 3"
+
+
+def test_files_without_any_answer_and_two_of_one_language_are_refused(tmp_path):
+    write(tmp_path, [record(context="")])
+    with pytest.raises(DataError, match=r"afriqa: no question of sw has a passage and an answer\."):
+        load_afriqa("afriqa", tmp_path)
+    write(tmp_path, [record()], pivot="fr")
+    with pytest.raises(
+        DataError, match=r"swa\.en\.test\.json and .*swa\.fr\.test\.json are of the same language, sw\."
+    ):
+        load_afriqa("afriqa", tmp_path)
 
 
 def test_a_question_that_is_asked_twice_has_both_passages(tmp_path):

@@ -102,6 +102,12 @@ def test_a_second_translation_is_left_out_with_a_note(folder):
     assert "ignored: NTREX-128/newstest2019-ref-2.deu.txt; each language" in collection.notes[-1]
 
 
+def test_english_may_be_listed(folder):
+    with (folder / LANGUAGES).open("a", encoding="utf-8") as file:
+        file.write("eng English\n")
+    assert load_ntrex("ntrex", folder).languages == ("de", "en")
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -122,6 +128,10 @@ def test_a_second_translation_is_left_out_with_a_note(folder):
         ),
         (lambda f: add_language(f, "qqqq1"), r"LANGUAGES\.tsv:2: 'qqqq1' is not a language code"),
         (lambda f: add_language(f, "deu"), r"LANGUAGES\.tsv:2: the language code 'deu' is repeated; .* line 1"),
+        (
+            lambda f: lines_file(f / "NTREX-128/newstest2019-ref.eng.txt", ENGLISH),
+            r"newstest2019-ref\.eng\.txt and .*newstest2019-src\.eng\.txt are of the same language",
+        ),
         (lambda f: add_language(f, "ger"), r"deu and ger are codes of the same language, de\."),
         (
             lambda f: lines_file(f / DOCUMENTS, ("a", "a", "b", "b", "a", "a", "b")),

@@ -33,6 +33,7 @@ from babelrank.data.language_facts import (
 LOW_RESOURCE = 3
 PERMUTATIONS = 9_999  # the smallest possible p-value is 1 / (PERMUTATIONS + 1)
 _CHUNK = 1_000  # permuted matrices at once: 8 MB for 32 languages
+_AT_ONCE = 100  # resamples: 13 MB for the settings of 128 languages
 _CROSS_LINGUAL = "cross_lingual"
 _Key = TypeVar("_Key", bound=Hashable)
 
@@ -286,13 +287,14 @@ def _pair_positions(languages: Sequence[str], pairs: Sequence[tuple[str, str]]) 
 
 def _find_intervals(figures: QuestionScores, membership: np.ndarray, resamples: int, seed: int) -> list[Interval]:
     """Return the mean of each column's settings with its interval, ignoring settings that a resample leaves empty."""
-    weights = figures.draw(resamples, seed)
-    counts = weights @ figures.counts
-    known = counts > 0
-    means = np.where(known, weights @ figures.totals / np.where(known, counts, 1.0), 0.0)
-    sizes = known @ membership
-    values = np.where(sizes > 0, means @ membership / np.maximum(sizes, 1.0), np.nan)
-    return [percentile_interval(column, figures.cluster_count) for column in values.T]
+    parts = []
+    for weights in np.array_split(figures.draw(resamples, seed), -(-(1 + resamples) // _AT_ONCE)):
+        counts = weights @ figures.counts
+        known = counts > 0
+        means = np.where(known, weights @ figures.totals / np.where(known, counts, 1.0), 0.0)
+        sizes = known @ membership
+        parts.append(np.where(sizes > 0, means @ membership / np.maximum(sizes, 1.0), np.nan))
+    return [percentile_interval(column, figures.cluster_count) for column in np.concatenate(parts).T]
 
 
 def _find_complete(*matrices: np.ndarray) -> np.ndarray:

@@ -90,8 +90,9 @@ def merged_precision(ranks: RankTable) -> np.ndarray:
     first_of_query = np.searchsorted(query, of_round)
     earlier = starts - first_of_query
     sizes = np.array(list(ranks.pool_sizes.values()), dtype=float)
-    before = np.minimum(current[:, None] - 1, sizes).sum(axis=1)
-    width = np.maximum((sizes >= current[:, None]).sum(axis=1), relevant)  # ties: two of a list in one round
+    distinct, place = np.unique(current, return_inverse=True)  # far fewer than rounds
+    before = np.minimum(distinct[:, None] - 1, sizes).sum(axis=1)[place]
+    width = np.maximum((sizes >= distinct[:, None]).sum(axis=1)[place], relevant)  # ties: two of a list in one round
     harmonic = digamma(before + width + 1) - digamma(before + 1)
     others = (relevant - 1) / np.maximum(width - 1, 1)
     added = relevant / width * ((earlier + 1) * harmonic + others * (width - (before + 1) * harmonic))

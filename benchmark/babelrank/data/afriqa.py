@@ -47,8 +47,18 @@ def find_languages(names: Iterable[str]) -> dict[str, str]:
 
     >>> find_languages(["data/gold_passages/yor/gold_span_passages.afriqa.yor.en.test.json"]).keys()
     dict_keys(['yo'])
+
+    Raises
+    ------
+    DataError
+        Two files are of the same language.
     """
-    return {canonical_code(found["code"]): name for name in names if (found := _FILE.fullmatch(name))}
+    files: dict[str, str] = {}
+    for name in sorted(names):
+        found = _FILE.fullmatch(name)
+        if found and files.setdefault(lang := canonical_code(found["code"]), name) != name:
+            raise DataError(f"{files[lang]} and {name} are of the same language, {lang}.")
+    return files
 
 
 def load_afriqa(
@@ -108,6 +118,8 @@ def load_afriqa(
             )
             gold.append((known[0], pool.add(pivot, question.title, question.passage)))
         left_out[lang] = len(questions) - len(answerable)
+    if not queries:
+        raise DataError(f"{name}: no question of {', '.join(chosen)} has a passage and an answer.")
     notes = [f"the pool is small: its {len(pool.frame):,} passages are the gold passages only"]
     if any(left_out.values()):
         shown = ", ".join(f"{lang} {count}" for lang, count in left_out.items() if count)
@@ -192,4 +204,5 @@ def _read_questions(raw: bytes, path: Path) -> Iterator[Question]:
 
 
 def _optional_text(value: Any, where: str) -> str:
-    return "" if value is None or value == "" else check_text(value, where)
+    missing = value is None or (isinstance(value, str) and not value.strip())
+    return "" if missing else check_text(value, where)

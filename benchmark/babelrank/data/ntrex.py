@@ -158,7 +158,11 @@ def _find_files(folder: Path, sha256: Mapping[str, str] | None) -> dict[str, str
     """Return the file of each language, by canonical code."""
     listed = _read_codes(folder)
     names = sha256 or [path.relative_to(folder).as_posix() for path in folder.glob("NTREX-128/*.txt")]
-    found = {match["code"]: name for name in names if (match := _FILE.fullmatch(name))}
+    found: dict[str, str] = {}
+    for name in sorted(names):
+        match = _FILE.fullmatch(name)
+        if match and found.setdefault(match["code"], name) != name:
+            raise DataError(f"{folder}: {found[match['code']]} and {name} are of the same language.")
     unknown = sorted(found.keys() - listed)
     if unknown:
         raise DataError(f"{folder / found[unknown[0]]}: {unknown[0]!r} is not a language code in {LANGUAGES}.")
@@ -176,7 +180,7 @@ def _find_files(folder: Path, sha256: Mapping[str, str] | None) -> dict[str, str
 def _read_codes(folder: Path) -> set[str]:
     """Return the publisher's language codes: the first word of each line, and English."""
     path = folder / LANGUAGES
-    first: dict[str, int] = {_ENGLISH: 0}
+    first: dict[str, int] = {}
     for number, line in enumerate(split_lines(read_bytes(path), path), start=1):
         code = line.split()[0] if line.strip() else ""
         if not code:
@@ -191,8 +195,9 @@ def _read_codes(folder: Path) -> set[str]:
             raise DataError(
                 f"{path}:{number}: the language code {code!r} is repeated; it first occurs on line {first[code]}."
             )
-    canonical_codes(first)
-    return set(first)
+    codes = dict.fromkeys((_ENGLISH, *first))  # the publisher does not list English
+    canonical_codes(codes)
+    return set(codes)
 
 
 def _read_documents(lines: Sequence[str], path: Path) -> Iterator[Document]:
