@@ -130,7 +130,7 @@ def test_figures_are_those_of_trec_eval_unless_what_is_missing_is_ignored(folder
     assert ignored.queries == 41
     assert ignored.macro["monolingual"]["R@10"] == 1
     assert "2 queries without a relevant passage were dropped, which trec_eval counts as 0" in ignored.notes
-    with pytest.raises(DataError, match=r"--missing: unknown way 'drop'\. Known: count, ignore\."):
+    with pytest.raises(DataError, match=r"--missing: unknown choice 'drop'\. Known: count, ignore\."):
         evaluate("drop")
 
 
