@@ -15,9 +15,9 @@ from babelrank.analysis.bootstrap import Interval, QuestionScores, clustered_sco
 from babelrank.analysis.groups import Group, find_distant_pairs, find_groups
 from babelrank.analysis.query_variants import compare_variants, mean_gain
 from babelrank.analysis.typology import Association, Explanation, explain_retrieval, language_traits
-from babelrank.data.language_facts import language_facts
+from babelrank.data.language_facts import covers, language_facts
 from babelrank.ranking.table import read_ranks
-from babelrank.reporting.languages import language_name
+from babelrank.reporting.languages import language_name, short_name
 from babelrank.reporting.maps import CAPTION, map_file
 from babelrank.reporting.results import CollectionResults
 from babelrank.reporting.results_file import FILE_NAME, read_results
@@ -27,19 +27,23 @@ REPORTS = ROOT / "reports"
 PAGE = "distant-languages.md"
 NTREX, AFRIQA = "ntrex.lead", "afriqa"
 # TensorFlow Hub's list for use-multilingual-v3, as quoted in github.com/koaning/whatlies,
-# whatlies/language/_sentence_encode_lang.py at commit 00112a53; BM25 is not trained.
-TRAINED = {
-    "use-multilingual-v3": ("ar", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh"),
-    "bm25": (),
+# whatlies/language/_sentence_encode_lang.py at commit 00112a53.
+USE = "ar de en es fr it ja ko nl pl pt ru th tr zh"
+# XLM-R's, from which multilingual-e5-small is made: Conneau et al. 2020, arXiv 1911.02116, table 6.
+XLM_R = (
+    "af am ar as az be bg bn br bs ca cs cy da de el en eo es et eu fa fi fr fy ga gd gl gu ha he hi hr hu hy id is it "
+    "ja jv ka kk km kn ko ku ky la lo lt lv mg mk ml mn mr ms my ne nl no om or pa pl ps pt ro ru sa sd si sk sl so sq "
+    "sr su sv sw ta te th tl tr ug uk ur uz vi xh yi zh"
+)
+ENCODER, TRANSFORMER = "use-multilingual-v3", "multilingual-e5-small"
+# Report and languages of training by label. BM25 is not trained.
+MODELS = {
+    ENCODER: (ENCODER, USE),
+    "bm25": ("bm25", ""),
+    TRANSFORMER: ("me5-small-in-bfloat16", XLM_R),
+    "with hybrid batches": ("me5-small-batches-hybrid", XLM_R),
 }
-ENCODER = "use-multilingual-v3"
-TRANSFORMER = "multilingual-e5-small-4-bit-weights"
-# On AfriQA, by label.
-ASKED_IN_AFRICA = {
-    **{name: name for name in TRAINED},
-    "multilingual-e5-small": "me5-small-in-bfloat16",
-    "with hybrid batches": "me5-small-batches-hybrid",
-}
+QUANTISED = "multilingual-e5-small-4-bit-weights"  # on six languages
 SHOWN = 12  # languages at either end
 
 
@@ -50,6 +54,12 @@ class Model:
     name: str
     scores: QuestionScores
     results: CollectionResults
+    trained: tuple[str, ...] = ()
+
+    @property
+    def seen(self) -> list[str]:
+        """Languages and variants that it was trained on."""
+        return [lang for lang in self.results.languages if covers(self.trained, lang)]
 
     @property
     def own(self) -> dict[str, float]:
@@ -78,11 +88,12 @@ class Model:
 def read_models() -> list[Model]:
     """Read the models that have figures on NTREX-128."""
     found = []
-    for name in TRAINED:
-        folder = REPORTS / name
-        results = read_results(folder / FILE_NAME).collections["ntrex:lead"]
-        scores = clustered_scores(read_ranks(folder / f"{NTREX}.ranks.parquet"))
-        found.append(Model(name, scores, results))
+    for name, (report, trained) in MODELS.items():
+        folder = REPORTS / report
+        results = read_results(folder / FILE_NAME).collections.get("ntrex:lead")
+        if results:
+            scores = clustered_scores(read_ranks(folder / f"{NTREX}.ranks.parquet"))
+            found.append(Model(name, scores, results, tuple(trained.split())))
     return found
 
 
@@ -91,29 +102,41 @@ def render(models: Sequence[Model]) -> str:
     languages = models[0].scores.languages
     distant = find_distant_pairs(languages)
     low = [lang for lang in languages if (language_facts(lang).resource_class or 0) <= 1]
-    groups = {model.name: find_groups(model.scores, seen=TRAINED[model.name] or None) for model in models}
-    encoder = next(model for model in models if model.name == ENCODER)
-    seen = [lang for lang in languages if lang.partition("-")[0] in TRAINED[ENCODER]]
-    unseen = [lang for lang in languages if lang not in seen]
+    groups = {model.name: find_groups(model.scores) for model in models}
+    by_name = {model.name: model for model in models}
+    encoder, transformer = by_name[ENCODER], by_name.get(TRANSFORMER)
+    trained = [each for each in (encoder, transformer) if each]
     verdicts = {
-        model.name: (
-            model.mean_over([(lang, lang) for lang in seen]),
-            model.mean_over([(lang, lang) for lang in unseen]),
+        model.name: [
+            *(
+                model.mean_over([(lang, lang) for lang in languages if (lang in each.seen) == seen])
+                for each in trained
+                for seen in (True, False)
+            ),
             model.mean_over(distant),
-        )
+        ]
         for model in models
     }
     use, bm25 = verdicts[ENCODER], verdicts["bm25"]
+    seen, unseen = len(encoder.seen), len(languages) - len(encoder.seen)
     answer = (
-        f"**Badly.** {ENCODER} was trained on {len(seen)} of NTREX-128's {len(languages)} languages and variants. "
+        f"**Badly.** {ENCODER} was trained on {seen} of NTREX-128's {len(languages)} languages and variants. "
         f"Within "
-        f"one of these its mAP is {show(use[0])}; within one of the other {len(unseen)} it is {show(use[1])}, "
+        f"one of these its mAP is {show(use[0])}; within one of the other {unseen} it is {show(use[1])}, "
         f"where BM25, "
         f"which is not trained at all, has {show(bm25[1])}. On the {len(distant):,} pairs of different family and "
         f"script "
-        f"with few resources, the encoder has {show(use[2])} and BM25, by names and numbers that both languages spell "
-        f"alike, {show(bm25[2])}."
+        f"with few resources, the encoder has {show(use[-1])} and BM25, by names and numbers that both languages spell "
+        f"alike, {show(bm25[-1])}."
     )
+    if transformer:
+        others = verdicts[TRANSFORMER]
+        answer += (
+            f" {TRANSFORMER}, made from a model of {len(transformer.seen)} of the languages, has {show(others[2])} "
+            f"within one of these, {show(others[3])} within one of the others, where BM25 has {show(bm25[3])}, and "
+            f"{show(others[-1])} on the distant pairs."
+        )
+    columns = [f"{what} by {each.name}" for each in trained for what in ("seen", "not seen")]
     lines = [
         "<!-- Made by `python experiments/distant-languages/page.py`; changes made here by hand are lost. -->",
         "# Zero-shot retrieval for distant low-resource languages",
@@ -131,13 +154,14 @@ def render(models: Sequence[Model]) -> str:
         ),
         "## Seen, unseen, distant",
         table(
-            ["model", "seen by the encoder", "not seen", "distant low-resource pairs"],
+            ["model", *columns, "distant low-resource pairs"],
             [[name, *map(show_interval, found)] for name, found in verdicts.items()],
         ),
         prose(
-            f"mAP; the first two within a language. Seen are {', '.join(map(language_name, seen))}. Distant pairs "
-            f"differ in "
-            "family and script, and the one with fewer resources is in class 0 to 3 of Joshi et al. 2020."
+            "mAP, within a language but for the last column. "
+            + " ".join(f"Seen by {each.name} are {', '.join(map(short_name, each.seen))}." for each in trained)
+            + " Distant pairs differ in family and script, and the one with fewer resources is in class 0 to 3 of "
+            "Joshi et al. 2020."
         ),
         "## Groups of languages",
     ]
@@ -150,7 +174,7 @@ def render(models: Sequence[Model]) -> str:
     lines += [
         prose("mAP within a language and across languages, by language of the query."),
         "## What explains it?",
-        explanation_section(encoder),
+        *(part for each in trained for part in (f"### {each.name}", explanation_section(each))),
         "## Ends of the list",
         ends_table(encoder, models),
         "## Map",
@@ -158,12 +182,11 @@ def render(models: Sequence[Model]) -> str:
         prose(CAPTION),
         "## What not understanding costs: AfriQA",
         afriqa_section(),
-        "## A transformer on six languages",
-        transformer_section(models),
+        *([] if transformer else ["## A transformer on six languages", transformer_section(models)]),
         "## Limits",
         prose(
-            "Only two models on all languages: encoding 31,000 texts with a transformer takes hours on a small "
-            "CPU. Few tokens can also mean one unknown token for a whole line, so both traits are held constant "
+            f"Only {len(models)} models on all languages: encoding 31,000 texts with a transformer takes hours on a "
+            "small CPU. Few tokens can also mean one unknown token for a whole line, so both traits are held constant "
             "together. All of NTREX-128 is news, written in English first. Resource classes are of 2020. "
             f"{len(low)} of {len(languages)} languages are in class 0 or 1, or in none."
         ),
@@ -174,7 +197,7 @@ def render(models: Sequence[Model]) -> str:
 def explanation_section(model: Model) -> str:
     """Show how mAP goes with traits of languages."""
     results = model.results
-    traits = language_traits(results.languages, TRAINED[model.name], results.fertility)
+    traits = language_traits(results.languages, model.trained, results.fertility)
     found = explain_retrieval(results.pairs.scores["mAP"], results.languages, traits)
     first = next(iter(found.values()))
     away = {
@@ -247,14 +270,14 @@ def ends_table(model: Model, models: Sequence[Model]) -> str:
 def afriqa_section() -> str:
     """Compare AfriQA's questions with their human translations."""
     rows, gains = {}, []
-    for name, report in ASKED_IN_AFRICA.items():
+    for name, (report, _) in MODELS.items():
         original, human = (read_ranks(REPORTS / report / f"{AFRIQA}{part}.ranks.parquet") for part in ("", "-human"))
         found = compare_variants(original, human)
         gains.append((name, mean_gain(found)))
         for lang, each in found.items():
             cells = [show(each.original), show_signed(each.gain)]
             rows.setdefault(lang, [language_name(lang), str(each.queries)]).extend(cells)
-    headers = [f"{name}: {what}" for name in ASKED_IN_AFRICA for what in ("mAP", "gain")]
+    headers = [f"{name}: {what}" for name in MODELS for what in ("mAP", "gain")]
     told = "; ".join(f"{name} {gain:.3f}" for name, gain in gains)
     parts = [
         prose(
@@ -272,16 +295,16 @@ def afriqa_section() -> str:
 
 def transformer_section(models: Sequence[Model]) -> str:
     """Compare a transformer with the others on the languages that it was evaluated on: the same cells."""
-    collections = read_results(REPORTS / TRANSFORMER / FILE_NAME).collections
+    collections = read_results(REPORTS / QUANTISED / FILE_NAME).collections
     results = next(each for name, each in collections.items() if name.startswith("ntrex:lead:"))
-    few = Model(TRANSFORMER, models[0].scores, results)
+    few = Model(QUANTISED, models[0].scores, results)
     tables = [few, *models]
     columns: dict[str, list[dict[str, float]]] = {
         "within": [each.own for each in tables],
         "found in English": [each.with_english(asked=True) for each in tables],
         "asked in English": [each.with_english(asked=False) for each in tables],
     }
-    headers = [f"{name}: {what}" for what in columns for name in ("multilingual-e5-small", *TRAINED)]
+    headers = [f"{name}: {what}" for what in columns for name in (TRANSFORMER, *(model.name for model in models))]
     rows = [
         [
             language_name(lang),
