@@ -71,7 +71,7 @@ def browser():
         chromium.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def folder(tmp_path_factory) -> Path:
     """The pages of real reports: report.html, leaderboard.html, and those of a hostile model."""
     out = tmp_path_factory.mktemp("pages")

@@ -331,14 +331,14 @@ def test_uniformity_of_a_large_collection_is_sampled_and_corrected_for_the_draw(
     assert np.linalg.norm(errors) < np.linalg.norm(uncorrected) / 2
 
 
-@pytest.mark.parametrize("languages", [2, 4])
-def test_the_probe_agrees_with_scikit_learn(languages):
+@pytest.mark.parametrize(("languages", "dimension"), [(2, 12), (4, 12), (4, 500)])
+def test_the_probe_agrees_with_scikit_learn(languages, dimension):
     rng = np.random.default_rng(languages)
     lang = rng.integers(0, languages, 300)
     groups = rng.integers(0, 70, 300)
-    vectors = unit(rng.normal(size=(300, 12)) + np.eye(12)[lang]).astype(np.float32)
+    vectors = unit(rng.normal(size=(300, dimension)) + np.eye(dimension)[lang]).astype(np.float32)
     probe = language_probe.probe_language(vectors, lang, languages, groups, 0)
-    inputs = vectors * np.sqrt(12)
+    inputs = vectors * np.sqrt(dimension)
     found = cross_val_predict(RidgeClassifier(), inputs, lang, groups=groups, cv=GroupKFold(5)) == lang
     assert probe.accuracy == pytest.approx(found.mean())
     assert probe.by_language == pytest.approx([found[lang == i].mean() for i in range(languages)])

@@ -25,6 +25,7 @@ pytestmark = [
 ]
 
 _STORE_BYTES = 80 * 2**20
+_HEALTH_CHECKS = {"health_check_initial_delay_ms": 500, "health_check_period_ms": 500}  # a dead node is noticed sooner
 
 
 @pytest.fixture
@@ -36,7 +37,9 @@ def cluster(monkeypatch, tmp_path):
     monkeypatch.setenv(FOLDER, str(tmp_path))
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     node = {"num_cpus": 1, "object_store_memory": _STORE_BYTES}
-    made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    made = Cluster(
+        initialize_head=True, head_node_args={**node, "include_dashboard": False, "_system_config": _HEALTH_CHECKS}
+    )
     second = made.add_node(**node)
     try:
         yield made, second

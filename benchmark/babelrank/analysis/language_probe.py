@@ -65,15 +65,19 @@ def probe_language(
     if len(chosen) < _FOLDS or len(np.unique(lang[rows])) < 2:
         return None
     lang = lang[rows]
+    points = vectors[rows]
+    if len(points) < vectors.shape[1]:
+        # The ridge depends on lengths and angles alone, which need no more dimensions than there are texts.
+        points = np.linalg.qr(points.T.astype(np.float64), mode="r").T
     # The last column is the intercept. Inputs have the variance that the default strength assumes.
-    inputs = np.ones((len(rows), vectors.shape[1] + 1), dtype=np.float32)
-    np.multiply(vectors[rows], np.sqrt(vectors.shape[1]), out=inputs[:, :-1])
+    inputs = np.ones((len(rows), points.shape[1] + 1), dtype=np.float32)
+    np.multiply(points, np.sqrt(vectors.shape[1]), out=inputs[:, :-1])
     targets = np.where(lang[:, None] == np.arange(size), np.float32(1), np.float32(-1))
     fold = _assign_folds(group[rows])
     parts = [np.flatnonzero(fold == i) for i in range(_FOLDS)]
     squares = np.stack([inputs[part].T @ inputs[part] for part in parts]).astype(np.float64)
     products = np.stack([inputs[part].T @ targets[part] for part in parts]).astype(np.float64)
-    penalty = np.diag([*np.full(vectors.shape[1], _STRENGTH), 0.0])
+    penalty = np.diag([*np.full(points.shape[1], _STRENGTH), 0.0])
     found = np.empty(len(rows), dtype=bool)
     for i, part in enumerate(parts):
         training = squares.sum(axis=0) - squares[i] + penalty
