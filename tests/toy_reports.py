@@ -10,12 +10,9 @@ import pandas as pd
 from babelrank.analysis.summary import analyse
 from babelrank.encoding.protocol import EncoderInfo
 from babelrank.ranking.table import COLUMNS, RankTable
+from babelrank.reporting.make_results import collection_results, model_results
 from babelrank.reporting.provenance import Seconds, current_environment
-from babelrank.reporting.results import (
-    Results,
-    collection_results,
-    model_results,
-)
+from babelrank.reporting.results import Results
 from made_collections import collection_of_tables
 
 # Two questions in German and English over a pool of six. AP in the pool: de 1 and 3/4, en 5/6 and 2/3.

@@ -23,14 +23,10 @@ from babelrank.reporting.export import FORMATS, Options, export_reports, find_fo
 from babelrank.reporting.export.mteb import MEASURE_NAMES, language_script
 from babelrank.reporting.formatting import show_score
 from babelrank.reporting.latex import escape
+from babelrank.reporting.make_results import collection_results, model_results
 from babelrank.reporting.provenance import Seconds, current_environment
 from babelrank.reporting.report import find_ranks, find_report
-from babelrank.reporting.results import (
-    TASKS,
-    Results,
-    collection_results,
-    model_results,
-)
+from babelrank.reporting.results import TASKS, Results
 from made_collections import collection_of_tables
 from paths import REPORTS
 from toy_reports import toy_results

@@ -65,10 +65,10 @@ def probe_language(
     if len(chosen) < _FOLDS or len(np.unique(lang[rows])) < 2:
         return None
     lang = lang[rows]
-    points = vectors[rows]
+    points: np.ndarray = vectors[rows]
     if len(points) < vectors.shape[1]:
         # The ridge depends on lengths and angles alone, which need no more dimensions than there are texts.
-        points = np.linalg.qr(points.T.astype(np.float64), mode="r").T
+        points = np.transpose(np.linalg.qr(points.T.astype(np.float64), mode="r"))
     # The last column is the intercept. Inputs have the variance that the default strength assumes.
     inputs = np.ones((len(rows), points.shape[1] + 1), dtype=np.float32)
     np.multiply(points, np.sqrt(vectors.shape[1]), out=inputs[:, :-1])
