@@ -17,3 +17,18 @@ def test_a_variant_is_compared_with_the_original_questions(tmp_path):
     assert "| mean over languages | – | – | – | +0.188 |" in human
     assert (folder / "report.html").read_text(encoding="utf-8").count(">Against the original questions</h3>") == 1
     assert check_reports(tmp_path) == []
+
+
+def test_each_pair_of_versions_is_compared_once(tmp_path):
+    best = [(*row[:5], 1.0, 1.0 + i % 2) for i, row in enumerate(ROWS)]
+    for name, rows in (("local:own", ROWS), ("local:own@human", best), ("local:own@machine", ROWS)):
+        folder = write_report(tmp_path, *toy_results((name,), rows=rows))
+    page = (folder / "report.md").read_text(encoding="utf-8")
+    human, machine = page.split("## local:own@human\n")[1].split("## local:own@machine\n")
+    assert "### Against the original questions" in human
+    assert "### Against other versions of the questions" in machine
+    assert "| query language | questions | original ↑ | machine ↑ | gain |" in machine
+    assert "| query language | questions | human ↑ | machine ↑ | gain |" in machine
+    assert "| mean over languages | – | – | – | +0.000 |" in machine
+    assert "| mean over languages | – | – | – | −0.188 |" in machine
+    assert check_reports(tmp_path) == []

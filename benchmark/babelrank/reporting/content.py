@@ -23,7 +23,7 @@ from babelrank.reporting.results import Results
 from babelrank.reporting.sections import Section
 from babelrank.reporting.space_section import space_section
 from babelrank.reporting.stored_tables import read_stored_ranks, read_stored_top
-from babelrank.reporting.variant_section import find_original, variant_section
+from babelrank.reporting.variant_section import find_versions, variant_section
 
 _REMEDY = "To add it, submit the model again without streaming; stored vectors are reused."
 _TOO_MANY = f"Errors and the embedding space are only analysed for up to {MOST_LANGUAGES} languages."
@@ -58,10 +58,8 @@ def make_content(results: Results, name: str, folder: Path, tables: InMemory | N
         A table cannot be read.
     """
     collection = results.collections[name]
-    shown, original = measures_of(name, collection), find_original(results, name)
-    original_ranks = (
-        read_stored_ranks(folder, file) if original and (file := results.collections[original].ranks) else None
-    )
+    shown = measures_of(name, collection)
+    versions = {other: read_stored_ranks(folder, file) for other, file in find_versions(results, name).items()}
     if tables:
         ranks, top, errors = tables
     elif collection.ranks:
@@ -73,13 +71,13 @@ def make_content(results: Results, name: str, folder: Path, tables: InMemory | N
         top = read_stored_top(folder, collection.top)
     measure, of_row = shown.headline[0], clusters(ranks)
     if not shown.has_bias:
-        estimates = estimate(ranks, question_scores(ranks, measure, clusters=of_row), shown, original=original_ranks)
+        estimates = estimate(ranks, question_scores(ranks, measure, clusters=of_row), shown, versions=versions)
         sections = []
     else:
         detail = analyse_in_detail(
             ranks, measure, seen=results.model.seen, clusters=of_row, top=top, fertility=collection.fertility
         )
-        estimates = estimate(ranks, detail.figures, shown, detail.bias, original_ranks)
+        estimates = estimate(ranks, detail.figures, shown, detail.bias, versions)
         sections = detail_sections(detail)
     if estimates.gains:
         sections = [variant_section(name, estimates.gains, measure), *sections]

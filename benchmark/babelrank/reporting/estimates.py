@@ -1,6 +1,6 @@
 """Estimates from rank tables beyond results.json: intervals, language bias, groups of models. Each is computed once."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
 from functools import lru_cache
 from math import nan
@@ -86,7 +86,7 @@ class CollectionEstimates:
     recall
         Recall and success in the pool of several languages, by depth.
     gains
-        Of a query variant: how its queries do against the original ones, by query language.
+        Of a query variant: how its queries do against other versions, by version and query language.
     by_language
         Intervals of the monolingual and of the multilingual settings, by query language; None without queries.
     """
@@ -96,7 +96,7 @@ class CollectionEstimates:
     warning: str | None = None
     bias: BiasSummary | None = None
     recall: list[PoolRecall] = field(default_factory=list)
-    gains: dict[str, VariantGain] = field(default_factory=dict)
+    gains: dict[str, dict[str, VariantGain]] = field(default_factory=dict)
     by_language: dict[str, list[Interval | None]] = field(default_factory=dict)
 
 
@@ -110,7 +110,7 @@ def estimate(
     figures: QuestionScores,
     shown: MeasureSet,
     bias: LanguageBias | None = None,
-    original: RankTable | None = None,
+    versions: Mapping[str, RankTable] | None = None,
 ) -> CollectionEstimates:
     """Return the estimates from a rank table.
 
@@ -120,8 +120,8 @@ def estimate(
         Scores by question.
     bias
         Language bias, if it is computed already.
-    original
-        If the queries are a variant, the ranks for the original ones.
+    versions
+        If the queries are a variant, the ranks for other versions, by name; see `variant_section.find_versions`.
     """
     if shown.has_bias and bias is None:
         bias = measure_language_bias(ranks, clusters=clusters(ranks))
@@ -131,7 +131,11 @@ def estimate(
         figures.warning,
         _summarise(bias) if bias else None,
         measure_pool_recall(ranks) if shown.has_pool else [],
-        compare_variants(original, ranks, shown.headline[0]) if original else {},
+        {
+            name: gains
+            for name, other in (versions or {}).items()
+            if (gains := compare_variants(other, ranks, shown.headline[0]))
+        },
         {task: setting_intervals(figures, figures.settings(task)) for task in ("monolingual", "multilingual")},
     )
     return _ADAPTER.validate_python(_settled(_ADAPTER.dump_python(found)))
@@ -143,14 +147,17 @@ class Estimates:
     def __init__(self, cache: Cache | None = None) -> None:
         self.cache, self._checked = cache or Cache(), set[Path]()
 
-    def of(self, table: StoredRanks, shown: MeasureSet, original: StoredRanks | None = None) -> CollectionEstimates:
-        """Return the estimates from a rank table; see `estimate` for `original`."""
-        tables = [each for each in (table, original) if each]
-        origin = ["estimates", self._origin(tables), shown.has_bias, shown.has_pool]
+    def of(
+        self, table: StoredRanks, shown: MeasureSet, versions: Mapping[str, StoredRanks] | None = None
+    ) -> CollectionEstimates:
+        """Return the estimates from a rank table; see `estimate` for `versions`."""
+        others = versions or {}
+        origin = ["estimates", self._origin([table, *others.values()]), [*others], shown.has_bias, shown.has_pool]
 
         def compute() -> Any:
-            ranks, *others = (read_stored_ranks(each.folder, each.file) for each in tables)
-            found = estimate(ranks, question_values(table), shown, original=next(iter(others), None))
+            ranks = read_stored_ranks(table.folder, table.file)
+            tables = {name: read_stored_ranks(each.folder, each.file) for name, each in others.items()}
+            found = estimate(ranks, question_values(table), shown, versions=tables)
             return _ADAPTER.dump_python(found, mode="json")
 
         return _ADAPTER.validate_python(self.cache.once(origin, compute))

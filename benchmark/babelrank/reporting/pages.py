@@ -25,7 +25,7 @@ from babelrank.reporting.measures import measures_of
 from babelrank.reporting.results import CollectionResults, Results
 from babelrank.reporting.stored_tables import StoredRanks
 from babelrank.reporting.summary import MEANING, certainty, distance_table, recall_note, summary_table, verdict
-from babelrank.reporting.variant_section import find_original, variant_section
+from babelrank.reporting.variant_section import find_versions, variant_section
 
 if TYPE_CHECKING:
     from babelrank.reporting.content import Tables
@@ -101,12 +101,11 @@ def read_estimates(results: Results, folder: Path, estimates: Estimates) -> dict
     found = {}
     for name, collection in results.collections.items():
         if collection.ranks:
-            shown, original = measures_of(name, collection), find_original(results, name)
-            file = results.collections[original].ranks if original else None
+            shown = measures_of(name, collection)
             found[name] = estimates.of(
                 StoredRanks(folder, collection.ranks, shown.headline[0]),
                 shown,
-                StoredRanks(folder, file) if file else None,
+                {other: StoredRanks(folder, file) for other, file in find_versions(results, name).items()},
             )
     return found
 
