@@ -15,8 +15,8 @@ from paths import TESTS
 
 WORKER = TESTS / "hub_worker.py"
 COMMITS = {"main": "a" * 40, "v1": "b" * 40}
-PATIENCE = 60  # seconds for a process that imports PyTorch on a busy machine
-PROMPTLY = 10  # seconds for an error
+PATIENCE = 300  # seconds for a process that imports PyTorch on a busy machine
+PROMPTLY = 10  # seconds for an error, without imports
 
 
 class Hub:
