@@ -191,6 +191,7 @@ def test_leaderboard_check_fails_until_it_is_current(babelrank: Babelrank, store
     assert "leaderboard.md" in outcome.err
     assert babelrank("leaderboard").code == 0
     assert babelrank("leaderboard", "--check").code == 0
+    assert babelrank("leaderboard").out == "The leaderboard and all reports are up to date.\n"
 
 
 def test_the_leaderboard_stands_beside_the_folder_of_reports_whatever_it_is_called(

@@ -8,6 +8,8 @@ import typer
 import babelrank
 from babelrank.cli.common import MarginOption, ReportsOption, show, show_error, show_json
 
+_CURRENT = "The leaderboard and all reports are up to date."
+
 
 def leaderboard(
     reports: ReportsOption = None,
@@ -20,7 +22,7 @@ def leaderboard(
         show_json(babelrank.leaderboard(reports))
         return
     if not check:
-        show(*babelrank.refresh_pages(reports, margin=margin))
+        show(*babelrank.refresh_pages(reports, margin=margin) or [_CURRENT])
         return
     current = True
     for path in babelrank.check_pages(reports, margin=margin):
@@ -31,7 +33,7 @@ def leaderboard(
             "`babelrank leaderboard` regenerates pages and heatmaps; `babelrank submit` regenerates a rank table."
         )
         raise typer.Exit(1)
-    show("The leaderboard and all reports are up to date.")
+    show(_CURRENT)
 
 
 def remove(
