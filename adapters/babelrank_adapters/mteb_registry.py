@@ -12,7 +12,7 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from babelrank.encoding.checks import PROBES, OrderWatch, check_order, check_vectors
-from babelrank.encoding.model_files import look_for_model
+from babelrank.encoding.model_files import HubUnreachableError, ModelFiles, find_model
 from babelrank.encoding.objects import dimension_of, kind_of, to_vectors
 from babelrank.encoding.protocol import (
     PROMPT_NAMES,
@@ -152,6 +152,24 @@ def _similarity(meta: "ModelMeta", vectors: Vectors) -> Similarity:
     return _SIMILARITIES.get(name) or parse_similarity(name) or Similarity.COSINE
 
 
+def _find_files(meta: "ModelMeta") -> ModelFiles | None:
+    """Return the files of a model on the Hub; None for baselines, servers, and other names than the Hub's.
+
+    Raises
+    ------
+    EncoderError
+        The Hub cannot be reached. The libraries would try for minutes, file by file.
+    """
+    if not (meta.open_weights and meta.framework):
+        return None
+    try:
+        return find_model(str(meta.name), meta.revision)
+    except HubUnreachableError:
+        raise
+    except EncoderError:
+        return None
+
+
 def _load(model: str, options: EncoderOptions) -> Encoder:
     options.reject_unsupported(NAME, "query_prompt", "document_prompt", *PROMPT_NAMES, "max_length", "dtype")
     given = options.read_options(NAME, _OPTIONS)
@@ -174,8 +192,7 @@ def _load(model: str, options: EncoderOptions) -> Encoder:
         except Exception as error:  # any of several libraries' own errors
             raise EncoderError(f"{model}: mteb cannot load it ({described(error)}).") from error
 
-    on_hub = meta.open_weights and meta.framework
-    if on_hub and (files := look_for_model(str(meta.name), meta.revision)):
+    if files := _find_files(meta):
         from babelrank.encoding.loading import load_checked
 
         trust, pickles = options.trust_remote_code, given.get("allow_pickle", False)

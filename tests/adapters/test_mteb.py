@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import babelrank
-from babelrank.encoding.model_files import find_model
+from babelrank.encoding.model_files import HubUnreachableError, find_model
 from babelrank.encoding.protocol import EncoderOptions, Kind, Similarity
 from babelrank.encoding.registry import find_adapter, load_encoder
 from babelrank.encoding.vectors import take
@@ -116,10 +116,20 @@ def test_a_model_that_lacks_weights_is_refused(register, plain_bert, tmp_path, m
     save_file(renamed, folder / "model.safetensors", metadata={"format": "pt"})
     wrapped = partial(SentenceTransformerEncoderWrapper, str(folder), None)
     register("acme/lacking", lambda *_, **__: wrapped(), open_weights=True, framework=["PyTorch"])
-    monkeypatch.setattr(mteb_registry, "look_for_model", lambda *_: find_model(str(folder), None))
+    monkeypatch.setattr(mteb_registry, "find_model", lambda *_: find_model(str(folder), None))
     message = r"lacking: the checkpoint lacks weights: embeddings.*Instead it has module\.embed"
     with pytest.raises(EncoderError, match=message):
         load("mteb:acme/lacking")
+
+
+def test_without_a_network_a_model_is_refused_before_mteb_tries_each_file(register, monkeypatch):
+    def unreachable(*_):
+        raise HubUnreachableError("acme/remote: the Hub cannot be reached.")
+
+    register("acme/remote", lambda *_, **__: pytest.fail("loaded"), open_weights=True, framework=["PyTorch"])
+    monkeypatch.setattr(mteb_registry, "find_model", unreachable)
+    with pytest.raises(HubUnreachableError, match="acme/remote: the Hub cannot be reached"):
+        load("mteb:acme/remote")
 
 
 def test_late_interaction_scores_are_those_that_mteb_itself_returns():

@@ -22,7 +22,7 @@ def leaderboard(
         show_json(babelrank.leaderboard(reports))
         return
     if not check:
-        show(*babelrank.refresh_pages(reports, margin=margin) or [_CURRENT])
+        show(*babelrank.refresh_pages(reports, margin=margin) or (_CURRENT,))
         return
     current = True
     for path in babelrank.check_pages(reports, margin=margin):

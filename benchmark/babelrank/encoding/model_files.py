@@ -35,6 +35,10 @@ _POINTER = b"version https://git-lfs.github.com/spec/"  # how Git LFS begins wha
 _SAFE = ("{}.safetensors", "{}.safetensors.index.json")  # whole, or a list of parts, as transformers looks for it
 
 
+class HubUnreachableError(EncoderError):
+    """A model is not in the local cache, and the Hub cannot be reached."""
+
+
 @dataclass(frozen=True)
 class ModelFiles:
     """A model's files.
@@ -298,6 +302,6 @@ def _ask_hub(model: str, revision: str | None) -> ModelFiles | EncoderError:
                 # As a folder, so that no library tries the network again and again.
                 snapshot = Path(cached).parent
                 return ModelFiles(model, str(snapshot), _list_folder(snapshot), commit=snapshot.name)
-        return EncoderError(
+        return HubUnreachableError(
             f"{at}: no such folder here, not in the local cache, and the Hub cannot be reached ({error})."
         )
