@@ -80,8 +80,13 @@ def not_compared(folder: Path, collections: Sequence[str]) -> list[str]:
 
 def all_languages(metadata: Mapping[str, Any]) -> list[str]:
     """Return the languages in the metadata of a checkpoint and of the checkpoints that it was made from."""
+    return sorted({str(lang) for part in all_parts(metadata) for lang in part["languages"]})
+
+
+def all_parts(metadata: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the metadata of a checkpoint and of the checkpoints that it was made from."""
     before = [*metadata.get(AVERAGED_WITH, ()), *([metadata[BASE_MODEL]] if BASE_MODEL in metadata else [])]
-    return sorted({*map(str, metadata["languages"]), *(lang for part in before for lang in all_languages(part))})
+    return [metadata, *(part for each in before for part in all_parts(each))]
 
 
 def summarise_training(metadata: Any) -> str:

@@ -17,6 +17,7 @@ from babelrank.reporting.leaderboard import (
 )
 from babelrank.reporting.report import read_reports, write_report
 from babelrank.reporting.standings import read_standings
+from babelrank.reporting.tables import Link
 from toy_reports import INFO, ROWS, edit, full_disk, toy_results
 
 
@@ -58,6 +59,15 @@ def test_origin_licence_and_unknown_training_are_shown_if_known(tmp_path):
     page = render_leaderboard_html([board])
     assert "were not compared with this collection" in page
     assert '<a href="https://huggingface.co/org/toy">page</a>' in page
+
+
+def test_a_checkpoint_that_was_trained_on_a_collection_has_a_badge(tmp_path):
+    for collection, note in (("mlqa-r", "mlqa-r (1 of 9 examples)"), ("xquad-r", "xquad-r (1,874 of 5,125 examples)")):
+        info = replace(INFO, notes={"trained on texts of": note})
+        write_report(tmp_path, *toy_results((collection,), info=info))
+    boards = read_boards(tmp_path)
+    cells = [cell for board in boards for cell in board.table.rows[0] if isinstance(cell, Link)]
+    assert [cell.badge for cell in cells if cell.badge] == ["trained on", "trained on"]
 
 
 def test_links_lead_from_where_the_leaderboard_stands(tmp_path):

@@ -1,12 +1,15 @@
 """What a checkpoint says of itself."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from babelrank.checkpoints import METADATA_FILE, not_compared, summarise_training, trained_languages
 from babelrank.errors import TrainingError
 from babelrank.training.averaging import average_checkpoints
+from babelrank.training.contamination import count_shared
 from training_runs import read_metadata, run
 
 
@@ -65,6 +68,31 @@ def test_collections_that_were_not_compared_with_the_training_texts_are_named(wr
     (folder / METADATA_FILE).write_text(json.dumps(metadata))
     assert not_compared(folder, ["xquad-r:de", "ntrex:lead", "afriqa@human"]) == ["ntrex:lead", "afriqa@human"]
     assert not_compared(tmp_path / "nothing", ["ntrex"]) == []
+
+
+def test_texts_that_a_checkpoint_was_trained_on_are_found_in_other_collections(write_config, collection_of, tmp_path):
+    folder, _ = run(write_config(output="a", steps=1))
+    metadata = read_metadata(folder)
+    (source,) = metadata["config"]["examples"]
+    path = Path(source["path"])
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    text = next(iter(rows[3]["passage"].values()))
+    known, other = collection_of(["who?"], [f" {text.upper()}"]), replace(collection_of(["who?"], ["me"]), name="other")
+    having = sum(text in [*row["query"].values(), *row["passage"].values()] for row in rows)
+    total = metadata["examples"][0]["examples"]
+    assert count_shared(folder, [known, other]) == {"hand-made": (having, total), "other": (0, total)}
+    averaged = average_checkpoints([folder, folder], tmp_path / "averaged")
+    assert count_shared(averaged, [known]) == {"hand-made": (having, total)}
+    assert count_shared(tmp_path, [known]) == {}
+
+    for written in ("/dev/zero", "/etc/hostname", str(tmp_path / "none.jsonl"), 7, None):
+        source["path"] = written
+        (folder / METADATA_FILE).write_text(json.dumps(metadata))
+        assert count_shared(folder, [known]) == {}
+    (changed := tmp_path / "changed.jsonl").write_bytes(path.read_bytes() + b"\n")
+    source["path"] = str(changed)
+    (folder / METADATA_FILE).write_text(json.dumps(metadata))
+    assert count_shared(folder, [known]) == {}
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from babelrank.reporting.diagnosis import Diagnosis
 from babelrank.reporting.leaderboard import write_leaderboard
 from babelrank.reporting.pages import LEADERBOARD
 from babelrank.result import Result
+from babelrank.training.contamination import count_shared
 
 DEFAULT_COLLECTIONS = ("xquad-r", "mlqa-r")
 _DEFAULT_NAME = "reports"  # of the folder of reports: a leaderboard belongs next to it
@@ -138,6 +139,7 @@ def evaluate(
             with_leaderboard=leaderboard,
             replace_figures=replace,
             missing=missing,
+            count_shared=count_shared,
         )
         if folder is not None and leaderboard:
             write_leaderboard(folder, folder.resolve().parent)

@@ -3,7 +3,7 @@
 Data flows one way: collection -> representations -> ranks -> analysis -> report.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,10 +23,13 @@ from babelrank.ranking.trec import check_exportable
 from babelrank.reporting.names import check_name, slug
 from babelrank.reporting.provenance import TrainingCost, current_environment
 from babelrank.reporting.report import check_writable
-from babelrank.reporting.results import NOT_COMPARED, Results
+from babelrank.reporting.results import NOT_COMPARED, TRAINED_ON, Results
 from babelrank.result import Result
 
 _SPARE_SECONDS = 24 * 3600.0  # entries used more recently are kept, as another submission may need them
+
+# Folder of a checkpoint and collections -> training examples that have a text of a collection, and all, if known.
+CountShared = Callable[[Path, Sequence[Collection]], Mapping[str, tuple[int, int]]]
 
 
 def submit(
@@ -50,6 +53,7 @@ def submit(
     with_leaderboard: bool = False,
     replace_figures: bool = False,
     missing: str | None = None,
+    count_shared: CountShared = lambda _folder, _collections: {},
 ) -> Result:
     """Evaluate a model on collections and write its report; see `babelrank.evaluate` and `babelrank.submit`.
 
@@ -65,6 +69,8 @@ def submit(
         Whether to replace measures in the report that come from a different version of the collection.
     missing
         See `apply_missing`.
+    count_shared
+        Counts the examples that a checkpoint was trained on, by collection: those that have a text of it, and all.
 
     Raises
     ------
@@ -87,9 +93,8 @@ def submit(
     known = trained_languages(Path(model)) if isinstance(model, str) else None
     base = base_model or (base_model_of(Path(model)) if isinstance(model, str) else None)
     notes = dict(loaded_model.described.notes)
-    if isinstance(model, str) and (unknown := not_compared(Path(model), [found.name for found in loaded])):
-        notes[NOT_COMPARED] = ", ".join(unknown)
-        observer.log(f"{NOT_COMPARED}: {notes[NOT_COMPARED]}; it may have been trained on their texts")
+    if isinstance(model, str):
+        notes |= _note_training_texts(Path(model), loaded, count_shared, observer)
     described = replace(
         loaded_model.described,
         notes=notes,
@@ -135,6 +140,22 @@ def submit(
         {name: each.errors for name, each in evaluations.items() if each.errors},
     )
     return result if reports is None else result.written_to(reports, with_leaderboard=with_leaderboard)
+
+
+def _note_training_texts(
+    folder: Path, collections: Sequence[Collection], count_shared: CountShared, observer: Observer
+) -> dict[str, str]:
+    """Note which collections a checkpoint was trained on texts of, and which its texts were not compared with."""
+    unknown = not_compared(folder, [each.name for each in collections])
+    counts = count_shared(folder, [each for each in collections if each.name in unknown]) if unknown else {}
+    named = {
+        NOT_COMPARED: [name for name in unknown if name not in counts],
+        TRAINED_ON: [f"{name} ({some:,} of {total:,} examples)" for name, (some, total) in counts.items() if some],
+    }
+    notes = {key: ", ".join(names) for key, names in named.items() if names}
+    for key, names in notes.items():
+        observer.log(f"{key}: {names}; scores may be too high")
+    return notes
 
 
 def _load_collections(

@@ -24,7 +24,7 @@ from babelrank.reporting.html_page import anchor
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.measures import SOURCE_TITLES
 from babelrank.reporting.model_columns import OPTIONAL, SIZE, model_cells
-from babelrank.reporting.results import NOT_COMPARED, CollectionResults, ModelResults
+from babelrank.reporting.results import NOT_COMPARED, TRAINED_ON, CollectionResults, ModelResults
 from babelrank.reporting.scaling_table import scaling_table
 from babelrank.reporting.standings import Standing, Standings
 from babelrank.reporting.stored_tables import StoredRanks
@@ -35,7 +35,7 @@ from babelrank.reporting.variants import find_heads
 SIDE_BY_SIDE = ("miracl", "beir")
 AVERAGE = "average"
 EFFECT = "language_effect"
-SEARCHED, UNCHECKED = "searched", "unchecked"
+SEARCHED, UNCHECKED, TRAINED = "searched", "unchecked", "trained on"
 GROUP = "group"
 Cells = dict[str, Entry]  # of one model, by the key of the column
 _DESCRIPTIONS = {
@@ -355,9 +355,13 @@ def _number(cell: Entry) -> float:
 def _linked(entry: Standing, collection: str) -> Link:
     """Return a link to a report, with a badge if the model's score may be too good."""
     model = entry.model
-    unchecked = collection in model.notes.get(NOT_COMPARED, "").split(", ")
+    named = {
+        badge: [entry.partition(" (")[0] for entry in model.notes.get(key, "").split(", ")]
+        for badge, key in ((TRAINED, TRAINED_ON), (UNCHECKED, NOT_COMPARED))
+    }
+    badges = [*(badge for badge, names in named.items() if collection in names), *([SEARCHED] if entry.recipe else [])]
     note = model.adapter if model.kind == model.adapter else f"{model.adapter}, {model.kind}"
-    return Link(model.name, entry.link, note, SEARCHED if entry.recipe else UNCHECKED if unchecked else "")
+    return Link(model.name, entry.link, note, badges[0] if badges else "")
 
 
 def _label(column: Column) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from babelrank.reporting.boards import GROUP, SEARCHED, UNCHECKED, Board
+from babelrank.reporting.boards import GROUP, SEARCHED, TRAINED, UNCHECKED, Board
 from babelrank.reporting.tables import Link, is_bounded
 
 # What has to be there for it, the term and its meaning.
@@ -54,6 +54,11 @@ _MEANINGS = (
         "An experiment selected such runs by their scores on this collection. Expect lower scores on others.",
     ),
     (
+        "trained on",
+        "trained on",
+        "The model was trained on texts of this collection, in some language. Expect lower scores on others.",
+    ),
+    (
         "unchecked",
         "unchecked",
         "The model's training texts were not compared with this collection. It may have been trained on them.",
@@ -77,8 +82,7 @@ def meanings(boards: Sequence[Board]) -> dict[str, str]:
         "bias": any(board.has_bias for board in boards),
         "group": any(column.label == GROUP for board in boards for column in board.table.columns),
         "speed": any(column.key == "speed" for board in boards for column in board.table.columns),
-        SEARCHED: SEARCHED in badges,
-        UNCHECKED: UNCHECKED in badges,
+        **{badge: badge in badges for badge in (SEARCHED, TRAINED, UNCHECKED)},
         "interval": any(map(is_bounded, cells)),
     }
     return {term: meaning for needed, term, meaning in _MEANINGS if there[needed]}

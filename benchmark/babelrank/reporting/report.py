@@ -18,7 +18,15 @@ from babelrank.ranking.top_table import TopTable
 from babelrank.reporting.names import collection_stem, find_problem, slug
 from babelrank.reporting.pages import render_report
 from babelrank.reporting.provenance import Environment
-from babelrank.reporting.results import CollectionResults, ModelResults, RanksFile, Results, TopFile
+from babelrank.reporting.results import (
+    NOT_COMPARED,
+    TRAINED_ON,
+    CollectionResults,
+    ModelResults,
+    RanksFile,
+    Results,
+    TopFile,
+)
 from babelrank.reporting.results_file import FILE_NAME, dump, parse, read_results
 from babelrank.reporting.stored_tables import StoredRanks, file_digest, is_complete, read_stored_ranks
 
@@ -297,7 +305,13 @@ def _merge(earlier: Results | None, latest: Results) -> Results:
         field: getattr(earlier.model, field) if getattr(latest.model, field) is None else getattr(latest.model, field)
         for field in ("seen", "base_model", "family")
     }
-    return replace(latest, model=replace(latest.model, **known), collections={**kept, **latest.collections})
+    notes = dict(latest.model.notes)
+    for key in (NOT_COMPARED, TRAINED_ON):  # each names collections
+        entries = [entry for entry in earlier.model.notes.get(key, "").split(", ") if entry.partition(" (")[0] in kept]
+        if entries:
+            notes[key] = ", ".join([*entries, *([notes[key]] if key in notes else [])])
+    model = replace(latest.model, notes=notes, **known)
+    return replace(latest, model=model, collections={**kept, **latest.collections})
 
 
 def _own_environment(collection: CollectionResults, earlier: Results, latest: Results) -> Environment | None:

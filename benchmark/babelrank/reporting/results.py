@@ -28,7 +28,8 @@ READABLE_VERSIONS = (1, 2, 3, SCHEMA_VERSION)  # earlier versions lack fields th
 TASKS = ("monolingual", "cross_lingual", "multilingual")
 BIAS_MEASURES = ("rank_distance", "rank_distance_median", "rank_distance_floor", "rank_distance_normalised")
 
-LICENCE, NOT_COMPARED = "licence", "training texts not compared with"  # of a model's notes
+# Keys of a model's notes. The last two have names of collections; those that are trained on with numbers.
+LICENCE, NOT_COMPARED, TRAINED_ON = "licence", "training texts not compared with", "trained on texts of"
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
