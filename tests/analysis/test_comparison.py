@@ -99,6 +99,16 @@ def test_the_better_encoder_wins_where_it_is_better(make_pair):
     assert comparison.gains["monolingual"][1] > 0
 
 
+def test_of_too_many_settings_the_query_languages_are_tested(make_pair, monkeypatch):
+    monkeypatch.setattr("babelrank.analysis.comparison._MOST_SETTINGS", 5)
+    comparison = compare(make_pair(6.0))[0, 1]
+    assert comparison.tallied == "query languages"
+    wins = comparison.tallies["monolingual"]
+    assert (wins.wins, wins.ties, wins.losses) == (1, 1, 0)  # en, not de
+    wins = comparison.tallies["multilingual"]
+    assert (wins.wins, wins.ties, wins.losses) == (2, 0, 0)
+
+
 def test_a_larger_rank_distance_is_a_loss(make_pair):
     """The first ranks English far before German: better in mAP, worse in bias."""
     comparison = compare(make_pair(7.0))[0, 1]

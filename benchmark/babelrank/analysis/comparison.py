@@ -24,6 +24,7 @@ from babelrank.analysis.bootstrap import (
 _FLIPS = 10_000  # at least; the smallest possible p-value is 1 / (flips + 1)
 _FLIPS_PER_TEST = 100  # if more tests are corrected together
 SIGNIFICANT = 0.05
+_MOST_SETTINGS = 1000  # Holm's correction needs more flips the more there are, and each flip takes longer
 _CHUNK = 500  # rows of random signs at once: 5 MB for XQuAD-R's questions
 
 
@@ -51,12 +52,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Tally:
-    """Number of settings of one kind by verdict, at 5 % after Holm's correction over them.
+    """Number of settings of one kind, or of query languages, by verdict, at 5 % after Holm's correction over them.
 
     Attributes
     ----------
     wins, ties, losses
-        Number of settings in which the first is better, does not differ significantly, and is worse.
+        Number of them in which the first is better, does not differ significantly, and is worse.
     """
 
     wins: int
@@ -72,8 +73,9 @@ class Comparison:
     ----------
     macro
         Differences by measure, corrected together over all compared pairs.
-    tallies
-        Tallies by measure.
+    tallies, tallied
+        Tallies by measure, and of what they are: ``settings``, or ``query languages`` if there are more than a thousand
+        settings.
     gains
         By measure, the difference for each query language: float64, in the order of the languages; NaN for languages
         without queries.
@@ -93,6 +95,7 @@ class Comparison:
     gains: dict[str, np.ndarray]
     clusters: int
     drawn: str
+    tallied: str = "settings"
     warning: str | None = None
     margin: float = 0.0
 
@@ -154,15 +157,22 @@ def _compare_settings(
 ) -> Comparison:
     """Add the settings and the query languages to the macro measures of two encoders."""
     contributions = _contributions(first) - _contributions(second)
-    p_values = permutation_test(first.by_cluster(contributions), seed=seed)
-    differences = contributions.sum(axis=0)
-    tallies, gains = {}, {}
-    for figure in macro:
-        chosen = first.settings(figure)
-        tallies[figure] = _tally(differences[chosen], p_values[chosen], falls=figure == RANK_DISTANCE)
-        by_language = [_average(contributions[:, first.settings(figure, [lang])]) for lang in first.languages]
-        gains[figure] = np.array([gain.sum() for gain in by_language])
-    return Comparison(first.languages, macro, tallies, gains, first.cluster_count, first.drawn, first.warning)
+    by_language = {
+        figure: [_average(contributions[:, first.settings(figure, [lang])]) for lang in first.languages]
+        for figure in macro
+    }
+    gains = {figure: np.array([gain.sum() for gain in found]) for figure, found in by_language.items()}
+    if contributions.shape[1] > _MOST_SETTINGS:
+        tallied, tested = "query languages", {figure: np.stack(each, axis=1) for figure, each in by_language.items()}
+    else:
+        tallied, tested = "settings", {figure: contributions[:, first.settings(figure)] for figure in macro}
+    p_values = permutation_test(first.by_cluster(np.concatenate([*tested.values()], axis=1)), seed=seed)
+    tallies, start = {}, 0
+    for figure, columns in tested.items():
+        own = p_values[start : start + columns.shape[1]]
+        tallies[figure] = _tally(columns.sum(axis=0), own, falls=figure == RANK_DISTANCE)
+        start += columns.shape[1]
+    return Comparison(first.languages, macro, tallies, gains, first.cluster_count, first.drawn, tallied, first.warning)
 
 
 def permutation_test(
