@@ -29,8 +29,8 @@ def comparison_tables(first: str, second: str, collection: str, measure: str, co
             for figure, tally in comparison.tallies.items()
         ],
         note=f"Intervals and tests draw {comparison.drawn}. p, Holm: corrected over all figures and pairs of models. "
-        f"Won and lost {comparison.tallied}: at 5 %, corrected over those of one kind. d: Cohen's effect size. Rank distance: "
-        "lower wins. Tests compare these checkpoints; other seeds of a recipe may differ by more."
+        f"Won and lost {comparison.tallied}: at 5 %, corrected over those of one kind. d: Cohen's effect size. "
+        "Rank distance: lower wins. Tests compare these checkpoints; other seeds of a recipe may differ by more."
         + (f" p tests for differences of more than {comparison.margin:g} in {measure}." if comparison.margin else "")
         + (f" {comparison.warning}" if comparison.warning else ""),
     )
