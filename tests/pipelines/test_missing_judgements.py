@@ -118,7 +118,7 @@ def test_many_missing_passages_are_refused_unless_the_user_says_how_they_count(d
     with pytest.raises(babelrank.BabelrankError, match="choose --missing count or --missing ignore"):
         evaluate(damaged, tmp_path, None)
     result = evaluate(damaged, tmp_path, missing, runs=tmp_path / "runs")
-    streamed = evaluate(damaged, tmp_path, missing, streaming=babelrank.Streaming(memory=10**9))
+    streamed = evaluate(damaged, tmp_path, missing, streaming=babelrank.Streaming(memory=10**11))
     pool = result.results.collections["local:mine"].pool
     assert streamed.results.collections["local:mine"].pool == pool
     assert "50 judgements name unknown passages: p1-de, p1-en, p7-en" in result.results.collections["local:mine"].notes

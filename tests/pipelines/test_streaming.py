@@ -23,7 +23,7 @@ from made_collections import folder_of_shards, write_beir, write_local
 from observers import RecordingObserver
 from paths import TESTS
 
-STREAMED = Streaming(memory=4 * 10**9)
+STREAMED = Streaming(memory=10**11)  # more than other tests left in use
 
 
 @pytest.fixture

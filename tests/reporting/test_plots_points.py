@@ -52,7 +52,7 @@ def reports():
     return {
         folder: replace(results, collections={name: results.collections[name] for name in ("xquad-r", "mlqa-r")})
         for folder, results in read_reports(REPORTS).items()
-        if "xquad-r" in results.collections
+        if {"xquad-r", "mlqa-r"} <= results.collections.keys()
     }
 
 
