@@ -4,8 +4,9 @@ Scores of a tile come from a fast matrix product, so they may be off by a margin
 (`exact_scores`) only if the margin does not decide on which side of a relevant score it is; the tile then keeps its
 exact score. If a tile has exact scores from the start, the margin is 0.
 
-All passages are compared with each target of a query if it has few. If it has many, the range of scores is split into
-cells: the number of passages in each cell gives the number above a target, except for those in the target's cell.
+All passages are compared with each target of a query if it has few. If it has many, or if many passages nearly tie with
+them, the range of scores is split into cells: the number of passages in each cell gives the number above a target,
+except for those in the target's cell.
 """
 
 from typing import NamedTuple
@@ -18,7 +19,7 @@ from babelrank.ranking.exact_scores import CODES, Rows, band, exact_score, to_sc
 
 _PIECE = 32  # Passages per maximum in a vector loop; a scalar loop looks into the few pieces that matter.
 _PIECES = 8  # compared with one target after the other while they are in the cache
-_FEW = 32  # targets; with more, cells are faster
+_FEW, _SEARCHES = 32, 32  # targets of a query, and searches for undecided passages; with more, cells are faster
 _CELLS, _TARGET_CELLS = 256, 8  # at least, and per target: so many that a target's cell holds few passages
 _MOST_CELLS = 1 << 15  # twice as many are numbered in two bytes
 _EUCLIDEAN = CODES[Similarity.EUCLIDEAN]
@@ -163,30 +164,40 @@ def _assign_cells(row: np.ndarray, base: np.float32, scale: np.float32, half: in
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _compare_with_each(
     tile: Tile, query: int, begins: np.ndarray, maxima: np.ndarray, known: np.ndarray, wanted: Counts
-) -> None:
+) -> bool:
     """Count the passages of the tile above each target of a query; undecided passages get exact scores.
 
     Parameters
     ----------
     begins, maxima
         Start of each piece of the row, and its highest score.
+
+    Returns
+    -------
+    bool
+        False if so many passages are undecided that cells are faster; nothing is counted then.
     """
     row, start = tile.values[query], wanted.starts[query]
-    bands = np.empty((wanted.starts[query + 1] - start, 2), np.float32)
-    for k in range(len(bands)):
+    count = wanted.starts[query + 1] - start
+    bands, counts = np.empty((count, 2), np.float32), np.zeros((count, 2), np.float32)
+    for k in range(count):
         bands[k, 0], bands[k, 1] = band(wanted.scores[start + k], tile.margins[query], tile.code)
+    searches = _SEARCHES
     for first in range(0, maxima.size, _PIECES):
         last = min(first + _PIECES, maxima.size)
         begin, end, highest = begins[first], begins[last], maxima[first]
         for piece in range(first + 1, last):
             highest = max(highest, maxima[piece])
-        for k in range(len(bands)):
+        for k in range(count):
             target, column, low, high = wanted.scores[start + k], wanted.columns[start + k], bands[k, 0], bands[k, 1]
             if highest < low:
                 continue
             above, near = _count(row, begin, end, low, high)
             equal = near
             if low < high and near > (begin <= column < end and known[column]):  # more than the target itself
+                searches -= 1
+                if searches < 0:
+                    return False
                 equal = np.float32(0)
                 for piece in range(first, last):
                     if maxima[piece] >= low:
@@ -195,8 +206,12 @@ def _compare_with_each(
                                 score = _refine(tile, query, other, known)
                                 above += np.float32(score > target)
                                 equal += np.float32(score == target)
-            wanted.above[start + k, 1] += np.int32(above)
-            wanted.equal[start + k, 1] += np.int32(equal)
+            counts[k, 0] += above
+            counts[k, 1] += equal
+    for k in range(count):
+        wanted.above[start + k, 1] += np.int32(counts[k, 0])
+        wanted.equal[start + k, 1] += np.int32(counts[k, 1])
+    return True
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -369,9 +384,8 @@ def scan_tile(tile: Tile, wanted: Counts, pool: Best, by_group: Best) -> None:
                 column = wanted.columns[i]
                 if 0 <= column < row.size and row[column] > -np.inf:
                     row[column], known[column] = wanted.scores[i], True
-            if wanted.starts[query + 1] - wanted.starts[query] <= _FEW:
-                _compare_with_each(tile, query, begins, maxima, known, wanted)
-            else:
+            few = wanted.starts[query + 1] - wanted.starts[query] <= _FEW
+            if not (few and _compare_with_each(tile, query, begins, maxima, known, wanted)):
                 _count_in_cells(tile, query, begins, maxima, known, wanted, found, cells)
             _count_groups(tile, query, wanted)
         in_pool = _lowest_listed(maxima, pool.depth, pool.scores[query, 0], margin, tile.code, highest)
