@@ -278,7 +278,9 @@ def test_neither_the_size_of_blocks_nor_the_number_of_threads_matters(monkeypatc
 
 @pytest.mark.parametrize("noise", [3e-6, 3e-4, 1.0])
 @pytest.mark.parametrize("targets", [1, 32, 33, 150])
-def test_counts_are_those_of_exact_scores_for_few_and_for_many_targets(targets, noise):
+@pytest.mark.parametrize("pairs", [1, 1 << 18])  # scored at a time: of one query, of all
+def test_counts_and_lists_are_those_of_exact_scores_for_few_and_for_many_targets(monkeypatch, pairs, targets, noise):
+    monkeypatch.setattr(tally_module, "_PAIRS", pairs)
     rng = np.random.default_rng(targets)
     passages = np.ones(24) + noise * rng.standard_normal((2_000, 24))
     passages = (passages / np.linalg.norm(passages, axis=1, keepdims=True)).astype(np.float32)
@@ -288,10 +290,12 @@ def test_counts_are_those_of_exact_scores_for_few_and_for_many_targets(targets, 
     rows = np.repeat(np.arange(4), targets)
     positions = np.concatenate([np.append(rng.permutation(len(passages))[: targets - 1], 3) for _ in range(4)])
     wanted = score_targets(scorer, rows, positions, groups[positions])
-    found = tally(scorer, Request(wanted, groups, 3))
+    found = tally(scorer, Request(wanted, groups, 3, pool_depth=10))
 
     everything = np.indices(scorer.shape).reshape(2, -1)
-    scores = scorer.pair_scores(*everything).reshape(scorer.shape)[rows]
+    scores = scorer.pair_scores(*everything).reshape(scorer.shape)
+    np.testing.assert_array_equal(found.pool.scores[:, 0, :10], -np.sort(-scores, axis=1)[:, :10])
+    scores = scores[rows]
     own = groups == groups[positions][:, None]
     for compare, counts in ((np.greater, found.above), (np.equal, found.equal)):
         fits = compare(scores, wanted.scores[:, None])

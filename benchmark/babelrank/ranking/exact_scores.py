@@ -64,10 +64,10 @@ def _product(a: np.ndarray, i: int, b: np.ndarray, j: int) -> float:
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
-def _product_in_any_order(a: np.ndarray, b: np.ndarray) -> float:
+def _product_in_any_order(a: np.ndarray, wide: np.ndarray) -> float:
     total = 0.0
     for k in range(a.size):
-        total += np.float64(a[k]) * np.float64(b[k])
+        total += np.float64(a[k]) * wide[k]
     return total
 
 
@@ -81,10 +81,10 @@ def _squared_distance(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
-def _squared_distance_in_any_order(a: np.ndarray, b: np.ndarray) -> float:
+def _squared_distance_in_any_order(a: np.ndarray, wide: np.ndarray) -> float:
     total = 0.0
     for k in range(a.size):
-        difference = np.float64(a[k]) - np.float64(b[k])
+        difference = np.float64(a[k]) - wide[k]
         total += difference * difference
     return total
 
@@ -118,31 +118,14 @@ def band(score: np.float32, margin: float, code: int) -> tuple[np.float32, np.fl
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def exact_score(queries: Rows, i: int, passages: Rows, j: int, code: int) -> np.float32:
-    """Score row i of `queries` and row j of `passages`. A zero vector's cosine is always 0."""
-    query, passage = queries.vectors[i], passages.vectors[j]
-    lengths = queries.lengths[i] * passages.lengths[j]
+def _score_in_fixed_order(queries: Rows, i: int, passages: Rows, j: int, code: int) -> np.float32:
     if code == _EUCLIDEAN:
-        value = -_squared_distance_in_any_order(query, passage)
-        error = -value
+        value = -_squared_distance(queries.vectors[i], passages.vectors[j])
     else:
-        value = _product_in_any_order(query, passage)
-        error = lengths
+        value = _product(queries.vectors, i, passages.vectors, j)
         if code == _COSINE:
-            if lengths == 0:
-                return np.float32(0)
-            value /= lengths
-            error = 1.0
-    error *= query.size * _DOUBLE_ROUNDING
-    score: np.float32 = to_score(value - error, code)
-    if score != to_score(value + error, code):
-        if code == _EUCLIDEAN:
-            value = -_squared_distance(query, passage)
-        else:
-            value = _product(queries.vectors, i, passages.vectors, j)
-            if code == _COSINE:
-                value /= lengths
-        score = to_score(value, code)
+            value /= queries.lengths[i] * passages.lengths[j]
+    score: np.float32 = to_score(value, code)
     return score
 
 
@@ -157,8 +140,33 @@ def row_lengths(vectors: np.ndarray) -> np.ndarray:
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def score_pairs(queries: Rows, rows: np.ndarray, passages: Rows, passage_rows: np.ndarray, code: int) -> np.ndarray:
-    """Score pairs of rows; returns float32, shape (pairs,)."""
-    scores = np.empty(len(rows), np.float32)
+    """Score pairs of rows, fastest if a passage's pairs are adjacent. A zero vector's cosine is always 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, shape (pairs,).
+    """
+    scores, wide, last = np.zeros(len(rows), np.float32), np.empty(passages.vectors.shape[1]), -1
     for n in range(len(rows)):
-        scores[n] = exact_score(queries, rows[n], passages, passage_rows[n], code)
+        row, query = rows[n], queries.vectors[rows[n]]
+        if passage_rows[n] != last:
+            last = passage_rows[n]
+            wide[:] = passages.vectors[last]
+        lengths = queries.lengths[row] * passages.lengths[last]
+        if code == _EUCLIDEAN:
+            value = -_squared_distance_in_any_order(query, wide)
+            error = -value
+        else:
+            value = _product_in_any_order(query, wide)
+            error = lengths
+            if code == _COSINE:
+                if lengths == 0:
+                    continue
+                value /= lengths
+                error = 1.0
+        error *= wide.size * _DOUBLE_ROUNDING
+        scores[n] = to_score(value - error, code)
+        if scores[n] != to_score(value + error, code):
+            scores[n] = _score_in_fixed_order(queries, row, passages, last, code)
     return scores

@@ -15,12 +15,15 @@ from threadpoolctl import threadpool_limits
 from babelrank.environment import available_cores
 from babelrank.ranking.dense import DenseScorer
 from babelrank.ranking.exact_scores import NO_POSITION, Rows
+from babelrank.ranking.listing import insert_all
 from babelrank.ranking.panels import Panel, Scorer
-from babelrank.ranking.scan import Best, Counts, Tile, insert_all, scan_tile
+from babelrank.ranking.scan import scan_tile
+from babelrank.ranking.tile import Best, Counts, Tile
 
 MEMORY_LIMIT = 2 * 2**30
 _TILE_PASSAGES = 16_384  # scored and scanned at a time by one thread
 _TILE_BYTES = 32 * 2**20  # scores held by one thread (tried: 4, 8, 16, 32 MB)
+_PAIRS = 1 << 18  # of a query and a passage, scored exactly at a time by one thread
 _MIN_QUERIES = 32  # scored at a time by one thread; smaller products are slow
 _POOL_RESERVE, _GROUP_RESERVE = 6, 2  # extra places for passages that tie with the last
 
@@ -259,4 +262,5 @@ def _scan(
                 Best(lists.depth, lists.scores[window], lists.positions[window])
                 for lists in (total.pool, total.by_group)
             ),
+            _PAIRS,
         )

@@ -1,0 +1,160 @@
+"""What the inner loop works on: scores of some queries with some passages, and what to count and to list."""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from babelrank.ranking.exact_scores import Rows, band
+
+
+class Tile(NamedTuple):
+    """Scores of some queries with some passages.
+
+    Attributes
+    ----------
+    values
+        float32, shape (queries, passages): approximate values; −∞ for a passage that is left out. Modified in place.
+    margins
+        float64, shape (queries,): largest error of a value.
+    code
+        Similarity, see `exact_scores.CODES`.
+    queries, passages
+        Vectors of queries and passages; without columns if `values` are exact.
+    positions
+        int64, shape (passages,): position of each passage in the collection.
+    edges
+        int64, shape (groups + 1,): start of each group (language).
+    """
+
+    values: np.ndarray
+    margins: np.ndarray
+    code: int
+    queries: Rows
+    passages: Rows
+    positions: np.ndarray
+    edges: np.ndarray
+
+
+class Counts(NamedTuple):
+    """Scores to rank, query by query, and their counts.
+
+    Attributes
+    ----------
+    starts
+        int64, shape (queries + 1,): start of each query's targets.
+    columns
+        int64, shape (targets,): column of each passage to rank, which may be outside the tile.
+    groups
+        int64, shape (targets,): group to count in, in addition to the whole tile.
+    scores
+        float32, shape (targets,): exact scores.
+    above, equal
+        int32, shape (targets, 2): passages with a higher and with the same score, in the group and in all; added to.
+    """
+
+    starts: np.ndarray
+    columns: np.ndarray
+    groups: np.ndarray
+    scores: np.ndarray
+    above: np.ndarray
+    equal: np.ndarray
+
+
+class Best(NamedTuple):
+    """Lists of the best passages, best first.
+
+    Attributes
+    ----------
+    depth
+        Number of places that must be correct; the places after them hold ties with the last.
+    scores, positions
+        float32 and int64, shape (queries, groups, places): the best so far; changed.
+    """
+
+    depth: int
+    scores: np.ndarray
+    positions: np.ndarray
+
+
+class Bands(NamedTuple):
+    """The targets of `Counts`, ascending for each query; arrays of shape (targets,).
+
+    Attributes
+    ----------
+    order
+        int64: places of the targets in `Counts`.
+    lows, highs
+        float32: a passage with an approximate score between them may be on either side of the target.
+    """
+
+    order: np.ndarray
+    lows: np.ndarray
+    highs: np.ndarray
+
+
+class Pairs(NamedTuple):
+    """Queries and passages that need exact scores, query by query; arrays of shape (room,).
+
+    Attributes
+    ----------
+    queries, columns
+        int32: row and column in the tile.
+    values, scores
+        float32: the tile's approximate score, and the exact one, NaN until it is computed.
+    bands
+        int32: first of the query's bands in which the score may be, or which is above it.
+    listed
+        bool: whether the passage may be among the best.
+    known, places
+        bool and int32, shape (passages,): whether the current query has a pair of the passage, and which.
+    """
+
+    queries: np.ndarray
+    columns: np.ndarray
+    values: np.ndarray
+    scores: np.ndarray
+    bands: np.ndarray
+    listed: np.ndarray
+    known: np.ndarray
+    places: np.ndarray
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def make_bands(wanted: Counts, margins: np.ndarray, code: int) -> Bands:
+    """Return the bands of all targets; `margins` and `code` are the tile's."""
+    size = wanted.scores.size
+    bands = Bands(np.empty(size, np.int64), np.empty(size, np.float32), np.empty(size, np.float32))
+    for query in range(margins.size):
+        start, end = wanted.starts[query], wanted.starts[query + 1]
+        bands.order[start:end] = start + np.argsort(wanted.scores[start:end])
+        for k in range(start, end):
+            bands.lows[k], bands.highs[k] = band(wanted.scores[bands.order[k]], margins[query], code)
+    return bands
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def make_pairs(room: int, passages: int) -> Pairs:
+    """Return room for pairs."""
+    return Pairs(
+        np.empty(room, np.int32),
+        np.empty(room, np.int32),
+        np.empty(room, np.float32),
+        np.empty(room, np.float32),
+        np.empty(room, np.int32),
+        np.empty(room, np.bool_),
+        np.empty(passages, np.bool_),
+        np.empty(passages, np.int32),
+    )
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def add_pair(pairs: Pairs, held: int, query: int, column: int, value: np.float32, score: np.float32, band: int) -> int:
+    """Add a pair unless it is there; return how many there are now."""
+    if pairs.known[column]:
+        return held
+    pairs.known[column], pairs.places[column] = True, held
+    pairs.queries[held], pairs.columns[held] = query, column
+    pairs.values[held], pairs.scores[held] = value, score
+    pairs.bands[held], pairs.listed[held] = band, False
+    return held + 1
