@@ -17,6 +17,7 @@ from babelrank.encoding.vector_block import VectorBlock
 from babelrank.encoding.vectors import Vectors
 from babelrank.errors import SearchError
 from babelrank.ranking.best import TopPassages
+from babelrank.ranking.dense import number_by_first_use
 from babelrank.ranking.panels import Scorer
 from babelrank.ranking.scores import make_scorer
 from babelrank.ranking.table import RankTable
@@ -147,25 +148,28 @@ def _entries(lists: Lists, rank: str, depth: int, count: Callable[[Targets], Tal
     count
         Counts the passages with the same score as some entries, if a list is too short for all of them.
     """
-    scores = lists.scores
-    wanted = scores[:, :, :depth]
-    above, equal = np.zeros(wanted.shape, np.int32), np.zeros(wanted.shape, np.int32)
-    for place in range(scores.shape[2]):  # all places at once take four times as long
-        above += scores[:, :, place, None] > wanted
-        equal += scores[:, :, place, None] == wanted
-    queries, groups = np.nonzero(lists.overflowing(depth))
-    if len(queries):
-        last = queries, groups, depth - 1
-        ties = Targets(queries, lists.positions[last], scores[last], groups)
-        exact = count(ties).equal[:, tuple(RANK_TYPES).index(rank)]
-        at_last = wanted[queries, groups] == ties.scores[:, None]
-        equal[queries, groups] = np.where(at_last, exact[:, None], equal[queries, groups])
+    wanted = lists.scores[:, :, :depth]
+    ranks = np.broadcast_to(np.arange(1.0, depth + 1), wanted.shape).copy()
+    queries, groups = np.nonzero(lists.tied(depth))
+    if len(queries):  # lists with ties
+        scores, entries = lists.scores[queries, groups], wanted[queries, groups]
+        above, equal = np.zeros(entries.shape, np.int32), np.zeros(entries.shape, np.int32)
+        for place in range(scores.shape[1]):  # all places at once would take more memory and time
+            above += scores[:, place, None] > entries
+            equal += scores[:, place, None] == entries
+        full = np.flatnonzero(lists.overflowing(depth)[queries, groups])
+        if len(full):
+            last = queries[full], groups[full], depth - 1
+            ties = Targets(queries[full], lists.positions[last], lists.scores[last], groups[full])
+            exact = count(ties).equal[:, tuple(RANK_TYPES).index(rank)]
+            equal[full] = np.where(entries[full] == ties.scores[:, None], exact[:, None], equal[full])
+        ranks[queries, groups] = above + (equal + 1) / 2
     found = wanted > -np.inf
     return pd.DataFrame(
         {
             "query": np.repeat(np.arange(len(found)), found.sum(axis=(1, 2))),
             "passage": lists.positions[:, :, :depth][found],
-            rank: (above + (equal + 1) / 2)[found],
+            rank: ranks[found],
         }
     )
 
@@ -211,6 +215,6 @@ def _top_table(
 
 def _ids(passages: Passages, positions: np.ndarray) -> ExtensionArray:
     """Return the ids of passages; those on disk are read once."""
-    rows, distinct = pd.factorize(positions)
+    rows, distinct = number_by_first_use(positions, len(passages))
     ids = passages.ids(distinct)
     return pd.Series([ids[position] for position in distinct.tolist()], dtype="str").array.take(rows)

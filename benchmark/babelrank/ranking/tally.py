@@ -76,6 +76,14 @@ class Lists:
         shape = (queries, groups, depth + reserve if depth else 0)
         return cls(depth, np.full(shape, -np.inf, np.float32), np.full(shape, NO_POSITION, np.int64))
 
+    def tied(self, depth: int) -> np.ndarray:
+        """Return in which lists entries up to place `depth` share a score: bool, shape (queries, groups)."""
+        tied = np.zeros(self.scores.shape[:2], dtype=np.bool_)
+        for place in range(min(depth, self.scores.shape[2] - 1)):
+            score = self.scores[:, :, place + 1]
+            tied |= (score == self.scores[:, :, place]) & (score > -np.inf)
+        return tied
+
     def overflowing(self, depth: int) -> np.ndarray:
         """Return which lists have no room for all ties with place `depth`: bool, shape (queries, groups)."""
         last = self.scores[:, :, -1]
