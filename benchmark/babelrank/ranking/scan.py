@@ -97,51 +97,97 @@ def _settle(
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
+def _add_targets(tile: Tile, query: int, wanted: Counts, bands: Bands, pairs: Pairs, held: int) -> int:
+    """Add a pair for each target in the tile, which has its exact score; return how many pairs there are now."""
+    row, start = tile.values[query], wanted.starts[query]
+    for k in range(start, wanted.starts[query + 1]):
+        i = bands.order[k]
+        column, score = wanted.columns[i], wanted.scores[i]
+        if 0 <= column < row.size and row[column] > -np.inf:
+            row[column], first = score, k
+            while first > start and bands.highs[first - 1] >= score:
+                first -= 1
+            held = add_pair(pairs, held, query, column, score, score, first)
+    return held
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _list_best(
+    tile: Tile,
+    query: int,
+    begins: np.ndarray,
+    firsts: np.ndarray,
+    maxima: np.ndarray,
+    highest: np.ndarray,
+    no_band: int,
+    pairs: Pairs,
+    held: int,
+    pool: Best,
+    by_group: Best,
+) -> int:
+    """List the best passages of a query; add a pair for each that may be one of them if scores are not exact.
+
+    Parameters
+    ----------
+    begins, firsts, maxima
+        See `_cut` and `_find_maxima`.
+    highest
+        Scratch as long as the deepest list.
+    no_band
+        Band of a passage that is in none.
+
+    Returns
+    -------
+    int
+        Number of pairs.
+    """
+    row, margin = tile.values[query], tile.margins[query]
+    in_pool = lowest_listed(maxima, pool.depth, pool.scores[query, 0], margin, tile.code, highest)
+    for group in range(firsts.size - 1):
+        first, last = firsts[group], firsts[group + 1]
+        listed, positions = by_group.scores[query, group], by_group.positions[query, group]
+        in_group = lowest_listed(maxima[first:last], by_group.depth, listed, margin, tile.code, highest)
+        lowest = min(in_pool, in_group)
+        for piece in range(first, last):
+            if maxima[piece] < lowest:
+                continue
+            for column in range(begins[piece], begins[piece + 1]):
+                score = row[column]
+                if score < lowest or score == -np.inf:
+                    continue
+                if margin > 0:
+                    held = add_pair(pairs, held, query, column, score, _UNKNOWN, no_band)
+                    pairs.listed[pairs.places[column]] = True
+                else:
+                    insert(pool.scores[query, 0], pool.positions[query, 0], score, tile.positions[column])
+                    insert(listed, positions, score, tile.positions[column])
+    return held
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def scan_tile(tile: Tile, wanted: Counts, pool: Best, by_group: Best, most_pairs: int) -> None:
     """Count and list the passages of a tile for some queries; about `most_pairs` pairs are scored exactly at a time."""
-    groups, size = tile.edges.size - 1, tile.positions.size
+    size = tile.positions.size
     begins, firsts = _cut(tile.edges)
     maxima, highest = np.empty(begins.size - 1, np.float32), np.empty(max(pool.depth, by_group.depth), np.float32)
     found, cells, owners = np.empty(size, np.int64), np.empty(size, np.uint16), np.empty(size, np.int32)
-    for group in range(groups):
+    for group in range(tile.edges.size - 1):
         owners[tile.edges[group] : tile.edges[group + 1]] = group
     bands, pairs, held = make_bands(wanted, tile.margins, tile.code), make_pairs(most_pairs + size, size), 0
     for query in range(len(tile.values)):
-        row, margin = tile.values[query], tile.margins[query]
+        row, end = tile.values[query], wanted.starts[query + 1]
         if tile.code == _EUCLIDEAN:
-            for column in range(row.size):
+            for column in range(size):
                 row[column] = to_score(row[column], tile.code)
         _find_maxima(row, begins, maxima)
         pairs.known[:] = False
-        if wanted.starts[query] < wanted.starts[query + 1]:
-            for k in range(wanted.starts[query], wanted.starts[query + 1]):
-                i = bands.order[k]
-                column, score = wanted.columns[i], wanted.scores[i]
-                if margin > 0 and 0 <= column < row.size and row[column] > -np.inf:
-                    row[column], first = score, k
-                    while first > wanted.starts[query] and bands.highs[first - 1] >= score:
-                        first -= 1
-                    held = add_pair(pairs, held, query, column, score, score, first)
+        if wanted.starts[query] < end:
+            if tile.margins[query] > 0:
+                held = _add_targets(tile, query, wanted, bands, pairs, held)
             held = count_above(tile, query, begins, maxima, wanted, bands, pairs, held, found, cells)
-        in_pool = lowest_listed(maxima, pool.depth, pool.scores[query, 0], margin, tile.code, highest)
-        for group in range(groups):
-            first, last = firsts[group], firsts[group + 1]
-            listed, positions = by_group.scores[query, group], by_group.positions[query, group]
-            in_group = lowest_listed(maxima[first:last], by_group.depth, listed, margin, tile.code, highest)
-            lowest = min(in_pool, in_group)
-            for piece in range(first, last):
-                if maxima[piece] < lowest:
-                    continue
-                for column in range(begins[piece], begins[piece + 1]):
-                    if row[column] >= lowest and row[column] > -np.inf:
-                        if margin > 0:
-                            held = add_pair(pairs, held, query, column, row[column], _UNKNOWN, wanted.starts[query + 1])
-                            pairs.listed[pairs.places[column]] = True
-                        else:
-                            insert(pool.scores[query, 0], pool.positions[query, 0], row[column], tile.positions[column])
-                            insert(listed, positions, row[column], tile.positions[column])
+        held = _list_best(tile, query, begins, firsts, maxima, highest, end, pairs, held, pool, by_group)
         if held >= most_pairs or query == len(tile.values) - 1:
             _settle(tile, pairs, held, owners, wanted, bands, pool, by_group)
             held = 0
-    if groups == 1:
+    if tile.edges.size == 2:
         wanted.above[:, 0], wanted.equal[:, 0] = wanted.above[:, 1], wanted.equal[:, 1]
