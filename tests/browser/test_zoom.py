@@ -5,7 +5,10 @@ from dataclasses import replace
 import pytest
 
 from babelrank.reporting.html_report import render_report_html
+from babelrank.reporting.languages import language_name
+from babelrank.reporting.matrices import MatrixView
 from babelrank.reporting.report import find_report
+from babelrank.reporting.sections import Section
 from browsing import MODEL, REPORTS
 
 NAME = "ntrex:lead"
@@ -19,8 +22,12 @@ def results():
 
 @pytest.fixture
 def figure(browser, results, tmp_path):
-    (tmp_path / "report.html").write_text(render_report_html(results), encoding="utf-8")
-    assert (tmp_path / "report.html").stat().st_size < 1_500_000
+    languages = results.collections[NAME].languages
+    distances = [[abs(i - j) / 1000 for j, _ in enumerate(languages)] for i, _ in enumerate(languages)]
+    view = MatrixView("distance", "Own", languages, languages, distances, "{:.3f}".format, "x")
+    text = render_report_html(results, sections={NAME: [Section("Own", "In words.", [view])]})
+    (tmp_path / "report.html").write_text(text, encoding="utf-8")
+    assert (tmp_path / "report.html").stat().st_size < 850_000
     page = browser.new_page()
     troubles = []
     page.on("pageerror", lambda error: troubles.append(str(error)))
@@ -38,12 +45,18 @@ def test_a_matrix_of_many_languages_is_grouped_and_opened_on_demand(figure, resu
     assert "Deva (3)" in rows.all_inner_texts()
     figure.get_by_label("Group by").select_option("score")
     assert rows.first.inner_text() == "0.8–0.9 (24)"
+    rows.get_by_role("button").first.click()
+    collection = results.collections[NAME]
+    scores = {language_name(lang): collection.pairs.scores["mAP"][i][i] for i, lang in enumerate(collection.languages)}
+    opened = [scores[name] for name in rows.all_inner_texts()]
+    assert len(opened) == 24
+    assert opened == sorted(opened, reverse=True)
+    figure.get_by_role("button", name="All groups").click()
     figure.get_by_label("Group by").select_option("resources")
     assert rows.all_inner_texts()[0].startswith("class 5")
     rows.get_by_role("button").first.click()
     assert rows.count() == 13
     columns.get_by_role("button").first.click()
-    collection = results.collections[NAME]
     chinese, japanese = (collection.languages.index(lang) for lang in ("zh-Hans", "ja"))
     score = collection.pairs.scores["mAP"][chinese][japanese]
     assert rows.first.inner_text() == "Chinese (Simplified) (zh-Hans)"
@@ -54,6 +67,17 @@ def test_a_matrix_of_many_languages_is_grouped_and_opened_on_demand(figure, resu
     assert tip == ["Chinese (Simplified) (zh-Hans) → Japanese (ja)", f"mAP {score:.2f}"]
     figure.get_by_role("button", name="All groups").click()
     assert rows.count() == 7
+
+
+def test_a_symmetric_matrix_has_both_halves(figure, results):
+    figure = figure.page.locator("[id='ntrex-lead--own--distance']")
+    figure.get_by_label("Group by").select_option("script")
+    for side in ("tbody", "thead"):
+        figure.locator(f"{side} th").get_by_role("button", name="Deva (3)").click()
+    languages = results.collections[NAME].languages
+    shown = [short.rpartition("(")[2][:-1] for short in figure.locator("tbody th").all_inner_texts()]
+    places = [languages.index(lang) for lang in shown]
+    assert figure.locator("tbody td").all_inner_texts() == [f"{abs(i - j) / 1000:.3f}" for i in places for j in places]
 
 
 def test_cells_of_an_opened_group_are_reached_by_keyboard(figure):

@@ -1,13 +1,15 @@
 """Matrices of more than 32 languages are shown by family."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from babelrank.data.language_facts import language_facts
 from babelrank.data.ntrex import find_variants
+from babelrank.reporting.formatting import show_rank
 from babelrank.reporting.large import by_family, shorten
-from babelrank.reporting.matrices import Margin, MatrixView
+from babelrank.reporting.matrices import DIGITS, Margin, MatrixView
 from babelrank.reporting.tables import Column, Table
 
 LANGUAGES = [
@@ -62,23 +64,44 @@ def test_a_table_of_many_languages_keeps_its_ends_and_its_footer():
     assert shorten(few) is few
 
 
-def unpack(text):
-    return [None if text[i] == " " else int(text[i : i + 3], 36) / (36**3 - 1) for i in range(0, len(text), 3)]
+def unpack(text, cells):
+    width = cells["width"]
+    for digits in (text[i : i + width] for i in range(0, len(text), width)):
+        number = sum(DIGITS.find(digit) * len(DIGITS) ** place for place, digit in enumerate(reversed(digits)))
+        yield None if digits.isspace() else cells["low"] + (number + 0.5) * cells["step"]
 
 
-def test_single_languages_are_kept_for_the_page_in_three_digits_each():
+def cells_of(values, show, **others):
+    grouped = by_family(replace(view(LANGUAGES, **others), values=values, show=show))
+    return json.loads(json.dumps(grouped.data()["cells"]))
+
+
+@pytest.mark.parametrize(
+    ("show", "largest"),
+    [
+        ("{:.2f}".format, 1.0),
+        ("{:.0%}".format, 1.0),
+        ("{:+.2f}".format, -7.0),
+        ("{:.3f}".format, 0.02),
+        (show_rank, 2e4),
+    ],
+)
+def test_single_languages_are_kept_for_the_page_and_shown_as_elsewhere(show, largest):
     size = len(LANGUAGES)
-    values = [[None if i == j else (i + j) / 1000 for j in range(size)] for i in range(size)]
+    # Some are between two texts, such as .125.
+    values = [[None if i == j else largest * (i * size + j) / 2000 for j in range(size)] for i in range(size)]
     pool = Margin("Mul.", "all", [0.5] * size)
-    cells = by_family(replace(view(LANGUAGES, right=pool), values=values, show="{:.2f}".format)).data()["cells"]
+    cells = cells_of(values, show, right=pool)
     assert cells["codes"] == LANGUAGES
-    assert cells["ends"] == (0.001, 0.5)
-    second = unpack(cells["values"][1])
-    assert second[1] is None
-    assert 0.001 + 0.499 * second[3] == pytest.approx(0.004, abs=1e-5)
-    assert unpack(cells["right"]["values"]) == [1.0] * size
-    assert (cells["decimals"], cells["percent"], cells["below"]) == (2, False, None)
-    ranks = [[float(1 + i * j) for j in range(size)] for i in range(size)]
-    cells = by_family(replace(view(LANGUAGES), logarithmic=True, values=ranks)).data()["cells"]
-    assert cells["ends"][1] ** unpack(cells["values"][7])[11] == pytest.approx(78, rel=1e-4)
+    assert (cells["percent"], cells["below"]) == (show(0.5) == "50%", None)
+    for row, packed in zip([*values, pool.values], [*cells["values"], cells["right"]["values"]], strict=True):
+        found = list(unpack(packed, cells))
+        assert [each and show(each) for each in found] == [each and show(each) for each in row]
+        assert [each or 0.0 for each in found] == pytest.approx([each or 0.0 for each in row], abs=abs(largest) / 500)
+
+
+def test_half_of_a_symmetric_matrix_is_kept():
+    size = len(LANGUAGES)
+    cells = cells_of([[abs(i - j) / size for j in range(size)] for i in range(size)], "{:.2f}".format)
+    assert [len(row) for row in cells["values"]] == [2 * (i + 1) for i in range(size)]
     assert view(LANGUAGES[:3]).data()["cells"] is None

@@ -74,6 +74,7 @@ def templates() -> jinja2.Environment:
         interval=is_bounded,
     )
     environment.globals.update(NO_VALUE=NO_VALUE)
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False}
     return environment
 
 

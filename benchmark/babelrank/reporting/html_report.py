@@ -27,6 +27,7 @@ from babelrank.reporting.languages import language_name
 from babelrank.reporting.large import by_family
 from babelrank.reporting.maps import CAPTION as MAP_CAPTION
 from babelrank.reporting.maps import has_map, language_maps, render_map
+from babelrank.reporting.matrices import DIGITS
 from babelrank.reporting.measures import measures_of
 from babelrank.reporting.results import CollectionResults, Results
 from babelrank.reporting.sections import Section
@@ -169,7 +170,7 @@ def collection_sections(
 
 
 def _many(results: Results) -> dict[str, object]:
-    """Return what groups the languages of large collections: their facts, and mAP within each, by collection."""
+    """Return what matrices of large collections need: facts on their languages, mAP within each, digits of cells."""
     large = {name: each for name, each in results.collections.items() if len(each.languages) > MOST_LANGUAGES}
     facts = {lang: language_facts(lang) for each in large.values() for lang in each.languages}
     return {
@@ -186,6 +187,7 @@ def _many(results: Results) -> dict[str, object]:
             anchor(name): {lang: each.pairs.scores["mAP"][i][i] for i, lang in enumerate(each.languages)}
             for name, each in large.items()
         },
+        "digits": DIGITS,
     }
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Literal
 
 from babelrank.analysis.bootstrap import Interval
@@ -11,7 +12,9 @@ from babelrank.reporting.formatting import settle, show_count
 from babelrank.reporting.languages import language_name
 from babelrank.reporting.tables import Column, Show, Table, number_in, show_cell
 
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+# Digits of packed numbers: characters that neither JSON nor HTML escapes.
+DIGITS = "".join(char for char in map(chr, range(ord("!"), ord("~") + 1)) if char not in "\"&'<>\\")
+_LEAST_STEPS = 4  # of packed numbers, from one shown text to the next
 STEPS = 32  # colours of a scale in scales.css; with more, neighbours look the same
 Palette = Literal["viridis", "viridis_r", "cividis", "cividis_r"]
 
@@ -169,31 +172,50 @@ class MatrixView:
     def cells(self) -> dict[str, object]:
         """Return the values and how they are shown, for a page's script, as JSON.
 
-        A row is one text with three digits to the base 36 for each value, evenly between the ends (their logarithms, if
-        ratios matter), and spaces where there is none: a third of the length that numbers have.
+        A row is one text with `width` `DIGITS` for each value, the number of steps from `low` to it, and spaces where
+        there is none: a fifth of the length that numbers have. A row of a symmetric matrix ends at its diagonal. All
+        values in a step have one text in cells, which the page writes, too, as it takes the middle of the step.
         """
         text, known = self.show(0.5), [value for row in self.grid for value in row if value is not None]
-        ends = (min(known, default=0.0), max(known, default=1.0))
+        percent, decimals = text.endswith("%"), len(text.partition(".")[2])
+        digits = 2 if percent else decimals
+
+        def shown(value: float) -> int:
+            """Return the text of a value as a number of its last digit's units."""
+            return round(value * 100 if percent else round(value, decimals) * 10**decimals)
+
+        low, high = shown(min(known, default=0.0)), shown(max(known, default=1.0))
+        units = high - low + 1
+        width = next(width for width in count(2) if len(DIGITS) ** width >= _LEAST_STEPS * units)
+        steps = len(DIGITS) ** width // units // 2 * 2  # in a unit; even, as high ranks are shown without decimals
+
+        def pack(value: float) -> str:
+            step = math.floor((value * 10**digits - shown(value) + 0.5) * steps)
+            number = (shown(value) - low) * steps + min(max(step, 0), steps - 1)
+            return "".join(DIGITS[number // len(DIGITS) ** place % len(DIGITS)] for place in reversed(range(width)))
 
         def packed(values: Sequence[Cell]) -> str:
-            numbers = map(number_in, values)
-            return "".join("   " if each is None else _to_base_36(self._share(each, ends)) for each in numbers)
+            return "".join(" " * width if each is None else pack(each) for each in map(number_in, values))
+
+        symmetric = [*map(list, self.values)] == [*map(list, zip(*self.values, strict=True))]
 
         def margin(side: Margin | None) -> object:
             return side and {"label": side.label, "meaning": side.meaning, "values": packed(side.values)}
 
         return {
             "codes": list(self.rows),
-            "values": [packed(row) for row in self.values],
+            "values": [packed(row[: i + 1] if symmetric else row) for i, row in enumerate(self.values)],
             "right": margin(self.right),
             "below": margin(self.below),
-            "ends": ends,
-            "bounds": self.bounds or ends,
+            "width": width,
+            "low": (low - 0.5) / 10**digits,
+            "step": 1 / (steps * 10**digits),
+            "bounds": self.bounds or (0.0, 1.0),
             "logarithmic": self.logarithmic,
             "reversed": self.colours.endswith("_r"),
-            "percent": text.endswith("%"),
+            "percent": percent,
             "signed": text.startswith("+"),
-            "decimals": len(text.partition(".")[2]),
+            "decimals": decimals,
         }
 
     def _labels(self, codes: Sequence[str], margin: Margin | None) -> list[str]:
@@ -219,12 +241,6 @@ class MatrixView:
             foot = list(below) if below else [None] * len(self.columns)
             rows.append([*foot, None] if self.right else foot)
         return rows
-
-
-def _to_base_36(share: float) -> str:
-    """Return a share from 0 to 1 as three digits."""
-    number = round(share * (36**3 - 1))
-    return "".join(_DIGITS[number // 36**place % 36] for place in (2, 1, 0))
 
 
 def _within(share: float) -> float:

@@ -34,13 +34,13 @@ function axis(codes, { by, group }, own) {
   return labels.map((label) => ({ label, name: label, group: label, places: groups.get(label) }));
 }
 
-// Three digits to the base 36 for each value; see MatrixView.cells.
-function unpack(text, { ends, logarithmic }) {
-  const [low, high] = logarithmic ? ends.map(Math.log) : ends;
-  return text.match(/.{3}/g).map((digits) => {
+// The middle of each value's step; see MatrixView.cells.
+function unpack(text, { width, low, step }) {
+  return text.match(new RegExp(`.{${width}}`, "g")).map((digits) => {
     if (!digits.trim()) return null;
-    const value = low + ((high - low) * parseInt(digits, 36)) / (36 ** 3 - 1);
-    return logarithmic ? Math.exp(value) : value;
+    const base = data.digits.length;
+    const number = [...digits].reduce((sum, digit) => sum * base + data.digits.indexOf(digit), 0);
+    return low + (number + 0.5) * step;
   });
 }
 
@@ -60,7 +60,8 @@ function write(value, { percent, signed, decimals }) {
 
 function makeZoom(figure, view) {
   const { codes, bounds, logarithmic, reversed, right, below } = view.cells;
-  const values = view.cells.values.map((row) => unpack(row, view.cells));
+  const packed = view.cells.values.map((row) => unpack(row, view.cells));
+  const values = codes.map((_, i) => codes.map((_, j) => (j < packed[i].length ? packed[i][j] : packed[j][i])));
   const [rightValues, belowValues] = [right, below].map((side) => side && unpack(side.values, view.cells));
   const own = data.scores[figure.closest(".collection").id];
   const state = { by: "family", rows: null, columns: null };
