@@ -227,7 +227,6 @@ def find_interval(
     figure: str,
     *,
     against: QuestionScores | None = None,
-    times: float = 1.0,
     languages: Sequence[str] = (),
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -240,8 +239,6 @@ def find_interval(
         One of `MACRO_MEASURES`.
     against
         Scores to subtract. The difference is paired: both sides use the same resamples.
-    times
-        Factor of the subtracted value: 1/3 asks whether a value is below a third of the other's.
     languages
         Only settings with queries in these languages. Value and bounds are NaN if there are none.
 
@@ -255,7 +252,7 @@ def find_interval(
     weights = figures.draw(resamples, seed)
     values = figures.macro(figure, weights, languages)
     if against is not None:
-        values = values - times * against.macro(figure, weights, languages)
+        values = values - against.macro(figure, weights, languages)
     return percentile_interval(values, figures.cluster_count)
 
 

@@ -69,20 +69,6 @@ class LanguageEffect:
     rank_ratio: BiasMeasure
     concordance: BiasMeasure
 
-    @property
-    def most_favoured(self) -> str | None:
-        """The language with the lowest effect: its answers rank highest. None without languages to compare."""
-        return self._extreme(1)
-
-    @property
-    def least_favoured(self) -> str | None:
-        """The language with the highest effect: its answers rank lowest. None without languages to compare."""
-        return self._extreme(-1)
-
-    def _extreme(self, sign: int) -> str | None:
-        known = [(sign * each.value, lang) for each, lang in zip(self.effect, self.languages, strict=True) if each]
-        return min(known)[1] if known else None
-
 
 @dataclass(frozen=True)
 class _Fit:

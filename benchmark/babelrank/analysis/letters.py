@@ -89,21 +89,17 @@ def places(letters: Sequence[str]) -> list[int]:
 def significantly_best(
     encoders: Sequence[QuestionScores],
     figures: Sequence[tuple[str, Sequence[str]]],
-    *,
-    margin: float = PRACTICAL_MARGIN,
-    seed: int = 0,
 ) -> list[int | None]:
     """Return by measure the position of the encoder that is significantly better than all others, or None.
 
-    Paired permutation tests compare the best encoder with each other one, at 5 % after Holm's correction over these
-    tests. With fewer than two encoders, or too few clusters, the result is None.
+    Better means by more than `PRACTICAL_MARGIN`, which does not apply to the rank distance. Paired permutation tests
+    compare the best encoder with each other one, at 5 % after Holm's correction over these tests. With fewer than two
+    encoders, or too few clusters, the result is None.
 
     Parameters
     ----------
     figures
         Each one of `bootstrap.MACRO_MEASURES`, with its query languages; all languages if empty.
-    margin
-        Same as in `find_letters`; it does not apply to the rank distance.
 
     Raises
     ------
@@ -122,9 +118,8 @@ def significantly_best(
         p_values = permutation_test(
             first.by_cluster(columns),
             np.array([(top, j) for j in range(len(encoders)) if j != top]),
-            margin=0.0 if figure == RANK_DISTANCE else margin,
+            margin=0.0 if figure == RANK_DISTANCE else PRACTICAL_MARGIN,
             shares=first.by_cluster(shares_of(figure, first, languages)),
-            seed=seed,
         )
         best.append(top if (holm(p_values) < SIGNIFICANT).all() else None)  # False for NaN
     return best

@@ -51,8 +51,8 @@ class PoolRecall:
         return {name: mean_or_none(np.array(values, dtype=float)) for name, values in columns.items()}
 
 
-def measure_pool_recall(ranks: RankTable, depths: tuple[int, ...] = DEPTHS) -> list[PoolRecall]:
-    """Measure recall and success in the pool at each depth."""
+def measure_pool_recall(ranks: RankTable) -> list[PoolRecall]:
+    """Measure recall and success in the pool at each of `DEPTHS`."""
     query, (query_lang, _) = ranks.query_numbers, ranks.language_codes
     lists = RankLists.group(ranks.table["rank_in_pool"].to_numpy(), ranks.table["grade"].to_numpy(), query)
     lang = np.zeros(lists.count, dtype=np.int64)
@@ -62,7 +62,7 @@ def measure_pool_recall(ranks: RankTable, depths: tuple[int, ...] = DEPTHS) -> l
         return [mean_or_none(values[lang == i]) for i in range(len(ranks.languages))]
 
     found = []
-    for depth in depths:
+    for depth in DEPTHS:
         recall, ceiling = recall_at(lists, depth), np.minimum(depth, lists.sizes) / lists.sizes
         columns = (recall, ceiling, recall / ceiling, (recall > 0).astype(float))
         found.append(PoolRecall(depth, *map(by_language, columns)))

@@ -153,7 +153,7 @@ class HubFolder:
         return tuple(HubFile(self.repository, self.commit, path) for path in sorted(found, key=_natural))
 
 
-def open_hub(repository: str, revision: str | None = None) -> HubFolder:
+def open_hub(repository: str) -> HubFolder:
     """Look up a data repository on the Hub.
 
     Files are read directly. `datasets` cannot load repositories with a loading script, such as MIRACL's, and can resume
@@ -167,7 +167,7 @@ def open_hub(repository: str, revision: str | None = None) -> HubFolder:
     from huggingface_hub import HfApi
 
     try:
-        told = HfApi().dataset_info(repository, revision=revision)
+        told = HfApi().dataset_info(repository)
     except Exception as error:  # several libraries raise their own errors for the Hub and the network
         raise DataError(f"{repository}: no such folder here, and not found on the Hub ({described(error)}).") from error
     return HubFolder(repository, str(told.sha), tuple(sibling.rfilename for sibling in told.siblings or ()))

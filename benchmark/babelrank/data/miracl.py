@@ -16,7 +16,7 @@ from babelrank.data.passages import PassageLayout, PassageSource
 from babelrank.errors import DataError, unknown_choice
 
 LANGUAGES = ("ar", "bn", "de", "en", "es", "fa", "fi", "fr", "hi", "id", "ja", "ko", "ru", "sw", "te", "th", "yo", "zh")
-SPLIT = "dev"  # the only split with public judgements in all languages
+_SPLIT = "dev"  # the only split with public judgements in all languages
 HUB_TOPICS = "miracl/miracl"
 HUB_CORPUS = "miracl/miracl-corpus"
 _VERSION = "v1.0"
@@ -27,7 +27,6 @@ def load_miracl(
     data: Path,
     *,
     folder: Path | None = None,
-    split: str = SPLIT,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Collection:
     """Load one language of MIRACL.
@@ -41,8 +40,6 @@ def load_miracl(
     folder
         Read only from this folder. It, or ``miracl`` and ``miracl-corpus`` in it, hold ``miracl-v1.0-<lang>`` and
         ``miracl-corpus-v1.0-<lang>``.
-    split
-        Split of topics and qrels: ``dev`` or ``train``.
     on_progress
         Called now and then with the number of passages read.
 
@@ -55,14 +52,14 @@ def load_miracl(
     if lang not in LANGUAGES:
         raise DataError("miracl: " + unknown_choice("language", lang, LANGUAGES))
     notes: list[str] = []
-    title = f"miracl:{lang}" + (f":{split}" if split != SPLIT else "")
+    title = f"miracl:{lang}"
 
     def find(pattern: str, repository: str = HUB_TOPICS) -> tuple[DataFile, ...]:
         return _find(pattern, folder, data, repository)
 
     parts = read_parts(
-        lambda: read_topics(find(topics_pattern(lang, "topics", split))[0], lang, notes.append),
-        lambda: read_qrels(find(topics_pattern(lang, "qrels", split)), TREC_QRELS, notes.append),
+        lambda: read_topics(find(topics_pattern(lang, "topics"))[0], lang, notes.append),
+        lambda: read_qrels(find(topics_pattern(lang, "qrels")), TREC_QRELS, notes.append),
         lambda: PassageSource(
             find(f"miracl-corpus-{_VERSION}-{lang}/docs-*.jsonl.gz", HUB_CORPUS), PassageLayout(("docid",), lang)
         ),
@@ -70,10 +67,10 @@ def load_miracl(
     return assemble(title, "miracl", parts, notes=notes, on_progress=on_progress)
 
 
-def topics_pattern(lang: str, kind: str, split: str = SPLIT) -> str:
+def topics_pattern(lang: str, kind: str) -> str:
     """Return the path of topics or qrels. ``kind`` is ``topics`` or ``qrels``."""
     part = f"miracl-{_VERSION}-{lang}"
-    return f"{part}/{kind}/{kind}.{part}-{split}.tsv"
+    return f"{part}/{kind}/{kind}.{part}-{_SPLIT}.tsv"
 
 
 def _find(pattern: str, folder: Path | None, data: Path, repository: str) -> tuple[DataFile, ...]:

@@ -57,9 +57,9 @@ class Heatmap:
     limits: tuple[float | None, float | None] = (None, None)
     logarithmic: bool = False
 
-    def file_name(self, collection: str, suffix: str = "svg") -> str:
+    def file_name(self, collection: str) -> str:
         """Return the name of the heatmap's file, such as ``xquad-r.mean-rank.svg``."""
-        return f"{collection_stem(collection)}.{self.name}.{suffix}"
+        return f"{collection_stem(collection)}.{self.name}.svg"
 
     def view(self, collection: CollectionResults) -> MatrixView:
         """Return the heatmap as the view of a page."""
