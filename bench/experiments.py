@@ -13,11 +13,13 @@ from babelrank.reporting.experiment import write_experiments
 from babelrank.training.experiments import check_runs, plan_experiment, run_experiment
 from babelrank.training.run import train
 from bench import models
+from bench.material import sized
 from bench.table import Row
 
 _SEEDS = (0, 1)
 _STEPS, _PROJECTED = 4, 110  # steps of the run here, and of a usual run
 _TARGET = 0.01
+_COLLECTION = sized("sample", "sample:de,en")
 
 
 def measure() -> Iterator[Row]:
@@ -83,7 +85,8 @@ def _write(folder: Path, model: str) -> None:
         encoding="utf-8",
     )
     (folder / "experiment.toml").write_text(
-        'title = "Bench"\ntext = "Made up."\ncollections = ["sample"]\nstart = "X-X"\n'
-        f'seeds = {list(_SEEDS)}\n[[runs]]\nlabel = "X-X"\nreport = "x-x"\nconfig = "run.toml"\n',
+        'title = "Bench"\ntext = "Made up."\nstart = "X-X"\n'
+        f'collections = ["{_COLLECTION}"]\nseeds = {list(_SEEDS)}\n'
+        '[[runs]]\nlabel = "X-X"\nreport = "x-x"\nconfig = "run.toml"\n',
         encoding="utf-8",
     )

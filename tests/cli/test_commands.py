@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import babelrank as api
+from babelrank.observer import Observer
 from command_line import Babelrank, Outcome
 
 
@@ -17,6 +19,20 @@ from command_line import Babelrank, Outcome
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One store of representations for the module, so that the sample is encoded once."""
     return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def submission(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a report on the sample and a leaderboard."""
+    folder = tmp_path_factory.mktemp("submission")
+    api.submit("use-multilingual-v3", "sample", reports=folder / "reports", store=store, observer=Observer())
+    return folder
+
+
+@pytest.fixture
+def submitted(babelrank: Babelrank, submission: Path, tmp_path: Path) -> Path:
+    """A copy of it, where commands run."""
+    return shutil.copytree(submission, tmp_path, dirs_exist_ok=True)
 
 
 def submit_sample(babelrank: Babelrank, store: Path, *more: object, collection: str = "sample") -> Outcome:
@@ -68,10 +84,11 @@ def test_a_second_submission_encodes_nothing(babelrank: Babelrank, tmp_path: Pat
     assert all(re.search(r", (1 core|\d+ cores)$", cost["hardware"]) for cost in costs)
 
 
-def test_a_setting_that_changes_figures_makes_another_report(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
-    assert submit_sample(babelrank, store).code == 0
-    assert submit_sample(babelrank, store, "--query-prompt", "question: ").code == 0
-    assert len([path for path in (tmp_path / "reports").iterdir() if path.is_dir()]) == 2
+def test_a_setting_that_changes_figures_makes_another_report(
+    babelrank: Babelrank, store: Path, submitted: Path
+) -> None:
+    assert submit_sample(babelrank, store, "--query-prompt", "question: ", collection="sample:en").code == 0
+    assert len([path for path in (submitted / "reports").iterdir() if path.is_dir()]) == 2
 
 
 def test_a_name_that_another_model_has_is_refused(babelrank: Babelrank, store: Path) -> None:
@@ -182,10 +199,9 @@ def test_list_tells_source_licence_and_state(babelrank: Babelrank, tmp_path: Pat
         assert word in outcome.out
 
 
-def test_leaderboard_check_fails_until_it_is_current(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
-    assert submit_sample(babelrank, store).code == 0
+def test_leaderboard_check_fails_until_it_is_current(babelrank: Babelrank, submitted: Path) -> None:
     assert babelrank("leaderboard", "--check").code == 0
-    (tmp_path / "leaderboard.md").write_text("by hand", encoding="utf-8")
+    (submitted / "leaderboard.md").write_text("by hand", encoding="utf-8")
     outcome = babelrank("leaderboard", "--check")
     assert outcome.code == 1
     assert "leaderboard.md" in outcome.err
@@ -204,9 +220,8 @@ def test_the_leaderboard_stands_beside_the_folder_of_reports_whatever_it_is_call
     assert not (tmp_path / "figures" / "leaderboard.md").exists()
 
 
-def test_leaderboard_check_lists_a_damaged_rank_table(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
-    assert submit_sample(babelrank, store).code == 0
-    table = tmp_path / "reports" / "use-multilingual-v3" / "sample.ranks.parquet"
+def test_leaderboard_check_lists_a_damaged_rank_table(babelrank: Babelrank, submitted: Path) -> None:
+    table = submitted / "reports" / "use-multilingual-v3" / "sample.ranks.parquet"
     table.unlink()
     outcome = babelrank("leaderboard", "--check")
     assert outcome.code != 0
@@ -214,13 +229,12 @@ def test_leaderboard_check_lists_a_damaged_rank_table(babelrank: Babelrank, stor
 
 
 def test_reports_are_where_the_variable_says(
-    babelrank: Babelrank, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    babelrank: Babelrank, submitted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert submit_sample(babelrank, store).code == 0
-    (tmp_path / "below").mkdir()
-    monkeypatch.chdir(tmp_path / "below")
+    (submitted / "below").mkdir()
+    monkeypatch.chdir(submitted / "below")
     assert "not a folder of reports" in babelrank("leaderboard", "--check").err  # nothing above is guessed
-    monkeypatch.setenv("BABELRANK_REPORTS", str(tmp_path / "reports"))
+    monkeypatch.setenv("BABELRANK_REPORTS", str(submitted / "reports"))
     assert babelrank("leaderboard", "--check").code == 0
     monkeypatch.setenv("BABELRANK_REPORTS", "/nowhere")
     assert babelrank("leaderboard", "--check", "--reports", "../reports").code == 0
@@ -248,7 +262,7 @@ def test_submit_says_first_where_it_writes(
 ) -> None:
     if variable:
         monkeypatch.setenv("BABELRANK_REPORTS", variable)
-    outcome = submit_sample(babelrank, store, *arguments)
+    outcome = submit_sample(babelrank, store, *arguments, collection="sample:en")
     assert outcome.code == 0, outcome.err
     first = outcome.err.splitlines()[0]
     assert f"is written to {tmp_path / folder}" in first
@@ -275,7 +289,7 @@ def test_vectors_are_stored_where_the_variable_says(
 
 
 def test_plot_draws_every_heatmap_in_every_format(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
-    assert submit_sample(babelrank, store).code == 0
+    assert submit_sample(babelrank, store, collection="sample:de,en").code == 0
     outcome = babelrank("plot", "use-multilingual-v3", "--out", "figures")
     assert outcome.code == 0
     drawn = sorted(path.suffix for path in (tmp_path / "figures").iterdir())
@@ -285,11 +299,11 @@ def test_plot_draws_every_heatmap_in_every_format(babelrank: Babelrank, store: P
 def test_plot_draws_other_kinds_in_the_formats_and_sizes_asked_for(
     babelrank: Babelrank, store: Path, tmp_path: Path
 ) -> None:
-    assert submit_sample(babelrank, store).code == 0
+    assert submit_sample(babelrank, store, collection="sample:de,en").code == 0
     arguments = ("plot", "use-multilingual-v3", "-k", "distance", "-k", "bars", "--size", "column", "-f", "svg")
     assert babelrank(*arguments, "--out", "figures").code == 0
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}
-    assert {"sample.rank-distance.svg", "sample.monolingual-bars.svg"} <= drawn
+    assert {"sample.de-en.rank-distance.svg", "sample.de-en.monolingual-bars.svg"} <= drawn
     assert {Path(name).suffix for name in drawn} == {".svg"}
     for wrong, known in (
         (("-k", "pie"), "heatmaps"),
@@ -302,17 +316,15 @@ def test_plot_draws_other_kinds_in_the_formats_and_sizes_asked_for(
 
 
 @pytest.mark.parametrize("format_name", ["csv", "latex", "trec", "mteb", "model-card"])
-def test_export_writes_every_format(babelrank: Babelrank, store: Path, tmp_path: Path, format_name: str) -> None:
-    assert submit_sample(babelrank, store).code == 0
+def test_export_writes_every_format(babelrank: Babelrank, submitted: Path, format_name: str) -> None:
     outcome = babelrank("export", "use-multilingual-v3", "--format", format_name, "--out", "tables")
     assert outcome.code == 0, outcome.err
-    written = [tmp_path / line for line in outcome.out.split()]
+    written = [submitted / line for line in outcome.out.split()]
     assert written
     assert all(path.stat().st_size for path in written)
 
 
-def test_compare_tests_every_pair_of_reports(babelrank: Babelrank, store: Path) -> None:
-    assert submit_sample(babelrank, store).code == 0
+def test_compare_tests_every_pair_of_reports(babelrank: Babelrank, store: Path, submitted: Path) -> None:
     assert submit_sample(babelrank, store, "--transform", "center").code == 0
     outcome = babelrank("compare", "use-multilingual-v3", "use-multilingual-v3-transforms-center")
     assert outcome.code == 0
@@ -320,10 +332,9 @@ def test_compare_tests_every_pair_of_reports(babelrank: Babelrank, store: Path) 
         assert word in outcome.out
 
 
-def test_compare_refuses_reports_from_different_files(babelrank: Babelrank, store: Path, tmp_path: Path) -> None:
-    assert submit_sample(babelrank, store).code == 0
-    other = tmp_path / "reports" / "other"
-    shutil.copytree(tmp_path / "reports" / "use-multilingual-v3", other)
+def test_compare_refuses_reports_from_different_files(babelrank: Babelrank, submitted: Path) -> None:
+    other = submitted / "reports" / "other"
+    shutil.copytree(submitted / "reports" / "use-multilingual-v3", other)
     results = json.loads((other / "results.json").read_text(encoding="utf-8"))
     digest = results["collections"]["sample"]["sha256"]
     (other / "results.json").write_text(
@@ -335,8 +346,7 @@ def test_compare_refuses_reports_from_different_files(babelrank: Babelrank, stor
     assert "were evaluated on different files" in outcome.err
 
 
-def test_compare_says_what_it_cannot_compare(babelrank: Babelrank, store: Path) -> None:
-    assert submit_sample(babelrank, store).code == 0
+def test_compare_says_what_it_cannot_compare(babelrank: Babelrank, submitted: Path) -> None:
     for arguments, told in (
         (["use-multilingual-v3"], "at least two models"),
         (["use-multilingual-v3", "other"], "'other'"),

@@ -185,7 +185,7 @@ def run_program(*arguments, cwd, **more):
 
 def test_a_terminal_without_arrows_loses_nothing(tmp_path):
     done = run_program(
-        *("submit", "bm25", "-c", "sample:de,en", "--store", tmp_path / "store"),
+        *("submit", "bm25", "-c", "sample:en", "--store", tmp_path / "store"),
         cwd=tmp_path,
         env={"PYTHONIOENCODING": "cp1252"},
         stdout=subprocess.PIPE,
@@ -210,8 +210,8 @@ def test_an_output_that_is_full_at_the_end_is_said(monkeypatch, capsys):
 
 
 def test_messages_that_cannot_be_written_stop_nothing(tmp_path):
-    submit = ("submit", "bm25", "-c", "sample:de,en", "--store", tmp_path / "store")
-    wrong = ("submit", "bm25", "-c", "none")
+    submit = ("submit", "bm25", "-c", "sample:en", "--store", tmp_path / "store")
+    wrong = ("data", "verify", "none")
     reading, writing = os.pipe()
     os.close(reading)
     with Path("/dev/full").open("wb") as full, os.fdopen(writing, "wb") as closed:

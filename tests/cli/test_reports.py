@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 
@@ -13,13 +14,20 @@ import babelrank as api
 from babelrank.reporting.results_file import json_schema
 
 
-@pytest.fixture
-def reports(babelrank, tmp_path):
-    """Two reports and a leaderboard."""
+@pytest.fixture(scope="module")
+def submissions(tmp_path_factory):
+    """A folder with two reports and a leaderboard."""
+    folder = tmp_path_factory.mktemp("submissions")
+    where = {"reports": folder / "reports", "store": folder / "store"}
     for name in ("first model", "second"):
-        outcome = babelrank("submit", "use-multilingual-v3", "-c", "sample:en", "--name", name, "--store", "store")
-        assert outcome.code == 0, outcome.err
-    return tmp_path / "reports"
+        api.submit("use-multilingual-v3", "sample:en", name=name, observer=api.Observer(), **where)
+    return folder
+
+
+@pytest.fixture
+def reports(submissions, babelrank, tmp_path):
+    """The folder of reports in a copy of it, where commands run."""
+    return shutil.copytree(submissions, tmp_path, dirs_exist_ok=True) / "reports"
 
 
 def content_of(folder):

@@ -84,16 +84,16 @@ def examples(folder, tiny):
     write_jsonl(folder / "examples.jsonl", records)
     (folder / "run.toml").write_text(
         f'output = "checkpoint"\n[model]\nbase_model = "{tiny}"\n[[examples]]\npath = "examples.jsonl"\n'
-        '[schedule]\nsteps = 3\nbatch_size = 4\n[engine]\ndevice = "cpu"\nsave_every = 1\n'
-        "[contamination]\ncollections = []\n"
+        '[schedule]\nsteps = 3\nbatch_size = 4\n[engine]\ndevice = "cpu"\n'
+        '[contamination]\ncollections = []\n[validation]\npath = "examples.jsonl"\nevery = 1\n'
     )
 
 
 def trained(folder):
-    """Return the weights of a checkpoint, and its curve without times."""
+    """Return the weights of a checkpoint, and its curves without times."""
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    curve = [(entry["step"], entry["loss"]) for entry in log if "loss" in entry]
-    return (folder / "model.safetensors").read_bytes(), curve
+    curves = [(entry["step"], name, entry[name]) for entry in log for name in ("loss", "eval_loss") if name in entry]
+    return (folder / "model.safetensors").read_bytes(), curves
 
 
 def experiment(folder, tiny):

@@ -26,21 +26,23 @@ SUBJECTS = {
 }
 
 
-def run(tiny_model: Path, *arguments: str) -> str:
+def test_every_subject_yields_its_rows(tiny_model: Path) -> None:
     paths = os.pathsep.join(str(ROOT / folder) for folder in ("benchmark", "adapters", "."))
     environment = {**os.environ, "PYTHONPATH": paths, "BABELRANK_BENCH_MODEL": str(tiny_model)}
-    done = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True)
+    command = [sys.executable, "-m", "bench", "--tiny"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_every_subject_yields_its_rows(tiny_model: Path) -> None:
-    lines = [line for line in run(tiny_model, "bench", "--tiny").splitlines() if line.startswith("| ")]
+    lines = [line for line in done.stdout.splitlines() if line.startswith("| ")]
     assert len(lines) == 2 + sum(SUBJECTS.values())
 
 
-def test_search_of_a_given_size_is_one_line_of_a_table(tiny_model: Path) -> None:
-    assert run(tiny_model, "bench.search", "2000", "--queries", "5").splitlines()[-1].startswith("| 2,000 |")
+def test_search_of_a_given_size_is_one_line_of_a_table(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    from bench import search
+
+    monkeypatch.setattr(sys, "argv", ["bench.search", "2000", "--queries", "5"])
+    search.main()
+    assert capsys.readouterr().out.splitlines()[-1].startswith("| 2,000 |")
 
 
 def test_transforms_are_compared_on_each_collection(monkeypatch: pytest.MonkeyPatch, capsys) -> None:

@@ -65,7 +65,7 @@ def cases(draw):
     return own, relevant, *vectors
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(cases())
 def test_ranks_are_those_among_the_other_passages(case):
     own, relevant, queries, passages = case

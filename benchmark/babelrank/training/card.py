@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils._validators import validate_repo_id
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from babelrank.checkpoints import all_languages, public_name, summarise_training
 from babelrank.encoding.model_files import look_for_model
@@ -57,6 +58,18 @@ def render_card(name: str, metadata: Mapping[str, Any], parent: ModelCard | None
     size = sum(entry["examples"] - entry["dropped"] for entry in metadata["examples"])
     tags = [*_TAGS, f"dataset_size:{size}", *(f"loss:{_LOSSES[name]}" for name in objectives)]
     data = _card_data(name, config["model"]["base_model"], parent, tags, all_languages(metadata), metadata["examples"])
+    text = _template().render(
+        name=name,
+        base_model=public_name(config["model"]["base_model"]),
+        metadata=metadata,
+        objectives=objectives,
+        summary=summarise_training(metadata),
+    )
+    return f"---\n{data.to_yaml()}\n---\n\n{text}"
+
+
+@cache
+def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("babelrank.training", "."),
         undefined=StrictUndefined,
@@ -65,14 +78,7 @@ def render_card(name: str, metadata: Mapping[str, Any], parent: ModelCard | None
         keep_trailing_newline=True,
         autoescape=select_autoescape(),  # for HTML; this is Markdown
     )
-    text = environment.get_template("card.md.j2").render(
-        name=name,
-        base_model=public_name(config["model"]["base_model"]),
-        metadata=metadata,
-        objectives=objectives,
-        summary=summarise_training(metadata),
-    )
-    return f"---\n{data.to_yaml()}\n---\n\n{text}"
+    return environment.get_template("card.md.j2")
 
 
 def render_centered_card(name: str, model: str, share: float, parent: ModelCard | None) -> str:
