@@ -1,5 +1,6 @@
 """Measures of language bias, against statsmodels, scipy, brute force and hand-worked cases."""
 
+import tracemalloc
 from dataclasses import asdict
 from itertools import permutations, product
 from math import log, log2
@@ -11,6 +12,7 @@ import statsmodels.formula.api as smf
 from scipy import stats
 from statsmodels.stats.anova import anova_lm
 
+from babelrank.analysis.bootstrap import RESAMPLES
 from babelrank.analysis.clusters import clusters
 from babelrank.analysis.exposure import measure_exposure
 from babelrank.analysis.friedman import compare_languages
@@ -302,3 +304,19 @@ def test_intervals_of_an_unbalanced_collection_are_close_to_those_of_fits_of_eac
         effects = np.linalg.pinv(np.tensordot(weights, laplacians, 1)) @ sums
         shares.append(sums @ effects / (weights @ (y**2).sum(axis=1)))
     assert found.high - found.low == pytest.approx(np.ptp(np.quantile(shares, [0.025, 0.975])), rel=0.05)
+
+
+def test_many_languages_take_the_memory_of_few_resamples():
+    languages, rng = [f"l{i:02}" for i in range(64)], np.random.default_rng(0)
+    queries = {
+        (lang, f"q{question}"): list(zip(languages, rng.permutation(64) + 1.0, strict=True))
+        for lang, question in product(languages, range(3))
+    }
+    table = pool_ranks(queries, dict.fromkeys(languages, 3))
+    tracemalloc.start()
+    try:
+        measure_language_bias(table)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * (1 + RESAMPLES) * 64 * 64 * 8

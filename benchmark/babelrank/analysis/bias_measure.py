@@ -5,7 +5,7 @@ questions (by default, each question with its translations). Macro values are me
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -90,10 +90,12 @@ class Resampler:
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Sum values of shape (queries, …) over each query language: shape (1 + resamples, languages, …)."""
+        return self._resample(self._parts(values))
+
+    def sums_in_turn(self, values: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield `sums` of each query language, which take much memory together: shape (1 + resamples, …)."""
         parts = self._parts(values)
-        weights = draw_weights(self.clusters, RESAMPLES, self._seed)
-        sums: np.ndarray = weights @ parts.reshape(self.clusters, math.prod(parts.shape[1:]))
-        return sums.reshape(len(sums), *parts.shape[1:])
+        return (self._resample(parts[:, lang]) for lang in range(self._size))
 
     def totals(self, values: np.ndarray) -> np.ndarray:
         """Sum values of shape (queries, …) over each query language: shape (languages, …)."""
@@ -105,6 +107,12 @@ class Resampler:
         parts = np.zeros((self.clusters * self._size, *values.shape[1:]))
         np.add.at(parts, self._group, values)
         return parts.reshape(self.clusters, self._size, *values.shape[1:])
+
+    def _resample(self, parts: np.ndarray) -> np.ndarray:
+        """Sum the parts of shape (clusters, …) over all clusters and each resample: shape (1 + resamples, …)."""
+        weights = draw_weights(self.clusters, RESAMPLES, self._seed)
+        sums: np.ndarray = weights @ parts.reshape(self.clusters, math.prod(parts.shape[1:]))
+        return sums.reshape(len(sums), *parts.shape[1:])
 
     def means(self, values: np.ndarray) -> np.ndarray:
         """Return the mean of values of shape (queries,) in each query language: (1 + resamples, languages)."""
@@ -152,9 +160,8 @@ class Resampler:
 class LeaveOneOut(Resampler):
     """Sums without each cluster in turn, for the jackknife (Tukey 1958): the resamples are as many as the clusters."""
 
-    def sums(self, values: np.ndarray) -> np.ndarray:
-        """Sum values of shape (queries, …) over each query language: shape (1 + clusters, languages, …)."""
-        parts = self._parts(values)
+    def _resample(self, parts: np.ndarray) -> np.ndarray:
+        """Sum the parts of shape (clusters, …) over all clusters and all but each: shape (1 + clusters, …)."""
         total = parts.sum(axis=0, keepdims=True)
         return np.concatenate([total, total - parts])
 

@@ -11,7 +11,6 @@ from functools import lru_cache
 from math import isnan
 
 import numpy as np
-import pandas as pd
 
 from babelrank.analysis.bias import query_distances
 from babelrank.analysis.clusters import FEWEST, number_clusters, sum_by_cluster, warn_of_few
@@ -25,6 +24,7 @@ MACRO_MEASURES = ("monolingual", "cross_lingual", "multilingual", RANK_DISTANCE)
 ALL_PAIRS = "pairs"  # monolingual and cross-lingual settings, each with the same weight
 RESAMPLES = 1000
 _LEVEL = 0.95
+_BLOCK = 2048  # settings whose resamples are in memory together, 16 MB for each array
 DEFAULT_MEASURE = "mAP"
 
 
@@ -156,12 +156,14 @@ class QuestionScores:
             Shape (resamples,). Settings without queries in a resample are left out of its mean.
         """
         settings = self.settings(figure, languages)
-        counts = weights @ self.counts[:, settings]
-        with np.errstate(invalid="ignore"):
-            means = (weights @ self.totals[:, settings]) / np.where(counts == 0, np.nan, counts)
-        known = ~np.isnan(means)
-        averages: np.ndarray = np.where(known, means, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-        return np.where(known.any(axis=1), averages, np.nan)
+        total, known = np.zeros(len(weights)), np.zeros(len(weights), dtype=np.int64)
+        for part in np.split(settings, range(_BLOCK, len(settings), _BLOCK)):
+            counts = weights @ self.counts[:, part]
+            with np.errstate(invalid="ignore"):
+                means = (weights @ self.totals[:, part]) / np.where(counts == 0, np.nan, counts)
+            total += np.nansum(means, axis=1)
+            known += (~np.isnan(means)).sum(axis=1)
+        return np.where(known > 0, total / np.maximum(known, 1), np.nan)
 
 
 def question_scores(
@@ -183,7 +185,7 @@ def question_scores(
     """
     size = len(ranks.languages)
     query, (query_lang, passage_lang) = ranks.query_numbers, ranks.language_codes
-    question, ids = pd.factorize(ranks.table["query_id"].to_numpy(dtype=object), sort=True)
+    question, ids = ranks.table["query_id"].factorize(sort=True)
     grades = ranks.table["grade"].to_numpy()
     totals = np.zeros((len(ids), size * size + 2 * size))
     counts = np.zeros_like(totals)

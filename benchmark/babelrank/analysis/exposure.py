@@ -108,9 +108,10 @@ def _exposure_of_others(ranks: RankTable, top: TopTable) -> tuple[np.ndarray, np
     if (ranks.languages, ranks.pool_sizes) != (top.languages, top.pool_sizes):
         raise ReportError("the rank table and the table of top passages are of different collections.")
     keys = ["query_lang", "query_id"]
-    numbers = ranks.table[keys].assign(number=ranks.query_numbers).drop_duplicates(keys)
+    queries, rows = np.unique(ranks.query_numbers, return_index=True)
+    numbers = ranks.table[keys].iloc[rows].assign(number=queries)
     listed = top.table[top.table["rank_in_pool"] <= DEPTH].merge(numbers, on=keys)
-    answers = ranks.table[[*keys, "passage_id"]].assign(relevant=True)
+    answers = ranks.table.loc[ranks.table["rank_in_pool"] <= DEPTH, [*keys, "passage_id"]].assign(relevant=True)
     listed = listed.merge(answers, on=[*keys, "passage_id"], how="left")
     listed = listed[listed["relevant"].isna()]
     lang = pd.Categorical(listed["passage_lang"], categories=list(ranks.languages)).codes
@@ -126,17 +127,25 @@ def _shares(resampler: Resampler, seen: np.ndarray, even: np.ndarray, variance: 
     `variance` is that of each language's exposure around the target under shuffling. The mean absolute deviation of a
     sum of many terms is √(2/π) standard deviations.
     """
-    found, target = resampler.sums(seen), resampler.sums(even)
-    total = found.sum(axis=-1, keepdims=True)
-    share, goal = divide(found, total), divide(target, total)
-    uneven = np.abs(share - goal).sum(axis=-1) / 2
+    shares, goals, totals, uneven = [], [], [], []
+    for found, target in zip(resampler.sums_in_turn(seen), resampler.sums_in_turn(even), strict=True):
+        total = found.sum(axis=-1, keepdims=True)
+        share, goal = divide(found, total), divide(target, total)
+        shares.append(share[0].copy())  # a view would keep the resamples
+        goals.append(goal[0].copy())
+        totals.append(total[0, 0])
+        uneven.append(np.abs(share - goal).sum(axis=-1) / 2)
     spread = np.sqrt(resampler.totals(variance)).sum(axis=-1) * np.sqrt(2 / np.pi) / 2
-    shuffled = number_or_none(float(mean_known(divide(spread, total[0, :, 0]))))
-    least = number_or_none(float(mean_known(goal[0].min(axis=-1))))
+    shuffled = number_or_none(float(mean_known(divide(spread, np.array(totals)))))
+    least = number_or_none(float(mean_known(np.min(goals, axis=-1))))
     return ExposureShares(
-        as_cells(share[0]),
-        as_cells(goal[0]),
+        as_cells(np.array(shares)),
+        as_cells(np.array(goals)),
         resampler.measure(
-            uneven, floor=0.0, ceiling=None if least is None else 1 - least, shuffled=shuffled, centre=True
+            np.stack(uneven, axis=1),
+            floor=0.0,
+            ceiling=None if least is None else 1 - least,
+            shuffled=shuffled,
+            centre=True,
         ),
     )

@@ -206,21 +206,20 @@ def _fit(resampler: Resampler, deviations: np.ndarray, known: np.ndarray, scale:
         Shape (queries,).
     """
     count = known.sum(axis=1)
-    sums, rooms = resampler.sums(deviations), resampler.sums(room)
+    rooms, sizes = resampler.sums(room), resampler.sums(scale * count * (count - 1))  # sizes: traces of P
     laplacians = _laplacians(resampler, known, scale)
     inverses = np.linalg.pinv(laplacians, rcond=1e-10, hermitian=True)
-    effects = (inverses @ sums[0][..., None])[..., 0]
+    effects = (inverses @ resampler.totals(deviations)[..., None])[..., 0]
     own = np.where(known, effects[resampler.query_lang], 0.0)
     moved = scale[:, None] * (count[:, None] * own - np.where(known, own.sum(axis=1, keepdims=True), 0.0))  # P_i m
-    sizes = resampler.sums(scale * count * (count - 1))  # traces of P
-    missed = resampler.sums(moved)
-    np.subtract(sums, missed, out=missed)  # in place from here: with 128 languages, each of these takes 131 MB
-    stepped = np.einsum("qij,bqj->bqi", inverses, missed, optimize=True)
-    stepped *= divide(sizes[0], sizes)[..., None]
-    stepped += effects
+    stepped, explained = np.empty((len(rooms), *effects.shape)), np.empty_like(rooms)
+    both = zip(resampler.sums_in_turn(deviations), resampler.sums_in_turn(moved), strict=True)
+    for lang, (sums, missed) in enumerate(both):
+        steps = (sums - missed) @ inverses[lang] * divide(sizes[0, lang], sizes[:, lang])[:, None]
+        stepped[:, lang] = effects[lang] + steps
+        explained[:, lang] = divide((np.nan_to_num(stepped[:, lang]) * sums).sum(axis=1), rooms[:, lang])
     spread = (deviations**2).sum(axis=1) / (count * (count - 1))
     covariance = _laplacians(resampler, known, spread)
-    explained = divide(np.einsum("bqi,bqi->bq", np.nan_to_num(stepped), sums), rooms)
     stepped[:, np.diagonal(laplacians, axis1=1, axis2=2) <= 0] = np.nan
     return _Fit(
         stepped,
@@ -257,9 +256,9 @@ def _shuffled_ranges(fit: _Fit, seed: int) -> np.ndarray:
     values, vectors = np.linalg.eigh(fit.effects_covariance)
     # The symmetric root: eigenvectors alone would differ between processors where eigenvalues are equal.
     roots = (vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]) @ np.swapaxes(vectors, 1, 2)
-    effects = np.einsum("dj,qij->dqi", drawn, roots) + np.where(np.isnan(fit.effects[0]), np.nan, 0.0)
-    ranges: np.ndarray = _range(effects).mean(axis=0)
-    return ranges
+    # In turn, as all languages' effects together would take hundreds of megabytes.
+    unknown = np.where(np.isnan(fit.effects[0]), np.nan, 0.0)
+    return np.array([_range(drawn @ root + lacking).mean() for root, lacking in zip(roots, unknown, strict=True)])
 
 
 def _exponential(measure: BiasMeasure, ceiling: float) -> BiasMeasure:

@@ -67,7 +67,7 @@ def make_content(results: Results, name: str, folder: Path, tables: InMemory | N
     else:
         return Content()
     many = len(collection.languages) > MOST_LANGUAGES
-    if top is None and collection.top and not many and (folder / collection.top.file).exists():
+    if top is None and collection.top and (folder / collection.top.file).exists():
         top = read_stored_top(folder, collection.top)
     measure, of_row = shown.headline[0], clusters(ranks)
     if not shown.has_bias:
