@@ -175,7 +175,7 @@ def divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 def mean_known(values: np.ndarray) -> np.ndarray:
     """Return the mean over the last axis, ignoring NaN; NaN if all values are NaN."""
     known = ~np.isnan(values)
-    return divide(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))
+    return divide(values.sum(axis=-1, where=known), known.sum(axis=-1))
 
 
 def number_or_none(value: float) -> Cell:

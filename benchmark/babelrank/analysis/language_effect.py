@@ -244,8 +244,8 @@ def _laplacians(resampler: Resampler, known: np.ndarray, weights: np.ndarray) ->
 def _range(effects: np.ndarray) -> np.ndarray:
     """Return max − min over the last axis, ignoring NaN; NaN if all values are NaN."""
     known = ~np.isnan(effects)
-    highest = np.where(known, effects, -np.inf).max(axis=-1, initial=-np.inf)
-    lowest = np.where(known, effects, np.inf).min(axis=-1, initial=np.inf)
+    highest = effects.max(axis=-1, where=known, initial=-np.inf)
+    lowest = effects.min(axis=-1, where=known, initial=np.inf)
     spread: np.ndarray = np.where(known.any(axis=-1), highest, np.nan) - np.where(known.any(axis=-1), lowest, np.nan)
     return spread
 
