@@ -16,7 +16,8 @@ from browsing import REPORTS, choose, names, texts
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """The leaderboard of LAReQA's reports, and of two models on two languages of MIRACL."""
-    boards = make_boards(read_standings(REPORTS, REPORTS.parent))
+    known = {board.title: board for board in make_boards(read_standings(REPORTS, REPORTS.parent))}
+    boards = [known["xquad-r"], known["mlqa-r"]]
     model, measures, labels = boards[0].models[0], ("nDCG@10", "R@100"), ("sw", "te", "average")
     scores = [Column(label, show_score, f"{each} ↑", f"{each}/{label}") for each in measures for label in labels]
     table = Table(
@@ -30,7 +31,7 @@ def folder(tmp_path_factory) -> Path:
     models = [replace(model, name=name) for name in ("first", "second")]
     board = Board("MIRACL", "In words.", table, models, ["first", "second"], measures, labels, measures, "average")
     out = tmp_path_factory.mktemp("pages")
-    (out / "leaderboard.html").write_text(render_leaderboard_html([*boards[:2], board]), encoding="utf-8")
+    (out / "leaderboard.html").write_text(render_leaderboard_html([*boards, board]), encoding="utf-8")
     return out
 
 
