@@ -11,7 +11,7 @@ counted: it is added to the pairs that need an exact score. If the tile's scores
 import numba
 import numpy as np
 
-from babelrank.ranking.tile import Bands, Counts, Pairs, Tile, add_pair
+from babelrank.ranking.tile import Scan, add_pair
 
 _PIECES = 8  # of passages, compared with one target after the other while they are in the cache
 _FEW, _SEARCHES = 32, 32  # targets of a query, and searches for passages in bands; with more, cells are faster
@@ -48,25 +48,22 @@ def _assign_cells(row: np.ndarray, base: np.float32, scale: np.float32, half: in
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _compare_with_each(
-    tile: Tile,
-    query: int,
-    begins: np.ndarray,
-    maxima: np.ndarray,
-    wanted: Counts,
-    bands: Bands,
-    pairs: Pairs,
-    held: int,
-) -> tuple[int, bool]:
+def _compare_with_each(scan: Scan, query: int) -> bool:
     """Count as `count_above` does, comparing each target with all passages.
 
     Returns
     -------
-    held : int
-        Number of pairs.
     bool
         False if so many passages are in bands that cells are faster; nothing is counted then.
     """
+    tile, wanted, bands, pairs, begins, maxima = (
+        scan.tile,
+        scan.wanted,
+        scan.bands,
+        scan.pairs,
+        scan.begins,
+        scan.maxima,
+    )
     row, exact = tile.values[query], tile.margins[query] == 0
     start, end = wanted.starts[query], wanted.starts[query + 1]
     above, equal = np.zeros(end - start, np.float32), np.zeros(end - start, np.float32)
@@ -86,40 +83,31 @@ def _compare_with_each(
             if not exact and near > (begin <= column < stop and pairs.known[column]):  # more than the target itself
                 searches -= 1
                 if searches < 0:
-                    return held, False
+                    return False
                 for piece in range(first, last):
                     if maxima[piece] >= low:
                         for other in range(begins[piece], begins[piece + 1]):
                             if low <= row[other] <= high:
-                                held = add_pair(pairs, held, query, other, row[other], _UNKNOWN, k)
+                                add_pair(pairs, query, other, row[other], _UNKNOWN, k)
     for k in range(start, end):
         i = bands.order[k]
         wanted.above[i, 1] += np.int32(above[k - start])
         if exact:
             wanted.equal[i, 1] += np.int32(equal[k - start])
-    return held, True
+    return True
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _count_in_cells(
-    tile: Tile,
-    query: int,
-    begins: np.ndarray,
-    maxima: np.ndarray,
-    wanted: Counts,
-    bands: Bands,
-    pairs: Pairs,
-    held: int,
-    found: np.ndarray,
-    cells: np.ndarray,
-) -> int:
-    """Count as `count_above` does, for many targets.
-
-    Parameters
-    ----------
-    found, cells
-        Scratch: int64 and uint16, shape (passages,).
-    """
+def _count_in_cells(scan: Scan, query: int) -> None:
+    """Count as `count_above` does, for many targets."""
+    tile, wanted, bands, begins, maxima, cells = (
+        scan.tile,
+        scan.wanted,
+        scan.bands,
+        scan.begins,
+        scan.maxima,
+        scan.cells,
+    )
     row, exact = tile.values[query], tile.margins[query] == 0
     start, end = wanted.starts[query], wanted.starts[query + 1]
     count = end - start
@@ -146,7 +134,7 @@ def _count_in_cells(
     for piece in range(maxima.size):
         if maxima[piece] >= base:
             for i, cell in enumerate(cells[begins[piece] : begins[piece + 1]]):
-                found[near] = begins[piece] + i
+                scan.found[near] = begins[piece] + i
                 near += np.uint64(undecided[cell])
     decided = 0
     for cell in range(1, 2 * half):
@@ -157,7 +145,7 @@ def _count_in_cells(
 
     # Passages in undecided cells by how many bands are below them; those in a band tie, or need an exact score.
     steps, ties = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int64)
-    for column in found[:near]:
+    for column in scan.found[:near]:
         score, k = row[column], below[cells[column]]
         k += highs[k] < score  # no branch, as a score is as often above the only band in its cell as not
         while highs[k] < score:
@@ -167,7 +155,7 @@ def _count_in_cells(
             if exact:
                 ties[k] += 1
             else:
-                held = add_pair(pairs, held, query, column, score, _UNKNOWN, start + k)
+                add_pair(scan.pairs, query, column, score, _UNKNOWN, start + k)
     higher = 0
     for k in range(count - 1, -1, -1):
         higher += steps[k + 1]
@@ -177,44 +165,18 @@ def _count_in_cells(
             if k > 0 and lows[k] == lows[k - 1]:
                 ties[k] = ties[k - 1]
             wanted.equal[bands.order[start + k], 1] += ties[k]
-    return held
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def count_above(
-    tile: Tile,
-    query: int,
-    begins: np.ndarray,
-    maxima: np.ndarray,
-    wanted: Counts,
-    bands: Bands,
-    pairs: Pairs,
-    held: int,
-    found: np.ndarray,
-    cells: np.ndarray,
-) -> int:
+def count_above(scan: Scan, query: int) -> None:
     """Count the passages above each target of a query, in the pool and in the target's group if there are several.
 
-    Parameters
-    ----------
-    begins, maxima
-        Start of each piece of the row, and its highest score.
-    held
-        Number of pairs.
-    found, cells
-        Scratch: int64 and uint16, shape (passages,).
-
-    Returns
-    -------
-    int
-        Number of pairs with those of passages in bands.
+    Passages in bands become pairs.
     """
+    tile, wanted, bands = scan.tile, scan.wanted, scan.bands
     start, end = wanted.starts[query], wanted.starts[query + 1]
-    counted = False
-    if end - start <= _FEW:
-        held, counted = _compare_with_each(tile, query, begins, maxima, wanted, bands, pairs, held)
-    if not counted:
-        held = _count_in_cells(tile, query, begins, maxima, wanted, bands, pairs, held, found, cells)
+    if end - start > _FEW or not _compare_with_each(scan, query):
+        _count_in_cells(scan, query)
     if tile.edges.size > 2:
         for k in range(start, end):
             i = bands.order[k]
@@ -223,4 +185,3 @@ def count_above(
             wanted.above[i, 0] += np.int32(above)
             if tile.margins[query] == 0:
                 wanted.equal[i, 0] += np.int32(near)
-    return held

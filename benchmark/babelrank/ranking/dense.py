@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise, repeat
 
 import numpy as np
+import pandas as pd
 
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.vector_block import VectorBlock
@@ -19,6 +20,7 @@ _WORKSPACE = 160 * 2**20
 _MAX_PANEL_BYTES = 256 * 2**20  # of float32 vectors; larger panels are no faster
 _MIN_PANEL_ROWS = 256
 _PAIRS = 1 << 14  # gathered at a time, by all threads together
+_SPARSE = 8  # possible values for each value
 _UNIT_TOLERANCE = 1e-6  # tolerance for vectors that an encoder normalised in float32
 _ROUND_OFF = 2.0**-24  # of float32
 _LARGEST_VALUE = 1e37  # a tenth of float32's largest value
@@ -239,6 +241,9 @@ def number_by_first_use(values: np.ndarray, end: int) -> tuple[np.ndarray, np.nd
     distinct
         int64: the value of each number.
     """
+    if end > _SPARSE * len(values):  # an array over all would take more memory than the values
+        numbers, distinct = pd.factorize(values)
+        return numbers, distinct
     first = np.full(end, len(values))
     first[values[::-1]] = np.arange(len(values) - 1, -1, -1)
     distinct = np.flatnonzero(first < len(values))

@@ -12,7 +12,7 @@ from babelrank.encoding.protocol import Similarity
 from babelrank.ranking.counting import count_above
 from babelrank.ranking.exact_scores import CODES, score_pairs, to_score
 from babelrank.ranking.listing import insert, lowest_listed
-from babelrank.ranking.tile import Bands, Best, Counts, Pairs, Tile, add_pair, make_bands, make_pairs
+from babelrank.ranking.tile import Best, Counts, Pairs, Scan, Tile, add_pair, make_bands, make_pairs
 
 _PIECE = 32  # Passages per maximum in a vector loop; a scalar loop looks into the few pieces that matter.
 _EUCLIDEAN = CODES[Similarity.EUCLIDEAN]
@@ -49,57 +49,79 @@ def _cut(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _score(tile: Tile, pairs: Pairs, held: int) -> None:
+def _score(tile: Tile, pairs: Pairs) -> None:
     """Compute the exact scores of pairs that have none yet, passage by passage."""
+    missing = np.flatnonzero(np.isnan(pairs.scores[: pairs.held[0]]))
+    columns = pairs.columns[missing]
     ends = np.zeros(tile.positions.size + 1, np.int64)
-    for n in range(held):
-        if np.isnan(pairs.scores[n]):
-            ends[pairs.columns[n] + 1] += 1
+    for column in columns:
+        ends[column + 1] += 1
     ends = np.cumsum(ends)
-    order = np.empty(ends[-1], np.int64)
-    for n in range(held):
-        if np.isnan(pairs.scores[n]):
-            order[ends[pairs.columns[n]]] = n
-            ends[pairs.columns[n]] += 1
+    order = np.empty(missing.size, np.int64)
+    for n in range(missing.size):
+        order[ends[columns[n]]] = missing[n]
+        ends[columns[n]] += 1
     pairs.scores[order] = score_pairs(
         tile.queries, pairs.queries[order], tile.passages, pairs.columns[order], tile.code
     )
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _settle(
-    tile: Tile, pairs: Pairs, held: int, owners: np.ndarray, wanted: Counts, bands: Bands, pool: Best, by_group: Best
-) -> None:
-    """Count and list the passages of pairs by their exact scores.
-
-    Parameters
-    ----------
-    owners
-        Group of each passage.
-    """
-    _score(tile, pairs, held)
-    for n in range(held):
+def _settle(scan: Scan) -> None:
+    """Count and list the passages of all pairs by their exact scores, and forget the pairs."""
+    tile, wanted, bands, pairs, pool, by_group = (
+        scan.tile,
+        scan.wanted,
+        scan.bands,
+        scan.pairs,
+        scan.pool,
+        scan.by_group,
+    )
+    _score(tile, pairs)
+    # A passage is above a run of the query's targets in the order of scores: one step up, and one down.
+    steps, several = np.zeros(bands.order.size, np.int32), tile.edges.size > 2
+    # Targets in one group are chained.
+    heads, following, chained = np.empty(tile.edges.size - 1, np.int64), np.empty(bands.order.size, np.int64), -1
+    for n in range(pairs.held[0]):
         query, column, value, score = pairs.queries[n], pairs.columns[n], pairs.values[n], pairs.scores[n]
-        k, end = pairs.bands[n], wanted.starts[query + 1]
-        while k < end and bands.lows[k] <= value:
-            i = bands.order[k]
-            higher, same = np.int32(score > wanted.scores[i]), np.int32(score == wanted.scores[i])
-            wanted.above[i, 1] += higher
-            wanted.equal[i, 1] += same
-            if tile.edges.size > 2 and owners[column] == wanted.groups[i]:
-                wanted.above[i, 0] += higher
-                wanted.equal[i, 0] += same
-            k += 1
+        group, first, end = scan.owners[column], pairs.bands[n], wanted.starts[query + 1]
+        if first < end:
+            if several and query != chained:
+                heads[:], chained = -1, query
+                for k in range(wanted.starts[query], end):
+                    following[k] = heads[wanted.groups[bands.order[k]]]
+                    heads[wanted.groups[bands.order[k]]] = k
+            steps[first] += 1
+            k = first
+            while k < end and bands.scores[k] < score:
+                k += 1
+            if k < end:
+                steps[k] -= 1
+            while k < end and bands.scores[k] == score:
+                wanted.equal[bands.order[k], 1] += 1
+                k += 1
+            k = heads[group] if several else -1
+            while k >= 0:
+                if k >= first and bands.lows[k] <= value:
+                    wanted.above[bands.order[k], 0] += np.int32(score > bands.scores[k])
+                    wanted.equal[bands.order[k], 0] += np.int32(score == bands.scores[k])
+                k = following[k]
         if pairs.listed[n]:
-            group, position = owners[column], tile.positions[column]
-            insert(pool.scores[query, 0], pool.positions[query, 0], score, position)
-            insert(by_group.scores[query, group], by_group.positions[query, group], score, position)
+            insert(pool.scores[query, 0], pool.positions[query, 0], score, tile.positions[column])
+            insert(by_group.scores[query, group], by_group.positions[query, group], score, tile.positions[column])
+    for query in range(len(tile.values)):
+        above = 0
+        for k in range(wanted.starts[query], wanted.starts[query + 1]):
+            above += steps[k]
+            wanted.above[bands.order[k], 1] += above
+    pairs.held[0] = 0
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _add_targets(tile: Tile, query: int, wanted: Counts, bands: Bands, pairs: Pairs, held: int) -> int:
-    """Add a pair for each target in the tile, which has its exact score; return how many pairs there are now."""
-    row, start = tile.values[query], wanted.starts[query]
+def _add_targets(scan: Scan, query: int) -> None:
+    """Add a pair for each target in the tile, which has its exact score."""
+    wanted, bands, row = scan.wanted, scan.bands, scan.tile.values[query]
+    start = wanted.starts[query]
     for k in range(start, wanted.starts[query + 1]):
         i = bands.order[k]
         column, score = wanted.columns[i], wanted.scores[i]
@@ -107,61 +129,33 @@ def _add_targets(tile: Tile, query: int, wanted: Counts, bands: Bands, pairs: Pa
             row[column], first = score, k
             while first > start and bands.highs[first - 1] >= score:
                 first -= 1
-            held = add_pair(pairs, held, query, column, score, score, first)
-    return held
+            add_pair(scan.pairs, query, column, score, score, first)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _list_best(
-    tile: Tile,
-    query: int,
-    begins: np.ndarray,
-    firsts: np.ndarray,
-    maxima: np.ndarray,
-    highest: np.ndarray,
-    no_band: int,
-    pairs: Pairs,
-    held: int,
-    pool: Best,
-    by_group: Best,
-) -> int:
-    """List the best passages of a query; add a pair for each that may be one of them if scores are not exact.
-
-    Parameters
-    ----------
-    begins, firsts, maxima
-        See `_cut` and `_find_maxima`.
-    highest
-        Scratch as long as the deepest list.
-    no_band
-        Band of a passage that is in none.
-
-    Returns
-    -------
-    int
-        Number of pairs.
-    """
-    row, margin = tile.values[query], tile.margins[query]
-    in_pool = lowest_listed(maxima, pool.depth, pool.scores[query, 0], margin, tile.code, highest)
-    for group in range(firsts.size - 1):
-        first, last = firsts[group], firsts[group + 1]
+def _list_best(scan: Scan, query: int) -> None:
+    """List the best passages of a query; if scores are not exact, those that may be among them become pairs."""
+    tile, pairs, pool, by_group, maxima = scan.tile, scan.pairs, scan.pool, scan.by_group, scan.maxima
+    row, margin, no_band = tile.values[query], tile.margins[query], scan.wanted.starts[query + 1]
+    in_pool = lowest_listed(maxima, pool.depth, pool.scores[query, 0], margin, tile.code, scan.highest)
+    for group in range(scan.firsts.size - 1):
+        first, last = scan.firsts[group], scan.firsts[group + 1]
         listed, positions = by_group.scores[query, group], by_group.positions[query, group]
-        in_group = lowest_listed(maxima[first:last], by_group.depth, listed, margin, tile.code, highest)
+        in_group = lowest_listed(maxima[first:last], by_group.depth, listed, margin, tile.code, scan.highest)
         lowest = min(in_pool, in_group)
         for piece in range(first, last):
             if maxima[piece] < lowest:
                 continue
-            for column in range(begins[piece], begins[piece + 1]):
+            for column in range(scan.begins[piece], scan.begins[piece + 1]):
                 score = row[column]
                 if score < lowest or score == -np.inf:
                     continue
                 if margin > 0:
-                    held = add_pair(pairs, held, query, column, score, _UNKNOWN, no_band)
+                    add_pair(pairs, query, column, score, _UNKNOWN, no_band)
                     pairs.listed[pairs.places[column]] = True
                 else:
                     insert(pool.scores[query, 0], pool.positions[query, 0], score, tile.positions[column])
                     insert(listed, positions, score, tile.positions[column])
-    return held
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -169,25 +163,38 @@ def scan_tile(tile: Tile, wanted: Counts, pool: Best, by_group: Best, most_pairs
     """Count and list the passages of a tile for some queries; about `most_pairs` pairs are scored exactly at a time."""
     size = tile.positions.size
     begins, firsts = _cut(tile.edges)
-    maxima, highest = np.empty(begins.size - 1, np.float32), np.empty(max(pool.depth, by_group.depth), np.float32)
-    found, cells, owners = np.empty(size, np.int64), np.empty(size, np.uint16), np.empty(size, np.int32)
+    owners = np.empty(size, np.int32)
     for group in range(tile.edges.size - 1):
         owners[tile.edges[group] : tile.edges[group + 1]] = group
-    bands, pairs, held = make_bands(wanted, tile.margins, tile.code), make_pairs(most_pairs + size, size), 0
+    scan = Scan(
+        tile,
+        wanted,
+        make_bands(wanted, tile.margins, tile.code),
+        make_pairs(most_pairs + size, size),
+        pool,
+        by_group,
+        begins,
+        firsts,
+        owners,
+        np.empty(begins.size - 1, np.float32),
+        np.empty(max(pool.depth, by_group.depth), np.float32),
+        np.empty(size, np.int64),
+        np.empty(size, np.uint16),
+    )
     for query in range(len(tile.values)):
-        row, end = tile.values[query], wanted.starts[query + 1]
+        row = tile.values[query]
         if tile.code == _EUCLIDEAN:
             for column in range(size):
                 row[column] = to_score(row[column], tile.code)
-        _find_maxima(row, begins, maxima)
-        pairs.known[:] = False
-        if wanted.starts[query] < end:
+        _find_maxima(row, begins, scan.maxima)
+        scan.pairs.known[:] = False
+        if wanted.starts[query] < wanted.starts[query + 1]:
             if tile.margins[query] > 0:
-                held = _add_targets(tile, query, wanted, bands, pairs, held)
-            held = count_above(tile, query, begins, maxima, wanted, bands, pairs, held, found, cells)
-        held = _list_best(tile, query, begins, firsts, maxima, highest, end, pairs, held, pool, by_group)
-        if held >= most_pairs or query == len(tile.values) - 1:
-            _settle(tile, pairs, held, owners, wanted, bands, pool, by_group)
-            held = 0
+                _add_targets(scan, query)
+            count_above(scan, query)
+        _list_best(scan, query)
+        if scan.pairs.held[0] >= most_pairs:
+            _settle(scan)
+    _settle(scan)
     if tile.edges.size == 2:
         wanted.above[:, 0], wanted.equal[:, 0] = wanted.above[:, 1], wanted.equal[:, 1]

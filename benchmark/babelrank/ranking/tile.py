@@ -84,11 +84,14 @@ class Bands(NamedTuple):
     ----------
     order
         int64: places of the targets in `Counts`.
+    scores
+        float32: exact scores.
     lows, highs
         float32: a passage with an approximate score between them may be on either side of the target.
     """
 
     order: np.ndarray
+    scores: np.ndarray
     lows: np.ndarray
     highs: np.ndarray
 
@@ -108,6 +111,8 @@ class Pairs(NamedTuple):
         bool: whether the passage may be among the best.
     known, places
         bool and int32, shape (passages,): whether the current query has a pair of the passage, and which.
+    held
+        int64, shape (1,): number of pairs.
     """
 
     queries: np.ndarray
@@ -118,18 +123,51 @@ class Pairs(NamedTuple):
     listed: np.ndarray
     known: np.ndarray
     places: np.ndarray
+    held: np.ndarray
+
+
+class Scan(NamedTuple):
+    """A tile, what to count and to list in it, and arrays that the steps share.
+
+    Attributes
+    ----------
+    begins, firsts
+        int64, shapes (pieces + 1,) and (groups + 1,): start of each piece of a group, and each group's first piece.
+    owners
+        int32, shape (passages,): group of each passage.
+    maxima
+        float32, shape (pieces,): highest score of each piece for the current query.
+    highest, found, cells
+        Scratch: float32, as long as the deepest list; int64 and uint16, shape (passages,).
+    """
+
+    tile: Tile
+    wanted: Counts
+    bands: Bands
+    pairs: Pairs
+    pool: Best
+    by_group: Best
+    begins: np.ndarray
+    firsts: np.ndarray
+    owners: np.ndarray
+    maxima: np.ndarray
+    highest: np.ndarray
+    found: np.ndarray
+    cells: np.ndarray
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def make_bands(wanted: Counts, margins: np.ndarray, code: int) -> Bands:
     """Return the bands of all targets; `margins` and `code` are the tile's."""
     size = wanted.scores.size
-    bands = Bands(np.empty(size, np.int64), np.empty(size, np.float32), np.empty(size, np.float32))
+    order, scores = np.empty(size, np.int64), np.empty(size, np.float32)
+    bands = Bands(order, scores, np.empty(size, np.float32), np.empty(size, np.float32))
     for query in range(margins.size):
         start, end = wanted.starts[query], wanted.starts[query + 1]
-        bands.order[start:end] = start + np.argsort(wanted.scores[start:end])
+        order[start:end] = start + np.argsort(wanted.scores[start:end])
         for k in range(start, end):
-            bands.lows[k], bands.highs[k] = band(wanted.scores[bands.order[k]], margins[query], code)
+            scores[k] = wanted.scores[order[k]]
+            bands.lows[k], bands.highs[k] = band(scores[k], margins[query], code)
     return bands
 
 
@@ -145,16 +183,18 @@ def make_pairs(room: int, passages: int) -> Pairs:
         np.empty(room, np.bool_),
         np.empty(passages, np.bool_),
         np.empty(passages, np.int32),
+        np.zeros(1, np.int64),
     )
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def add_pair(pairs: Pairs, held: int, query: int, column: int, value: np.float32, score: np.float32, band: int) -> int:
-    """Add a pair unless it is there; return how many there are now."""
+def add_pair(pairs: Pairs, query: int, column: int, value: np.float32, score: np.float32, band: int) -> None:
+    """Add a pair unless it is there."""
     if pairs.known[column]:
-        return held
-    pairs.known[column], pairs.places[column] = True, held
-    pairs.queries[held], pairs.columns[held] = query, column
-    pairs.values[held], pairs.scores[held] = value, score
-    pairs.bands[held], pairs.listed[held] = band, False
-    return held + 1
+        return
+    place = pairs.held[0]
+    pairs.known[column], pairs.places[column] = True, place
+    pairs.queries[place], pairs.columns[place] = query, column
+    pairs.values[place], pairs.scores[place] = value, score
+    pairs.bands[place], pairs.listed[place] = band, False
+    pairs.held[0] += 1
