@@ -196,15 +196,17 @@ def test_no_code_runs(way, tiny_model, tmp_path, monkeypatch):
     folder = shutil.copytree(tiny_model, tmp_path / "model")
     (folder / f"{MODULE}.py").write_text(CODE)
     WAYS[way](folder)
-    try_all({None: LOADERS[None]}, folder, mark)
+    assert not which_run_code({None: LOADERS[None]}, folder, mark)
     monkeypatch.chdir(folder)  # as `python -m babelrank` in the model's folder
     monkeypatch.syspath_prepend(str(folder))
-    try_all(LOADERS, ".", mark)
+    assert not which_run_code(LOADERS, ".", mark)
 
 
-def try_all(loaders, model, mark):
+def which_run_code(loaders, model, mark):
+    """Return the first loader that runs code of the model, in a list; an empty one if none does."""
     for name, load in loaders.items():
         with suppress(BabelrankError):
             load(model)
-        assert not mark.exists(), name
-        assert not {MODULE, "antigravity"} & set(sys.modules), name
+        if mark.exists() or {MODULE, "antigravity"} & set(sys.modules):
+            return [name]
+    return []
