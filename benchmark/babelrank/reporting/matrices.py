@@ -174,7 +174,7 @@ class MatrixView:
 
         A row is one text with `width` `DIGITS` for each value, the number of steps from `low` to it, and spaces where
         there is none: a fifth of the length that numbers have. A row of a symmetric matrix ends at its diagonal. All
-        values in a step have one text in cells, which the page writes, too, as it takes the middle of the step.
+        values in a step have the same text in a cell. The page shows the middle of the step, and so writes this text.
         """
         text, known = self.show(0.5), [value for row in self.grid for value in row if value is not None]
         percent, decimals = text.endswith("%"), len(text.partition(".")[2])
