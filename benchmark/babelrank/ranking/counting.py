@@ -11,27 +11,137 @@ counted: it is added to the pairs that need an exact score. If the tile's scores
 import numba
 import numpy as np
 
+from babelrank.ranking.lanes import LANES, above, at_least, count, first, first_lanes
 from babelrank.ranking.tile import Scan, add_pair
 
-_PIECES = 8  # of passages, compared with one target after the other while they are in the cache
-_FEW, _SEARCHES = 32, 32  # targets of a query, and searches for passages in bands; with more, cells are faster
+_BLOCK = 4 * LANES  # passages compared with one target after the other while they are in the cache
+_FEW, _NEAR = 32, 64  # targets of a query, and passages in their bands; with more, cells are faster
 _CELLS, _TARGET_CELLS = 256, 16  # at least, and per target: so many that a target's cell holds few passages
 _MOST_CELLS = 1 << 15  # twice as many are numbered in two bytes
 _UNKNOWN = np.float32(np.nan)
 
 
-# The compiler counts fastest with sums of ones in float32; they are exact up to 2²⁴, far above a tile's passages.
-@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
-def _count(
-    values: np.ndarray, begin: int, end: int, low: np.float32, high: np.float32
-) -> tuple[np.float32, np.float32]:
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def find_blocks(begins: np.ndarray) -> np.ndarray:
+    """Return the piece that holds the first passage of each block, and the last piece; `begins` is that of `Scan`."""
+    size = begins[-1]
+    blocks = np.empty(-(-size // _BLOCK) + 1, np.int64)
+    for block in range(blocks.size):
+        column = min(block * _BLOCK, size - 1)
+        blocks[block] = np.searchsorted(begins, column, side="right") - 1
+    return blocks
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _count(row: np.ndarray, begin: int, end: int, low: np.float32, high: np.float32) -> tuple[int, int]:
     """Return how many values from `begin` to `end` are above `high`, and how many are from `low` to `high`."""
-    above = np.float32(0)
-    others = np.float32(0)
-    for i in range(np.uint64(begin), np.uint64(end)):  # a slice and a signed index would both be slower
-        above += np.float32(1) if values[i] > high else np.float32(0)
-        others += np.float32(1) if values[i] >= low else np.float32(0)
-    return above, others - above
+    higher, others, rest = 0, 0, (end - begin) % LANES
+    for start in range(begin, end - rest, LANES):
+        higher += count(above(row, start, high))
+        others += count(at_least(row, start, low))
+    if rest > 0:
+        lanes = first_lanes(rest)
+        higher += count(above(row, end - rest, high) & lanes)
+        others += count(at_least(row, end - rest, low) & lanes)
+    return higher, others - higher
+
+
+# Arrays alone, no tuples of them: Numba would count references in the loop.
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _compare(
+    row: np.ndarray,
+    size: int,
+    peaks: np.ndarray,
+    lows: np.ndarray,
+    highs: np.ndarray,
+    counts: np.ndarray,
+    hits: np.ndarray,
+    owners: np.ndarray,
+) -> int:
+    """Count the values of a row above each band and in it.
+
+    Parameters
+    ----------
+    size
+        Number of passages.
+    peaks
+        Highest value of each block.
+    counts
+        int32, shape (2, bands): changed to the number of values above each band, and in it.
+    hits, owners
+        Changed to the first passage of each block with values in a band, and to that band.
+
+    Returns
+    -------
+    int
+        Number of such blocks and bands.
+    """
+    held, blocks = 0, -(-size // _BLOCK)
+    for k in range(lows.size):
+        low, high, higher, others = lows[k], highs[k], 0, 0
+        for start in range(0, blocks, LANES):
+            # The blocks to look at, as bits: a branch would be unpredictable.
+            bits = at_least(peaks, start, low) & first_lanes(min(LANES, blocks - start))
+            near = 0
+            while bits != 0:
+                block = first(bits)
+                begin = (start + block) * _BLOCK
+                more, reach = 0, 0
+                if begin + _BLOCK <= size:
+                    for i in range(_BLOCK // LANES):  # a loop of known length is faster
+                        more += count(above(row, begin + i * LANES, high))
+                        reach += count(at_least(row, begin + i * LANES, low))
+                else:
+                    more, within = _count(row, begin, size, low, high)
+                    reach = more + within
+                higher += more
+                others += reach
+                near |= (reach > more) << block
+                bits &= bits - 1
+            while near != 0:
+                hits[held], owners[held] = (start + first(near)) * _BLOCK, k
+                held += 1
+                near &= near - 1
+        counts[0, k], counts[1, k] = higher, others - higher
+    return held
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _compare_with_each(scan: Scan, query: int) -> bool:
+    """Count as `count_above` does, comparing each target with all passages.
+
+    Returns
+    -------
+    bool
+        False if so many passages are in bands that cells are faster; nothing is counted then.
+    """
+    wanted, bands, row, pairs = scan.wanted, scan.bands, scan.tile.values[query], scan.pairs
+    start, end = wanted.starts[query], wanted.starts[query + 1]
+    lows, highs, exact = bands.lows[start:end], bands.highs[start:end], scan.tile.margins[query] == 0
+    counts, peaks = np.empty((2, end - start), np.int32), scan.peaks
+    for block in range(scan.blocks.size - 1):
+        peaks[block] = scan.maxima[scan.blocks[block]]
+        for piece in range(scan.blocks[block] + 1, scan.blocks[block + 1] + 1):
+            peaks[block] = max(peaks[block], scan.maxima[piece])
+    size, hits, owners = scan.tile.positions.size, scan.found, scan.cells
+    held = _compare(row, size, peaks, lows, highs, counts, hits, owners)
+    if counts[1].sum() > _NEAR and not exact:
+        return False
+    for k in range(start, end):
+        i = bands.order[k]
+        wanted.above[i, 1] += counts[0, k - start]
+        if exact:
+            wanted.equal[i, 1] += counts[1, k - start]
+    for n in range(0 if exact else held):
+        end, k = min(hits[n] + _BLOCK, size), owners[n]
+        for at in range(hits[n], end, LANES):
+            bits = at_least(row, at, lows[k]) & ~above(row, at, highs[k])
+            while bits != 0:
+                column = at + first(bits)
+                if column < end:
+                    add_pair(pairs, query, column, row[column], _UNKNOWN, start + k)
+                bits &= bits - 1
+    return True
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -45,56 +155,6 @@ def _assign_cells(row: np.ndarray, base: np.float32, scale: np.float32, half: in
     """Write the cell of each score."""
     for column in range(row.size):
         cells[column] = _cell(row[column], base, scale, half)
-
-
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def _compare_with_each(scan: Scan, query: int) -> bool:
-    """Count as `count_above` does, comparing each target with all passages.
-
-    Returns
-    -------
-    bool
-        False if so many passages are in bands that cells are faster; nothing is counted then.
-    """
-    tile, wanted, bands, pairs, begins, maxima = (
-        scan.tile,
-        scan.wanted,
-        scan.bands,
-        scan.pairs,
-        scan.begins,
-        scan.maxima,
-    )
-    row, exact = tile.values[query], tile.margins[query] == 0
-    start, end = wanted.starts[query], wanted.starts[query + 1]
-    above, equal = np.zeros(end - start, np.float32), np.zeros(end - start, np.float32)
-    searches = _SEARCHES
-    for first in range(0, maxima.size, _PIECES):
-        last = min(first + _PIECES, maxima.size)
-        begin, stop, highest = begins[first], begins[last], maxima[first]
-        for piece in range(first + 1, last):
-            highest = max(highest, maxima[piece])
-        for k in range(start, end):
-            low, high, column = bands.lows[k], bands.highs[k], wanted.columns[bands.order[k]]
-            if highest < low:
-                break  # the other targets are higher
-            more, near = _count(row, begin, stop, low, high)
-            above[k - start] += more
-            equal[k - start] += near
-            if not exact and near > (begin <= column < stop and pairs.known[column]):  # more than the target itself
-                searches -= 1
-                if searches < 0:
-                    return False
-                for piece in range(first, last):
-                    if maxima[piece] >= low:
-                        for other in range(begins[piece], begins[piece + 1]):
-                            if low <= row[other] <= high:
-                                add_pair(pairs, query, other, row[other], _UNKNOWN, k)
-    for k in range(start, end):
-        i = bands.order[k]
-        wanted.above[i, 1] += np.int32(above[k - start])
-        if exact:
-            wanted.equal[i, 1] += np.int32(equal[k - start])
-    return True
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -181,7 +241,7 @@ def count_above(scan: Scan, query: int) -> None:
         for k in range(start, end):
             i = bands.order[k]
             edge, group = tile.edges, wanted.groups[i]
-            above, near = _count(tile.values[query], edge[group], edge[group + 1], bands.lows[k], bands.highs[k])
-            wanted.above[i, 0] += np.int32(above)
+            higher, near = _count(tile.values[query], edge[group], edge[group + 1], bands.lows[k], bands.highs[k])
+            wanted.above[i, 0] += higher
             if tile.margins[query] == 0:
-                wanted.equal[i, 0] += np.int32(near)
+                wanted.equal[i, 0] += near

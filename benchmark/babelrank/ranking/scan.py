@@ -9,30 +9,23 @@ import numba
 import numpy as np
 
 from babelrank.encoding.protocol import Similarity
-from babelrank.ranking.counting import count_above
+from babelrank.ranking.counting import count_above, find_blocks
 from babelrank.ranking.exact_scores import CODES, score_pairs, to_score
-from babelrank.ranking.listing import insert, lowest_listed
-from babelrank.ranking.tile import Best, Counts, Pairs, Scan, Tile, add_pair, make_bands, make_pairs
+from babelrank.ranking.lanes import ALL, LANES, first_lanes, highest
+from babelrank.ranking.listing import find_listed, insert, lowest_listed
+from babelrank.ranking.tile import Bands, Best, Counts, Pairs, Scan, Tile, Workspace, add_pair
 
-_PIECE = 32  # Passages per maximum in a vector loop; a scalar loop looks into the few pieces that matter.
 _EUCLIDEAN = CODES[Similarity.EUCLIDEAN]
 _UNKNOWN = np.float32(np.nan)
 
 
-# No score is NaN, and the order of maxima does not matter, so the compiler can use vector registers.
-@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "nnan", "nsz"})
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def _find_maxima(row: np.ndarray, begins: np.ndarray, maxima: np.ndarray) -> None:
     """Write the highest score of each piece."""
     for piece in range(maxima.size):
         begin, size = begins[piece], begins[piece + 1] - begins[piece]
-        best = row[begin]
-        if size == _PIECE:  # a loop of known length is faster
-            for i in range(1, _PIECE):
-                best = best if best > row[begin + i] else row[begin + i]
-        else:
-            for i in range(1, size):
-                best = best if best > row[begin + i] else row[begin + i]
-        maxima[piece] = best
+        # A known number of lanes is faster.
+        maxima[piece] = highest(row, begin, ALL) if size == LANES else highest(row, begin, first_lanes(size))
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -40,11 +33,11 @@ def _cut(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Split groups into pieces: return the start of each piece (and the last end), and each group's first piece."""
     firsts = np.zeros(edges.size, np.int64)
     for group in range(edges.size - 1):
-        firsts[group + 1] = firsts[group] + -(-(edges[group + 1] - edges[group]) // _PIECE)
+        firsts[group + 1] = firsts[group] + -(-(edges[group + 1] - edges[group]) // LANES)
     begins = np.full(firsts[-1] + 1, edges[-1])
     for group in range(edges.size - 1):
         for piece in range(firsts[group], firsts[group + 1]):
-            begins[piece] = edges[group] + (piece - firsts[group]) * _PIECE
+            begins[piece] = edges[group] + (piece - firsts[group]) * LANES
     return begins, firsts
 
 
@@ -135,59 +128,67 @@ def _add_targets(scan: Scan, query: int) -> None:
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _list_best(scan: Scan, query: int) -> None:
     """List the best passages of a query; if scores are not exact, those that may be among them become pairs."""
-    tile, pairs, pool, by_group, maxima = scan.tile, scan.pairs, scan.pool, scan.by_group, scan.maxima
+    tile, pairs, pool, by_group = scan.tile, scan.pairs, scan.pool, scan.by_group
     row, margin, no_band = tile.values[query], tile.margins[query], scan.wanted.starts[query + 1]
-    in_pool = lowest_listed(maxima, pool.depth, pool.scores[query, 0], margin, tile.code, scan.highest)
-    for group in range(scan.firsts.size - 1):
-        first, last = scan.firsts[group], scan.firsts[group + 1]
-        listed, positions = by_group.scores[query, group], by_group.positions[query, group]
-        in_group = lowest_listed(maxima[first:last], by_group.depth, listed, margin, tile.code, scan.highest)
-        lowest = min(in_pool, in_group)
-        for piece in range(first, last):
-            if maxima[piece] < lowest:
-                continue
-            for column in range(scan.begins[piece], scan.begins[piece + 1]):
-                score = row[column]
-                if score < lowest or score == -np.inf:
-                    continue
-                if margin > 0:
-                    add_pair(pairs, query, column, score, _UNKNOWN, no_band)
-                    pairs.listed[pairs.places[column]] = True
-                else:
-                    insert(pool.scores[query, 0], pool.positions[query, 0], score, tile.positions[column])
-                    insert(listed, positions, score, tile.positions[column])
+    in_pool = lowest_listed(
+        scan.maxima, 0, scan.begins.size - 1, pool.scores[query, 0], margin, tile.code, scan.highest[: pool.depth]
+    )
+    found = find_listed(
+        row,
+        scan.begins,
+        scan.firsts,
+        scan.maxima,
+        in_pool,
+        by_group.scores[query],
+        margin,
+        tile.code,
+        scan.highest[: by_group.depth],
+        scan.found,
+    )
+    for column in scan.found[:found]:
+        score = row[column]
+        if margin > 0:
+            add_pair(pairs, query, column, score, _UNKNOWN, no_band)
+            pairs.listed[pairs.places[column]] = True
+        else:
+            group, position = scan.owners[column], tile.positions[column]
+            insert(pool.scores[query, 0], pool.positions[query, 0], score, position)
+            insert(by_group.scores[query, group], by_group.positions[query, group], score, position)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def scan_tile(tile: Tile, wanted: Counts, pool: Best, by_group: Best, most_pairs: int) -> None:
+def scan_tile(
+    tile: Tile, wanted: Counts, bands: Bands, pool: Best, by_group: Best, workspace: Workspace, most_pairs: int
+) -> None:
     """Count and list the passages of a tile for some queries; about `most_pairs` pairs are scored exactly at a time."""
     size = tile.positions.size
     begins, firsts = _cut(tile.edges)
-    owners = np.empty(size, np.int32)
-    for group in range(tile.edges.size - 1):
-        owners[tile.edges[group] : tile.edges[group + 1]] = group
     scan = Scan(
         tile,
         wanted,
-        make_bands(wanted, tile.margins, tile.code),
-        make_pairs(most_pairs + size, size),
+        bands,
         pool,
         by_group,
         begins,
         firsts,
-        owners,
-        np.empty(begins.size - 1, np.float32),
-        np.empty(max(pool.depth, by_group.depth), np.float32),
-        np.empty(size, np.int64),
-        np.empty(size, np.uint16),
+        find_blocks(begins),
+        workspace.pairs,
+        workspace.owners[:size],
+        workspace.maxima[: begins.size - 1],
+        workspace.peaks,
+        workspace.highest,
+        workspace.found,
+        workspace.cells,
     )
+    for group in range(tile.edges.size - 1):
+        scan.owners[tile.edges[group] : tile.edges[group + 1]] = group
     for query in range(len(tile.values)):
         row = tile.values[query]
         if tile.code == _EUCLIDEAN:
             for column in range(size):
                 row[column] = to_score(row[column], tile.code)
         _find_maxima(row, begins, scan.maxima)
-        scan.pairs.known[:] = False
+        scan.pairs.known[:size] = False
         if wanted.starts[query] < wanted.starts[query + 1]:
             if tile.margins[query] > 0:
                 _add_targets(scan, query)

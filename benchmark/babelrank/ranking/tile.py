@@ -6,6 +6,7 @@ import numba
 import numpy as np
 
 from babelrank.ranking.exact_scores import Rows, band
+from babelrank.ranking.lanes import LANES
 
 
 class Tile(NamedTuple):
@@ -15,6 +16,7 @@ class Tile(NamedTuple):
     ----------
     values
         float32, shape (queries, passages): approximate values; −∞ for a passage that is left out. Modified in place.
+        At least `LANES` more values are behind them in memory, as `lanes` reads that many at a time.
     margins
         float64, shape (queries,): largest error of a value.
     code
@@ -126,6 +128,34 @@ class Pairs(NamedTuple):
     held: np.ndarray
 
 
+class Workspace(NamedTuple):
+    """Arrays that all tiles of a thread share, as new memory costs more than what is done with it.
+
+    Attributes
+    ----------
+    pairs
+        Room for pairs.
+    owners
+        int32, shape (passages,): group of each passage.
+    maxima
+        float32, shape (passages,): highest score of each piece for the current query.
+    peaks
+        float32, shape (passages,): highest score of each block for the current query.
+    highest
+        Scratch: float32, as long as the deepest list.
+    found, cells
+        Scratch: int64 and uint16, shape (passages,). Like `maxima` and `peaks`, they have `LANES` more places.
+    """
+
+    pairs: Pairs
+    owners: np.ndarray
+    maxima: np.ndarray
+    peaks: np.ndarray
+    highest: np.ndarray
+    found: np.ndarray
+    cells: np.ndarray
+
+
 class Scan(NamedTuple):
     """A tile, what to count and to list in it, and arrays that the steps share.
 
@@ -133,24 +163,24 @@ class Scan(NamedTuple):
     ----------
     begins, firsts
         int64, shapes (pieces + 1,) and (groups + 1,): start of each piece of a group, and each group's first piece.
-    owners
-        int32, shape (passages,): group of each passage.
-    maxima
-        float32, shape (pieces,): highest score of each piece for the current query.
-    highest, found, cells
-        Scratch: float32, as long as the deepest list; int64 and uint16, shape (passages,).
+    blocks
+        int64, shape (blocks + 1,): the piece that holds the first passage of each block, and the last piece.
+    pairs, owners, maxima, peaks, highest, found, cells
+        Those of the `Workspace`; `owners` and `maxima` are as long as there are passages and pieces.
     """
 
     tile: Tile
     wanted: Counts
     bands: Bands
-    pairs: Pairs
     pool: Best
     by_group: Best
     begins: np.ndarray
     firsts: np.ndarray
+    blocks: np.ndarray
+    pairs: Pairs
     owners: np.ndarray
     maxima: np.ndarray
+    peaks: np.ndarray
     highest: np.ndarray
     found: np.ndarray
     cells: np.ndarray
@@ -158,7 +188,7 @@ class Scan(NamedTuple):
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def make_bands(wanted: Counts, margins: np.ndarray, code: int) -> Bands:
-    """Return the bands of all targets; `margins` and `code` are the tile's."""
+    """Return the bands of all targets; `margins` and `code` are those of a `Tile`."""
     size = wanted.scores.size
     order, scores = np.empty(size, np.int64), np.empty(size, np.float32)
     bands = Bands(order, scores, np.empty(size, np.float32), np.empty(size, np.float32))
@@ -171,19 +201,35 @@ def make_bands(wanted: Counts, margins: np.ndarray, code: int) -> Bands:
     return bands
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def make_pairs(room: int, passages: int) -> Pairs:
-    """Return room for pairs."""
-    return Pairs(
-        np.empty(room, np.int32),
-        np.empty(room, np.int32),
-        np.empty(room, np.float32),
-        np.empty(room, np.float32),
-        np.empty(room, np.int32),
-        np.empty(room, np.bool_),
-        np.empty(passages, np.bool_),
+def make_workspace(pairs: int, passages: int, depth: int) -> Workspace:
+    """Return arrays for tiles of up to some passages.
+
+    Parameters
+    ----------
+    pairs
+        Number of pairs that are scored exactly at a time; those of one more query find room.
+    depth
+        Length of the deepest list.
+    """
+    room = pairs + passages
+    return Workspace(
+        Pairs(
+            np.empty(room, np.int32),
+            np.empty(room, np.int32),
+            np.empty(room, np.float32),
+            np.empty(room, np.float32),
+            np.empty(room, np.int32),
+            np.empty(room, np.bool_),
+            np.empty(passages, np.bool_),
+            np.empty(passages, np.int32),
+            np.zeros(1, np.int64),
+        ),
         np.empty(passages, np.int32),
-        np.zeros(1, np.int64),
+        np.empty(passages + LANES, np.float32),
+        np.empty(passages + LANES, np.float32),
+        np.empty(depth, np.float32),
+        np.empty(passages + LANES, np.int64),
+        np.empty(passages + LANES, np.uint16),
     )
 
 
