@@ -3,7 +3,7 @@ import re
 import pytest
 
 from babelrank.errors import ReportError
-from babelrank.reporting.names import check_name, collection_stem, default_name, public_label, slug
+from babelrank.reporting.names import check_name, collection_stem, default_name, public_label, short_collection, slug
 
 
 @pytest.mark.parametrize(
@@ -113,6 +113,19 @@ def test_long_names_of_collections_are_shortened():
     stems = [collection_stem(name) for name in names]
     assert len(set(stems)) == len(names)
     assert all(re.fullmatch(r"[a-z.-]+-[0-9a-f]{8}", stem) and len(stem) <= 70 for stem in stems)
+
+
+@pytest.mark.parametrize(
+    ("collection", "short"),
+    [
+        ("xquad-r", "xquad-r"),
+        ("xquad-r:ar,de,en", "xquad-r:ar,de,en"),
+        ("ntrex:lead:af,am,ar,az,ba,be,bg,bn", "ntrex:lead:af,am,ar,az,ba,be,bg,bn"),
+        ("ntrex:lead:af,am,ar,az,ba,be,bg,bn,bo", "ntrex:lead (9 languages)"),
+    ],
+)
+def test_many_languages_are_counted_in_short_names(collection, short):
+    assert short_collection(collection) == short
 
 
 def test_folders_whose_names_differ_a_little_have_distinct_file_names():

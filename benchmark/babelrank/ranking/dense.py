@@ -118,13 +118,16 @@ class DenseScorer:
         if queries.ndim != 2 or queries.shape[1] != corpus.dimension:
             raise SearchError(f"queries of shape {queries.shape}, but passages of dimension {corpus.dimension}.")
         self.queries = np.ascontiguousarray(queries, dtype=np.float32)
-        if not np.isfinite(self.queries).all():
-            raise SearchError("vectors of queries must be finite; some hold NaN or infinity.")
         self.lengths = row_lengths(self.queries)
-        self.fed = self.queries
+        if not np.isfinite(self.lengths).all():  # double precision holds the length of any finite vector
+            raise SearchError("vectors of queries must be finite; some hold NaN or infinity.")
+        self.fed, spread = self.queries, 0.0
         if corpus.similarity == Similarity.COSINE:
-            self.fed = unit_rows(self.queries, self.lengths)
-            largest = np.full(len(queries), 1 + corpus.spread)
+            spread = float(np.abs(self.lengths - 1).max(initial=0))
+            if spread > _UNIT_TOLERANCE:
+                self.fed, spread = unit_rows(self.queries, self.lengths), 0.0
+            spread += corpus.spread + spread * corpus.spread
+            largest = np.full(len(queries), 1 + spread)
         elif corpus.similarity == Similarity.DOT:
             largest = self.lengths * corpus.longest
         else:
@@ -134,7 +137,7 @@ class DenseScorer:
         # A sum of n products is off by at most γₙ Σ|aᵢ bᵢ| in any order of addition (Higham 2002, Accuracy and
         # Stability of Numerical Algorithms, §3.1). Underflow and inexact unit vectors add to this.
         n = corpus.dimension + 32
-        self.margins: np.ndarray = 1.01 * n * (_ROUND_OFF * largest + 2.0**-124) + corpus.spread
+        self.margins: np.ndarray = 1.01 * n * (_ROUND_OFF * largest + 2.0**-124) + spread
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -22,7 +22,7 @@ from babelrank.reporting.html_page import render_page
 from babelrank.reporting.html_report import REPORT_PAGE
 from babelrank.reporting.markdown import Markdown, render_template
 from babelrank.reporting.measures import measures_of
-from babelrank.reporting.names import collection_stem
+from babelrank.reporting.names import collection_stem, short_collection
 from babelrank.reporting.pages import LEADERBOARD_PAGE, REPORT_NAME
 from babelrank.reporting.report import find_report, find_stored_ranks, lock_reports
 from babelrank.reporting.results import ModelResults, find_collections
@@ -223,7 +223,9 @@ def _find(collection: str, reports: Path, report: str) -> StoredRanks:
 
 def _answer(experiment: Experiment, judgements: Mapping[str, Sequence[Judgement]]) -> Section:
     """Return the answer of an experiment, with the results of its claims on all collections."""
-    rows: list[list[Entry]] = [[name, *each.row] for name, judged in judgements.items() for each in judged]
+    rows: list[list[Entry]] = [
+        [short_collection(name), *each.row] for name, judged in judgements.items() for each in judged
+    ]
     limits = f"Not shown: {experiment.limits.strip()}" if experiment.limits else ""
     table = Table("", [Column("collection"), *CLAIM_COLUMNS], rows, note=limits)
     return Section(experiment.title, experiment.answer.strip(), tables=[table])

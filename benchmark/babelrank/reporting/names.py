@@ -18,6 +18,7 @@ _BAD_STARTS = ("/", ".", "-")  # an absolute path, a hidden folder, a command-li
 _READABLE = re.compile(r"[\w.+:-]{1,24}", re.ASCII)
 _CATALOG_SEPARATORS = str.maketrans("+,@", "---")  # of kinds of candidates, languages, and variants
 _LONGEST_STEM = 70  # characters; with a model's name and the suffix of a temporary file, a file name may have 255
+_MOST_LANGUAGES = 8  # in the short name of a collection
 _DIGEST = 8  # hex digits: enough to tell a few thousand names apart
 
 
@@ -66,6 +67,13 @@ def collection_stem(collection: str) -> str:
     if len(stem) <= _LONGEST_STEM:
         return stem
     return f"{stem[: _LONGEST_STEM - _DIGEST - 1].rstrip('.-')}-{_digest(collection)}"
+
+
+def short_collection(collection: str) -> str:
+    """Return a name for tables, with the number of languages if they are many: ``ntrex:lead (29 languages)``."""
+    source, _, languages = collection.rpartition(":")
+    count = languages.count(",") + 1
+    return f"{source} ({count} languages)" if count > _MOST_LANGUAGES else collection
 
 
 def default_name(name: str, overrides: Mapping[str, object]) -> str:
