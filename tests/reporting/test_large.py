@@ -1,4 +1,4 @@
-"""Matrices of more than 32 languages are shown by family."""
+"""Matrices of more than 24 languages are shown by family."""
 
 import json
 from dataclasses import replace

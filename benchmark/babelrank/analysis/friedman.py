@@ -24,7 +24,7 @@ from babelrank.analysis.settings import Cell, Matrix, as_cells
 from babelrank.data.language_facts import language_facts
 from babelrank.ranking.table import RankTable
 
-MOST_LANGUAGES = 32  # compared in pairs: nobody reads more than 500 pairs for each query language
+MOST_LANGUAGES = 24  # compared in pairs: nobody reads more than 276 pairs for each query language
 _SIGNIFICANT = 0.05
 _FEW_QUERIES = 10  # below, scipy's friedmanchisquare also calls its p-value unreliable
 _NEGLIGIBLE = 1e-10  # relative to the largest eigenvalue: rounding leaves some 1e-15 instead of 0
