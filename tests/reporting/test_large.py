@@ -25,7 +25,7 @@ def view(languages, **others):
 
 
 def test_few_languages_are_shown_one_by_one():
-    few = view(LANGUAGES[:32])
+    few = view(LANGUAGES[:24])
     assert by_family(few) is few
 
 
