@@ -46,7 +46,16 @@ def _count(row: np.ndarray, begin: int, end: int, low: np.float32, high: np.floa
     return higher, others - higher
 
 
-# Arrays alone, no tuples of them: Numba would count references in the loop.
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _find_peaks(maxima: np.ndarray, blocks: np.ndarray, peaks: np.ndarray) -> None:
+    """Write the highest value of each block, or of the pieces that reach into it."""
+    for block in range(blocks.size - 1):
+        peaks[block] = maxima[blocks[block]]
+        for piece in range(blocks[block] + 1, blocks[block + 1] + 1):
+            peaks[block] = max(peaks[block], maxima[piece])
+
+
+# Arrays alone, no tuples of them: these make Numba count references in the loop, which takes a third longer.
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _compare(
     row: np.ndarray,
@@ -65,7 +74,7 @@ def _compare(
     size
         Number of passages.
     peaks
-        Highest value of each block.
+        See `_find_peaks`.
     counts
         int32, shape (2, bands): changed to the number of values above each band, and in it.
     hits, owners
@@ -115,15 +124,12 @@ def _compare_with_each(scan: Scan, query: int) -> bool:
     bool
         False if so many passages are in bands that cells are faster; nothing is counted then.
     """
-    wanted, bands, row, pairs = scan.wanted, scan.bands, scan.tile.values[query], scan.pairs
+    wanted, bands, row, pairs = scan.wanted, scan.bands, scan.tile.values[query], scan.workspace.pairs
     start, end = wanted.starts[query], wanted.starts[query + 1]
     lows, highs, exact = bands.lows[start:end], bands.highs[start:end], scan.tile.margins[query] == 0
-    counts, peaks = np.empty((2, end - start), np.int32), scan.peaks
-    for block in range(scan.blocks.size - 1):
-        peaks[block] = scan.maxima[scan.blocks[block]]
-        for piece in range(scan.blocks[block] + 1, scan.blocks[block + 1] + 1):
-            peaks[block] = max(peaks[block], scan.maxima[piece])
-    size, hits, owners = scan.tile.positions.size, scan.found, scan.cells
+    counts, size = np.empty((2, end - start), np.int32), scan.tile.positions.size
+    peaks, hits, owners = scan.workspace.peaks, scan.workspace.found, scan.workspace.cells
+    _find_peaks(scan.maxima, scan.blocks, peaks)
     held = _compare(row, size, peaks, lows, highs, counts, hits, owners)
     if counts[1].sum() > _NEAR and not exact:
         return False
@@ -166,7 +172,7 @@ def _count_in_cells(scan: Scan, query: int) -> None:
         scan.bands,
         scan.begins,
         scan.maxima,
-        scan.cells,
+        scan.workspace.cells,
     )
     row, exact = tile.values[query], tile.margins[query] == 0
     start, end = wanted.starts[query], wanted.starts[query + 1]
@@ -194,7 +200,7 @@ def _count_in_cells(scan: Scan, query: int) -> None:
     for piece in range(maxima.size):
         if maxima[piece] >= base:
             for i, cell in enumerate(cells[begins[piece] : begins[piece + 1]]):
-                scan.found[near] = begins[piece] + i
+                scan.workspace.found[near] = begins[piece] + i
                 near += np.uint64(undecided[cell])
     decided = 0
     for cell in range(1, 2 * half):
@@ -205,7 +211,7 @@ def _count_in_cells(scan: Scan, query: int) -> None:
 
     # Passages in undecided cells by how many bands are below them; those in a band tie, or need an exact score.
     steps, ties = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int64)
-    for column in scan.found[:near]:
+    for column in scan.workspace.found[:near]:
         score, k = row[column], below[cells[column]]
         k += highs[k] < score  # no branch, as a score is as often above the only band in its cell as not
         while highs[k] < score:
@@ -215,7 +221,7 @@ def _count_in_cells(scan: Scan, query: int) -> None:
             if exact:
                 ties[k] += 1
             else:
-                add_pair(scan.pairs, query, column, score, _UNKNOWN, start + k)
+                add_pair(scan.workspace.pairs, query, column, score, _UNKNOWN, start + k)
     higher = 0
     for k in range(count - 1, -1, -1):
         higher += steps[k + 1]

@@ -123,7 +123,7 @@ class DenseScorer:
             raise SearchError("vectors of queries must be finite; some hold NaN or infinity.")
         self.fed, spread = self.queries, 0.0
         if corpus.similarity == Similarity.COSINE:
-            spread = float(np.abs(self.lengths - 1).max(initial=0))
+            spread = float(np.abs(self.lengths - 1).max(initial=0))  # unit vectors are used unchanged, as in `Corpus`
             if spread > _UNIT_TOLERANCE:
                 self.fed, spread = unit_rows(self.queries, self.lengths), 0.0
             spread += corpus.spread + spread * corpus.spread

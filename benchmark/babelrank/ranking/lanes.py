@@ -1,9 +1,9 @@
 """Work on 64 scores at once, in compiled loops: Numba has no vectors, but the compiler below it has.
 
-A comparison gives a number with one bit for each score. These functions are two to four times as fast as the loops that
-Numba makes of a count or of a maximum, and scores that matter are found without a loop over the others.
+A comparison gives a number with one bit for each score, so the few scores that matter are found without a loop over the
+others. A maximum takes a third of the time of the loop that Numba makes, and a count three quarters.
 
-All 64 values must be in memory; `lanes` says which of them count.
+All 64 values must be in memory.
 """
 
 from collections.abc import Callable, Sequence
@@ -61,7 +61,7 @@ def above(typing: Any, values: Any, begin: Any, bound: Any) -> Any:
 
 @intrinsic
 def highest(typing: Any, values: Any, begin: Any, lanes: Any) -> Any:
-    """Return the highest value; −∞ if there is none."""
+    """Return the highest of the values whose bits are set in `lanes`; −∞ if there is none."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Sequence[ir.Value]) -> ir.Value:
         values, begin, lanes = arguments

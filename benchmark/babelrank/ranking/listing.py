@@ -52,7 +52,7 @@ def lowest_listed(
     return max(limit, listed)
 
 
-# Arrays alone, no tuples of them: Numba would count references in the loop.
+# Arrays alone, no tuples of them, as in `counting`.
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def find_listed(
     row: np.ndarray,

@@ -66,7 +66,7 @@ def _settle(scan: Scan) -> None:
         scan.tile,
         scan.wanted,
         scan.bands,
-        scan.pairs,
+        scan.workspace.pairs,
         scan.pool,
         scan.by_group,
     )
@@ -77,7 +77,7 @@ def _settle(scan: Scan) -> None:
     heads, following, chained = np.empty(tile.edges.size - 1, np.int64), np.empty(bands.order.size, np.int64), -1
     for n in range(pairs.held[0]):
         query, column, value, score = pairs.queries[n], pairs.columns[n], pairs.values[n], pairs.scores[n]
-        group, first, end = scan.owners[column], pairs.bands[n], wanted.starts[query + 1]
+        group, first, end = scan.workspace.owners[column], pairs.bands[n], wanted.starts[query + 1]
         if first < end:
             if several and query != chained:
                 heads[:], chained = -1, query
@@ -122,16 +122,22 @@ def _add_targets(scan: Scan, query: int) -> None:
             row[column], first = score, k
             while first > start and bands.highs[first - 1] >= score:
                 first -= 1
-            add_pair(scan.pairs, query, column, score, score, first)
+            add_pair(scan.workspace.pairs, query, column, score, score, first)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _list_best(scan: Scan, query: int) -> None:
     """List the best passages of a query; if scores are not exact, those that may be among them become pairs."""
-    tile, pairs, pool, by_group = scan.tile, scan.pairs, scan.pool, scan.by_group
+    tile, pairs, pool, by_group = scan.tile, scan.workspace.pairs, scan.pool, scan.by_group
     row, margin, no_band = tile.values[query], tile.margins[query], scan.wanted.starts[query + 1]
     in_pool = lowest_listed(
-        scan.maxima, 0, scan.begins.size - 1, pool.scores[query, 0], margin, tile.code, scan.highest[: pool.depth]
+        scan.maxima,
+        0,
+        scan.begins.size - 1,
+        pool.scores[query, 0],
+        margin,
+        tile.code,
+        scan.workspace.highest[: pool.depth],
     )
     found = find_listed(
         row,
@@ -142,16 +148,16 @@ def _list_best(scan: Scan, query: int) -> None:
         by_group.scores[query],
         margin,
         tile.code,
-        scan.highest[: by_group.depth],
-        scan.found,
+        scan.workspace.highest[: by_group.depth],
+        scan.workspace.found,
     )
-    for column in scan.found[:found]:
+    for column in scan.workspace.found[:found]:
         score = row[column]
         if margin > 0:
             add_pair(pairs, query, column, score, _UNKNOWN, no_band)
             pairs.listed[pairs.places[column]] = True
         else:
-            group, position = scan.owners[column], tile.positions[column]
+            group, position = scan.workspace.owners[column], tile.positions[column]
             insert(pool.scores[query, 0], pool.positions[query, 0], score, position)
             insert(by_group.scores[query, group], by_group.positions[query, group], score, position)
 
@@ -172,29 +178,24 @@ def scan_tile(
         begins,
         firsts,
         find_blocks(begins),
-        workspace.pairs,
-        workspace.owners[:size],
         workspace.maxima[: begins.size - 1],
-        workspace.peaks,
-        workspace.highest,
-        workspace.found,
-        workspace.cells,
+        workspace,
     )
     for group in range(tile.edges.size - 1):
-        scan.owners[tile.edges[group] : tile.edges[group + 1]] = group
+        workspace.owners[tile.edges[group] : tile.edges[group + 1]] = group
     for query in range(len(tile.values)):
         row = tile.values[query]
         if tile.code == _EUCLIDEAN:
             for column in range(size):
                 row[column] = to_score(row[column], tile.code)
         _find_maxima(row, begins, scan.maxima)
-        scan.pairs.known[:size] = False
+        workspace.pairs.known[:size] = False
         if wanted.starts[query] < wanted.starts[query + 1]:
             if tile.margins[query] > 0:
                 _add_targets(scan, query)
             count_above(scan, query)
         _list_best(scan, query)
-        if scan.pairs.held[0] >= most_pairs:
+        if workspace.pairs.held[0] >= most_pairs:
             _settle(scan)
     _settle(scan)
     if tile.edges.size == 2:

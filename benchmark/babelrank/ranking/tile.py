@@ -157,7 +157,7 @@ class Workspace(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """A tile, what to count and to list in it, and arrays that the steps share.
+    """A tile, what to count and to list in it, and what the steps share.
 
     Attributes
     ----------
@@ -165,8 +165,8 @@ class Scan(NamedTuple):
         int64, shapes (pieces + 1,) and (groups + 1,): start of each piece of a group, and each group's first piece.
     blocks
         int64, shape (blocks + 1,): the piece that holds the first passage of each block, and the last piece.
-    pairs, owners, maxima, peaks, highest, found, cells
-        Those of the `Workspace`; `owners` and `maxima` are as long as there are passages and pieces.
+    maxima
+        The workspace's, as long as there are pieces.
     """
 
     tile: Tile
@@ -177,13 +177,8 @@ class Scan(NamedTuple):
     begins: np.ndarray
     firsts: np.ndarray
     blocks: np.ndarray
-    pairs: Pairs
-    owners: np.ndarray
     maxima: np.ndarray
-    peaks: np.ndarray
-    highest: np.ndarray
-    found: np.ndarray
-    cells: np.ndarray
+    workspace: Workspace
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
