@@ -74,7 +74,7 @@ def test_links_and_codes_in_a_table_are_escaped():
 def test_the_projects_reports_are_pages_that_people_can_read(folder):
     page = (folder / "report.md").read_text(encoding="utf-8")
     collections = len(read_results(folder / "results.json").collections)
-    assert len(page.encode()) <= max(30_000, 9_200 * collections)
+    assert len(page.encode()) <= max(30_000, 9_000 * collections)
     assert "## How to reproduce" in page
 
 

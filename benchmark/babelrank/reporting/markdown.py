@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 
 from babelrank.reporting.languages import language_name
+from babelrank.reporting.names import short_collection
 from babelrank.reporting.tables import Code, Column, Entry, Link, Table, show_cell
 
 GENERATED = "<!-- Made by `babelrank leaderboard` from the reports; changes made here by hand are lost. -->"
@@ -80,7 +81,10 @@ def _templates() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        code=code, languages=lambda codes: ", ".join(map(language_name, codes)), table=table_markdown
+        code=code,
+        languages=lambda codes: ", ".join(map(language_name, codes)),
+        short=short_collection,
+        table=table_markdown,
     )
     environment.globals.update(GENERATED=Markdown(GENERATED), Markdown=Markdown)
     return environment

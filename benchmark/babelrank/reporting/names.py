@@ -70,7 +70,7 @@ def collection_stem(collection: str) -> str:
 
 
 def short_collection(collection: str) -> str:
-    """Return a name for tables, with the number of languages if they are many: ``ntrex:lead (29 languages)``."""
+    """Return a short name, with the number of languages if they are many: ``ntrex:lead (29 languages)``."""
     source, _, languages = collection.rpartition(":")
     count = languages.count(",") + 1
     return f"{source} ({count} languages)" if count > _MOST_LANGUAGES else collection
