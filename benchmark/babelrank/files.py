@@ -39,6 +39,11 @@ def as_path(path: str | Path) -> Path:
     return found
 
 
+def optional_path(path: str | Path | None) -> Path | None:
+    """Return a path as `as_path` does; None stays None."""
+    return None if path is None else as_path(path)
+
+
 def check_printable(text: str, what: str, kind: type[BabelrankError] = BabelrankError) -> None:
     """Refuse a name with control characters, which no page, figure or terminal could show.
 

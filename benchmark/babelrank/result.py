@@ -16,6 +16,7 @@ from babelrank.analysis.errors import Errors
 from babelrank.analysis.language_bias import measure_language_bias
 from babelrank.analysis.measures import MEASURES
 from babelrank.errors import ReportError, unknown_choice
+from babelrank.files import as_path
 from babelrank.ranking.table import RankTable
 from babelrank.ranking.top_table import TopTable
 from babelrank.reporting.html_report import REPORT_PAGE
@@ -307,12 +308,17 @@ class Result:
         ReportError
             The folder cannot be written or holds another model's report.
         """
-        return write_report(Path(reports), self.results, self._ranks, self._tops, errors=self._errors)
+        return write_report(as_path(reports), self.results, self._ranks, self._tops, errors=self._errors)
 
-    def written_to(self, reports: Path, *, with_leaderboard: bool = False) -> "Result":
+    def written_to(self, reports: str | Path, *, with_leaderboard: bool = False) -> "Result":
         """Write the report and return the result with its folder; see `save` and `write_report`."""
         folder = write_report(
-            reports, self.results, self._ranks, self._tops, errors=self._errors, with_leaderboard=with_leaderboard
+            as_path(reports),
+            self.results,
+            self._ranks,
+            self._tops,
+            errors=self._errors,
+            with_leaderboard=with_leaderboard,
         )
         return Result(self.results, self._ranks, self._tops, self._errors, folder)
 

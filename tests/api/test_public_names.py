@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 import io
 import json
 import shutil
@@ -142,6 +143,44 @@ def test_examples_run_as_they_are_shown(module):
     outcome = doctest.testmod(importlib.import_module(module))
     assert outcome.attempted > 0
     assert outcome.failed == 0
+
+
+def test_every_path_may_be_a_string():
+    public = [getattr(babelrank, name) for name in babelrank.__all__]
+    classes = [each for each in public if inspect.isclass(each)]
+    methods = [
+        method
+        for each in classes
+        for name, method in inspect.getmembers(each, inspect.isfunction)
+        if not name.startswith("_")  # what people do not call
+    ]
+    functions = [each for each in public if inspect.isfunction(each)] + methods
+    for function in functions:
+        for name, parameter in inspect.signature(function).parameters.items():
+            if "Path" in str(parameter.annotation):
+                assert "str" in str(parameter.annotation), f"{function.__qualname__}: {name}"
+
+
+def test_strings_name_the_folders_of_data_vectors_and_tables(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    files = {
+        "corpus.jsonl": [
+            {"_id": "p", "title": "", "text": "A volcano."},
+            {"_id": "o", "title": "", "text": "A river."},
+        ],
+        "queries.jsonl": [{"_id": "q", "text": "Which volcano?"}],
+    }
+    folder = tmp_path / "data" / "beir" / "tiny"
+    (folder / "qrels").mkdir(parents=True)
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq\tp\t1\n")
+    for name, rows in files.items():
+        (folder / name).write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    collection = babelrank.load_collection("beir:tiny", "~/data")
+    encoder = babelrank.load_encoder("use-multilingual-v3")
+    ranking = babelrank.rank(collection, babelrank.encode(encoder, collection, store="~/store"))
+    assert (tmp_path / "store").is_dir()
+    ranking.ranks.write("~/ranks.parquet")
+    assert pd.read_parquet(tmp_path / "ranks.parquet").equals(ranking.ranks.table)
 
 
 def test_figures_are_those_of_the_analysis(result):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from babelrank.api.inputs import optional_path, watched_by
+from babelrank.api.inputs import watched_by
 from babelrank.data.catalog import SOURCES, find_sources, source_folder
 from babelrank.data.collection import Collection
 from babelrank.data.download import FileState, fetch, verify
@@ -15,7 +15,7 @@ from babelrank.data.loading import load_collection, load_collections
 from babelrank.data.mteb_export import make_task
 from babelrank.data.spec import GRAMMAR, PUBLISHED
 from babelrank.data.template import write_template
-from babelrank.files import as_path
+from babelrank.files import as_path, optional_path
 from babelrank.observer import Observer
 
 

@@ -5,9 +5,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from babelrank.api.inputs import encoder_options, optional_path
+from babelrank.api.inputs import encoder_options
 from babelrank.encoding.store import EntryState, default_store, list_entries, prune
-from babelrank.files import show_size
+from babelrank.files import optional_path, show_size
 from babelrank.pipelines.model_check import ModelCheck
 from babelrank.pipelines.model_check import check_model as run_check
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from babelrank.api.evaluation import evaluate
-from babelrank.api.inputs import optional_path, reports_folder, watched_by
-from babelrank.files import as_path
+from babelrank.api.inputs import reports_folder, watched_by
+from babelrank.files import as_path, optional_path
 from babelrank.observer import Observer
 from babelrank.reporting.experiment import write_experiments
 from babelrank.reporting.experiment_file import complete_experiments

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from babelrank.analysis.approximation import ApproximateSearch
-from babelrank.api.inputs import optional_path, watched_by
+from babelrank.api.inputs import watched_by
 from babelrank.comparison import Comparison
 from babelrank.data.collection import Collection
 from babelrank.errors import ReportError
-from babelrank.files import as_path, atomic_write
+from babelrank.files import as_path, atomic_write, optional_path
 from babelrank.observer import Observer
 from babelrank.pipelines import runs as run_pipeline
 from babelrank.pipelines.approximation import approximate as measure_search

@@ -6,8 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from babelrank.api.inputs import encoder_options, optional_path, watched_by
-from babelrank.files import as_path
+from babelrank.api.inputs import encoder_options, watched_by
+from babelrank.files import as_path, optional_path
 from babelrank.observer import Observer
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from babelrank.data.spec import (
 from babelrank.data.table import SUFFIXES, load_table
 from babelrank.data.variants import select_variant
 from babelrank.errors import DataError
-from babelrank.files import as_path, check_printable
+from babelrank.files import as_path, check_printable, optional_path
 
 if TYPE_CHECKING:
     from mteb.abstasks.retrieval import AbsTaskRetrieval
@@ -42,7 +42,7 @@ _SHOWN = 3  # files in an error
 
 def load_collection(
     spec: "str | Spec | AbsTaskRetrieval",
-    data: Path | None = None,
+    data: str | Path | None = None,
     *,
     judged: bool = True,
     allow_mismatch: bool = False,
@@ -89,9 +89,9 @@ def load_collection(
     if not judged and place is not None and place.is_dir():
         collection = load_local(place, judged=False, on_progress=on_progress)
     elif parsed.source in _LAYOUTS:
-        collection = _load_published(parsed, data)
+        collection = _load_published(parsed, optional_path(data))
     else:
-        collection = _LOADERS[parsed.source](parsed, data, on_progress)
+        collection = _LOADERS[parsed.source](parsed, optional_path(data), on_progress)
     check_printable(collection.name, "collection", DataError)
     if collection.mismatch and judged and not allow_mismatch:
         raise DataError(

@@ -26,6 +26,7 @@ from babelrank.encoding.store import StoreEntry, default_store, text_key
 from babelrank.encoding.vector_block import VectorBlock
 from babelrank.encoding.vectors import MultiVectors, Vectors, concatenate, count, take
 from babelrank.errors import EncoderError
+from babelrank.files import as_path
 
 # Texts per call of the encoder and per segment on disk. A chunk should be large enough for efficient batches, and small
 # enough that an interruption costs only seconds. Its size follows the encoder's speed, with a minimum per encoder.
@@ -112,7 +113,7 @@ def encode(
     encoder: Encoder,
     collection: Collection,
     *,
-    store: Path | None = None,
+    store: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Representations:
     """Encode a collection. Stored vectors are reused, and new ones are stored.
@@ -129,7 +130,7 @@ def encode(
     EncoderError
         The encoder does not return one finite representation per text, or the store cannot be written.
     """
-    root = store or default_store()
+    root = default_store() if store is None else as_path(store)
     queries, passages = (
         encode_texts(encoder, side["text"].tolist(), role, root, partial(progress or _ignore, role))
         for role, side in ((Role.QUERY, collection.queries), (Role.DOCUMENT, collection.passages.frame))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from babelrank.files import as_path
 from babelrank.ranking.table_file import RANK_TYPES, TEXT_TYPES, TableFormat
 
 _FORMAT = TableFormat("rank table", b"babelrank", 1, TEXT_TYPES | {"grade": "int64"} | RANK_TYPES)
@@ -76,10 +77,12 @@ class RankTable:
         numbers: np.ndarray = np.unique(query_lang * (identity.max(initial=0) + 1) + identity, return_inverse=True)[1]
         return numbers
 
-    def write(self, path: Path) -> None:
+    def write(self, path: str | Path) -> None:
         """Write the table as Parquet; the other attributes go into the file's metadata."""
         _FORMAT.write(
-            path, self.table, {"languages": list(self.languages), "pool_sizes": self.pool_sizes, "tied": self.tied}
+            as_path(path),
+            self.table,
+            {"languages": list(self.languages), "pool_sizes": self.pool_sizes, "tied": self.tied},
         )
 
 
