@@ -20,7 +20,7 @@ from babelrank.reporting.error_section import error_section
 from babelrank.reporting.facts import reproducing_command
 from babelrank.reporting.leaderboard import read_boards, render_leaderboard, render_leaderboard_html
 from babelrank.reporting.make_results import collection_results, model_results
-from babelrank.reporting.pages import LEADERBOARD, LEADERBOARD_PAGE
+from babelrank.reporting.names import LEADERBOARD, LEADERBOARD_PAGE
 from babelrank.reporting.provenance import Seconds, current_environment
 from babelrank.reporting.refresh import check_reports, refresh_reports
 from babelrank.reporting.report import read_reports, write_report

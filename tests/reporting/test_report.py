@@ -341,7 +341,7 @@ def test_a_current_report_is_not_drawn_again_and_a_changed_one_is(tmp_path, monk
     assert refresh_reports(tmp_path) == [folder / "report.html"]
     edit(folder / "results.json", lambda document: document["model"].update(parameters=5))
     assert folder / "report.md" in refresh_reports(tmp_path)
-    monkeypatch.setattr("babelrank.reporting.cache._code_digest", lambda: "another version of babelrank")
+    monkeypatch.setattr("babelrank.reporting.cache.code_digest", lambda: "another version of babelrank")
     drawn.clear()
     refresh_reports(tmp_path)
     assert drawn == ["toy"]

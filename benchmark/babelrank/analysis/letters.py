@@ -22,9 +22,9 @@ from babelrank.analysis.comparison import (
     shares_of,
     standard_errors,
 )
+from babelrank.analysis.margins import PRACTICAL_MARGIN
 
 POWER = 0.8
-PRACTICAL_MARGIN = 0.001  # where three decimals are shown, smaller differences in accuracy may look equal
 
 
 def find_letters(

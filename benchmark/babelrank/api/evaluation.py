@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from babelrank.api.inputs import encoder_options, optional_path, reports_folder, watched_by
+from babelrank.api.inputs import encoder_options, reports_folder, watched_by
 from babelrank.data.collection import Collection
 from babelrank.data.language_facts import parse_languages
-from babelrank.files import as_path, atomic_write
+from babelrank.files import as_path, atomic_write, optional_path
 from babelrank.observer import Observer
 from babelrank.pipelines.diagnosis import diagnose as run_diagnosis
 from babelrank.pipelines.diagnosis import open_unjudged
@@ -16,7 +16,7 @@ from babelrank.pipelines.modes import Streaming
 from babelrank.pipelines.submission import submit as run_submission
 from babelrank.reporting.diagnosis import Diagnosis
 from babelrank.reporting.leaderboard import write_leaderboard
-from babelrank.reporting.pages import LEADERBOARD
+from babelrank.reporting.names import LEADERBOARD
 from babelrank.result import Result
 from babelrank.training.contamination import count_shared
 

@@ -5,19 +5,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from babelrank.encoding.protocol import EncoderOptions, parse_similarity
 from babelrank.errors import EncoderError, unknown_choice
 from babelrank.files import as_path
 from babelrank.observer import Observer
 
+if TYPE_CHECKING:
+    from babelrank.encoding.protocol import EncoderOptions
+
 REPORTS_VARIABLE = "BABELRANK_REPORTS"
-
-
-def optional_path(path: str | Path | None) -> Path | None:
-    """Return a path as `as_path` does; None stays None."""
-    return None if path is None else as_path(path)
 
 
 def reports_folder(reports: str | Path | None = None) -> Path:
@@ -31,7 +28,7 @@ def reports_folder(reports: str | Path | None = None) -> Path:
     return as_path(reports or os.environ.get(REPORTS_VARIABLE) or "reports").resolve()
 
 
-def encoder_options(options: dict[str, Any]) -> EncoderOptions:
+def encoder_options(options: dict[str, Any]) -> "EncoderOptions":
     """Return encoder options given by name.
 
     Raises
@@ -39,6 +36,8 @@ def encoder_options(options: dict[str, Any]) -> EncoderOptions:
     EncoderError
         An option or the similarity is unknown.
     """
+    from babelrank.encoding.protocol import EncoderOptions, parse_similarity
+
     known = EncoderOptions.__dataclass_fields__
     if unknown := next((each for each in options if each not in known), None):
         raise EncoderError(unknown_choice("option", unknown, known))

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from babelrank.analysis.letters import PRACTICAL_MARGIN
+from babelrank.analysis.margins import PRACTICAL_MARGIN
 from babelrank.api.inputs import reports_folder
 from babelrank.files import as_path
-from babelrank.reporting import moving
-from babelrank.reporting.cache import FILE_NAME as CACHE_NAME
-from babelrank.reporting.cache import Cache
-from babelrank.reporting.experiment import check_experiments, write_experiments
-from babelrank.reporting.leaderboard import check_leaderboard, write_leaderboard
-from babelrank.reporting.pages import LEADERBOARD
-from babelrank.reporting.publication import Repository
-from babelrank.reporting.refresh import check_reports, refresh_reports
+from babelrank.reporting.names import LEADERBOARD, LEADERBOARD_PAGE
+from babelrank.reporting.snapshot import Snapshot, take_snapshot
+
+# Other modules are imported in functions, so that it takes no time to find that nothing changed.
+if TYPE_CHECKING:
+    from babelrank.reporting.publication import Repository
 
 _EXPERIMENTS = "experiments"  # folder next to that of the reports
 
@@ -49,10 +48,21 @@ def refresh_pages(reports: str | Path | None = None, *, margin: float = PRACTICA
     ['leaderboard.md', 'leaderboard.html']
     """
     folder = reports_folder(reports)
+    before = _snapshot(folder, margin)
+    if before.is_remembered(folder):
+        return []
+    from babelrank.reporting.experiment import write_experiments
+    from babelrank.reporting.leaderboard import write_leaderboard
+    from babelrank.reporting.refresh import refresh_reports
+
     changed = refresh_reports(folder, with_leaderboard=True) if folder.is_dir() else []
-    experiments = write_experiments(folder.parent / _EXPERIMENTS, folder)
+    changed = [*write_experiments(folder.parent / _EXPERIMENTS, folder), *changed]
     # The leaderboard comes last, as it fills in the ranks.
-    return list(dict.fromkeys([*write_leaderboard(folder, folder.parent, margin=margin), *experiments, *changed]))
+    changed = list(dict.fromkeys([*write_leaderboard(folder, folder.parent, margin=margin), *changed]))
+    after = _snapshot(folder, margin)
+    if folder.is_dir() and after.inputs == before.inputs:  # no other process wrote a report in between
+        after.remember(folder)
+    return changed
 
 
 def remove_reports(*models: str, reports: str | Path | None = None) -> list[Path]:
@@ -79,6 +89,8 @@ def remove_reports(*models: str, reports: str | Path | None = None) -> list[Path
     ...     [path.name for path in babelrank.remove_reports("use-multilingual-v3", reports=f"{folder}/reports")]
     ['use-multilingual-v3']
     """
+    from babelrank.reporting import moving
+
     folder = reports_folder(reports)
     found = moving.find_own(models, folder, folder.parent / _EXPERIMENTS)
     with moving.set_aside(found, folder):
@@ -104,6 +116,8 @@ def rename_report(model: str, name: str, reports: str | Path | None = None) -> P
         The report does not exist, an experiment needs it, or the new name is not valid or already taken. Nothing is
         changed then.
     """
+    from babelrank.reporting import moving
+
     folder = reports_folder(reports)
     (found,) = moving.find_own([model], folder, folder.parent / _EXPERIMENTS)
     place = moving.copy_renamed(found, name)
@@ -112,7 +126,14 @@ def rename_report(model: str, name: str, reports: str | Path | None = None) -> P
     return place
 
 
+def _snapshot(folder: Path, margin: float) -> Snapshot:
+    boards = (folder.parent / name for name in (LEADERBOARD, LEADERBOARD_PAGE))
+    return take_snapshot(folder, folder.parent / _EXPERIMENTS, boards, margin)
+
+
 def _refresh(folder: Path) -> None:
+    from babelrank.reporting.refresh import refresh_reports
+
     if (folder.parent / LEADERBOARD).exists():
         refresh_pages(folder)
     else:
@@ -140,7 +161,14 @@ def check_pages(reports: str | Path | None = None, *, margin: float = PRACTICAL_
         A report, a rank table or an experiment cannot be read.
     """
     folder = reports_folder(reports)
-    cache = Cache(folder / CACHE_NAME)
+    if _snapshot(folder, margin).is_remembered(folder):
+        return
+    from babelrank.reporting.cache import FILE_NAME, Cache
+    from babelrank.reporting.experiment import check_experiments
+    from babelrank.reporting.leaderboard import check_leaderboard
+    from babelrank.reporting.refresh import check_reports
+
+    cache = Cache(folder / FILE_NAME)
     yield from map(Path, check_reports(folder, cache))
     yield from map(Path, check_leaderboard(folder, folder.parent, cache, margin=margin))
     yield from map(Path, check_experiments(folder.parent / _EXPERIMENTS, folder, cache))
@@ -174,7 +202,7 @@ def publish(
     title: str | None = None,
     private: bool = False,
     dry_run: bool = False,
-) -> list[Repository]:
+) -> "list[Repository]":
     """Upload the website to the Hub as a static Space, and results with rank tables as a data set.
 
     Files of an earlier upload that no longer exist here are deleted; other files of the repositories are kept.

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from babelrank.analysis.bootstrap import RANK_DISTANCE, Interval
-from babelrank.analysis.letters import PRACTICAL_MARGIN, places
+from babelrank.analysis.letters import places
+from babelrank.analysis.margins import PRACTICAL_MARGIN
 from babelrank.analysis.settings import Cell
 from babelrank.data.catalog import source_of
 from babelrank.data.spec import LAREQA

@@ -22,6 +22,7 @@ class Cache:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path, self._values, self._changed = path, _read(path) if path else {}, False
+        code_digest()  # of the code that computes the values, not of the code when they are saved
 
     def once(self, origin: object, compute: Callable[[], Any]) -> Any:
         """Return the result of `compute`, which is called only if the value is not cached.
@@ -47,7 +48,7 @@ class Cache:
     def save(self) -> None:
         """Write the values to the file that they were read from."""
         if self._path and self._changed:
-            stored = {"code": _code_digest(), "digest": _values_digest(self._values), "values": self._values}
+            stored = {"code": code_digest(), "digest": _values_digest(self._values), "values": self._values}
             atomic_write(self._path, json.dumps(stored), flush=False)
 
 
@@ -67,7 +68,7 @@ def digest(content: str | bytes) -> str:
 def _read(path: Path) -> dict[str, Any]:
     try:
         stored = json.loads(path.read_bytes())
-        whole = stored["code"] == _code_digest() and stored["digest"] == _values_digest(stored["values"])
+        whole = stored["code"] == code_digest() and stored["digest"] == _values_digest(stored["values"])
         return dict(stored["values"]) if whole else {}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}  # an unreadable cache is computed again
@@ -78,7 +79,7 @@ def _values_digest(values: dict[str, Any]) -> str:
 
 
 @cache
-def _code_digest() -> str:
+def code_digest() -> str:
     """Return the digest of babelrank's own files, and of the versions of what it computes with."""
     total = hashlib.sha256("".join(map(version, _LIBRARIES)).encode())
     with resources.as_file(resources.files("babelrank")) as package:

@@ -22,8 +22,8 @@ from babelrank.reporting.html_page import render_page
 from babelrank.reporting.html_report import REPORT_PAGE
 from babelrank.reporting.markdown import Markdown, render_template
 from babelrank.reporting.measures import measures_of
-from babelrank.reporting.names import collection_stem, short_collection
-from babelrank.reporting.pages import LEADERBOARD_PAGE, REPORT_NAME
+from babelrank.reporting.names import LEADERBOARD_PAGE, collection_stem, short_collection
+from babelrank.reporting.pages import REPORT_NAME
 from babelrank.reporting.report import find_report, find_stored_ranks, lock_reports
 from babelrank.reporting.results import ModelResults, find_collections
 from babelrank.reporting.scatter import scatter_svg

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from babelrank.analysis.letters import PRACTICAL_MARGIN
+from babelrank.analysis.margins import PRACTICAL_MARGIN
 from babelrank.analysis.settings import Cell
 from babelrank.errors import ReportError
 from babelrank.files import atomic_write
@@ -15,7 +15,8 @@ from babelrank.reporting.estimates import Estimates
 from babelrank.reporting.html_page import render_page
 from babelrank.reporting.html_report import REPORT_PAGE
 from babelrank.reporting.markdown import render_template
-from babelrank.reporting.pages import LEADERBOARD, LEADERBOARD_PAGE, REPORT_NAME
+from babelrank.reporting.names import LEADERBOARD, LEADERBOARD_PAGE
+from babelrank.reporting.pages import REPORT_NAME
 from babelrank.reporting.report import lock_reports
 from babelrank.reporting.report_ranks import write_ranks
 from babelrank.reporting.results import ModelResults

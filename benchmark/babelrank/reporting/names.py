@@ -1,4 +1,4 @@
-"""Valid names of models, and the folder names made from them."""
+"""Valid names of models, the folder names made from them, and the names of pages."""
 
 import hashlib
 import re
@@ -11,6 +11,8 @@ from babelrank.data.catalog import source_of
 from babelrank.errors import ReportError
 from babelrank.files import as_path
 
+LEADERBOARD = "leaderboard.md"  # next to the folder of all reports
+LEADERBOARD_PAGE = "leaderboard.html"
 MAX_LENGTH = 120  # characters: what a table's column and a figure's title can still show
 # Special characters in HTML, Markdown tables, shells or paths.
 _FORBIDDEN = frozenset("<>&\"'`|\\")

@@ -22,6 +22,7 @@ from babelrank.reporting.maps import CAPTION as MAP_CAPTION
 from babelrank.reporting.maps import has_map, language_maps, map_file, render_map
 from babelrank.reporting.markdown import Markdown, fence, render_template
 from babelrank.reporting.measures import measures_of
+from babelrank.reporting.names import LEADERBOARD, LEADERBOARD_PAGE
 from babelrank.reporting.results import CollectionResults, Results
 from babelrank.reporting.stored_tables import StoredRanks
 from babelrank.reporting.summary import MEANING, certainty, distance_table, recall_note, summary_table, verdict
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from babelrank.reporting.content import Tables
 
 REPORT_NAME = "report.md"
-LEADERBOARD = "leaderboard.md"  # next to the folder of all reports
-LEADERBOARD_PAGE = "leaderboard.html"
 
 
 def render_report(

@@ -18,7 +18,8 @@ from babelrank.reporting.experiment_file import complete_experiments, read_exper
 from babelrank.reporting.html_page import render_page
 from babelrank.reporting.html_report import REPORT_PAGE
 from babelrank.reporting.leaderboard import render_leaderboard, render_leaderboard_html
-from babelrank.reporting.pages import LEADERBOARD, LEADERBOARD_PAGE, read_estimates
+from babelrank.reporting.names import LEADERBOARD, LEADERBOARD_PAGE
+from babelrank.reporting.pages import read_estimates
 from babelrank.reporting.refresh import draw_report
 from babelrank.reporting.report import read_reports
 from babelrank.reporting.report_ranks import find_rank, write_ranks

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from babelrank.analysis.letters import PRACTICAL_MARGIN
+from babelrank.analysis.margins import PRACTICAL_MARGIN
 from babelrank.analysis.settings import Cell
 from babelrank.reporting.estimates import CollectionEstimates, Estimates
 from babelrank.reporting.experiment_file import experiment_folders, read_experiment
