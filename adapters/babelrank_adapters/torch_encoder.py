@@ -15,6 +15,7 @@ from babelrank.checkpoints import METADATA_FILE, summarise_training
 from babelrank.encoding.checks import encode_checked
 from babelrank.encoding.loading import load_checked
 from babelrank.encoding.model_files import ModelFiles
+from babelrank.encoding.precision import warn_if_emulated
 from babelrank.encoding.prompts import Prompts, require_texts
 from babelrank.encoding.protocol import EncoderInfo, EncoderOptions, Role, Similarity, TokenCounts, parse_similarity
 from babelrank.encoding.vectors import Kind, Vectors
@@ -69,6 +70,7 @@ class TorchEncoder:
         self._devices = split_devices(options)
         self._convert = convert
         self._arguments = arguments
+        warn_if_emulated(dtype_of(model), model.device.type, "--dtype float32 is faster")
         self._functions = {Role.QUERY: model.encode_query, Role.DOCUMENT: model.encode_document}
         for role in Role:
             encode_checked(partial(self._encode_here, role=role, **arguments), [_PROBE], info)

@@ -189,6 +189,20 @@ def test_the_dtype_of_the_checkpoint_is_kept_if_asked_for(plain_bert, tmp_path):
     assert load(plain_bert, dtype="auto").info.settings["dtype"] == "float32"
 
 
+@pytest.mark.parametrize(
+    ("capability", "machine", "told"),
+    [("AVX2", "x86_64", True), ("AVX512", "x86_64", False), ("DEFAULT", "aarch64", False)],
+)
+def test_half_precision_without_instructions_for_it_is_said(tiny_model, monkeypatch, caplog, capability, machine, told):
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: capability)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    load(tiny_model, dtype="float32")
+    assert not caplog.messages
+    load(tiny_model, dtype="bfloat16")
+    warnings = ["this processor has no instructions for bfloat16 and is many times slower; --dtype float32 is faster."]
+    assert caplog.messages == (warnings if told else [])
+
+
 @pytest.fixture(scope="module")
 def with_graph(tiny_model, tmp_path_factory):
     """The tiny model with the graph beside it that babelrank exports."""

@@ -56,6 +56,13 @@ def test_half_precision_without_a_gpu_is_refused(write_config, monkeypatch):
         run(path)
 
 
+def test_half_precision_that_is_slow_here_is_said(write_config, monkeypatch, caplog):
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX2")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    run(write_config(steps=1, engine="bf16 = true"))
+    assert any(message.endswith("engine.bf16 = false is faster.") for message in caplog.messages)
+
+
 def test_queries_and_passages_can_be_cut_at_other_lengths(write_config):
     folders = [
         run(write_config(f"{name}.toml", output=name, model=f"{lengths}\ndropout = 0.0", steps=1))[0]

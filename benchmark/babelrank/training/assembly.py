@@ -15,6 +15,7 @@ from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK,
 
 from babelrank.data.collection import Collection
 from babelrank.encoding.positions import most_tokens
+from babelrank.encoding.precision import warn_if_emulated
 from babelrank.errors import TrainingError, unknown_choice
 from babelrank.training.batches import Collator, ScheduledTexts
 from babelrank.training.config import ModelConfig, TeacherConfig, TrainingConfig
@@ -73,6 +74,8 @@ def load_models(config: TrainingConfig, *, trust_remote_code: bool = False) -> M
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     transformers.set_seed(config.schedule.seed)  # the trainer only does so after the adapters are initialised
     model = load_base_model(config.model, config.engine.device, trust_remote_code=trust_remote_code)
+    if config.engine.bf16:
+        warn_if_emulated("bfloat16", model.device.type, "engine.bf16 = false is faster")
     _max_length(config.model, model)
     if config.model.dropout is not None:
         set_dropout(model, config.model.dropout)
