@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from babelrank.analysis.margins import PRACTICAL_MARGIN
-from babelrank.api.inputs import reports_folder
+from babelrank.api.inputs import reports_folder, watched_by
 from babelrank.files import as_path
+from babelrank.observer import Observer
 from babelrank.reporting.names import LEADERBOARD, LEADERBOARD_PAGE
 from babelrank.reporting.snapshot import Snapshot, take_snapshot
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 _EXPERIMENTS = "experiments"  # folder next to that of the reports
 
 
-def refresh_pages(reports: str | Path | None = None, *, margin: float = PRACTICAL_MARGIN) -> list[Path]:
+def refresh_pages(
+    reports: str | Path | None = None, *, margin: float = PRACTICAL_MARGIN, observer: Observer | None = None
+) -> list[Path]:
     """Regenerate the leaderboard and the pages of experiments and reports that are out of date.
 
     The leaderboard is written next to the folder of reports. Experiments are read from ``experiments/`` there.
@@ -28,6 +31,8 @@ def refresh_pages(reports: str | Path | None = None, *, margin: float = PRACTICA
         As for `load_report`.
     margin
         Differences up to this do not matter in practice. Models that differ by less share a letter on the leaderboard.
+    observer
+        Receives the progress; None shows it on standard error.
 
     Returns
     -------
@@ -55,7 +60,11 @@ def refresh_pages(reports: str | Path | None = None, *, margin: float = PRACTICA
     from babelrank.reporting.leaderboard import write_leaderboard
     from babelrank.reporting.refresh import refresh_reports
 
-    changed = refresh_reports(folder, with_leaderboard=True) if folder.is_dir() else []
+    changed = []
+    if folder.is_dir():
+        with watched_by(observer) as watching:
+            counted = watching.counting("reports drawn", "reports")
+            changed = refresh_reports(folder, with_leaderboard=True, on_progress=counted)
     changed = [*write_experiments(folder.parent / _EXPERIMENTS, folder), *changed]
     # The leaderboard comes last, as it fills in the ranks.
     changed = list(dict.fromkeys([*write_leaderboard(folder, folder.parent, margin=margin), *changed]))
@@ -140,14 +149,16 @@ def _refresh(folder: Path) -> None:
         refresh_reports(folder)
 
 
-def check_pages(reports: str | Path | None = None, *, margin: float = PRACTICAL_MARGIN) -> Iterator[Path]:
+def check_pages(
+    reports: str | Path | None = None, *, margin: float = PRACTICAL_MARGIN, observer: Observer | None = None
+) -> Iterator[Path]:
     """Yield the files that `refresh_pages` would write, and rank tables that are missing or damaged. Change nothing.
 
     Parameters
     ----------
     reports
         As for `load_report`.
-    margin
+    margin, observer
         As for `refresh_pages`.
 
     Yields
@@ -169,7 +180,9 @@ def check_pages(reports: str | Path | None = None, *, margin: float = PRACTICAL_
     from babelrank.reporting.refresh import check_reports
 
     cache = Cache(folder / FILE_NAME)
-    yield from map(Path, check_reports(folder, cache))
+    with watched_by(observer) as watching:
+        stale = check_reports(folder, cache, watching.counting("reports checked", "reports"))
+    yield from map(Path, stale)
     yield from map(Path, check_leaderboard(folder, folder.parent, cache, margin=margin))
     yield from map(Path, check_experiments(folder.parent / _EXPERIMENTS, folder, cache))
 

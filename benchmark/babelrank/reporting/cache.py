@@ -50,6 +50,7 @@ class Cache:
         if self._path and self._changed:
             stored = {"code": code_digest(), "digest": _values_digest(self._values), "values": self._values}
             atomic_write(self._path, json.dumps(stored), flush=False)
+            self._changed = False
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Find files of reports that are out of date, and regenerate them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from babelrank.files import atomic_write
@@ -14,7 +15,9 @@ from babelrank.reporting.results_file import FILE_NAME, read_results
 from babelrank.reporting.stored_tables import file_digest
 
 
-def check_reports(reports: Path, cache: Cache | None = None) -> list[str]:
+def check_reports(
+    reports: Path, cache: Cache | None = None, on_progress: Callable[[int, int], None] = lambda _done, _total: None
+) -> list[str]:
     """Return the paths in `reports` that do not match their results.json.
 
     These are report.md files that differ, missing figures, missing rank tables, and tables with another checksum than
@@ -24,47 +27,60 @@ def check_reports(reports: Path, cache: Cache | None = None) -> list[str]:
     ----------
     cache
         What is known of the reports.
+    on_progress
+        Receives the number of reports that were checked, and of all.
 
     Raises
     ------
     ReportError
         A results.json cannot be read.
     """
-    stale, estimates = [], Estimates(cache)
-    for folder, results in read_reports(reports).items():
+    stale, estimates, found = [], Estimates(cache), read_reports(reports)
+    for number, (folder, results) in enumerate(found.items(), start=1):
         damaged = [path for collection in results.collections.values() for path in damaged_tables(folder, collection)]
         figures = [folder / file for each in results.collections.items() for file in figure_files(*each)]
         stale += damaged + [path for path in figures if not path.is_file()]
         page = folder / REPORT_NAME
         if not damaged and not _holds(page, render_markdown_of(results, folder, estimates)):
             stale.append(page)
+        on_progress(number, len(found))
     return [str(path) for path in stale]
 
 
-def refresh_reports(reports: Path, *, with_leaderboard: bool = False) -> list[Path]:
+def refresh_reports(
+    reports: Path,
+    *,
+    with_leaderboard: bool = False,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> list[Path]:
     """Regenerate every report that is out of date, such as after a change of babelrank; return the files that changed.
 
-    A report is up to date if neither its inputs nor its files have changed since it was generated.
+    A report is up to date if neither its inputs nor its files have changed since it was generated. If this is
+    interrupted, finished reports are not drawn again.
 
     Parameters
     ----------
     with_leaderboard
         Whether a leaderboard is written afterwards, to which pages can link. It fills in the ranks.
+    on_progress
+        Receives the number of finished reports, and of all.
 
     Raises
     ------
     ReportError
         A results.json cannot be read, or a folder cannot be written.
     """
-    changed = []
+    changed, folders = [], report_folders(reports)
     with open_cache(reports) as cache:
-        for folder in report_folders(reports):
+        for number, folder in enumerate(folders, start=1):
             with lock_reports(reports):  # one at a time, and read again: a submission may come in between
                 results = read_results(folder / FILE_NAME)
                 for name, content in draw_report(folder, results, cache, with_leaderboard=with_leaderboard).items():
                     if not _holds(folder / name, content):
                         atomic_write(folder / name, content)
                         changed.append(folder / name)
+            cache.save()
+            on_progress(number, len(folders))
     return changed
 
 
