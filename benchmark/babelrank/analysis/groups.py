@@ -187,36 +187,55 @@ def correlate_with_distance(
     DataError
         `kind` is unknown.
     """
-    size = len(languages)
-    cells = [typological_distance(a, b, kind) for a in languages for b in languages]
-    distance, figure = (np.array(values, dtype=float).reshape(size, size) for values in (cells, matrix))
-    kept = _find_complete(distance, figure)
-    kept_languages = tuple(languages[i] for i in kept)
-    if len(kept) < 2:
-        return DistanceCorrelation(kept_languages, 0, None, None, None, None)
-    classes = np.array([language_facts(languages[i]).resource_class for i in kept], dtype=float)
-    x, y, z = (
-        _centred_ranks(values)
-        for values in (distance[np.ix_(kept, kept)], figure[np.ix_(kept, kept)], np.minimum.outer(classes, classes))
-    )
-    orders = np.random.default_rng(seed).permuted(np.tile(np.arange(len(kept)), (permutations, 1)), axis=1)
-    orders = np.concatenate([np.arange(len(kept))[None], orders])  # the first is the original order
-    rho_xy, rho_xz, rho_yz = _correlate(x, y, orders), _correlate(x, z, orders), _correlate(y, z, orders[:1])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        unexplained = (1 - rho_xz**2) * (1 - rho_yz**2)
-        partial = (rho_xy - rho_xz * rho_yz) / np.sqrt(np.where(unexplained > 1e-12, unexplained, np.nan))
-    rho, p = _test(rho_xy)
-    partial_rho, partial_p = _test(partial)
-    return DistanceCorrelation(kept_languages, len(kept) * (len(kept) - 1), rho, p, partial_rho, partial_p)
+    return correlate_with_distances(matrix, languages, (kind,), permutations=permutations, seed=seed)[kind]
 
 
 def correlate_with_distances(
-    matrix: Matrix, languages: Sequence[str], *, permutations: int = PERMUTATIONS, seed: int = 0
+    matrix: Matrix,
+    languages: Sequence[str],
+    kinds: Sequence[str] = DISTANCE_KINDS,
+    *,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
 ) -> dict[str, DistanceCorrelation]:
-    """Apply `correlate_with_distance` to each kind of distance."""
+    """Apply `correlate_with_distance` to several kinds of distance, with the same permutations."""
+    size = len(languages)
+    figure = np.array(matrix, dtype=float).reshape(size, size)
+    distances = {
+        kind: np.array([typological_distance(a, b, kind) for a in languages for b in languages]).reshape(size, size)
+        for kind in kinds
+    }
+    kept = {kind: tuple(_find_complete(distance.astype(float), figure)) for kind, distance in distances.items()}
+    found: dict[str, DistanceCorrelation] = {}
+    for places in dict.fromkeys(kept.values()):
+        cells = np.ix_(places, places)
+        alike = {kind: distances[kind][cells].astype(float) for kind in kinds if kept[kind] == places}
+        names = tuple(languages[i] for i in places)
+        found |= _correlate_alike(figure[cells], alike, names, permutations, seed)
+    return {kind: found[kind] for kind in kinds}
+
+
+def _correlate_alike(
+    figure: np.ndarray, distances: Mapping[str, np.ndarray], languages: tuple[str, ...], permutations: int, seed: int
+) -> dict[str, DistanceCorrelation]:
+    """Correlate a measure with distances that are known for the same languages."""
+    size = len(languages)
+    if size < 2:
+        return dict.fromkeys(distances, DistanceCorrelation(languages, 0, None, None, None, None))
+    classes = np.array([language_facts(code).resource_class for code in languages], dtype=float)
+    y, z = _centred_ranks(figure), _centred_ranks(np.minimum.outer(classes, classes))
+    x = np.stack([_centred_ranks(distance) for distance in distances.values()])
+    orders = np.random.default_rng(seed).permuted(np.tile(np.arange(size), (permutations, 1)), axis=1)
+    orders = np.concatenate([np.arange(size)[None], orders])  # the first is the original order
+    # To permute the others instead, by the inverse, is the same, and serves all distances.
+    inverse = np.argsort(orders, axis=1)
+    (rho_xy, rho_xz), rho_yz = (_correlate(each, x, inverse) for each in (y, z)), (y * z).sum()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        unexplained = (1 - rho_xz**2) * (1 - rho_yz**2)
+        partial = (rho_xy - rho_xz * rho_yz) / np.sqrt(np.where(unexplained > 1e-12, unexplained, np.nan))
     return {
-        kind: correlate_with_distance(matrix, languages, kind, permutations=permutations, seed=seed)
-        for kind in DISTANCE_KINDS
+        kind: DistanceCorrelation(languages, size * (size - 1), *_test(rho_xy[:, k]), *_test(partial[:, k]))
+        for k, kind in enumerate(distances)
     }
 
 
@@ -321,9 +340,23 @@ def _centred_ranks(matrix: np.ndarray) -> np.ndarray:
 
 
 def _correlate(moved: np.ndarray, fixed: np.ndarray, orders: np.ndarray) -> np.ndarray:
-    """Return the correlation of two matrices of centred ranks for each order of the first one's languages."""
+    """Return the correlations of a matrix of centred ranks with others, for each order of its languages.
+
+    Parameters
+    ----------
+    moved, fixed
+        Float64, shapes (languages, languages) and (others, languages, languages).
+    orders
+        Int64, shape (orders, languages).
+
+    Returns
+    -------
+    numpy.ndarray
+        Float64, shape (orders, others).
+    """
+    flat = fixed.reshape(len(fixed), -1).T
     chunks = [
-        np.einsum("bij,ij->b", moved[order[:, :, None], order[:, None, :]], fixed)
+        moved[order[:, :, None], order[:, None, :]].reshape(len(order), -1) @ flat
         for order in np.array_split(orders, -(-len(orders) // _CHUNK))
     ]
     return np.concatenate(chunks)
