@@ -1,5 +1,6 @@
 """Transforms: worked by hand, and by the property that each is made for."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import hypothesis.strategies as st
@@ -23,8 +24,8 @@ from made_collections import collection_of_tables
 NAMES = ["center", "center-roles", "whiten", "whiten:2", "abtt:1", "truncate:2", "int8", "binary"]
 
 
-def make_collection(query_langs: str, passage_langs: str) -> Collection:
-    """Make a collection of one-letter languages, such as "aab"; passage i is relevant to query 0."""
+def make_collection(query_langs: Sequence[str], passage_langs: Sequence[str]) -> Collection:
+    """Make a collection of languages by text, such as "aab"; passage i is relevant to query 0."""
     queries, passages = (
         pd.DataFrame({"lang": list(langs), "id": [f"{i}" for i in range(len(langs))], "text": ""})
         for langs in (query_langs, passage_langs)
@@ -288,6 +289,19 @@ def test_a_transform_can_learn_from_other_passages():
     means = np.stack([other[0::2].mean(axis=0), other[1::2].mean(axis=0)])
     assert_allclose(found.passages, passages - means[[0] * 4 + [1] * 5], atol=1e-6)
     assert_allclose(found.queries, queries - means, atol=1e-6)
+
+
+def test_a_transform_learns_from_a_language_by_its_longer_code():
+    vectors = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]], dtype=np.float32)
+    representations = Representations(vectors[:2], vectors, Similarity.DOT)
+    source = make_collection(("zh-Hans", "zh-Hant"), ("zh-Hans", "zh-Hant", "zh-Hant"))
+    learnt = parse_transform("center@other").learn(representations, source)
+    for code, mean in (("zh", vectors[0]), ("zh-Hant", vectors[1:].mean(axis=0)), ("zh-TW", vectors[1:].mean(axis=0))):
+        collection = make_collection((code, code), (code,) * 3)
+        replace(parse_transform("center@other"), source=source).check_languages(collection)
+        assert_allclose(learnt.apply(representations, collection).passages, vectors - mean)
+    with pytest.raises(EncoderError, match="has no passages in ja"):
+        replace(parse_transform("center@other"), source=source).check_languages(make_collection(("ja",), ("ja",)))
 
 
 @pytest.mark.parametrize(

@@ -236,6 +236,17 @@ def test_a_model_is_evaluated_with_transforms(experiment, tiny_model):
         plan_experiment(experiment, experiment / "reports")
 
 
+@pytest.mark.parametrize(
+    ("source", "problem"), [("sample:de", "sample:de has no passages in en"), ("sample:xx", "unknown language 'xx'")]
+)
+def test_a_transform_that_cannot_learn_is_refused_before_anything_is_made(experiment, tiny_model, source, problem):
+    path = experiment / "experiment.toml"
+    run_of = f'{{label = "news", report = "news", model = "{tiny_model}", transforms = ["center@{source}"]}},'
+    path.write_text(path.read_text().replace("runs = [\n", f"runs = [\n{run_of}\n"))
+    with pytest.raises(BabelrankError, match=problem):
+        check_runs(plan_experiment(experiment, experiment / "reports"), RecordingTrainingObserver())
+
+
 @pytest.mark.parametrize("option", ['dtype = "int3"', "batch_size = 0", 'adapter = "use"'])
 def test_an_evaluation_that_cannot_be_is_refused(experiment, option):
     with (experiment / "experiment.toml").open("a") as file:

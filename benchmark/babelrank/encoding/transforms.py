@@ -7,13 +7,14 @@ For cosine similarity, vectors are scaled to length 1 first, so that a transform
 which scales them again. For other similarities, vectors are used unchanged.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from babelrank.data.collection import Collection
+from babelrank.data.language_facts import alike
 from babelrank.encoding.protocol import Similarity
 from babelrank.encoding.representations import Representations
 from babelrank.encoding.vectors import Kind, unit_rows
@@ -81,13 +82,18 @@ class Transform:
     def check_languages(self, collection: Collection) -> None:
         """Refuse a collection with languages that the source lacks, if there is a source.
 
+        The passages of ``zh-Hans`` serve for ``zh``, too, if there are none in ``zh``; see `language_facts.alike`.
+
         Raises
         ------
         EncoderError
             The source lacks a language. The message names the missing ones.
         """
-        if isinstance(self.source, Collection) and (missing := {*collection.languages} - {*self.source.languages}):
-            raise self._error(f"{self.source.name} has no passages in {', '.join(sorted(missing))}")
+        if not isinstance(self.source, Collection):
+            return
+        known = self.source.languages
+        if missing := [lang for lang in collection.languages if _same_language(lang, known) is None]:
+            raise self._error(f"{self.source.name} has no passages in {', '.join(missing)}")
 
     def learn(self, representations: Representations, collection: Collection) -> "Transform":
         """Return the transform fitted on these passages, for use on any vectors.
@@ -196,12 +202,19 @@ def fit_center(passages: np.ndarray, languages: np.ndarray, share: float = 1.0) 
     def change(vectors: np.ndarray, languages: np.ndarray) -> np.ndarray:
         centred = np.empty(vectors.shape)
         for lang in np.unique(languages):
-            if lang not in means:
+            learnt = _same_language(lang, means)
+            if learnt is None:
                 raise ValueError(f"there are queries but no passages in {lang!r}")
-            centred[languages == lang] = vectors[languages == lang] - means[lang]
+            centred[languages == lang] = vectors[languages == lang] - means[learnt]
         return centred
 
     return change
+
+
+def _same_language(lang: str, known: Iterable[str]) -> str | None:
+    """Return the code for a language among the known ones, exactly or without its likely script and region."""
+    known = sorted(known)
+    return lang if lang in known else next((each for each in known if alike([each, lang])), None)
 
 
 def fit_whiten(passages: np.ndarray, _: np.ndarray, size: int | None = None) -> Change:

@@ -153,6 +153,7 @@ def check_runs(
             if name != other:  # the page finds results by this name
                 raise TrainingError(f"collections: reports call {name!r} {other!r}; use that name.")
         _check_claims(experiment.claims, collections)
+        _check_transforms(experiment, collections, data, observer)
     for first, *_ in experiment.left.values():
         if first.config:
             observer.log(f"{first.planned.report}: checking its inputs")
@@ -170,6 +171,18 @@ def _check_claims(claims: Sequence[Claim], collections: Mapping[str, Collection]
             raise TrainingError(f"claim {claim.text!r}: no queries in {', '.join(unknown)}; there are {languages}.")
         if claim.figure != "monolingual" and all(len(each.pool_sizes) == 1 for each in tested):
             raise TrainingError(f"claim {claim.text!r}: {claim.figure} needs a collection of several languages.")
+
+
+def _check_transforms(
+    experiment: Experiment, collections: Mapping[str, Collection], data: Path | None, observer: Observer
+) -> None:
+    """Check that the collections that transforms learn from exist and have the languages of the others."""
+    names = {text: None for step in experiment.steps if not step.done for text in step.planned.transforms}
+    for transform in map(parse_transform, names):
+        if isinstance(transform.source, str):
+            (learnt,) = load_collections([transform.source], data, log=observer.log).values()
+            for collection in collections.values():
+                replace(transform, source=learnt).check_languages(collection)
 
 
 def run_experiment(folder: Path, reports: Path, observer: Observer, *, train: Train, submit: Submit) -> list[str]:
