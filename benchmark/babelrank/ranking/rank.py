@@ -14,7 +14,7 @@ from babelrank.data.collection import Collection
 from babelrank.data.pool import Passages
 from babelrank.encoding.representations import Representations
 from babelrank.encoding.vector_block import VectorBlock
-from babelrank.encoding.vectors import Vectors
+from babelrank.encoding.vectors import Vectors, take
 from babelrank.errors import SearchError
 from babelrank.ranking.best import TopPassages
 from babelrank.ranking.dense import number_by_first_use
@@ -118,7 +118,13 @@ def rank(
         total = work(scorer, request)
 
         def recount(ties: Targets) -> Tally:
-            return work(scorer, replace(request, targets=ties, pool_depth=0, group_depth=0))
+            again = replace(request, targets=ties, pool_depth=0, group_depth=0)
+            if scorer.exact:  # the last bits of its scores may depend on which queries are scored together
+                return work(scorer, again)
+            rows, query_rows = np.unique(ties.query_rows, return_inverse=True)
+            few = make_scorer(take(representations.queries, rows), passages, representations.similarity)
+            left_out = None if request.left_out is None else request.left_out[rows]
+            return work(few, replace(again, targets=replace(ties, query_rows=query_rows), left_out=left_out))
 
         lists = {}
         if total.pool.depth:
