@@ -66,7 +66,7 @@ def test_models_are_filtered_by_name_kind_and_size(visit):
     page.get_by_label("Kind").select_option("")
     page.get_by_label("at least").fill("60")
     page.get_by_label("at most").fill("100")
-    assert names(page) == ["use-multilingual-v3"]
+    assert names(page) == [name for name in everyone if "use-" in name]  # 69 million parameters
     page.get_by_label("at least").fill("1000")
     assert names(page) == []
     assert page.get_by_text("No model matches.").locator("visible=true").is_visible()
