@@ -312,14 +312,8 @@ class Result:
 
     def written_to(self, reports: str | Path, *, with_leaderboard: bool = False) -> "Result":
         """Write the report and return the result with its folder; see `save` and `write_report`."""
-        folder = write_report(
-            as_path(reports),
-            self.results,
-            self._ranks,
-            self._tops,
-            errors=self._errors,
-            with_leaderboard=with_leaderboard,
-        )
+        place, found = as_path(reports), (self.results, self._ranks, self._tops)
+        folder = write_report(place, *found, errors=self._errors, with_leaderboard=with_leaderboard)
         return Result(self.results, self._ranks, self._tops, self._errors, folder)
 
     def __rich__(self) -> Group:
