@@ -347,26 +347,6 @@ def test_a_current_report_is_not_drawn_again_and_a_changed_one_is(tmp_path, monk
     assert drawn == ["toy"]
 
 
-def test_an_interrupted_refresh_shows_where_it_is_and_continues(tmp_path, monkeypatch):
-    names = ["a", "b", "c"]
-    for name in names:
-        write_report(tmp_path, *toy_results(name=name))
-    drawn, counted, render = [], [], refresh.render_report
-
-    def interrupted(results, folder, **options):
-        drawn.append(folder.name)
-        if drawn == ["a", "b"]:
-            raise KeyboardInterrupt
-        return render(results, folder, **options)
-
-    monkeypatch.setattr(refresh, "render_report", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        refresh_reports(tmp_path, on_progress=lambda done, total: counted.append((done, total)))
-    assert counted == [(1, 3)]
-    refresh_reports(tmp_path)
-    assert drawn == ["a", "b", "b", "c"]
-
-
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"code": "x"}'])
 def test_a_cache_that_cannot_be_read_is_as_good_as_none(tmp_path, content):
     write_report(tmp_path, *toy_results())

@@ -1,4 +1,4 @@
-"""Nothing is made again if no file changed since the last refresh, and everything is checked if one did."""
+"""Refreshing makes nothing again that is up to date, also after an interruption."""
 
 import re
 
@@ -97,3 +97,23 @@ def test_a_snapshot_that_cannot_be_written_or_read_costs_only_time(reports, look
     monkeypatch.setattr("babelrank.reporting.snapshot.atomic_write", full_disk)
     assert babelrank.refresh_pages(reports) == []
     assert looks == [reports]
+
+
+def test_an_interrupted_refresh_shows_where_it_is_and_continues(tmp_path, monkeypatch):
+    names = ["a", "b", "c"]
+    for name in names:
+        write_report(tmp_path, *toy_results(name=name))
+    drawn, counted, render = [], [], refresh.render_report
+
+    def interrupted(results, folder, **options):
+        drawn.append(folder.name)
+        if drawn == ["a", "b"]:
+            raise KeyboardInterrupt
+        return render(results, folder, **options)
+
+    monkeypatch.setattr(refresh, "render_report", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        refresh.refresh_reports(tmp_path, on_progress=lambda done, total: counted.append((done, total)))
+    assert counted == [(1, 3)]
+    refresh.refresh_reports(tmp_path)
+    assert drawn == ["a", "b", "b", "c"]

@@ -199,17 +199,17 @@ def correlate_with_distances(
     seed: int = 0,
 ) -> dict[str, DistanceCorrelation]:
     """Apply `correlate_with_distance` to several kinds of distance, with the same permutations."""
-    size = len(languages)
-    figure = np.array(matrix, dtype=float).reshape(size, size)
+    shape = len(languages), len(languages)
+    figure = np.array(matrix, dtype=float).reshape(shape)
     distances = {
-        kind: np.array([typological_distance(a, b, kind) for a in languages for b in languages]).reshape(size, size)
+        kind: np.array([typological_distance(a, b, kind) for a in languages for b in languages], float).reshape(shape)
         for kind in kinds
     }
-    kept = {kind: tuple(_find_complete(distance.astype(float), figure)) for kind, distance in distances.items()}
+    kept = {kind: tuple(_find_complete(distance, figure)) for kind, distance in distances.items()}
     found: dict[str, DistanceCorrelation] = {}
     for places in dict.fromkeys(kept.values()):
         cells = np.ix_(places, places)
-        alike = {kind: distances[kind][cells].astype(float) for kind in kinds if kept[kind] == places}
+        alike = {kind: distances[kind][cells] for kind in kinds if kept[kind] == places}
         names = tuple(languages[i] for i in places)
         found |= _correlate_alike(figure[cells], alike, names, permutations, seed)
     return {kind: found[kind] for kind in kinds}

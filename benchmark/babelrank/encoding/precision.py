@@ -7,7 +7,7 @@ import torch
 
 _LOGGER = logging.getLogger(__name__)
 _HALVES = ("bfloat16", "float16")
-_WITHOUT = ("DEFAULT", "AVX2")  # x86 processors whose instructions for half precision PyTorch does not use
+_WITHOUT = ("DEFAULT", "AVX2")  # what PyTorch calls x86 processors without AVX-512
 
 
 def warn_if_emulated(dtype: str, device: str, remedy: str) -> None:

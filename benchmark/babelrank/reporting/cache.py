@@ -22,7 +22,8 @@ class Cache:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path, self._values, self._changed = path, _read(path) if path else {}, False
-        code_digest()  # of the code that computes the values, not of the code when they are saved
+        if path:
+            code_digest()  # of the code that computes the values, not of the code when they are saved
 
     def once(self, origin: object, compute: Callable[[], Any]) -> Any:
         """Return the result of `compute`, which is called only if the value is not cached.

@@ -60,7 +60,7 @@ def take_snapshot(reports: Path, experiments: Path, boards: Iterable[Path], marg
     margin
         See `refresh_pages`.
     """
-    inside = [path for path in reports.rglob("*") if not _is_ours(path.relative_to(reports))]
+    inside = [path for path in reports.rglob("*") if not _is_auxiliary(path.relative_to(reports))]
     pages = [path for path in inside if path.suffix in _PAGES]
     inputs = [path for path in inside if path.suffix not in _PAGES]
     inputs += [path for pattern in ("*.toml", "*/*.toml") for path in experiments.glob(pattern)]
@@ -70,8 +70,8 @@ def take_snapshot(reports: Path, experiments: Path, boards: Iterable[Path], marg
     )
 
 
-def _is_ours(path: Path) -> bool:
-    """Tell whether a path in the folder of reports is no part of a report: a lock, a cache, a temporary file."""
+def _is_auxiliary(path: Path) -> bool:
+    """Tell whether a path in the folder of reports is a lock, a cache or a temporary file."""
     return path.suffix == PART_SUFFIX or any(part.startswith(".") for part in path.parts)
 
 

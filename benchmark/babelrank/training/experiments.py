@@ -177,8 +177,10 @@ def _check_transforms(
     experiment: Experiment, collections: Mapping[str, Collection], data: Path | None, observer: Observer
 ) -> None:
     """Check that the collections that transforms learn from exist and have the languages of the others."""
-    names = {text: None for step in experiment.steps if not step.done for text in step.planned.transforms}
-    for transform in map(parse_transform, names):
+    unfinished = [step for step in experiment.steps if not step.done]
+    for transform in map(
+        parse_transform, dict.fromkeys(text for step in unfinished for text in step.planned.transforms)
+    ):
         if isinstance(transform.source, str):
             (learnt,) = load_collections([transform.source], data, log=observer.log).values()
             for collection in collections.values():
