@@ -36,8 +36,9 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-# Read on import: single tests set the variable to other folders.
-_GIVEN_DATA = os.environ.get("BABELRANK_DATA")
+# Absolute, as tests change their folder. Read on import: single tests set the variable to other folders.
+if _GIVEN_DATA := os.environ.get("BABELRANK_DATA"):
+    os.environ["BABELRANK_DATA"] = _GIVEN_DATA = str(Path(_GIVEN_DATA).resolve())
 _SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
