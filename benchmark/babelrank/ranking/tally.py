@@ -23,7 +23,7 @@ from babelrank.ranking.tile import Best, Counts, Tile, Workspace, make_bands, ma
 
 MEMORY_LIMIT = 2 * 2**30
 _TILE_PASSAGES = 16_384  # scored and scanned at a time by one thread
-_TILE_BYTES = 96 * 2**20  # scores held by one thread: with 32 MB, a product takes 5 % longer
+_TILE_BYTES = 48 * 2**20  # scores held by one thread: with 32 MB a product takes longer, and more is new memory
 _TILE_SHARE = 10  # of the memory, for the tiles of all threads together
 _PAIRS = 1 << 18  # of a query and a passage, scored exactly at a time by one thread
 _MIN_QUERIES = 32  # scored at a time by one thread; smaller products are slow
@@ -207,6 +207,7 @@ def tally(scorer: Scorer, request: Request, *, memory: int = MEMORY_LIMIT, threa
     held = workers * tile_bytes + 3 * sum(
         part.nbytes for part in (total.above, total.equal, total.pool.scores, total.by_group.scores)
     )
+    buffers = [np.empty(0, np.float32)] * workers  # kept from panel to panel, as new memory is slow
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as executor:
         for panel in scorer.panels(request.groups, request.group_count, memory=memory, held=held):
             # Tiles of equal size; above all, not of a power of two, with which products take 8 % longer.
@@ -216,13 +217,14 @@ def tally(scorer: Scorer, request: Request, *, memory: int = MEMORY_LIMIT, threa
             rows = min(most, max(_MIN_QUERIES, -(-queries // (workers * rounds))))
             windows = iter([slice(start, min(start + rows, queries)) for start in range(0, queries, rows)])
 
-            def work(panel: Panel, windows: Iterator[slice], rows: int, tile: int) -> None:
-                buffer = np.empty(rows * tile + LANES, dtype=np.float32)
+            def work(worker: int, panel: Panel, windows: Iterator[slice], rows: int, tile: int) -> None:
+                if buffers[worker].size < rows * tile + LANES:
+                    buffers[worker] = np.empty(rows * tile + LANES, dtype=np.float32)
                 workspace = make_workspace(_PAIRS, tile, max(total.pool.depth, total.by_group.depth))
                 for window in windows:
-                    _scan(scorer, request, panel, window, tile, starts, total, buffer, workspace)
+                    _scan(scorer, request, panel, window, tile, starts, total, buffers[worker], workspace)
 
-            for future in [executor.submit(work, panel, windows, rows, tile) for _ in range(workers)]:
+            for future in [executor.submit(work, worker, panel, windows, rows, tile) for worker in range(workers)]:
                 future.result()
     return total
 
