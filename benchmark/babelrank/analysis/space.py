@@ -25,6 +25,7 @@ from babelrank.analysis.translations import find_translations, group_translation
 from babelrank.data.collection import Collection
 from babelrank.encoding.representations import Representations
 from babelrank.encoding.vectors import Kind, MultiVectors, unit_rows
+from babelrank.environment import one_blas_thread
 from babelrank.ranking.top_table import TopTable
 
 _MOST_TEXTS = 1 << 14  # texts compared for the uniformity; larger collections are sampled
@@ -106,6 +107,7 @@ class Space:
     passage_hubs: Hubness | None = None
 
 
+@one_blas_thread
 def measure_space(
     collection: Collection,
     representations: Representations,

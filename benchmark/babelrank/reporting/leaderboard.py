@@ -6,6 +6,7 @@ from pathlib import Path
 
 from babelrank.analysis.margins import PRACTICAL_MARGIN
 from babelrank.analysis.settings import Cell
+from babelrank.environment import one_blas_thread
 from babelrank.errors import ReportError
 from babelrank.files import atomic_write
 from babelrank.reporting.boards import EFFECT, Board, make_boards
@@ -82,6 +83,7 @@ def render_leaderboard_html(boards: Sequence[Board], *, nav: Sequence[tuple[str,
     )
 
 
+@one_blas_thread
 def write_leaderboard(reports: Path, root: Path, *, margin: float = PRACTICAL_MARGIN) -> list[Path]:
     """Write the leaderboard of `reports` to `root`, and the ranks of models into the pages of their reports.
 
@@ -114,6 +116,7 @@ def write_leaderboard(reports: Path, root: Path, *, margin: float = PRACTICAL_MA
     return changed
 
 
+@one_blas_thread
 def check_leaderboard(
     reports: Path, root: Path, cache: Cache | None = None, *, margin: float = PRACTICAL_MARGIN
 ) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from babelrank.environment import one_blas_thread
 from babelrank.reporting.bias_section import bias_table, effect_table
 from babelrank.reporting.estimates import CollectionEstimates, Estimates
 from babelrank.reporting.facts import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 REPORT_NAME = "report.md"
 
 
+@one_blas_thread
 def render_report(
     results: Results, folder: Path, tables: "Tables | None" = None, *, with_leaderboard: bool = False
 ) -> dict[str, str]:
