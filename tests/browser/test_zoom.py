@@ -20,18 +20,24 @@ def results():
     return replace(found, collections={name: found.collections[name] for name in (NAME, "xquad-r")})
 
 
-@pytest.fixture
-def figure(browser, results, tmp_path):
+@pytest.fixture(scope="module")
+def report(results, tmp_path_factory):
     languages = results.collections[NAME].languages
     distances = [[abs(i - j) / 1000 for j, _ in enumerate(languages)] for i, _ in enumerate(languages)]
     view = MatrixView("distance", "Own", languages, languages, distances, "{:.3f}".format, "x")
     text = render_report_html(results, sections={NAME: [Section("Own", "In words.", [view])]})
-    (tmp_path / "report.html").write_text(text, encoding="utf-8")
-    assert (tmp_path / "report.html").stat().st_size < 850_000
+    path = tmp_path_factory.mktemp("zoom") / "report.html"
+    path.write_text(text, encoding="utf-8")
+    assert path.stat().st_size < 850_000
+    return path
+
+
+@pytest.fixture
+def figure(browser, report):
     page = browser.new_page()
     troubles = []
     page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.goto(f"{(tmp_path / 'report.html').as_uri()}#ntrex-lead")
+    page.goto(f"{report.as_uri()}#ntrex-lead")
     yield page.locator("[id='ntrex-lead--pairs-of-languages--map']")
     assert troubles == []
     page.close()
