@@ -71,6 +71,11 @@ def test_an_unknown_adapter_is_refused_with_what_there_is():
         load_encoder("use-multilingual-v3", adapter="zzzzzz")
 
 
+def test_no_model_is_said():
+    with pytest.raises(EncoderError, match="no model given"):
+        load_encoder(" ")
+
+
 def test_an_adapter_that_cannot_be_imported_is_named_with_the_reason(install):
     install("parrot = parrot_plugin_that_is_not_there:ADAPTER")
     with pytest.raises(EncoderError, match=r"adapter 'parrot' \(parrot_plugin_that_is_not_there:ADAPTER\) cannot be"):

@@ -51,6 +51,10 @@ def test_tables_become_a_collection():
     assert "q3" in collection.unjudged
 
 
+def test_a_collection_is_described_in_a_line():
+    assert repr(make(name="mine")) == "Collection mine: 3 queries, 3 passages, 4 qrels in de, en"
+
+
 def test_ids_that_are_whole_numbers_are_texts():
     passages = PASSAGES.assign(id=np.array([1.0, np.int64(2), 3], dtype=object))
     qrels = QRELS.assign(passage_id=np.array([2, 1, 2, 3, 1]))

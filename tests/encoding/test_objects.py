@@ -4,6 +4,7 @@ import doctest
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.sparse import coo_array
@@ -129,6 +130,23 @@ def test_without_a_fingerprint_nothing_is_stored(tmp_path):
     assert not list((tmp_path / "store").rglob("*.safetensors"))
 
 
+@pytest.mark.parametrize("scale", [1e30, 1e-30])
+def test_the_scale_of_vectors_does_not_matter_to_the_cosine(scale):
+    """Squares of such numbers are infinite or 0 in single precision."""
+
+    def scaled(factor):
+        def encode(texts):
+            return [np.random.default_rng(list(text.encode())).standard_normal(8) * factor for text in texts]
+
+        return encode
+
+    ours, same = (babelrank.evaluate(scaled(factor), "sample:de,en") for factor in (scale, 1.0))
+    pd.testing.assert_frame_equal(ours.summary(), same.summary())
+    mine, expected = (each.results.collections["sample:de,en"].space.passages for each in (ours, same))
+    assert mine.mean_cosine == pytest.approx(expected.mean_cosine, abs=1e-6)
+    assert mine.uniformity == pytest.approx(expected.uniformity, abs=1e-5)
+
+
 class TestBadAnswers:
     @pytest.mark.parametrize(
         ("answer", "message"),
@@ -145,6 +163,7 @@ class TestBadAnswers:
             (lambda texts: np.array(counts(texts)) * 1e300 * 1e300, "NaN or infinity"),
             (lambda texts: np.zeros((len(texts), 2)), "returned a zero vector"),
             (lambda texts: np.ones((len(texts), 2)), "returned the same vector"),
+            (lambda texts: np.ma.masked_equal(counts(texts), 0), "masked values"),
             (lambda texts: np.ones((len(texts), 2)) * texts[0], "raised .*Error"),
         ],
     )

@@ -21,6 +21,7 @@ from babelrank.data.survey import survey, survey_block
 from babelrank.errors import DataError
 
 CANDIDATES = "passage"  # kind of candidates: passages as the collection defines them
+_SHOWN_LANGUAGES = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +83,14 @@ class Collection:
     licence: str | None = None
     description: str | None = None
     variants: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        several = len(self.languages) > _SHOWN_LANGUAGES
+        languages = f"{len(self.languages)} languages" if several else ", ".join(self.languages)
+        return (
+            f"Collection {self.name}: {len(self.queries):,} queries, {len(self.passages):,} passages, "
+            f"{len(self.qrels):,} qrels in {languages}"
+        )
 
     @classmethod
     def from_frames(

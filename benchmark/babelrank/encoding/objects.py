@@ -212,6 +212,8 @@ def _array(answer: Any, where: str) -> np.ndarray:
     if hasattr(answer, "detach"):
         tensor = answer.detach().cpu()
         answer = (tensor.float() if tensor.is_floating_point() else tensor).numpy()  # NumPy knows no bfloat16
+    if np.ma.is_masked(answer):
+        raise EncoderError(f"{where} returned an array with masked values, expected numbers only.")
     try:
         array = np.asarray(answer)
     except (ValueError, TypeError) as error:

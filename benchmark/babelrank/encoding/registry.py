@@ -80,6 +80,8 @@ def load_encoder(model: str, options: EncoderOptions | None = None, *, adapter: 
     EncoderError
         The adapter or the model is unknown, or the model cannot be loaded.
     """
+    if not model.strip():
+        raise EncoderError("no model given; name one, such as intfloat/multilingual-e5-small, or a folder.")
     options = options or EncoderOptions()
     chosen = load_adapter(adapter) if adapter else find_adapter(model, options)
     try:

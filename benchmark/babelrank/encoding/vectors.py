@@ -46,6 +46,7 @@ class MultiVectors:
 
 
 Vectors: TypeAlias = np.ndarray | csr_array | MultiVectors
+_ROOT_OF_RANGE = 1e-15  # shorter vectors, or longer than its inverse, have squares that float32 cannot hold well
 
 
 def count(vectors: Vectors) -> int:
@@ -86,7 +87,10 @@ def as_float32(vectors: Vectors) -> Vectors:
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:
     """Scale each row to length 1. A zero vector stays zero, so its cosine with any vector is 0."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    with np.errstate(over="ignore"):
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    odd = np.flatnonzero((norms < _ROOT_OF_RANGE) | (norms > 1 / _ROOT_OF_RANGE))
+    norms[odd] = np.linalg.norm(vectors[odd].astype(np.float64), axis=1, keepdims=True)
     unit: np.ndarray = vectors / np.where(norms == 0, 1, norms)
     return unit
 
@@ -101,9 +105,9 @@ def zero_rows(vectors: np.ndarray | MultiVectors) -> np.ndarray:
 def nearly_equal(one: Vectors, other: Vectors, tolerance: float) -> bool:
     """Return whether two representations differ by at most `tolerance` times the length of the first."""
     if isinstance(one, csr_array) and isinstance(other, csr_array):
-        difference, length = (one - other).data, one.data
+        difference, length = (one.astype(np.float64) - other).data, one.data.astype(np.float64)
     else:
-        mine, others = values(one), values(other)
+        mine, others = (values(each).astype(np.float64) for each in (one, other))
         if mine.shape != others.shape:
             return False
         difference, length = mine - others, mine

@@ -197,7 +197,7 @@ class DenseScorer:
 
     def _score(self, block: CorpusBlock) -> Score:
         euclidean = self.corpus.similarity == Similarity.EUCLIDEAN
-        squares = block.lengths.astype(np.float32) ** 2
+        squares = block.lengths.astype(np.float32) ** 2 if euclidean else np.empty(0, np.float32)
 
         def score(queries: slice, passages: slice, out: np.ndarray) -> None:
             np.matmul(self.fed[queries], block.fed[passages].T, out=out)
