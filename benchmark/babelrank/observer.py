@@ -1,7 +1,13 @@
 """The interface that receives the progress of long operations."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
+
+Progress: TypeAlias = Callable[[int, int], None]  # receives the number of finished units, and of all
+
+
+def no_progress(_done: int, _total: int) -> None:
+    """Ignore the progress."""
 
 
 class Observer:
@@ -14,9 +20,9 @@ class Observer:
         """Return a function that receives a role, the number of its encoded texts, and the number of all its texts."""
         return lambda _role, _done, _total: None
 
-    def counting(self, _what: str, _unit: str) -> Callable[[int, int], None]:
+    def counting(self, _what: str, _unit: str) -> Progress:
         """Return a function that receives the number of finished units and of all units."""
-        return lambda _done, _total: None
+        return no_progress
 
     def training(self, _steps: int) -> Callable[[int, Mapping[str, float]], None]:
         """Return a function that receives a finished step and its measurements."""

@@ -7,6 +7,7 @@ import pytest
 import babelrank
 from babelrank.reporting import leaderboard, refresh
 from babelrank.reporting.report import write_report
+from observers import RecordingTrainingObserver
 from toy_reports import full_disk, toy_results
 
 
@@ -117,3 +118,28 @@ def test_an_interrupted_refresh_shows_where_it_is_and_continues(tmp_path, monkey
     assert counted == [(1, 3)]
     refresh.refresh_reports(tmp_path)
     assert drawn == ["a", "b", "b", "c"]
+
+
+def test_progress_is_shown_of_what_there_is_to_count(reports):
+    write_report(reports, *toy_results(name="newcomer"), with_leaderboard=True)
+    observer = RecordingTrainingObserver()
+    babelrank.refresh_pages(reports, observer=observer)
+    collections = len(toy_results()[0].collections)
+    expected = {"reports": (2, 2, "reports"), "leaderboard": (collections, collections, "collections")}
+    assert observer.counted == expected
+    (reports.parent / "leaderboard.md").write_text("")
+    observer = RecordingTrainingObserver()
+    assert list(babelrank.check_pages(reports, observer=observer)) == [reports.parent / "leaderboard.md"]
+    assert observer.counted == expected
+
+
+def test_an_interrupted_leaderboard_keeps_what_it_estimated(reports, tmp_path):
+    (reports / ".cache.json").unlink()
+
+    def interrupt(done, total):
+        if done == total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        leaderboard.write_leaderboard(reports, tmp_path, on_progress=interrupt)
+    assert (reports / ".cache.json").is_file()

@@ -1,13 +1,14 @@
 """The folder of reports as a whole: regenerate pages, build and publish the website, remove and rename reports."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from babelrank.analysis.margins import PRACTICAL_MARGIN
 from babelrank.api.inputs import reports_folder, watched_by
 from babelrank.files import as_path
-from babelrank.observer import Observer
+from babelrank.observer import Observer, Progress
 from babelrank.reporting.names import LEADERBOARD, LEADERBOARD_PAGE
 from babelrank.reporting.snapshot import Snapshot, take_snapshot
 
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from babelrank.reporting.publication import Repository
 
 _EXPERIMENTS = "experiments"  # folder next to that of the reports
+# What is counted, and its unit.
+_REPORTS, _EXPERIMENT_PAGES, _LEADERBOARD = (
+    ("reports", "reports"),
+    ("pages of experiments", "experiments"),
+    ("leaderboard", "collections"),
+)
 
 
 def refresh_pages(
@@ -61,13 +68,15 @@ def refresh_pages(
     from babelrank.reporting.refresh import refresh_reports
 
     changed = []
-    if folder.is_dir():
-        with watched_by(observer) as watching:
-            counted = watching.counting("reports drawn", "reports")
-            changed = refresh_reports(folder, with_leaderboard=True, on_progress=counted)
-    changed = [*write_experiments(folder.parent / _EXPERIMENTS, folder), *changed]
-    # The leaderboard comes last, as it fills in the ranks.
-    changed = list(dict.fromkeys([*write_leaderboard(folder, folder.parent, margin=margin), *changed]))
+    with watched_by(observer) as watching:
+        if folder.is_dir():
+            changed = refresh_reports(folder, with_leaderboard=True, on_progress=_counting(watching, *_REPORTS))
+        experiments = folder.parent / _EXPERIMENTS
+        changed = [*write_experiments(experiments, folder, _counting(watching, *_EXPERIMENT_PAGES)), *changed]
+        # The leaderboard comes last, as it fills in the ranks.
+        counted = _counting(watching, *_LEADERBOARD)
+        board = write_leaderboard(folder, folder.parent, margin=margin, on_progress=counted)
+    changed = list(dict.fromkeys([*board, *changed]))
     after = _snapshot(folder, margin)
     if folder.is_dir() and after.inputs == before.inputs:  # no other process wrote a report in between
         after.remember(folder)
@@ -135,6 +144,12 @@ def rename_report(model: str, name: str, reports: str | Path | None = None) -> P
     return place
 
 
+def _counting(observer: Observer, what: str, unit: str) -> Progress:
+    """Return a function as `Observer.counting` does, which is asked for only if there is something to count."""
+    counting = cache(lambda: observer.counting(what, unit))
+    return lambda done, total: counting()(done, total)
+
+
 def _snapshot(folder: Path, margin: float) -> Snapshot:
     boards = (folder.parent / name for name in (LEADERBOARD, LEADERBOARD_PAGE))
     return take_snapshot(folder, folder.parent / _EXPERIMENTS, boards, margin)
@@ -179,12 +194,18 @@ def check_pages(
     from babelrank.reporting.leaderboard import check_leaderboard
     from babelrank.reporting.refresh import check_reports
 
-    cache = Cache(folder / FILE_NAME)
-    with watched_by(observer) as watching:
-        stale = check_reports(folder, cache, watching.counting("reports checked", "reports"))
-    yield from map(Path, stale)
-    yield from map(Path, check_leaderboard(folder, folder.parent, cache, margin=margin))
-    yield from map(Path, check_experiments(folder.parent / _EXPERIMENTS, folder, cache))
+    known = Cache(folder / FILE_NAME)
+    checks: dict[tuple[str, str], Callable[[Progress], list[str]]] = {
+        _REPORTS: lambda counted: check_reports(folder, known, counted),
+        _LEADERBOARD: lambda counted: check_leaderboard(
+            folder, folder.parent, known, margin=margin, on_progress=counted
+        ),
+        _EXPERIMENT_PAGES: lambda counted: check_experiments(folder.parent / _EXPERIMENTS, folder, known, counted),
+    }
+    for counts, check in checks.items():
+        with watched_by(observer) as watching:
+            stale = check(_counting(watching, *counts))
+        yield from map(Path, stale)
 
 
 def build_site(folder: str | Path, reports: str | Path | None = None) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from babelrank.files import atomic_write
+from babelrank.observer import Progress
 
 FILE_NAME = ".cache.json"
 _CODE_SUFFIXES = frozenset((".py", ".j2", ".css", ".js", ".csv"))
@@ -45,6 +46,15 @@ class Cache:
         key = digest(json.dumps(origin, sort_keys=True))
         self._changed |= self._values.get(key) != value
         self._values[key] = value
+
+    def saving(self, on_progress: Progress) -> Progress:
+        """Return a function that saves new values whenever it receives progress, so that no interruption costs much."""
+
+        def save(done: int, total: int) -> None:
+            self.save()
+            on_progress(done, total)
+
+        return save
 
     def save(self) -> None:
         """Write the values to the file that they were read from."""

@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 
 from babelrank.analysis.comparison import holm
 from babelrank.files import atomic_write
+from babelrank.observer import Progress, no_progress
 from babelrank.reporting.cache import Cache, open_cache
 from babelrank.reporting.estimates import Estimates
 from babelrank.reporting.experiment_comparison import CLAIM_COLUMNS, Comparison, Judgement
@@ -165,9 +166,19 @@ def render_html_page(page: ExperimentPage) -> str:
 
 
 def experiment_pages(
-    experiments: Path, reports: Path, estimates: Estimates | None = None, *, as_html: bool = False
+    experiments: Path,
+    reports: Path,
+    estimates: Estimates | None = None,
+    *,
+    as_html: bool = False,
+    on_progress: Progress = no_progress,
 ) -> dict[str, str]:
     """Return the pages of the complete experiments, with their plots, by file name.
+
+    Parameters
+    ----------
+    on_progress
+        Receives the number of experiments whose page is made, and of all.
 
     Raises
     ------
@@ -178,10 +189,12 @@ def experiment_pages(
     report_name, suffix, render = (
         (REPORT_PAGE, ".html", render_html_page) if as_html else (REPORT_NAME, ".md", render_markdown_page)
     )
-    pages = {
-        folder.name: make_page(folder, reports, estimates, report_name)
-        for folder in complete_experiments(experiments, reports)
-    }
+    pages: dict[str, ExperimentPage] = {}
+    complete = complete_experiments(experiments, reports)
+    for folder in complete:
+        on_progress(len(pages), len(complete))
+        pages[folder.name] = make_page(folder, reports, estimates, report_name)
+        on_progress(len(pages), len(complete))
     files = {plot.file: plot.svg for page in pages.values() for plot in page.plots.values()}
     files |= {f"{name}{suffix}": render(page) for name, page in pages.items()}
     if any(page.answer for page in pages.values()):
@@ -189,8 +202,13 @@ def experiment_pages(
     return files
 
 
-def write_experiments(experiments: Path, reports: Path) -> list[Path]:
+def write_experiments(experiments: Path, reports: Path, on_progress: Progress = no_progress) -> list[Path]:
     """Write the page of every experiment; return the files that changed.
+
+    Parameters
+    ----------
+    on_progress
+        See `experiment_pages`.
 
     Raises
     ------
@@ -199,19 +217,23 @@ def write_experiments(experiments: Path, reports: Path) -> list[Path]:
     """
     changed = []
     with lock_reports(reports), open_cache(reports) as known:
-        for path, content in _changed(experiments, reports, known):
+        for path, content in _changed(experiments, reports, known, known.saving(on_progress)):
             atomic_write(path, content)
             changed.append(path)
     return changed
 
 
-def check_experiments(experiments: Path, reports: Path, known: Cache | None = None) -> list[str]:
+def check_experiments(
+    experiments: Path, reports: Path, known: Cache | None = None, on_progress: Progress = no_progress
+) -> list[str]:
     """Return the pages that are missing or do not match the reports."""
-    return [str(path) for path, _ in _changed(experiments, reports, known)]
+    return [str(path) for path, _ in _changed(experiments, reports, known, on_progress)]
 
 
-def _changed(experiments: Path, reports: Path, known: Cache | None) -> Iterator[tuple[Path, str]]:
-    for name, content in experiment_pages(experiments, reports, Estimates(known)).items():
+def _changed(
+    experiments: Path, reports: Path, known: Cache | None, on_progress: Progress
+) -> Iterator[tuple[Path, str]]:
+    for name, content in experiment_pages(experiments, reports, Estimates(known), on_progress=on_progress).items():
         path = reports / name
         if not path.is_file() or path.read_text(encoding="utf-8") != content:
             yield path, content

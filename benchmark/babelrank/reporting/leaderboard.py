@@ -9,6 +9,7 @@ from babelrank.analysis.settings import Cell
 from babelrank.environment import one_blas_thread
 from babelrank.errors import ReportError
 from babelrank.files import atomic_write
+from babelrank.observer import Progress, no_progress
 from babelrank.reporting.boards import EFFECT, Board, make_boards
 from babelrank.reporting.cache import Cache, digest, open_cache
 from babelrank.reporting.column_meanings import meanings
@@ -26,7 +27,12 @@ from babelrank.reporting.tables import Entry, Link, is_bounded, number_in, show_
 
 
 def read_boards(
-    reports: Path, root: Path | None = None, cache: Cache | None = None, *, margin: float = PRACTICAL_MARGIN
+    reports: Path,
+    root: Path | None = None,
+    cache: Cache | None = None,
+    *,
+    margin: float = PRACTICAL_MARGIN,
+    on_progress: Progress = no_progress,
 ) -> list[Board]:
     """Return the boards of a leaderboard.
 
@@ -40,6 +46,8 @@ def read_boards(
         Cache of the reports.
     margin
         Largest difference that does not matter in practice. Letters separate models that differ by more.
+    on_progress
+        See `read_standings`.
 
     Raises
     ------
@@ -47,9 +55,8 @@ def read_boards(
         A report or a rank table cannot be read, or is of another schema version.
     """
     estimates = Estimates(cache)
-    return make_boards(
-        read_standings(reports, root or reports.parent, estimates, margin=margin), estimates, margin=margin
-    )
+    standings = read_standings(reports, root or reports.parent, estimates, margin=margin, on_progress=on_progress)
+    return make_boards(standings, estimates, margin=margin)
 
 
 def render_leaderboard(boards: Sequence[Board]) -> str:
@@ -84,10 +91,17 @@ def render_leaderboard_html(boards: Sequence[Board], *, nav: Sequence[tuple[str,
 
 
 @one_blas_thread
-def write_leaderboard(reports: Path, root: Path, *, margin: float = PRACTICAL_MARGIN) -> list[Path]:
+def write_leaderboard(
+    reports: Path, root: Path, *, margin: float = PRACTICAL_MARGIN, on_progress: Progress = no_progress
+) -> list[Path]:
     """Write the leaderboard of `reports` to `root`, and the ranks of models into the pages of their reports.
 
     Each page is written atomically. The pages that changed are returned.
+
+    Parameters
+    ----------
+    margin, on_progress
+        See `read_standings`.
 
     Raises
     ------
@@ -97,7 +111,7 @@ def write_leaderboard(reports: Path, root: Path, *, margin: float = PRACTICAL_MA
     changed = []
     with lock_reports(reports), open_cache(reports) as cache:
         estimates = Estimates(cache)
-        standings = read_standings(reports, root, estimates, margin=margin)
+        standings = read_standings(reports, root, estimates, margin=margin, on_progress=cache.saving(on_progress))
         boards = make_boards(standings, estimates, margin=margin)
         page, drawn = root / LEADERBOARD_PAGE, ["leaderboard", *map(_shown, boards)]
         files = {root / LEADERBOARD: render_leaderboard(boards)}
@@ -118,7 +132,12 @@ def write_leaderboard(reports: Path, root: Path, *, margin: float = PRACTICAL_MA
 
 @one_blas_thread
 def check_leaderboard(
-    reports: Path, root: Path, cache: Cache | None = None, *, margin: float = PRACTICAL_MARGIN
+    reports: Path,
+    root: Path,
+    cache: Cache | None = None,
+    *,
+    margin: float = PRACTICAL_MARGIN,
+    on_progress: Progress = no_progress,
 ) -> list[str]:
     """Return the path of leaderboard.md in `root` if it is missing or out of date.
 
@@ -127,7 +146,8 @@ def check_leaderboard(
     ReportError
         A report cannot be read.
     """
-    path, content = root / LEADERBOARD, render_leaderboard(read_boards(reports, root, cache, margin=margin))
+    boards = read_boards(reports, root, cache, margin=margin, on_progress=on_progress)
+    path, content = root / LEADERBOARD, render_leaderboard(boards)
     return [] if path.is_file() and path.read_bytes() == content.encode() else [str(path)]
 
 

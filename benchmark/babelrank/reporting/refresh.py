@@ -1,9 +1,9 @@
 """Find files of reports that are out of date, and regenerate them."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from babelrank.files import atomic_write
+from babelrank.observer import Progress, no_progress
 from babelrank.reporting.cache import Cache, digest, open_cache
 from babelrank.reporting.estimates import Estimates
 from babelrank.reporting.maps import figure_files
@@ -15,9 +15,7 @@ from babelrank.reporting.results_file import FILE_NAME, read_results
 from babelrank.reporting.stored_tables import file_digest
 
 
-def check_reports(
-    reports: Path, cache: Cache | None = None, on_progress: Callable[[int, int], None] = lambda _done, _total: None
-) -> list[str]:
+def check_reports(reports: Path, cache: Cache | None = None, on_progress: Progress = no_progress) -> list[str]:
     """Return the paths in `reports` that do not match their results.json.
 
     These are report.md files that differ, missing figures, missing rank tables, and tables with another checksum than
@@ -48,10 +46,7 @@ def check_reports(
 
 
 def refresh_reports(
-    reports: Path,
-    *,
-    with_leaderboard: bool = False,
-    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    reports: Path, *, with_leaderboard: bool = False, on_progress: Progress = no_progress
 ) -> list[Path]:
     """Regenerate every report that is out of date, such as after a change of babelrank; return the files that changed.
 

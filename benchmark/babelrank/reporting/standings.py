@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from babelrank.analysis.margins import PRACTICAL_MARGIN
 from babelrank.analysis.settings import Cell
+from babelrank.observer import Progress, no_progress
 from babelrank.reporting.estimates import CollectionEstimates, Estimates
 from babelrank.reporting.experiment_file import experiment_folders, read_experiment
 from babelrank.reporting.measures import MeasureSet, measures_of
@@ -71,7 +72,12 @@ class Standings:
 
 
 def read_standings(
-    reports: Path, root: Path, estimates: Estimates | None = None, *, margin: float = PRACTICAL_MARGIN
+    reports: Path,
+    root: Path,
+    estimates: Estimates | None = None,
+    *,
+    margin: float = PRACTICAL_MARGIN,
+    on_progress: Progress = no_progress,
 ) -> list[Standings]:
     """Return the standings on every collection for a leaderboard in `root`.
 
@@ -83,6 +89,8 @@ def read_standings(
         Source of intervals and letters; None for none.
     margin
         The largest difference that does not matter in practice: letters separate only beyond it.
+    on_progress
+        Receives the number of finished collections, and of all.
 
     Raises
     ------
@@ -98,8 +106,9 @@ def read_standings(
             recipe = recipes.get((folder.name, name), "")
             groups[name, result.sha256].append(Standing(results.model, result, link, folder, recipe))
     names = [name for name, _ in groups]
-    found = []
+    found: list[Standings] = []
     for name, digest in sorted(groups, key=lambda key: (catalog_order(key[0]), key[1])):
+        on_progress(len(found), len(groups))
         shown = measures_of(name, groups[name, digest][0].result)
         # The same name with two digests: these are different versions of the files, and scores cannot be compared.
         title = name if names.count(name) == 1 else f"{name} (files {digest[:8]})"
@@ -109,6 +118,7 @@ def read_standings(
             standings = replace(standings, entries=entries)
             standings = _estimated(standings, measure, estimates, margin) if estimates else standings
         found.append(standings)
+        on_progress(len(found), len(groups))
     return found
 
 
