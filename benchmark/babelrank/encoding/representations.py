@@ -43,7 +43,7 @@ _CHUNK_GROWTH = (
 Progress = Callable[[Role, int, int], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Representations:
     """Vectors of a collection's queries and passages, row by row.
 
