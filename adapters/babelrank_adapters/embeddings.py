@@ -21,6 +21,7 @@ import numpy as np
 
 from babelrank.data.export import SIDES, read_texts
 from babelrank.encoding.protocol import PROMPT_NAMES, Adapter, EncoderInfo, EncoderOptions, Similarity
+from babelrank.encoding.vectors import nearly_equal
 from babelrank.errors import DataError, EncoderError, described, listed
 
 # Maximum relative difference between two vectors of the same text. Batching and half precision cause less; another
@@ -116,7 +117,7 @@ def _read_side(folders: Sequence[Path], side: str) -> StoredVectors:
     rows: dict[str, int] = {}
     for row, (origin, text) in enumerate(texts):
         first = rows.setdefault(text, row)
-        if first != row and not _alike(vectors[first], vectors[row]):
+        if first != row and not nearly_equal(vectors[first], vectors[row], _SAME):
             raise EncoderError(f"{origin} and {texts[first][0]} have the same text but different vectors.")
     return StoredVectors(rows, vectors)
 
@@ -199,11 +200,6 @@ def _check_ids(path: Path, ids: Sequence[str], exported: dict[str, str]) -> None
     for problem, names in problems.items():
         if names:
             raise EncoderError(f"{path}: {len(names)} ids {problem}: {listed(names)}.")
-
-
-def _alike(one: np.ndarray, other: np.ndarray) -> bool:
-    one, other = one.astype(np.float64), other.astype(np.float64)
-    return bool(np.linalg.norm(one - other) <= _SAME * np.linalg.norm(one))
 
 
 def _digest(folder: Path) -> str:

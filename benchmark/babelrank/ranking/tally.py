@@ -23,7 +23,8 @@ from babelrank.ranking.tile import Best, Counts, Tile, Workspace, make_bands, ma
 
 MEMORY_LIMIT = 2 * 2**30
 _TILE_PASSAGES = 16_384  # scored and scanned at a time by one thread
-_TILE_BYTES = 48 * 2**20  # scores held by one thread: with 32 MB a product takes longer, and more is new memory
+# Scores held by one thread. With 32 MB, products take longer; with 96, it takes long to get the memory.
+_TILE_BYTES = 48 * 2**20
 _TILE_SHARE = 10  # of the memory, for the tiles of all threads together
 _PAIRS = 1 << 18  # of a query and a passage, scored exactly at a time by one thread
 _MIN_QUERIES = 32  # scored at a time by one thread; smaller products are slow
