@@ -6,6 +6,9 @@ RUNNABLE := .venv/.runnable
 TESTABLE := .venv/.testable
 DOCUMENTABLE := .venv/.documentable
 
+# Processes that tests start would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test fuzz crash lint format schema bench docs clean
 

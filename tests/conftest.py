@@ -30,6 +30,18 @@ settings.register_profile("babelrank", deadline=None, derandomize=bool(os.enviro
 settings.load_profile("babelrank")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Give each process whole files, and one of them the folder whose files share a server that is slow to start."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "tests/crash" if nodeid.startswith("tests/crash/") else super()._split_scope(nodeid)
+
+    return Scheduling(config, log)
+
+
 def pytest_collection_finish() -> None:
     """Leave what imports made out of garbage collections, which libraries ask for in every training run."""
     gc.collect()

@@ -6,7 +6,6 @@
 import json
 import sys
 import time
-from importlib import import_module
 
 from babelrank.encoding.protocol import EncoderOptions
 from babelrank.encoding.registry import load_encoder
@@ -14,7 +13,6 @@ from babelrank.errors import EncoderError
 
 
 def main(specifications: list[str]) -> None:
-    import_module("sentence_transformers")  # its import is not part of the times below
     for specification in specifications:
         model, _, revision = specification.partition("@")
         began = time.monotonic()

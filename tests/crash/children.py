@@ -19,18 +19,15 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+
+from paths import TESTS
 
 KILLS = int(os.environ.get("BABELRANK_KILLS", "0"))  # of each command; 0 for as many as its test wants
 SEED = int(os.environ.get("BABELRANK_FUZZ_SEED", "0"))
 _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
 _TAKE_SPACE = {"open", "os.mkdir"}
 _PATIENCE = 300  # seconds
-_PRELOADED = [
-    *("babelrank.cli", "babelrank.api.evaluation", "babelrank.api.reports", "babelrank.pipelines.submission"),
-    *("babelrank.ranking.whole", "babelrank.ranking.scan", "babelrank.reporting.html_report", "scipy.stats"),
-    *("babelrank.api.training", "babelrank.training.trainer", "babelrank.api.experiments", "matplotlib.figure"),
-    "babelrank_adapters.callable",
-]
 
 
 @dataclass(frozen=True)
@@ -64,13 +61,14 @@ def run(
         More folders to import from.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
+    context.set_forkserver_preload(["crash.preloaded"])
     ours, theirs = context.Pipe()
     limits = {"kill_at": kill_at, "full_at": full_at, "file_size": file_size}
     with tempfile.NamedTemporaryFile("r", encoding="utf-8", errors="replace") as output:
         given = theirs, list(map(str, arguments)), cwd, list(map(str, path)), output.name, limits
         process = context.Process(target=_child, args=given)
-        process.start()
+        with patch.dict(os.environ, {"PYTHONPATH": str(TESTS)}):  # of the server, where it is not running yet
+            process.start()
         theirs.close()
         changes = 0
         with suppress(EOFError):

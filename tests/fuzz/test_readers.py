@@ -19,7 +19,7 @@ from babelrank.errors import BabelrankError
 from fuzz.mutations import mutated
 from fuzz.readers import READERS, model_reader, write
 
-MUTATIONS = int(os.environ.get("BABELRANK_FUZZ", "100"))
+MUTATIONS = int(os.environ.get("BABELRANK_FUZZ", "50"))
 SEED = int(os.environ.get("BABELRANK_FUZZ_SEED", "0"))
 SECONDS = 10  # of the processor, for one input of a few hundred bytes
 MEMORY = 2 * 2**30  # bytes beyond what the process has
