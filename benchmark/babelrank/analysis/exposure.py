@@ -8,10 +8,10 @@ as in nDCG (Singh & Joachims 2018, arXiv 1802.07281); below the tenth rank it ha
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from babelrank.analysis.bias_measure import BiasMeasure, Resampler, divide, mean_known, number_or_none
 from babelrank.analysis.settings import Matrix, as_cells
+from babelrank.data.pool import code_languages
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RankTable
 from babelrank.ranking.top_table import TopTable
@@ -114,7 +114,7 @@ def _exposure_of_others(ranks: RankTable, top: TopTable) -> tuple[np.ndarray, np
     answers = ranks.table.loc[ranks.table["rank_in_pool"] <= DEPTH, [*keys, "passage_id"]].assign(relevant=True)
     listed = listed.merge(answers, on=[*keys, "passage_id"], how="left")
     listed = listed[listed["relevant"].isna()]
-    lang = pd.Categorical(listed["passage_lang"], categories=list(ranks.languages)).codes
+    lang = code_languages(listed["passage_lang"], ranks.languages)
     number, exposure = listed["number"].to_numpy(), _exposure(listed["rank_in_pool"].to_numpy())
     seen = np.zeros((int(ranks.query_numbers.max(initial=-1)) + 1, len(ranks.languages)))
     np.add.at(seen, (number, lang), exposure)

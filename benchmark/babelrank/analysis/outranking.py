@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from babelrank.data.pool import code_languages
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RankTable
 from babelrank.ranking.top_table import COLUMNS, TopTable
@@ -84,8 +85,7 @@ def join_tables(ranks: RankTable, top: TopTable) -> JoinedTables:
     size, split = len(ranks.languages), len(ranks.table)
     table = pd.concat([ranks.table[list(COLUMNS)], top.table[list(COLUMNS)]], ignore_index=True)
     query_lang, passage_lang = (
-        pd.Categorical(table[column], categories=list(ranks.languages)).codes.astype(np.int64)
-        for column in ("query_lang", "passage_lang")
+        code_languages(table[column], ranks.languages) for column in ("query_lang", "passage_lang")
     )
     passage, passage_ids = table["passage_id"].factorize()
     keys = query_lang * len(table) + table["query_id"].factorize()[0]

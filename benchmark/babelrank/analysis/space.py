@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from babelrank.analysis.language_probe import LanguageProbe, probe_language
 from babelrank.analysis.neighbours import (
@@ -23,6 +22,7 @@ from babelrank.analysis.neighbours import (
 from babelrank.analysis.settings import Cell, Matrix, as_cells
 from babelrank.analysis.translations import find_translations, group_translations, number_questions
 from babelrank.data.collection import Collection
+from babelrank.data.pool import code_languages
 from babelrank.encoding.representations import Representations
 from babelrank.encoding.vectors import Kind, MultiVectors, unit_rows
 from babelrank.environment import one_blas_thread
@@ -156,8 +156,7 @@ def measure_space(
         return Space(languages, f"{kind} representations: one dense vector per text is needed.")
     size = len(languages)
     query_lang, passage_lang = (
-        pd.Categorical(table["lang"], categories=languages).codes.astype(np.int64)
-        for table in (collection.queries, collection.passages.frame)
+        code_languages(table["lang"], languages) for table in (collection.queries, collection.passages.frame)
     )
     query, passage = (collection.qrels[side].to_numpy(np.int64) for side in ("query", "passage"))
     question = number_questions(collection)

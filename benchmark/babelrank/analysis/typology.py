@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from babelrank.analysis.bootstrap import RESAMPLES, Interval, draw_weights, percentile_interval
 from babelrank.analysis.settings import Matrix, mean_or_none
@@ -202,7 +201,7 @@ def _nearest(code: str, others: Collection[str]) -> float | None:
 
 def _rank_correlations(table: np.ndarray) -> np.ndarray:
     """Return Spearman's correlations of columns; NaN where one is constant."""
-    ranks = rankdata(table, axis=0)
+    ranks = pd.DataFrame(table).rank().to_numpy()
     centred = ranks - ranks.mean(axis=0)
     lengths = np.sqrt((centred**2).sum(axis=0))
     products: np.ndarray = centred.T @ centred

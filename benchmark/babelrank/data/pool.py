@@ -3,7 +3,7 @@
 Both have the same order and positions, so code that reads blocks works with either.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -14,6 +14,19 @@ import pandas as pd
 
 from babelrank.data.passages import BLOCK, PassageBlock, PassageSource
 from babelrank.data.records import SPACE
+
+
+def code_languages(column: pd.Series, languages: Sequence[str]) -> np.ndarray:
+    """Return the position of each language in `languages`: int64, −1 where it is not one of them.
+
+    Examples
+    --------
+    >>> code_languages(pd.Series(["en", "de", "en"]), ["de", "en"])
+    array([1, 0, 1])
+    """
+    numbers, different = column.factorize(use_na_sentinel=False)  # columns of text are slow to look up in
+    codes: np.ndarray = pd.Index(languages).get_indexer(different)[numbers].astype(np.int64)
+    return codes
 
 
 @dataclass(frozen=True)
@@ -99,9 +112,7 @@ class MemoryPassages:
     @cached_property
     def lang_codes(self) -> np.ndarray:
         """See `Passages`."""
-        places = pd.Categorical(self.frame["lang"], categories=self.languages).codes
-        codes: np.ndarray = places.astype(np.uint16)
-        return codes
+        return code_languages(self.frame["lang"], self.languages).astype(np.uint16)
 
     @property
     def characters(self) -> int:

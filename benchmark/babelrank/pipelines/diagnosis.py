@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from babelrank.analysis.clusters import warn_of_few
 from babelrank.analysis.language_shares import measure_language_shares
 from babelrank.data.collection import Collection
 from babelrank.data.download import fetch_if_ours
 from babelrank.data.loading import load_collection
+from babelrank.data.pool import code_languages
 from babelrank.errors import DataError
 from babelrank.observer import Observer
 from babelrank.pipelines.evaluation import represent
@@ -61,7 +61,7 @@ def diagnose(
     )
     with represented as (representations, memory, tallier):
         counts = count_languages(used, representations, DEPTHS, memory=memory, tallier=tallier)
-    lang = pd.Categorical(used.queries["lang"], categories=list(used.languages)).codes.astype(np.int64)
+    lang = code_languages(used.queries["lang"], used.languages)
     question = used.queries["question"].factorize()[0].astype(np.int64)
     few = warn_of_few(int(question.max()) + 1)
     return Diagnosis(

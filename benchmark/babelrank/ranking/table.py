@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from babelrank.data.pool import code_languages
 from babelrank.files import as_path
 from babelrank.ranking.table_file import RANK_TYPES, TEXT_TYPES, TableFormat
 
@@ -63,10 +64,7 @@ class RankTable:
     @cached_property
     def language_codes(self) -> tuple[np.ndarray, np.ndarray]:
         """Positions in `languages` of each row's query language and passage language: int64."""
-        query, passage = (
-            pd.Categorical(self.table[column], categories=list(self.languages)).codes.astype(np.int64)
-            for column in ("query_lang", "passage_lang")
-        )
+        query, passage = (code_languages(self.table[name], self.languages) for name in ("query_lang", "passage_lang"))
         return query, passage
 
     @cached_property
