@@ -32,6 +32,7 @@ _SUBJECTS = (
     "examples",
     "mining",
     "experiments",
+    "submission",
     "search",
     "streaming",
 )

@@ -56,10 +56,13 @@ def ntrex() -> babelrank.Collection:
 def _load(spec: str) -> babelrank.Collection:
     if TINY in os.environ:
         return babelrank.load_collection("sample")
+    return babelrank.load_collection(spec, nearby_data())
+
+
+def nearby_data() -> Path | None:
+    """Return the folder of data next to the repository; None without one, or if ``BABELRANK_DATA`` names another."""
     nearby = SHARED / "data"
-    if "BABELRANK_DATA" not in os.environ and nearby.is_dir():
-        return babelrank.load_collection(spec, nearby)
-    return babelrank.load_collection(spec)
+    return nearby if "BABELRANK_DATA" not in os.environ and nearby.is_dir() else None
 
 
 def made_up_representations(collection: babelrank.Collection) -> babelrank.Representations:

@@ -68,5 +68,6 @@ ADAPTER = Adapter(
     models="Hub name or folder of a MultiVectorEncoder of sentence-transformers, or of a ColBERT model",
     load=_load,
     recognises=recogniser(NAME),
+    from_files=True,
     wrap=wrapper("MultiVectorEncoder", _encoder),
 )

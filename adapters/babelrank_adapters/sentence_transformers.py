@@ -110,4 +110,10 @@ def _for_runtime(options: EncoderOptions, backend: str) -> EncoderOptions:
 
 
 # Recognises nothing, since it is the registry's fallback.
-ADAPTER = Adapter(name=NAME, models="Hub name or folder of a dense sentence-transformers model", load=_load, wrap=_wrap)
+ADAPTER = Adapter(
+    name=NAME,
+    models="Hub name or folder of a dense sentence-transformers model",
+    load=_load,
+    wrap=_wrap,
+    from_files=True,
+)

@@ -87,5 +87,6 @@ ADAPTER = Adapter(
     models="Hub name or folder of a SparseEncoder of sentence-transformers, such as SPLADE",
     load=_load,
     recognises=recogniser(NAME),
+    from_files=True,
     wrap=wrapper("SparseEncoder", _encoder),
 )

@@ -102,4 +102,5 @@ ADAPTER = Adapter(
     models="Hub name or folder of a transformers checkpoint without modules.json",
     load=_load,
     recognises=recogniser(NAME),
+    from_files=True,
 )

@@ -30,7 +30,7 @@ def test_what_a_model_cannot_be_asked_for_is_refused_once_it_is_loaded(
     monkeypatch, tmp_path, kind, similarity, transforms, problem
 ):
     encoder = SimpleNamespace(info=EncoderInfo("toy", "toy", "1", dimension=512, kind=kind, similarity=similarity))
-    monkeypatch.setattr(models, "wrap_encoder", lambda *_, **__: encoder)
+    monkeypatch.setattr(models, "load_known", lambda *_, **__: encoder)
     with pytest.raises(EncoderError, match=problem):
         submission.submit("toy", ["sample"], tmp_path / "reports", RecordingObserver(), transforms=transforms)
 

@@ -21,6 +21,7 @@ SUBJECTS = {
     "examples": 2,
     "mining": 1,
     "experiments": 1,
+    "submission": 1,
     "search": 1,
     "streaming": 2,
 }

@@ -252,11 +252,17 @@ def diagnose(
         chosen = open_transforms(transforms, optional_path(data), watching)
         loaded = open_unjudged(collection, optional_path(data), watching)
         named = str(model) if isinstance(model, Path) else model
+        vectors = optional_path(store)
         ready = load_model(
-            named, watching, options=encoder_options(options), adapter=adapter, transforms=chosen, name=name
+            named,
+            watching,
+            options=encoder_options(options),
+            adapter=adapter,
+            transforms=chosen,
+            name=name,
+            store=vectors,
         )
-        streamed = streaming or Streaming()
-        found = run_diagnosis(ready, loaded, watching, store=optional_path(store), streaming=streamed)
+        found = run_diagnosis(ready, loaded, watching, store=vectors, streaming=streaming or Streaming())
     if out is not None:
         atomic_write(as_path(out), found.to_frame().to_csv(index=False))
     return found

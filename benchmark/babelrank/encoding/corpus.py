@@ -16,6 +16,7 @@ from babelrank.data.collection import Collection
 from babelrank.data.passages import PassageBlock
 from babelrank.data.pool import PassageReader
 from babelrank.encoding.checks import Variety, encode_checked
+from babelrank.encoding.known_models import loaded
 from babelrank.encoding.protocol import Encoder, EncoderInfo, EncoderOptions, Role, Truncating
 from babelrank.encoding.registry import load_encoder
 from babelrank.encoding.representations import FIRST_CHUNK, least_chunk, length_class
@@ -258,8 +259,8 @@ def encode_corpus(
     # A worker must see all GPUs that the user chose.
     uses_gpu = encoder.info.device.startswith("cuda") and source is not None and source.options.device in (None, "cuda")
     encoding = ShardEncoding(source, collection.passages.reader, folder, uses_gpu)
-    job: Job[EncodedShard] = encoding if elsewhere else OpenedJob(encoding.using(encoder, count))
     if missing:
+        job: Job[EncodedShard] = encoding if elsewhere else OpenedJob(encoding.using(loaded(encoder), count))
         count(0)
         engine.run(job, sorted(missing), add)
     if absent := find_missing(folder, verify=False):

@@ -298,6 +298,9 @@ class Adapter:
         model's if None). It returns None for other objects, without importing the library for that.
     requires
         Requirement for pip, such as ``babelrank[bm25]``; empty if babelrank installs it.
+    from_files
+        Whether the files of a model, the options and the installed packages decide all that its encoder says. Such a
+        model is not loaded again if all its representations are stored.
     """
 
     name: str
@@ -306,6 +309,7 @@ class Adapter:
     recognises: Callable[[str, EncoderOptions], bool] = lambda _model, _options: False
     wrap: Callable[[object, EncoderOptions, str | None], Encoder | None] = lambda _model, _options, _name: None
     requires: str = ""
+    from_files: bool = False
 
     @classmethod
     def of_one_model(

@@ -80,13 +80,34 @@ def load_encoder(model: str, options: EncoderOptions | None = None, *, adapter: 
     EncoderError
         The adapter or the model is unknown, or the model cannot be loaded.
     """
+    options = options or EncoderOptions()
+    return load_with(choose_adapter(model, options, adapter), model, options)
+
+
+def choose_adapter(model: str, options: EncoderOptions, name: str | None = None) -> Adapter:
+    """Return the adapter with a name, or the one for a model.
+
+    Raises
+    ------
+    EncoderError
+        The adapter is unknown, or no model is given.
+    """
     if not model.strip():
         raise EncoderError("no model given; name one, such as intfloat/multilingual-e5-small, or a folder.")
-    options = options or EncoderOptions()
-    chosen = load_adapter(adapter) if adapter else find_adapter(model, options)
+    return load_adapter(name) if name else find_adapter(model, options)
+
+
+def load_with(adapter: Adapter, model: str, options: EncoderOptions) -> Encoder:
+    """Load a model by its adapter.
+
+    Raises
+    ------
+    EncoderError
+        The model is unknown or cannot be loaded.
+    """
     try:
-        return chosen.load(model, options)
+        return adapter.load(model, options)
     except BabelrankError:
         raise
     except Exception as error:  # any of several libraries' own errors
-        raise EncoderError(f"{model}: adapter {chosen.name!r} cannot load it ({described(error)}).") from error
+        raise EncoderError(f"{model}: adapter {adapter.name!r} cannot load it ({described(error)}).") from error

@@ -12,10 +12,10 @@ from scipy.sparse import csr_array
 
 from babelrank.data.collection import Collection
 from babelrank.encoding.checks import Variety, check_matrix, encode_checked
+from babelrank.encoding.known_models import loaded
 from babelrank.encoding.protocol import (
     Concurrent,
     Encoder,
-    EncoderInfo,
     PoolWeighting,
     Role,
     Similarity,
@@ -164,20 +164,18 @@ def encode_texts(
     """
     keys = [text_key(text) for text in texts]
     distinct = dict(zip(keys, texts, strict=True))
-    function = encoder.encode_query if role is Role.QUERY else encoder.encode_document
     encoded, rows, count, seconds = _encode_distinct(
-        StoreEntry(store, encoder.info, role), distinct, function, encoder.info, least_chunk(encoder), progress
+        encoder, role, StoreEntry(store, encoder.info, role), distinct, progress
     )
     vectors = take(encoded, np.array([rows[key] for key in keys], dtype=np.int64))
     return EncodedTexts(vectors, count, seconds, _share_truncated(encoder, list(distinct.values()), role))
 
 
 def _encode_distinct(
+    encoder: Encoder,
+    role: Role,
     entry: StoreEntry,
     distinct: dict[bytes, str],
-    function: Callable[[Sequence[str]], Vectors],
-    info: EncoderInfo,
-    least: int,
     progress: Callable[[int, int], None],
 ) -> tuple[Vectors, dict[bytes, int], int, float]:
     """Return vectors, the row of each text by its key, the number of texts encoded, and the seconds it took."""
@@ -186,15 +184,18 @@ def _encode_distinct(
     first = 0 if stored is None else count(stored)
     missing = [key for key in distinct if key not in rows]
     missing.sort(key=lambda key: length_class(distinct[key]), reverse=True)
-    variety = Variety(info)
+    ready = loaded(encoder) if missing else encoder
+    function = ready.encode_query if role is Role.QUERY else ready.encode_document
+    variety = Variety(ready.info)
     waiting: list[tuple[list[bytes], Vectors]] = []  # stored once two texts have different vectors
+    least = least_chunk(ready)
     seconds, done, size = 0.0, 0, max(least, FIRST_CHUNK)
     while done < len(missing):
         progress(done, len(missing))
         keys = missing[done : done + size]
         chunk = [distinct[key] for key in keys]
         began = time.perf_counter()
-        vectors = encode_checked(function, chunk, info)
+        vectors = encode_checked(function, chunk, ready.info)
         elapsed = time.perf_counter() - began
         waiting.append((keys, vectors))
         if variety.add(chunk, vectors) or stored is not None:

@@ -88,7 +88,7 @@ def evaluate_collection(
     *,
     transforms: Sequence[Transform] = (),
     store: Path | None = None,
-    load_seconds: float = 0.0,
+    load_seconds: Callable[[], float] = lambda: 0.0,
     with_texts: bool = True,
     export: RunExport | None = None,
     streaming: Streaming | None = None,
@@ -101,7 +101,7 @@ def evaluate_collection(
     transforms
         Transforms of the representations, applied in this order; must be empty if the collection is streamed.
     load_seconds
-        Time that loading the encoder took.
+        Returns the time that loading the encoder took so far.
     with_texts
         Whether results quote the worst questions, if the collection's licence is known. Results go into reports,
         which may be published.
@@ -148,7 +148,7 @@ def evaluate_collection(
     errors = find_errors(ranking.ranks, ranking.top) if in_detail else None
     texts = gather_texts(select_worst(errors), collection) if errors and with_texts else None
     seconds = Seconds(
-        load=load_seconds,
+        load=load_seconds(),
         encode_query=representations.seconds[Role.QUERY],
         encode_document=representations.seconds[Role.DOCUMENT],
         rank=ranked - began,

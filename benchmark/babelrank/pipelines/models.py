@@ -9,9 +9,11 @@ from babelrank.data.collection import Collection
 from babelrank.data.download import fetch_if_ours
 from babelrank.data.loading import load_collection
 from babelrank.encoding.corpus import EncoderSource
+from babelrank.encoding.known_models import KnownEncoder, load_known
 from babelrank.encoding.model_files import look_for_model
 from babelrank.encoding.objects import name_of, wrap_encoder
 from babelrank.encoding.protocol import Encoder, EncoderInfo, EncoderOptions, check_comparable
+from babelrank.encoding.store import default_store
 from babelrank.encoding.transforms import Transform, parse_transform
 from babelrank.errors import EncoderError
 from babelrank.observer import Observer
@@ -37,15 +39,19 @@ class LoadedModel:
         Transforms of its representations, applied in this order.
     source
         How other processes load it; None for an object.
-    seconds
-        Time that loading took.
+    opening_seconds
+        Time that opening it took, with loading unless that waits until it must encode.
     """
 
     encoder: Encoder
     described: ModelResults
     transforms: tuple[Transform, ...]
     source: EncoderSource | None
-    seconds: float
+    opening_seconds: float
+
+    def load_seconds(self) -> float:
+        """Return the time that loading took so far."""
+        return self.opening_seconds + (self.encoder.seconds if isinstance(self.encoder, KnownEncoder) else 0.0)
 
     def streams(self, collection: Collection, streaming: Streaming, observer: Observer) -> bool:
         """Return whether a collection is streamed, and log the reason.
@@ -71,8 +77,11 @@ def load_model(
     adapter: str | None = None,
     transforms: Sequence[Transform] = (),
     name: str | None = None,
+    store: Path | None = None,
 ) -> LoadedModel:
     """Load a model; see `babelrank.evaluate` for the parameters.
+
+    A model that was loaded before is loaded when it must encode; see `load_known`.
 
     Raises
     ------
@@ -81,9 +90,17 @@ def load_model(
     """
     options = options or EncoderOptions()
     label = public_label(model) if isinstance(model, str) else None
-    observer.log(f"loading {label or name_of(model)}")
     began = time.perf_counter()
-    encoder = wrap_encoder(model, options, name=None if label else name, adapter=adapter)
+
+    def on_load() -> None:
+        observer.log(f"loading {label or name_of(model)}")
+
+    encoder: Encoder
+    if isinstance(model, str):
+        encoder = load_known(model, options, store or default_store(), adapter=adapter, on_load=on_load)
+    else:
+        on_load()
+        encoder = wrap_encoder(model, options, name=name, adapter=adapter)
     seconds = time.perf_counter() - began
     info = encoder.info
     check_comparable(info.kind, info.similarity)

@@ -88,7 +88,9 @@ def submit(
     if runs:
         for found in loaded:
             check_exportable(found)
-    loaded_model = load_model(model, observer, options=options, adapter=adapter, transforms=chosen, name=name)
+    loaded_model = load_model(
+        model, observer, options=options, adapter=adapter, transforms=chosen, name=name, store=store
+    )
     encoder = loaded_model.encoder
     known = trained_languages(Path(model)) if isinstance(model, str) else None
     base = base_model or (base_model_of(Path(model)) if isinstance(model, str) else None)
@@ -120,7 +122,7 @@ def submit(
             observer,
             transforms=chosen,
             store=store,
-            load_seconds=loaded_model.seconds,
+            load_seconds=loaded_model.load_seconds,
             with_texts=texts,
             export=export,
             streaming=streaming if streams[found.name] else None,
