@@ -9,10 +9,11 @@ from babelrank.analysis.clusters import clusters
 from babelrank.analysis.comparison import standard_errors
 from babelrank.analysis.influence import BIAS_FIGURES, influence_on_bias, influence_on_mean, weighted_sum
 from babelrank.analysis.language_bias import measure_language_bias
-from babelrank.analysis.measures import RankLists, average_precision
+from babelrank.analysis.measures import average_precision
 from babelrank.analysis.merge_gap import merged_precision
 from babelrank.analysis.seeds import contrast_recipes
 from babelrank.errors import ReportError
+from babelrank.ranking.rank_lists import RankLists
 from babelrank.ranking.table import RankTable, read_ranks
 from made_ranks import pool_ranks
 from paths import REPORTS

@@ -11,12 +11,12 @@ from numpy.testing import assert_allclose
 
 from babelrank.analysis.measures import (
     MEASURES,
-    RankLists,
     average_precision,
     ndcg_at,
     recall_at,
     reciprocal_rank_at,
 )
+from babelrank.ranking.rank_lists import RankLists
 
 # Our names, ir-measures' measures, pytrec_eval's names. Both take a passage's grade itself as its gain, as we do:
 # trec_eval's ndcg_cut, and ir-measures' nDCG, whose default dcg="log2" calls trec_eval. The other convention, a gain of

@@ -8,8 +8,9 @@ import pytrec_eval
 from hypothesis import given
 from hypothesis import strategies as st
 
-from babelrank.analysis.measures import MEASURES, RankLists
+from babelrank.analysis.measures import MEASURES
 from babelrank.errors import ReportError
+from babelrank.ranking.rank_lists import RankLists
 from babelrank.ranking.table import RankTable
 from babelrank.reporting.export import FORMATS, Options
 from babelrank.reporting.export.trec import by_pair, by_query, place_passages, write_qrels, write_run

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from babelrank.analysis.measures import RankLists, ndcg_at
+from babelrank.analysis.measures import ndcg_at
 from babelrank.analysis.settings import Cell, mean_or_none
 from babelrank.ranking.approximate import Approximation
 from babelrank.ranking.best import TopPassages
+from babelrank.ranking.rank_lists import RankLists
 
 
 @dataclass(frozen=True)

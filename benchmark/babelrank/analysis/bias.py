@@ -91,16 +91,11 @@ class QueryDistances:
 
 def query_distances(ranks: RankTable) -> QueryDistances:
     """Return the rank distance of each query with |R| ≥ 2. It is undefined if a run lacks a relevant passage."""
-    query, (query_lang, _) = ranks.query_numbers, ranks.language_codes
-    rank = ranks.table["rank_in_pool"].to_numpy()
-    size = np.bincount(query)
-    worst, best = np.full(len(size), -np.inf), np.full(len(size), np.inf)
-    np.maximum.at(worst, query, rank)
-    np.minimum.at(best, query, rank)
-    lang = np.zeros(len(size), dtype=np.int64)
-    lang[query] = query_lang
+    lists, size = ranks.pool_lists, ranks.pool_lists.sizes
+    ends = np.cumsum(size)
+    best, worst = lists.ranks[ends - size], lists.ranks[ends - 1]
     counted = np.flatnonzero((size >= 2) & np.isfinite(worst))
-    return QueryDistances(counted, worst[counted] - best[counted], size[counted] - 1, lang[counted])
+    return QueryDistances(counted, worst[counted] - best[counted], size[counted] - 1, ranks.lang_of_query[counted])
 
 
 def measure_rank_distance(ranks: RankTable) -> RankDistance:

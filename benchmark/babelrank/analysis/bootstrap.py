@@ -15,7 +15,7 @@ import numpy as np
 from babelrank.analysis.bias import query_distances
 from babelrank.analysis.clusters import FEWEST, number_clusters, sum_by_cluster, warn_of_few
 from babelrank.analysis.clusters import clusters as find_clusters
-from babelrank.analysis.measures import MEASURES, RankLists
+from babelrank.analysis.measures import MEASURES
 from babelrank.errors import ReportError
 from babelrank.ranking.table import RankTable
 
@@ -184,9 +184,8 @@ def question_scores(
         The clusters do not fit the table.
     """
     size = len(ranks.languages)
-    query, (query_lang, passage_lang) = ranks.query_numbers, ranks.language_codes
+    query_lang, passage_lang = ranks.language_codes
     question, ids = ranks.table["query_id"].factorize(sort=True)
-    grades = ranks.table["grade"].to_numpy()
     totals = np.zeros((len(ids), size * size + 2 * size))
     counts = np.zeros_like(totals)
 
@@ -194,12 +193,10 @@ def question_scores(
         np.add.at(totals, (places, settings), values)
         np.add.at(counts, (places, settings), 1.0)
 
-    pairs, lists, first = _number(query * size + passage_lang)
-    in_language = RankLists.group(ranks.table["rank_in_language"].to_numpy(), grades, lists)
-    add(question[first], query_lang[first] * size + pairs % size, MEASURES[measure](in_language))
-    _, lists, first = _number(query)
-    in_pool = RankLists.group(ranks.table["rank_in_pool"].to_numpy(), grades, lists)
-    add(question[first], size * size + query_lang[first], MEASURES[measure](in_pool))
+    first = ranks.pair_lists.first_rows
+    add(question[first], query_lang[first] * size + passage_lang[first], MEASURES[measure](ranks.pair_lists))
+    first = ranks.pool_lists.first_rows
+    add(question[first], size * size + query_lang[first], MEASURES[measure](ranks.pool_lists))
     distances = query_distances(ranks)
     add(question[first][distances.query], size * size + size + distances.lang, distances.distance)
     numbers = number_clusters(clusters, question, len(ids))
@@ -326,9 +323,3 @@ def require_paired(first: QuestionScores, second: QuestionScores) -> None:
         or (first.cluster_numbers != second.cluster_numbers).any()
     ):
         raise ReportError("rank tables of different questions or languages cannot be compared.")
-
-
-def _number(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the distinct keys, the position of each row's key among them, and the first row of each."""
-    distinct, first, positions = np.unique(keys, return_index=True, return_inverse=True)
-    return distinct, positions, first

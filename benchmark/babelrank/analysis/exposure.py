@@ -72,10 +72,8 @@ def measure_exposure(
     ReportError
         The clusters do not fit the table, or the two tables belong to different collections or encoders.
     """
-    query, (row_lang, passage_lang) = ranks.query_numbers, ranks.language_codes
-    size, count = len(ranks.languages), int(query.max(initial=-1)) + 1
-    lang = np.zeros(count, dtype=np.int64)
-    lang[query] = row_lang
+    query, (_, passage_lang), lang = ranks.query_numbers, ranks.language_codes, ranks.lang_of_query
+    size, count = len(ranks.languages), len(lang)
     resampler = Resampler.of(ranks, np.arange(count), lang, clusters, seed)
     seen = np.zeros((count, size))
     rank = ranks.table["rank_in_pool"].to_numpy()

@@ -7,54 +7,10 @@ cutoff of a list has the rank infinity.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-
-@dataclass(frozen=True)
-class RankLists:
-    """Ranks of relevant passages, grouped into lists: one list per query and ranked set of passages.
-
-    Attributes
-    ----------
-    ranks
-        float64, shape (judgements,): ascending within each list.
-    grades
-        shape (judgements,): in the same order.
-    lists
-        int64, shape (judgements,): the list each judgement belongs to; ascending.
-    count
-        Number of lists; each holds at least one judgement.
-    """
-
-    ranks: np.ndarray
-    grades: np.ndarray
-    lists: np.ndarray
-    count: int
-
-    @classmethod
-    def group(cls, ranks: np.ndarray, grades: np.ndarray, lists: np.ndarray) -> "RankLists":
-        """Sort judgements into lists; `lists` numbers them 0 … count − 1 with no gaps."""
-        order = np.lexsort((ranks, lists))
-        return cls(ranks[order], grades[order], lists[order], int(lists.max(initial=-1)) + 1)
-
-    @property
-    def sizes(self) -> np.ndarray:
-        """|R| of each list: int64, shape (count,)."""
-        return np.bincount(self.lists, minlength=self.count)
-
-    @property
-    def positions(self) -> np.ndarray:
-        """Place of each judgement in its list, from 1: int64, shape (judgements,)."""
-        first = np.cumsum(self.sizes) - self.sizes
-        positions: np.ndarray = np.arange(len(self.lists)) - first[self.lists] + 1
-        return positions
-
-    def total(self, values: np.ndarray) -> np.ndarray:
-        """Sum of `values` (one per judgement) over each list: float64, shape (count,)."""
-        sums: np.ndarray = np.bincount(self.lists, weights=values, minlength=self.count)
-        return sums
+from babelrank.ranking.rank_lists import RankLists
 
 
 def average_precision(lists: RankLists) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import digamma
 
 from babelrank.analysis.bias_measure import BiasMeasure, LeaveOneOut, Resampler
-from babelrank.analysis.measures import RankLists, average_precision
+from babelrank.analysis.measures import average_precision
 from babelrank.ranking.table import RankTable
 
 
@@ -30,7 +30,7 @@ def measure_merge_gap(ranks: RankTable, *, clusters: np.ndarray | None = None, s
     ReportError
         The clusters do not fit the table.
     """
-    lang, pooled = _query_languages(ranks), _pooled_precision(ranks)
+    lang, pooled = ranks.lang_of_query, average_precision(ranks.pool_lists)
     resampler = Resampler.of(ranks, np.arange(len(lang)), lang, clusters, seed)
     gaps = resampler.means(merged_precision(ranks) - pooled)
     multilingual = float(np.nanmean(resampler.means(pooled)[0])) if len(pooled) else float("nan")
@@ -42,22 +42,9 @@ def measure_merge_gap(ranks: RankTable, *, clusters: np.ndarray | None = None, s
 
 def merge_gap_without(ranks: RankTable, clusters: np.ndarray) -> np.ndarray:
     """Return the merge gap of all queries, then without each cluster; see `language_effect.eta_squared_without`."""
-    lang = _query_languages(ranks)
+    lang = ranks.lang_of_query
     leave_one_out = LeaveOneOut.of(ranks, np.arange(len(lang)), lang, clusters)
-    return leave_one_out.means(merged_precision(ranks) - _pooled_precision(ranks))
-
-
-def _query_languages(ranks: RankTable) -> np.ndarray:
-    query, (row_lang, _) = ranks.query_numbers, ranks.language_codes
-    lang = np.zeros(int(query.max(initial=-1)) + 1, dtype=np.int64)
-    lang[query] = row_lang
-    return lang
-
-
-def _pooled_precision(ranks: RankTable) -> np.ndarray:
-    """Return each query's average precision in the pool."""
-    ranked, grades = (ranks.table[name].to_numpy() for name in ("rank_in_pool", "grade"))
-    return average_precision(RankLists.group(ranked, grades, ranks.query_numbers))
+    return leave_one_out.means(merged_precision(ranks) - average_precision(ranks.pool_lists))
 
 
 def merged_precision(ranks: RankTable) -> np.ndarray:

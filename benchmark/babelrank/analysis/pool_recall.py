@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from babelrank.analysis.measures import RankLists, recall_at
+from babelrank.analysis.measures import recall_at
 from babelrank.analysis.settings import Cell, mean_or_none
 from babelrank.ranking.table import RankTable
 
@@ -53,10 +53,7 @@ class PoolRecall:
 
 def measure_pool_recall(ranks: RankTable) -> list[PoolRecall]:
     """Measure recall and success in the pool at each of `DEPTHS`."""
-    query, (query_lang, _) = ranks.query_numbers, ranks.language_codes
-    lists = RankLists.group(ranks.table["rank_in_pool"].to_numpy(), ranks.table["grade"].to_numpy(), query)
-    lang = np.zeros(lists.count, dtype=np.int64)
-    lang[query] = query_lang
+    lists, lang = ranks.pool_lists, ranks.lang_of_query
 
     def by_language(values: np.ndarray) -> list[Cell]:
         return [mean_or_none(values[lang == i]) for i in range(len(ranks.languages))]

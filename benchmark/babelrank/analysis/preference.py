@@ -119,14 +119,10 @@ class LanguagePreference:
 
 def best_ranks(ranks: RankTable) -> BestRanks:
     """Find the best relevant passage of each query and language."""
-    size = len(ranks.languages)
-    query, (query_lang, passage_lang) = ranks.query_numbers, ranks.language_codes
-    count = int(query.max(initial=-1)) + 1
-    best = np.full((count, size), np.inf)
+    query, (_, passage_lang), lang = ranks.query_numbers, ranks.language_codes, ranks.lang_of_query
+    best = np.full((len(lang), len(ranks.languages)), np.inf)
     np.minimum.at(best, (query, passage_lang), ranks.table["rank_in_pool"].to_numpy())
     best[np.isinf(best)] = np.nan
-    lang = np.zeros(count, dtype=np.int64)
-    lang[query] = query_lang
     compared = np.flatnonzero(np.isfinite(best).sum(axis=1) >= 2)
     return BestRanks(compared, lang[compared], best[compared])
 

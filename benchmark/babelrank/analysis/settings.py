@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from babelrank.analysis.measures import MEASURES, RankLists
+from babelrank.analysis.measures import MEASURES
+from babelrank.ranking.rank_lists import RankLists
 from babelrank.ranking.table import RankTable
 
 Cell = float | None  # None where a setting has no queries
@@ -54,13 +55,8 @@ class PoolScores:
 def score_pairs(ranks: RankTable) -> PairScores:
     """Score every pair of languages."""
     size = len(ranks.languages)
-    query, (query_lang, passage_lang) = ranks.query_numbers, ranks.language_codes
-    # A list holds one query's relevant passages of one language; its cell is the pair of languages.
-    keys, lists = np.unique(query * size + passage_lang, return_inverse=True)
-    grouped = RankLists.group(ranks.table["rank_in_language"].to_numpy(), ranks.table["grade"].to_numpy(), lists)
-    cell_of_list = np.zeros(len(keys), dtype=np.int64)
-    cell_of_list[lists] = query_lang * size + passage_lang
-    n, means = _means_by_cell(grouped, cell_of_list, size * size)
+    query_lang, passage_lang = (codes[ranks.pair_lists.first_rows] for codes in ranks.language_codes)
+    n, means = _means_by_cell(ranks.pair_lists, query_lang * size + passage_lang, size * size)
     return PairScores(
         n.reshape(size, size).tolist(), {name: as_cells(values.reshape(size, size)) for name, values in means.items()}
     )
@@ -68,12 +64,7 @@ def score_pairs(ranks: RankTable) -> PairScores:
 
 def score_pool(ranks: RankTable) -> PoolScores:
     """Score every query language against the pool of all languages."""
-    size = len(ranks.languages)
-    query, (query_lang, _) = ranks.query_numbers, ranks.language_codes
-    grouped = RankLists.group(ranks.table["rank_in_pool"].to_numpy(), ranks.table["grade"].to_numpy(), query)
-    lang_of_list = np.zeros(grouped.count, dtype=np.int64)
-    lang_of_list[query] = query_lang
-    n, means = _means_by_cell(grouped, lang_of_list, size)
+    n, means = _means_by_cell(ranks.pool_lists, ranks.lang_of_query, len(ranks.languages))
     micro = {name: float(np.nansum(values * n) / n.sum()) if n.any() else None for name, values in means.items()}
     return PoolScores(n.tolist(), {name: as_cells(values[None])[0] for name, values in means.items()}, micro)
 

@@ -107,8 +107,9 @@ def _draw(collection: Collection, seed: int) -> pd.DataFrame:
     pairs = pairs.sort_values("question", key=lambda column: column.map(place), kind="stable")
     pairs = pairs.drop_duplicates("passage").rename(columns={"passage_lang": "lang"})
     parts = [pairs.groupby("lang").head(SAMPLE)[["lang", "passage", "english"]]]
+    drawn = set(pairs["lang"])
     for code, lang in enumerate(collection.languages):
-        if lang not in set(pairs["lang"]):
+        if lang not in drawn:
             positions = np.flatnonzero(collection.passages.lang_codes == code)
             chosen = pd.Series(positions).sample(min(SAMPLE, len(positions)), random_state=seed)
             parts.append(pd.DataFrame({"lang": lang, "passage": chosen, "english": np.nan}))

@@ -14,6 +14,7 @@ import pandas as pd
 
 from babelrank.data.pool import code_languages
 from babelrank.files import as_path
+from babelrank.ranking.rank_lists import RankLists
 from babelrank.ranking.table_file import RANK_TYPES, TEXT_TYPES, TableFormat
 
 _FORMAT = TableFormat("rank table", b"babelrank", 1, TEXT_TYPES | {"grade": "int64"} | RANK_TYPES)
@@ -74,6 +75,27 @@ class RankTable:
         identity = self.table["query_id"].factorize()[0]
         numbers: np.ndarray = np.unique(query_lang * (identity.max(initial=0) + 1) + identity, return_inverse=True)[1]
         return numbers
+
+    @cached_property
+    def lang_of_query(self) -> np.ndarray:
+        """Position in `languages` of each query, in order of `query_numbers`: int64."""
+        langs: np.ndarray = self.language_codes[0][self.pool_lists.first_rows]
+        return langs
+
+    @cached_property
+    def pair_lists(self) -> RankLists:
+        """Ranks among the passages of a language: a list for each query and each language of its relevant passages."""
+        _, passage_lang = self.language_codes
+        _, lists = np.unique(self.query_numbers * len(self.languages) + passage_lang, return_inverse=True)
+        return self._group("rank_in_language", lists)
+
+    @cached_property
+    def pool_lists(self) -> RankLists:
+        """Ranks in the pool: a list for each query."""
+        return self._group("rank_in_pool", self.query_numbers)
+
+    def _group(self, column: str, lists: np.ndarray) -> RankLists:
+        return RankLists.group(self.table[column].to_numpy(), self.table["grade"].to_numpy(), lists)
 
     def write(self, path: str | Path) -> None:
         """Write the table as Parquet; the other attributes go into the file's metadata."""
