@@ -230,7 +230,7 @@ def _vectors(count, similarity):
     return st.lists(rows, min_size=count, max_size=count).map(lambda drawn: np.array(drawn).reshape(count, 4))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100)
 @given(small_worlds())
 def test_ranks_agree_with_sorting_for_any_pool(world):
     collection, representations = world
