@@ -10,8 +10,10 @@ from babelrank.encoding.known_models import KnownEncoder, load_known
 from babelrank.encoding.protocol import EncoderOptions, Role
 from babelrank.encoding.registry import load_encoder
 from babelrank.errors import EncoderError
+from babelrank.pipelines.modes import Streaming
 from babelrank.pipelines.submission import submit
 from crash.children import figures
+from made_collections import write_local
 from observers import RecordingObserver
 
 PASSAGES = ["the river bank is here", "nine bats fly in the deep night", "ab " * 80]
@@ -130,6 +132,21 @@ def test_a_model_that_changes_while_it_is_evaluated_is_refused(models):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"similarity_fn_name": "dot"}))
     with pytest.raises(EncoderError, match="the files of the model were changed during the evaluation"):
         known.encode_query(["a"])
+
+
+def test_memory_is_estimated_with_the_model_in_it(models):
+    own = write_local(models.store / "own", passages=120)
+    for _ in range(2):
+        told = RecordingObserver()
+        streaming = Streaming(memory=16 * 10**9)
+        submit(str(models.model), [f"local:{own}"], None, told, store=models.store, streaming=streaming)
+        assert told.messages[0] == "loading tiny"
+
+
+def test_a_batch_size_makes_no_other_model(models):
+    models.load()
+    models.load(EncoderOptions(batch_size=2))
+    assert models.loads == 1
 
 
 def test_a_submission_with_all_vectors_stored_loads_no_model_and_reports_the_same(models):

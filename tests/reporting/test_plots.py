@@ -73,8 +73,8 @@ def draw(results, heatmap, scale=None):
     return draw_heatmap(results, "xquad-r", heatmap, scale)
 
 
-def heatmaps(models, out):
-    return list(plot("heatmaps", PlotInputs(models, None), out))
+def heatmaps(models, out, **options):
+    return list(plot("heatmaps", PlotInputs(models, None), out, **options))
 
 
 def texts(figure):
@@ -127,7 +127,7 @@ def test_models_that_are_compared_share_one_scale(tmp_path):
 
 def test_models_are_drawn_for_the_collections_they_have(tmp_path):
     one, two = make_results("one", [[1, 2], [2, 1]]), make_results("two", [[1, 2], [2, 1]], "mlqa-r")
-    names = [path.name for path in heatmaps([one, two], tmp_path) if path.suffix == ".svg"]
+    names = [path.name for path in heatmaps([one, two], tmp_path, formats=["svg"])]
     assert names == [
         *(f"one.xquad-r.{heatmap.name}.svg" for heatmap in HEATMAPS),
         *(f"two.mlqa-r.{heatmap.name}.svg" for heatmap in HEATMAPS),

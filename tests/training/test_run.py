@@ -28,7 +28,7 @@ from training_runs import read_curve, read_metadata, run, weights
 
 
 def test_training_lowers_the_loss_and_leaves_a_checkpoint_that_can_be_submitted(
-    write_config, examples, tiny_model, tmp_path
+    write_config, examples, tiny_model, tmp_path, drawn_curves
 ):
     more = f'[validation]\npath = "{examples}"\nevery = 10\n[curves]\ncollection = "sample:de,en"\nevery = 5\n'
     folder, listener = run(write_config(steps=20, more=more))
@@ -44,6 +44,9 @@ def test_training_lowers_the_loss_and_leaves_a_checkpoint_that_can_be_submitted(
     assert {path.name for path in folder.iterdir()} >= {
         "modules.json", "README.md", "curves.svg", "log.jsonl", "babelrank_training.json",
     }  # fmt: skip
+    assert {"training", "validation", "Mul. mAP"} <= set(
+        re.findall(r">([^<>]+)</text>", (folder / "curves.svg").read_text())
+    )
     assert not (tmp_path / "checkpoint.training").exists()
     submission = submit(
         str(folder), ["sample:de,en"], tmp_path / "reports", RecordingTrainingObserver(), store=tmp_path / "store"

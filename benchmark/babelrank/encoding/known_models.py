@@ -194,7 +194,8 @@ def _key(adapter: Adapter, model: str, options: EncoderOptions) -> str | None:
         return None
     # The machine, as a model may choose the device.
     code = _digest_code(Path(inspect.getfile(adapter.load)).parent)
-    parts = [files.name, files.fingerprint, adapter.name, asdict(options), code, platform.node()]
+    given = vars(options) | {"options": dict(options.options), "batch_size": None}
+    parts = [files.name, files.fingerprint, adapter.name, given, code, platform.node()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 

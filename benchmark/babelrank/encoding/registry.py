@@ -1,8 +1,11 @@
 """Find adapters by entry point, and the right one for a model."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from importlib.metadata import EntryPoint, entry_points
+from functools import lru_cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from pathlib import Path
 
 from babelrank.encoding.protocol import Adapter, Encoder, EncoderOptions
 from babelrank.errors import BabelrankError, EncoderError, described, unknown_choice
@@ -13,12 +16,12 @@ _FALLBACK = "sentence-transformers"  # loads any Hub name or model folder that n
 
 def adapter_names() -> list[str]:
     """Return the names of the installed adapters."""
-    return sorted(entry_points(group=ENTRY_POINT_GROUP).names)
+    return sorted(_entry_points().names)
 
 
 def installed_adapters() -> Iterator[Adapter]:
     """Yield the installed adapters by name. Broken ones are left out: `load_adapter` says what is wrong with them."""
-    points = entry_points(group=ENTRY_POINT_GROUP)  # once, as it reads the metadata of all installed packages
+    points = _entry_points()
     for name in sorted(points.names):
         try:
             adapter = _import(points[name])
@@ -35,10 +38,27 @@ def load_adapter(name: str) -> Adapter:
     EncoderError
         The adapter is unknown or cannot be imported.
     """
-    points = entry_points(group=ENTRY_POINT_GROUP)
+    points = _entry_points()
     if name not in points.names:
         raise EncoderError(unknown_choice("adapter", name, sorted(points.names)))
     return _import(points[name])
+
+
+def _entry_points() -> EntryPoints:
+    """Return the entry points of adapters, read again if a package was installed or removed."""
+    return _read_entry_points(tuple((place, _changed(place)) for place in sys.path))
+
+
+@lru_cache(1)
+def _read_entry_points(_: tuple[tuple[str, int], ...]) -> EntryPoints:
+    return entry_points(group=ENTRY_POINT_GROUP)  # reads the metadata of all installed packages
+
+
+def _changed(folder: str) -> int:
+    """Return when a folder was changed last, in nanoseconds; 0 if there is none."""
+    with suppress(OSError):
+        return Path(folder or ".").stat().st_mtime_ns
+    return 0
 
 
 def _import(point: EntryPoint) -> Adapter:

@@ -9,7 +9,7 @@ from babelrank.data.collection import Collection
 from babelrank.data.download import fetch_if_ours
 from babelrank.data.loading import load_collection
 from babelrank.encoding.corpus import EncoderSource
-from babelrank.encoding.known_models import KnownEncoder, load_known
+from babelrank.encoding.known_models import KnownEncoder, load_known, loaded
 from babelrank.encoding.model_files import look_for_model
 from babelrank.encoding.objects import name_of, wrap_encoder
 from babelrank.encoding.protocol import Encoder, EncoderInfo, EncoderOptions, check_comparable
@@ -63,6 +63,8 @@ class LoadedModel:
         """
         for transform in self.transforms:
             transform.check_languages(collection)
+        if not collection.passages.in_memory:
+            loaded(self.encoder)  # what it takes is not free for the collection
         streamed, reason = choose_mode(collection, self.encoder.info, streaming, self.transforms)
         if reason:
             observer.log(f"{collection.name}: {reason}")
