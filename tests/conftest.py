@@ -42,6 +42,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     return Scheduling(config, log)
 
 
+def pytest_configure() -> None:
+    """Collect garbage less often, as the command line does."""
+    gc.set_threshold(100_000, 50, 100)
+
+
 def pytest_collection_finish() -> None:
     """Leave what imports made out of garbage collections, which libraries ask for in every training run."""
     gc.collect()
