@@ -2,13 +2,16 @@
 
 import json
 import shutil
+from functools import partial
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from babelrank.encoding.known_models import KnownEncoder, load_known
-from babelrank.encoding.protocol import EncoderOptions, Role
-from babelrank.encoding.registry import load_encoder
+from babelrank.encoding.known_models import KnownEncoder, _sources, load_known
+from babelrank.encoding.protocol import Adapter, EncoderOptions, Role, TokenCounts
+from babelrank.encoding.registry import load_adapter, load_encoder
 from babelrank.errors import EncoderError
 from babelrank.pipelines.modes import Streaming
 from babelrank.pipelines.submission import submit
@@ -132,6 +135,34 @@ def test_a_model_that_changes_while_it_is_evaluated_is_refused(models):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"similarity_fn_name": "dot"}))
     with pytest.raises(EncoderError, match="the files of the model were changed during the evaluation"):
         known.encode_query(["a"])
+
+
+def test_a_file_that_cannot_be_read_is_one_sentence(models, monkeypatch):
+    def unreadable(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("babelrank.encoding.model_files.folder_digest", unreadable)
+    with pytest.raises(EncoderError, match=r"cannot load it .*Permission denied"):
+        models.load()
+
+
+def test_counts_of_other_numbers_are_remembered(models, monkeypatch):
+    def counted(*_):
+        return TokenCounts(np.array([3, 5]), np.array([0, 1]))
+
+    monkeypatch.setattr("babelrank_adapters.torch_encoder.TorchEncoder.count_tokens", counted)
+    assert models.load().count_tokens(PASSAGES) == models.load().count_tokens(PASSAGES) == TokenCounts([3, 5], [0, 1])
+    assert models.loads == 1
+
+
+def test_code_of_an_adapter_is_its_package_or_its_module(tmp_path):
+    package, module = load_adapter("sparse").load, spec_from_file_location("alone", tmp_path / "alone.py")
+    (tmp_path / "alone.py").write_text("def load(model, options): ...")
+    (tmp_path / "other.py").touch()
+    module.loader.exec_module(alone := module_from_spec(module))
+    assert {"sparse_encoder.py", "torch_encoder.py"} < {path.name for path in _sources(Adapter("a", "b", package))}
+    assert _sources(Adapter("a", "b", alone.load)) == (tmp_path / "alone.py",)
+    assert _sources(Adapter("a", "b", partial(alone.load, "m"))) == ()
 
 
 def test_memory_is_estimated_with_the_model_in_it(models):

@@ -143,7 +143,8 @@ class KnownEncoder:
 
         def count(known: Tokenizing) -> dict[str, Any] | None:
             counts = known.count_tokens(texts)
-            return None if counts is None else asdict(counts)
+            lists = {} if counts is None else {"tokens": counts.tokens, "unknown": counts.unknown}
+            return {name: None if each is None else list(map(int, each)) for name, each in lists.items()} or None
 
         counts = self._recall("tokens", texts, count)
         return None if counts is None else TokenCounts(**counts)
@@ -178,7 +179,7 @@ class _Memory:
 
     def write(self) -> None:
         """Write all to the file. Without space or permission, nothing is remembered."""
-        content = json.dumps({"info": asdict(self.info), "counts": self.counts}, ensure_ascii=False).encode()
+        content = json.dumps({"info": asdict(self.info), "counts": self.counts}).encode()
         with suppress(OSError):
             atomic_write(self.path, b"\n".join((_checksum(content), content)), flush=False)
 
@@ -192,17 +193,29 @@ def _key(adapter: Adapter, model: str, options: EncoderOptions) -> str | None:
     files = look_for_model(model, options.revision) if adapter.from_files and not options.trust_remote_code else None
     if files is None:
         return None
-    # The machine, as a model may choose the device.
-    code = _digest_code(Path(inspect.getfile(adapter.load)).parent)
+    try:
+        fingerprint = files.fingerprint
+    except (OSError, EncoderError):  # loading says what is wrong
+        return None
     given = vars(options) | {"options": dict(options.options), "batch_size": None}
-    parts = [files.name, files.fingerprint, adapter.name, given, code, platform.node()]
+    # The machine, as a model may choose the device.
+    parts = [files.name, fingerprint, adapter.name, given, _digest_code(_sources(adapter)), platform.node()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
+def _sources(adapter: Adapter) -> tuple[Path, ...]:
+    """Return the files with the code of an adapter: its package, or its module if that is alone."""
+    try:
+        file = Path(inspect.getfile(adapter.load))
+    except TypeError:  # no function
+        return ()
+    return tuple(sorted(file.parent.glob("*.py"))) if (file.parent / "__init__.py").exists() else (file,)
+
+
 @cache
-def _digest_code(adapters: Path) -> str:
-    """Return a digest of babelrank's code, of the adapters in a folder, and of the names of installed packages."""
-    folders = (Path(babelrank.__file__).parent, adapters)
-    sources = [path.read_bytes() for folder in folders for path in sorted(folder.rglob("*.py"))]
+def _digest_code(adapter: tuple[Path, ...]) -> str:
+    """Return a digest of the code of babelrank and of an adapter, and of the names of installed packages."""
+    own = sorted(Path(babelrank.__file__).parent.rglob("*.py"))
+    sources = [path.read_bytes() for path in (*own, *adapter)]
     packages = sorted(path.name for place in sys.path for path in Path(place).glob("*.dist-info"))
     return hashlib.sha256(b"\0".join([*sources, *map(str.encode, packages), sys.version.encode()])).hexdigest()
